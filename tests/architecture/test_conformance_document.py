@@ -66,7 +66,8 @@ def test_black_box_tests_import_nothing_of_machtiging():
     folder = ROOT / "tests" / "protocol" / "black_box"
     files = [
         *folder.glob("test_*.py"),
-        ROOT / "tests" / "builders" / "black_box.py",
+        ROOT / "tests" / "builders" / "messages.py",
+        folder / "authorization_server.py",
         folder / "ciba_counter.py",
         folder / "client_requests.py",
     ]

@@ -13,8 +13,8 @@ from fastapi.routing import iter_route_contexts
 
 import machtiging
 from tests.architecture.sources import PACKAGE, ROOT, nodes
-from tests.builders.berichtenbox import a_pdf
-from tests.builders.real_server import an_assembled_world
+from tests.builders.letters import make_pdf
+from tests.builders.server import assemble_berichtenbox_world
 
 MAP = machtiging.__doc__ or ""
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,8 +27,8 @@ ROUTE = "/api/v1/berichten/{berichtId}"
 @pytest.fixture
 async def calls(database, clock, tmp_path) -> list[tuple[str, str]]:
     """The functions of ours that run while a helper reads a letter for the first time, in order of their first call."""
-    world = await an_assembled_world(database.url, clock, tmp_path)
-    bericht_id = await world.letter(("brief.pdf", a_pdf(), "application/pdf"))
+    world = await assemble_berichtenbox_world(database.url, clock, tmp_path)
+    bericht_id = await world.letter(("brief.pdf", make_pdf(), "application/pdf"))
     called: dict[tuple[str, str], None] = {}
 
     def note_call(frame: Any, event: str, _argument: Any) -> None:
@@ -63,7 +63,7 @@ async def test_reading_path_names_functions_in_the_order_of_their_calls(calls):
 
 
 async def test_reading_path_begins_at_the_module_of_the_route(database, clock, tmp_path):
-    app = (await an_assembled_world(database.url, clock, tmp_path)).app
+    app = (await assemble_berichtenbox_world(database.url, clock, tmp_path)).app
     found = [context.route for context in iter_route_contexts(app.routes) if context.path == ROUTE]
     (route,) = [route for route in found if "GET" in route.methods]
     assert route.endpoint.__module__.replace(".", "/") + ".py" == f"machtiging/{PATH_FILES[0]}"

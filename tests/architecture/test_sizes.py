@@ -4,10 +4,12 @@ import statistics
 
 import pytest
 
-from tests.architecture.sources import PACKAGE, functions, modules, name_of
+from tests.architecture.sources import PACKAGE, ROOT, functions, modules, name_of
 
 LONGEST_FUNCTION = 40
 LONGEST_FILE = 400
+BUILDERS = ROOT / "tests" / "builders"
+MOST_BUILDER_LINES = 3500
 MOST_FILES = 12
 # Packages that have said why they are larger (docs/decisions/0002, 0005 and 0010).
 LARGER = {
@@ -45,3 +47,9 @@ def test_file_length_is_limited():
 def test_package_file_count_is_limited(package):
     files = [p for p in (PACKAGE / package).glob("*.py") if p.name != "__init__.py"]
     assert len(files) <= LARGER.get(package, MOST_FILES), [p.name for p in files]
+
+
+def test_builders_line_count_is_limited():
+    lengths = {path.name: len(path.read_text().splitlines()) for path in BUILDERS.glob("*.py")}
+    assert sum(lengths.values()) <= MOST_BUILDER_LINES, lengths
+    assert [name for name, length in lengths.items() if length > LONGEST_FILE] == []

@@ -17,7 +17,7 @@ from machtiging.kernel.ids import uuid7
 from machtiging.oauth.tables import SEALED_CODE, SEALED_GRANT, SEALED_REFRESH_TOKEN
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.bench.world import BenchWorld, as_owner, sessions_of
-from tests.builders.sealing import seal_rows
+from tests.builders.database import seal_rows
 
 REDIRECT = "https://bench.voorbeeld.example/terug"
 VERIFIER = "bench-verifier-of-a-sufficient-length-0123456789"

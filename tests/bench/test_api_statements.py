@@ -15,14 +15,13 @@ from machtiging.delegation.rules import Act
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import TokenId, uuid7
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders import berichtenbox
-from tests.builders.applications import replace_services
-from tests.builders.bearer import ISSUER, POLICY, READ, a_jwt, counting_statements, the_letter, token_facts
-from tests.builders.black_box import claims_of
-from tests.builders.delegation import NOON, an_accepted_machtiging, mother_and_son
-from tests.builders.proof import KeyHolder, a_certificate
-from tests.builders.query_log import record_queries
-from tests.builders.sealing import seal_rows
+from tests.builders.applications import API_ISSUER, replace_services
+from tests.builders.bearer import POLICY, READ, make_letter_target, make_token_facts, sign_access_token
+from tests.builders.database import record_queries, seal_rows
+from tests.builders.keys import NOON, KeyHolder, make_certificate
+from tests.builders.machtiging import grant_machtiging
+from tests.builders.messages import read_claims
+from tests.builders.people import add_mother_and_son
 from tests.protocol.rfc9449_dpop.bound_tokens import HERE, a_bound_token, ask
 
 BERICHTEN = f"{API_PREFIX}/berichten/"
@@ -30,9 +29,9 @@ PROXY = "10.20.0.5"
 
 
 async def test_token_check_costs_one_statement_besides_the_journal_line(doorstep):
-    token = a_jwt(doorstep.helper)
+    token = sign_access_token(doorstep.helper)
     await doorstep.ask(token)
-    async with counting_statements(doorstep.database) as statements:
+    with record_queries(doorstep.database) as statements:
         await doorstep.ask(token)
     assert [statement.split()[0] for statement in statements] == ["WITH", "INSERT"]
 
@@ -40,9 +39,9 @@ async def test_token_check_costs_one_statement_besides_the_journal_line(doorstep
 async def test_dpop_bound_token_costs_one_extra_statement(doorstep, clock):
     holder = KeyHolder(clock)
     token = await a_bound_token(doorstep, holder)
-    async with counting_statements(doorstep.database) as plain:
-        assert (await doorstep.ask(a_jwt(doorstep.helper))).status_code == 200
-    async with counting_statements(doorstep.database) as bound:
+    with record_queries(doorstep.database) as plain:
+        assert (await doorstep.ask(sign_access_token(doorstep.helper))).status_code == 200
+    with record_queries(doorstep.database) as bound:
         assert (await ask(doorstep, token, holder.proof("GET", HERE, token=token))).status_code == 200
     assert len(bound) == len(plain) + 1
     assert [statement for statement in bound if "used_proof" in statement] == [bound[1]]
@@ -51,33 +50,33 @@ async def test_dpop_bound_token_costs_one_extra_statement(doorstep, clock):
 
 async def test_certificate_bound_token_costs_no_extra_statement(doorstep):
     replace_services(doorstep.app, trusted_proxies=(ipaddress.ip_network(f"{PROXY}/32"),))
-    certificate = a_certificate()
+    certificate = make_certificate()
     token = await a_certificate_bound_token(doorstep, certificate)
-    async with counting_statements(doorstep.database) as plain:
-        assert (await ask_through_proxy(doorstep, a_jwt(doorstep.helper))).status_code == 200
-    async with counting_statements(doorstep.database) as bound:
+    with record_queries(doorstep.database) as plain:
+        assert (await ask_through_proxy(doorstep, sign_access_token(doorstep.helper))).status_code == 200
+    with record_queries(doorstep.database) as bound:
         assert (await ask_through_proxy(doorstep, token, certificate)).status_code == 200
     assert len(bound) == len(plain)
 
 
 async def a_certificate_bound_token(doorstep, certificate):
-    facts = token_facts(person_id=doorstep.people.son, machtiging_id=doorstep.machtiging.id, x5t=certificate.x5t)
+    facts = make_token_facts(person_id=doorstep.people.son, machtiging_id=doorstep.machtiging.id, x5t=certificate.x5t)
     async with unit_of_work(doorstep.database.sessions) as session:
         await insert_token(session, facts)
-    return a_jwt(facts, cnf={"x5t#S256": certificate.x5t})
+    return sign_access_token(facts, cnf={"x5t#S256": certificate.x5t})
 
 
 async def ask_through_proxy(doorstep, token, *certificates):
     headers = [("Authorization", f"Bearer {token}")]
     headers += [("Client-Cert", certificate.header["Client-Cert"]) for certificate in certificates]
     transport = httpx.ASGITransport(doorstep.app, raise_app_exceptions=False, client=(PROXY, 40000))
-    async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as client:
+    async with httpx.AsyncClient(transport=transport, base_url=API_ISSUER) as client:
         return await client.get(READ, headers=headers)
 
 
 async def test_permit_costs_one_statement(rollback_database, session):
-    people = await mother_and_son(session)
-    machtiging = await an_accepted_machtiging(session, people)
+    people = await add_mother_and_son(session)
+    machtiging = await grant_machtiging(session, people)
     actor = Actor(
         person_id=machtiging.gemachtigde_id,
         machtiging=machtiging,
@@ -86,8 +85,8 @@ async def test_permit_costs_one_statement(rollback_database, session):
         client_id="leesapp",
         token_id=TokenId(uuid7()),
     )
-    async with counting_statements(rollback_database) as statements:
-        await issue_permit(session, POLICY, actor, Act.READ, the_letter(people.mother), at=NOON)
+    with record_queries(rollback_database) as statements:
+        await issue_permit(session, POLICY, actor, Act.READ, make_letter_target(people.mother), at=NOON)
         await issue_listing_permit(session, POLICY, actor, at=NOON)
     assert [statement.split()[:3] for statement in statements] == [["INSERT", "INTO", "journal_intake"]] * 2
 
@@ -122,9 +121,9 @@ async def bind_helper_token(world, holder):
     async with world.sessions.begin() as session:
         await session.execute(text("UPDATE issued_token SET jkt = :jkt"), {"jkt": holder.jkt})
         await seal_rows(session, SEALED_TOKEN)
-    return world.keyring.sign_jwt(claims_of(token) | {"cnf": {"jkt": holder.jkt}}, typ="at+jwt")
+    return world.keyring.sign_jwt(read_claims(token) | {"cnf": {"jkt": holder.jkt}}, typ="at+jwt")
 
 
 async def read_with_proof(world, holder, token, path):
     async with world.client() as client:
-        return await client.get(path, headers=holder.headers("GET", berichtenbox.ISSUER + path, token))
+        return await client.get(path, headers=holder.headers("GET", API_ISSUER + path, token))

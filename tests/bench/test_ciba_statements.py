@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.builders.query_log import record_queries
+from tests.builders.database import record_queries
 
 
 async def test_poll_before_decision_takes_three_statements_and_one_commit(counter, database) -> None:

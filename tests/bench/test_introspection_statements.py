@@ -8,9 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import agency_client, make_client_keys
-from tests.builders.query_log import record_queries
-from tests.builders.sealing import seal_rows
+from tests.builders.client import make_agency_metadata, make_client_keys
+from tests.builders.database import record_queries, seal_rows
 
 RENAME_CLIENT = """
 UPDATE oauth_client SET registration = registration || '{"client_name": "Ander magazijn"}' WHERE client_id = :client_id
@@ -27,7 +26,7 @@ async def token(oauth) -> str:
 async def cached_client(oauth, token):
     """A resource server that is in the client cache."""
     keys = make_client_keys()
-    server = await oauth.add(agency_client(keys, client_name="Magazijn", scope="", resource_server=True), keys)
+    server = await oauth.add(make_agency_metadata(keys, client_name="Magazijn", scope="", resource_server=True), keys)
     assert (await introspect(server, token)).json()["active"] is True
     return server
 

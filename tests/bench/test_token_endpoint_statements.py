@@ -6,11 +6,18 @@ import asyncio
 
 import pytest
 
-from tests.builders.exchange import HUIS, a_chain
-from tests.builders.login import ISSUER
-from tests.builders.proof import KeyHolder
-from tests.builders.query_log import record_queries
-from tests.builders.refresh_token_holder import REFRESHING, a_holder, given_for, one, refreshing_app
+from tests.builders.database import record_queries
+from tests.builders.keys import KeyHolder
+from tests.builders.people import ISSUER
+from tests.builders.tokens import (
+    HUIS,
+    REFRESHING,
+    make_exchange_chain,
+    make_refresh_token_holder,
+    one,
+    register_refreshing_app,
+    set_grant_resource,
+)
 
 DELIVERING = {"grant_type": "client_credentials", "scope": "aanleveringen:schrijven"}
 BARRED = ("BEGIN;", "COMMIT;", "ROLLBACK;")
@@ -48,7 +55,7 @@ async def test_client_credentials_take_two_statements(oauth, database, proven) -
 
 @pytest.mark.parametrize("proven", [False, True])
 async def test_code_redemption_takes_two_statements(oauth, database, proven) -> None:
-    flow = await oauth.flow(await refreshing_app(oauth))
+    flow = await oauth.flow(await register_refreshing_app(oauth))
     code = await flow.code()
     looked, acted = await record_token_request(database, flow.app, redeeming(flow, code), *proofs(oauth, proven))
     assert ("FOR UPDATE" in looked, "INSERT" in looked) == (False, False)  # an unauthenticated request takes no lock
@@ -59,7 +66,7 @@ async def test_code_redemption_takes_two_statements(oauth, database, proven) -> 
 
 @pytest.mark.parametrize("proven", [False, True])
 async def test_refresh_takes_two_statements(oauth, database, proven) -> None:
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     form = {"grant_type": "refresh_token", "refresh_token": holder.refresh_token}
     looked, acted = await record_token_request(database, holder.app, form, *proofs(oauth, proven))
     assert ("FOR UPDATE" in looked, "INSERT" in looked) == (False, False)
@@ -76,9 +83,9 @@ async def test_public_client_with_dpop_takes_two_statements(oauth, database) -> 
 
 
 async def test_resource_and_name_claim_cost_one_extra_statement(oauth, database) -> None:
-    await (await a_chain(oauth)).server()
-    holder = await a_holder(oauth)
-    await given_for(holder, HUIS)
+    await (await make_exchange_chain(oauth)).server()
+    holder = await make_refresh_token_holder(oauth)
+    await set_grant_resource(holder, HUIS)
     await one(oauth, """UPDATE oauth_grant SET requested_claims = '{"id_token": ["name"]}' RETURNING id""")
     await one(oauth, "UPDATE refresh_token SET resource = :at RETURNING grant_id", at=HUIS)
     form = {"grant_type": "refresh_token", "refresh_token": holder.refresh_token}

@@ -1,7 +1,4 @@
-"""The routes that applications of tests share. Building them takes longer than most tests.
-
-Routes keep nothing: whatever a request changes is in the services and behind them, and that is each application's own.
-"""
+"""The services that an application in tests runs on."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ from machtiging.oauth.clients.cache import ClientCache
 from machtiging.oauth.openid.logout_notices import handle_session_end
 from machtiging.supervision import TaskSupervisor
 from machtiging.web.pages import PageRenderer
-from tests.builders.crypto import a_keyring
+from tests.builders.keys import load_keyring
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 
@@ -35,11 +32,11 @@ def make_services(**changes: Any) -> Services:
     """The services of an application in tests. Those that reach outside are None until a test gives its own."""
     given: dict[str, Any] = {
         "clock": SystemClock(),
-        "keyring": a_keyring(),
+        "keyring": load_keyring(),
         "issuer": "http://localhost:8000",
         "practice": True,
         "pages": PageRenderer(["machtiging.oauth", "machtiging.identity", "machtiging.web"]),
-        "policy": a_policy(),
+        "policy": load_policy(),
         "session_limits": SessionLimits(idle_timeout=timedelta(minutes=15), absolute_timeout=timedelta(hours=8)),
         "delegation_limits": MachtigingLimits(
             maximum_duration=timedelta(days=5 * 365), code_lifetime=timedelta(days=30)
@@ -60,7 +57,7 @@ def replace_services(app: FastAPI, **changes: Any) -> None:
     attach_services(app, make_services(**changes) if found is None else replace(found, **changes))
 
 
-def with_own_services(app: FastAPI, **changes: Any) -> FastAPI:
+def copy_application(app: FastAPI, **changes: Any) -> FastAPI:
     """Another application with the same routes and layers, and services of its own: a copy with these changes."""
     made = copy.copy(app)
     made.state = State({**app.state._state})
@@ -71,6 +68,9 @@ def with_own_services(app: FastAPI, **changes: Any) -> FastAPI:
 
 
 @functools.cache
-def a_policy() -> Policy:
+def load_policy() -> Policy:
     """The real policy, the same object each time. A test of what it remembers loads its own."""
     return Policy.load(POLICIES)
+
+
+API_ISSUER = "http://localhost:8000"

@@ -1,10 +1,8 @@
-"""An application with nothing but the two bearer doors, and the tokens to knock with, good and forged."""
+"""An application with nothing but the two bearer doors, and tokens for them, good and forged."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -12,7 +10,7 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI, Request
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from machtiging.access.bearer import Agency, Helper
 from machtiging.access.guard import issue_permit
@@ -28,25 +26,25 @@ from machtiging.oauth.rules import build_authorization_details
 from machtiging.storage.engine import make_engine, make_sessions
 from machtiging.storage.unit_of_work import Transaction, unit_of_work
 from machtiging.web import problems
-from tests.builders.applications import a_policy, make_services, with_own_services
-from tests.builders.crypto import a_keyring
-from tests.builders.delegation import NOON, People, a_machtiging, an_accepted_machtiging, an_envelope, mother_and_son
+from tests.builders.applications import API_ISSUER, copy_application, load_policy, make_services
+from tests.builders.keys import NOON, load_keyring
+from tests.builders.machtiging import grant_machtiging, make_envelope, make_machtiging
+from tests.builders.people import People, add_mother_and_son
 
-ISSUER = "http://localhost:8000"
 OIN = "00000099000000001000"
-POLICY = a_policy()
+POLICY = load_policy()
 READ, DELIVER = "/api/v1/proef/lezen", "/api/v1/proef/aanleveren"
 
 
-def the_letter(of: PersonId | None, **changes: Any) -> AccessTarget:
+def make_letter_target(of: PersonId | None, **changes: Any) -> AccessTarget:
     """An ordinary letter to this person."""
     bericht_id = BerichtId(uuid7())
-    return AccessTarget("bericht", str(bericht_id), bericht_id, of, an_envelope(**changes))
+    return AccessTarget("bericht", str(bericht_id), bericht_id, of, make_envelope(**changes))
 
 
-def an_application(database: Any, clock: Any, mother: PersonId) -> FastAPI:
+def make_bearer_application(database: Any, clock: Any, mother: PersonId) -> FastAPI:
     """Behind `READ` lies one letter to mother; behind `DELIVER` the OIN of whoever knocks."""
-    app = with_own_services(_assembled(), sessions=database.sessions, clock=clock)
+    app = copy_application(_assembled(), sessions=database.sessions, clock=clock)
     app.state.mother = mother
     return app
 
@@ -55,11 +53,11 @@ def an_application(database: Any, clock: Any, mother: PersonId) -> FastAPI:
 def _assembled() -> FastAPI:
     app = FastAPI()
     problems.install(app)
-    attach_services(app, make_services(issuer=ISSUER, policy=POLICY))
+    attach_services(app, make_services(issuer=API_ISSUER, policy=POLICY))
 
     @app.get(READ)
     async def read(request: Request, actor: Helper, session: Transaction) -> dict[str, str]:
-        target = the_letter(request.app.state.mother)
+        target = make_letter_target(request.app.state.mother)
         given = await issue_permit(session, POLICY, actor, Act.READ, target, at=request.app.state.services.clock.now())
         return {"wie": str(given.actor_id), "voor": str(given.vertegenwoordigde_id), "als": given.capacity}
 
@@ -70,7 +68,7 @@ def _assembled() -> FastAPI:
     return app
 
 
-def token_facts(at: datetime = NOON, **changes: Any) -> IssuedTokenFacts:
+def make_token_facts(at: datetime = NOON, **changes: Any) -> IssuedTokenFacts:
     """Ten minutes for a reading app. Say whose it is."""
     facts = IssuedTokenFacts(
         id=TokenId(uuid7()),
@@ -88,22 +86,22 @@ def token_facts(at: datetime = NOON, **changes: Any) -> IssuedTokenFacts:
     return replace(facts, **changes)
 
 
-def claims_of(facts: IssuedTokenFacts) -> dict[str, Any]:
+def build_token_claims(facts: IssuedTokenFacts) -> dict[str, Any]:
     """The claims of an access token (RFC 9068)."""
     return {
-        "iss": ISSUER,
+        "iss": API_ISSUER,
         "sub": "pseudoniem",
-        "aud": api_audience(ISSUER),
+        "aud": api_audience(API_ISSUER),
         "iat": int(facts.issued_at.timestamp()),
         "exp": int(facts.expires_at.timestamp()),
         "jti": str(facts.id),
         "client_id": facts.client_id,
         "scope": facts.scope,
-        **more_claims_of(facts),
+        **build_grant_claims(facts),
     }
 
 
-def more_claims_of(facts: IssuedTokenFacts) -> dict[str, Any]:
+def build_grant_claims(facts: IssuedTokenFacts) -> dict[str, Any]:
     """Claims for the binding, the person and the acts, as `oauth.issue` writes them in the token."""
     claims: dict[str, Any] = {} if facts.oin is None else {"oin": facts.oin}
     if facts.acts:
@@ -111,14 +109,14 @@ def more_claims_of(facts: IssuedTokenFacts) -> dict[str, Any]:
     return claims | ({"cnf": cnf_claim(facts)} if cnf_claim(facts) else {})
 
 
-def a_jwt(facts: IssuedTokenFacts, *, typ: str = "at+jwt", **claims: Any) -> str:
+def sign_access_token(facts: IssuedTokenFacts, *, typ: str = "at+jwt", **claims: Any) -> str:
     """The token, signed with our own key. A claim of `...` is left out."""
-    wanted = {**claims_of(facts), **claims}
-    return a_keyring().sign_jwt({name: value for name, value in wanted.items() if value is not ...}, typ=typ)
+    wanted = {**build_token_claims(facts), **claims}
+    return load_keyring().sign_jwt({name: value for name, value in wanted.items() if value is not ...}, typ=typ)
 
 
 @dataclass
-class Doorstep:
+class BearerWorld:
     """Mother, son, a machtiging between them and an agency, each with a good token."""
 
     database: Any
@@ -131,26 +129,26 @@ class Doorstep:
     agency: IssuedTokenFacts
 
     @classmethod
-    async def build(cls, database: Any, clock: Any, **terms: Any) -> Doorstep:
+    async def build(cls, database: Any, clock: Any, **terms: Any) -> BearerWorld:
         async with unit_of_work(database.sessions) as session:
-            people = await mother_and_son(session)
-            machtiging = await an_accepted_machtiging(session, people, **terms)
-            helper = token_facts(person_id=people.son, machtiging_id=machtiging.id)
-            own = token_facts(person_id=people.mother)
-            agency = token_facts(oin=OIN, acts=frozenset(), scope="aanleveringen:schrijven", client_id="afnemer")
+            people = await add_mother_and_son(session)
+            machtiging = await grant_machtiging(session, people, **terms)
+            helper = make_token_facts(person_id=people.son, machtiging_id=machtiging.id)
+            own = make_token_facts(person_id=people.mother)
+            agency = make_token_facts(oin=OIN, acts=frozenset(), scope="aanleveringen:schrijven", client_id="afnemer")
             for facts in (helper, own, agency):
                 await insert_token(session, facts)
-        app = an_application(database, clock, people.mother)
+        app = make_bearer_application(database, clock, people.mother)
         return cls(database, clock, app, people, machtiging, helper, own, agency)
 
     @classmethod
-    def without_database(cls, clock: Any) -> Doorstep:
+    def without_database(cls, clock: Any) -> BearerWorld:
         """The same doors before a server that is not there: whoever gets as far as a statement fails with a 503."""
-        nowhere = make_sessions(make_engine("postgresql:///niets?host=/nergens", None, pool_size=1), a_keyring())
+        nowhere = make_sessions(make_engine("postgresql:///niets?host=/nergens", None, pool_size=1), load_keyring())
         database, people = SimpleNamespace(sessions=nowhere), People(PersonId(uuid7()), PersonId(uuid7()))
-        helper, own = token_facts(person_id=people.son), token_facts(person_id=people.mother)
-        app = an_application(database, clock, people.mother)
-        return cls(database, clock, app, people, a_machtiging(), helper, own, token_facts(oin=OIN))
+        helper, own = make_token_facts(person_id=people.son), make_token_facts(person_id=people.mother)
+        app = make_bearer_application(database, clock, people.mother)
+        return cls(database, clock, app, people, make_machtiging(), helper, own, make_token_facts(oin=OIN))
 
     async def ask(
         self, token: str | None = None, path: str = READ, headers: list[tuple[str, str]] | None = None
@@ -158,7 +156,7 @@ class Doorstep:
         """Knock with a Bearer token, or with these headers."""
         given = headers if headers is not None else [("Authorization", f"Bearer {token}")] if token else []
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as client:
+        async with httpx.AsyncClient(transport=transport, base_url=API_ISSUER) as client:
             return await client.get(path, headers=given)
 
     async def journal(self, act: str) -> list[Any]:
@@ -170,22 +168,7 @@ class Doorstep:
             return list(rows.mappings())
 
 
-@asynccontextmanager
-async def counting_statements(database: Any) -> AsyncIterator[list[str]]:
-    """Every SQL statement that the service sends meanwhile."""
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        seen.append(statement)
-
-    event.listen(database.service.sync_engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(database.service.sync_engine, "before_cursor_execute", note)
-
-
-def is_unauthenticated(answer: httpx.Response, code: str) -> None:
+def assert_unauthenticated(answer: httpx.Response, code: str) -> None:
     """A 401 as RFC 6750 wants it."""
     assert answer.status_code == 401, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
@@ -196,7 +179,7 @@ def is_unauthenticated(answer: httpx.Response, code: str) -> None:
     assert ('error="invalid_token"' in challenge) == (code != "token_ontbreekt")
 
 
-def is_forbidden(answer: httpx.Response, code: str) -> None:
+def assert_forbidden(answer: httpx.Response, code: str) -> None:
     """A 403 that says why."""
     assert (answer.status_code, answer.json()["code"]) == (403, code), answer.text
     # RFC 6750 section 3.1: insufficient_scope when the token is good, but not for this; nothing about anything else.

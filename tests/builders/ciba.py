@@ -19,14 +19,14 @@ from machtiging.kernel.ids import PersonId
 from machtiging.oauth.ciba.meldcode import create_meldcode
 from machtiging.oauth.client import CIBA
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import ClientKeys, detail
-from tests.builders.login import BROKER, LoginBrowser
-from tests.builders.oauth import App, OAuthWorld
+from tests.builders.client import App, ClientKeys, make_authorization_details
+from tests.builders.flow import OAuthWorld
+from tests.builders.people import BROKER, LoginBrowser
 
 MESSAGE = "Balie 3, W4X-7KP"
 
 
-def counter_client(keys: ClientKeys, **changes: Any) -> dict[str, Any]:
+def make_counter_metadata(keys: ClientKeys, **changes: Any) -> dict[str, Any]:
     """CIBA metadata of an app for a counter; a change of None leaves a member out."""
     metadata = {
         "client_name": "Bibliotheek Oost",
@@ -75,7 +75,7 @@ class CibaCounter:
             "scope": "openid",
             "login_hint": code or await self.meldcode(),
             "binding_message": MESSAGE,
-            "authorization_details": detail(),
+            "authorization_details": make_authorization_details(),
         }
         return await self.app.post("/bc-authorize", form | changes)
 
@@ -166,11 +166,11 @@ class CibaCounter:
         return [line.reason for line in await self.oauth.lines(act)]
 
 
-def words_on_screen(page: str) -> str:
+def read_binding_message(page: str) -> str:
     """The large words on her page: the binding message."""
     return re.sub(r"<[^>]+>", "", page.split('<output class="code groot">')[1].split("</output>")[0])
 
 
-async def a_counter(oauth: OAuthWorld, **changes: Any) -> CibaCounter:
+async def register_counter(oauth: OAuthWorld, **changes: Any) -> CibaCounter:
     """An app for a counter, registered."""
-    return CibaCounter(oauth, await oauth.app_with_keys(counter_client, **changes))
+    return CibaCounter(oauth, await oauth.app_with_keys(make_counter_metadata, **changes))

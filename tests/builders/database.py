@@ -1,4 +1,4 @@
-"""A migrated PostgreSQL database to use as a template, and clones of it for tests that commit."""
+"""PostgreSQL for tests: a migrated template, clones of it, locks, statements, and the rights of a superuser."""
 
 from __future__ import annotations
 
@@ -11,16 +11,32 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
-from sqlalchemy import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy import event, make_url, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
+from machtiging.cli.sealed_tables import SEALED_TABLES
 from machtiging.storage.embedded_postgres import EmbeddedPostgres
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.migration_runner import migrate_schema
-from tests.builders.crypto import a_keyring
+from machtiging.storage.row_mac import MAC_COLUMN, SealedTable, seal_row
+from tests.builders.keys import load_keyring
+
+
+@asynccontextmanager
+async def bypass_triggers(database: Any) -> AsyncIterator[AsyncConnection]:
+    """A superuser's connection with the triggers off, committed at the end: the attacker that the chain is against."""
+    engine = make_engine(database.url, None, pool_size=1)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("SET LOCAL session_replication_role = replica"))
+            yield connection
+    finally:
+        await engine.dispose()
+
 
 # The data of a test need not survive a crash of the machine.
 _SERVER_CONFIGURATION = """
@@ -43,7 +59,7 @@ class Database:
 
     @cached_property
     def sessions(self) -> async_sessionmaker[AsyncSession]:
-        return make_sessions(self.service, a_keyring())
+        return make_sessions(self.service, load_keyring())
 
 
 @asynccontextmanager
@@ -126,3 +142,70 @@ async def _create_template(url: str, name: str) -> None:
     await drop_database(url)
     await run_as_superuser(url, f'CREATE DATABASE "{name}"')
     await migrate_schema(url)
+
+
+# `pg_locks.database` is null for row locks, so the database comes from the backend that waits.
+BLOCKED_BACKENDS = text(
+    "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()"
+)
+
+
+async def wait_until_blocked(
+    sessions: async_sessionmaker[AsyncSession], task: asyncio.Task[Any], *others: asyncio.Task[Any]
+) -> None:
+    """Return when as many backends wait for a lock as there are tasks. Fails when one of the tasks is done.
+
+    Name every task that waits at this moment, also those of an earlier call.
+    """
+    tasks = (task, *others)
+    async with asyncio.timeout(20), sessions() as beside:
+        while await beside.scalar(BLOCKED_BACKENDS) < len(tasks):
+            assert not [each for each in tasks if each.done()]
+            await beside.rollback()
+            await asyncio.sleep(0.005)
+    assert not [each for each in tasks if each.done()]
+
+
+@contextmanager
+def record_queries(database: Any) -> Iterator[list[str]]:
+    """Collect the statements that the service sends meanwhile.
+
+    BEGIN and COMMIT of a session are sent by the driver itself and are not in it.
+    """
+    engine = database.service.sync_engine
+    heard: list[str] = []
+    listening: dict[int, Any] = {}
+
+    def in_a_session(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        heard.append(statement)
+
+    def to_the_driver(record: Any) -> None:
+        # A connection whose isolation was once set names the usual one at every BEGIN after that.
+        heard.append(record.query.replace("BEGIN ISOLATION LEVEL READ COMMITTED;", "BEGIN;"))
+
+    def lent(connection: Any, _record: Any, _proxy: Any) -> None:
+        driver = connection.driver_connection
+        if id(driver) not in listening:
+            listening[id(driver)] = driver
+            driver.add_query_logger(to_the_driver)
+
+    event.listen(engine, "before_cursor_execute", in_a_session)
+    event.listen(engine, "checkout", lent)
+    try:
+        yield heard
+    finally:
+        event.remove(engine, "before_cursor_execute", in_a_session)
+        event.remove(engine, "checkout", lent)
+        for driver in listening.values():
+            driver.remove_query_logger(to_the_driver)
+
+
+async def seal_rows(session: Any, *tables: SealedTable) -> None:
+    """Seal every row of these tables as it stands (all tables unless some are named). The caller commits."""
+    for sealed in tables or SEALED_TABLES:
+        table = sealed.table
+        for row in (await session.execute(select(table))).mappings().all():
+            mine = [table.c[name] == row[name] for name in sealed.key]
+            made = seal_row(session, sealed, row)[MAC_COLUMN]
+            if made != row[MAC_COLUMN]:
+                await session.execute(update(table).where(*mine).values({MAC_COLUMN: made}))

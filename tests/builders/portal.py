@@ -22,10 +22,10 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import PersonId
 from machtiging.settings import Environment, Settings
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.applications import POLICIES, with_own_services
-from tests.builders.crypto import a_key_directory
-from tests.builders.delegation import BORN, Committed, People
-from tests.builders.login import BROKER, ISSUER
+from tests.builders.applications import POLICIES, copy_application
+from tests.builders.keys import make_key_directory
+from tests.builders.machtiging import Committed
+from tests.builders.people import BORN, BROKER, ISSUER, People
 
 OFFER = "/machtigingen/aanbieden"
 ACCEPT = "/machtigingen/aannemen"
@@ -67,7 +67,7 @@ class Portal:
 
 
 @functools.cache
-def the_assembled() -> FastAPI:
+def assemble_service() -> FastAPI:
     """The application of `create_app`, made once in a process. The database in its settings does not exist."""
     place = Path(tempfile.mkdtemp(prefix="machtiging-keys-"))
     settings = Settings(
@@ -75,7 +75,7 @@ def the_assembled() -> FastAPI:
         issuer=ISSUER,
         broker_issuer=BROKER,
         database_url="postgresql:///niets?host=/nergens",
-        keys_dir=a_key_directory(place / "keys"),
+        keys_dir=make_key_directory(place / "keys"),
         policies_dir=POLICIES,
     )
     try:
@@ -84,10 +84,10 @@ def the_assembled() -> FastAPI:
         shutil.rmtree(place)
 
 
-async def a_portal(database: Any, clock: Any) -> Portal:
+async def make_portal(database: Any, clock: Any) -> Portal:
     """Everything that `create_app` assembles; only the clock and the database are this test's own."""
-    app = with_own_services(
-        the_assembled(),
+    app = copy_application(
+        assemble_service(),
         clock=clock,
         sessions=database.sessions,
         engines=(database.service, database.sealer),
@@ -97,7 +97,7 @@ async def a_portal(database: Any, clock: Any) -> Portal:
     return Portal(app, clock, await Committed.begin(database), httpx.AsyncClient(transport=transport))
 
 
-def good_offer(**changes: Any) -> dict[str, Any]:
+def make_offer_form(**changes: Any) -> dict[str, Any]:
     """The answers of somebody who fills in the offer form without a mistake."""
     answers: dict[str, Any] = {
         "soort": "relative",
@@ -126,7 +126,7 @@ async def fill_offer(browser: Browser, *, expect: int = 200, **changes: Any) -> 
     form = (await open_offer(browser)).find_form(OFFER)
     # What nobody ticks is not sent, so the boxes that come ticked are taken off first.
     emptied = replace(form, values={"csrf": form.values["csrf"]})
-    return await browser.submit_form(emptied, good_offer(**changes), expected_status=expect)
+    return await browser.submit_form(emptied, make_offer_form(**changes), expected_status=expect)
 
 
 async def make_offer(browser: Browser, **changes: Any) -> str:
@@ -136,7 +136,7 @@ async def make_offer(browser: Browser, **changes: Any) -> str:
     return made.codes[0]
 
 
-async def give_code(browser: Browser, code: str, *, expect: int = 200, **changes: str) -> HtmlPage:
+async def enter_code(browser: Browser, code: str, *, expect: int = 200, **changes: str) -> HtmlPage:
     """Open the form for the code, fill it in, send it."""
     answers = {
         "code": code,
@@ -148,7 +148,7 @@ async def give_code(browser: Browser, code: str, *, expect: int = 200, **changes
     return await browser.submit_form(form, answers | changes, expected_status=expect)
 
 
-async def accept_with(browser: Browser, code: str) -> HtmlPage:
+async def accept_code(browser: Browser, code: str) -> HtmlPage:
     """Give the code, look, say yes."""
-    shown = await give_code(browser, code)
+    shown = await enter_code(browser, code)
     return await browser.submit_form(shown.find_form("/besluit"), {"besluit": "aannemen"})

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from tests.builders.black_box import BlackBoxPerson
 from tests.builders.database import create_database_clone, drop_database
 from tests.interop.dialogue import HOME, talk
 from tests.parties.npm_packages import HERE, NODE, PLACE, ROOT
+from tests.protocol.black_box.authorization_server import BlackBoxPerson
 from tests.protocol.black_box.our_server import ours
 
 DETAILS = json.dumps([{"type": "berichtenbox", "actions": ["lijst", "lezen"]}])

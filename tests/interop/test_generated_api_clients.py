@@ -12,8 +12,8 @@ import pytest
 from machtiging.delegation.rules import Act
 from machtiging.kernel.clock import SystemClock
 from machtiging.web.openapi import DOCUMENT_PATH
-from tests.builders.berichtenbox import a_bericht, a_pdf
-from tests.builders.real_server import an_assembled_world, served
+from tests.builders.letters import make_bericht, make_pdf
+from tests.builders.server import assemble_berichtenbox_world, serve_application
 from tests.parties.npm_packages import GENERATOR, HERE, NODE, PLACE, needs_packages
 
 pytestmark = pytest.mark.long
@@ -28,8 +28,8 @@ def packages():
 @pytest.fixture
 async def service(database, tmp_path):
     """A running service, its OpenAPI document in a file, and the parameters of a script."""
-    world = await an_assembled_world(database.url, SystemClock(), tmp_path)
-    async with served(world.app) as server:
+    world = await assemble_berichtenbox_world(database.url, SystemClock(), tmp_path)
+    async with serve_application(world.app) as server:
         url = f"http://127.0.0.1:{server.port}"
         async with httpx.AsyncClient(trust_env=False) as nobody:
             (tmp_path / "openapi.json").write_text((await nobody.get(url + DOCUMENT_PATH)).text)
@@ -37,8 +37,8 @@ async def service(database, tmp_path):
             "url": url + "/api/v1",
             "agency": await world.token(oin="00000099000000001000"),
             "citizen": await world.token(world.citizen, acts=tuple(Act)),
-            "bericht": a_bericht(kenmerk="K1", inhoud="Beste mevrouw"),
-            "pdf": base64.b64encode(a_pdf()).decode(),
+            "bericht": make_bericht(kenmerk="K1", inhoud="Beste mevrouw"),
+            "pdf": base64.b64encode(make_pdf()).decode(),
         }
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.builders.black_box import header_of
+from tests.builders.messages import read_header
 from tests.interop.dialogue import HOME
 
 PARTY = "idpyoidc_party"
@@ -55,7 +55,7 @@ async def test_idpyoidc_completes_dynamic_registration_and_reads_signed_userinfo
     assert client["userinfo_signed_response_alg"] == client["id_token_signed_response_alg"] == "PS256"
     assert client.keys() & {"application_type", "client_secret"} == set()
     assert client["registration_access_token"]
-    assert told["algorithm"] == header_of(told["signed"])["alg"] == "PS256"
+    assert told["algorithm"] == read_header(told["signed"])["alg"] == "PS256"
     assert told["person"]["aud"] == client["client_id"]
 
 

@@ -12,7 +12,7 @@ from machtiging.cli.demo.narrator import StoryFailed, StoryNarrator
 from machtiging.cli.serve import run_practice_servers, tell_story
 from machtiging.kernel.errors import Fault
 from machtiging.settings import Environment, Settings
-from tests.builders.crypto import a_key_directory
+from tests.builders.keys import make_key_directory
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,7 +37,7 @@ def settings(database, tmp_path) -> Settings:
         smtp_port=smtp,
         database_url=database.url,
         database_pool_size=4,
-        keys_dir=a_key_directory(tmp_path / "keys"),
+        keys_dir=make_key_directory(tmp_path / "keys"),
         policies_dir=ROOT / "policies",
     )
 

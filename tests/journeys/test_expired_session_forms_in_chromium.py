@@ -15,8 +15,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.builders.black_box import Pkce
-from tests.builders.clients import code_client, detail
+from tests.builders.client import make_app_metadata, make_authorization_details
+from tests.builders.messages import Pkce
 from tests.journeys.test_portal_in_chromium import accept, birth_date, log_in, offer, press
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
@@ -183,7 +183,7 @@ def app_site():
 def pushed(running_demo, redirect_uri: str) -> str:
     """Push a request of a public client; returns the URL of its consent page."""
     file = running_demo.place / f"app-{uuid4()}.json"
-    registered = code_client(None, redirect_uris=[redirect_uri])
+    registered = make_app_metadata(None, redirect_uris=[redirect_uri])
     file.write_text(json.dumps(registered))
     client_id = json.loads(running_demo.command("clients", "add", str(file)).stdout)["client_id"]
     request = {
@@ -192,7 +192,7 @@ def pushed(running_demo, redirect_uri: str) -> str:
         "response_type": "code",
         "scope": "openid",
         "nonce": str(uuid4()),
-        "authorization_details": detail(),
+        "authorization_details": make_authorization_details(),
         "code_challenge": Pkce().challenge,
         "code_challenge_method": "S256",
     }

@@ -23,9 +23,9 @@ from machtiging.settings import Environment, Settings
 from machtiging.simulators.app import create_simulator
 from machtiging.simulators.personas import PERSONAS
 from machtiging.web import structured_logging
-from tests.builders.access import POLICIES
-from tests.builders.crypto import a_key_directory
-from tests.builders.logging_state import restored_logging
+from tests.builders.applications import POLICIES
+from tests.builders.command_line import preserve_logging
+from tests.builders.keys import make_key_directory
 
 SECRET_FIELDS = {
     "access_token",
@@ -97,7 +97,7 @@ class Witness:
 @pytest.fixture
 def log_streams():
     """Logs at DEBUG as in production, and at INFO before redaction."""
-    with restored_logging():
+    with preserve_logging():
         formatted, raw = io.StringIO(), io.StringIO()
         structured_logging.configure_logging("DEBUG", formatted)
         unredacted = standard.StreamHandler(raw)
@@ -116,7 +116,7 @@ async def play_story_with_witness(database, place, witnesses):
         broker_issuer=f"http://localhost:{ports[1]}",
         smtp_port=ports[2],
         database_url=database.url,
-        keys_dir=a_key_directory(place / "keys"),
+        keys_dir=make_key_directory(place / "keys"),
         policies_dir=POLICIES,
     )
     async with database.sessions.begin() as session:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from tests.builders.sealing import seal_rows
+from tests.builders.database import seal_rows
 
 App = Callable[..., Any]
 

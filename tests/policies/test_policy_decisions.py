@@ -16,7 +16,8 @@ from machtiging.access.policy_request import FACT_FIELDS, iterate_policy_request
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.rules import Act, Capacity
 from machtiging.kernel.assurance import Assurance
-from tests.builders.access import POLICIES, a_question, questions_in_order
+from tests.builders.applications import POLICIES
+from tests.policies.policy_requests import list_requests_in_order, make_policy_request
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def answers(request, policy, question_space):
     """Decisions on all questions with true facts and a sample of a thousand others, or on every question."""
     asked = question_space
     if request.param == "a sample":
-        asked = dict.fromkeys([*questions_in_order(), *random.Random(6).sample(question_space, 1000)])
+        asked = dict.fromkeys([*list_requests_in_order(), *random.Random(6).sample(question_space, 1000)])
     return {question: policy.decide(question) for question in asked}
 
 
@@ -142,7 +143,7 @@ def test_stock_casbin_gives_the_same_decisions(policy, answers, seed, many):
     rows, dice = list(policy.rows), random.Random(seed)
     dice.shuffle(rows)
     stock = _stock(rows)
-    for question in dice.sample(list(questions_in_order()), many) + dice.sample(list(answers), many // 4):
+    for question in dice.sample(list(list_requests_in_order()), many) + dice.sample(list(answers), many // 4):
         assert stock.enforce(*question.casbin_values()) == isinstance(answers[question], PolicyAllowed)
 
 
@@ -207,7 +208,7 @@ def test_cached_decision_equals_fresh_decision(policy, answers):
 
 def test_decision_cache_is_not_shared_between_policies():
     model, rows = read_casbin_model(POLICIES), read_policy_rows(POLICIES)
-    question = a_question()
+    question = make_policy_request()
     wide = Policy(model, rows)
     narrow = Policy(model, [row for row in rows if row.id == "eigen-box"])
     assert isinstance(wide.decide(question), PolicyAllowed)

@@ -11,7 +11,8 @@ from machtiging.access.policy_engine import Policy
 from machtiging.access.policy_file import COLUMN_ENUMS, POLICY_COLUMNS, read_policy_rows
 from machtiging.access.policy_request import FACT_FIELDS
 from machtiging.kernel.errors import Fault
-from tests.builders.access import POLICIES, a_question
+from tests.builders.applications import POLICIES
+from tests.policies.policy_requests import make_policy_request
 
 POLICY = Policy.load(POLICIES)
 NASTY = [
@@ -48,14 +49,14 @@ def test_row_2_policy_injection_by_unknown_word_is_refused(column, word):
 
         value = property(str)
 
-    answer = POLICY.decide(replace(a_question(), **{column: UnknownWord(word)}))
+    answer = POLICY.decide(replace(make_policy_request(), **{column: UnknownWord(word)}))
     assert isinstance(answer, PolicyDenied) or word in column_words(column)
 
 
 @pytest.mark.parametrize("fact", FACT_FIELDS)
 @pytest.mark.parametrize("said", ["", 0, None, (), 0.0])
 def test_row_2_falsy_fact_is_refused(fact, said):
-    assert isinstance(POLICY.decide(replace(a_question(), **{fact: said})), PolicyDenied)
+    assert isinstance(POLICY.decide(replace(make_policy_request(), **{fact: said})), PolicyDenied)
 
 
 @pytest.mark.parametrize("word", [word for word in NASTY if word not in ("*", "self relative")])

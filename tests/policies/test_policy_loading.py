@@ -8,7 +8,8 @@ from machtiging.access.policy_decision import DECISION_FAILED, PolicyDenied
 from machtiging.access.policy_engine import Policy
 from machtiging.access.policy_file import read_casbin_model, read_policy_rows
 from machtiging.kernel.errors import Fault
-from tests.builders.access import POLICIES, a_question
+from tests.builders.applications import POLICIES
+from tests.policies.policy_requests import make_policy_request
 
 LINE = "proef,allow,relative,lezen,zorg,gewoon,laag,omdat"
 HEADER = "id,eft,capacity,act,theme,sensitivity,level,because"
@@ -154,7 +155,7 @@ class _Vague:
 @pytest.mark.parametrize("engine", [_Broken(), _Vague()])
 def test_policy_engine_error_is_refused_and_not_cached(engine):
     policy = Policy(read_casbin_model(POLICIES), read_policy_rows(POLICIES))
-    question = a_question()
+    question = make_policy_request()
     sound = dict(policy._enforcers)
     policy._enforcers = dict.fromkeys(sound, engine)
     assert isinstance(policy.decide(question), PolicyDenied)

@@ -11,7 +11,8 @@ from machtiging.access.policy_report import build_policy_table, check_scenarios,
 from machtiging.delegation.rules import Act, Capacity
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault
-from tests.builders.access import POLICIES, a_question, questions_in_order
+from tests.builders.applications import POLICIES
+from tests.policies.policy_requests import list_requests_in_order, make_policy_request
 
 STORIES = read_scenarios(POLICIES / "scenarios")
 
@@ -103,14 +104,14 @@ def test_policy_table_shows_exactly_the_allowed_questions(policy):
         for theme in row.themes
         for level in row.levels
     }
-    yes = [q for q in questions_in_order() if isinstance(policy.decide(q), PolicyAllowed)]
+    yes = [q for q in list_requests_in_order() if isinstance(policy.decide(q), PolicyAllowed)]
     assert shown == {(q.capacity, q.act, q.theme, q.sensitivity, q.level) for q in yes}
 
 
 def test_explain_shows_matching_rows_and_missing_facts(policy):
-    told = explain_decision(policy, a_question(capacity=Capacity.PARENT, level=Assurance.LOW))
+    told = explain_decision(policy, make_policy_request(capacity=Capacity.PARENT, level=Assurance.LOW))
     assert [row[0] for row in told.rows] == ["ouder-gewoon"]
-    told = explain_decision(policy, a_question(act=Act.DELETE, in_force=False))
+    told = explain_decision(policy, make_policy_request(act=Act.DELETE, in_force=False))
     assert told.missing_facts == ("in_force",)
     assert [(id_, eft) for id_, eft, _ in told.rows] == [("nooit-wijzigen", "deny")]
     assert not isinstance(told.decision, PolicyAllowed)

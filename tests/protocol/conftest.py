@@ -7,20 +7,20 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from machtiging.kernel.clock import SettableClock
-from tests.builders import berichtenbox
 from tests.builders.applications import replace_services
-from tests.builders.bearer import Doorstep
-from tests.builders.ciba import CibaCounter, a_counter
+from tests.builders.bearer import BearerWorld
+from tests.builders.ciba import CibaCounter, register_counter
 from tests.builders.database import Database
-from tests.builders.exchange import Chain, a_chain
-from tests.builders.oauth import OAuthWorld, an_oauth_world
-from tests.builders.portal import Portal, a_portal
+from tests.builders.flow import OAuthWorld, make_oauth_world
+from tests.builders.letters import BerichtenboxWorld, make_berichtenbox_world
+from tests.builders.portal import Portal, make_portal
+from tests.builders.tokens import ExchangeChain, make_exchange_chain
 
 
 @pytest.fixture
 async def oauth(database: Database, clock: SettableClock) -> AsyncIterator[OAuthWorld]:
     """The authorization server."""
-    made = await an_oauth_world(database, clock)
+    made = await make_oauth_world(database, clock)
     yield made
     await made.close()
 
@@ -36,30 +36,30 @@ def production_oauth(oauth: OAuthWorld) -> Iterator[OAuthWorld]:
 @pytest.fixture
 async def counter(oauth: OAuthWorld) -> CibaCounter:
     """A CIBA client (counter) at the authorization server."""
-    return await a_counter(oauth)
+    return await register_counter(oauth)
 
 
 @pytest.fixture
-async def chain(oauth: OAuthWorld) -> Chain:
+async def chain(oauth: OAuthWorld) -> ExchangeChain:
     """Clients that exchange each other's tokens."""
-    return await a_chain(oauth)
+    return await make_exchange_chain(oauth)
 
 
 @pytest.fixture
 async def portal(database: Database, clock: SettableClock) -> AsyncIterator[Portal]:
     """The whole service, as people use it in a browser."""
-    made = await a_portal(database, clock)
+    made = await make_portal(database, clock)
     yield made
     await made.close()
 
 
 @pytest.fixture
-async def world(database: Database, clock: SettableClock) -> berichtenbox.BerichtenboxWorld:
+async def world(database: Database, clock: SettableClock) -> BerichtenboxWorld:
     """The API of the Berichtenbox, with a citizen and a helper."""
-    return await berichtenbox.a_world(database, clock)
+    return await make_berichtenbox_world(database, clock)
 
 
 @pytest.fixture
-async def doorstep(database: Database, clock: SettableClock) -> Doorstep:
+async def doorstep(database: Database, clock: SettableClock) -> BearerWorld:
     """Two routes with bearer tokens, and tokens for them."""
-    return await Doorstep.build(database, clock)
+    return await BearerWorld.build(database, clock)

@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError
 
 from machtiging.audit.seal import seal_intake
 from machtiging.storage.engine import DatabaseRole, make_engine
-from tests.builders.audit import lines_are_written
-from tests.builders.crypto import a_keyring
+from tests.builders.keys import load_keyring
+from tests.storage.audit.journal_lines import record_journal_lines
 
 FIXED = "search_path=pg_catalog, public, pg_temp"
 SHADOW = "CREATE TEMPORARY TABLE {0} (LIKE public.{0})"
@@ -60,7 +60,7 @@ async def test_creating_shadowing_object_is_rejected(database, role, statement):
 
 async def test_intake_delete_with_shadowed_journal_is_rejected(database, clock):
     """The trigger function holds even if temporary tables are allowed again."""
-    await lines_are_written(database, clock, 1)
+    await record_journal_lines(database, clock, 1)
     name = (await rows_of(database, "SELECT current_database()"))[0][0]
     await execute_as(database, None, f'GRANT TEMPORARY ON DATABASE "{name}" TO machtiging_sealer')
     try:
@@ -125,11 +125,11 @@ async def test_no_role_has_superuser_or_membership_privileges(database):
     ],
 )
 async def test_lock_of_service_role_does_not_block_the_sealer(database, clock, role, held):
-    await lines_are_written(database, clock, 2)
+    await record_journal_lines(database, clock, 2)
     engine = make_engine(database.url, role, pool_size=1)
     async with engine.begin() as connection:
         await connection.execute(text(held))
-        assert await seal_intake(database.sealer, a_keyring(), clock) == 2
+        assert await seal_intake(database.sealer, load_keyring(), clock) == 2
     await engine.dispose()
 
 
@@ -146,7 +146,7 @@ async def test_sealer_lock_as_service_role_is_rejected(database, lock):
 
 
 async def test_concurrent_sealers_wait_for_the_lock(database, clock):
-    await lines_are_written(database, clock, 1)
+    await record_journal_lines(database, clock, 1)
     clock.advance(timedelta(seconds=1))
     async with database.sealer.begin() as holding:
         await holding.execute(text("LOCK TABLE sealing_turn IN EXCLUSIVE MODE"))

@@ -16,8 +16,8 @@ from machtiging.kernel.errors import Refusal
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
-from tests.builders.berichtenbox import HELPING, a_world
-from tests.builders.crypto import a_keyring
+from tests.builders.keys import load_keyring
+from tests.builders.letters import HELPING, make_berichtenbox_world
 
 WHERE = f"{API_PREFIX}/berichten/"
 LOOKS = "SELECT outcome FROM journal_intake WHERE act = 'bericht:lezen'"
@@ -25,16 +25,16 @@ LOOKS = "SELECT outcome FROM journal_intake WHERE act = 'bericht:lezen'"
 
 async def a_second(world, url):
     """A second worker with its own application, connections and policy cache."""
-    made = await a_world(world.database, world.clock, worker="second")
+    made = await make_berichtenbox_world(world.database, world.clock, worker="second")
     engine = make_engine(url, DatabaseRole.SERVICE, pool_size=3)
-    made.sessions = make_sessions(engine, a_keyring())
+    made.sessions = make_sessions(engine, load_keyring())
     replace_services(made.app, sessions=made.sessions)
     return made, engine
 
 
 @pytest.fixture
 async def workers(database, clock):
-    first = await a_world(database, clock, worker="first")
+    first = await make_berichtenbox_world(database, clock, worker="first")
     first.database = database
     second, engine = await a_second(first, database.url)
     yield first, second
@@ -156,7 +156,7 @@ def test_row_48_random_changes_and_reads_on_two_workers_agree_with_the_model(tem
     )
 
     async def build():
-        first = await a_world(database, clock, worker="first")
+        first = await make_berichtenbox_world(database, clock, worker="first")
         first.database = database
         return first, *(await a_second(first, url))
 

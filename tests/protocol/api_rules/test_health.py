@@ -9,17 +9,17 @@ from sqlalchemy import text
 
 from machtiging.health import MAX_CLOCK_SKEW
 from machtiging.kernel.clock import SettableClock
-from tests.builders.applications import with_own_services
+from tests.builders.applications import copy_application
 from tests.builders.database import url_of_database
-from tests.builders.portal import the_assembled
+from tests.builders.portal import assemble_service
 
 
 @pytest.fixture
 def ask_health(database):
-    the_assembled()  # the first connection takes a while, and the clock of a test stands still
+    assemble_service()  # the first connection takes a while, and the clock of a test stands still
 
     async def answer(clock, path="/health/ready"):
-        app = with_own_services(the_assembled(), clock=clock, sessions=database.sessions)
+        app = copy_application(assemble_service(), clock=clock, sessions=database.sessions)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=app.state.services.issuer) as client:
             return await client.get(path)
 

@@ -6,7 +6,7 @@ import pytest
 
 from machtiging.berichtenbox.routes import API_PREFIX, BODY_LIMITS
 from machtiging.web import openapi
-from tests.builders.berichtenbox import UWV
+from tests.builders.letters import UWV
 
 BERICHT = "019ab0c4-7a5e-7c3e-9f1a-123456789012"
 PATHS = {

@@ -8,7 +8,7 @@ from machtiging.delegation.rules import Act
 from machtiging.oauth.rules import CONSENT_MANAGEMENT_SCOPE
 from machtiging.web import openapi
 from tests.architecture.test_openapi_document import the_description
-from tests.builders.berichtenbox import a_pdf
+from tests.builders.letters import make_pdf
 
 NEEDED = {
     "leverBerichtAan": ("scope", DELIVERY_SCOPE),
@@ -72,7 +72,7 @@ async def call(client, name, bericht_id, bijlage_id):
 
 @pytest.mark.parametrize("name", [name for name, (kind, _) in NEEDED.items() if kind == "action"])
 async def test_operation_without_required_action_returns_403(world, name):
-    bericht_id = await world.letter(("a.pdf", a_pdf(), PDF_MEDIA_TYPE))
+    bericht_id = await world.letter(("a.pdf", make_pdf(), PDF_MEDIA_TYPE))
     rows = await world.rows("SELECT id FROM bijlage")
     needed = NEEDED[name][1]
     for acts, allowed in ((tuple(act for act in Act if act is not needed), False), (tuple(Act), True)):
@@ -94,9 +94,9 @@ async def test_operation_without_required_action_returns_403(world, name):
     ],
 )
 async def test_download_content_type_follows_accept_header(world, accept, kind):
-    bericht_id = await world.letter(("a.pdf", a_pdf(), PDF_MEDIA_TYPE))
+    bericht_id = await world.letter(("a.pdf", make_pdf(), PDF_MEDIA_TYPE))
     rows = await world.rows("SELECT id FROM bijlage")
     async with world.client(await world.token(world.citizen)) as client:
         answer = await client.get(f"/api/v1/berichten/{bericht_id}/bijlagen/{rows[0][0]}", headers={"Accept": accept})
     assert answer.headers["content-type"] == kind
-    assert answer.content == a_pdf()
+    assert answer.content == make_pdf()

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.builders.openid import Receiver
+from tests.protocol.backchannel_logout.logout_receiver import LogoutReceiver
 
 
 @pytest.fixture
 async def receiver():
-    made = await Receiver().open()
+    made = await LogoutReceiver().open()
     yield made
     await made.close()

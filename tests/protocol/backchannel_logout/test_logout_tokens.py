@@ -22,16 +22,16 @@ from machtiging.oauth.tables import SEALED_CLIENT
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.outbound.http_client import OutboundHttpClient
 from tests.builders.applications import replace_services
-from tests.builders.audit import tampering
-from tests.builders.clients import code_client, make_client_keys
-from tests.builders.openid import Receiver, id_claims, sender, userinfo, verified, who_is_it
-from tests.builders.sealing import seal_rows
+from tests.builders.client import make_app_metadata, make_client_keys
+from tests.builders.database import bypass_triggers, seal_rows
+from tests.builders.flow import request_userinfo, start_login_flow, verify_id_token, verify_jwt
+from tests.protocol.backchannel_logout.logout_receiver import LogoutReceiver, make_logout_sender
 
 
 @pytest.fixture
 async def flow(oauth, receiver):
     """A client with a backchannel_logout_uri and a logged-in person."""
-    return await who_is_it(oauth, await oauth.reading_app(backchannel_logout_uri=receiver.uri))
+    return await start_login_flow(oauth, await oauth.reading_app(backchannel_logout_uri=receiver.uri))
 
 
 async def leave(flow) -> None:
@@ -46,12 +46,12 @@ async def notices(oauth) -> list:
 
 
 async def test_logout_token_names_session_and_person(oauth, flow, receiver) -> None:
-    mine = await id_claims(oauth, await flow.tokens())
+    mine = await verify_id_token(oauth, await flow.tokens())
     await leave(flow)
-    assert await send_due_notices(sender(oauth)) == 1
+    assert await send_due_notices(make_logout_sender(oauth)) == 1
     assert receiver.paths == ["/sessie-voorbij"]
     assert receiver.came[0].keys() == {"logout_token"}
-    header, told = await verified(oauth, receiver.came[0]["logout_token"])
+    header, told = await verify_jwt(oauth, receiver.came[0]["logout_token"])
     assert (header["typ"], header["alg"]) == ("logout+jwt", "RS256")
     assert told.keys() == {"iss", "aud", "iat", "exp", "jti", "events", "sub", "sid"}
     for name in ("iss", "aud", "sub", "sid"):
@@ -64,8 +64,8 @@ async def test_logout_token_is_sent_once_per_client_after_repeated_logins(oauth,
     for _ in range(3):
         await flow.tokens()
     await leave(flow)
-    assert await send_due_notices(sender(oauth)) == 1
-    assert await send_due_notices(sender(oauth)) == 0
+    assert await send_due_notices(make_logout_sender(oauth)) == 1
+    assert await send_due_notices(make_logout_sender(oauth)) == 0
     assert len(receiver.came) == 1
 
 
@@ -74,8 +74,8 @@ async def test_logout_tokens_of_two_clients_have_different_sid_and_aud(oauth, fl
     flow.app = await oauth.reading_app(client_name="Andere app", backchannel_logout_uri=receiver.uri)
     await flow.tokens()
     await leave(flow)
-    assert await send_due_notices(sender(oauth)) == 2
-    told = [(await verified(oauth, one["logout_token"]))[1] for one in receiver.came]
+    assert await send_due_notices(make_logout_sender(oauth)) == 2
+    told = [(await verify_jwt(oauth, one["logout_token"]))[1] for one in receiver.came]
     assert told[0]["sid"] != told[1]["sid"]
     assert told[0]["aud"] != told[1]["aud"]
 
@@ -101,7 +101,7 @@ async def test_logout_ends_tokens_and_codes_in_the_same_transaction(oauth, flow)
     tokens = await flow.tokens()
     code = await flow.code()
     await leave(flow)
-    assert (await userinfo(oauth, tokens["access_token"])).status_code == 401
+    assert (await request_userinfo(oauth, tokens["access_token"])).status_code == 401
     assert (await flow.redeem(code)).json()["error"] == "invalid_grant"
     assert [line.reason for line in await oauth.lines("grant:beeindigd")] == ["uitgelogd"] * 2
 
@@ -113,24 +113,24 @@ async def test_logout_leaves_other_browser_session_of_same_person(oauth, flow, r
     flow.browser = here
     await leave(flow)
     assert len(await notices(oauth)) == 1
-    assert (await userinfo(oauth, there["access_token"])).status_code == 200
+    assert (await request_userinfo(oauth, there["access_token"])).status_code == 200
 
 
 async def test_repeated_login_ends_nothing_and_later_logout_ends_all(oauth, flow, receiver) -> None:
     tokens = await flow.tokens()
     await flow.browser.log_in("naaste", niveau="hoog")
     assert await notices(oauth) == []
-    assert (await userinfo(oauth, tokens["access_token"])).status_code == 200
+    assert (await request_userinfo(oauth, tokens["access_token"])).status_code == 200
     await leave(flow)
     assert len(await notices(oauth)) == 1
-    assert (await userinfo(oauth, tokens["access_token"])).status_code == 401
+    assert (await request_userinfo(oauth, tokens["access_token"])).status_code == 401
 
 
 async def test_login_by_another_person_in_the_same_browser_ends_the_session(oauth, flow, receiver) -> None:
     tokens = await flow.tokens()
     await flow.browser.log_in("vertegenwoordigde")
-    assert await send_due_notices(sender(oauth)) == 1
-    assert (await userinfo(oauth, tokens["access_token"])).status_code == 401
+    assert await send_due_notices(make_logout_sender(oauth)) == 1
+    assert (await request_userinfo(oauth, tokens["access_token"])).status_code == 401
 
 
 @pytest.mark.parametrize("status", [400, 404, 500, 302, 201])
@@ -138,13 +138,13 @@ async def test_logout_token_rejected_by_client_is_retried_with_new_jti(oauth, fl
     await flow.tokens()
     await leave(flow)
     receiver.status = status
-    assert await send_due_notices(sender(oauth)) == 0
-    assert await send_due_notices(sender(oauth)) == 0
+    assert await send_due_notices(make_logout_sender(oauth)) == 0
+    assert await send_due_notices(make_logout_sender(oauth)) == 0
     assert len(receiver.came) == 1  # the retry is not due yet, and a redirect is not followed
     receiver.status = 204
     oauth.clock.advance(RETRY_DELAYS[0])
-    assert await send_due_notices(sender(oauth)) == 1
-    first, second = [(await verified(oauth, one["logout_token"]))[1] for one in receiver.came]
+    assert await send_due_notices(make_logout_sender(oauth)) == 1
+    first, second = [(await verify_jwt(oauth, one["logout_token"]))[1] for one in receiver.came]
     assert first["jti"] != second["jti"]
     assert first["sid"] == second["sid"]
 
@@ -154,21 +154,21 @@ async def test_logout_token_to_unreachable_client_is_given_up_after_max_tries(oa
     await leave(flow)
     await receiver.close()
     for wait in RETRY_DELAYS:
-        assert await send_due_notices(sender(oauth)) == 0
+        assert await send_due_notices(make_logout_sender(oauth)) == 0
         oauth.clock.advance(wait)
-    assert await send_due_notices(sender(oauth)) == 0
+    assert await send_due_notices(make_logout_sender(oauth)) == 0
     [notice] = await notices(oauth)
     assert (notice.tries, notice.sent_at is None, notice.given_up_at is not None) == (MAX_TRIES, True, True)
 
 
 async def test_slow_client_delays_neither_other_logout_tokens_nor_database(oauth, flow, receiver) -> None:
     await flow.tokens()
-    quick = await Receiver("quick").open()
+    quick = await LogoutReceiver("quick").open()
     flow.app = await oauth.reading_app(client_name="Vlotte app", backchannel_logout_uri=quick.uri)
     await flow.tokens()
     await leave(flow)
     receiver.silent = True
-    sending = asyncio.create_task(send_due_notices(sender(oauth)))
+    sending = asyncio.create_task(send_due_notices(make_logout_sender(oauth)))
     await asyncio.gather(quick.arrived.wait(), receiver.arrived.wait())
     assert len(await notices(oauth)) == 2  # no lock is held
     receiver.over.set()
@@ -179,7 +179,7 @@ async def test_slow_client_delays_neither_other_logout_tokens_nor_database(oauth
 async def test_concurrent_senders_send_each_logout_token_once(oauth, flow, receiver) -> None:
     await flow.tokens()
     await leave(flow)
-    assert sum(await asyncio.gather(*(send_due_notices(sender(oauth)) for _ in range(3)))) == 1
+    assert sum(await asyncio.gather(*(send_due_notices(make_logout_sender(oauth)) for _ in range(3)))) == 1
     assert len(receiver.came) == 1
 
 
@@ -187,7 +187,7 @@ async def test_sender_killed_while_sending_leaves_notice_for_retry(oauth, flow, 
     await flow.tokens()
     await leave(flow)
     receiver.silent = True
-    sending = asyncio.create_task(send_due_notices(sender(oauth)))
+    sending = asyncio.create_task(send_due_notices(make_logout_sender(oauth)))
     await receiver.arrived.wait()
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -195,13 +195,13 @@ async def test_sender_killed_while_sending_leaves_notice_for_retry(oauth, flow, 
     receiver.silent = False
     receiver.over.set()
     oauth.clock.advance(RETRY_DELAYS[0])
-    assert await send_due_notices(sender(oauth)) == 1
+    assert await send_due_notices(make_logout_sender(oauth)) == 1
 
 
 async def test_ssrf_logout_token_to_private_address_outside_practice_is_not_sent(oauth, flow, receiver) -> None:
     await flow.tokens()
     await leave(flow)
-    strict = replace(sender(oauth), post=build_post_form(OutboundHttpClient()))
+    strict = replace(make_logout_sender(oauth), post=build_post_form(OutboundHttpClient()))
     assert await send_due_notices(strict) == 0
     assert receiver.came == []
 
@@ -211,7 +211,7 @@ async def test_logout_token_to_suspended_client_is_not_sent(oauth, flow, receive
     await leave(flow)
     async with unit_of_work(oauth.sessions) as session:
         await suspend_client(session, flow.app.client_id, at=oauth.clock.now())
-    assert await send_due_notices(sender(oauth)) == 0
+    assert await send_due_notices(make_logout_sender(oauth)) == 0
     assert receiver.came == []
     assert (await notices(oauth))[0].given_up_at is not None
 
@@ -219,18 +219,18 @@ async def test_logout_token_to_suspended_client_is_not_sent(oauth, flow, receive
 async def test_logout_notices_are_deleted_after_retention(oauth, flow) -> None:
     await flow.tokens()
     await leave(flow)
-    await send_due_notices(sender(oauth))
+    await send_due_notices(make_logout_sender(oauth))
     oauth.later(days=8)
-    await send_due_notices(sender(oauth))
+    await send_due_notices(make_logout_sender(oauth))
     assert await notices(oauth) == []
 
 
 async def test_logout_token_used_as_access_token_is_rejected(oauth, flow, receiver) -> None:
     await flow.tokens()
     await leave(flow)
-    await send_due_notices(sender(oauth))
+    await send_due_notices(make_logout_sender(oauth))
     token = receiver.came[0]["logout_token"]
-    assert (await userinfo(oauth, token)).status_code == 401
+    assert (await request_userinfo(oauth, token)).status_code == 401
     assert (await flow.push(id_token_hint=token)).json()["error"] == "invalid_request"
     told = await flow.app.post("/introspect", {"token": token})
     assert told.json() == {"active": False}
@@ -274,7 +274,7 @@ BAD = [
 @pytest.mark.parametrize("uri", BAD, ids=json.dumps)
 async def test_backchannel_logout_uri_invalid_is_rejected_at_registration(oauth, uri) -> None:
     with pytest.raises(InvalidInput) as refused:
-        await oauth.add(code_client(make_client_keys(), backchannel_logout_uri=uri))
+        await oauth.add(make_app_metadata(make_client_keys(), backchannel_logout_uri=uri))
     assert "backchannel_logout_uri" in refused.value.fields
 
 
@@ -282,11 +282,11 @@ async def test_logout_notice_address_tampered_by_sql_is_ignored(oauth, database,
     """A notice has no MAC, and a logout token names a person: it is sent to the URI of the client's row."""
     await flow.tokens()
     await leave(flow)
-    thief = await Receiver("dief").open()
+    thief = await LogoutReceiver("dief").open()
     try:
-        async with tampering(database) as connection:
+        async with bypass_triggers(database) as connection:
             await connection.execute(text("UPDATE logout_notice SET uri = :uri"), {"uri": thief.uri})
-        assert await send_due_notices(sender(oauth)) == 1
+        assert await send_due_notices(make_logout_sender(oauth)) == 1
         assert (len(thief.came), len(receiver.came)) == (0, 1)
     finally:
         await thief.close()
@@ -298,7 +298,7 @@ async def test_logout_notice_of_client_without_logout_uri_is_given_up(oauth, dat
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text("UPDATE oauth_client SET registration = registration - 'backchannel_logout_uri'"))
         await seal_rows(session, SEALED_CLIENT)
-    assert await send_due_notices(sender(oauth)) == 0
+    assert await send_due_notices(make_logout_sender(oauth)) == 0
     assert receiver.came == []
     [notice] = await notices(oauth)
     assert notice.given_up_at is not None

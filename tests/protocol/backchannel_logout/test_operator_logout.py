@@ -16,8 +16,9 @@ from machtiging.oauth.grant_management.operator_session_end import (
 from machtiging.oauth.openid.backchannel_logout import send_due_notices
 from machtiging.oauth.openid.session_expiry import expire_sessions
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.openid import id_claims, sender, userinfo, verified, who_is_it
-from tests.builders.refresh_token_holder import REFRESHING
+from tests.builders.flow import request_userinfo, start_login_flow, verify_id_token, verify_jwt
+from tests.builders.tokens import REFRESHING
+from tests.protocol.backchannel_logout.logout_receiver import make_logout_sender
 
 LOST = SessionEndOrder("beheer1", SessionEndReason.DEVICE_LOST)
 ALL = SessionEndOrder("beheer1", SessionEndReason.MISUSE, consents=True)
@@ -26,7 +27,9 @@ ALL = SessionEndOrder("beheer1", SessionEndReason.MISUSE, consents=True)
 @pytest.fixture
 async def flow(oauth, receiver):
     """A client with refresh tokens and a backchannel_logout_uri, and the logged-in son."""
-    return await who_is_it(oauth, await oauth.reading_app(backchannel_logout_uri=receiver.uri, grant_types=REFRESHING))
+    return await start_login_flow(
+        oauth, await oauth.reading_app(backchannel_logout_uri=receiver.uri, grant_types=REFRESHING)
+    )
 
 
 async def log_out_everywhere(oauth, person, order: SessionEndOrder = LOST) -> SessionEndCounts:
@@ -59,25 +62,25 @@ async def test_operator_logout_ends_all_sessions_and_their_grants(oauth, flow, s
     assert ended == SessionEndCounts(sessions=2, consents=2)
     for browser in (flow.browser, other):
         assert (await browser.get("/ik")).status_code == 303
-    assert (await userinfo(oauth, tokens["access_token"])).status_code == 401
+    assert (await request_userinfo(oauth, tokens["access_token"])).status_code == 401
     assert (await flow.redeem(code)).json()["error"] == "invalid_grant"
     assert await refreshed(flow, tokens) == 400
 
 
 async def test_operator_logout_sends_logout_tokens(oauth, flow, receiver, son) -> None:
-    mine = await id_claims(oauth, await flow.tokens())
+    mine = await verify_id_token(oauth, await flow.tokens())
     await log_out_everywhere(oauth, son)
-    assert await send_due_notices(sender(oauth)) == 1
-    _, said = await verified(oauth, receiver.came[0]["logout_token"])
+    assert await send_due_notices(make_logout_sender(oauth)) == 1
+    _, said = await verify_jwt(oauth, receiver.came[0]["logout_token"])
     assert (said["sid"], said["sub"], said["aud"]) == (mine["sid"], mine["sub"], mine["aud"])
 
 
 async def test_operator_logout_leaves_other_persons_sessions_and_consents(oauth, flow, son) -> None:
-    hers = await who_is_it(oauth, flow.app, "vertegenwoordigde")
+    hers = await start_login_flow(oauth, flow.app, "vertegenwoordigde")
     tokens = await hers.tokens()
     await log_out_everywhere(oauth, son, ALL)
     assert (await hers.browser.get("/ik")).status_code == 200
-    assert (await userinfo(oauth, tokens["access_token"])).status_code == 200
+    assert (await request_userinfo(oauth, tokens["access_token"])).status_code == 200
 
 
 async def test_operator_logout_is_journalled_with_operator_reason_and_person(oauth, flow, son) -> None:
@@ -110,7 +113,7 @@ async def test_operator_logout_ends_grants_of_expired_session_too(oauth, flow, r
     await expire_sessions(oauth.sessions, oauth.service.state.services.session_limits, oauth.clock)
     assert await log_out_everywhere(oauth, son) == SessionEndCounts(sessions=0, consents=1)
     assert await refreshed(flow, tokens) == 400
-    assert await send_due_notices(sender(oauth)) == 1, "the app was told when it expired, and not again"
+    assert await send_due_notices(make_logout_sender(oauth)) == 1, "the app was told when it expired, and not again"
     assert await logout_notifications(oauth) == [(son, "uitgelogd_door_ons")]
 
 

@@ -19,14 +19,14 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import PersonId
 from machtiging.oauth.register_client import register_client
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.applications import replace_services, with_own_services
-from tests.builders.clients import code_client
-from tests.builders.crypto import a_key_directory
-from tests.builders.delegation import Committed
-from tests.builders.login import BROKER, broker_through
-from tests.builders.openid import Receiver
-from tests.builders.portal import the_assembled
-from tests.builders.real_server import an_assembled_world
+from tests.builders.applications import copy_application, replace_services
+from tests.builders.client import make_app_metadata
+from tests.builders.keys import make_key_directory
+from tests.builders.machtiging import Committed
+from tests.builders.people import BROKER, make_broker
+from tests.builders.portal import assemble_service
+from tests.builders.server import assemble_berichtenbox_world
+from tests.protocol.backchannel_logout.logout_receiver import LogoutReceiver
 
 GRANT = text("""
 INSERT INTO oauth_grant (id, client_id, person_id, authorization_details, scope, assurance, authenticated_at,
@@ -43,15 +43,15 @@ async def person_id(database):
 @pytest.fixture
 def service(database, clock, tmp_path) -> FastAPI:
     """The assembled service on the database of this test."""
-    made = with_own_services(
-        the_assembled(),
+    made = copy_application(
+        assemble_service(),
         clock=clock,
-        keyring=KeyRing.load(a_key_directory(tmp_path / "keys")),
+        keyring=KeyRing.load(make_key_directory(tmp_path / "keys")),
         sessions=database.sessions,
         sealer_engine=database.sealer,
         engines=(),
     )
-    replace_services(made, broker=broker_through(None))
+    replace_services(made, broker=make_broker(None))
     return made
 
 
@@ -59,7 +59,7 @@ async def logged_in_to_an_app(service: FastAPI, person: PersonId, sid: UUID, uri
     """Store a consent of this session for a client with this backchannel_logout_uri."""
     at = service.state.services.clock.now()
     async with unit_of_work(service.state.services.sessions) as session:
-        metadata = code_client(None, backchannel_logout_uri=uri)
+        metadata = make_app_metadata(None, backchannel_logout_uri=uri)
         client = (await register_client(session, metadata, oin=None, at=at, practice=True))["client_id"]
         await session.execute(GRANT, {"client": client, "who": person, "at": at, "sid": sid})
 
@@ -78,7 +78,7 @@ async def session_ends(service: FastAPI, person: PersonId, sid: UUID) -> None:
         )
 
 
-async def await_logout_token(receiver: Receiver) -> None:
+async def await_logout_token(receiver: LogoutReceiver) -> None:
     async with asyncio.timeout(20):
         await receiver.arrived.wait()
     assert receiver.came[0].keys() == {"logout_token"}
@@ -111,7 +111,7 @@ async def test_service_at_startup_records_expired_sessions(service, clock, perso
 
 @pytest.mark.whole
 async def test_running_service_sends_logout_token_after_logout(database, clock, tmp_path, receiver) -> None:
-    world, sid = await an_assembled_world(database.url, clock, tmp_path), uuid4()
+    world, sid = await assemble_berichtenbox_world(database.url, clock, tmp_path), uuid4()
     async with world.app.router.lifespan_context(world.app):
         await logged_in_to_an_app(world.app, world.citizen, sid, receiver.uri)
         await session_ends(world.app, world.citizen, sid)
@@ -120,7 +120,7 @@ async def test_running_service_sends_logout_token_after_logout(database, clock, 
 
 @pytest.mark.whole
 async def test_running_service_sends_logout_token_after_session_expiry(database, clock, tmp_path, receiver) -> None:
-    world, sid = await an_assembled_world(database.url, clock, tmp_path), uuid4()
+    world, sid = await assemble_berichtenbox_world(database.url, clock, tmp_path), uuid4()
     await logs_in(world.app, world.citizen, sid)
     await logged_in_to_an_app(world.app, world.citizen, sid, receiver.uri)
     clock.advance(timedelta(days=1))

@@ -11,14 +11,17 @@ from sqlalchemy import text
 from machtiging.oauth.openid.backchannel_logout import send_due_notices
 from machtiging.oauth.openid.session_expiry import expire_sessions
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.openid import id_claims, sender, verified, who_is_it
-from tests.builders.refresh_token_holder import REFRESHING
+from tests.builders.flow import start_login_flow, verify_id_token, verify_jwt
+from tests.builders.tokens import REFRESHING
+from tests.protocol.backchannel_logout.logout_receiver import make_logout_sender
 
 
 @pytest.fixture
 async def flow(oauth, receiver):
     """A client with refresh tokens and a backchannel_logout_uri, and a logged-in person."""
-    return await who_is_it(oauth, await oauth.reading_app(backchannel_logout_uri=receiver.uri, grant_types=REFRESHING))
+    return await start_login_flow(
+        oauth, await oauth.reading_app(backchannel_logout_uri=receiver.uri, grant_types=REFRESHING)
+    )
 
 
 async def expire(oauth) -> int:
@@ -32,7 +35,7 @@ async def count(oauth, what: str) -> int:
 
 @pytest.mark.parametrize("limit", ["idle_timeout", "absolute_timeout"])
 async def test_expired_session_sends_the_same_logout_token_once(oauth, flow, receiver, limit) -> None:
-    mine = await id_claims(oauth, await flow.tokens())
+    mine = await verify_id_token(oauth, await flow.tokens())
     lasts = getattr(oauth.service.state.services.session_limits, limit)
     if limit == "absolute_timeout":
         async with unit_of_work(oauth.sessions) as session:  # the session stays active
@@ -44,9 +47,9 @@ async def test_expired_session_sends_the_same_logout_token_once(oauth, flow, rec
     oauth.later(seconds=1, minutes=5 if limit == "idle_timeout" else 0)
     assert await expire(oauth) == 1
     assert await expire(oauth) == 0
-    assert await send_due_notices(sender(oauth)) == 1
-    assert await send_due_notices(sender(oauth)) == 0
-    header, told = await verified(oauth, receiver.came[0]["logout_token"])
+    assert await send_due_notices(make_logout_sender(oauth)) == 1
+    assert await send_due_notices(make_logout_sender(oauth)) == 0
+    header, told = await verify_jwt(oauth, receiver.came[0]["logout_token"])
     assert header["typ"] == "logout+jwt"
     assert {name: told[name] for name in ("iss", "aud", "sub", "sid")} == {
         name: mine[name] for name in ("iss", "aud", "sub", "sid")
@@ -91,11 +94,11 @@ async def test_login_again_before_expiry_keeps_sid_and_sends_no_logout_token(oau
 
 
 async def test_login_after_expiry_gets_a_new_sid(oauth, flow) -> None:
-    before = await id_claims(oauth, await flow.tokens())
+    before = await verify_id_token(oauth, await flow.tokens())
     oauth.later(minutes=20)
     await expire(oauth)
     await flow.browser.log_in("naaste")
-    after = await id_claims(oauth, await flow.tokens())
+    after = await verify_id_token(oauth, await flow.tokens())
     assert (before["sub"], before["sid"] == after["sid"]) == (after["sub"], False)
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.builders.bearer import Doorstep
+from tests.builders.bearer import BearerWorld
 
 
 @pytest.fixture
 def closed_door(clock):
     """The bearer routes without a database: a refusal here is made before any lookup."""
-    return Doorstep.without_database(clock)
+    return BearerWorld.without_database(clock)

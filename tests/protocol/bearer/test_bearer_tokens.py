@@ -18,31 +18,31 @@ from tests.builders.bearer import (
     DELIVER,
     OIN,
     READ,
-    Doorstep,
-    a_jwt,
-    is_forbidden,
-    is_unauthenticated,
-    token_facts,
+    BearerWorld,
+    assert_forbidden,
+    assert_unauthenticated,
+    make_token_facts,
+    sign_access_token,
 )
-from tests.builders.delegation import NOON
+from tests.builders.keys import NOON
 
 MINUTE = timedelta(minutes=1)
 
 
 async def test_helper_token_is_accepted_for_the_vertegenwoordigde(doorstep):
-    answer = await doorstep.ask(a_jwt(doorstep.helper))
+    answer = await doorstep.ask(sign_access_token(doorstep.helper))
     people = doorstep.people
     assert answer.json() == {"wie": str(people.son), "voor": str(people.mother), "als": "relative"}
 
 
 async def test_citizen_token_is_accepted_for_own_box(doorstep):
-    answer = await doorstep.ask(a_jwt(doorstep.own))
+    answer = await doorstep.ask(sign_access_token(doorstep.own))
     people = doorstep.people
     assert answer.json() == {"wie": str(people.mother), "voor": str(people.mother), "als": "self"}
 
 
 async def test_agency_token_is_accepted_for_delivery(doorstep):
-    assert (await doorstep.ask(a_jwt(doorstep.agency), DELIVER)).json() == {"oin": OIN}
+    assert (await doorstep.ask(sign_access_token(doorstep.agency), DELIVER)).json() == {"oin": OIN}
 
 
 @pytest.mark.parametrize(
@@ -59,20 +59,20 @@ async def test_agency_token_is_accepted_for_delivery(doorstep):
     ],
 )
 async def test_request_without_bearer_token_returns_401_with_challenge(closed_door, headers):
-    token = a_jwt(closed_door.helper)
+    token = sign_access_token(closed_door.helper)
     sent = [(name, value.replace("{token}", token)) for name, value in headers]
-    is_unauthenticated(await closed_door.ask(headers=sent), "token_ontbreekt")
+    assert_unauthenticated(await closed_door.ask(headers=sent), "token_ontbreekt")
 
 
 @pytest.mark.parametrize("path", [READ, DELIVER])
 async def test_access_token_in_query_is_ignored(closed_door, path):
-    is_unauthenticated(
-        await closed_door.ask(path=f"{path}?access_token={a_jwt(closed_door.helper)}"), "token_ontbreekt"
+    assert_unauthenticated(
+        await closed_door.ask(path=f"{path}?access_token={sign_access_token(closed_door.helper)}"), "token_ontbreekt"
     )
 
 
 async def test_access_token_in_query_and_header_returns_400(closed_door):
-    token = a_jwt(closed_door.helper)
+    token = sign_access_token(closed_door.helper)
     answer = await closed_door.ask(token, f"{READ}?access_token={token}")
     assert (answer.status_code, answer.json()["code"]) == (400, "token_in_adres")
 
@@ -81,56 +81,60 @@ async def test_access_token_in_query_and_header_returns_400(closed_door):
     "value", ["Bearer", "Bearer ", "Bearer a b", "Bearer {t} {t}", "Bearer {t},Bearer {t}", "Bearer\t{t}", "Bearer é"]
 )
 async def test_malformed_authorization_header_is_rejected(closed_door, value):
-    sent = value.replace("{t}", a_jwt(closed_door.helper)).encode("latin-1")
-    is_unauthenticated(await closed_door.ask(headers=[(b"Authorization", sent)]), "token_ongeldig")
+    sent = value.replace("{t}", sign_access_token(closed_door.helper)).encode("latin-1")
+    assert_unauthenticated(await closed_door.ask(headers=[(b"Authorization", sent)]), "token_ongeldig")
 
 
 @pytest.mark.parametrize("second", ["Bearer {t}", "Bearer x", "Basic eDp5"])
 async def test_two_authorization_headers_are_rejected(closed_door, second):
-    token = a_jwt(closed_door.helper)
+    token = sign_access_token(closed_door.helper)
     headers = [("Authorization", f"Bearer {token}"), ("Authorization", second.replace("{t}", token))]
-    is_unauthenticated(await closed_door.ask(headers=headers), "token_ongeldig")
+    assert_unauthenticated(await closed_door.ask(headers=headers), "token_ongeldig")
 
 
 async def test_authorization_scheme_is_case_insensitive(doorstep):
-    assert (await doorstep.ask(headers=[("Authorization", f"bEARER {a_jwt(doorstep.helper)}")])).status_code == 200
+    assert (
+        await doorstep.ask(headers=[("Authorization", f"bEARER {sign_access_token(doorstep.helper)}")])
+    ).status_code == 200
 
 
 async def test_token_with_unknown_jti_is_rejected(doorstep):
-    is_unauthenticated(await doorstep.ask(a_jwt(doorstep.helper, jti=str(uuid7()))), "token_ongeldig")
+    assert_unauthenticated(await doorstep.ask(sign_access_token(doorstep.helper, jti=str(uuid7()))), "token_ongeldig")
 
 
 async def test_valid_token_without_database_returns_503(closed_door):
-    assert (await closed_door.ask(a_jwt(closed_door.helper))).status_code == 503
+    assert (await closed_door.ask(sign_access_token(closed_door.helper))).status_code == 503
 
 
 @pytest.mark.parametrize("client_id", ["andere-app", ..., None])
 async def test_token_with_other_client_id_than_issued_is_rejected(doorstep, client_id):
-    is_unauthenticated(await doorstep.ask(a_jwt(doorstep.helper, client_id=client_id)), "token_ongeldig")
+    assert_unauthenticated(
+        await doorstep.ask(sign_access_token(doorstep.helper, client_id=client_id)), "token_ongeldig"
+    )
 
 
 async def test_token_is_accepted_until_the_second_of_expiry(doorstep, clock):
-    token = a_jwt(doorstep.helper)
+    token = sign_access_token(doorstep.helper)
     clock.advance(10 * MINUTE - timedelta(seconds=1))
     assert (await doorstep.ask(token)).status_code == 200
     clock.advance(timedelta(seconds=1))
-    is_unauthenticated(await doorstep.ask(token), "token_verlopen")
+    assert_unauthenticated(await doorstep.ask(token), "token_verlopen")
 
 
 async def test_token_claiming_longer_lifetime_than_stored_is_rejected_and_journalled(doorstep, clock):
     clock.advance(11 * MINUTE)
-    token = a_jwt(doorstep.helper, exp=int((NOON + 60 * MINUTE).timestamp()))
-    is_unauthenticated(await doorstep.ask(token), "token_verlopen")
+    token = sign_access_token(doorstep.helper, exp=int((NOON + 60 * MINUTE).timestamp()))
+    assert_unauthenticated(await doorstep.ask(token), "token_verlopen")
     (line,) = await doorstep.journal("token:geweigerd")
     assert (line["reason"], line["actor_id"]) == ("token_verlopen", doorstep.people.son)
 
 
 async def test_revoked_token_is_rejected_and_journalled_with_its_person(doorstep):
-    token = a_jwt(doorstep.helper)
+    token = sign_access_token(doorstep.helper)
     assert (await doorstep.ask(token)).status_code == 200
     async with unit_of_work(doorstep.database.sessions) as session:
         await revoke_token(session, doorstep.helper.id, NOON)
-    is_unauthenticated(await doorstep.ask(token), "token_ingetrokken")
+    assert_unauthenticated(await doorstep.ask(token), "token_ingetrokken")
     (line,) = await doorstep.journal("token:geweigerd")
     assert (line["outcome"], line["reason"], line["object_id"]) == (
         "refused",
@@ -143,7 +147,7 @@ async def test_revoked_token_is_rejected_and_journalled_with_its_person(doorstep
 
 @pytest.mark.parametrize(("facts", "path"), [("agency", READ), ("helper", DELIVER), ("own", DELIVER)])
 async def test_token_for_other_audience_returns_403_and_is_journalled(doorstep, facts, path):
-    is_forbidden(await doorstep.ask(a_jwt(getattr(doorstep, facts)), path), "token_voor_ander_gebruik")
+    assert_forbidden(await doorstep.ask(sign_access_token(getattr(doorstep, facts)), path), "token_voor_ander_gebruik")
     (line,) = await doorstep.journal("token:geweigerd")
     assert line["reason"] == "token_voor_ander_gebruik"
 
@@ -152,13 +156,13 @@ async def test_token_for_other_audience_returns_403_and_is_journalled(doorstep, 
     "scope", ["", "openid", "aanleveringen:lezen", "aanleveringen:schrijvenx", "AANLEVERINGEN:SCHRIJVEN"]
 )
 async def test_agency_token_without_scope_is_rejected_at_delivery(doorstep, scope):
-    facts = token_facts(oin=OIN, acts=frozenset(), scope=scope)
+    facts = make_token_facts(oin=OIN, acts=frozenset(), scope=scope)
     async with unit_of_work(doorstep.database.sessions) as session:
         await insert_token(session, facts)
-    is_forbidden(await doorstep.ask(a_jwt(facts), DELIVER), "token_voor_ander_gebruik")
+    assert_forbidden(await doorstep.ask(sign_access_token(facts), DELIVER), "token_voor_ander_gebruik")
     # The stored expiry counts, not the claim.
-    token = a_jwt(facts, scope="aanleveringen:schrijven", oin=OIN)
-    is_unauthenticated(await doorstep.ask(token, DELIVER), "token_ongeldig")
+    token = sign_access_token(facts, scope="aanleveringen:schrijven", oin=OIN)
+    assert_unauthenticated(await doorstep.ask(token, DELIVER), "token_ongeldig")
 
 
 async def change(doorstep, verb, who):
@@ -167,9 +171,9 @@ async def change(doorstep, verb, who):
 
 
 async def test_token_of_paused_machtiging_returns_403_until_resumed(doorstep):
-    token, mother = a_jwt(doorstep.helper), doorstep.people.mother
+    token, mother = sign_access_token(doorstep.helper), doorstep.people.mother
     await change(doorstep, pause_machtiging, mother)
-    is_forbidden(await doorstep.ask(token), "machtiging_gepauzeerd")
+    assert_forbidden(await doorstep.ask(token), "machtiging_gepauzeerd")
     await change(doorstep, resume_machtiging, mother)
     assert (await doorstep.ask(token)).status_code == 200
 
@@ -177,30 +181,30 @@ async def test_token_of_paused_machtiging_returns_403_until_resumed(doorstep):
 @pytest.mark.parametrize(("verb", "who"), [(revoke_machtiging, "mother"), (give_back_machtiging, "son")])
 @pytest.mark.parametrize("tokens_closed", [False, True])
 async def test_token_of_ended_machtiging_returns_403_with_reason(doorstep, verb, who, tokens_closed):
-    token = a_jwt(doorstep.helper)
+    token = sign_access_token(doorstep.helper)
     assert (await doorstep.ask(token)).status_code == 200
     await change(doorstep, verb, getattr(doorstep.people, who))
     if tokens_closed:
         async with unit_of_work(doorstep.database.sessions) as session:
             assert await revoke_tokens_of_machtiging(session, MachtigingId(doorstep.machtiging.id), NOON) == 1
-    is_forbidden(await doorstep.ask(token), "machtiging_beeindigd")
+    assert_forbidden(await doorstep.ask(token), "machtiging_beeindigd")
     allowed, refused = await doorstep.journal("bericht:lezen")
     assert (allowed["outcome"], refused["outcome"], refused["reason"]) == ("allowed", "refused", "machtiging_beeindigd")
 
 
 async def test_token_of_machtiging_not_yet_begun_is_rejected_until_its_start(database, clock):
     period = Period(NOON + 5 * MINUTE, NOON + timedelta(days=30))
-    doorstep = await Doorstep.build(database, clock, period=period)
-    token = a_jwt(doorstep.helper)
-    is_forbidden(await doorstep.ask(token), "machtiging_niet_begonnen")
+    doorstep = await BearerWorld.build(database, clock, period=period)
+    token = sign_access_token(doorstep.helper)
+    assert_forbidden(await doorstep.ask(token), "machtiging_niet_begonnen")
     clock.advance(5 * MINUTE)
     assert (await doorstep.ask(token)).status_code == 200
 
 
 async def test_token_of_machtiging_is_rejected_from_the_second_of_its_end(database, clock):
-    doorstep = await Doorstep.build(database, clock, period=Period(NOON, NOON + 5 * MINUTE))
-    token = a_jwt(doorstep.helper)
+    doorstep = await BearerWorld.build(database, clock, period=Period(NOON, NOON + 5 * MINUTE))
+    token = sign_access_token(doorstep.helper)
     clock.advance(5 * MINUTE - timedelta(seconds=1))
     assert (await doorstep.ask(token)).status_code == 200
     clock.advance(timedelta(seconds=1))
-    is_forbidden(await doorstep.ask(token), "machtiging_verlopen")
+    assert_forbidden(await doorstep.ask(token), "machtiging_verlopen")

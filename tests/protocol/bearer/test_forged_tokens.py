@@ -13,24 +13,19 @@ import pytest
 from joserfc.jwk import OctKey, RSAKey
 from joserfc.jws import JWSRegistry
 
-from tests.builders.bearer import (
-    ISSUER,
-    a_jwt,
-    claims_of,
-    is_unauthenticated,
-)
-from tests.builders.crypto import a_keyring
-from tests.builders.proof import an_rsa_key
+from tests.builders.applications import API_ISSUER
+from tests.builders.bearer import assert_unauthenticated, build_token_claims, sign_access_token
+from tests.builders.keys import load_keyring, make_rsa_key
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
 async def test_token_with_one_changed_byte_is_rejected(closed_door, part):
-    segments = a_jwt(closed_door.helper).split(".")
+    segments = sign_access_token(closed_door.helper).split(".")
     for place in (0, len(segments[part]) // 2, -1):
         changed = list(segments[part])
         changed[place] = "A" if changed[place] != "A" else "B"
         forged = [*segments[:part], "".join(changed), *segments[part + 1 :]]
-        is_unauthenticated(await closed_door.ask(".".join(forged)), "token_ongeldig")
+        assert_unauthenticated(await closed_door.ask(".".join(forged)), "token_ongeldig")
 
 
 @pytest.mark.parametrize(
@@ -38,11 +33,13 @@ async def test_token_with_one_changed_byte_is_rejected(closed_door, part):
     ["x", "a.b", "a.b.c.d", "..", "a..c", "é.b.c".encode("latin-1").decode("latin-1")[1:], "e30.e30.e30", "." * 500],
 )
 async def test_token_that_is_no_jwt_is_rejected(closed_door, token):
-    is_unauthenticated(await closed_door.ask(token), "token_ongeldig")
+    assert_unauthenticated(await closed_door.ask(token), "token_ongeldig")
 
 
 async def test_oversized_token_is_rejected_unparsed(closed_door):
-    is_unauthenticated(await closed_door.ask(a_jwt(closed_door.helper) + "A" * 100_000), "token_ongeldig")
+    assert_unauthenticated(
+        await closed_door.ask(sign_access_token(closed_door.helper) + "A" * 100_000), "token_ongeldig"
+    )
 
 
 def b64(value):
@@ -57,29 +54,29 @@ def our_header(token):
 
 def forged(doorstep, header, key):
     """A token with valid claims, signed with a foreign key under this header."""
-    payload = claims_of(doorstep.helper)
-    header = {**our_header(a_jwt(doorstep.helper)), **header}
+    payload = build_token_claims(doorstep.helper)
+    header = {**our_header(sign_access_token(doorstep.helper)), **header}
     # Signed by hand: a library refuses to write these headers.
     algorithm = JWSRegistry(algorithms=[header["alg"]]).get_alg(header["alg"])
     signing_input = f"{b64(header)}.{b64(payload)}"
     return f"{signing_input}.{b64(algorithm.sign(signing_input.encode(), key))}"
 
 
-ATTACKER = an_rsa_key(2048)
+ATTACKER = make_rsa_key(2048)
 
 
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE", ""])
 @pytest.mark.parametrize("signature", ["", "x"])
 async def test_alg_none_token_is_rejected(closed_door, alg, signature):
-    header = {**our_header(a_jwt(closed_door.helper)), "alg": alg}
-    token = f"{b64(header)}.{b64(claims_of(closed_door.helper))}.{b64(signature.encode())}"
-    is_unauthenticated(await closed_door.ask(token), "token_ongeldig")
+    header = {**our_header(sign_access_token(closed_door.helper)), "alg": alg}
+    token = f"{b64(header)}.{b64(build_token_claims(closed_door.helper))}.{b64(signature.encode())}"
+    assert_unauthenticated(await closed_door.ask(token), "token_ongeldig")
 
 
 @pytest.mark.parametrize("form", ["pem", "pem with a newline before it", "jwk", "modulus"])
 async def test_algorithm_confusion_public_key_as_hmac_secret_is_rejected(closed_door, form):
-    kid = our_header(a_jwt(closed_door.helper))["kid"]
-    (public,) = [key for key in a_keyring().public_jwks()["keys"] if key["kid"] == kid]
+    kid = our_header(sign_access_token(closed_door.helper))["kid"]
+    (public,) = [key for key in load_keyring().public_jwks()["keys"] if key["kid"] == kid]
     pem = RSAKey.import_key(public).as_pem(private=False)
     secret = {
         "pem": pem,
@@ -87,17 +84,19 @@ async def test_algorithm_confusion_public_key_as_hmac_secret_is_rejected(closed_
         "jwk": json.dumps(public).encode(),
         "modulus": base64.urlsafe_b64decode(public["n"] + "=="),
     }[form]
-    signing_input = f"{b64({'alg': 'HS256', 'kid': kid, 'typ': 'at+jwt'})}.{b64(claims_of(closed_door.helper))}"
+    signing_input = (
+        f"{b64({'alg': 'HS256', 'kid': kid, 'typ': 'at+jwt'})}.{b64(build_token_claims(closed_door.helper))}"
+    )
     token = f"{signing_input}.{b64(hmac.digest(secret, signing_input.encode(), hashlib.sha256))}"
-    is_unauthenticated(await closed_door.ask(token), "token_ongeldig")
+    assert_unauthenticated(await closed_door.ask(token), "token_ongeldig")
 
 
 async def test_token_signed_with_foreign_key_under_our_kid_is_rejected(closed_door):
-    is_unauthenticated(await closed_door.ask(forged(closed_door, {}, ATTACKER)), "token_ongeldig")
+    assert_unauthenticated(await closed_door.ask(forged(closed_door, {}, ATTACKER)), "token_ongeldig")
 
 
 async def test_token_with_algorithm_other_than_that_of_the_key_is_rejected(closed_door):
-    is_unauthenticated(await closed_door.ask(forged(closed_door, {"alg": "RS256"}, ATTACKER)), "token_ongeldig")
+    assert_unauthenticated(await closed_door.ask(forged(closed_door, {"alg": "RS256"}, ATTACKER)), "token_ongeldig")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +117,7 @@ async def test_token_with_algorithm_other_than_that_of_the_key_is_rejected(close
     ],
 )
 async def test_kid_injection_is_rejected(closed_door, kid):
-    is_unauthenticated(await closed_door.ask(forged(closed_door, {"kid": kid}, ATTACKER)), "token_ongeldig")
+    assert_unauthenticated(await closed_door.ask(forged(closed_door, {"kid": kid}, ATTACKER)), "token_ongeldig")
 
 
 @pytest.mark.parametrize(
@@ -138,19 +137,19 @@ async def test_kid_injection_is_rejected(closed_door, kid):
     ids=lambda extra: "+".join(extra),
 )
 async def test_header_with_embedded_key_url_or_crit_is_rejected(closed_door, extra):
-    is_unauthenticated(await closed_door.ask(forged(closed_door, extra, ATTACKER)), "token_ongeldig")
+    assert_unauthenticated(await closed_door.ask(forged(closed_door, extra, ATTACKER)), "token_ongeldig")
 
 
 @pytest.mark.parametrize("typ", ["JWT", "id+jwt", "jwt", "logout+jwt", "token-introspection+jwt", "at+jwt+x"])
 async def test_token_of_other_typ_is_rejected(closed_door, typ):
-    is_unauthenticated(await closed_door.ask(a_jwt(closed_door.helper, typ=typ)), "token_ongeldig")
+    assert_unauthenticated(await closed_door.ask(sign_access_token(closed_door.helper, typ=typ)), "token_ongeldig")
 
 
 NO_AUDIENCE = [
     "https://elders.example/api/v1",
-    ISSUER,
-    f"{ISSUER}/api/v1/",
-    f"{ISSUER}/api/v2",
+    API_ISSUER,
+    f"{API_ISSUER}/api/v1/",
+    f"{API_ISSUER}/api/v2",
     "leesapp",
     [],
     None,
@@ -161,29 +160,29 @@ NO_AUDIENCE = [
 
 @pytest.mark.parametrize("aud", NO_AUDIENCE)
 async def test_token_for_other_audience_is_rejected(closed_door, aud):
-    is_unauthenticated(await closed_door.ask(a_jwt(closed_door.helper, aud=aud)), "token_ongeldig")
+    assert_unauthenticated(await closed_door.ask(sign_access_token(closed_door.helper, aud=aud)), "token_ongeldig")
 
 
 @pytest.mark.parametrize(
-    "iss", ["https://elders.example", f"{ISSUER}/", "HTTP://LOCALHOST:8000", "", None, ..., [ISSUER]]
+    "iss", ["https://elders.example", f"{API_ISSUER}/", "HTTP://LOCALHOST:8000", "", None, ..., [API_ISSUER]]
 )
 async def test_token_of_other_issuer_is_rejected(closed_door, iss):
-    is_unauthenticated(await closed_door.ask(a_jwt(closed_door.helper, iss=iss)), "token_ongeldig")
+    assert_unauthenticated(await closed_door.ask(sign_access_token(closed_door.helper, iss=iss)), "token_ongeldig")
 
 
 @pytest.mark.parametrize(
     "claim", [{"exp": ...}, {"exp": "morgen"}, {"exp": True}, {"iat": ...}, {"iat": 4102444800}, {"nbf": 4102444800}]
 )
 async def test_token_with_invalid_times_is_rejected(closed_door, claim):
-    is_unauthenticated(await closed_door.ask(a_jwt(closed_door.helper, **claim)), "token_ongeldig")
+    assert_unauthenticated(await closed_door.ask(sign_access_token(closed_door.helper, **claim)), "token_ongeldig")
 
 
 @pytest.mark.parametrize("jti", [..., None, "", "x", 7, ["x"], "' OR 1=1 --"])
 async def test_token_with_invalid_jti_is_rejected(closed_door, jti):
-    is_unauthenticated(await closed_door.ask(a_jwt(closed_door.helper, jti=jti)), "token_ongeldig")
+    assert_unauthenticated(await closed_door.ask(sign_access_token(closed_door.helper, jti=jti)), "token_ongeldig")
 
 
 async def test_hmac_key_with_our_kid_is_rejected(closed_door):
-    is_unauthenticated(
+    assert_unauthenticated(
         await closed_door.ask(forged(closed_door, {"alg": "HS256"}, OctKey.import_key(b"x" * 32))), "token_ongeldig"
     )

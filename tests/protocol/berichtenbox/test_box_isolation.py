@@ -7,7 +7,7 @@ from sqlalchemy import event
 from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.identity.people import find_or_create_by_bsn
 from machtiging.kernel.bsn import Bsn
-from tests.builders.berichtenbox import CITIZEN, HELPING, STRANGER, UWV, a_bericht, parts
+from tests.builders.letters import CITIZEN, HELPING, STRANGER, UWV, build_upload_parts, make_bericht
 
 WHERE = f"{API_PREFIX}/berichten/"
 NEVER_SEEN = "123456782"
@@ -53,7 +53,7 @@ async def test_row_51_enumeration_delivery_does_not_reveal_whether_a_bsn_is_know
     async with world.client(token) as client:
         for bsn in (CITIZEN, NEVER_SEEN):
             done.clear()
-            letter = parts(a_bericht(ontvanger={"type": "BSN", "waarde": bsn}))
+            letter = build_upload_parts(make_bericht(ontvanger={"type": "BSN", "waarde": bsn}))
             answer = await client.post(API_PREFIX + "/aanleveringen", files=letter)
             headers = {k for k in answer.headers if k != "x-request-id"}
             looks.append((answer.status_code, set(answer.json()), headers, list(done)))

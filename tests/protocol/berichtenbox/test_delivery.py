@@ -6,7 +6,7 @@ import json
 import pytest
 from sqlalchemy import text
 
-from tests.builders.berichtenbox import SVB, UWV, a_bericht, a_pdf, parts
+from tests.builders.letters import SVB, UWV, build_upload_parts, make_bericht, make_pdf
 
 PDF = "application/pdf"
 WHERE = "/api/v1/aanleveringen"
@@ -19,7 +19,7 @@ async def agency(world):
 
 
 async def deliver(client, *bijlagen, **changes):
-    return await client.post(WHERE, files=parts(a_bericht(**changes), *bijlagen))
+    return await client.post(WHERE, files=build_upload_parts(make_bericht(**changes), *bijlagen))
 
 
 async def count(world, table="bericht"):
@@ -27,7 +27,7 @@ async def count(world, table="bericht"):
 
 
 async def test_delivery_returns_201_with_location(world, agency):
-    answer = await deliver(agency, ("brief.pdf", a_pdf(), PDF))
+    answer = await deliver(agency, ("brief.pdf", make_pdf(), PDF))
     assert answer.status_code == 201
     assert set(answer.json()) == {"berichtId"}
     assert answer.headers["location"].endswith("/api/v1/berichten/" + answer.json()["berichtId"])
@@ -37,7 +37,7 @@ async def test_delivery_returns_201_with_location(world, agency):
 
 async def test_delivered_bericht_is_stored_encrypted(world, agency):
     secret = "Zeer vertrouwelijk woord"
-    pdf = a_pdf() + secret.encode() + b"%%EOF"
+    pdf = make_pdf() + secret.encode() + b"%%EOF"
     assert (await deliver(agency, (f"{secret}.pdf", pdf, PDF), onderwerp=secret, inhoud=secret)).status_code == 201
     for table in ("bericht", "bijlage", "bijlage_part", "person", "journal_intake"):
         for row in await world.rows(f"SELECT * FROM {table}"):
@@ -52,9 +52,9 @@ async def test_delivery_takes_theme_and_sensitivity_from_dienst(world, agency):
 
 
 async def test_delivery_repeated_is_stored_once(world, agency):
-    bericht = a_bericht(kenmerk="K1")
-    first = await agency.post(WHERE, files=parts(bericht, ("a.pdf", a_pdf(), PDF)))
-    again = await agency.post(WHERE, files=parts(bericht, ("a.pdf", a_pdf(), PDF)))
+    bericht = make_bericht(kenmerk="K1")
+    first = await agency.post(WHERE, files=build_upload_parts(bericht, ("a.pdf", make_pdf(), PDF)))
+    again = await agency.post(WHERE, files=build_upload_parts(bericht, ("a.pdf", make_pdf(), PDF)))
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
     assert await count(world) == await count(world, "bijlage") == 1
@@ -79,11 +79,11 @@ async def test_delivery_with_same_reference_and_other_content_returns_409(world,
 
 
 async def test_delivery_with_same_reference_and_other_bijlage_or_recipient_returns_409(agency):
-    await deliver(agency, ("a.pdf", a_pdf(), PDF), kenmerk="K1")
-    assert (await deliver(agency, ("a.pdf", a_pdf(99), PDF), kenmerk="K1")).status_code == 409
-    assert (await deliver(agency, ("b.pdf", a_pdf(), PDF), kenmerk="K1")).status_code == 409
+    await deliver(agency, ("a.pdf", make_pdf(), PDF), kenmerk="K1")
+    assert (await deliver(agency, ("a.pdf", make_pdf(99), PDF), kenmerk="K1")).status_code == 409
+    assert (await deliver(agency, ("b.pdf", make_pdf(), PDF), kenmerk="K1")).status_code == 409
     other = {"type": "BSN", "waarde": "999990020"}
-    assert (await deliver(agency, ("a.pdf", a_pdf(), PDF), kenmerk="K1", ontvanger=other)).status_code == 409
+    assert (await deliver(agency, ("a.pdf", make_pdf(), PDF), kenmerk="K1", ontvanger=other)).status_code == 409
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ async def test_delivery_with_same_reference_and_other_bijlage_or_recipient_retur
 async def test_delivery_kenmerk_in_other_unicode_form_is_the_same_bericht(world, agency, first, again):
     assert (await deliver(agency, kenmerk=first)).status_code == 201
     assert (await deliver(agency, kenmerk=again)).status_code == 200
-    bericht = parts(a_bericht(kenmerk=...))
+    bericht = build_upload_parts(make_bericht(kenmerk=...))
     for written in (again.encode(), b'"' + again.encode() + b'"'):
         answer = await agency.post(WHERE, files=bericht, headers={"Idempotency-Key": written})
         assert answer.status_code == 200
@@ -113,9 +113,9 @@ async def test_delivery_reference_is_unique_per_sender(world, agency):
 
 
 async def test_concurrent_identical_deliveries_are_stored_once(world, agency):
-    bericht = a_bericht(kenmerk="K1", ontvanger={"type": "BSN", "waarde": "111222333"})
+    bericht = make_bericht(kenmerk="K1", ontvanger={"type": "BSN", "waarde": "111222333"})
     answers = await asyncio.gather(
-        *(agency.post(WHERE, files=parts(bericht, ("a.pdf", a_pdf(), PDF))) for _ in range(4))
+        *(agency.post(WHERE, files=build_upload_parts(bericht, ("a.pdf", make_pdf(), PDF))) for _ in range(4))
     )
     assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 201]
     assert len({answer.json()["berichtId"] for answer in answers}) == 1
@@ -124,8 +124,11 @@ async def test_concurrent_identical_deliveries_are_stored_once(world, agency):
 
 @pytest.mark.parametrize("header", ["abc-1", '"abc-1"'], ids=["plain", "quoted"])
 async def test_delivery_idempotency_key_is_used_as_reference(world, agency, header):
-    bericht = a_bericht(kenmerk=...)
-    answers = [await agency.post(WHERE, files=parts(bericht), headers={"Idempotency-Key": header}) for _ in range(2)]
+    bericht = make_bericht(kenmerk=...)
+    answers = [
+        await agency.post(WHERE, files=build_upload_parts(bericht), headers={"Idempotency-Key": header})
+        for _ in range(2)
+    ]
     assert [answer.status_code for answer in answers] == [201, 200]
     assert (await world.rows("SELECT sender_reference FROM bericht"))[0][0] == "abc-1"
 
@@ -202,7 +205,7 @@ async def test_delivery_of_largest_bericht_is_accepted(agency):
 
 
 async def test_row_63_deeply_nested_json_is_rejected(world, agency):
-    answer = await agency.post(WHERE, files=parts("[" * 100_000))
+    answer = await agency.post(WHERE, files=build_upload_parts("[" * 100_000))
     assert (answer.status_code, answer.json()["code"]) == (400, "bericht_ongeldig")
     assert await count(world) == 0
 
@@ -214,9 +217,9 @@ async def test_row_58_html_disguised_as_pdf_is_rejected(world, agency):
 
 
 def named(filename: bytes) -> bytes:
-    head = b'--x\r\nContent-Disposition: form-data; name="bericht"\r\n\r\n' + json.dumps(a_bericht()).encode()
+    head = b'--x\r\nContent-Disposition: form-data; name="bericht"\r\n\r\n' + json.dumps(make_bericht()).encode()
     part = b'\r\n--x\r\nContent-Disposition: form-data; name="bijlage"; filename="' + filename + b'"\r\n\r\n'
-    return head + part + a_pdf() + b"\r\n--x--\r\n"
+    return head + part + make_pdf() + b"\r\n--x--\r\n"
 
 
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
@@ -230,13 +233,13 @@ async def test_row_55_path_traversal_in_file_name_is_rejected(world, agency):
 
 @pytest.mark.whole
 async def test_delivery_of_25_mib_bijlage_is_stored_in_parts(world, agency):
-    assert (await deliver(agency, ("groot.pdf", a_pdf(25 * 1024 * 1024), PDF))).status_code == 201
+    assert (await deliver(agency, ("groot.pdf", make_pdf(25 * 1024 * 1024), PDF))).status_code == 201
     assert await count(world, "bijlage_part") == 25
 
 
 @pytest.mark.whole
 async def test_delivery_of_101_bijlagen_is_rejected_and_of_100_accepted(world, agency):
-    many = [(f"{n}.pdf", a_pdf(), PDF) for n in range(101)]
+    many = [(f"{n}.pdf", make_pdf(), PDF) for n in range(101)]
     answer = await deliver(agency, *many)
     assert (answer.status_code, answer.json()["code"]) == (413, "te_veel_bijlagen")
     assert await count(world) == 0

@@ -6,8 +6,8 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from tests.builders.audit import AS_WRITTEN
-from tests.builders.berichtenbox import UWV, a_bericht, a_pdf, parts
+from tests.builders.letters import UWV, build_upload_parts, make_bericht, make_pdf
+from tests.builders.rows import AS_WRITTEN
 
 WHERE = "/api/v1/aanleveringen"
 PDF = "application/pdf"
@@ -27,7 +27,7 @@ async def lines(world, act=REFUSED):
 
 
 def a_letter(*bijlagen, **changes):
-    return {"files": parts(a_bericht(**changes), *bijlagen)}
+    return {"files": build_upload_parts(make_bericht(**changes), *bijlagen)}
 
 
 BAD = {
@@ -37,10 +37,10 @@ BAD = {
     "bericht_ongeldig": (400, a_letter(afzender="x")),
     "kenmerk_ontbreekt": (400, a_letter(kenmerk=...)),
     "bijlage_geen_pdf": (415, a_letter(("brief.pdf", b"<html>", PDF))),
-    "bijlage_te_groot": (413, a_letter(("brief.pdf", a_pdf(26 * 1024 * 1024), PDF))),
-    "te_veel_bijlagen": (413, a_letter(*[("brief.pdf", a_pdf(), PDF)] * 101)),
+    "bijlage_te_groot": (413, a_letter(("brief.pdf", make_pdf(26 * 1024 * 1024), PDF))),
+    "te_veel_bijlagen": (413, a_letter(*[("brief.pdf", make_pdf(), PDF)] * 101)),
     "onderdeel_onbekend": (400, {"files": [("geheim", (None, b"x"))]}),
-    "bericht_ontbreekt": (400, {"files": [("bijlage", ("brief.pdf", a_pdf(), PDF))]}),
+    "bericht_ontbreekt": (400, {"files": [("bijlage", ("brief.pdf", make_pdf(), PDF))]}),
     "aanlevering_onvolledig": (400, {"content": b"--x\r\nContent-Disposition: form-data", "headers": MULTIPART}),
     "soort_niet_ondersteund": (415, {"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}),
 }
@@ -81,8 +81,8 @@ async def test_delivery_kenmerk_conflict_is_journalled_and_creates_no_person(wor
 
 
 async def test_repeated_delivery_is_journalled_as_duplicate(world, agency):
-    letter = a_bericht(kenmerk="K1")
-    answers = [await agency.post(WHERE, files=parts(letter)) for _ in range(3)]
+    letter = make_bericht(kenmerk="K1")
+    answers = [await agency.post(WHERE, files=build_upload_parts(letter)) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [201, 200, 200]
     found = await lines(world, "aanlevering:ontvangen")
     assert [(line.reason, line.outcome) for line in found] == [

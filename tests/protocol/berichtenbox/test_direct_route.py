@@ -10,8 +10,8 @@ from machtiging.berichtenbox.read_route import get_bericht
 from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.berichtenbox.schemas import BerichtOut
 from machtiging.web.doors import DOOR_ATTRIBUTE
-from tests.builders.berichtenbox import UWV, a_pdf
-from tests.builders.query_log import record_queries
+from tests.builders.database import record_queries
+from tests.builders.letters import UWV, make_pdf
 
 WHERE = f"{API_PREFIX}/berichten/"
 
@@ -45,7 +45,7 @@ async def test_direct_route_uses_the_guard_that_it_declares(world):
 
 
 async def test_direct_route_answer_matches_its_openapi_schema(world):
-    bericht_id = await world.letter(("brief.pdf", a_pdf(), "application/pdf"))
+    bericht_id = await world.letter(("brief.pdf", make_pdf(), "application/pdf"))
     async with world.client(await world.helper_token()) as client:
         answer = await client.get(WHERE + bericht_id)
     assert answer.headers["content-type"] == "application/json"

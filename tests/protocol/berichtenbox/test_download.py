@@ -16,18 +16,17 @@ from machtiging.kernel.errors import Fault, NotInForce
 from machtiging.kernel.ids import uuid7
 from machtiging.oauth.grant_management.consent_revocation import revoke_consent
 from machtiging.oauth.register_client import register_client as register_client
-from tests.builders.audit import tampering
-from tests.builders.berichtenbox import HELPING, SVB, UWV, a_pdf
-from tests.builders.clients import code_client
-from tests.builders.refresh_token_holder import CONSENT
-from tests.builders.sealing import seal_rows
+from tests.builders.client import make_app_metadata
+from tests.builders.database import bypass_triggers, seal_rows
+from tests.builders.letters import HELPING, SVB, UWV, make_pdf
+from tests.builders.tokens import CONSENT
 
 PDF = "application/pdf"
-TWO_PIECES, THREE_PIECES = a_pdf(PART_BYTES + 17), a_pdf(2 * PART_BYTES + 17)
+TWO_PIECES, THREE_PIECES = make_pdf(PART_BYTES + 17), make_pdf(2 * PART_BYTES + 17)
 
 
 async def with_bijlage(world, content=None, name="brief.pdf", **changes):
-    bericht_id = await world.letter((name, content or a_pdf(), PDF), **changes)
+    bericht_id = await world.letter((name, content or make_pdf(), PDF), **changes)
     found = await world.rows("SELECT id FROM bijlage WHERE bericht_id = :id", id=bericht_id)
     return bericht_id, str(found[0].id)
 
@@ -38,7 +37,7 @@ async def get(world, token, bericht_id, bijlage_id, **headers):
 
 
 @pytest.mark.parametrize(
-    "content", [a_pdf(), a_pdf(PART_BYTES), THREE_PIECES], ids=["small", "one piece", "three pieces"]
+    "content", [make_pdf(), make_pdf(PART_BYTES), THREE_PIECES], ids=["small", "one piece", "three pieces"]
 )
 async def test_download_returns_the_delivered_content(world, content):
     ids = await with_bijlage(world, content)
@@ -173,7 +172,7 @@ async def test_row_47_consent_ended_during_download_stops_it(under_way, clock):
     world, under, token, *ids = under_way
     grant_id = uuid7()
     async with world.sessions.begin() as session:
-        client = await register_client(session, code_client(None), oin=None, at=clock.now())
+        client = await register_client(session, make_app_metadata(None), oin=None, at=clock.now())
         facts = {"id": grant_id, "client": client["client_id"], "who": world.helper, "held": under, "at": clock.now()}
         await session.execute(text(CONSENT), facts | {"details": "[]", "scope": "openid"})
         await session.execute(text("UPDATE issued_token SET grant_id = :id"), {"id": grant_id})
@@ -224,7 +223,7 @@ async def test_download_is_journalled_before_the_first_byte(under_way):
 )
 async def test_row_66_bijlage_parts_moved_or_removed_do_not_decrypt(world, database, harm):
     bericht_id, bijlage_id = await with_bijlage(world, THREE_PIECES)
-    async with tampering(database) as connection:
+    async with bypass_triggers(database) as connection:
         await connection.execute(text(harm))
     actor = await world.actor(await world.machtiging())
     async with world.sessions.begin() as session:

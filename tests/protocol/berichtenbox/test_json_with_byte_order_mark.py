@@ -4,15 +4,15 @@ import json
 from codecs import BOM_UTF8
 
 from machtiging.berichtenbox.routes import API_PREFIX
-from tests.builders.berichtenbox import UWV, a_bericht, parts
+from tests.builders.letters import UWV, build_upload_parts, make_bericht
 
 
 async def test_delivery_with_byte_order_mark_is_the_same_bericht(world) -> None:
-    bericht = json.dumps(a_bericht(kenmerk="K-1")).encode()
+    bericht = json.dumps(make_bericht(kenmerk="K-1")).encode()
     async with world.client(await world.token(oin=UWV, acts=())) as http:
-        first = await http.post(f"{API_PREFIX}/aanleveringen", files=parts(BOM_UTF8 + bericht))
-        again = await http.post(f"{API_PREFIX}/aanleveringen", files=parts(bericht))
-        twice = await http.post(f"{API_PREFIX}/aanleveringen", files=parts(BOM_UTF8 * 2 + bericht))
+        first = await http.post(f"{API_PREFIX}/aanleveringen", files=build_upload_parts(BOM_UTF8 + bericht))
+        again = await http.post(f"{API_PREFIX}/aanleveringen", files=build_upload_parts(bericht))
+        twice = await http.post(f"{API_PREFIX}/aanleveringen", files=build_upload_parts(BOM_UTF8 * 2 + bericht))
     assert (first.status_code, again.status_code, twice.status_code) == (201, 200, 400)
     assert first.json() == again.json()
 

@@ -6,7 +6,7 @@ import pytest
 
 from machtiging.delegation.rules import Act
 from machtiging.kernel.assurance import Assurance
-from tests.builders.berichtenbox import HELPING, SVB, UWV, a_pdf
+from tests.builders.letters import HELPING, SVB, UWV, make_pdf
 
 WHERE = "/api/v1/berichten"
 
@@ -23,7 +23,7 @@ async def ids(world, token, **params):
 
 
 async def test_list_summary_has_no_text_of_the_bericht(world):
-    bericht_id = await world.letter(("a.pdf", a_pdf(), "application/pdf"), onderwerp="Uw AOW", inhoud="Geheim")
+    bericht_id = await world.letter(("a.pdf", make_pdf(), "application/pdf"), onderwerp="Uw AOW", inhoud="Geheim")
     page = await listed(world, await world.helper_token())
     assert page["berichten"] == [
         {

@@ -7,7 +7,7 @@ import pytest
 
 from machtiging.berichtenbox.routes import API_PREFIX, MERGE_PATCH
 from machtiging.kernel.ids import uuid7
-from tests.builders.berichtenbox import SVB, UWV
+from tests.builders.letters import SVB, UWV
 
 WHERE = f"{API_PREFIX}/berichten/"
 

@@ -9,8 +9,8 @@ from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.delegation.rules import Act
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import uuid7
-from tests.builders.berichtenbox import CITIZEN, HELPER, HELPING, STRANGER, SVB, UWV, a_pdf
-from tests.builders.query_log import record_queries
+from tests.builders.database import record_queries
+from tests.builders.letters import CITIZEN, HELPER, HELPING, STRANGER, SVB, UWV, make_pdf
 
 PDF = "application/pdf"
 WHERE = f"{API_PREFIX}/berichten/"
@@ -26,7 +26,9 @@ def without_id(answer):
 
 
 async def test_read_in_scope_by_helper_returns_the_bericht(world):
-    bericht_id = await world.letter(("brief één.pdf", a_pdf(), PDF), onderwerp="Uw AOW", inhoud="Beste <b>mevrouw</b>")
+    bericht_id = await world.letter(
+        ("brief één.pdf", make_pdf(), PDF), onderwerp="Uw AOW", inhoud="Beste <b>mevrouw</b>"
+    )
     answer = await get(world, await world.helper_token(), bericht_id)
     body = answer.json()
     bijlage = body.pop("bijlagen")[0]
@@ -40,7 +42,7 @@ async def test_read_in_scope_by_helper_returns_the_bericht(world):
         "tijdstipOntvangst": "2026-11-23T12:00:00Z",
         "status": {"gelezen": True},
     }
-    assert (bijlage["naam"], bijlage["mimeType"], bijlage["grootte"]) == ("brief één.pdf", PDF, len(a_pdf()))
+    assert (bijlage["naam"], bijlage["mimeType"], bijlage["grootte"]) == ("brief één.pdf", PDF, len(make_pdf()))
     assert await world.reasons("bericht:lezen") == ["toegestaan"]
 
 

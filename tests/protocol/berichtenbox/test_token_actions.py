@@ -8,7 +8,7 @@ import pytest
 
 from machtiging.berichtenbox.routes import API_PREFIX, MERGE_PATCH
 from machtiging.delegation.rules import Act
-from tests.builders.berichtenbox import HELPING
+from tests.builders.letters import HELPING
 
 LETTERS = f"{API_PREFIX}/berichten"
 READING = (Act.LIST, Act.READ, Act.DOWNLOAD)

@@ -11,8 +11,8 @@ from machtiging.access import token_revocation
 from machtiging.access.revocation_check import assert_token_not_revoked
 from machtiging.kernel.errors import NotAuthenticated
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.berichtenbox import UWV, a_bericht, a_pdf, parts
-from tests.builders.lock_waits import wait_until_blocked
+from tests.builders.database import wait_until_blocked
+from tests.builders.letters import UWV, build_upload_parts, make_bericht, make_pdf
 
 WHERE = "/api/v1/aanleveringen"
 PDF = "application/pdf"
@@ -23,7 +23,7 @@ class Upload:
 
     def __init__(self, client, *bijlagen, **changes) -> None:
         self._client = client
-        whole = client.build_request("POST", WHERE, files=parts(a_bericht(**changes), *bijlagen))
+        whole = client.build_request("POST", WHERE, files=build_upload_parts(make_bericht(**changes), *bijlagen))
         self._kind, self._body = whole.headers["content-type"], b"".join(whole.stream)
         self.begun, self.go = asyncio.Event(), asyncio.Event()
 
@@ -58,7 +58,7 @@ def revoking(world, oin=UWV):
 
 async def test_delivery_with_token_revoked_meanwhile_is_rejected_and_journalled(world):
     before = await world.rows("SELECT count(*) FROM person")
-    answer = await deliver_while(world, revoking(world), ("brief.pdf", a_pdf(), PDF))
+    answer = await deliver_while(world, revoking(world), ("brief.pdf", make_pdf(), PDF))
     assert (answer.status_code, answer.json()["code"]) == (401, "token_ingetrokken")
     for table in ("bericht", "bijlage", "bijlage_part"):
         assert await world.rows(f"SELECT 1 FROM {table}") == []
@@ -70,7 +70,7 @@ async def test_delivery_with_token_revoked_meanwhile_is_rejected_and_journalled(
 async def test_duplicate_delivery_with_token_revoked_meanwhile_does_not_reveal_the_bericht(world):
     async with world.client(await world.token(oin=UWV)) as client:
         upload = Upload(client, kenmerk="K1")
-        assert (await client.post(WHERE, files=parts(a_bericht(kenmerk="K1")))).status_code == 201
+        assert (await client.post(WHERE, files=build_upload_parts(make_bericht(kenmerk="K1")))).status_code == 201
         sending = asyncio.create_task(upload.send())
         await asyncio.wait_for(upload.begun.wait(), 5)
         await revoking(world)()
@@ -95,7 +95,7 @@ async def test_delivery_with_token_revoked_while_storing_is_rejected(world, data
     token, owner = await world.token(oin=UWV), await asyncpg.connect(database.url)
     async with world.client(token) as client:
         await owner.execute("BEGIN; LOCK TABLE journal_intake IN EXCLUSIVE MODE")
-        sending = asyncio.create_task(client.post(WHERE, files=parts(a_bericht())))
+        sending = asyncio.create_task(client.post(WHERE, files=build_upload_parts(make_bericht())))
         await wait_until_blocked(
             world.sessions, sending
         )  # the bericht is inserted; the journal insert waits for the lock

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.builders.black_box import BlackBoxClient, BlackBoxPerson, BlackBoxServer
+from tests.protocol.black_box.authorization_server import BlackBoxClient, BlackBoxPerson, BlackBoxServer
 
 CIBA = "urn:openid:params:grant-type:ciba"
 ENDPOINT = "backchannel_authentication_endpoint"

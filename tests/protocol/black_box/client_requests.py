@@ -11,7 +11,8 @@ import httpx
 from joserfc import jws
 from joserfc.jwk import ECKey
 
-from tests.builders.black_box import Attempt, BlackBoxServer, proof_of, unsigned
+from tests.builders.messages import make_unsigned_jwt
+from tests.protocol.black_box.authorization_server import Attempt, BlackBoxServer, make_dpop_proof
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
@@ -27,7 +28,7 @@ async def with_proof(
     answer = None
     for _ in range(2):
         nonce = {} if answer is None else {"nonce": answer.headers["dpop-nonce"]}
-        proof = proof_of(key, "POST", address, **{**nonce, **changes})
+        proof = make_dpop_proof(key, "POST", address, **{**nonce, **changes})
         body = {**client.credentials(server.issuer), **form}
         answer = await server.http.post(address, data=body, headers={"DPoP": proof})
         if "use_dpop_nonce" not in answer.text:
@@ -60,7 +61,7 @@ def signed(client: Any, claims: dict[str, Any], **changes: Any) -> str:
     header = {name: value for name, value in header.items() if value is not None}
     payload = {name: value for name, value in (claims | changes).items() if value is not None}
     if header["alg"] == "none":
-        return unsigned(header, payload)
+        return make_unsigned_jwt(header, payload)
     return jws.serialize_compact(header, json.dumps(payload).encode(), key, algorithms=[header["alg"]])
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders.black_box import Attempt, BlackBoxPerson, BlackBoxServer
 from tests.builders.database import create_database_clone, drop_database
+from tests.protocol.black_box.authorization_server import Attempt, BlackBoxPerson, BlackBoxServer
 from tests.protocol.black_box.ciba_counter import BlackBoxCounter
 from tests.protocol.black_box.our_server import ours
 

@@ -35,8 +35,8 @@ from machtiging.oauth.tables import SEALED_GRANT, OAuthGrant
 from machtiging.oauth.token_issuance import ActiveGrant, TokenSpec, issue_user_token
 from machtiging.storage.columns import table_of
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.delegation import some_terms
-from tests.builders.sealing import seal_rows
+from tests.builders.database import seal_rows
+from tests.builders.machtiging import make_terms
 
 _GIVER, _HELPER = Bsn("999990032"), Bsn("999990044")
 _BORN = date(1951, 4, 7)
@@ -55,7 +55,7 @@ class Past:
 
     async def consented(self, client_id: str, held: Machtiging | None, at: datetime) -> ActiveGrant:
         """A consent that was given at `at`."""
-        acts = some_terms().scope.acts
+        acts = make_terms().scope.acts
         row = {
             "id": uuid7(),
             "client_id": client_id,
@@ -95,7 +95,7 @@ class Past:
     async def machtiging(self) -> Machtiging:
         """One that holds."""
         services, begun = self.app.state.services, self.now - timedelta(hours=2)
-        terms = some_terms(period=Period(begun, self.now + timedelta(days=30)))
+        terms = make_terms(period=Period(begun, self.now + timedelta(days=30)))
         giver, helper = (
             kind(who, Assurance.SUBSTANTIAL) for kind, who in ((Giver, self.giver), (CodeHolder, self.helper))
         )

@@ -22,7 +22,7 @@ from typing import Any
 from joserfc.jwk import ECKey
 
 from tests.builders.applications import replace_services
-from tests.builders.crypto import a_key_directory
+from tests.builders.keys import make_key_directory
 from tests.mutants import MUTANTS
 from tests.protocol.black_box.client_metadata import AFTER, DELIVERING, DETAILS, clients, clients_beyond
 
@@ -154,7 +154,7 @@ def described(database_url: str, place: Path, **more: Any) -> tuple[Path, Path]:
     """The file in which a server will describe itself, and the one that says how to start it."""
     place.mkdir(parents=True, exist_ok=True)
     target, config = place / "target.json", place / "config.json"
-    keys = a_key_directory(place / "keys")
+    keys = make_key_directory(place / "keys")
     told = {"database_url": database_url, "keys": str(keys), "target": str(target)} | more
     config.write_text(json.dumps(told))
     return target, config

@@ -5,14 +5,15 @@ import math
 
 import pytest
 
-from tests.builders.black_box import Attempt, claims_of, refused
+from tests.builders.messages import read_claims
+from tests.protocol.black_box.authorization_server import Attempt, assert_refused
 
 
 async def test_code_flow_issues_token(attempt, server):
     answer = await attempt.tokens()
     assert answer["token_type"].lower() == "bearer"
     assert 0 < answer["expires_in"] <= 3600
-    assert claims_of(answer["id_token"])["nonce"] == attempt.nonce
+    assert read_claims(answer["id_token"])["nonce"] == attempt.nonce
     assert await server.active(answer["access_token"])
 
 
@@ -41,7 +42,7 @@ async def test_code_replayed_is_rejected_and_its_token_revoked(attempt, server):
     code = await attempt.code()
     token = (await attempt.redeem(code)).json()["access_token"]
     assert await server.active(token)
-    refused(await attempt.redeem(code), "invalid_grant")
+    assert_refused(await attempt.redeem(code), "invalid_grant")
     assert not await server.active(token)
     assert (await server.userinfo(token)).status_code == 401
 
@@ -53,31 +54,33 @@ async def test_code_redeemed_concurrently_issues_at_most_one_token(attempt, serv
     assert len(good) <= 1
     for answer in answers:
         if answer not in good:
-            refused(answer, "invalid_grant")
+            assert_refused(answer, "invalid_grant")
 
 
 async def test_code_stolen_by_another_client_is_rejected(attempt, server, other):
     code = await attempt.code()
-    refused(await attempt.redeem(code, client=other), "invalid_grant")
+    assert_refused(await attempt.redeem(code, client=other), "invalid_grant")
 
 
 async def test_code_without_client_authentication_is_rejected(attempt, server, app):
     code = await attempt.code()
-    refused(await attempt.redeem(code, client=None, client_id=app.client_id), "invalid_client", "invalid_request")
+    assert_refused(
+        await attempt.redeem(code, client=None, client_id=app.client_id), "invalid_client", "invalid_request"
+    )
 
 
 async def test_code_invented_is_rejected(attempt):
-    refused(await attempt.redeem("a" * 43), "invalid_grant")
+    assert_refused(await attempt.redeem("a" * 43), "invalid_grant")
 
 
 async def test_code_without_redirect_uri_is_rejected(attempt):
-    refused(await attempt.redeem(await attempt.code(), redirect_uri=None), "invalid_grant", "invalid_request")
+    assert_refused(await attempt.redeem(await attempt.code(), redirect_uri=None), "invalid_grant", "invalid_request")
 
 
 @pytest.mark.parametrize("change", ["/", "?x=1", "#x", "%2f", "x"])
 async def test_code_with_other_redirect_uri_is_rejected(attempt, change):
     uri = attempt.client.redirect_uri + change
-    refused(await attempt.redeem(await attempt.code(), redirect_uri=uri), "invalid_grant", "invalid_request")
+    assert_refused(await attempt.redeem(await attempt.code(), redirect_uri=uri), "invalid_grant", "invalid_request")
 
 
 async def test_token_response_has_cache_control_no_store(attempt):
@@ -92,24 +95,24 @@ async def test_public_client_with_pkce_gets_token(server, person):
 
 async def test_code_of_public_client_at_confidential_client_is_rejected(server, person, app):
     attempt = Attempt(server, server.client("public"), person)
-    refused(await attempt.redeem(await attempt.code(), client=app), "invalid_grant")
+    assert_refused(await attempt.redeem(await attempt.code(), client=app), "invalid_grant")
 
 
 @pytest.mark.parametrize("grant", ["password", "implicit", "urn:invented", "Authorization_Code", ""])
 async def test_grant_type_unsupported_is_rejected(server, app, grant):
     form = {"grant_type": grant, "username": "a", "password": "b", "scope": app.scope}
     answer = await server.post("token_endpoint", app, form)
-    refused(answer, "unsupported_grant_type", "invalid_request", "unauthorized_client")
+    assert_refused(answer, "unsupported_grant_type", "invalid_request", "unauthorized_client")
 
 
 async def test_client_credentials_by_code_flow_client_are_rejected(server, app):
     answer = await server.post("token_endpoint", app, {"grant_type": "client_credentials"})
-    refused(answer, "unauthorized_client", "unsupported_grant_type")
+    assert_refused(answer, "unauthorized_client", "unsupported_grant_type")
 
 
 async def test_refresh_token_grant_with_unissued_token_is_rejected(server, app):
     answer = await server.post("token_endpoint", app, {"grant_type": "refresh_token", "refresh_token": "a" * 43})
-    refused(answer, "unsupported_grant_type", "unauthorized_client", "invalid_grant")
+    assert_refused(answer, "unsupported_grant_type", "unauthorized_client", "invalid_grant")
 
 
 @pytest.mark.parametrize("twice", ["grant_type", "code", "code_verifier", "redirect_uri", "client_id"])
@@ -120,7 +123,7 @@ async def test_token_request_with_duplicate_parameter_is_rejected(attempt, serve
         "redirect_uri": app.redirect_uri,
         "code_verifier": attempt.pkce.verifier,
     } | app.credentials(server.issuer)
-    refused(
+    assert_refused(
         await server.raw("token_endpoint", [*form.items(), (twice, form[twice])]), "invalid_request", "invalid_client"
     )
 

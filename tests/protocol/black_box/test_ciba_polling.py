@@ -6,7 +6,8 @@ import math
 import pytest
 from joserfc.jwk import ECKey
 
-from tests.builders.black_box import header_of, refused
+from tests.builders.messages import read_header
+from tests.protocol.black_box.authorization_server import assert_refused
 from tests.protocol.black_box.ciba_counter import CIBA
 from tests.protocol.black_box.client_requests import with_proof
 
@@ -38,7 +39,7 @@ async def test_ciba_poll_after_approval_issues_token_with_subject(server, counte
     claims = server.verified(made["id_token"])
     assert claims["aud"] == asked.client.client_id
     assert claims["iss"] == server.issuer
-    assert header_of(made["id_token"])["alg"] in {"PS256", "ES256"}
+    assert read_header(made["id_token"])["alg"] in {"PS256", "ES256"}
     assert (await server.userinfo(made["access_token"])).json()["sub"] == claims["sub"]
 
 
@@ -70,8 +71,8 @@ async def test_ciba_concurrent_polls_return_slow_down_except_one(pending):
 async def test_ciba_poll_after_denial_returns_access_denied(counter):
     asked = await counter.asks()
     await asked.says("no")
-    refused(await asked.poll(), "access_denied")
-    refused(await asked.poll(), "access_denied", "invalid_grant")
+    assert_refused(await asked.poll(), "access_denied")
+    assert_refused(await asked.poll(), "access_denied", "invalid_grant")
 
 
 async def test_ciba_request_unanswered_in_time_is_expired(counter):
@@ -80,14 +81,14 @@ async def test_ciba_request_unanswered_in_time_is_expired(counter):
     late.open = False
     assert late.answer["expires_in"] == 1
     await asyncio.sleep(1.6)
-    refused(await late.poll(), "expired_token")
-    refused(await late.poll(), "expired_token", "invalid_grant")
+    assert_refused(await late.poll(), "expired_token")
+    assert_refused(await late.poll(), "expired_token", "invalid_grant")
 
 
 async def test_ciba_approval_not_fetched_in_time_is_expired(counter):
     asked = await agreed(counter, requested_expiry="4")
     await asyncio.sleep(4.5)
-    refused(await asked.poll(), "expired_token", "invalid_grant")
+    assert_refused(await asked.poll(), "expired_token", "invalid_grant")
 
 
 # Replay
@@ -96,7 +97,7 @@ async def test_ciba_approval_not_fetched_in_time_is_expired(counter):
 async def test_ciba_auth_req_id_replayed_is_rejected(counter):
     asked = await agreed(counter)
     assert (await asked.poll()).status_code == 200
-    refused(await asked.poll(), "invalid_grant")
+    assert_refused(await asked.poll(), "invalid_grant")
 
 
 async def test_ciba_concurrent_polls_after_approval_issue_one_token(counter):
@@ -105,7 +106,7 @@ async def test_ciba_concurrent_polls_after_approval_issue_one_token(counter):
     assert [answer.status_code for answer in answers].count(200) == 1
     for answer in answers:
         if answer.status_code != 200:
-            refused(answer, "invalid_grant")
+            assert_refused(answer, "invalid_grant")
 
 
 # Client binding
@@ -113,44 +114,44 @@ async def test_ciba_concurrent_polls_after_approval_issue_one_token(counter):
 
 async def test_ciba_auth_req_id_of_another_client_is_rejected(counter):
     asked = await agreed(counter)
-    refused(await asked.poll(by="desk_too"), "invalid_grant")
+    assert_refused(await asked.poll(by="desk_too"), "invalid_grant")
     assert (await asked.poll()).status_code == 200  # the request is not consumed by that
 
 
 async def test_ciba_poll_by_another_client_does_not_reveal_the_request(pending):
-    refused(await pending.poll(by="desk_too"), "invalid_grant")
-    refused(await pending.poll(by="signing_desk"), "invalid_grant")
+    assert_refused(await pending.poll(by="desk_too"), "invalid_grant")
+    assert_refused(await pending.poll(by="signing_desk"), "invalid_grant")
 
 
 @pytest.mark.parametrize("by", ["app", "machine", "resource", "public", "refreshing"])
 async def test_ciba_poll_by_client_of_other_grant_type_is_rejected(counter, pending, by):
-    refused(await pending.poll(by=by), "unauthorized_client", "invalid_client", "invalid_request")
+    assert_refused(await pending.poll(by=by), "unauthorized_client", "invalid_client", "invalid_request")
 
 
 async def test_ciba_poll_without_client_authentication_is_rejected(server, pending):
     form = {"grant_type": CIBA, "auth_req_id": pending.answer["auth_req_id"], "client_id": pending.client.client_id}
-    refused(await server.post("token_endpoint", None, form), "invalid_client", "invalid_request")
+    assert_refused(await server.post("token_endpoint", None, form), "invalid_client", "invalid_request")
 
 
 async def test_ciba_poll_with_key_of_another_client_is_rejected(server, pending):
     forged = pending.client.credentials(server.issuer, key=server.client("desk_too").key)
-    refused(await pending.poll(**forged), "invalid_client")
+    assert_refused(await pending.poll(**forged), "invalid_client")
 
 
 @pytest.mark.parametrize("name", ["a", "a.b.c", "a" * 5000, "é", "' OR 1=1 --", "urn:ietf:params:oauth:request_uri:x"])
 async def test_ciba_auth_req_id_invented_is_rejected(pending, name):
-    refused(await pending.poll(auth_req_id=name), "invalid_grant", "invalid_request")
+    assert_refused(await pending.poll(auth_req_id=name), "invalid_grant", "invalid_request")
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
 async def test_ciba_poll_without_auth_req_id_is_rejected(pending, nothing):
-    refused(await pending.poll(auth_req_id=nothing), "invalid_request")
+    assert_refused(await pending.poll(auth_req_id=nothing), "invalid_request")
 
 
 async def test_ciba_poll_with_duplicate_auth_req_id_is_rejected(server, pending):
     form = {"grant_type": CIBA, "auth_req_id": pending.answer["auth_req_id"]}
     pairs = [*pending.client.credentials(server.issuer).items(), *form.items(), ("auth_req_id", "x")]
-    refused(await server.raw("token_endpoint", pairs), "invalid_request")
+    assert_refused(await server.raw("token_endpoint", pairs), "invalid_request")
 
 
 async def test_ciba_auth_req_id_used_as_token_is_rejected(server, pending):
@@ -159,7 +160,7 @@ async def test_ciba_auth_req_id_used_as_token_is_rejected(server, pending):
     assert (await server.userinfo(name)).status_code == 401
     assert not await server.active(name)
     form = {"grant_type": "refresh_token", "refresh_token": name}
-    refused(await server.post("token_endpoint", server.client("refreshing"), form), "invalid_grant")
+    assert_refused(await server.post("token_endpoint", server.client("refreshing"), form), "invalid_grant")
 
 
 # Person binding
@@ -188,12 +189,12 @@ async def test_ciba_request_is_hidden_from_another_person(counter):
 @pytest.mark.parametrize("wider", ["more", "elsewhere"])
 async def test_ciba_poll_asking_wider_authorization_details_is_rejected(server, counter, wider):
     asked = await agreed(counter, authorization_details=server.details("some"))
-    refused(await asked.poll(authorization_details=server.details(wider)), "invalid_authorization_details")
+    assert_refused(await asked.poll(authorization_details=server.details(wider)), "invalid_authorization_details")
 
 
 async def test_ciba_poll_asking_other_resource_is_rejected(counter):
     asked = await agreed(counter)
-    refused(await asked.poll(resource="https://evil.example/api"), "invalid_target")
+    assert_refused(await asked.poll(resource="https://evil.example/api"), "invalid_target")
 
 
 @pytest.fixture
@@ -215,9 +216,11 @@ async def test_ciba_request_bound_by_dpop_is_fetched_with_its_key(server, counte
 
 async def test_ciba_request_bound_by_dpop_with_other_key_is_rejected(server, counter, key):
     asked = await agreed(counter, dpop_jkt=key.thumbprint())
-    refused(await fetched_with(server, asked, ECKey.generate_key("P-256")), "invalid_grant", "invalid_dpop_proof")
+    assert_refused(
+        await fetched_with(server, asked, ECKey.generate_key("P-256")), "invalid_grant", "invalid_dpop_proof"
+    )
 
 
 async def test_ciba_request_bound_by_dpop_without_proof_is_rejected(counter, key):
     asked = await agreed(counter, dpop_jkt=key.thumbprint())
-    refused(await asked.poll(), "invalid_grant", "invalid_dpop_proof")
+    assert_refused(await asked.poll(), "invalid_grant", "invalid_dpop_proof")

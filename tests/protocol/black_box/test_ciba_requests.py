@@ -7,7 +7,8 @@ import time
 import pytest
 from joserfc.jwk import ECKey
 
-from tests.builders.black_box import Attempt, claims_of, header_of, refused, unsigned
+from tests.builders.messages import make_unsigned_jwt, read_claims, read_header
+from tests.protocol.black_box.authorization_server import Attempt, assert_refused
 from tests.protocol.black_box.ciba_counter import CIBA, ENDPOINT
 from tests.protocol.black_box.client_requests import about, request_object, signed
 
@@ -37,29 +38,29 @@ async def test_ciba_request_returns_unguessable_auth_req_id_and_expiry(counter, 
 
 @pytest.mark.parametrize("by", ["app", "other", "machine", "resource", "public", "signing"])
 async def test_ciba_request_by_client_of_other_grant_type_is_rejected(counter, unknown_hint, by):
-    refused(await counter.tries(unknown_hint, by=by), "unauthorized_client", "invalid_client", "invalid_request")
+    assert_refused(await counter.tries(unknown_hint, by=by), "unauthorized_client", "invalid_client", "invalid_request")
 
 
 async def test_ciba_request_without_client_authentication_is_rejected(server, counter, unknown_hint):
     form = counter.question(unknown_hint) | {"client_id": server.client("desk").client_id}
-    refused(await server.post(ENDPOINT, None, form), "invalid_client", "invalid_request")
+    assert_refused(await server.post(ENDPOINT, None, form), "invalid_client", "invalid_request")
 
 
 async def test_ciba_request_with_key_of_another_client_is_rejected(server, counter, unknown_hint):
     forged = server.client("desk").credentials(server.issuer, key=server.client("desk_too").key)
-    refused(await counter.tries(unknown_hint, **forged), "invalid_client")
+    assert_refused(await counter.tries(unknown_hint, **forged), "invalid_client")
 
 
 async def test_ciba_request_with_replayed_client_assertion_is_rejected(server, counter, unknown_hint):
     same = server.client("desk").credentials(server.issuer)
     assert (await counter.tries(unknown_hint, **same)).status_code == 200
-    refused(await counter.tries(unknown_hint, **same), "invalid_client")
+    assert_refused(await counter.tries(unknown_hint, **same), "invalid_client")
 
 
 async def test_ciba_client_in_code_flow_is_rejected(server, person, app):
     desk = server.client("desk")
     attempt = Attempt(server, desk, person)
-    refused(await attempt.push(redirect_uri=app.redirect_uri))
+    assert_refused(await attempt.push(redirect_uri=app.redirect_uri))
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
@@ -73,25 +74,27 @@ async def test_ciba_request_by_method_other_than_post_is_rejected(server, counte
 @pytest.mark.parametrize("twice", ["binding_message", "login_hint", "scope", "client_id"])
 async def test_ciba_request_with_duplicate_parameter_is_rejected(server, counter, unknown_hint, twice):
     form = counter.question(unknown_hint) | server.client("desk").credentials(server.issuer)
-    refused(await server.raw(ENDPOINT, [*form.items(), (twice, form[twice])]), "invalid_request", "invalid_client")
+    assert_refused(
+        await server.raw(ENDPOINT, [*form.items(), (twice, form[twice])]), "invalid_request", "invalid_client"
+    )
 
 
 # Hints
 
 
 async def test_ciba_request_without_hint_is_rejected(counter):
-    refused(await counter.tries("", login_hint=None), "invalid_request")
+    assert_refused(await counter.tries("", login_hint=None), "invalid_request")
 
 
 @pytest.mark.parametrize("second", ["id_token_hint", "login_hint_token"])
 async def test_ciba_request_with_two_hints_is_rejected(counter, unknown_hint, spare_token, second):
-    refused(await counter.tries(unknown_hint, **{second: spare_token["id_token"]}), "invalid_request")
+    assert_refused(await counter.tries(unknown_hint, **{second: spare_token["id_token"]}), "invalid_request")
 
 
 @pytest.mark.parametrize("kind", ["id_token_hint", "login_hint_token"])
 async def test_ciba_request_with_id_token_as_hint_is_rejected(counter, spare_token, kind):
     """The person logged in at the app, not at this counter."""
-    refused(
+    assert_refused(
         await counter.tries("", login_hint=None, **{kind: spare_token["id_token"]}),
         *("invalid_request", "unknown_user_id", "expired_login_hint_token"),
     )
@@ -100,8 +103,8 @@ async def test_ciba_request_with_id_token_as_hint_is_rejected(counter, spare_tok
 @pytest.mark.parametrize("kind", ["id_token_hint", "login_hint_token"])
 async def test_ciba_request_with_invented_token_as_hint_is_rejected(server, counter, kind):
     claims = {"iss": server.issuer, "sub": "x", "aud": server.client("desk").client_id, "exp": time.time() + 60}
-    made = unsigned({"alg": "none"}, claims)
-    refused(await counter.tries("", login_hint=None, **{kind: made}), "invalid_request", "unknown_user_id")
+    made = make_unsigned_jwt({"alg": "none"}, claims)
+    assert_refused(await counter.tries("", login_hint=None, **{kind: made}), "invalid_request", "unknown_user_id")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +113,7 @@ async def test_ciba_request_with_invented_token_as_hint_is_rejected(server, coun
 async def test_ciba_request_with_personal_data_as_hint_is_rejected(counter, hint):
     if "hint" not in counter.description:
         pytest.skip("there, every text is a hint")
-    refused(await counter.tries(hint), "unknown_user_id", "invalid_request")
+    assert_refused(await counter.tries(hint), "unknown_user_id", "invalid_request")
 
 
 async def test_enumeration_ciba_hint_of_unknown_person_is_answered_like_a_known_one(counter, unknown_hint):
@@ -139,7 +142,7 @@ async def test_ciba_hint_replayed_reaches_no_person(counter):
 @pytest.mark.parametrize("scope", [None, "", "profile", "aanleveringen:schrijven"])
 async def test_ciba_request_with_scope_of_other_clients_is_rejected(counter, unknown_hint, scope):
     answer = await counter.tries(unknown_hint, scope=scope)
-    refused(answer, "invalid_scope", "invalid_request")
+    assert_refused(answer, "invalid_scope", "invalid_request")
 
 
 async def test_ciba_request_with_unregistered_scope_is_not_granted(counter, unknown_hint):
@@ -149,7 +152,7 @@ async def test_ciba_request_with_unregistered_scope_is_not_granted(counter, unkn
         await asked.says("yes")
         assert "beheer:alles" not in (await asked.poll()).json()["scope"].split()
     else:
-        refused(await counter.tries(unknown_hint, scope=scope), "invalid_scope")
+        assert_refused(await counter.tries(unknown_hint, scope=scope), "invalid_scope")
 
 
 @pytest.mark.parametrize(
@@ -158,16 +161,20 @@ async def test_ciba_request_with_unregistered_scope_is_not_granted(counter, unkn
     ids=["long", "newline", "nul", "markup", "turned", "look-alike", "space", "address"],
 )
 async def test_ciba_binding_message_ambiguous_is_rejected(counter, unknown_hint, message):
-    refused(await counter.tries(unknown_hint, binding_message=message), "invalid_binding_message", "invalid_request")
+    assert_refused(
+        await counter.tries(unknown_hint, binding_message=message), "invalid_binding_message", "invalid_request"
+    )
 
 
 async def test_ciba_request_without_binding_message_is_rejected(counter, unknown_hint):
-    refused(await counter.tries(unknown_hint, binding_message=None), "invalid_binding_message", "invalid_request")
+    assert_refused(
+        await counter.tries(unknown_hint, binding_message=None), "invalid_binding_message", "invalid_request"
+    )
 
 
 @pytest.mark.parametrize("term", ["0", "-1", "1.5", "straks", "9" * 40])
 async def test_ciba_requested_expiry_invalid_is_rejected(counter, unknown_hint, term):
-    refused(await counter.tries(unknown_hint, requested_expiry=term), "invalid_request")
+    assert_refused(await counter.tries(unknown_hint, requested_expiry=term), "invalid_request")
 
 
 async def test_ciba_requested_expiry_is_capped(counter, unknown_hint):
@@ -188,7 +195,7 @@ async def test_ciba_requested_expiry_is_capped(counter, unknown_hint):
     ],
 )
 async def test_ciba_request_with_unsupported_parameter_is_rejected(counter, unknown_hint, name, value):
-    refused(await counter.tries(unknown_hint, **{name: value}))
+    assert_refused(await counter.tries(unknown_hint, **{name: value}))
 
 
 async def test_ciba_request_context_is_ignored_or_rejected(counter, unknown_hint):
@@ -197,13 +204,13 @@ async def test_ciba_request_context_is_ignored_or_rejected(counter, unknown_hint
     if answer.status_code == 200:
         assert answer.json().keys() == (await counter.tries(unknown_hint)).json().keys()
     else:
-        refused(answer, "invalid_request")
+        assert_refused(answer, "invalid_request")
 
 
 @pytest.mark.parametrize("details", ['[{"type": "betaling"}]', "[]", "{}", "x", '[{"type": "berichtenbox", "a": 1}]'])
 async def test_ciba_authorization_details_unknown_are_rejected(server, counter, unknown_hint, details):
     server.needs("details")
-    refused(await counter.tries(unknown_hint, authorization_details=details), "invalid_authorization_details")
+    assert_refused(await counter.tries(unknown_hint, authorization_details=details), "invalid_authorization_details")
 
 
 # Signed requests
@@ -222,7 +229,7 @@ async def sent(server, made, by="signing_desk", **beside):
 async def test_ciba_signed_request_replayed_is_rejected(server, counter, by):
     made = question(server, counter, by)
     assert (await sent(server, made, by)).status_code == 200
-    refused(await sent(server, made, by), *BAD)
+    assert_refused(await sent(server, made, by), *BAD)
 
 
 async def test_ciba_signed_request_used_concurrently_is_accepted_once(server, counter):
@@ -232,7 +239,7 @@ async def test_ciba_signed_request_used_concurrently_is_accepted_once(server, co
 
 
 async def test_downgrade_ciba_unsigned_request_by_signing_client_is_rejected(counter, unknown_hint):
-    refused(await counter.tries(unknown_hint, by="signing_desk"), *BAD)
+    assert_refused(await counter.tries(unknown_hint, by="signing_desk"), *BAD)
 
 
 @pytest.mark.parametrize(
@@ -262,32 +269,32 @@ async def test_downgrade_ciba_unsigned_request_by_signing_client_is_rejected(cou
     ids=str,
 )
 async def test_ciba_signed_request_with_wrong_claims_is_rejected(server, counter, changes):
-    refused(await sent(server, question(server, counter, **changes)))
+    assert_refused(await sent(server, question(server, counter, **changes)))
 
 
 async def test_ciba_signed_request_with_key_of_another_is_rejected(server, counter):
-    refused(await sent(server, question(server, counter, key=ECKey.generate_key("P-256"))), *BAD)
+    assert_refused(await sent(server, question(server, counter, key=ECKey.generate_key("P-256"))), *BAD)
     other = server.client("desk_too")
-    refused(await sent(server, question(server, counter, key=other.key)), *BAD)
-    refused(await sent(server, question(server, counter, key=other.key, header={"kid": other.key.kid})), *BAD)
-    refused(await sent(server, question(server, counter, by="desk_too")), *BAD)
+    assert_refused(await sent(server, question(server, counter, key=other.key)), *BAD)
+    assert_refused(await sent(server, question(server, counter, key=other.key, header={"kid": other.key.kid})), *BAD)
+    assert_refused(await sent(server, question(server, counter, by="desk_too")), *BAD)
 
 
 async def test_ciba_signed_request_tampered_is_rejected(server, counter):
     made = question(server, counter)
-    changed = claims_of(made) | {"binding_message": "Balie 4"}
-    refused(await sent(server, unsigned(header_of(made), changed, made.split(".")[2])), *BAD)
+    changed = read_claims(made) | {"binding_message": "Balie 4"}
+    assert_refused(await sent(server, make_unsigned_jwt(read_header(made), changed, made.split(".")[2])), *BAD)
 
 
 @pytest.mark.parametrize("beside", ["binding_message", "scope", "login_hint", "requested_expiry"])
 async def test_ciba_parameter_beside_signed_request_is_rejected(server, counter, beside):
     value = {"requested_expiry": "60"}.get(beside, counter.question(counter.description["nobody"]).get(beside))
-    refused(await sent(server, question(server, counter), **{beside: value}), *BAD)
+    assert_refused(await sent(server, question(server, counter), **{beside: value}), *BAD)
 
 
 async def test_ciba_signed_request_made_for_the_browser_is_rejected(server, counter, person):
     made = request_object(Attempt(server, server.client("signing_desk"), person))
-    refused(await sent(server, made))
+    assert_refused(await sent(server, made))
 
 
 # Delivery mode and registration
@@ -332,11 +339,11 @@ ALONE = {
 
 @pytest.mark.parametrize("changes", ALONE.values(), ids=ALONE)
 async def test_ciba_client_self_registration_is_rejected(server, counter, changes):
-    refused(await registers(server, **changes), "invalid_client_metadata", "invalid_redirect_uri")
+    assert_refused(await registers(server, **changes), "invalid_client_metadata", "invalid_redirect_uri")
 
 
 @pytest.mark.parametrize("address", [None, "https://a.example/klaar", "http://127.0.0.1:9/"])
 @pytest.mark.parametrize("way", ["ping", "push"])
 async def test_ciba_ping_or_push_registration_is_rejected(server, counter, way, address):
     said = {"backchannel_token_delivery_mode": way, "backchannel_client_notification_endpoint": address}
-    refused(await registers(server, **said), "invalid_client_metadata")
+    assert_refused(await registers(server, **said), "invalid_client_metadata")

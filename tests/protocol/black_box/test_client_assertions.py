@@ -11,7 +11,8 @@ import pytest
 from joserfc.jwk import ECKey, RSAKey
 from joserfc.jws import JWSRegistry
 
-from tests.builders.black_box import ASSERTION_TYPE, refused
+from tests.builders.messages import ASSERTION_TYPE
+from tests.protocol.black_box.authorization_server import assert_refused
 
 WHERE = ["token_endpoint", "pushed_authorization_request_endpoint", "introspection_endpoint", "revocation_endpoint"]
 
@@ -38,7 +39,7 @@ async def test_client_assertion_valid_issues_token(server, machine):
 async def test_client_assertion_replayed_is_rejected(server, machine):
     assertion = machine.assertion(server.issuer)
     assert (await request_with_assertion(server, machine, assertion)).status_code == 200
-    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
+    assert_refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 async def test_client_assertion_used_concurrently_is_accepted_once(server, machine):
@@ -52,7 +53,7 @@ async def test_client_assertion_replayed_at_other_endpoint_is_rejected(server, m
     assert (await request_with_assertion(server, machine, assertion)).status_code == 200
     form = {"token": "a", "client_id": machine.client_id, "client_assertion_type": ASSERTION_TYPE}
     answer = await server.post("introspection_endpoint", None, form | {"client_assertion": assertion})
-    refused(answer, "invalid_client")
+    assert_refused(answer, "invalid_client")
 
 
 CLAIMS = {
@@ -73,50 +74,52 @@ CLAIMS = {
 @pytest.mark.parametrize("claims", CLAIMS.values(), ids=CLAIMS)
 async def test_client_assertion_with_wrong_claims_is_rejected(server, machine, claims):
     answer = await request_with_assertion(server, machine, machine.assertion(server.issuer, **claims))
-    refused(answer, "invalid_client", "invalid_request")
+    assert_refused(answer, "invalid_client", "invalid_request")
 
 
 @pytest.mark.parametrize("age", [-3600, -120])
 async def test_client_assertion_expired_is_rejected(server, machine, age):
     now = int(time.time())
     assertion = machine.assertion(server.issuer, iat=now + age - 60, exp=now + age)
-    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
+    assert_refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 @pytest.mark.parametrize("claim", ["iat", "nbf"])
 async def test_client_assertion_from_the_future_is_rejected(server, machine, claim):
     now = int(time.time())
     assertion = machine.assertion(server.issuer, **{claim: now + 3600, "exp": now + 3660})
-    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
+    assert_refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 @pytest.mark.parametrize("bad", ["tomorrow", True, [], {}, 1e300, -1])
 async def test_client_assertion_with_invalid_exp_is_rejected(server, machine, bad):
-    refused(await request_with_assertion(server, machine, machine.assertion(server.issuer, exp=bad)), "invalid_client")
+    assert_refused(
+        await request_with_assertion(server, machine, machine.assertion(server.issuer, exp=bad)), "invalid_client"
+    )
 
 
 async def test_client_assertion_with_audience_list_is_rejected(server, machine):
     assertion = machine.assertion(server.issuer, aud=[server.issuer, "https://other.example"])
-    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
+    assert_refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 @pytest.mark.parametrize("endpoint", WHERE)
 async def test_client_assertion_with_endpoint_as_audience_is_rejected(server, machine, endpoint):
     assertion = machine.assertion(server.issuer, aud=server.metadata[endpoint])
-    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
+    assert_refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 async def test_client_assertion_signed_with_other_key_is_rejected(server, machine):
     stranger = ECKey.generate_key("P-256")
-    refused(
+    assert_refused(
         await request_with_assertion(server, machine, machine.assertion(server.issuer, key=stranger)), "invalid_client"
     )
 
 
 async def test_client_assertion_of_another_client_is_rejected(server, machine, other):
     assertion = other.assertion(server.issuer, iss=machine.client_id, sub=machine.client_id)
-    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
-    refused(
+    assert_refused(await request_with_assertion(server, machine, assertion), "invalid_client")
+    assert_refused(
         await request_with_assertion(server, machine, other.assertion(server.issuer)),
         "invalid_client",
         "invalid_request",
@@ -125,18 +128,18 @@ async def test_client_assertion_of_another_client_is_rejected(server, machine, o
 
 async def test_client_assertion_with_alg_none_is_rejected(server, machine):
     assertion = machine.assertion(server.issuer, header={"alg": "none"})
-    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
+    assert_refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 async def test_client_assertion_without_signature_is_rejected(server, machine):
     head, claims, _ = machine.assertion(server.issuer).split(".")
-    refused(await request_with_assertion(server, machine, f"{head}.{claims}."), "invalid_client")
+    assert_refused(await request_with_assertion(server, machine, f"{head}.{claims}."), "invalid_client")
 
 
 async def test_client_assertion_tampered_is_rejected(server, machine):
     head, claims, signature = machine.assertion(server.issuer).split(".")
     last = "A" if signature[10] != "A" else "B"
-    refused(
+    assert_refused(
         await request_with_assertion(server, machine, f"{head}.{claims}.{signature[:10]}{last}{signature[11:]}"),
         "invalid_client",
     )
@@ -147,19 +150,19 @@ async def test_algorithm_confusion_client_public_key_as_hmac_secret_is_rejected(
     public = machine.key.as_dict(private=False)
     secrets = {"pem": machine.key.as_pem(private=False), "jwk": json.dumps(public).encode(), "x": public["x"].encode()}
     assertion = forged(machine, server, {"alg": "HS256", "kid": machine.key.kid}, secrets[form])
-    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
+    assert_refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 async def test_algorithm_confusion_server_public_key_as_hmac_secret_is_rejected(server, machine):
     public = server.jwks["keys"][0]
     assertion = forged(machine, server, {"alg": "HS256", "kid": public["kid"]}, json.dumps(public).encode())
-    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
+    assert_refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 async def test_client_assertion_with_unregistered_algorithm_is_rejected(server, machine):
     stranger = RSAKey.generate_key(2048)
     assertion = machine.assertion(server.issuer, header={"alg": "RS256"}, key=stranger)
-    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
+    assert_refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 @pytest.mark.parametrize("member", ["jwk", "jku", "x5u", "x5c", "kid"])
@@ -173,7 +176,9 @@ async def test_client_assertion_with_key_in_header_is_rejected(server, machine, 
         "kid": "../../../../dev/null",
     }
     header = {member: brought[member]}
-    refused(await request_with_assertion(server, machine, forged(machine, server, header, stranger)), "invalid_client")
+    assert_refused(
+        await request_with_assertion(server, machine, forged(machine, server, header, stranger)), "invalid_client"
+    )
 
 
 def forged(client, server, header, key):
@@ -190,7 +195,7 @@ def forged(client, server, header, key):
 
 async def test_client_assertion_with_unknown_crit_is_rejected(server, machine):
     assertion = forged(machine, server, {"kid": machine.key.kid, "crit": ["evil"], "evil": True}, machine.key)
-    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
+    assert_refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 async def test_forged_helper_with_real_key_makes_valid_client_assertion(server, machine):
@@ -200,30 +205,30 @@ async def test_forged_helper_with_real_key_makes_valid_client_assertion(server, 
 
 @pytest.mark.parametrize("garbage", ["", "a", "a.b.c", "....", "e30.e30.e30", "a" * 20_000, "é.é.é"])
 async def test_client_assertion_that_is_no_jwt_is_rejected(server, machine, garbage):
-    refused(await request_with_assertion(server, machine, garbage), "invalid_client", "invalid_request")
+    assert_refused(await request_with_assertion(server, machine, garbage), "invalid_client", "invalid_request")
 
 
 @pytest.mark.parametrize("kind", ["urn:ietf:params:oauth:client-assertion-type:saml2-bearer", "x", "", None])
 async def test_client_assertion_of_other_type_is_rejected(server, machine, kind):
     answer = await request_with_assertion(server, machine, machine.assertion(server.issuer), client_assertion_type=kind)
-    refused(answer, "invalid_client", "invalid_request")
+    assert_refused(answer, "invalid_client", "invalid_request")
 
 
 async def test_client_assertion_with_client_secret_in_form_is_rejected(server, machine):
     answer = await request_with_assertion(server, machine, machine.assertion(server.issuer), client_secret="geheim")
-    refused(answer, "invalid_request", "invalid_client")
+    assert_refused(answer, "invalid_request", "invalid_client")
 
 
 async def test_client_assertion_with_basic_authentication_is_rejected(server, machine):
     form = {"grant_type": "client_credentials", "scope": machine.scope, **machine.credentials(server.issuer)}
     answer = await server.http.post(server.metadata["token_endpoint"], data=form, auth=(machine.client_id, "x"))
-    refused(answer, "invalid_request", "invalid_client")
+    assert_refused(answer, "invalid_request", "invalid_client")
 
 
 async def test_basic_authentication_is_rejected(server, machine):
     form = {"grant_type": "client_credentials", "scope": machine.scope}
     answer = await server.http.post(server.metadata["token_endpoint"], data=form, auth=(machine.client_id, ""))
-    refused(answer, "invalid_client", "invalid_request")
+    assert_refused(answer, "invalid_client", "invalid_request")
 
 
 async def test_enumeration_unknown_client_looks_like_wrong_key(server, machine):
@@ -237,7 +242,7 @@ async def test_enumeration_unknown_client_looks_like_wrong_key(server, machine):
 @pytest.mark.parametrize("endpoint", WHERE)
 async def test_endpoint_without_client_authentication_is_rejected(server, machine, endpoint):
     form = {"client_id": machine.client_id, "token": "a", "grant_type": "client_credentials"}
-    refused(await server.post(endpoint, None, form), "invalid_client", "invalid_request")
+    assert_refused(await server.post(endpoint, None, form), "invalid_client", "invalid_request")
 
 
 @pytest.mark.parametrize("endpoint", WHERE)
@@ -245,7 +250,7 @@ async def test_endpoint_with_other_client_key_is_rejected(server, machine, endpo
     form = {"client_id": machine.client_id, "client_assertion_type": ASSERTION_TYPE, "token": "a"}
     form["grant_type"] = "client_credentials"
     form |= {"client_assertion": machine.assertion(server.issuer, key=ECKey.generate_key("P-256"))}
-    refused(await server.post(endpoint, None, form), "invalid_client", "invalid_request")
+    assert_refused(await server.post(endpoint, None, form), "invalid_client", "invalid_request")
 
 
 async def test_client_credentials_issue_access_token_only(server, machine):
@@ -260,11 +265,11 @@ async def test_client_credentials_with_unregistered_scope_are_rejected(server, m
     if answer.status_code == 200:
         assert "beheer:alles" not in answer.json().get("scope", "").split()
     else:
-        refused(answer, "invalid_scope")
+        assert_refused(answer, "invalid_scope")
 
 
 async def test_client_credentials_client_in_code_flow_is_rejected(server, machine):
     form = {"response_type": "code", "redirect_uri": "https://evil.example/", "scope": "openid"}
     form |= {"code_challenge": "a" * 43, "code_challenge_method": "S256", "nonce": "n" * 20}
     answer = await server.post("pushed_authorization_request_endpoint", machine, form)
-    refused(answer)
+    assert_refused(answer)

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.builders.black_box import Attempt, nothing_handed_out, refused
+from tests.protocol.black_box.authorization_server import Attempt, assert_nothing_issued, assert_refused
 
 ENDPOINTS = (
     "authorization_endpoint",
@@ -88,7 +88,7 @@ async def test_downgrade_unpushed_authorization_request_issues_no_code(server, a
     attempt = Attempt(server, app, person)
     await attempt.tokens()
     address = f"{server.metadata['authorization_endpoint']}?{urlencode(attempt.again().parameters())}"
-    nothing_handed_out(await person.go(address, app.redirect_uri), app.redirect_uri)
+    assert_nothing_issued(await person.go(address, app.redirect_uri), app.redirect_uri)
 
 
 @pytest.mark.parametrize(
@@ -114,4 +114,4 @@ async def test_form_with_other_content_type_is_rejected(server, app, endpoint, k
     answer = await server.http.post(server.metadata[endpoint], content=form, headers={"Content-Type": kind})
     refused_or_unread = answer.status_code == 415
     if not refused_or_unread:
-        refused(answer)
+        assert_refused(answer)

@@ -5,7 +5,7 @@ import time
 import pytest
 from joserfc.jwk import ECKey
 
-from tests.builders.black_box import proof_of, refused
+from tests.protocol.black_box.authorization_server import assert_refused, make_dpop_proof
 from tests.protocol.black_box.client_requests import with_key, with_proof
 
 
@@ -19,7 +19,7 @@ async def userinfo(server, token, key, scheme="DPoP", **changes):
     answer = None
     for _ in range(2):
         nonce = {} if answer is None else {"nonce": answer.headers.get("dpop-nonce")}
-        proof = proof_of(key, "GET", address, token=token, **{**nonce, **changes})
+        proof = make_dpop_proof(key, "GET", address, token=token, **{**nonce, **changes})
         answer = await server.http.get(address, headers={"Authorization": f"{scheme} {token}", "DPoP": proof})
         if "use_dpop_nonce" not in answer.headers.get("www-authenticate", "") or "nonce" in changes:
             break
@@ -72,12 +72,12 @@ async def test_dpop_proof_replayed_is_rejected(attempt, server, key):
 
 
 async def test_dpop_proof_for_other_endpoint_issues_no_token(attempt, server, key):
-    refused(await with_key(attempt, key, htu=server.metadata["introspection_endpoint"]), "invalid_dpop_proof")
+    assert_refused(await with_key(attempt, key, htu=server.metadata["introspection_endpoint"]), "invalid_dpop_proof")
 
 
 async def test_dpop_proof_with_private_key_in_header_issues_no_token(attempt, server, key):
     answer = await with_key(attempt, key, header={"jwk": key.as_dict(private=True)})
-    refused(answer, "invalid_dpop_proof")
+    assert_refused(answer, "invalid_dpop_proof")
 
 
 async def test_code_bound_by_dpop_jkt_with_other_key_is_rejected(attempt, server, key):
@@ -90,4 +90,4 @@ async def test_code_bound_by_dpop_jkt_with_other_key_is_rejected(attempt, server
     }
     thief = ECKey.generate_key("P-256")
     answer = await with_proof(server, thief, "token_endpoint", form, client=attempt.client)
-    refused(answer, "invalid_grant", "invalid_dpop_proof")
+    assert_refused(answer, "invalid_grant", "invalid_dpop_proof")

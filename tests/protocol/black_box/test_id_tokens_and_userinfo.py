@@ -5,7 +5,8 @@ import time
 import pytest
 from joserfc.errors import BadSignatureError
 
-from tests.builders.black_box import Attempt, claims_of, header_of, refused
+from tests.builders.messages import read_claims, read_header
+from tests.protocol.black_box.authorization_server import Attempt, assert_refused
 
 
 def test_id_token_is_signed_with_published_key_and_has_required_claims(server, app, spare_token):
@@ -26,7 +27,7 @@ def test_verifier_of_these_tests_rejects_forged_signature(server, spare_token):
 
 
 def test_id_token_alg_is_neither_none_nor_hmac(spare_token):
-    assert header_of(spare_token["id_token"])["alg"] not in {"none", "HS256", "HS384", "HS512"}
+    assert read_header(spare_token["id_token"])["alg"] not in {"none", "HS256", "HS384", "HS512"}
 
 
 async def test_id_token_nonce_is_that_of_the_request(attempt):
@@ -34,25 +35,25 @@ async def test_id_token_nonce_is_that_of_the_request(attempt):
     for _ in range(2):
         attempt = attempt.again()
         answers.append((await attempt.tokens())["id_token"])
-        assert claims_of(answers[-1])["nonce"] == attempt.nonce
-    assert claims_of(answers[0])["nonce"] != claims_of(answers[1])["nonce"]
+        assert read_claims(answers[-1])["nonce"] == attempt.nonce
+    assert read_claims(answers[0])["nonce"] != read_claims(answers[1])["nonce"]
 
 
 async def test_subject_is_stable_for_one_client(attempt):
-    subjects = {claims_of((await attempt.again().tokens())["id_token"])["sub"] for _ in range(2)}
+    subjects = {read_claims((await attempt.again().tokens())["id_token"])["sub"] for _ in range(2)}
     assert len(subjects) == 1
 
 
 async def test_subject_is_pairwise_per_client(server, attempt, other, spare_token):
     theirs = await attempt.again(client=other).tokens()
-    assert claims_of(theirs["id_token"])["sub"] != claims_of(spare_token["id_token"])["sub"]
+    assert read_claims(theirs["id_token"])["sub"] != read_claims(spare_token["id_token"])["sub"]
 
 
 async def test_userinfo_sub_equals_id_token_sub(server, attempt):
     answer = await attempt.tokens()
     told = await server.userinfo(answer["access_token"])
     assert told.status_code == 200
-    assert told.json()["sub"] == claims_of(answer["id_token"])["sub"]
+    assert told.json()["sub"] == read_claims(answer["id_token"])["sub"]
 
 
 async def test_userinfo_by_post_returns_200(server, spare_token):
@@ -123,4 +124,4 @@ async def test_authorization_request_without_state_returns_code(attempt):
 async def test_code_redeemed_with_pkce_without_client_key_is_rejected(server, person, app):
     attempt = Attempt(server, app, person)
     answer = await attempt.redeem(await attempt.code(), client_assertion=None, client_assertion_type=None)
-    refused(answer, "invalid_client", "invalid_request")
+    assert_refused(answer, "invalid_client", "invalid_request")

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from tests.builders.black_box import claims_of, header_of, is_jwt, refused
+from tests.builders.messages import is_jwt, read_claims, read_header
+from tests.protocol.black_box.authorization_server import assert_refused
 
 
 async def fresh(attempt):
@@ -22,7 +23,7 @@ async def test_introspection_by_resource_server_returns_active_token(server, app
 
 async def test_introspection_without_client_authentication_is_rejected(server, spare_token):
     answer = await server.post("introspection_endpoint", None, {"token": spare_token["access_token"]})
-    refused(answer, "invalid_client", "invalid_request")
+    assert_refused(answer, "invalid_client", "invalid_request")
     assert "active" not in answer.text
 
 
@@ -42,8 +43,8 @@ async def test_introspection_of_invented_token_is_inactive(server, garbage):
 
 
 async def test_introspection_or_revocation_without_token_is_rejected(server):
-    refused(await server.post("introspection_endpoint", server.client("resource"), {}), "invalid_request")
-    refused(await server.post("revocation_endpoint", server.client("app"), {}), "invalid_request")
+    assert_refused(await server.post("introspection_endpoint", server.client("resource"), {}), "invalid_request")
+    assert_refused(await server.post("revocation_endpoint", server.client("app"), {}), "invalid_request")
 
 
 @pytest.mark.parametrize("hint", ["access_token", "refresh_token", "id_token", "nonsense"])
@@ -93,7 +94,7 @@ async def test_revocation_by_public_client_is_ignored(server, attempt):
 async def test_revocation_without_client_authentication_is_rejected(server, attempt, app):
     token = await fresh(attempt)
     answer = await server.post("revocation_endpoint", None, {"token": token, "client_id": app.client_id})
-    refused(answer, "invalid_client", "invalid_request")
+    assert_refused(answer, "invalid_client", "invalid_request")
     assert await server.active(token)
 
 
@@ -127,8 +128,8 @@ async def test_access_token_jwt_has_typ_and_audience(server):
     form = {"grant_type": "client_credentials", "scope": machine.scope, **machine.extra}
     token = (await server.post("token_endpoint", machine, form)).json()["access_token"]
     assert is_jwt(token)
-    assert header_of(token)["typ"].lower() == "at+jwt"
-    assert header_of(token)["alg"] in {"RS256", "PS256", "ES256", "EdDSA"}
+    assert read_header(token)["typ"].lower() == "at+jwt"
+    assert read_header(token)["alg"] in {"RS256", "PS256", "ES256", "EdDSA"}
     claims = server.verified(token)
     assert claims.keys() >= {"iss", "exp", "aud", "sub", "client_id", "iat", "jti"}
     assert claims["client_id"] == machine.client_id
@@ -139,4 +140,4 @@ async def test_access_tokens_are_unique(attempt):
     tokens = [await fresh(attempt) for _ in range(2)]
     assert tokens[0] != tokens[1]
     if all(map(is_jwt, tokens)):
-        assert claims_of(tokens[0])["jti"] != claims_of(tokens[1])["jti"]
+        assert read_claims(tokens[0])["jti"] != read_claims(tokens[1])["jti"]

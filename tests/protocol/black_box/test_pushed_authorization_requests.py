@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.builders.black_box import Attempt, claims_of, nothing_handed_out, query_of, refused, unsigned
+from tests.builders.messages import make_unsigned_jwt, read_claims, read_query
+from tests.protocol.black_box.authorization_server import Attempt, assert_nothing_issued, assert_refused
 
 ADDRESSES = {
     "prefix": "{uri}x",
@@ -46,28 +47,30 @@ def bent(uri, pattern):
 
 @pytest.mark.parametrize("pattern", ADDRESSES.values(), ids=ADDRESSES)
 async def test_redirect_uri_not_exactly_registered_is_rejected(attempt, app, pattern):
-    refused(await attempt.push(redirect_uri=bent(app.redirect_uri, pattern)), "invalid_request", "invalid_redirect_uri")
+    assert_refused(
+        await attempt.push(redirect_uri=bent(app.redirect_uri, pattern)), "invalid_request", "invalid_redirect_uri"
+    )
 
 
 async def test_redirect_uri_of_another_client_is_rejected(attempt, other):
-    refused(await attempt.push(redirect_uri=other.redirect_uri), "invalid_request", "invalid_redirect_uri")
+    assert_refused(await attempt.push(redirect_uri=other.redirect_uri), "invalid_request", "invalid_redirect_uri")
 
 
 async def test_par_without_client_authentication_is_rejected(attempt, server, app):
     form = attempt.parameters()
     answer = await server.post("pushed_authorization_request_endpoint", None, form)
-    refused(answer, "invalid_client", "invalid_request")
+    assert_refused(answer, "invalid_client", "invalid_request")
 
 
 async def test_par_for_another_client_id_is_rejected(attempt, other):
-    refused(await attempt.push(client_id=other.client_id), "invalid_client", "invalid_request")
+    assert_refused(await attempt.push(client_id=other.client_id), "invalid_client", "invalid_request")
 
 
 @pytest.mark.parametrize(
     "kind", ["token", "id_token", "code token", "code id_token", "id_token token", "none", "x", ""]
 )
 async def test_implicit_and_hybrid_response_types_are_rejected(attempt, kind):
-    refused(
+    assert_refused(
         await attempt.push(response_type=kind), "unsupported_response_type", "invalid_request", "unauthorized_client"
     )
 
@@ -76,37 +79,39 @@ async def test_implicit_and_hybrid_response_types_are_rejected(attempt, kind):
 async def test_response_mode_readable_by_scripts_is_rejected(attempt, server, mode):
     if mode in server.metadata.get("response_modes_supported", ()):
         pytest.skip(f"the server offers {mode}")
-    refused(await attempt.push(response_mode=mode), "invalid_request", "unsupported_response_mode")
+    assert_refused(await attempt.push(response_mode=mode), "invalid_request", "unsupported_response_mode")
 
 
 async def test_par_with_request_uri_is_rejected(attempt):
     reference = await attempt.pushed()
-    refused(await attempt.push(request_uri=reference), "invalid_request", "request_uri_not_supported")
+    assert_refused(await attempt.push(request_uri=reference), "invalid_request", "request_uri_not_supported")
 
 
 async def test_par_with_unsigned_request_object_is_rejected(attempt, server, app):
     claims = attempt.parameters() | {"iss": app.client_id, "aud": server.issuer}
     answer = await server.post(
-        "pushed_authorization_request_endpoint", app, {"request": unsigned({"alg": "none"}, claims)}
+        "pushed_authorization_request_endpoint", app, {"request": make_unsigned_jwt({"alg": "none"}, claims)}
     )
-    refused(answer, "invalid_request_object", "request_not_supported", "invalid_request")
+    assert_refused(answer, "invalid_request_object", "request_not_supported", "invalid_request")
 
 
 @pytest.mark.parametrize("twice", ["redirect_uri", "scope", "state", "code_challenge", "client_id", "response_type"])
 async def test_par_with_duplicate_parameter_is_rejected(attempt, server, app, twice):
     form = attempt.parameters() | app.credentials(server.issuer)
     pairs = [*form.items(), (twice, form[twice])]
-    refused(await server.raw("pushed_authorization_request_endpoint", pairs), "invalid_request", "invalid_client")
+    assert_refused(
+        await server.raw("pushed_authorization_request_endpoint", pairs), "invalid_request", "invalid_client"
+    )
 
 
 async def test_par_with_unregistered_scope_is_not_granted(attempt):
     answer = await attempt.push(scope=f"{attempt.client.scope} beheer:alles")
     if answer.status_code == 201:  # RFC 6749 3.3 lets a server leave a scope out, if it says so
         shown = await attempt.visit(answer.json()["request_uri"])
-        redeemed = await attempt.redeem(query_of(shown.headers["location"])["code"])
+        redeemed = await attempt.redeem(read_query(shown.headers["location"])["code"])
         assert "beheer:alles" not in redeemed.json()["scope"].split()
     else:
-        refused(answer, "invalid_scope")
+        assert_refused(answer, "invalid_scope")
 
 
 async def test_request_uri_is_short_lived_and_unguessable(attempt):
@@ -121,25 +126,25 @@ async def test_request_uri_is_short_lived_and_unguessable(attempt):
 async def test_request_uri_of_another_client_is_rejected(attempt, app, other):
     attempt = attempt.again()
     shown = await attempt.visit(await attempt.pushed(), client_id=other.client_id)
-    nothing_handed_out(shown, app.redirect_uri)
+    assert_nothing_issued(shown, app.redirect_uri)
     assert not shown.headers.get("location", "").startswith(other.redirect_uri) or "error" in shown.headers["location"]
 
 
 async def test_request_uri_reused_issues_no_second_code(attempt, app):
     reference = await attempt.pushed()
     first = await attempt.visit(reference)
-    assert (await attempt.redeem(query_of(first.headers["location"])["code"])).status_code == 200
-    nothing_handed_out(await attempt.visit(reference), app.redirect_uri)
+    assert (await attempt.redeem(read_query(first.headers["location"])["code"])).status_code == 200
+    assert_nothing_issued(await attempt.visit(reference), app.redirect_uri)
 
 
 async def test_request_uri_invented_is_rejected(attempt, app):
     shown = await attempt.visit("urn:ietf:params:oauth:request_uri:" + "a" * 43)
-    nothing_handed_out(shown, app.redirect_uri)
+    assert_nothing_issued(shown, app.redirect_uri)
 
 
 @pytest.mark.parametrize("reference", ["https://evil.example/request.jwt", "file:///etc/passwd", "http://127.0.0.1:9/"])
 async def test_ssrf_request_uri_at_other_address_is_not_fetched(attempt, app, reference):
-    nothing_handed_out(await attempt.visit(reference), app.redirect_uri)
+    assert_nothing_issued(await attempt.visit(reference), app.redirect_uri)
 
 
 async def test_front_channel_parameters_beside_request_uri_are_ignored(attempt, app):
@@ -148,19 +153,19 @@ async def test_front_channel_parameters_beside_request_uri_are_ignored(attempt, 
     )
     location = shown.headers["location"]
     assert location.startswith(app.redirect_uri)
-    told = query_of(location)
+    told = read_query(location)
     if "error" not in told:  # a rejection is right, too
         assert told["state"] == attempt.state
         answer = (await attempt.redeem(told["code"])).json()
         assert "beheer:alles" not in answer["scope"].split()
-        assert claims_of(answer["id_token"])["nonce"] == attempt.nonce
+        assert read_claims(answer["id_token"])["nonce"] == attempt.nonce
 
 
 async def test_open_redirect_with_invalid_request_uri_is_blocked(attempt, app):
     for bad in ("urn:ietf:params:oauth:request_uri:" + "a" * 43, "x"):
         for address in ("https://evil.example/", app.redirect_uri):
             shown = await attempt.visit(bad, redirect_uri=address)
-            assert shown.status_code >= 400 or "error" in query_of(shown.headers["location"])
+            assert shown.status_code >= 400 or "error" in read_query(shown.headers["location"])
             assert "evil.example" not in shown.headers.get("location", "")
 
 

@@ -7,7 +7,8 @@ import time
 import pytest
 from joserfc.jwk import ECKey
 
-from tests.builders.black_box import Attempt, claims_of, refused
+from tests.builders.messages import read_claims
+from tests.protocol.black_box.authorization_server import Attempt, assert_refused
 from tests.protocol.black_box.client_requests import refreshed, with_key, with_proof
 
 DAY = 24 * 3600  # NL GOV OAuth 3.4
@@ -29,14 +30,14 @@ async def test_refresh_rotates_the_token_and_consumes_the_old_one(server, first)
     assert answer.status_code == 200, answer.text
     assert answer.json()["refresh_token"] != first["refresh_token"]
     assert answer.json()["access_token"] != first["access_token"]
-    refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
+    assert_refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
 
 
 async def test_refresh_token_reuse_ends_the_whole_family(server, first):
     second = (await refreshed(server, first["refresh_token"])).json()
     assert await server.active(second["access_token"])
-    refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
-    refused(await refreshed(server, second["refresh_token"]), "invalid_grant")
+    assert_refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
+    assert_refused(await refreshed(server, second["refresh_token"]), "invalid_grant")
     assert not await server.active(second["access_token"])
     assert not await server.active(first["access_token"])
 
@@ -45,8 +46,8 @@ async def test_refresh_token_reuse_after_three_rotations_is_detected(server, fir
     last = first
     for _ in range(3):
         last = (await refreshed(server, last["refresh_token"])).json()
-    refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
-    refused(await refreshed(server, last["refresh_token"]), "invalid_grant")
+    assert_refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
+    assert_refused(await refreshed(server, last["refresh_token"]), "invalid_grant")
     assert not await server.active(last["access_token"])
 
 
@@ -55,13 +56,13 @@ async def test_refresh_token_used_concurrently_succeeds_at_most_once(server, fir
     assert sum(answer.status_code == 200 for answer in answers) <= 1
     for answer in answers:
         if answer.status_code != 200:
-            refused(answer, "invalid_grant")
+            assert_refused(answer, "invalid_grant")
 
 
 async def test_refresh_token_reuse_leaves_other_families_active(server, walk, first):
     another = await walk.again().tokens()
     await refreshed(server, first["refresh_token"])
-    refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
+    assert_refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
     assert await server.active(another["access_token"])
     assert (await refreshed(server, another["refresh_token"])).status_code == 200
 
@@ -71,20 +72,20 @@ async def test_refresh_token_reuse_leaves_other_families_active(server, walk, fi
 
 @pytest.mark.parametrize("by", ["keeping", "other", "machine", "phone"])
 async def test_refresh_token_stolen_by_another_client_is_rejected(server, first, by):
-    refused(await refreshed(server, first["refresh_token"], by=by))
+    assert_refused(await refreshed(server, first["refresh_token"], by=by))
     assert (await refreshed(server, first["refresh_token"])).status_code == 200  # the token stays valid
 
 
 async def test_refresh_without_client_authentication_is_rejected(server, first):
     named = {"client_id": server.client("refreshing").client_id}
     form = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"], **named}
-    refused(await server.post("token_endpoint", None, form), "invalid_client", "invalid_request")
+    assert_refused(await server.post("token_endpoint", None, form), "invalid_client", "invalid_request")
 
 
 async def test_refresh_with_key_of_another_client_is_rejected(server, first):
     client, thief = server.client("refreshing"), server.client("keeping")
     forged = client.credentials(server.issuer, key=thief.key)
-    refused(await refreshed(server, first["refresh_token"], **forged), "invalid_client")
+    assert_refused(await refreshed(server, first["refresh_token"], **forged), "invalid_client")
 
 
 async def test_refresh_token_introspection_by_another_client_is_inactive(server, first):
@@ -111,17 +112,17 @@ async def test_refresh_token_is_not_issued_with_client_credentials(server):
 
 @pytest.mark.parametrize("scope", ["openid beheer:alles", "beheer:alles", "openid aanleveringen:schrijven"])
 async def test_refresh_with_wider_scope_is_rejected(server, first, scope):
-    refused(await refreshed(server, first["refresh_token"], scope=scope), "invalid_scope")
+    assert_refused(await refreshed(server, first["refresh_token"], scope=scope), "invalid_scope")
 
 
 async def test_refresh_rejected_for_scope_does_not_consume_the_token(server, first):
-    refused(await refreshed(server, first["refresh_token"], scope="beheer:alles"), "invalid_scope")
+    assert_refused(await refreshed(server, first["refresh_token"], scope="beheer:alles"), "invalid_scope")
     assert (await refreshed(server, first["refresh_token"])).status_code == 200
 
 
 async def test_refresh_with_other_resource_is_rejected(server, first):
     answer = await refreshed(server, first["refresh_token"], resource="https://evil.example/api")
-    refused(answer, "invalid_target")
+    assert_refused(answer, "invalid_target")
 
 
 WIDER = {
@@ -139,13 +140,15 @@ WIDER = {
 async def test_refresh_with_wider_authorization_details_is_rejected(server, walk, wider):
     made = await walk.tokens(authorization_details=server.details("some"))
     answer = await refreshed(server, made["refresh_token"], authorization_details=wider(server))
-    refused(answer, "invalid_authorization_details")
+    assert_refused(answer, "invalid_authorization_details")
 
 
 @pytest.mark.parametrize("wider", ["more", "elsewhere"])
 async def test_code_redeemed_with_wider_authorization_details_is_rejected(server, walk, wider):
     code = await walk.code(authorization_details=server.details("some"))
-    refused(await walk.redeem(code, authorization_details=server.details(wider)), "invalid_authorization_details")
+    assert_refused(
+        await walk.redeem(code, authorization_details=server.details(wider)), "invalid_authorization_details"
+    )
 
 
 async def test_refresh_with_narrower_details_keeps_the_full_consent(server, walk):
@@ -192,18 +195,18 @@ async def test_refresh_with_dpop_issues_token_bound_to_the_key(server, bound_tok
 
 async def test_refresh_with_other_dpop_key_is_rejected_and_token_stays_valid(server, bound_tokens, key):
     thief = ECKey.generate_key("P-256")
-    refused(await refresh_bound_tokens(server, bound_tokens, thief), "invalid_grant", "invalid_dpop_proof")
+    assert_refused(await refresh_bound_tokens(server, bound_tokens, thief), "invalid_grant", "invalid_dpop_proof")
     assert (await refresh_bound_tokens(server, bound_tokens, key)).status_code == 200
 
 
 async def test_refresh_without_dpop_proof_is_rejected_and_token_stays_valid(server, bound_tokens, key):
-    refused(await refreshed(server, bound_tokens["refresh_token"], by="phone"))
+    assert_refused(await refreshed(server, bound_tokens["refresh_token"], by="phone"))
     assert (await refresh_bound_tokens(server, bound_tokens, key)).status_code == 200
 
 
 async def test_refresh_token_after_rotation_stays_bound_to_the_key(server, bound_tokens, key):
     second = (await refresh_bound_tokens(server, bound_tokens, key)).json()
-    refused(
+    assert_refused(
         await refresh_bound_tokens(server, second, ECKey.generate_key("P-256")), "invalid_grant", "invalid_dpop_proof"
     )
 
@@ -211,7 +214,7 @@ async def test_refresh_token_after_rotation_stays_bound_to_the_key(server, bound
 async def test_downgrade_refresh_of_bound_token_without_dpop_is_rejected(server, walk, key):
     """Otherwise a stolen client key could turn bound tokens into plain ones."""
     made = (await with_key(walk, key)).json()
-    refused(await refreshed(server, made["refresh_token"]), "invalid_grant", "invalid_dpop_proof")
+    assert_refused(await refreshed(server, made["refresh_token"]), "invalid_grant", "invalid_dpop_proof")
     form = {"grant_type": "refresh_token", "refresh_token": made["refresh_token"]}
     answer = await with_proof(server, key, "token_endpoint", form, client=walk.client)
     assert answer.status_code == 200, answer.text
@@ -225,7 +228,7 @@ async def test_downgrade_refresh_of_bound_token_without_dpop_is_rejected(server,
     "why", ["unused for too long", "consented to too long ago", "consent ended", "mandate ended", "mandate paused"]
 )
 async def test_refresh_token_that_has_ended_is_rejected(server, why):
-    refused(await refreshed(server, server.spent("refresh_token", why)), "invalid_grant")
+    assert_refused(await refreshed(server, server.spent("refresh_token", why)), "invalid_grant")
 
 
 async def test_refresh_token_introspection_returns_its_expiry(server, first):
@@ -242,7 +245,7 @@ async def test_refresh_token_used_is_inactive(server, first):
 
 async def test_refresh_token_revoked_revokes_its_access_token(server, first):
     assert (await server.revoke(first["refresh_token"], by="refreshing")).status_code == 200
-    refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
+    assert_refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
     assert not await server.active(first["access_token"])
 
 
@@ -255,35 +258,35 @@ async def test_refresh_token_used_as_access_token_is_rejected(server, first):
 
 @pytest.mark.parametrize("kind", ["access_token", "id_token"])
 async def test_refresh_with_access_or_id_token_is_rejected(server, first, kind):
-    refused(await refreshed(server, first[kind]), "invalid_grant", "invalid_request")
+    assert_refused(await refreshed(server, first[kind]), "invalid_grant", "invalid_request")
 
 
 async def test_refresh_with_code_is_rejected(server, walk):
-    refused(await refreshed(server, await walk.code()), "invalid_grant", "invalid_request")
+    assert_refused(await refreshed(server, await walk.code()), "invalid_grant", "invalid_request")
 
 
 @pytest.mark.parametrize("garbage", ["a", "a.b.c", "a" * 5000, "é", "../../etc/passwd", "' OR 1=1 --"])
 async def test_refresh_token_invented_is_rejected(server, garbage):
-    refused(await refreshed(server, garbage), "invalid_grant", "invalid_request")
+    assert_refused(await refreshed(server, garbage), "invalid_grant", "invalid_request")
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
 async def test_refresh_without_refresh_token_is_rejected(server, nothing):
-    refused(await refreshed(server, nothing), "invalid_request")
+    assert_refused(await refreshed(server, nothing), "invalid_request")
 
 
 async def test_refresh_with_duplicate_refresh_token_is_rejected(server, first):
     client = server.client("refreshing")
     form = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
     pairs = [*client.credentials(server.issuer).items(), *form.items(), ("refresh_token", first["refresh_token"])]
-    refused(await server.raw("token_endpoint", pairs), "invalid_request")
+    assert_refused(await server.raw("token_endpoint", pairs), "invalid_request")
 
 
 async def test_refresh_token_in_query_is_rejected(server, first):
     client = server.client("refreshing")
     address = f"{server.metadata['token_endpoint']}?refresh_token={first['refresh_token']}"
     answer = await server.http.post(address, data=client.credentials(server.issuer) | {"grant_type": "refresh_token"})
-    refused(answer, "invalid_request")
+    assert_refused(answer, "invalid_request")
 
 
 # ID token
@@ -291,7 +294,7 @@ async def test_refresh_token_in_query_is_rejected(server, first):
 
 async def test_refreshed_id_token_keeps_subject_and_login(server, first):
     made = (await refreshed(server, first["refresh_token"])).json()
-    before, after = claims_of(first["id_token"]), server.verified(made["id_token"])
+    before, after = read_claims(first["id_token"]), server.verified(made["id_token"])
     same = ("iss", "sub", "aud")
     assert [after[name] for name in same] == [before[name] for name in same]
     assert after.get("auth_time") == before.get("auth_time")

@@ -10,16 +10,8 @@ from urllib.parse import urlencode
 import pytest
 from joserfc.jwk import ECKey
 
-from tests.builders.black_box import (
-    ASSERTION_TYPE,
-    Attempt,
-    claims_of,
-    header_of,
-    nothing_handed_out,
-    query_of,
-    refused,
-    unsigned,
-)
+from tests.builders.messages import ASSERTION_TYPE, make_unsigned_jwt, read_claims, read_header, read_query
+from tests.protocol.black_box.authorization_server import Attempt, assert_nothing_issued, assert_refused
 from tests.protocol.black_box.client_requests import push_signed, request_object
 
 BAD = ("invalid_request_object", "invalid_request")
@@ -28,10 +20,10 @@ BAD = ("invalid_request_object", "invalid_request")
 async def test_request_object_signed_leads_to_token(attempt, app):
     pushed = await push_signed(attempt, request_object(attempt))
     assert pushed.status_code == 201, pushed.text
-    told = query_of((await attempt.visit(pushed.json()["request_uri"])).headers["location"])
+    told = read_query((await attempt.visit(pushed.json()["request_uri"])).headers["location"])
     assert told["state"] == attempt.state
     tokens = (await attempt.redeem(told["code"])).json()
-    assert claims_of(tokens["id_token"])["nonce"] == attempt.nonce
+    assert read_claims(tokens["id_token"])["nonce"] == attempt.nonce
 
 
 @pytest.mark.parametrize("typ", ["oauth-authz-req+jwt", "application/oauth-authz-req+jwt"])
@@ -43,7 +35,7 @@ async def test_request_object_authorization_details_are_granted(server, attempt)
     asked = json.loads(server.details("less"))
     pushed = await push_signed(attempt, request_object(attempt, authorization_details=asked))
     assert pushed.status_code == 201, pushed.text
-    told = query_of((await attempt.visit(pushed.json()["request_uri"])).headers["location"])
+    told = read_query((await attempt.visit(pushed.json()["request_uri"])).headers["location"])
     assert (await attempt.redeem(told["code"])).json()["authorization_details"] == asked
 
 
@@ -51,64 +43,68 @@ async def test_request_object_authorization_details_are_granted(server, attempt)
 
 
 async def test_request_object_with_alg_none_is_rejected(attempt):
-    refused(await push_signed(attempt, request_object(attempt, header={"alg": "none"})), *BAD)
+    assert_refused(await push_signed(attempt, request_object(attempt, header={"alg": "none"})), *BAD)
 
 
 @pytest.mark.parametrize("alg", ["None", "NONE", "HS256", "RS256"])
 @pytest.mark.parametrize("signature", ["", "AAAA"])
 async def test_request_object_with_fake_signature_is_rejected(attempt, app, alg, signature):
     header = {"alg": alg, "kid": app.key.kid, "typ": "oauth-authz-req+jwt"}
-    refused(await push_signed(attempt, unsigned(header, claims_of(request_object(attempt)), signature)), *BAD)
+    assert_refused(
+        await push_signed(attempt, make_unsigned_jwt(header, read_claims(request_object(attempt)), signature)), *BAD
+    )
 
 
 async def test_request_object_signed_with_unknown_key_is_rejected(attempt, app):
     thief = ECKey.generate_key("P-256")
-    refused(await push_signed(attempt, request_object(attempt, key=thief)), *BAD)
-    refused(await push_signed(attempt, request_object(attempt, key=thief, header={"kid": None})), *BAD)
+    assert_refused(await push_signed(attempt, request_object(attempt, key=thief)), *BAD)
+    assert_refused(await push_signed(attempt, request_object(attempt, key=thief, header={"kid": None})), *BAD)
 
 
 async def test_request_object_signed_with_key_of_another_client_is_rejected(attempt, app, other):
     for kid in (other.key.kid, app.key.kid, None):
-        refused(await push_signed(attempt, request_object(attempt, key=other.key, header={"kid": kid})), *BAD)
+        assert_refused(await push_signed(attempt, request_object(attempt, key=other.key, header={"kid": kid})), *BAD)
 
 
 async def test_algorithm_confusion_request_object_with_public_key_as_hmac_secret_is_rejected(attempt, app):
     header = {"alg": "HS256", "kid": app.key.kid, "typ": "oauth-authz-req+jwt"}
-    text = unsigned(header, claims_of(request_object(attempt))).rstrip(".")
+    text = make_unsigned_jwt(header, read_claims(request_object(attempt))).rstrip(".")
     public = app.key.as_dict(private=False)
     for secret in (public["x"].encode(), json.dumps(public).encode(), app.key.as_pem(private=False), b""):
         made = base64.urlsafe_b64encode(hmac.digest(secret, text.encode(), "sha256")).rstrip(b"=").decode()
-        refused(await push_signed(attempt, f"{text}.{made}"), *BAD)
+        assert_refused(await push_signed(attempt, f"{text}.{made}"), *BAD)
 
 
 async def test_request_object_with_key_in_header_is_rejected(attempt):
     thief = ECKey.generate_key("P-256")
     jwk = thief.as_dict(private=False)
-    refused(await push_signed(attempt, request_object(attempt, key=thief, header={"jwk": jwk, "kid": None})), *BAD)
+    assert_refused(
+        await push_signed(attempt, request_object(attempt, key=thief, header={"jwk": jwk, "kid": None})), *BAD
+    )
 
 
 @pytest.mark.parametrize("name", ["jku", "x5u"])
 async def test_ssrf_request_object_with_key_url_in_header_is_rejected(attempt, name):
     thief = ECKey.generate_key("P-256")
     there = {name: "http://127.0.0.1:9/keys"}
-    refused(await push_signed(attempt, request_object(attempt, key=thief, header={**there, "kid": None})), *BAD)
+    assert_refused(await push_signed(attempt, request_object(attempt, key=thief, header={**there, "kid": None})), *BAD)
 
 
 async def test_request_object_with_unknown_crit_is_rejected(attempt):
     made = request_object(attempt)
-    header = header_of(made) | {"crit": ["https://evil.example/rule"], "https://evil.example/rule": True}
-    refused(await push_signed(attempt, unsigned(header, claims_of(made), made.split(".")[2])), *BAD)
+    header = read_header(made) | {"crit": ["https://evil.example/rule"], "https://evil.example/rule": True}
+    assert_refused(await push_signed(attempt, make_unsigned_jwt(header, read_claims(made), made.split(".")[2])), *BAD)
 
 
 async def test_request_object_tampered_is_rejected(attempt):
     made = request_object(attempt)
-    changed = unsigned(header_of(made), claims_of(made) | {"scope": "openid beheer"}, made.split(".")[2])
-    refused(await push_signed(attempt, changed), *BAD)
+    changed = make_unsigned_jwt(read_header(made), read_claims(made) | {"scope": "openid beheer"}, made.split(".")[2])
+    assert_refused(await push_signed(attempt, changed), *BAD)
 
 
 @pytest.mark.parametrize("garbage", ["a", "a.b.c", "e30.e30.", "e30.e30.AAAA", "....", "a" * 5000, "é"])
 async def test_request_object_that_is_no_jwt_is_rejected(attempt, garbage):
-    refused(await push_signed(attempt, garbage), *BAD)
+    assert_refused(await push_signed(attempt, garbage), *BAD)
 
 
 # iss, aud, jti
@@ -129,39 +125,41 @@ async def test_request_object_that_is_no_jwt_is_rejected(attempt, garbage):
     ids=str,
 )
 async def test_request_object_with_wrong_issuer_client_or_audience_is_rejected(attempt, changes):
-    refused(await push_signed(attempt, request_object(attempt, **changes)), *BAD)
+    assert_refused(await push_signed(attempt, request_object(attempt, **changes)), *BAD)
 
 
 @pytest.mark.parametrize("endpoint", ["pushed_authorization_request_endpoint", "token_endpoint"])
 async def test_request_object_with_endpoint_as_audience_is_rejected(server, attempt, endpoint):
-    refused(await push_signed(attempt, request_object(attempt, aud=server.metadata[endpoint])), *BAD)
+    assert_refused(await push_signed(attempt, request_object(attempt, aud=server.metadata[endpoint])), *BAD)
 
 
 async def test_request_object_with_audience_list_is_rejected(server, attempt):
-    refused(await push_signed(attempt, request_object(attempt, aud=[server.issuer, "https://evil.example"])), *BAD)
+    assert_refused(
+        await push_signed(attempt, request_object(attempt, aud=[server.issuer, "https://evil.example"])), *BAD
+    )
 
 
 async def test_request_object_signed_by_another_client_is_rejected(server, attempt, other):
     made = request_object(attempt)
-    refused(await push_signed(attempt.again(client=other), made), *BAD)
+    assert_refused(await push_signed(attempt.again(client=other), made), *BAD)
     assert (await push_signed(attempt, made)).status_code == 201  # the object is not consumed by that
 
 
 async def test_request_object_without_client_authentication_is_rejected(server, attempt, app):
     form = {"request": request_object(attempt), "client_id": app.client_id}
     answer = await server.post("pushed_authorization_request_endpoint", None, form)
-    refused(answer, "invalid_client", "invalid_request")
+    assert_refused(answer, "invalid_client", "invalid_request")
 
 
 async def test_request_object_replayed_is_rejected(attempt):
     made = request_object(attempt)
     assert (await push_signed(attempt, made)).status_code == 201
-    refused(await push_signed(attempt, made), *BAD)
+    assert_refused(await push_signed(attempt, made), *BAD)
 
 
 async def test_request_object_with_used_jti_is_rejected(attempt):
     assert (await push_signed(attempt, request_object(attempt, jti="een-naam"))).status_code == 201
-    refused(await push_signed(attempt, request_object(attempt.again(), jti="een-naam")), *BAD)
+    assert_refused(await push_signed(attempt, request_object(attempt.again(), jti="een-naam")), *BAD)
 
 
 async def test_request_object_used_concurrently_is_accepted_once(attempt):
@@ -171,7 +169,7 @@ async def test_request_object_used_concurrently_is_accepted_once(attempt):
 
 
 async def test_request_object_without_jti_is_rejected(attempt):
-    refused(await push_signed(attempt, request_object(attempt, jti=None)), *BAD)
+    assert_refused(await push_signed(attempt, request_object(attempt, jti=None)), *BAD)
 
 
 # exp, iat, nbf
@@ -182,31 +180,31 @@ OLD = {"exp": -3600, "iat": -3660, "nbf": -3660}
 
 async def test_request_object_expired_is_rejected(attempt):
     times = {name: int(time.time()) + seconds for name, seconds in OLD.items()}
-    refused(await push_signed(attempt, request_object(attempt, **times)), *BAD)
+    assert_refused(await push_signed(attempt, request_object(attempt, **times)), *BAD)
 
 
 @pytest.mark.parametrize("name", ["nbf", "iat"])
 async def test_request_object_from_the_future_is_rejected(attempt, name):
     now = int(time.time())
-    refused(await push_signed(attempt, request_object(attempt, **{name: now + 90, "exp": now + 200})), *BAD)
+    assert_refused(await push_signed(attempt, request_object(attempt, **{name: now + 90, "exp": now + 200})), *BAD)
 
 
 async def test_request_object_without_exp_is_rejected(attempt):
-    refused(await push_signed(attempt, request_object(attempt, exp=None)), *BAD)
+    assert_refused(await push_signed(attempt, request_object(attempt, exp=None)), *BAD)
 
 
 @pytest.mark.parametrize("end", ["straks", True, 1e300, -1])
 async def test_request_object_with_invalid_exp_is_rejected(attempt, end):
-    refused(await push_signed(attempt, request_object(attempt, exp=end)), *BAD)
+    assert_refused(await push_signed(attempt, request_object(attempt, exp=end)), *BAD)
 
 
 async def test_request_object_with_far_exp_is_rejected(attempt):
-    refused(await push_signed(attempt, request_object(attempt, exp=int(time.time()) + 10**8)), *BAD)
+    assert_refused(await push_signed(attempt, request_object(attempt, exp=int(time.time()) + 10**8)), *BAD)
 
 
 async def test_request_object_with_old_iat_is_rejected(attempt):
     made = int(time.time()) - 7200
-    refused(await push_signed(attempt, request_object(attempt, iat=made, nbf=made)), *BAD)
+    assert_refused(await push_signed(attempt, request_object(attempt, iat=made, nbf=made)), *BAD)
 
 
 # typ
@@ -216,18 +214,18 @@ async def test_request_object_with_old_iat_is_rejected(attempt):
     "typ", ["at+jwt", "client-authentication+jwt", "dpop+jwt", "logout+jwt", "secevent+jwt", "token-introspection+jwt"]
 )
 async def test_request_object_of_other_typ_is_rejected(attempt, typ):
-    refused(await push_signed(attempt, request_object(attempt, header={"typ": typ})), *BAD)
+    assert_refused(await push_signed(attempt, request_object(attempt, header={"typ": typ})), *BAD)
 
 
 async def test_client_assertion_used_as_request_object_is_rejected(server, attempt, app):
-    refused(await push_signed(attempt, app.assertion(server.issuer)), *BAD)
+    assert_refused(await push_signed(attempt, app.assertion(server.issuer)), *BAD)
 
 
 async def test_request_object_used_as_client_assertion_is_rejected(server, attempt, app):
     made = request_object(attempt, header={"typ": "JWT"})
     proof = {"client_id": app.client_id, "client_assertion_type": ASSERTION_TYPE, "client_assertion": made}
     answer = await server.post("pushed_authorization_request_endpoint", None, attempt.parameters() | proof)
-    refused(answer, "invalid_client")
+    assert_refused(answer, "invalid_client")
 
 
 # Parameters inside and beside
@@ -238,26 +236,26 @@ async def test_parameter_beside_request_object_is_rejected_or_ignored(attempt, o
     value = other.redirect_uri if beside == "redirect_uri" else "beheer:alles"
     pushed = await push_signed(attempt, request_object(attempt), **{beside: value})
     if pushed.status_code != 201:
-        refused(pushed)
+        assert_refused(pushed)
         return
     shown = await attempt.visit(pushed.json()["request_uri"])
-    told = query_of(shown.headers["location"])
+    told = read_query(shown.headers["location"])
     assert shown.headers["location"].startswith(attempt.client.redirect_uri)
     assert told["state"] == attempt.state
     tokens = (await attempt.redeem(told["code"])).json()
-    assert claims_of(tokens["id_token"])["nonce"] == attempt.nonce
+    assert read_claims(tokens["id_token"])["nonce"] == attempt.nonce
     assert "beheer:alles" not in tokens["scope"].split()
 
 
 @pytest.mark.parametrize("left_out", ["redirect_uri", "code_challenge", "response_type", "code_challenge_method"])
 async def test_parameter_missing_in_request_object_is_not_taken_from_outside(attempt, left_out):
     value = attempt.parameters()[left_out]
-    refused(await push_signed(attempt, request_object(attempt, **{left_out: None}), **{left_out: value}))
+    assert_refused(await push_signed(attempt, request_object(attempt, **{left_out: None}), **{left_out: value}))
 
 
 @pytest.mark.parametrize("left_out", ["redirect_uri", "code_challenge", "response_type", "code_challenge_method"])
 async def test_request_object_without_required_parameter_is_rejected(attempt, left_out):
-    refused(await push_signed(attempt, request_object(attempt, **{left_out: None})))
+    assert_refused(await push_signed(attempt, request_object(attempt, **{left_out: None})))
 
 
 @pytest.mark.parametrize(
@@ -270,17 +268,17 @@ async def test_request_object_without_required_parameter_is_rejected(attempt, le
     ids=str,
 )
 async def test_request_object_with_nested_request_is_rejected(attempt, inside):
-    refused(await push_signed(attempt, request_object(attempt, **inside)), *BAD)
+    assert_refused(await push_signed(attempt, request_object(attempt, **inside)), *BAD)
 
 
 async def test_request_object_within_request_object_is_rejected(attempt):
     within = request_object(attempt, scope="openid")
-    refused(await push_signed(attempt, request_object(attempt, request=within)), *BAD)
+    assert_refused(await push_signed(attempt, request_object(attempt, request=within)), *BAD)
 
 
 async def test_request_object_with_sub_of_the_client_is_rejected(attempt, app):
     """RFC 9101 10.8: with `sub` it could be used as a client assertion."""
-    refused(await push_signed(attempt, request_object(attempt, sub=app.client_id)), *BAD)
+    assert_refused(await push_signed(attempt, request_object(attempt, sub=app.client_id)), *BAD)
 
 
 @pytest.mark.parametrize(
@@ -298,17 +296,17 @@ async def test_request_object_with_sub_of_the_client_is_rejected(attempt, app):
     ids=str,
 )
 async def test_request_object_parameters_are_validated_like_plain_ones(attempt, inside):
-    refused(await push_signed(attempt, request_object(attempt, **inside)))
+    assert_refused(await push_signed(attempt, request_object(attempt, **inside)))
 
 
 async def test_request_object_with_unregistered_scope_is_not_granted(attempt, app):
     pushed = await push_signed(attempt, request_object(attempt, scope=f"{app.scope} beheer:alles"))
     if pushed.status_code == 201:  # as unsigned: see test_par_with_unregistered_scope_is_not_granted
         shown = await attempt.visit(pushed.json()["request_uri"])
-        redeemed = await attempt.redeem(query_of(shown.headers["location"])["code"])
+        redeemed = await attempt.redeem(read_query(shown.headers["location"])["code"])
         assert "beheer:alles" not in redeemed.json()["scope"].split()
     else:
-        refused(pushed, "invalid_scope")
+        assert_refused(pushed, "invalid_scope")
 
 
 # Clients registered to sign
@@ -320,16 +318,16 @@ def signing(server, person):
 
 
 async def test_downgrade_unsigned_request_by_signing_client_is_rejected(signing):
-    refused(await signing.push(), *BAD)
+    assert_refused(await signing.push(), *BAD)
 
 
 async def test_downgrade_alg_none_by_signing_client_is_rejected(signing):
-    refused(await push_signed(signing, request_object(signing, header={"alg": "none"})), *BAD)
+    assert_refused(await push_signed(signing, request_object(signing, header={"alg": "none"})), *BAD)
 
 
 async def test_signing_client_with_request_object_gets_token(signing):
     pushed = await push_signed(signing, request_object(signing))
-    told = query_of((await signing.visit(pushed.json()["request_uri"])).headers["location"])
+    told = read_query((await signing.visit(pushed.json()["request_uri"])).headers["location"])
     assert (await signing.redeem(told["code"])).status_code == 200
 
 
@@ -339,14 +337,14 @@ async def test_signing_client_with_request_object_gets_token(signing):
 async def test_request_object_in_the_browser_issues_no_code(server, attempt, app, person):
     query = {"client_id": app.client_id, "request": request_object(attempt)}
     address = f"{server.metadata['authorization_endpoint']}?{urlencode(query)}"
-    nothing_handed_out(await person.go(address, app.redirect_uri), app.redirect_uri)
+    assert_nothing_issued(await person.go(address, app.redirect_uri), app.redirect_uri)
 
 
 async def test_request_object_added_in_the_browser_is_ignored(attempt, app):
     evil = request_object(attempt, state="evil", nonce="evil")
     shown = await attempt.visit(await attempt.pushed(), request=evil)
-    told = query_of(shown.headers.get("location", ""))
+    told = read_query(shown.headers.get("location", ""))
     if "code" in told:
         assert told["state"] == attempt.state
     else:
-        nothing_handed_out(shown, app.redirect_uri)
+        assert_nothing_issued(shown, app.redirect_uri)

@@ -7,7 +7,8 @@ import time
 import pytest
 from joserfc.jwk import ECKey
 
-from tests.builders.black_box import Attempt, claims_of, header_of, proof_of, refused, unsigned
+from tests.builders.messages import make_unsigned_jwt, read_claims, read_header
+from tests.protocol.black_box.authorization_server import Attempt, assert_refused, make_dpop_proof
 from tests.protocol.black_box.client_requests import ACCESS_TOKEN, EXCHANGE, exchanged, with_key, with_proof
 
 TYPES = "urn:ietf:params:oauth:token-type:"
@@ -74,33 +75,35 @@ async def test_token_exchange_leaves_subject_token_active(server, subject):
 async def test_token_exchange_of_token_for_other_audience_is_rejected(server, walk):
     for more in ({"resource": None}, {"resource": server.client("archive").resource}):
         token = (await for_house(server, walk, **more))["access_token"]
-        refused(await exchanged(server, token), "invalid_request", "invalid_grant")
+        assert_refused(await exchanged(server, token), "invalid_request", "invalid_grant")
 
 
 async def test_token_exchange_of_exchanged_token_by_its_requester_is_rejected(server, subject):
     made = (await exchanged(server, subject)).json()["access_token"]
-    refused(await exchanged(server, made, to="depot"), "invalid_request", "invalid_grant")
+    assert_refused(await exchanged(server, made, to="depot"), "invalid_request", "invalid_grant")
 
 
 @pytest.mark.parametrize("by", ["app", "other", "machine", "resource", "archive", "public", "desk"])
 async def test_token_exchange_by_unregistered_client_is_rejected(server, subject, by):
-    refused(await exchanged(server, subject, by=by), "unauthorized_client", "invalid_client", "unsupported_grant_type")
+    assert_refused(
+        await exchanged(server, subject, by=by), "unauthorized_client", "invalid_client", "unsupported_grant_type"
+    )
 
 
 async def test_token_exchange_by_audience_without_the_grant_type_is_rejected(server, walk):
     token = (await for_house(server, walk, resource=server.client("archive").resource))["access_token"]
-    refused(await exchanged(server, token, by="archive", to="exchanger"), "unauthorized_client")
+    assert_refused(await exchanged(server, token, by="archive", to="exchanger"), "unauthorized_client")
 
 
 async def test_token_exchange_by_the_app_of_the_token_is_rejected(server, attempt):
     token = (await attempt.tokens())["access_token"]
-    refused(await exchanged(server, token, by="app"), "unauthorized_client")
+    assert_refused(await exchanged(server, token, by="app"), "unauthorized_client")
 
 
 @pytest.mark.parametrize("client_id", ["exchanger", "gateway"])
 async def test_token_exchange_without_client_authentication_is_rejected(server, subject, client_id):
     form = form_for(server, subject) | {"client_id": server.client(client_id).client_id}
-    refused(await server.post("token_endpoint", None, form), "invalid_client", "invalid_request")
+    assert_refused(await server.post("token_endpoint", None, form), "invalid_client", "invalid_request")
 
 
 # Target
@@ -112,16 +115,16 @@ async def test_token_exchange_without_client_authentication_is_rejected(server, 
 )
 async def test_token_exchange_for_unregistered_resource_is_rejected(server, subject, resource):
     target = resource.format(archive=server.client("archive").resource, issuer=server.issuer)
-    refused(await exchanged(server, subject, resource=target), "invalid_target")
+    assert_refused(await exchanged(server, subject, resource=target), "invalid_target")
 
 
 async def test_token_exchange_for_resource_of_another_service_is_rejected(server, walk):
     token = (await for_house(server, walk, resource=None))["access_token"]
-    refused(await exchanged(server, token, by="gateway", to="depot"), "invalid_target")
+    assert_refused(await exchanged(server, token, by="gateway", to="depot"), "invalid_target")
 
 
 async def test_token_exchange_for_the_same_service_is_rejected(server, subject):
-    refused(await exchanged(server, subject, to="exchanger"), "invalid_target")
+    assert_refused(await exchanged(server, subject, to="exchanger"), "invalid_target")
 
 
 async def test_token_exchange_with_two_resources_is_rejected(server, subject):
@@ -129,23 +132,25 @@ async def test_token_exchange_with_two_resources_is_rejected(server, subject):
     form = {"subject_token": subject, "subject_token_type": ACCESS_TOKEN, **client.credentials(server.issuer)}
     both = [("resource", server.client(name).resource) for name in ("archive", "depot")]
     grant = ("grant_type", EXCHANGE)
-    refused(await server.raw("token_endpoint", [*form.items(), *both, grant]), "invalid_request", "invalid_target")
+    assert_refused(
+        await server.raw("token_endpoint", [*form.items(), *both, grant]), "invalid_request", "invalid_target"
+    )
 
 
 @pytest.mark.parametrize("missing", ["resource", "subject_token", "subject_token_type"])
 async def test_token_exchange_with_missing_parameter_is_rejected(server, subject, missing):
-    refused(await exchanged(server, subject, **{missing: None}), "invalid_request", "invalid_target")
+    assert_refused(await exchanged(server, subject, **{missing: None}), "invalid_request", "invalid_target")
 
 
 @pytest.mark.parametrize("extra", ["audience", "actor_token", "actor_token_type"])
 async def test_token_exchange_with_unsupported_parameter_is_rejected(server, subject, extra):
     value = ACCESS_TOKEN if extra == "actor_token_type" else subject
-    refused(await exchanged(server, subject, **{extra: value}), "invalid_request")
+    assert_refused(await exchanged(server, subject, **{extra: value}), "invalid_request")
 
 
 async def test_token_exchange_with_actor_token_is_rejected(server, first, subject):
     actor = {"actor_token": first["id_token"], "actor_token_type": TYPES + "id_token"}
-    refused(await exchanged(server, subject, **actor), "invalid_request")
+    assert_refused(await exchanged(server, subject, **actor), "invalid_request")
 
 
 # Parameters, scope, details
@@ -153,7 +158,7 @@ async def test_token_exchange_with_actor_token_is_rejected(server, first, subjec
 
 @pytest.mark.parametrize("scope", ["openid", "beheer:alles", "openid aanleveringen:schrijven"])
 async def test_token_exchange_with_wider_scope_is_rejected(server, subject, scope):
-    refused(await exchanged(server, subject, scope=scope), "invalid_scope")
+    assert_refused(await exchanged(server, subject, scope=scope), "invalid_scope")
 
 
 async def test_token_exchange_drops_openid_scope(server, subject):
@@ -165,7 +170,7 @@ async def test_token_exchange_drops_openid_scope(server, subject):
 @pytest.mark.parametrize("wider", ["more", "elsewhere"])
 async def test_token_exchange_with_wider_authorization_details_is_rejected(server, subject, wider):
     answer = await exchanged(server, subject, authorization_details=server.details(wider))
-    refused(answer, "invalid_authorization_details")
+    assert_refused(answer, "invalid_authorization_details")
 
 
 async def test_token_exchange_keeps_or_narrows_authorization_details(server, subject):
@@ -180,7 +185,7 @@ async def test_token_exchange_of_narrowed_token_with_wider_details_is_rejected(s
     made = await exchanged(server, subject, to="depot", authorization_details=server.details("less"))
     token = made.json()["access_token"]
     wider = {"authorization_details": server.details("some")}
-    refused(await exchanged(server, token, by="depot", to="exchanger", **wider), "invalid_authorization_details")
+    assert_refused(await exchanged(server, token, by="depot", to="exchanger", **wider), "invalid_authorization_details")
 
 
 async def test_token_exchange_gives_pairwise_subject_per_service(server, subject):
@@ -196,26 +201,26 @@ async def test_token_exchange_gives_pairwise_subject_per_service(server, subject
 
 @pytest.mark.parametrize("kind", ["refresh_token", "id_token", "saml1", "saml2", "nonsense"])
 async def test_token_exchange_with_unsupported_token_type_is_rejected(server, subject, kind):
-    refused(await exchanged(server, subject, subject_token_type=TYPES + kind), "invalid_request")
-    refused(await exchanged(server, subject, requested_token_type=TYPES + kind), "invalid_request")
+    assert_refused(await exchanged(server, subject, subject_token_type=TYPES + kind), "invalid_request")
+    assert_refused(await exchanged(server, subject, requested_token_type=TYPES + kind), "invalid_request")
 
 
 async def test_token_exchange_of_id_token_is_rejected(server, first):
     for kind in ("access_token", "jwt", "id_token"):
-        refused(await exchanged(server, first["id_token"], subject_token_type=TYPES + kind), "invalid_request")
+        assert_refused(await exchanged(server, first["id_token"], subject_token_type=TYPES + kind), "invalid_request")
 
 
 async def test_token_exchange_of_refresh_token_is_rejected(server, person):
     made = await Attempt(server, server.client("refreshing"), person).tokens()
-    refused(await exchanged(server, made["refresh_token"]), "invalid_request")
-    refused(await exchanged(server, made["refresh_token"], subject_token_type=TYPES + "refresh_token"))
+    assert_refused(await exchanged(server, made["refresh_token"]), "invalid_request")
+    assert_refused(await exchanged(server, made["refresh_token"], subject_token_type=TYPES + "refresh_token"))
 
 
 async def test_token_exchange_of_client_credentials_token_is_rejected(server):
     machine = server.client("machine")
     form = {"grant_type": "client_credentials", "scope": machine.scope, **machine.extra}
     token = (await server.post("token_endpoint", machine, form)).json()["access_token"]
-    refused(await exchanged(server, token, by="gateway"), "invalid_request", "invalid_grant")
+    assert_refused(await exchanged(server, token, by="gateway"), "invalid_request", "invalid_grant")
 
 
 async def test_token_exchange_of_user_token_by_its_api_is_accepted(server, walk):
@@ -225,17 +230,21 @@ async def test_token_exchange_of_user_token_by_its_api_is_accepted(server, walk)
 
 @pytest.mark.parametrize("garbage", ["a", "a.b.c", "e30.e30.", "a" * 5000, "é", "' OR 1=1 --"])
 async def test_token_exchange_of_invented_token_is_rejected(server, garbage):
-    refused(await exchanged(server, garbage), "invalid_request")
+    assert_refused(await exchanged(server, garbage), "invalid_request")
 
 
 async def test_token_exchange_of_tampered_token_is_rejected(server, subject):
-    claims = claims_of(subject) | {"client_id": server.client("other").client_id}
+    claims = read_claims(subject) | {"client_id": server.client("other").client_id}
     signature = subject.split(".")[2]
-    refused(await exchanged(server, unsigned(header_of(subject), claims, signature)), "invalid_request")
-    refused(await exchanged(server, unsigned(header_of(subject) | {"alg": "none"}, claims)), "invalid_request")
+    assert_refused(
+        await exchanged(server, make_unsigned_jwt(read_header(subject), claims, signature)), "invalid_request"
+    )
+    assert_refused(
+        await exchanged(server, make_unsigned_jwt(read_header(subject) | {"alg": "none"}, claims)), "invalid_request"
+    )
     exchanger = server.client("exchanger")
-    mine = exchanger.assertion(server.issuer, **claims_of(subject), header={"typ": "at+jwt"})
-    refused(await exchanged(server, mine), "invalid_request")
+    mine = exchanger.assertion(server.issuer, **read_claims(subject), header={"typ": "at+jwt"})
+    assert_refused(await exchanged(server, mine), "invalid_request")
 
 
 # Expiry and revocation
@@ -243,12 +252,12 @@ async def test_token_exchange_of_tampered_token_is_rejected(server, subject):
 
 @pytest.mark.parametrize("why", ["expired", "consent ended", "mandate ended", "mandate paused"])
 async def test_token_exchange_of_ended_token_is_rejected(server, why):
-    refused(await exchanged(server, server.spent("subject_token", why)), "invalid_request", "invalid_grant")
+    assert_refused(await exchanged(server, server.spent("subject_token", why)), "invalid_request", "invalid_grant")
 
 
 async def test_token_exchange_of_revoked_token_is_rejected(server, subject):
     await server.revoke(subject)
-    refused(await exchanged(server, subject), "invalid_request", "invalid_grant")
+    assert_refused(await exchanged(server, subject), "invalid_request", "invalid_grant")
 
 
 async def test_exchanged_token_expires_no_later_than_its_subject_token(server, subject):
@@ -293,7 +302,7 @@ async def test_token_exchange_chain_is_limited(server, subject):
         if answer.status_code != 200:
             break
         subject = answer.json()["access_token"]
-    refused(answer, "invalid_request", "invalid_grant")
+    assert_refused(answer, "invalid_request", "invalid_grant")
 
 
 async def test_exchanged_token_introspection_by_other_service_is_inactive(server, subject):
@@ -319,7 +328,7 @@ async def bound(server, walk, key):
 
 
 async def test_token_exchange_of_bound_token_without_proof_is_rejected(server, walk, key):
-    refused(await exchanged(server, await bound(server, walk, key)), "invalid_request", "invalid_grant")
+    assert_refused(await exchanged(server, await bound(server, walk, key)), "invalid_request", "invalid_grant")
 
 
 async def test_token_exchange_of_bound_token_with_proof_issues_bound_token(server, walk, key):
@@ -334,6 +343,6 @@ async def test_token_exchange_of_bound_token_with_proof_issues_bound_token(serve
 async def test_token_exchange_with_proof_for_other_endpoint_is_rejected(server, walk, key):
     token, client = await bound(server, walk, key), server.client("exchanger")
     body = form_for(server, token) | client.credentials(server.issuer)
-    proof = proof_of(ECKey.generate_key("P-256"), "POST", server.metadata["introspection_endpoint"])
+    proof = make_dpop_proof(ECKey.generate_key("P-256"), "POST", server.metadata["introspection_endpoint"])
     address = server.metadata["token_endpoint"]
-    refused(await server.http.post(address, data=body, headers={"DPoP": proof}))
+    assert_refused(await server.http.post(address, data=body, headers={"DPoP": proof}))

@@ -3,12 +3,13 @@ cleanly."""
 
 import pytest
 
-from tests.builders.black_box import claims_of, query_of, refused
+from tests.builders.messages import read_claims, read_query
+from tests.protocol.black_box.authorization_server import assert_refused
 
 
 async def test_nonce_of_64_characters_is_returned_unchanged(attempt):
     attempt = attempt.again(nonce="n" * 64)
-    assert claims_of((await attempt.tokens())["id_token"])["nonce"] == "n" * 64
+    assert read_claims((await attempt.tokens())["id_token"])["nonce"] == "n" * 64
 
 
 async def test_nonce_of_384_characters_is_returned_unchanged_or_rejected(attempt):
@@ -16,10 +17,10 @@ async def test_nonce_of_384_characters_is_returned_unchanged_or_rejected(attempt
     answer = await attempt.push()
     if answer.status_code == 201:
         shown = await attempt.visit(answer.json()["request_uri"])
-        told = (await attempt.redeem(query_of(shown.headers["location"])["code"])).json()
-        assert claims_of(told["id_token"])["nonce"] == attempt.nonce
+        told = (await attempt.redeem(read_query(shown.headers["location"])["code"])).json()
+        assert read_claims(told["id_token"])["nonce"] == attempt.nonce
     else:
-        refused(answer, "invalid_request")
+        assert_refused(answer, "invalid_request")
 
 
 async def test_unknown_parameter_is_ignored(attempt):
@@ -43,11 +44,11 @@ async def test_par_by_method_other_than_post_is_rejected(attempt, server, app, m
 
 
 async def test_authorization_request_without_response_type_is_rejected(attempt):
-    refused(await attempt.push(response_type=None), "invalid_request", "unsupported_response_type")
+    assert_refused(await attempt.push(response_type=None), "invalid_request", "unsupported_response_type")
 
 
 async def test_authorization_request_without_redirect_uri_is_rejected(attempt):
-    refused(await attempt.push(redirect_uri=None), "invalid_request", "invalid_redirect_uri")
+    assert_refused(await attempt.push(redirect_uri=None), "invalid_request", "invalid_redirect_uri")
 
 
 async def test_request_uri_opened_again_before_the_answer_is_accepted(attempt, server):
@@ -56,7 +57,7 @@ async def test_request_uri_opened_again_before_the_answer_is_accepted(attempt, s
     stranger = server.person()
     await stranger.ask("GET", attempt.address(reference))
     shown = await attempt.visit(reference)
-    assert query_of(shown.headers["location"])["code"]
+    assert read_query(shown.headers["location"])["code"]
 
 
 async def test_userinfo_with_token_in_body_is_rejected(server, spare_token):

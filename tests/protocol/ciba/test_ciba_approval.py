@@ -15,18 +15,18 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotAuthenticated
 from machtiging.oauth.ciba.decision import BackchannelDecision, decide_backchannel_request
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.ciba import MESSAGE, a_counter, words_on_screen
-from tests.builders.clients import detail
-from tests.builders.login import ISSUER
+from tests.builders.ciba import MESSAGE, read_binding_message, register_counter
+from tests.builders.client import make_authorization_details
+from tests.builders.people import ISSUER
 
 LOW, HIGH = (f"http://eidas.europa.eu/LoA/{word}" for word in ("low", "high"))
 
 
 async def test_approval_page_shows_app_request_and_binding_message(counter) -> None:
-    await counter.start_request(authorization_details=detail(None, "lijst", "lezen"))
+    await counter.start_request(authorization_details=make_authorization_details(None, "lijst", "lezen"))
     page = await (await counter.citizen()).get("/verzoeken")
     assert page.status_code == 200
-    assert words_on_screen(page.text) == MESSAGE
+    assert read_binding_message(page.text) == MESSAGE
     for words in ("Mag Bibliotheek Oost uw eigen post zien?", "brieven lezen", "10 minuten", "niet uw BSN"):
         assert words in page.text
     assert "bijlagen opslaan" not in page.text
@@ -255,7 +255,9 @@ async def test_approval_with_one_of_several_acr_values_is_accepted(counter) -> N
 async def test_approval_under_machtiging_with_low_assurance_is_denied_without_step_up(counter) -> None:
     held = await counter.oauth.machtiging()
     code = await counter.meldcode(counter.son)
-    request = await counter.start_request(code, acr_values=HIGH, authorization_details=detail(held.id))
+    request = await counter.start_request(
+        code, acr_values=HIGH, authorization_details=make_authorization_details(held.id)
+    )
     browser = await counter.citizen(counter.son, Assurance.HIGH)
     page = await browser.get("/verzoeken")
     assert "/inloggen?terug=/verzoeken" not in page.text
@@ -266,7 +268,9 @@ async def test_approval_under_machtiging_with_low_assurance_is_denied_without_st
 
 async def test_approval_under_ended_machtiging_is_rejected(counter) -> None:
     held = await counter.oauth.machtiging()
-    request = await counter.start_request(await counter.meldcode(counter.son), authorization_details=detail(held.id))
+    request = await counter.start_request(
+        await counter.meldcode(counter.son), authorization_details=make_authorization_details(held.id)
+    )
     browser = await counter.citizen(counter.son)
     form = await counter.form_of(browser)
     async with unit_of_work(counter.oauth.sessions) as session:
@@ -290,7 +294,8 @@ async def test_approval_for_app_not_participating_is_hidden_and_rejected(counter
 async def test_approval_page_names_actions_that_the_machtiging_does_not_give(counter) -> None:
     held = await counter.oauth.machtiging(acts=frozenset({Act.LIST, Act.READ}))
     request = await counter.start_request(
-        await counter.meldcode(counter.son), authorization_details=detail(held.id, "lezen", "downloaden")
+        await counter.meldcode(counter.son),
+        authorization_details=make_authorization_details(held.id, "lezen", "downloaden"),
     )
     browser = await counter.citizen(counter.son)
     assert "bijlagen opslaan: dat staat niet in uw machtiging" in (await browser.get("/verzoeken")).text
@@ -299,7 +304,7 @@ async def test_approval_page_names_actions_that_the_machtiging_does_not_give(cou
 
 
 async def test_concurrent_requests_of_two_counters_are_decided_separately(counter) -> None:
-    other = await a_counter(counter.oauth, client_name="Gemeente West")
+    other = await register_counter(counter.oauth, client_name="Gemeente West")
     first = await counter.start_request()
     counter.oauth.later(seconds=1)
     second = await other.start_request(await counter.meldcode())

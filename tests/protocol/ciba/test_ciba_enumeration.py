@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from machtiging.oauth.ciba import rules
-from tests.builders.clients import detail
-from tests.builders.query_log import record_queries
+from tests.builders.client import make_authorization_details
+from tests.builders.database import record_queries
 
 VARY = {"x-request-id", "dpop-nonce", "date", "verzoek-id"}
 UNKNOWN = "0000-0000"
@@ -56,7 +56,7 @@ async def nothing(counter) -> None:
 @pytest.mark.parametrize("named", [False, True])
 async def test_timing_known_and_unknown_meldcode_take_the_same_statements(counter, database, before, named):
     await before(counter)
-    details = {"authorization_details": detail(str(uuid4()))} if named else {}
+    details = {"authorization_details": make_authorization_details(str(uuid4()))} if named else {}
     said = []
     for code in (UNKNOWN, await counter.meldcode(counter.son), await counter.meldcode()):
         with record_queries(database) as heard:
@@ -75,11 +75,11 @@ async def test_second_request_is_journalled_and_the_first_continues(counter) -> 
 
 async def test_enumeration_second_request_does_not_reveal_the_machtiging(counter) -> None:
     held = await counter.oauth.machtiging()
-    await counter.start_request(await counter.meldcode(counter.son), authorization_details=detail())
+    await counter.start_request(await counter.meldcode(counter.son), authorization_details=make_authorization_details())
     answers = []
     for machtiging_id in (held.id, uuid4()):
         code = await counter.meldcode(counter.son)
-        answers.append(await counter.asks(code, authorization_details=detail(machtiging_id)))
+        answers.append(await counter.asks(code, authorization_details=make_authorization_details(machtiging_id)))
     assert shape(answers[0]) == shape(answers[1]) == shape(await counter.asks(UNKNOWN))
 
 

@@ -14,18 +14,18 @@ from machtiging.oauth.client import CIBA
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.black_box import claims_of
-from tests.builders.ciba import a_counter
-from tests.builders.clients import detail
-from tests.builders.oauth import ISSUER
-from tests.builders.proof import KeyHolder
+from tests.builders.ciba import register_counter
+from tests.builders.client import make_authorization_details
+from tests.builders.flow import ISSUER
+from tests.builders.keys import KeyHolder
+from tests.builders.messages import read_claims
 
 
 @pytest.mark.parametrize(
     ("wider", "error"),
     [
         ({"resource": "https://elders.example"}, "invalid_target"),
-        ({"authorization_details": detail(uuid7())}, "invalid_authorization_details"),
+        ({"authorization_details": make_authorization_details(uuid7())}, "invalid_authorization_details"),
     ],
 )
 async def test_poll_asking_more_than_approved_is_rejected(counter, wider, error) -> None:
@@ -86,7 +86,7 @@ async def test_concurrent_polls_return_slow_down_except_one(counter) -> None:
 async def test_poll_after_approval_issues_access_and_id_token(counter) -> None:
     request = await counter.approved()
     body = (await counter.polls(request)).json()
-    access, identity = claims_of(body["access_token"]), claims_of(body["id_token"])
+    access, identity = read_claims(body["access_token"]), read_claims(body["id_token"])
     assert body.keys() >= {"access_token", "token_type", "expires_in", "id_token", "authorization_details", "scope"}
     assert "refresh_token" not in body
     assert access["client_id"] == counter.app.client_id
@@ -108,8 +108,10 @@ async def test_ciba_token_is_active_for_its_client(counter) -> None:
 
 
 async def test_ciba_subject_is_pairwise_per_client(counter) -> None:
-    other = await a_counter(counter.oauth, client_name="Gemeente West")
-    names = [claims_of((await each.tokens(await each.start_request()))["id_token"])["sub"] for each in (counter, other)]
+    other = await register_counter(counter.oauth, client_name="Gemeente West")
+    names = [
+        read_claims((await each.tokens(await each.start_request()))["id_token"])["sub"] for each in (counter, other)
+    ]
     assert names[0] != names[1]
 
 
@@ -131,7 +133,7 @@ async def test_concurrent_polls_after_approval_issue_one_token(counter) -> None:
 
 async def test_enumeration_auth_req_id_of_another_unknown_or_used_look_alike(counter) -> None:
     request = await counter.approved()
-    other = await a_counter(counter.oauth, client_name="Gemeente West")
+    other = await register_counter(counter.oauth, client_name="Gemeente West")
     answers = [await counter.polls(request, other.app), await counter.polls("x" * 43), await counter.polls("x" * 500)]
     assert (await counter.polls(request)).status_code == 200  # other clients neither consumed nor slowed it down
     answers.append(await counter.polls(request))
@@ -176,7 +178,9 @@ async def test_poll_after_expiry_returns_expired_token_and_ends_the_grant(counte
 async def for_mother(counter):
     """A pending request of the son for his mother's box under his machtiging."""
     held = await counter.oauth.machtiging()
-    request = await counter.start_request(await counter.meldcode(counter.son), authorization_details=detail(held.id))
+    request = await counter.start_request(
+        await counter.meldcode(counter.son), authorization_details=make_authorization_details(held.id)
+    )
     return held, request
 
 
@@ -184,7 +188,7 @@ async def test_ciba_id_token_under_machtiging_has_represents(counter) -> None:
     held, request = await for_mother(counter)
     await counter.agreed(counter.son)
     body = (await counter.polls(request)).json()
-    assert claims_of(body["id_token"])["represents"]["sub"] != claims_of(body["id_token"])["sub"]
+    assert read_claims(body["id_token"])["represents"]["sub"] != read_claims(body["id_token"])["sub"]
     assert body["authorization_details"][0]["machtiging"] == str(held.id)
 
 
@@ -247,11 +251,11 @@ async def test_request_bound_by_dpop_is_fetched_with_its_key_only(counter) -> No
     counter.app.http.headers["DPoP"] = holder.proof("POST", ISSUER + "/token")
     body = (await counter.polls(second)).json()
     assert body["token_type"] == "DPoP"
-    assert claims_of(body["access_token"])["cnf"] == {"jkt": holder.jkt}
+    assert read_claims(body["access_token"])["cnf"] == {"jkt": holder.jkt}
 
 
 async def test_ciba_id_token_is_signed_with_the_registered_algorithm(oauth) -> None:
-    other = await a_counter(oauth, id_token_signed_response_alg="ES256")
+    other = await register_counter(oauth, id_token_signed_response_alg="ES256")
     body = await other.tokens(await other.start_request())
     header = json.loads(base64.urlsafe_b64decode(body["id_token"].split(".")[0] + "=="))
     assert header["alg"] == "ES256"

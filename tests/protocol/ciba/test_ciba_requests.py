@@ -13,9 +13,9 @@ from machtiging.oauth.ciba import rules
 from machtiging.oauth.retention import delete_expired_rows
 from machtiging.oauth.suspend_client import resume_client, suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.ciba import MESSAGE, a_counter, words_on_screen
-from tests.builders.clients import detail
-from tests.builders.lock_waits import wait_until_blocked
+from tests.builders.ciba import MESSAGE, read_binding_message, register_counter
+from tests.builders.client import make_authorization_details
+from tests.builders.database import wait_until_blocked
 
 VARY = {"x-request-id", "dpop-nonce", "date", "content-length", "verzoek-id"}
 
@@ -104,7 +104,7 @@ async def test_binding_message_ambiguous_is_rejected(counter) -> None:
 async def test_binding_message_plain_is_shown_unchanged(counter, message) -> None:
     await counter.start_request(binding_message=message)
     page = await (await counter.citizen()).get("/verzoeken")
-    assert words_on_screen(page.text) == message
+    assert read_binding_message(page.text) == message
 
 
 NOT_ONE_HINT = [
@@ -208,7 +208,7 @@ async def test_ciba_request_with_unknown_meldcode_reaches_no_person_and_is_journ
 async def test_meldcode_reused_reaches_no_person(counter) -> None:
     code = await counter.meldcode()
     await counter.start_request(code)
-    other = await a_counter(counter.oauth, client_name="Gemeente West")
+    other = await register_counter(counter.oauth, client_name="Gemeente West")
     counter.oauth.later(seconds=1)  # rows of one instant have no order
     await other.start_request(code)
     assert [row.person_id for row in await counter.rows()] == [counter.mother, None]
@@ -216,9 +216,11 @@ async def test_meldcode_reused_reaches_no_person(counter) -> None:
 
 async def test_enumeration_machtiging_of_another_or_ended_is_not_revealed(counter) -> None:
     held = await counter.oauth.machtiging()
-    hers = await counter.asks(await counter.meldcode(), authorization_details=detail(held.id))
-    unknown = await counter.asks(await counter.meldcode(), authorization_details=detail(uuid4()))
-    his = await counter.asks(await counter.meldcode(counter.son), authorization_details=detail(held.id))
+    hers = await counter.asks(await counter.meldcode(), authorization_details=make_authorization_details(held.id))
+    unknown = await counter.asks(await counter.meldcode(), authorization_details=make_authorization_details(uuid4()))
+    his = await counter.asks(
+        await counter.meldcode(counter.son), authorization_details=make_authorization_details(held.id)
+    )
     assert [each.status_code for each in (hers, unknown, his)] == [200, 200, 200]
     assert [row.person_id for row in await counter.rows()] == [None, None, counter.son]
     assert await counter.reasons("verzoek:gedaan") == ["machtiging_geldt_niet", "machtiging_geldt_niet", "gevraagd"]
@@ -228,7 +230,7 @@ async def test_ciba_request_while_one_is_pending_reaches_no_person(counter) -> N
     await counter.start_request()
     await counter.start_request()
     assert [row.person_id for row in await counter.rows()] == [counter.mother, None]
-    other = await a_counter(counter.oauth, client_name="Gemeente West")
+    other = await register_counter(counter.oauth, client_name="Gemeente West")
     assert (await other.asks(await counter.meldcode())).status_code == 200
     assert (await counter.asks(await counter.meldcode(counter.son))).status_code == 200
 
@@ -252,7 +254,7 @@ async def test_meldcode_used_concurrently_reaches_the_person_once(counter) -> No
 
 
 async def test_rate_limit_per_person_counts_requests_of_all_apps(counter) -> None:
-    apps = [counter, await a_counter(counter.oauth, client_name="Gemeente West")]
+    apps = [counter, await register_counter(counter.oauth, client_name="Gemeente West")]
     for each in apps:
         await each.insert_requests(rules.MAX_REQUESTS_PER_PERSON // 2 - 1, counter.mother)
         await each.start_request(await counter.meldcode(), requested_expiry="1")
@@ -273,7 +275,7 @@ async def test_rate_limit_per_app_refuses_before_the_meldcode_is_looked_up(count
     code = await counter.meldcode()
     response = await counter.asks(code)
     assert response.json() == {"error": "access_denied", "error_description": "The request was refused."}
-    other = await a_counter(counter.oauth, client_name="Gemeente West")
+    other = await register_counter(counter.oauth, client_name="Gemeente West")
     assert (await other.asks(code)).status_code == 200  # the meldcode is not consumed
     counter.oauth.later(hours=1)
     assert (await counter.asks()).status_code == 200

@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from tests.builders.ciba import MESSAGE, a_counter
-from tests.builders.clients import make_client_keys, signed
-from tests.builders.oauth import ISSUER
+from tests.builders.ciba import MESSAGE, register_counter
+from tests.builders.client import make_client_keys
+from tests.builders.flow import ISSUER
+from tests.builders.keys import sign_jws
 
 
 def request_object(counter, code, *, key=None, **changes: Any) -> str:
@@ -16,7 +17,7 @@ def request_object(counter, code, *, key=None, **changes: Any) -> str:
     about = {"iss": counter.app.client_id, "aud": ISSUER, "iat": now, "nbf": now, "exp": now + 60}
     claims = {**asked, **about, "jti": secrets.token_urlsafe(16), **changes}
     kept = {name: value for name, value in claims.items() if value is not None}
-    return signed({"alg": "ES256", "kid": "app-1"}, kept, key or counter.app.keys.private)
+    return sign_jws({"alg": "ES256", "kid": "app-1"}, kept, key or counter.app.keys.private)
 
 
 async def sent(counter, text, **beside: Any):
@@ -61,7 +62,7 @@ async def test_signed_request_with_other_key_or_parameters_beside_it_is_rejected
 
 
 async def test_downgrade_unsigned_request_by_signing_client_is_rejected(oauth) -> None:
-    signing = await a_counter(oauth, backchannel_authentication_request_signing_alg="ES256")
+    signing = await register_counter(oauth, backchannel_authentication_request_signing_alg="ES256")
     response = await signing.asks()
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
     assert (await sent(signing, request_object(signing, await signing.meldcode()))).status_code == 200

@@ -10,9 +10,9 @@ from sqlalchemy import text
 
 from machtiging.kernel.errors import InvalidInput
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.black_box import claims_of, query_of
-from tests.builders.clients import REDIRECT, code_client, detail, make_client_keys
-from tests.builders.oauth import hidden_fields
+from tests.builders.client import REDIRECT, make_app_metadata, make_authorization_details, make_client_keys
+from tests.builders.flow import read_hidden_fields
+from tests.builders.messages import read_claims, read_query
 
 
 async def test_consent_page_names_app_permission_subject_and_duration(oauth) -> None:
@@ -53,12 +53,12 @@ async def test_row_34_clickjacking_consent_page_denies_framing_and_limits_form_a
 async def test_consent_page_without_login_redirects_to_login_and_back(oauth) -> None:
     held = await oauth.machtiging()
     flow = await oauth.request()
-    flow.asks = detail(held.id)
+    flow.asks = make_authorization_details(held.id)
     uri = await flow.pushed()
     sent_away = await flow.authorize(uri)
     assert sent_away.status_code == 303
     assert sent_away.headers["location"].startswith("/inloggen?terug=")
-    back = query_of(sent_away.headers["location"])["terug"]
+    back = read_query(sent_away.headers["location"])["terug"]
     oauth.later(minutes=3)
     landed = await flow.browser.log_in("naaste", terug=back)
     assert landed.headers["location"] == back
@@ -75,7 +75,7 @@ async def test_authorization_response_has_code_state_and_iss_only(oauth) -> None
 async def test_row_8_mix_up_error_response_has_issuer(oauth) -> None:
     flow = await oauth.flow()
     response = await flow.approve(await flow.pushed(), "weigeren")
-    told = query_of(response.headers["location"])
+    told = read_query(response.headers["location"])
     assert told["error"] == "access_denied"
     assert (told["state"], told["iss"]) == (flow.state, "https://machtigen.test")
     assert response.headers["location"].startswith(REDIRECT + "?")
@@ -138,14 +138,14 @@ async def test_row_37_concurrent_consents_create_one_grant(oauth) -> None:
     assert {answer.status_code for answer in answers} == {303}
     assert len({answer.headers["location"] for answer in answers}) == 1
     assert len(await oauth.lines("grant:verleend")) == 1
-    assert (await flow.redeem(query_of(answers[0].headers["location"])["code"])).status_code == 200
+    assert (await flow.redeem(read_query(answers[0].headers["location"])["code"])).status_code == 200
 
 
 async def test_row_37_consent_decision_cannot_be_changed(oauth) -> None:
     flow = await oauth.flow()
     form = await flow.consent_form(await flow.pushed())
     await flow.press(form, "weigeren")
-    again = query_of((await flow.press(form, "akkoord")).headers["location"])
+    again = read_query((await flow.press(form, "akkoord")).headers["location"])
     assert again["error"] == "access_denied"
     assert await oauth.lines("grant:verleend") == []
 
@@ -153,7 +153,7 @@ async def test_row_37_consent_decision_cannot_be_changed(oauth) -> None:
 async def test_redeemed_code_is_not_shown_again(oauth) -> None:
     flow = await oauth.flow()
     form = await flow.consent_form(await flow.pushed())
-    code = query_of((await flow.press(form)).headers["location"])["code"]
+    code = read_query((await flow.press(form)).headers["location"])["code"]
     await flow.redeem(code)
     again = await flow.press(form)
     assert again.status_code == 409
@@ -165,7 +165,7 @@ async def test_code_of_another_person_is_not_shown(oauth) -> None:
     uri = await flow.pushed()
     await flow.approve(uri)
     flow.browser = await oauth.logged_in("raadslid")
-    own = await flow.consent_form(await flow.pushed(authorization_details=detail()))
+    own = await flow.consent_form(await flow.pushed(authorization_details=make_authorization_details()))
     answer = await flow.press(own | {"request_uri": uri})
     assert (answer.status_code, answer.headers.get("location")) == (409, None)
 
@@ -183,9 +183,9 @@ async def test_token_acr_is_the_lowest_of_login_and_machtiging(oauth) -> None:
     flow.browser = oauth.world.browser()
     await flow.browser.log_in("naaste", niveau="hoog")
     tokens = await flow.tokens()
-    assert claims_of(tokens["access_token"])["acr"] == "http://eidas.europa.eu/LoA/substantial"
+    assert read_claims(tokens["access_token"])["acr"] == "http://eidas.europa.eu/LoA/substantial"
     asked = await flow.authorize(await flow.pushed(acr_values="http://eidas.europa.eu/LoA/high"))
-    assert query_of(asked.headers["location"])["error"] == "unmet_authentication_requirements"
+    assert read_query(asked.headers["location"])["error"] == "unmet_authentication_requirements"
 
 
 async def test_row_36_homograph_client_names_are_rejected(oauth) -> None:
@@ -201,7 +201,7 @@ async def test_row_36_homograph_client_names_are_rejected(oauth) -> None:
         " x",
     ):
         with pytest.raises(InvalidInput) as refused:
-            await oauth.add(code_client(make_client_keys(), client_name=name))
+            await oauth.add(make_app_metadata(make_client_keys(), client_name=name))
         assert "client_name" in refused.value.fields, name
 
 
@@ -220,11 +220,11 @@ async def test_consent_sent_after_session_end_creates_one_grant_after_login(oaut
     assert "U was te lang weg. Er is niets veranderd." in away.text
     assert await oauth.lines("grant:verleend") == []
     link = html.unescape(away.text.split('<a class="knop" href="')[1].split('"')[0])
-    back = await flow.browser.get((await flow.browser.log_in("naaste", **query_of(link))).headers["location"])
+    back = await flow.browser.get((await flow.browser.log_in("naaste", **read_query(link))).headers["location"])
     assert back.status_code == 200
     assert "Wat u wilde doen, is nog niet gedaan." in back.text
-    answer = await flow.press(hidden_fields(back.text))
-    assert "code" in query_of(answer.headers["location"])
+    answer = await flow.press(read_hidden_fields(back.text))
+    assert "code" in read_query(answer.headers["location"])
     assert len(await oauth.lines("grant:verleend")) == 1
 
 
@@ -234,7 +234,7 @@ async def test_consent_sent_after_session_and_request_expired_creates_no_grant(o
     oauth.later(hours=1)
     away = await flow.press(form)
     link = html.unescape(away.text.split('<a class="knop" href="')[1].split('"')[0])
-    back = await flow.browser.get((await flow.browser.log_in("naaste", **query_of(link))).headers["location"])
+    back = await flow.browser.get((await flow.browser.log_in("naaste", **read_query(link))).headers["location"])
     assert back.status_code == 400
     assert "of dat is verlopen" in back.text
     assert await oauth.lines("grant:verleend") == []

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from tests.builders.applications import replace_services
-from tests.builders.oauth import App
-from tests.builders.registration import a_program, approved
+from tests.builders.client import App, approve_program, register_program
 
 BY_HAND = "vooraf door ons geregistreerd"
 BY_ITSELF = "heeft zichzelf bij ons aangemeld"
@@ -36,8 +35,8 @@ async def test_consent_page_of_public_client_says_it_has_no_key(oauth) -> None:
 
 async def test_consent_page_of_self_registered_approved_app_says_so(oauth) -> None:
     replace_services(oauth.service, practice=False)
-    program = await a_program(oauth)
-    await approved(oauth, program.client_id)
+    program = await register_program(oauth)
+    await approve_program(oauth, program.client_id)
     replace_services(oauth.service, practice=True)
     text = await page(oauth, program.app, practice=False)
     assert BY_ITSELF + ", en wij hebben dat goedgekeurd" in text
@@ -45,6 +44,6 @@ async def test_consent_page_of_self_registered_approved_app_says_so(oauth) -> No
 
 
 async def test_consent_page_of_self_registered_app_in_practice_says_unreviewed(oauth) -> None:
-    text = await page(oauth, (await a_program(oauth)).app)
+    text = await page(oauth, (await register_program(oauth)).app)
     assert BY_ITSELF + "; in een oefenomgeving kijken wij dat niet na" in text
     assert "goedgekeurd" not in text

@@ -6,7 +6,7 @@ import pytest
 
 from machtiging.oauth.register_client import register_client
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import code_client
+from tests.builders.client import make_app_metadata
 
 ORIGIN = "https://app.voorbeeld.example"
 
@@ -16,7 +16,7 @@ def add_client(portal):
     """Register a client; without keys it is a public one."""
 
     async def added(*redirect_uris, keys=None, practice=True, **changes):
-        metadata = code_client(keys, redirect_uris=list(redirect_uris), **changes)
+        metadata = make_app_metadata(keys, redirect_uris=list(redirect_uris), **changes)
         async with unit_of_work(portal.app.state.services.sessions) as session:
             return await register_client(session, metadata, oin=None, at=portal.clock.now(), practice=practice)
 

@@ -17,10 +17,10 @@ from machtiging.oauth.suspend_client import resume_client, suspend_client
 from machtiging.storage.engine import make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
-from tests.builders.audit import tampering
-from tests.builders.clients import code_client, make_client_keys
-from tests.builders.login import ISSUER
-from tests.builders.real_server import an_assembled_world
+from tests.builders.client import make_app_metadata, make_client_keys
+from tests.builders.database import bypass_triggers
+from tests.builders.people import ISSUER
+from tests.builders.server import assemble_berichtenbox_world
 
 ORIGIN = "https://app.voorbeeld.example"
 ALLOW = "access-control-allow-origin"
@@ -244,9 +244,9 @@ async def test_options_without_preflight_headers_is_answered_without_cors(portal
 
 
 async def test_429_is_readable_by_the_app(database, clock, tmp_path) -> None:
-    world = await an_assembled_world(database.url, clock, tmp_path, address_requests_per_minute=3)
+    world = await assemble_berichtenbox_world(database.url, clock, tmp_path, address_requests_per_minute=3)
     async with unit_of_work(world.sessions) as session:
-        metadata = code_client(None, redirect_uris=[ORIGIN + "/terug"])
+        metadata = make_app_metadata(None, redirect_uris=[ORIGIN + "/terug"])
         await register_client(session, metadata, oin=None, at=clock.now(), practice=True)
     transport = httpx.ASGITransport(world.app, raise_app_exceptions=False)
     try:
@@ -367,7 +367,7 @@ async def test_origins_of_tampered_client_row_are_refused_and_others_kept(
 ) -> None:
     await add_client("https://tweede.voorbeeld.example/terug")
     change = "UPDATE oauth_client SET registration = jsonb_set(registration, '{redirect_uris}', CAST(:uris AS jsonb))"
-    async with tampering(database) as connection:
+    async with bypass_triggers(database) as connection:
         await connection.execute(
             text(f"{change} WHERE client_id = :who"), {"uris": uris, "who": browser_app["client_id"]}
         )

@@ -12,14 +12,23 @@ from machtiging.access.tokens import insert_token
 from machtiging.crypto.secrets import generate_token, sha256_digest
 from machtiging.oauth.client import CIBA
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.bearer import claims_of, token_facts
-from tests.builders.ciba import counter_client
-from tests.builders.clients import AUDIENCE, detail, make_client_keys
-from tests.builders.exchange import HUIS, KEYS, server_metadata
-from tests.builders.oauth import ISSUER, Flow
-from tests.builders.portal import a_portal
-from tests.builders.refresh_token_holder import CONSENT, a_holder, given_for, oauth_in, one, refreshing_app
-from tests.builders.sealing import seal_rows
+from tests.builders.bearer import build_token_claims, make_token_facts
+from tests.builders.ciba import make_counter_metadata
+from tests.builders.client import AUDIENCE, make_authorization_details, make_client_keys
+from tests.builders.database import seal_rows
+from tests.builders.flow import ISSUER, Flow
+from tests.builders.portal import make_portal
+from tests.builders.tokens import (
+    CONSENT,
+    HUIS,
+    SERVICE_KEYS,
+    make_refresh_token_holder,
+    make_server_metadata,
+    one,
+    open_oauth_world,
+    register_refreshing_app,
+    set_grant_resource,
+)
 
 PLACE = "/api/v1/toestemmingen"
 SCOPE = "toestemmingen:beheren"
@@ -33,8 +42,8 @@ SAID_YES = text(
 @pytest.fixture
 async def world(database, clock):
     """The assembled service, as the API is a separate router."""
-    portal = await a_portal(database, clock)
-    oauth = oauth_in(portal)
+    portal = await make_portal(database, clock)
+    oauth = open_oauth_world(portal)
     yield SimpleNamespace(oauth=oauth, people=portal.people, clock=clock)
     await oauth.close()
     await portal.close()
@@ -42,10 +51,12 @@ async def world(database, clock):
 
 async def token_of(world, **changes) -> str:
     """A token of the citizen with the manage scope, with these changes."""
-    facts = token_facts(world.clock.now(), **({"person_id": world.people.mother, "scope": f"openid {SCOPE}"} | changes))
+    facts = make_token_facts(
+        world.clock.now(), **({"person_id": world.people.mother, "scope": f"openid {SCOPE}"} | changes)
+    )
     async with unit_of_work(world.oauth.sessions) as session:
         await insert_token(session, facts)
-    claims = claims_of(facts) | {"iss": ISSUER, "aud": AUDIENCE}
+    claims = build_token_claims(facts) | {"iss": ISSUER, "aud": AUDIENCE}
     return world.oauth.service.state.services.keyring.sign_jwt(claims, typ="at+jwt")
 
 
@@ -54,9 +65,13 @@ async def ask(world, token: str, path: str = PLACE, method: str = "GET"):
 
 
 async def test_citizen_lists_own_consents_and_those_of_her_helper(world):
-    mine = await a_holder(world.oauth, await refreshing_app(world.oauth, client_name="Brievenlezer"), own=True)
+    mine = await make_refresh_token_holder(
+        world.oauth, await register_refreshing_app(world.oauth, client_name="Brievenlezer"), own=True
+    )
     world.oauth.later(minutes=1)
-    his = await a_holder(world.oauth, await refreshing_app(world.oauth, client_name="Zorgassistent"))
+    his = await make_refresh_token_holder(
+        world.oauth, await register_refreshing_app(world.oauth, client_name="Zorgassistent")
+    )
     answer = await ask(world, await token_of(world))
     assert answer.status_code == 200, answer.text
     first, second = answer.json()["toestemmingen"]
@@ -69,17 +84,17 @@ async def test_citizen_lists_own_consents_and_those_of_her_helper(world):
 
 
 async def test_listed_consent_names_its_resource_unless_it_is_this_service(world):
-    await a_holder(world.oauth, own=True)
+    await make_refresh_token_holder(world.oauth, own=True)
     world.oauth.later(minutes=1)
-    await world.oauth.add(server_metadata(), KEYS)
-    await given_for(await a_holder(world.oauth, own=True), HUIS)
+    await world.oauth.add(make_server_metadata(), SERVICE_KEYS)
+    await set_grant_resource(await make_refresh_token_holder(world.oauth, own=True), HUIS)
     there, here = (await ask(world, await token_of(world))).json()["toestemmingen"]
     assert (there["resource"], there["resourceNaam"]) == (HUIS, "Huisdienst")
     assert not {"resource", "resourceNaam"} & here.keys()
 
 
 async def test_citizen_ends_consent_of_her_helper_at_once(world):
-    holder = await a_holder(world.oauth)
+    holder = await make_refresh_token_holder(world.oauth)
     token = await token_of(world)
     assert (await ask(world, token, f"{PLACE}/{holder.grant_id}", "DELETE")).status_code == 204
     assert not await holder.active(holder.access)
@@ -92,7 +107,7 @@ async def test_citizen_ends_consent_of_her_helper_at_once(world):
 
 
 async def test_idor_consent_of_another_person_looks_like_unknown_consent(world):
-    holder = await a_holder(world.oauth, own=True)
+    holder = await make_refresh_token_holder(world.oauth, own=True)
     token = await token_of(world, person_id=world.people.son)
     answers = [await ask(world, token, f"{PLACE}/{it}", "DELETE") for it in (holder.grant_id, uuid4(), "x")]
     assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(404, "toestemming_onbekend")}
@@ -100,7 +115,7 @@ async def test_idor_consent_of_another_person_looks_like_unknown_consent(world):
 
 
 async def test_consent_api_without_scope_returns_403(world):
-    holder = await a_holder(world.oauth)
+    holder = await make_refresh_token_holder(world.oauth)
     for scope in ("openid", "", "toestemmingen"):
         token = await token_of(world, scope=scope)
         for path, method in ((PLACE, "GET"), (f"{PLACE}/{holder.grant_id}", "DELETE")):
@@ -110,7 +125,7 @@ async def test_consent_api_without_scope_returns_403(world):
 
 
 async def test_consent_api_with_helper_token_returns_403(world):
-    holder = await a_holder(world.oauth)
+    holder = await make_refresh_token_holder(world.oauth)
     token = await token_of(world, person_id=world.people.son, machtiging_id=holder.machtiging.id)
     assert (await ask(world, token)).status_code == 403
 
@@ -123,7 +138,9 @@ async def test_consent_api_with_agency_token_or_none_is_rejected(world):
 
 
 async def test_citizen_ends_the_consent_of_the_app_in_use(world):
-    holder = await a_holder(world.oauth, await refreshing_app(world.oauth, scope=f"openid {SCOPE}"), own=True)
+    holder = await make_refresh_token_holder(
+        world.oauth, await register_refreshing_app(world.oauth, scope=f"openid {SCOPE}"), own=True
+    )
     token = await token_of(world, client_id=holder.app.client_id, grant_id=holder.grant_id)
     assert (await ask(world, token, f"{PLACE}/{holder.grant_id}", "DELETE")).status_code == 204
     answer = await ask(world, token)
@@ -132,7 +149,7 @@ async def test_citizen_ends_the_consent_of_the_app_in_use(world):
 
 async def test_consent_page_explains_the_manage_scope(oauth):
     app = await oauth.reading_app(scope=f"openid {SCOPE}")
-    flow = Flow(app, await oauth.logged_in("vertegenwoordigde"), detail())
+    flow = Flow(app, await oauth.logged_in("vertegenwoordigde"), make_authorization_details())
     page = await flow.authorize(await flow.pushed(scope=f"openid {SCOPE}"))
     assert "zien welke andere apps bij uw post kunnen, en die voor u stoppen" in page.text
     plain = await flow.authorize(await flow.pushed(scope="openid"))
@@ -156,14 +173,14 @@ async def test_prompt_none_with_manage_scope_returns_consent_required(oauth):
 
 
 async def test_consent_page_of_refreshing_app_says_how_long_access_lasts(oauth):
-    asks = replace(await oauth.flow(await refreshing_app(oauth)), asks=detail())
+    asks = replace(await oauth.flow(await register_refreshing_app(oauth)), asks=make_authorization_details())
     page = await asks.authorize(await asks.pushed())
     assert "Hoogstens 24 uur" in page.text
     assert "10 minuten" not in page.text
 
 
 async def test_ciba_consent_before_its_poll_is_listed_and_can_be_ended(world):
-    app = await world.oauth.add(counter_client(keys := make_client_keys()), keys)
+    app = await world.oauth.add(make_counter_metadata(keys := make_client_keys()), keys)
     grant_id, reference = uuid4(), generate_token()
     people, at = world.people, world.clock.now()
     row = {"id": grant_id, "client": app.client_id, "who": people.mother, "held": None, "details": "[]", "at": at}

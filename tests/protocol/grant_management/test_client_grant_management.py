@@ -8,16 +8,16 @@ from machtiging.delegation.pause import pause_machtiging
 from machtiging.delegation.termination import revoke_machtiging
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.black_box import claims_of
-from tests.builders.clients import AUDIENCE, detail
-from tests.builders.oauth import ISSUER
-from tests.builders.refresh_token_holder import a_holder, refreshing_app
+from tests.builders.client import AUDIENCE, make_authorization_details
+from tests.builders.flow import ISSUER
+from tests.builders.messages import read_claims
+from tests.builders.tokens import make_refresh_token_holder, register_refreshing_app
 
 BOTH = "grant_management_query grant_management_revoke"
 
 
 async def managing_app(oauth, scope: str = BOTH, **changes):
-    return await refreshing_app(oauth, scope=f"openid {scope}", **changes)
+    return await register_refreshing_app(oauth, scope=f"openid {scope}", **changes)
 
 
 async def management_token(app, scope: str = BOTH, **changes) -> str:
@@ -65,7 +65,7 @@ async def test_grant_id_without_supported_action_is_rejected(oauth):
 
 
 async def test_grant_revocation_ends_all_its_tokens(oauth):
-    holder = await a_holder(oauth, await managing_app(oauth))
+    holder = await make_refresh_token_holder(oauth, await managing_app(oauth))
     second = await holder.refreshed()
     token = await management_token(holder.app)
     assert (await ask(holder.app, token, holder.grant_id, "DELETE")).status_code == 204
@@ -77,7 +77,10 @@ async def test_grant_revocation_ends_all_its_tokens(oauth):
 
 
 async def test_idor_grant_of_another_ended_or_unknown_look_alike(oauth):
-    mine, theirs = await a_holder(oauth, await managing_app(oauth)), await a_holder(oauth)
+    mine, theirs = (
+        await make_refresh_token_holder(oauth, await managing_app(oauth)),
+        await make_refresh_token_holder(oauth),
+    )
     token = await management_token(mine.app)
     await ask(mine.app, token, mine.grant_id, "DELETE")
     for method in ("GET", "DELETE"):
@@ -91,10 +94,14 @@ async def test_idor_grant_of_another_ended_or_unknown_look_alike(oauth):
 
 async def test_grant_without_access_returns_404(oauth):
     app = await managing_app(oauth)
-    expired, revoked, paused = await a_holder(oauth, app, own=True), await a_holder(oauth, app), None
+    expired, revoked, paused = (
+        await make_refresh_token_holder(oauth, app, own=True),
+        await make_refresh_token_holder(oauth, app),
+        None,
+    )
     await revoked.change(revoke_machtiging)
     oauth.later(hours=7)
-    paused = await a_holder(oauth, app)
+    paused = await make_refresh_token_holder(oauth, app)
     await paused.change(pause_machtiging)
     token = await management_token(app)
     assert (await ask(app, token, expired.grant_id)).status_code == 404
@@ -106,16 +113,16 @@ async def test_grant_without_access_returns_404(oauth):
     ("scope", "method"), [("grant_management_query", "DELETE"), ("grant_management_revoke", "GET")]
 )
 async def test_grant_management_scope_allows_only_its_own_method(oauth, scope, method):
-    holder = await a_holder(oauth, await managing_app(oauth))
+    holder = await make_refresh_token_holder(oauth, await managing_app(oauth))
     answer = await ask(holder.app, await management_token(holder.app, scope), holder.grant_id, method)
     assert (answer.status_code, answer.json()["code"]) == (403, "scope_ontbreekt")
     assert await holder.ended() is None
 
 
 async def test_management_token_and_other_tokens_are_not_interchangeable(oauth):
-    holder = await a_holder(oauth, await managing_app(oauth))
+    holder = await make_refresh_token_holder(oauth, await managing_app(oauth))
     token = await management_token(holder.app)
-    claims = claims_of(token)
+    claims = read_claims(token)
     assert (claims["aud"], claims["sub"], claims["scope"]) == (ISSUER + "/grants", holder.app.client_id, BOTH)
     assert "oin" not in claims
     bearer = {"Authorization": f"Bearer {token}"}
@@ -132,7 +139,7 @@ async def management_agency(oauth) -> str:
 
 
 async def test_management_token_revoked_or_of_suspended_client_is_rejected(oauth):
-    holder = await a_holder(oauth, await managing_app(oauth))
+    holder = await make_refresh_token_holder(oauth, await managing_app(oauth))
     first, second = await management_token(holder.app), await management_token(holder.app)
     await holder.app.post("/revoke", {"token": first})
     assert (await ask(holder.app, first, holder.grant_id)).status_code == 401
@@ -174,7 +181,9 @@ async def test_management_token_for_other_resource_is_rejected(oauth):
 async def test_management_scope_in_authorization_request_is_rejected(oauth):
     app = await managing_app(oauth)
     flow = await oauth.request(app)
-    response = await flow.push(scope="openid grant_management_query", authorization_details=detail())
+    response = await flow.push(
+        scope="openid grant_management_query", authorization_details=make_authorization_details()
+    )
     assert (response.status_code, response.json()["error"]) == (400, "invalid_scope")
 
 

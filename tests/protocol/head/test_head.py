@@ -10,11 +10,12 @@ from sqlalchemy import text
 
 from machtiging.access.tokens import insert_token
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.audit import tampering
-from tests.builders.bearer import a_jwt, token_facts
-from tests.builders.berichtenbox import ISSUER, a_pdf
-from tests.builders.proof import KeyHolder
-from tests.builders.real_server import an_assembled_world, on_pairs
+from tests.builders.applications import API_ISSUER
+from tests.builders.bearer import make_token_facts, sign_access_token
+from tests.builders.database import bypass_triggers
+from tests.builders.keys import KeyHolder
+from tests.builders.letters import make_pdf
+from tests.builders.server import assemble_berichtenbox_world, serve_socket_pairs
 
 API = "/api/v1/berichten"
 PDF = "application/pdf"
@@ -25,7 +26,7 @@ BEGINS = {"/inloggen", "/inloggen/terug"}
 
 @pytest.fixture
 async def world(database, clock, tmp_path):
-    made = await an_assembled_world(database.url, clock, tmp_path)
+    made = await assemble_berichtenbox_world(database.url, clock, tmp_path)
     yield made
     await made.app.state.services.broker.aclose()
     for engine in made.app.state.services.engines:
@@ -131,7 +132,7 @@ async def test_head_of_letter_is_journalled_as_get_and_marks_nothing_read(world,
 
 
 async def test_head_of_attachment_is_journalled_as_get(world) -> None:
-    letter = await world.letter(("brief.pdf", a_pdf(2048), PDF))
+    letter = await world.letter(("brief.pdf", make_pdf(2048), PDF))
     bijlage = (await world.rows("SELECT id FROM bijlage"))[0].id
     async with world.client(await world.helper_token()) as http:
         before = await lines(world.sessions)
@@ -147,9 +148,9 @@ async def test_head_of_attachment_is_journalled_as_get(world) -> None:
 
 async def test_head_of_attachment_reads_no_part(world, database) -> None:
     """GET fails without the stored parts; HEAD does not read them."""
-    letter = await world.letter(("brief.pdf", a_pdf(2048), PDF))
+    letter = await world.letter(("brief.pdf", make_pdf(2048), PDF))
     bijlage = (await world.rows("SELECT id FROM bijlage"))[0].id
-    async with tampering(database) as connection:
+    async with bypass_triggers(database) as connection:
         await connection.execute(text("DELETE FROM bijlage_part"))
     async with world.client(await world.helper_token()) as http:
         assert (await http.head(f"{API}/{letter}/bijlagen/{bijlage}")).status_code == 200
@@ -186,10 +187,10 @@ async def test_head_of_unreadable_letter_is_refused_and_journalled_as_get(world,
 async def test_head_with_bound_token_requires_dpop_proof_for_head(world, clock) -> None:
     """RFC 9449 section 4.2: `htm` is the method of the request."""
     letter, holder = await world.letter(), KeyHolder(clock)
-    facts = token_facts(person_id=world.citizen, machtiging_id=None, jkt=holder.jkt)
+    facts = make_token_facts(person_id=world.citizen, machtiging_id=None, jkt=holder.jkt)
     async with unit_of_work(world.sessions) as session:
         await insert_token(session, facts)
-    token, here = a_jwt(facts, cnf={"jkt": holder.jkt}), f"{ISSUER}{API}/{letter}"
+    token, here = sign_access_token(facts, cnf={"jkt": holder.jkt}), f"{API_ISSUER}{API}/{letter}"
     async with world.client() as http:
         for method, status in (("GET", 401), ("HEAD", 200)):
             given = {"Authorization": f"DPoP {token}", "DPoP": holder.proof(method, here, token=token)}
@@ -200,6 +201,6 @@ async def test_head_with_bound_token_requires_dpop_proof_for_head(world, clock) 
 async def test_head_over_the_wire_has_no_body_and_keeps_the_connection(world, path) -> None:
     """Two requests on one connection: a body after HEAD would be read as the second response."""
     asks = f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\n".encode()
-    answer = await on_pairs(world.app).say(asks + b"\r\n" + asks + b"Connection: close\r\n\r\n")
+    answer = await serve_socket_pairs(world.app).say(asks + b"\r\n" + asks + b"Connection: close\r\n\r\n")
     heads = answer.split(b"\r\n\r\n")
     assert [head.split(b" ")[0] for head in heads] == [b"HTTP/1.1", b"HTTP/1.1", b""]

@@ -13,9 +13,17 @@ from machtiging.oauth.client_jwks.key_selection import JwksFetchRequired
 from machtiging.settings import Environment, Settings
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
-from tests.builders.clients import assertion, code_client, make_client_keys
-from tests.builders.request_object import request_object
-from tests.builders.sites import NAME, Names, a_site, a_visitor, an_authority, http, json_answer
+from tests.builders.client import make_app_metadata, make_client_assertion, make_client_keys
+from tests.builders.flow import make_request_object
+from tests.builders.server import (
+    SITE_NAME,
+    NameService,
+    make_authority,
+    make_http_response,
+    make_json_response,
+    make_outbound_client,
+    serve_site,
+)
 
 ONE, OTHER = make_client_keys(), make_client_keys()
 TOKEN = {"token": "x"}
@@ -23,24 +31,24 @@ TOKEN = {"token": "x"}
 
 def published(*pairs, names=("app-1", "app-2")) -> bytes:
     keys = [pair.jwks["keys"][0] | {"kid": name} for pair, name in zip(pairs, names, strict=False)]
-    return json_answer({"keys": keys})
+    return make_json_response({"keys": keys})
 
 
 @pytest.fixture
 async def site():
-    async with a_site(answer=published(ONE)) as opened:
+    async with serve_site(answer=published(ONE)) as opened:
         yield opened
 
 
 @pytest.fixture
 async def app(oauth, site):
     """A client with a jwks_uri at an allowed site."""
-    replace_services(oauth.service, published_keys=JwksFetcher(oauth.sessions, a_visitor()))
-    return await publishing(oauth, f"https://{NAME}:{site.port}/jwks")
+    replace_services(oauth.service, published_keys=JwksFetcher(oauth.sessions, make_outbound_client()))
+    return await publishing(oauth, f"https://{SITE_NAME}:{site.port}/jwks")
 
 
 async def publishing(oauth, uri, **changes):
-    metadata = code_client(ONE, jwks_uri=uri, **changes)
+    metadata = make_app_metadata(ONE, jwks_uri=uri, **changes)
     del metadata["jwks"]
     return await oauth.add(metadata, ONE)
 
@@ -82,11 +90,11 @@ async def test_request_object_is_verified_with_fetched_jwks(oauth, app, site) ->
     assert await accepted(app)
     oauth.later(minutes=2)
     site.answer = published(ONE, OTHER)
-    made = request_object(flow, header={"kid": "app-2"}, key=OTHER.private)
+    made = make_request_object(flow, header={"kid": "app-2"}, key=OTHER.private)
     answer = await app.post("/par", {"request": made})
     assert answer.status_code == 201, answer.text
     assert len(site.asked) == 2
-    forged = request_object(flow, header={"kid": "app-2"}, key=ONE.private)
+    forged = make_request_object(flow, header={"kid": "app-2"}, key=ONE.private)
     assert (await app.post("/par", {"request": forged})).json()["error"] == "invalid_request_object"
 
 
@@ -95,7 +103,7 @@ async def test_client_jwks_is_refetched_for_unknown_kid(oauth, app, site) -> Non
     oauth.later(minutes=2)
     site.answer = published(ONE, OTHER)
     app.keys = OTHER
-    proof = assertion(OTHER, app.client_id, oauth.clock, header={"kid": "app-2"})
+    proof = make_client_assertion(OTHER, app.client_id, oauth.clock, header={"kid": "app-2"})
     assert await accepted(app, client_assertion=proof)
     assert len(site.asked) == 2
 
@@ -103,12 +111,12 @@ async def test_client_jwks_is_refetched_for_unknown_kid(oauth, app, site) -> Non
 async def test_client_jwks_refetch_for_invented_kid_is_limited_to_once_a_minute(oauth, app, site) -> None:
     assert await accepted(app)
     for _ in range(3):
-        proof = assertion(ONE, app.client_id, oauth.clock, header={"kid": "verzonnen"})
+        proof = make_client_assertion(ONE, app.client_id, oauth.clock, header={"kid": "verzonnen"})
         assert not await accepted(app, client_assertion=proof)
     assert len(site.asked) == 1
     oauth.later(seconds=60)
     for _ in range(3):
-        proof = assertion(ONE, app.client_id, oauth.clock, header={"kid": "verzonnen"})
+        proof = make_client_assertion(ONE, app.client_id, oauth.clock, header={"kid": "verzonnen"})
         assert not await accepted(app, client_assertion=proof)
     assert len(site.asked) == 2
 
@@ -125,7 +133,7 @@ async def test_client_jwks_removed_key_is_accepted_for_one_day_at_most(oauth, ap
 
 async def test_client_jwks_of_unreachable_site_is_trusted_for_one_day_at_most(oauth, app, site) -> None:
     assert await accepted(app)
-    site.answer = http("503 Service Unavailable", b"")
+    site.answer = make_http_response("503 Service Unavailable", b"")
     oauth.later(hours=25)
     assert [await accepted(app) for _ in range(3)] == [True, True, True]
     assert len(site.asked) == 2, "a failure too is tried again after a minute only"
@@ -139,7 +147,7 @@ async def test_client_jwks_of_unreachable_site_is_trusted_for_one_day_at_most(oa
 
 
 async def test_client_jwks_fetch_that_failed_is_retried_after_one_minute(oauth, app, site) -> None:
-    site.answer = http("500 Oops", b"")
+    site.answer = make_http_response("500 Oops", b"")
     assert [await accepted(app) for _ in range(2)] == [False, False]
     assert len(site.asked) == 1
     site.answer = published(ONE)
@@ -150,24 +158,24 @@ async def test_client_jwks_fetch_that_failed_is_retried_after_one_minute(oauth, 
 @pytest.mark.parametrize(
     "answer",
     [
-        http("200 OK", b"geen json"),
-        http("200 OK", b"[]"),
-        http("200 OK", b'{"keys": [], "keys": []}'),
-        http("200 OK", b"[" * 60_000),
-        http("404 Not Found", published(ONE).split(b"\r\n\r\n", 1)[1]),
-        http("302 Found", b"", "Location: https://elders.example/"),
-        json_answer({}),
-        json_answer({"keys": []}),
-        json_answer({"keys": "x"}),
-        json_answer({"keys": [1, None, []]}),
-        json_answer({"keys": [{"kty": []}]}),
-        json_answer({"keys": [{"kty": "oct", "k": "AAAA"}, ONE.jwks["keys"][0]]}),
-        json_answer({"keys": [ONE.private.as_dict(private=True) | {"kid": "app-1"}]}),
-        json_answer({"keys": [ONE.jwks["keys"][0], OTHER.jwks["keys"][0]]}),
-        json_answer({"keys": [ONE.jwks["keys"][0]] * 11}),
-        json_answer({"keys": [ONE.jwks["keys"][0] | {"use": "enc"}]}),
-        json_answer({"keys": [ONE.jwks["keys"][0] | {"alg": "HS256"}]}),
-        http("200 OK", b" " * 65537),
+        make_http_response("200 OK", b"geen json"),
+        make_http_response("200 OK", b"[]"),
+        make_http_response("200 OK", b'{"keys": [], "keys": []}'),
+        make_http_response("200 OK", b"[" * 60_000),
+        make_http_response("404 Not Found", published(ONE).split(b"\r\n\r\n", 1)[1]),
+        make_http_response("302 Found", b"", "Location: https://elders.example/"),
+        make_json_response({}),
+        make_json_response({"keys": []}),
+        make_json_response({"keys": "x"}),
+        make_json_response({"keys": [1, None, []]}),
+        make_json_response({"keys": [{"kty": []}]}),
+        make_json_response({"keys": [{"kty": "oct", "k": "AAAA"}, ONE.jwks["keys"][0]]}),
+        make_json_response({"keys": [ONE.private.as_dict(private=True) | {"kid": "app-1"}]}),
+        make_json_response({"keys": [ONE.jwks["keys"][0], OTHER.jwks["keys"][0]]}),
+        make_json_response({"keys": [ONE.jwks["keys"][0]] * 11}),
+        make_json_response({"keys": [ONE.jwks["keys"][0] | {"use": "enc"}]}),
+        make_json_response({"keys": [ONE.jwks["keys"][0] | {"alg": "HS256"}]}),
+        make_http_response("200 OK", b" " * 65537),
     ],
 )
 async def test_client_jwks_malformed_is_rejected(oauth, app, site, answer) -> None:
@@ -180,14 +188,14 @@ async def test_client_jwks_malformed_is_rejected(oauth, app, site, answer) -> No
 async def test_client_jwks_keys_for_other_uses_are_ignored(oauth, app, site) -> None:
     ours = ONE.jwks["keys"][0]
     others = [{"kty": "OKP", "crv": "Ed25519", "x": "AAAA", "kid": "o"}, ours | {"kid": "v", "use": "enc"}]
-    site.answer = json_answer({"keys": [*others, ours | {"x5t": "abc", "iat": 1}], "meer": 1})
+    site.answer = make_json_response({"keys": [*others, ours | {"x5t": "abc", "iat": 1}], "meer": 1})
     assert await accepted(app)
     assert (await row_of(oauth, app)).fetched_jwks == {"keys": [ours]}
 
 
 async def test_client_jwks_fetch_uses_configured_networks_and_ca(oauth) -> None:
-    among = {"fetch_ca_file": an_authority().file, "allowed_fetch_networks": "127.0.0.0/8, ::1/128"}
-    async with a_site("localhost", answer=published(ONE)) as site:
+    among = {"fetch_ca_file": make_authority().file, "allowed_fetch_networks": "127.0.0.0/8, ::1/128"}
+    async with serve_site("localhost", answer=published(ONE)) as site:
         app = await publishing(oauth, f"https://localhost:{site.port}/jwks")
         for changes, trusted in ((among, True), (among | {"fetch_ca_file": None}, False)):
             outbound = build_outbound(Settings(env=Environment.PRODUCTION, **changes))
@@ -198,14 +206,14 @@ async def test_client_jwks_fetch_uses_configured_networks_and_ca(oauth) -> None:
 
 @pytest.mark.parametrize("address", ["10.0.0.7", "169.254.169.254", "::1", "::ffff:127.0.0.1", "0.0.0.0"])
 async def test_ssrf_jwks_uri_at_private_address_is_not_fetched(oauth, app, site, address) -> None:
-    replace_services(oauth.service, published_keys=JwksFetcher(oauth.sessions, a_visitor(address)))
+    replace_services(oauth.service, published_keys=JwksFetcher(oauth.sessions, make_outbound_client(address)))
     assert not await accepted(app)
     assert site.connections == 0
 
 
 async def test_dns_rebinding_on_jwks_refetch_is_blocked(oauth, app, site) -> None:
-    names = Names([["127.0.0.1"], ["169.254.169.254"]])
-    replace_services(oauth.service, published_keys=JwksFetcher(oauth.sessions, a_visitor(resolve=names)))
+    names = NameService([["127.0.0.1"], ["169.254.169.254"]])
+    replace_services(oauth.service, published_keys=JwksFetcher(oauth.sessions, make_outbound_client(resolve=names)))
     assert await accepted(app)
     assert names.asked == 1
     oauth.later(hours=25)
@@ -231,7 +239,7 @@ class Watched(JwksFetcher):
 
 
 async def test_concurrent_request_waits_for_the_fetch_under_way(oauth, app, site) -> None:
-    keys = Watched(oauth.sessions, a_visitor())
+    keys = Watched(oauth.sessions, make_outbound_client())
     replace_services(oauth.service, published_keys=keys)
     site.silent = True
     first = asyncio.create_task(accepted(app))
@@ -260,14 +268,14 @@ async def test_request_with_cached_client_jwks_does_not_wait_for_refetch(oauth, 
 async def test_concurrent_workers_refetch_client_jwks_once(oauth, app, site) -> None:
     await accepted(app)
     oauth.later(hours=25)
-    workers = [JwksFetcher(oauth.sessions, a_visitor()) for _ in range(2)]
-    wanted = JwksFetchRequired(app.client_id, f"https://{NAME}:{site.port}/jwks")
+    workers = [JwksFetcher(oauth.sessions, make_outbound_client()) for _ in range(2)]
+    wanted = JwksFetchRequired(app.client_id, f"https://{SITE_NAME}:{site.port}/jwks")
     await asyncio.gather(*(worker.refresh_jwks(wanted, oauth.clock.now()) for worker in workers))
     assert len(site.asked) == 2
 
 
 async def test_client_jwks_fetch_from_silent_site_holds_no_database_connection(oauth, database, app, site) -> None:
-    keys = Watched(oauth.sessions, a_visitor())
+    keys = Watched(oauth.sessions, make_outbound_client())
     replace_services(oauth.service, published_keys=keys)
     site.silent, site.answer = True, b""
     waiting = [asyncio.create_task(accepted(app)) for _ in range(4)]
@@ -281,7 +289,7 @@ async def test_client_jwks_fetch_from_silent_site_holds_no_database_connection(o
 
 async def test_client_jwks_fetch_survives_cancellation_of_one_waiter(oauth, app, site) -> None:
     keys = oauth.service.state.services.published_keys
-    wanted = JwksFetchRequired(app.client_id, f"https://{NAME}:{site.port}/jwks")
+    wanted = JwksFetchRequired(app.client_id, f"https://{SITE_NAME}:{site.port}/jwks")
     first = asyncio.create_task(keys.refresh_jwks(wanted, oauth.clock.now()))
     second = asyncio.create_task(keys.refresh_jwks(wanted, oauth.clock.now()))
     await asyncio.sleep(0)
@@ -292,8 +300,8 @@ async def test_client_jwks_fetch_survives_cancellation_of_one_waiter(oauth, app,
 
 async def test_client_jwks_fetch_failed_does_not_consume_the_assertion(oauth, app, site) -> None:
     """An assertion that could not be verified is accepted once the site is back."""
-    site.answer = http("500 Oops", b"")
-    proof = assertion(ONE, app.client_id, oauth.clock, exp=int(oauth.clock.now().timestamp()) + 200)
+    site.answer = make_http_response("500 Oops", b"")
+    proof = make_client_assertion(ONE, app.client_id, oauth.clock, exp=int(oauth.clock.now().timestamp()) + 200)
     assert not await accepted(app, client_assertion=proof)
     site.answer = published(ONE)
     oauth.later(minutes=1)
@@ -303,14 +311,14 @@ async def test_client_jwks_fetch_failed_does_not_consume_the_assertion(oauth, ap
 
 async def test_client_jwks_of_another_client_is_not_used(oauth, app, site) -> None:
     await accepted(app)
-    other = await publishing(oauth, f"https://{NAME}:{site.port}/andere", client_name="Andere app")
+    other = await publishing(oauth, f"https://{SITE_NAME}:{site.port}/andere", client_name="Andere app")
     site.answer = published(OTHER)
     assert not await accepted(other)
     assert await accepted(app)
 
 
 async def test_enumeration_client_without_fetched_jwks_looks_like_unknown_client(oauth, app, site) -> None:
-    site.answer = http("500 Oops", b"")
+    site.answer = make_http_response("500 Oops", b"")
     replace_services(oauth.service, practice=False)  # outside practice errors are uniform
     refused = await app.post("/revoke", TOKEN)
     app.client_id = "bestaat-niet"
@@ -321,6 +329,8 @@ async def test_enumeration_client_without_fetched_jwks_looks_like_unknown_client
 
 async def test_client_jwks_fetched_from_a_replaced_uri_is_discarded(oauth, app, site) -> None:
     keys = oauth.service.state.services.published_keys
-    await keys.refresh_jwks(JwksFetchRequired(app.client_id, f"https://{NAME}:{site.port}/eerder"), oauth.clock.now())
+    await keys.refresh_jwks(
+        JwksFetchRequired(app.client_id, f"https://{SITE_NAME}:{site.port}/eerder"), oauth.clock.now()
+    )
     assert (await row_of(oauth, app)).fetched_jwks is None
     assert site.asked == []

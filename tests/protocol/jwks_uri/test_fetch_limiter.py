@@ -11,23 +11,23 @@ import structlog.testing
 from machtiging.oauth.client_jwks.fetch_limiter import FetchLimiter, FetchLimitExceeded
 from machtiging.oauth.client_jwks.fetcher import JwksFetcher
 from tests.builders.applications import replace_services
-from tests.builders.clients import assertion, code_client, make_client_keys
-from tests.builders.sites import a_site, a_visitor, json_answer
+from tests.builders.client import make_app_metadata, make_client_assertion, make_client_keys
+from tests.builders.server import make_json_response, make_outbound_client, serve_site
 
 KEYS = make_client_keys()
 SLOW, QUICK, OTHER = "traag.voorbeeld.example", "vlot.voorbeeld.example", "ander.voorbeeld.example"
-ANSWER = json_answer({"keys": [KEYS.jwks["keys"][0] | {"kid": "app-1"}]})
+ANSWER = make_json_response({"keys": [KEYS.jwks["keys"][0] | {"kid": "app-1"}]})
 
 
 @pytest.fixture
 async def slow():
-    async with a_site(SLOW, silent=True) as opened:
+    async with serve_site(SLOW, silent=True) as opened:
         yield opened
 
 
 @pytest.fixture
 async def quick():
-    async with a_site(QUICK, OTHER, SLOW, answer=ANSWER) as opened:
+    async with serve_site(QUICK, OTHER, SLOW, answer=ANSWER) as opened:
         yield opened
 
 
@@ -37,7 +37,7 @@ async def app_at(oauth):
     among(oauth)
 
     async def register_app(host, site, name="Leesapp"):
-        metadata = code_client(KEYS, jwks_uri=f"https://{host}:{site.port}/jwks", client_name=name)
+        metadata = make_app_metadata(KEYS, jwks_uri=f"https://{host}:{site.port}/jwks", client_name=name)
         del metadata["jwks"]
         return await oauth.add(metadata, KEYS)
 
@@ -46,7 +46,7 @@ async def app_at(oauth):
 
 def among(oauth, **places) -> None:
     """Set the total of fetch slots and the maximum wait."""
-    visits = JwksFetcher(oauth.sessions, a_visitor(timeout=10.0), FetchLimiter(**places))
+    visits = JwksFetcher(oauth.sessions, make_outbound_client(timeout=10.0), FetchLimiter(**places))
     replace_services(oauth.service, published_keys=visits)
 
 
@@ -126,7 +126,7 @@ async def test_fetch_limit_exceeded_falls_back_to_cached_client_jwks(oauth, slow
     oauth.later(hours=25)
     among(oauth, timeout_seconds=0.1)
     waiting = await under_way(slow, await app_at(SLOW, slow))
-    made_up = assertion(KEYS, app.client_id, oauth.clock, header={"kid": "verzonnen"})
+    made_up = make_client_assertion(KEYS, app.client_id, oauth.clock, header={"kid": "verzonnen"})
     forged, real = await asyncio.gather(answer(app, client_assertion=made_up), answer(app))
     assert (forged.status_code, real.status_code) == (401, 200)
     assert len(quick.asked) == 1

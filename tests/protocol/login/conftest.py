@@ -4,15 +4,15 @@ import pytest
 from sqlalchemy import text
 
 from tests.builders.applications import replace_services
-from tests.builders.audit import AS_WRITTEN
-from tests.builders.login import ISSUER, LoginBrowser, a_login_service, a_world, broker_through
-from tests.builders.misbehaving_broker import MisbehavingBroker
+from tests.builders.people import ISSUER, LoginBrowser, make_broker, make_login_service, make_login_world
+from tests.builders.rows import AS_WRITTEN
+from tests.protocol.login.misbehaving_broker import MisbehavingBroker
 
 
 @pytest.fixture
 def world(database, clock):
     """The service and the real stand-in broker."""
-    return a_world(database.sessions, clock)
+    return make_login_world(database.sessions, clock)
 
 
 @pytest.fixture
@@ -34,8 +34,8 @@ def bad_broker():
 @pytest.fixture
 def victim(database, clock, bad_broker):
     """A browser at a service with a misbehaving broker."""
-    service = a_login_service(database.sessions, clock)
-    replace_services(service, broker=broker_through(bad_broker))
+    service = make_login_service(database.sessions, clock)
+    replace_services(service, broker=make_broker(bad_broker))
     return LoginBrowser({ISSUER: service})
 
 

@@ -8,8 +8,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.builders.applications import replace_services
-from tests.builders.login import BROKER, ISSUER, broker_through, query_of
-from tests.builders.misbehaving_broker import good_claims
+from tests.builders.messages import read_query
+from tests.builders.people import BROKER, ISSUER, make_broker
+from tests.protocol.login.misbehaving_broker import make_login_claims
 
 DISCOVERY = "/.well-known/openid-configuration"
 
@@ -70,7 +71,7 @@ async def test_broker_answer_without_end_is_given_up(victim, bad_broker, journal
                 yield b" "
 
     service = victim.apps[ISSUER]
-    replace_services(service, broker=broker_through(bad_broker, total_timeout=0.2))
+    replace_services(service, broker=make_broker(bad_broker, total_timeout=0.2))
     bad_broker.answers[DISCOVERY] = httpx.Response(200, stream=Dripping())
     await assert_refused_at_the_start(victim, journal, "broker_niet_bereikbaar")
 
@@ -121,16 +122,16 @@ async def test_broker_discovery_with_other_issuer_or_endpoints_is_rejected(
 
 @pytest.mark.parametrize("keys", [{}, {"keys": None}, {"keys": [1]}, {"keys": [{"kty": "oct", "k": "AAAA"}]}])
 async def test_broker_jwks_without_usable_key_is_rejected(victim, bad_broker, clock, journal, keys):
-    asked = query_of(await victim.leave())
+    asked = read_query(await victim.leave())
     bad_broker.answers["/jwks"] = httpx.Response(200, json=keys)
-    bad_broker.token = bad_broker.sign(good_claims(clock.now(), asked["nonce"]))
+    bad_broker.token = bad_broker.sign(make_login_claims(clock.now(), asked["nonce"]))
     back = {"code": "c", "state": asked["state"], "iss": BROKER}
     await assert_login_failed(await victim.get("/inloggen/terug", params=back), journal, "id_token_ongeldig")
     assert victim.token is None
 
 
 async def test_broker_token_error_is_rejected_and_journalled(victim, bad_broker, journal):
-    asked = query_of(await victim.leave())
+    asked = read_query(await victim.leave())
     bad_broker.answers["/token"] = httpx.Response(400, json={"error": "invalid_grant"})
     back = {"code": "c", "state": asked["state"], "iss": BROKER}
     await assert_login_failed(await victim.get("/inloggen/terug", params=back), journal, "broker_weigert")
@@ -152,8 +153,8 @@ def _token_response(token: str, trouble: str) -> httpx.Response:
     + [(body, "broker_antwoord_ongeldig") for body in ("oversized", "nested")],
 )
 async def test_valid_id_token_in_broken_token_response_is_rejected(victim, bad_broker, clock, journal, trouble, reason):
-    asked = query_of(await victim.leave())
-    token = bad_broker.sign(good_claims(clock.now(), asked["nonce"]))
+    asked = read_query(await victim.leave())
+    token = bad_broker.sign(make_login_claims(clock.now(), asked["nonce"]))
     bad_broker.answers["/token"] = _token_response(token, trouble)
     back = {"code": "c", "state": asked["state"], "iss": BROKER}
     await assert_login_failed(await victim.get("/inloggen/terug", params=back), journal, reason)

@@ -10,9 +10,9 @@ from machtiging.kernel.bsn import Bsn
 from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.texts import NotificationKind
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.crypto import a_keyring
-from tests.builders.login import query_of
-from tests.builders.misbehaving_broker import good_claims
+from tests.builders.keys import load_keyring
+from tests.builders.messages import read_query
+from tests.protocol.login.misbehaving_broker import make_login_claims
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ async def log_in_with(victim, bad_broker, clock):
     """Log in with these claims changed."""
 
     async def log_in(**changes):
-        asked = query_of(await victim.leave())
-        bad_broker.token = bad_broker.sign(good_claims(clock.now(), asked["nonce"], **changes))
+        asked = read_query(await victim.leave())
+        bad_broker.token = bad_broker.sign(make_login_claims(clock.now(), asked["nonce"], **changes))
         answer = await victim.get("/inloggen/terug", params={"state": asked["state"], "code": "x", "iss": asked_issuer})
         assert answer.status_code == 303, answer.text
 
@@ -34,7 +34,7 @@ async def states(database, clock):
     """Give up a notification of this person and one of another; returns a reader of their states."""
     async with unit_of_work(database.sessions) as session:
         for bsn in ("999990020", "999990019"):
-            person = await find_or_create_by_bsn(session, a_keyring(), Bsn(bsn), at=clock.now())
+            person = await find_or_create_by_bsn(session, load_keyring(), Bsn(bsn), at=clock.now())
             await enqueue_notification(
                 session, person, NotificationKind.HERVAT_DOOR_U, {"ends_on": "2027-01-01", "n": bsn}, at=clock.now()
             )
@@ -71,7 +71,7 @@ async def test_login_with_missing_or_malformed_claims_keeps_stored_values(log_in
     await log_in_with(**whole)
     async with unit_of_work(database.sessions) as session:
         await session.execute(text("UPDATE notification SET given_up_at = created_at"))
-        person = await find_by_bsn(session, a_keyring(), Bsn("999990020"))
+        person = await find_by_bsn(session, load_keyring(), Bsn("999990020"))
     for less in (
         {},
         dict.fromkeys(whole),
@@ -81,6 +81,6 @@ async def test_login_with_missing_or_malformed_claims_keeps_stored_values(log_in
     ):
         await log_in_with(**{"name": None, **less})
         async with database.sessions() as session:
-            known = await load_profile(session, a_keyring(), person)
+            known = await load_profile(session, load_keyring(), person)
         assert known == Profile("Bram Voorbeeld", date(1971, 9, 2), "bram@voorbeeld.example")
     assert (await states())["999990020"] == (False, 0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.builders.login import ISSUER
+from tests.builders.people import ISSUER
 
 SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
 

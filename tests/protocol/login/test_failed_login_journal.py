@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from tests.builders.login import BROKER, query_of
+from tests.builders.messages import read_query
+from tests.builders.people import BROKER
 from tests.protocol.login.test_forged_broker_responses import come_back
 
 RETURNS = {
@@ -26,7 +27,7 @@ async def test_failed_login_without_broker_identity_is_logged_and_not_journalled
     headers, answer, reason = RETURNS[way]
     with capture_logs() as logged:
         for _ in range(3):
-            state = query_of(await browser.leave())["state"]
+            state = read_query(await browser.leave())["state"]
             if headers is not None:
                 browser.http.cookies.clear()
             await browser.get("/inloggen/terug", params={"state": state, "iss": BROKER} | answer, headers=headers or {})

@@ -11,9 +11,10 @@ import pytest
 
 from machtiging.crypto.jose import verify_jwt
 from machtiging.identity import login_attempts
-from tests.builders.crypto import a_keyring
-from tests.builders.login import BROKER, CLIENT_ID, query_of
-from tests.builders.misbehaving_broker import good_claims, unsigned
+from tests.builders.keys import load_keyring
+from tests.builders.messages import read_query
+from tests.builders.people import BROKER, CLIENT_ID
+from tests.protocol.login.misbehaving_broker import make_login_claims, make_unsigned_id_token
 
 # Failures that anyone can cause; all others need an ID token signed by the broker.
 BY_STRANGERS = {
@@ -31,8 +32,8 @@ BY_STRANGERS = {
 
 async def come_back(victim, bad_broker, clock, *, header=None, key=None, token=None, **changes):
     """Start a login and return with a changed ID token; returns the response."""
-    asked = query_of(await victim.leave())
-    claims = good_claims(clock.now(), asked["nonce"], **changes)
+    asked = read_query(await victim.leave())
+    claims = make_login_claims(clock.now(), asked["nonce"], **changes)
     bad_broker.token = token(claims) if token else bad_broker.sign(claims, key, **(header or {}))
     return await victim.get("/inloggen/terug", params={"code": "c", "state": asked["state"], "iss": BROKER})
 
@@ -97,8 +98,8 @@ async def test_login_response_after_eleven_minutes_is_rejected(browser, clock, j
 
 
 async def test_mix_up_response_with_other_issuer_is_rejected(victim, bad_broker, clock, journal):
-    asked = query_of(await victim.leave())
-    bad_broker.token = bad_broker.sign(good_claims(clock.now(), asked["nonce"]))
+    asked = read_query(await victim.leave())
+    bad_broker.token = bad_broker.sign(make_login_claims(clock.now(), asked["nonce"]))
     back = {"code": "c", "state": asked["state"], "iss": "https://kwaad.example"}
     response = await victim.get("/inloggen/terug", params=back)
     await assert_refused(response, victim, journal, "antwoord_van_andere_uitgever")
@@ -106,14 +107,14 @@ async def test_mix_up_response_with_other_issuer_is_rejected(victim, bad_broker,
 
 
 async def test_mix_up_response_without_issuer_is_rejected(browser, journal):
-    asked = query_of(await browser.to_callback())
+    asked = read_query(await browser.to_callback())
     response = await browser.get("/inloggen/terug", params={"code": asked["code"], "state": asked["state"]})
     await assert_refused(response, browser, journal, "antwoord_van_andere_uitgever")
 
 
 @pytest.mark.parametrize("error", ["server_error", "invalid_request", "<script>", "x" * 3000])
 async def test_broker_error_response_is_not_echoed(victim, journal, error):
-    asked = query_of(await victim.leave())
+    asked = read_query(await victim.leave())
     back = {"error": error, "error_description": "<b>hallo</b>", "state": asked["state"], "iss": BROKER}
     response = await victim.get("/inloggen/terug", params=back)
     await assert_refused(response, victim, journal, "broker_meldt_fout")
@@ -122,7 +123,7 @@ async def test_broker_error_response_is_not_echoed(victim, journal, error):
 
 
 async def test_login_response_without_code_is_rejected(victim, journal):
-    asked = query_of(await victim.leave())
+    asked = read_query(await victim.leave())
     response = await victim.get("/inloggen/terug", params={"state": asked["state"], "iss": BROKER})
     await assert_refused(response, victim, journal, "broker_antwoord_ongeldig")
 
@@ -148,18 +149,20 @@ async def test_id_token_with_wrong_claims_is_rejected(victim, bad_broker, clock,
 
 
 async def test_id_token_replay_with_nonce_of_another_attempt_is_rejected(victim, bad_broker, clock, journal):
-    first = query_of(await victim.leave())
+    first = read_query(await victim.leave())
     response = await come_back(victim, bad_broker, clock, nonce=first["nonce"])
     await assert_refused(response, victim, journal, "nonce_klopt_niet")
 
 
 async def test_id_token_with_alg_none_is_rejected(victim, bad_broker, clock, journal):
-    response = await come_back(victim, bad_broker, clock, token=unsigned)
+    response = await come_back(victim, bad_broker, clock, token=make_unsigned_id_token)
     await assert_refused(response, victim, journal, "id_token_ongeldig")
 
 
 async def test_id_token_with_alg_none_and_known_kid_is_rejected(victim, bad_broker, clock, journal):
-    response = await come_back(victim, bad_broker, clock, token=lambda claims: unsigned(claims, kid=bad_broker.key.kid))
+    response = await come_back(
+        victim, bad_broker, clock, token=lambda claims: make_unsigned_id_token(claims, kid=bad_broker.key.kid)
+    )
     await assert_refused(response, victim, journal, "id_token_ongeldig")
 
 
@@ -229,16 +232,16 @@ async def test_broker_jwks_is_refetched_for_new_key(victim, bad_broker, clock):
 
 async def test_broker_jwks_is_not_refetched_for_each_junk_token(victim, bad_broker, clock):
     for _ in range(5):
-        await come_back(victim, bad_broker, clock, token=unsigned)
+        await come_back(victim, bad_broker, clock, token=make_unsigned_id_token)
     assert sum(request.url.path == "/jwks" for request in bad_broker.asked) == 1
 
 
 async def test_client_authentication_at_broker_uses_fresh_signed_assertions(victim, bad_broker, clock):
     await come_back(victim, bad_broker, clock)
     await come_back(victim, bad_broker, clock)
-    forms = [query_of("?" + r.content.decode()) for r in bad_broker.asked if r.url.path == "/token"]
+    forms = [read_query("?" + r.content.decode()) for r in bad_broker.asked if r.url.path == "/token"]
     told = [
-        verify_jwt(form["client_assertion"], a_keyring().public_jwks(), algorithms=("ES256",), typ=None)
+        verify_jwt(form["client_assertion"], load_keyring().public_jwks(), algorithms=("ES256",), typ=None)
         for form in forms
     ]
     for claims in told:
@@ -249,7 +252,7 @@ async def test_client_authentication_at_broker_uses_fresh_signed_assertions(vict
 
 
 async def test_login_attempt_is_consumed_even_when_the_broker_fails(bad_broker, victim, journal):
-    asked = query_of(await victim.leave())
+    asked = read_query(await victim.leave())
     back = {"code": "c", "state": asked["state"], "iss": BROKER}
     bad_broker.answers["/token"] = httpx.ConnectError("weg")
     await assert_refused(await victim.get("/inloggen/terug", params=back), victim, journal, "broker_niet_bereikbaar")

@@ -5,15 +5,16 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from tests.builders.login import BROKER, query_of
-from tests.builders.misbehaving_broker import good_claims
+from tests.builders.messages import read_query
+from tests.builders.people import BROKER
+from tests.protocol.login.misbehaving_broker import make_login_claims
 
 
 async def come_back(victim, bad_broker, clock, logged_in: timedelta, **query):
     """Log in with a broker authentication of this age."""
-    asked = query_of(await victim.leave(**query))
+    asked = read_query(await victim.leave(**query))
     then = int((clock.now() - logged_in).timestamp())
-    bad_broker.token = bad_broker.sign(good_claims(clock.now(), asked["nonce"], auth_time=then))
+    bad_broker.token = bad_broker.sign(make_login_claims(clock.now(), asked["nonce"], auth_time=then))
     return await victim.get("/inloggen/terug", params={"code": "c", "state": asked["state"], "iss": BROKER})
 
 

@@ -7,7 +7,8 @@ from machtiging.identity import login_attempts
 from machtiging.identity.session import SESSION_COOKIE
 from machtiging.simulators.personas import PERSONAS
 from tests.builders.applications import replace_services
-from tests.builders.login import BROKER, CLIENT_ID, ISSUER, query_of
+from tests.builders.messages import read_query
+from tests.builders.people import BROKER, CLIENT_ID, ISSUER
 
 
 async def test_login_returns_to_the_requested_page_with_a_session(browser):
@@ -19,7 +20,7 @@ async def test_login_returns_to_the_requested_page_with_a_session(browser):
 
 async def test_login_request_to_broker_has_pkce_state_nonce_and_no_secret(browser):
     url = await browser.leave("naaste", niveau="hoog")
-    asked = query_of(url)
+    asked = read_query(url)
     assert url.startswith(BROKER + "/authorize?")
     assert (asked["response_type"], asked["client_id"]) == ("code", CLIENT_ID)
     assert asked["redirect_uri"] == ISSUER + "/inloggen/terug"
@@ -90,7 +91,7 @@ async def test_downgrade_login_at_lower_assurance_at_broker_is_rejected(browser)
 
 async def test_login_cancelled_returns_to_the_start_and_is_not_journalled(browser, journal):
     stopped = await browser.get(await browser.leave("naaste") + "&annuleren=ja")
-    assert query_of(stopped.headers["location"])["error"] == "access_denied"
+    assert read_query(stopped.headers["location"])["error"] == "access_denied"
     response = await browser.get(stopped.headers["location"])
     assert response.status_code == 200
     assert "U hebt het inloggen gestopt" in response.text
@@ -106,7 +107,7 @@ async def test_login_without_hint_shows_persona_page(browser):
 
 async def test_login_hint_in_production_is_dropped(world, browser):
     replace_services(world.service, practice=False)
-    assert "login_hint" not in query_of(await browser.leave("naaste"))
+    assert "login_hint" not in read_query(await browser.leave("naaste"))
 
 
 async def test_concurrent_logins_in_two_tabs_both_succeed(browser):

@@ -6,7 +6,7 @@ import pytest
 
 from machtiging.identity.session import SESSION_COOKIE, SessionLimits
 from tests.builders.applications import replace_services
-from tests.builders.login import ISSUER, LoginBrowser
+from tests.builders.people import ISSUER, LoginBrowser
 
 
 async def test_protected_page_without_session_redirects_to_login_and_back(browser):

@@ -12,10 +12,10 @@ import pytest
 
 from machtiging.kernel.errors import InvalidInput
 from machtiging.oauth.rules import AUTHORIZATION_CODE_LIFETIME
-from tests.builders.black_box import claims_of, query_of
-from tests.builders.clients import REDIRECT, assertion, code_client, make_client_keys
-from tests.builders.oauth import hidden_fields
-from tests.builders.refresh_token_holder import a_holder
+from tests.builders.client import REDIRECT, make_app_metadata, make_client_assertion, make_client_keys
+from tests.builders.flow import read_hidden_fields
+from tests.builders.messages import read_claims, read_query
+from tests.builders.tokens import make_refresh_token_holder
 
 DIVERGENCES = (Path(__file__).parents[3] / "docs" / "divergences.md").read_text(encoding="utf-8")
 DOCUMENTS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
@@ -50,7 +50,7 @@ async def test_2_2_unregistered_client_is_rejected(oauth) -> None:
 )
 async def test_2_2_1_redirect_uri_without_https_or_host_is_rejected(oauth, uri) -> None:
     with pytest.raises(InvalidInput):
-        await oauth.add(code_client(make_client_keys(), redirect_uris=[uri]))
+        await oauth.add(make_app_metadata(make_client_keys(), redirect_uris=[uri]))
 
 
 async def test_2_3_1_authorization_request_requires_code_and_redirect_uri(oauth) -> None:
@@ -69,7 +69,7 @@ async def test_2_3_2_code_has_128_bits_and_state_is_returned_unchanged(oauth) ->
 @pytest.mark.parametrize("claim", ["iss", "sub", "aud", "iat", "exp", "jti"])
 async def test_2_3_3_client_assertion_without_required_claim_is_rejected(oauth, claim) -> None:
     app = await oauth.reading_app()
-    without = assertion(app.keys, app.client_id, oauth.clock, **{claim: None})
+    without = make_client_assertion(app.keys, app.client_id, oauth.clock, **{claim: None})
     flow = await oauth.request(app)
     assert await error_of(await app.post("/par", flow.parameters(), client_assertion=without)) == "invalid_client"
 
@@ -82,7 +82,7 @@ async def test_2_3_3_client_assertion_audience_deviation_is_documented() -> None
 async def test_3_1_1_client_has_one_grant_type(oauth) -> None:
     keys = make_client_keys()
     with pytest.raises(InvalidInput):
-        await oauth.add(code_client(keys, grant_types=["authorization_code", "client_credentials"]), keys)
+        await oauth.add(make_app_metadata(keys, grant_types=["authorization_code", "client_credentials"]), keys)
     app = await oauth.reading_app()
     assert await error_of(await app.post("/token", {"grant_type": "client_credentials"})) == "unauthorized_client"
 
@@ -104,14 +104,14 @@ async def test_3_1_2_client_authentication_and_redirect_uri_are_required(oauth) 
 
 async def test_3_1_3_registration_without_invitation_returns_401(oauth) -> None:
     assert (await document(oauth))["registration_endpoint"]
-    answer = await oauth.connection().post("/register", json=code_client(make_client_keys()))
+    answer = await oauth.connection().post("/register", json=make_app_metadata(make_client_keys()))
     assert answer.status_code == 401
 
 
 async def test_3_1_4_consent_page_names_app_origin_permission_and_duration(oauth) -> None:
     flow = await oauth.flow()
     page = (await flow.authorize(await flow.pushed())).text
-    hidden_fields(page)
+    read_hidden_fields(page)
     for told in ("Leesapp", "vooraf door ons geregistreerd", "brieven lezen", "Voor wie", "10 minuten"):
         assert told in page
 
@@ -160,7 +160,7 @@ async def test_3_1_8_redirect_uri_is_compared_exactly(oauth, uri) -> None:
 async def test_3_1_9_refresh_token_is_for_registered_clients_and_single_use(oauth) -> None:
     flow = await oauth.flow()
     assert "refresh_token" not in await flow.tokens()
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     assert (await holder.refresh()).status_code == 200
     assert await error_of(await holder.refresh()) == "invalid_grant"
 
@@ -175,11 +175,11 @@ async def test_3_1_10_token_response_has_signed_jwt_of_type_bearer(oauth) -> Non
 async def test_3_2_1_access_token_has_required_claims_and_kid(oauth) -> None:
     flow = await oauth.flow()
     token = (await flow.tokens())["access_token"]
-    claims = claims_of(token)
+    claims = read_claims(token)
     assert claims.keys() >= {"iss", "azp", "exp", "jti", "sub", "aud"}
     assert claims["azp"] == flow.app.client_id
     published = (await oauth.connection().get("/jwks")).json()["keys"]
-    header = claims_of("." + token.split(".")[0])
+    header = read_claims("." + token.split(".")[0])
     assert header["kid"] in {key["kid"] for key in published}
     # RS256 is supported, for the resource server that registers it; another method of the IANA registry may be used.
     assert header["alg"] == "ES256"
@@ -188,7 +188,7 @@ async def test_3_2_1_access_token_has_required_claims_and_kid(oauth) -> None:
 async def test_3_2_1_access_token_jti_is_unique(oauth) -> None:
     agency = await oauth.agency()
     answers = [(await agency.post("/token", {"grant_type": "client_credentials"})).json() for _ in range(3)]
-    assert len({claims_of(answer["access_token"])["jti"] for answer in answers}) == 3
+    assert len({read_claims(answer["access_token"])["jti"] for answer in answers}) == 3
 
 
 async def test_3_2_2_introspection_requires_authentication_and_returns_required_members(oauth) -> None:
@@ -208,7 +208,7 @@ async def test_3_3_code_is_bound_to_its_pkce_challenge(oauth) -> None:
 async def test_3_3_authorization_response_has_code_state_and_iss(oauth) -> None:
     flow = await oauth.flow()
     back = await flow.approve(await flow.pushed())
-    assert set(query_of(back.headers["location"])) == {"code", "state", "iss"}
+    assert set(read_query(back.headers["location"])) == {"code", "state", "iss"}
 
 
 async def test_3_4_lifetimes_are_within_the_profile(oauth) -> None:

@@ -13,8 +13,15 @@ import pytest
 from machtiging.access.token_revocation import revoke_token
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.bearer import DELIVER, READ, Doorstep, a_jwt, is_forbidden, is_unauthenticated
-from tests.builders.berichtenbox import HELPING, SVB, a_world
+from tests.builders.bearer import (
+    DELIVER,
+    READ,
+    BearerWorld,
+    assert_forbidden,
+    assert_unauthenticated,
+    sign_access_token,
+)
+from tests.builders.letters import HELPING, SVB, make_berichtenbox_world
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -22,11 +29,11 @@ DOCS = Path(__file__).parents[3] / "docs"
 @pytest.fixture
 def closed_door(clock):
     """The bearer routes without a database: a refusal here is made before any lookup."""
-    return Doorstep.without_database(clock)
+    return BearerWorld.without_database(clock)
 
 
 async def test_4_1_low_assurance_token_returns_step_up_challenge(database, clock) -> None:
-    world = await a_world(database, clock)
+    world = await make_berichtenbox_world(database, clock)
     letter, under = await world.letter(oin=SVB, dienst="pgb-trekkingsrecht"), await world.machtiging()
     token = await world.token(world.helper, acts=HELPING, under=under, assurance=Assurance.LOW)
     async with world.client(token) as client:
@@ -36,54 +43,56 @@ async def test_4_1_low_assurance_token_returns_step_up_challenge(database, clock
 
 
 async def test_4_1_token_without_scope_returns_403(doorstep) -> None:
-    is_forbidden(await doorstep.ask(a_jwt(doorstep.helper), DELIVER), "token_voor_ander_gebruik")
-    is_forbidden(await doorstep.ask(a_jwt(doorstep.agency), READ), "token_voor_ander_gebruik")
+    assert_forbidden(await doorstep.ask(sign_access_token(doorstep.helper), DELIVER), "token_voor_ander_gebruik")
+    assert_forbidden(await doorstep.ask(sign_access_token(doorstep.agency), READ), "token_voor_ander_gebruik")
 
 
 async def test_4_2_token_in_header_is_required(doorstep) -> None:
-    assert (await doorstep.ask(a_jwt(doorstep.helper))).status_code == 200
-    is_unauthenticated(await doorstep.ask(), "token_ontbreekt")
+    assert (await doorstep.ask(sign_access_token(doorstep.helper))).status_code == 200
+    assert_unauthenticated(await doorstep.ask(), "token_ontbreekt")
 
 
 async def test_4_2_token_in_query_is_rejected(closed_door) -> None:
-    answer = await closed_door.ask(path=f"{READ}?access_token={a_jwt(closed_door.helper)}")
+    answer = await closed_door.ask(path=f"{READ}?access_token={sign_access_token(closed_door.helper)}")
     assert answer.status_code in (400, 401)
 
 
 async def test_4_2_token_with_other_client_id_is_rejected(doorstep) -> None:
-    is_unauthenticated(await doorstep.ask(a_jwt(doorstep.helper, client_id="ander")), "token_ongeldig")
+    assert_unauthenticated(await doorstep.ask(sign_access_token(doorstep.helper, client_id="ander")), "token_ongeldig")
 
 
 async def test_4_3_token_with_wrong_signature_is_rejected(closed_door) -> None:
-    head, claims, signature = a_jwt(closed_door.helper).split(".")
+    head, claims, signature = sign_access_token(closed_door.helper).split(".")
     changed = ("A" if signature[0] != "A" else "B") + signature[1:]
-    is_unauthenticated(await closed_door.ask(f"{head}.{claims}.{changed}"), "token_ongeldig")
+    assert_unauthenticated(await closed_door.ask(f"{head}.{claims}.{changed}"), "token_ongeldig")
 
 
 @pytest.mark.parametrize("audience", [..., "https://elders.example/api", [], ["https://elders.example"]])
 async def test_4_3_token_for_other_audience_is_rejected(closed_door, audience) -> None:
-    is_unauthenticated(await closed_door.ask(a_jwt(closed_door.helper, aud=audience)), "token_ongeldig")
+    assert_unauthenticated(await closed_door.ask(sign_access_token(closed_door.helper, aud=audience)), "token_ongeldig")
 
 
 async def test_4_3_token_of_other_issuer_is_rejected(closed_door) -> None:
-    is_unauthenticated(await closed_door.ask(a_jwt(closed_door.helper, iss="https://elders.example")), "token_ongeldig")
+    assert_unauthenticated(
+        await closed_door.ask(sign_access_token(closed_door.helper, iss="https://elders.example")), "token_ongeldig"
+    )
 
 
 async def test_4_3_token_of_other_typ_is_rejected(closed_door) -> None:
-    is_unauthenticated(await closed_door.ask(a_jwt(closed_door.helper, typ="JWT")), "token_ongeldig")
+    assert_unauthenticated(await closed_door.ask(sign_access_token(closed_door.helper, typ="JWT")), "token_ongeldig")
 
 
 async def test_4_3_expired_token_is_rejected(doorstep, clock) -> None:
     clock.advance(timedelta(minutes=10))
-    is_unauthenticated(await doorstep.ask(a_jwt(doorstep.helper)), "token_verlopen")
+    assert_unauthenticated(await doorstep.ask(sign_access_token(doorstep.helper)), "token_verlopen")
 
 
 async def test_4_3_revoked_token_is_rejected_without_cache(doorstep, clock) -> None:
-    token = a_jwt(doorstep.helper)
+    token = sign_access_token(doorstep.helper)
     assert (await doorstep.ask(token)).status_code == 200
     async with unit_of_work(doorstep.database.sessions) as session:
         await revoke_token(session, doorstep.helper.id, clock.now())
-    is_unauthenticated(await doorstep.ask(token), "token_ingetrokken")
+    assert_unauthenticated(await doorstep.ask(token), "token_ingetrokken")
 
 
 def test_6_tls_termination_is_documented() -> None:

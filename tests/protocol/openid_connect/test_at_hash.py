@@ -10,22 +10,22 @@ from authlib.oidc.core import ImplicitIDToken
 from joserfc.errors import InvalidClaimError
 
 from machtiging.oauth.openid.released_claims import build_at_hash
-from tests.builders.black_box import claims_of
-from tests.builders.ciba import a_counter
-from tests.builders.openid import userinfo, verified, who_is_it
-from tests.builders.refresh_token_holder import a_holder
+from tests.builders.ciba import register_counter
+from tests.builders.flow import request_userinfo, start_login_flow, verify_jwt
+from tests.builders.messages import read_claims
+from tests.builders.tokens import make_refresh_token_holder
 
 
 async def check(oauth, tokens, access_token: str | None = None) -> None:
     """Verify at_hash with Authlib, as a required claim. Raises JoseError."""
-    header, told = await verified(oauth, tokens["id_token"])
+    header, told = await verify_jwt(oauth, tokens["id_token"])
     params = {"access_token": access_token or tokens["access_token"]}
     ImplicitIDToken(told, header, {}, params).validate_at_hash()
 
 
 @pytest.mark.parametrize("alg", ["RS256", "PS256", "ES256"])
 async def test_at_hash_matches_its_access_token_and_no_other(oauth, alg) -> None:
-    flow = await who_is_it(oauth, await oauth.reading_app(id_token_signed_response_alg=alg))
+    flow = await start_login_flow(oauth, await oauth.reading_app(id_token_signed_response_alg=alg))
     first, second = await flow.tokens(), await flow.tokens()
     await check(oauth, first)
     with pytest.raises(InvalidClaimError, match="at_hash"):
@@ -33,7 +33,7 @@ async def test_at_hash_matches_its_access_token_and_no_other(oauth, alg) -> None
 
 
 async def test_at_hash_after_refresh_matches_the_new_access_token(oauth) -> None:
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     tokens = await holder.refreshed()
     await check(oauth, tokens)
     with pytest.raises(InvalidClaimError, match="at_hash"):
@@ -41,7 +41,7 @@ async def test_at_hash_after_refresh_matches_the_new_access_token(oauth) -> None
 
 
 async def test_at_hash_in_ciba_id_token_matches(oauth) -> None:
-    counter = await a_counter(oauth)
+    counter = await register_counter(oauth)
     await check(oauth, await counter.tokens(await counter.start_request()))
 
 
@@ -53,7 +53,7 @@ async def test_at_hash_is_the_left_half_of_the_hash_of_the_algorithm() -> None:
 
 
 async def test_at_hash_is_absent_in_userinfo(oauth) -> None:
-    flow = await who_is_it(oauth)
+    flow = await start_login_flow(oauth)
     tokens = await flow.tokens()
-    assert "at_hash" in claims_of(tokens["id_token"])
-    assert "at_hash" not in (await userinfo(oauth, tokens["access_token"])).json()
+    assert "at_hash" in read_claims(tokens["id_token"])
+    assert "at_hash" not in (await request_userinfo(oauth, tokens["access_token"])).json()

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from tests.builders.black_box import claims_of
-from tests.builders.clients import detail
-from tests.builders.openid import claims, id_claims, userinfo, who_is_it
+from tests.builders.client import make_authorization_details
+from tests.builders.flow import dump_claims, request_userinfo, start_login_flow, verify_id_token
+from tests.builders.messages import read_claims
 
 
 @pytest.fixture
@@ -19,17 +19,19 @@ async def name(oauth):
 
 
 async def test_name_is_not_released_without_claims_request(oauth, name) -> None:
-    flow = await who_is_it(oauth)
+    flow = await start_login_flow(oauth)
     page = (await flow.authorize(await flow.pushed())).text
     assert "niet uw naam en niet uw BSN" in page
     tokens = await flow.tokens()
-    told = json.dumps(await id_claims(oauth, tokens)) + (await userinfo(oauth, tokens["access_token"])).text
+    told = (
+        json.dumps(await verify_id_token(oauth, tokens)) + (await request_userinfo(oauth, tokens["access_token"])).text
+    )
     assert name not in told
 
 
 async def test_consent_page_says_that_the_name_is_released(oauth, name) -> None:
-    flow = await who_is_it(oauth)
-    page = (await flow.authorize(await flow.pushed(claims=claims(userinfo={"name": None})))).text
+    flow = await start_login_flow(oauth)
+    page = (await flow.authorize(await flow.pushed(claims=dump_claims(userinfo={"name": None})))).text
     assert f"uw naam: {name}" in page
     assert "Niet uw BSN" in page
     assert "niet uw naam" not in page
@@ -37,61 +39,61 @@ async def test_consent_page_says_that_the_name_is_released(oauth, name) -> None:
 
 @pytest.mark.parametrize("place", ["id_token", "userinfo"])
 async def test_name_is_released_only_where_requested(oauth, name, place) -> None:
-    flow = await who_is_it(oauth)
-    tokens = await flow.tokens(claims=claims(**{place: {"name": {"essential": True}}}))
+    flow = await start_login_flow(oauth)
+    tokens = await flow.tokens(claims=dump_claims(**{place: {"name": {"essential": True}}}))
     found = {
-        "id_token": (await id_claims(oauth, tokens)).get("name"),
-        "userinfo": (await userinfo(oauth, tokens["access_token"])).json().get("name"),
+        "id_token": (await verify_id_token(oauth, tokens)).get("name"),
+        "userinfo": (await request_userinfo(oauth, tokens["access_token"])).json().get("name"),
     }
     assert found == {"id_token": None, "userinfo": None} | {place: name}
-    assert "name" not in claims_of(tokens["access_token"])
+    assert "name" not in read_claims(tokens["access_token"])
 
 
 async def test_name_under_machtiging_is_that_of_the_gemachtigde(oauth, name) -> None:
     flow = await oauth.flow()
-    told = await id_claims(oauth, await flow.tokens(claims=claims(id_token={"name": None})))
+    told = await verify_id_token(oauth, await flow.tokens(claims=dump_claims(id_token={"name": None})))
     assert told["name"] == name
     assert told["represents"].keys() == {"iss", "sub", "sub_id_type"}
 
 
 async def test_claims_not_released_are_ignored_even_if_essential(oauth) -> None:
-    flow = await who_is_it(oauth)
+    flow = await start_login_flow(oauth)
     every = {name: {"essential": True} for name in ("bsn", "birthdate", "email", "kvk", "roles", "amr", "address", "x")}
-    asked = claims(id_token=every, userinfo=every, iets_anders={"x": 1})
+    asked = dump_claims(id_token=every, userinfo=every, iets_anders={"x": 1})
     tokens = await flow.tokens(claims=asked)
-    assert not (await id_claims(oauth, tokens)).keys() & every.keys()
-    told = await userinfo(oauth, tokens["access_token"])
+    assert not (await verify_id_token(oauth, tokens)).keys() & every.keys()
+    told = await request_userinfo(oauth, tokens["access_token"])
     assert not told.json().keys() & every.keys()
     assert "999990020" not in told.text
 
 
 async def test_name_with_requested_value_is_not_confirmed(oauth, name) -> None:
-    flow = await who_is_it(oauth)
+    flow = await start_login_flow(oauth)
     for rule in ({"value": name}, {"values": [name, "x"]}):
-        tokens = await flow.tokens(claims=claims(id_token={"name": rule}))
-        assert "name" not in await id_claims(oauth, tokens)
+        tokens = await flow.tokens(claims=dump_claims(id_token={"name": rule}))
+        assert "name" not in await verify_id_token(oauth, tokens)
 
 
 async def test_claims_request_cannot_overwrite_protocol_claims(oauth) -> None:
-    flow = await who_is_it(oauth)
+    flow = await start_login_flow(oauth)
     asked = {name: {"value": "kwaad"} for name in ("iss", "aud", "exp", "nonce", "sid", "represents")}
-    told = await id_claims(oauth, await flow.tokens(claims=claims(id_token=asked)))
+    told = await verify_id_token(oauth, await flow.tokens(claims=dump_claims(id_token=asked)))
     assert (told["iss"], told["nonce"], told["aud"]) == ("https://machtigen.test", flow.nonce, flow.app.client_id)
     assert "represents" not in told
 
 
 async def test_claims_request_without_openid_releases_nothing(oauth) -> None:
     flow = await oauth.flow()
-    tokens = await flow.tokens(scope=None, claims=claims(id_token={"name": None}, userinfo={"name": None}))
+    tokens = await flow.tokens(scope=None, claims=dump_claims(id_token={"name": None}, userinfo={"name": None}))
     assert "id_token" not in tokens
-    assert (await userinfo(oauth, tokens["access_token"])).status_code == 403
+    assert (await request_userinfo(oauth, tokens["access_token"])).status_code == 403
 
 
 async def test_name_is_not_released_after_consent_ended(oauth) -> None:
-    flow = await who_is_it(oauth)
-    tokens = await flow.tokens(claims=claims(userinfo={"name": None}))
+    flow = await start_login_flow(oauth)
+    tokens = await flow.tokens(claims=dump_claims(userinfo={"name": None}))
     await flow.app.post("/revoke", {"token": tokens["access_token"]})
-    assert (await userinfo(oauth, tokens["access_token"])).status_code == 401
+    assert (await request_userinfo(oauth, tokens["access_token"])).status_code == 401
 
 
 BAD = [
@@ -136,7 +138,7 @@ async def test_claims_parameter_with_odd_values_is_ignored(oauth) -> None:
 
 
 async def test_name_with_own_box_is_released(oauth, name) -> None:
-    flow = await who_is_it(oauth)
-    flow.asks = detail()
-    told = await id_claims(oauth, await flow.tokens(claims=claims(id_token={"name": None})))
+    flow = await start_login_flow(oauth)
+    flow.asks = make_authorization_details()
+    told = await verify_id_token(oauth, await flow.tokens(claims=dump_claims(id_token={"name": None})))
     assert told["name"] == name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.builders.openid import verified
+from tests.builders.flow import verify_jwt
 
 DOCUMENTS = ["openid-configuration", "oauth-authorization-server"]
 
@@ -16,7 +16,7 @@ async def document(oauth, name):
 @pytest.mark.parametrize("name", DOCUMENTS)
 async def test_signed_metadata_equals_plain_metadata(oauth, name) -> None:
     told = await document(oauth, name)
-    _, claims = await verified(oauth, told.pop("signed_metadata"))
+    _, claims = await verify_jwt(oauth, told.pop("signed_metadata"))
     assert claims.pop("iss") == claims["issuer"] == "https://machtigen.test"
     assert claims.pop("iat") <= oauth.clock.now().timestamp()
     assert claims == told

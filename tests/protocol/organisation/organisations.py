@@ -14,11 +14,11 @@ from machtiging.identity.people import Profile
 from machtiging.identity.rules import VerifiedLogin
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import detail
-from tests.builders.login import BROKER, LoginBrowser
-from tests.builders.oauth import Flow, OAuthWorld
-from tests.builders.refresh_token_holder import refreshing_app
-from tests.builders.sealing import seal_rows
+from tests.builders.client import make_authorization_details
+from tests.builders.database import seal_rows
+from tests.builders.flow import Flow, OAuthWorld
+from tests.builders.people import BROKER, LoginBrowser
+from tests.builders.tokens import register_refreshing_app
 
 KVK, OTHER_KVK = "90000001", "90000002"
 # The tables that inherit the organisation of the session; a meldcode keeps it for the request that follows.
@@ -49,7 +49,9 @@ async def logged_in_for(oauth: OAuthWorld, kvk: str | None) -> LoginBrowser:
 
 async def a_flow_for(oauth: OAuthWorld, kvk: str | None, machtiging: Machtiging) -> Flow:
     """The code flow of an app that may refresh, and of the son logged in for this organisation."""
-    return Flow(await refreshing_app(oauth), await logged_in_for(oauth, kvk), detail(machtiging.id))
+    return Flow(
+        await register_refreshing_app(oauth), await logged_in_for(oauth, kvk), make_authorization_details(machtiging.id)
+    )
 
 
 async def move(oauth: OAuthWorld, kvk: str | None, *tables: str) -> None:

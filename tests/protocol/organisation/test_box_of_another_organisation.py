@@ -12,7 +12,7 @@ from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.delegation.queries import load_machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotInForce
-from tests.builders.berichtenbox import HELPING
+from tests.builders.letters import HELPING
 from tests.protocol.organisation.organisations import move_rows
 
 LETTERS = f"{API_PREFIX}/berichten"

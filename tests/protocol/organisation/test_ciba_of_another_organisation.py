@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machtiging.oauth.ciba.meldcode import create_meldcode
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import detail
+from tests.builders.client import make_authorization_details
 from tests.protocol.organisation.organisations import (
     a_professional_machtiging,
     logged_in_for,
@@ -23,7 +23,9 @@ async def meldcode_for(counter, kvk):
 
 
 async def request_ciba(counter, kvk, machtiging):
-    response = await counter.asks(await meldcode_for(counter, kvk), authorization_details=detail(machtiging.id))
+    response = await counter.asks(
+        await meldcode_for(counter, kvk), authorization_details=make_authorization_details(machtiging.id)
+    )
     assert response.status_code == 200, response.text
     return response.json()["auth_req_id"]
 

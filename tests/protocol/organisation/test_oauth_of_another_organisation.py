@@ -6,11 +6,10 @@ import pytest
 
 from machtiging.oauth.grant_management.consents import list_consents
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.black_box import query_of
-from tests.builders.clients import detail
-from tests.builders.exchange import HUIS, Chain, exchanger_metadata
-from tests.builders.exchange import KEYS as SERVER_KEYS
-from tests.builders.oauth import Flow
+from tests.builders.client import make_authorization_details
+from tests.builders.flow import Flow
+from tests.builders.messages import read_query
+from tests.builders.tokens import HUIS, SERVICE_KEYS, ExchangeChain, make_exchanger_metadata
 from tests.protocol.organisation.organisations import (
     KEEPING,
     KVK,
@@ -40,7 +39,7 @@ async def test_consent_in_session_of_another_organisation_is_rejected(oauth, pai
     accepted_for, used_for = pair
     flow = await a_flow_for(oauth, used_for, await a_professional_machtiging(oauth, accepted_for))
     shown = await flow.authorize(await flow.pushed())
-    assert query_of(shown.headers["location"])["error"] == "invalid_authorization_details"
+    assert read_query(shown.headers["location"])["error"] == "invalid_authorization_details"
     assert await refusal_reasons(oauth, "grant:geweigerd") == [OTHER]
     assert await organisations(oauth, "oauth_grant") == set()
 
@@ -51,7 +50,7 @@ async def test_consent_after_login_for_another_organisation_is_rejected(oauth, p
     form = await flow.consent_form(await flow.pushed())
     await move(oauth, used_for, "login_session")
     back = await flow.press(form)
-    assert query_of(back.headers["location"])["error"] == "invalid_authorization_details"
+    assert read_query(back.headers["location"])["error"] == "invalid_authorization_details"
     assert await organisations(oauth, "oauth_grant") == set()
 
 
@@ -116,8 +115,8 @@ async def test_userinfo_under_consent_of_another_organisation_is_rejected(oauth,
 async def test_token_of_another_organisation_is_rejected_at_exchange(oauth, pair, moved) -> None:
     accepted_for, used_for = pair
     machtiging = await a_professional_machtiging(oauth, accepted_for)
-    chain = Chain(oauth, await oauth.reading_app(), machtiging)
-    service = await oauth.add(exchanger_metadata(), SERVER_KEYS)
+    chain = ExchangeChain(oauth, await oauth.reading_app(), machtiging)
+    service = await oauth.add(make_exchanger_metadata(), SERVICE_KEYS)
     await chain.server(client_name="Archief", resource="https://archief.voorbeeld.example/api")
     flow = await a_flow_for(oauth, accepted_for, machtiging)
     token = (await redeemed(flow, resource=HUIS))["access_token"]
@@ -141,5 +140,5 @@ async def test_consent_of_another_organisation_is_not_listed(oauth) -> None:
 
 
 async def test_consent_for_own_box_is_independent_of_organisation(oauth) -> None:
-    flow = Flow(await oauth.reading_app(), await logged_in_for(oauth, KVK), detail(None))
+    flow = Flow(await oauth.reading_app(), await logged_in_for(oauth, KVK), make_authorization_details(None))
     assert (await redeemed(flow))["access_token"]

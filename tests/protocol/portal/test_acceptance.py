@@ -6,9 +6,8 @@ from sqlalchemy import text
 from machtiging.kernel.birth_date import PartialDate
 from machtiging.kernel.bsn import Bsn
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.delegation import BORN, a_person
-from tests.builders.login import ISSUER
-from tests.builders.portal import ACCEPT, accept_with, fill_offer, give_code, make_offer
+from tests.builders.people import BORN, ISSUER, add_person
+from tests.builders.portal import ACCEPT, accept_code, enter_code, fill_offer, make_offer
 
 KVK = "90000001"
 ORGANISATION = f"namens organisatie met KvK-nummer {KVK}"
@@ -19,7 +18,7 @@ NOT_A_DAY = {"geboren_dag": "30", "geboren_maand": "2"}
 async def test_acceptance_page_shows_the_offer_before_anything_is_stored(portal):
     code = await make_offer(await portal.mother())
     son = await portal.son()
-    page = await give_code(son, code)
+    page = await enter_code(son, code)
     for part in ("Ans Voorbeeld", "post bijhouden", "Belastingdienst", "zorg en gezondheid", "bijlagen opslaan"):
         assert part in page.text
     assert "UWV" not in page.text
@@ -28,7 +27,7 @@ async def test_acceptance_page_shows_the_offer_before_anything_is_stored(portal)
 
 async def test_acceptance_shows_the_machtiging_to_both(portal):
     mother, son = await portal.mother(), await portal.son()
-    page = await accept_with(son, await make_offer(mother))
+    page = await accept_code(son, await make_offer(mother))
     assert "U heeft de machtiging aangenomen" in page.text
     assert "U mag post lezen van Ans Voorbeeld" in page.text
     assert "Bram Voorbeeld" in (await mother.open_page(ISSUER + "/machtigingen")).text
@@ -37,11 +36,11 @@ async def test_acceptance_shows_the_machtiging_to_both(portal):
 async def test_refusal_consumes_the_code(portal):
     mother, son = await portal.mother(), await portal.son()
     code = await make_offer(mother)
-    shown = await give_code(son, code)
+    shown = await enter_code(son, code)
     page = await son.submit_form(shown.find_form("/besluit"), {"besluit": "weigeren"})
     assert "U heeft de machtiging geweigerd" in page.text
-    assert "U heeft de machtiging geweigerd" in (await give_code(son, code)).text
-    await give_code(await portal.browser_of(portal.people.mother), code, expect=400)
+    assert "U heeft de machtiging geweigerd" in (await enter_code(son, code)).text
+    await enter_code(await portal.browser_of(portal.people.mother), code, expect=400)
     assert "Geweigerd" in (await mother.open_page(ISSUER + "/machtigingen")).text
 
 
@@ -52,7 +51,7 @@ async def test_refusal_consumes_the_code(portal):
 )
 async def test_enumeration_code_wrong_gets_the_uniform_error_page(portal, wrong):
     code = await make_offer(await portal.mother())
-    page = await give_code(await portal.son(), **{"code": code, "expect": 400, **wrong})
+    page = await enter_code(await portal.son(), **{"code": code, "expect": 400, **wrong})
     assert "Deze code werkt niet met wat u invulde" in page.text
     kept = page.find_form(ACCEPT).values
     assert (kept["code"], kept["geboren_dag"]) == (wrong.get("code", code), wrong.get("geboren_dag", str(BORN.day)))
@@ -77,12 +76,12 @@ async def test_enumeration_code_wrong_gets_the_uniform_error_page(portal, wrong)
 async def test_code_form_input_invalid_is_named_at_its_field_and_costs_no_try(portal, wrong, sentence):
     code = await make_offer(await portal.mother())
     son = await portal.son()
-    page = await give_code(son, **{"code": code, "expect": 400, **wrong})
+    page = await enter_code(son, **{"code": code, "expect": 400, **wrong})
     for _ in range(6):
         assert sentence in page.text
         page = await son.submit_form(page.find_form(ACCEPT), {}, expected_status=400)
     assert sentence in page.text
-    await give_code(son, code)
+    await enter_code(son, code)
 
 
 @pytest.mark.parametrize("part", ["dag", "maand", "jaar"])
@@ -90,8 +89,8 @@ async def test_birth_date_of_400_digits_is_rejected_at_its_field(portal, part):
     code = await make_offer(await portal.mother())
     son = await portal.son()
     huge = {f"geboren_{part}": "1" * 400}
-    assert "Deze datum bestaat niet." in (await give_code(son, code, expect=400, **huge)).text
-    decision = (await give_code(son, code)).find_form("/besluit")
+    assert "Deze datum bestaat niet." in (await enter_code(son, code, expect=400, **huge)).text
+    decision = (await enter_code(son, code)).find_form("/besluit")
     page = await son.submit_form(decision, {"besluit": "aannemen", **huge}, expected_status=400)
     assert "Deze datum bestaat niet." in page.text
 
@@ -99,22 +98,22 @@ async def test_birth_date_of_400_digits_is_rejected_at_its_field(portal, part):
 async def test_brute_force_code_sixth_try_returns_429(portal):
     code = await make_offer(await portal.mother())
     son = await portal.son()
-    page = await give_code(son, "00000-00000", expect=400)
+    page = await enter_code(son, "00000-00000", expect=400)
     for _ in range(4):
         page = await son.submit_form(page.find_form(ACCEPT), {}, expected_status=400)
-    page = await give_code(son, code, expect=429)
+    page = await enter_code(son, code, expect=429)
     assert "te vaak" in page.text
 
 
 async def test_acceptance_of_own_offer_returns_403(portal):
     mother = await portal.mother()
-    page = await give_code(mother, await make_offer(mother), expect=403)
+    page = await enter_code(mother, await make_offer(mother), expect=403)
     assert "U kunt uzelf niet machtigen" in page.text
 
 
 async def test_acceptance_for_an_organisation_by_private_person_returns_403(portal):
     mother, son = await portal.mother(), await portal.son()
-    page = await give_code(son, await make_offer(mother, soort="professional"), expect=403)
+    page = await enter_code(son, await make_offer(mother, soort="professional"), expect=403)
     [sentence] = [word for href, word in page.links if href == "#code"]
     assert sentence.startswith("Deze machtiging is voor een hulpverlener van een organisatie.")
     assert page.text.count(sentence) == 2
@@ -123,15 +122,15 @@ async def test_acceptance_for_an_organisation_by_private_person_returns_403(port
 
 async def test_acceptance_for_a_relative_by_employee_returns_403(portal):
     code = await make_offer(await portal.mother())
-    page = await give_code(await portal.browser_of(portal.people.son, kvk=KVK), code, expect=403)
+    page = await enter_code(await portal.browser_of(portal.people.son, kvk=KVK), code, expect=403)
     assert "Deze machtiging is voor familie of een bekende." in page.text
-    await accept_with(await portal.son(), code)
+    await accept_code(await portal.son(), code)
 
 
 async def test_acceptance_form_of_employee_session_in_private_session_is_rejected(portal):
     code = await make_offer(await portal.mother(), soort="professional")
     employee, son = await portal.browser_of(portal.people.son, kvk=KVK), await portal.son()
-    form = (await give_code(employee, code)).find_form("/besluit")
+    form = (await enter_code(employee, code)).find_form("/besluit")
     own = (await son.open_page(ISSUER + ACCEPT)).find_form(ACCEPT).values["csrf"]
     for decision in ("aannemen", "weigeren"):
         page = await son.submit_form(form, {"besluit": decision, "csrf": own}, expected_status=403)
@@ -141,7 +140,7 @@ async def test_acceptance_form_of_employee_session_in_private_session_is_rejecte
 async def test_acceptance_by_professional_shows_the_organisation_to_both(portal):
     mother, employee = await portal.mother(), await portal.browser_of(portal.people.son, kvk=KVK)
     code = await make_offer(mother, soort="professional")
-    shown = await give_code(employee, code)
+    shown = await enter_code(employee, code)
     assert ORGANISATION in shown.text
     page = await employee.submit_form(shown.find_form("/besluit"), {"besluit": "aannemen"})
     assert ORGANISATION in page.text
@@ -153,7 +152,7 @@ async def test_acceptance_by_professional_shows_the_organisation_to_both(portal)
 
 async def test_ended_machtiging_of_professional_is_shown_in_past_tense(portal):
     employee = await portal.browser_of(portal.people.son, kvk=KVK)
-    page = await accept_with(employee, await make_offer(await portal.mother(), soort="professional"))
+    page = await accept_code(employee, await make_offer(await portal.mother(), soort="professional"))
     assert f"U helpt {ORGANISATION}" in page.text
     page = await employee.submit_form(page.find_form("/teruggeven"), {})
     assert f"U hielp {ORGANISATION}" in page.text
@@ -161,7 +160,7 @@ async def test_ended_machtiging_of_professional_is_shown_in_past_tense(portal):
 
 async def test_machtiging_of_relative_shows_no_organisation(portal):
     mother, son = await portal.mother(), await portal.son()
-    page = await accept_with(son, await make_offer(mother))
+    page = await accept_code(son, await make_offer(mother))
     assert "KvK" not in page.text
     assert "KvK" not in (await mother.open_page(ISSUER + "/machtigingen")).text
 
@@ -169,29 +168,29 @@ async def test_machtiging_of_relative_shows_no_organisation(portal):
 async def test_decision_without_choice_is_rejected(portal):
     code = await make_offer(await portal.mother())
     son = await portal.son()
-    shown = await give_code(son, code)
+    shown = await enter_code(son, code)
     await son.submit_form(shown.find_form("/besluit"), {"besluit": "misschien"}, expected_status=400)
-    await accept_with(son, code)
+    await accept_code(son, code)
 
 
 async def test_csrf_decision_from_other_site_is_rejected(portal):
     code = await make_offer(await portal.mother())
     son = await portal.son()
-    form = (await give_code(son, code)).find_form("/besluit")
+    form = (await enter_code(son, code)).find_form("/besluit")
     cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in son.cookies[ISSUER].items())}
     for headers in ({"Origin": "https://boef.example"}, {"Sec-Fetch-Site": "cross-site", "Origin": ISSUER}, {}):
         data = form.values | {"besluit": "aannemen"}
         asked = {**cookie, **headers, "Accept": "text/html"}
         answer = await portal.http.post(ISSUER + form.action, data=data, headers=asked)
         assert answer.status_code == 403
-    await accept_with(son, code)
+    await accept_code(son, code)
 
 
 @pytest.mark.parametrize("paste", ["\u201c{}\u201d", "{}.", " {}\u200b", "\u202a{}\u202c"])
 async def test_code_pasted_with_odd_punctuation_is_accepted(portal, paste):
     code = await make_offer(await portal.mother())
     son = await portal.son()
-    page = await give_code(son, paste.format(code.replace("-", "\u2013")))
+    page = await enter_code(son, paste.format(code.replace("-", "\u2013")))
     accepted = await son.submit_form(page.find_form("/besluit"), {"besluit": "aannemen"})
     assert "U heeft de machtiging aangenomen" in accepted.text
 
@@ -199,12 +198,12 @@ async def test_code_pasted_with_odd_punctuation_is_accepted(portal, paste):
 async def test_code_used_again_by_same_helper_shows_the_machtiging_and_costs_no_try(portal, database):
     code = await make_offer(await portal.mother())
     son = await portal.son()
-    await accept_with(son, code)
+    await accept_code(son, code)
     for wrong in ({}, {"geboren_dag": ""}, {"geboren_jaar": "1950"}):
-        page = await give_code(son, code, **wrong)
+        page = await enter_code(son, code, **wrong)
         assert "U mag post lezen van Ans Voorbeeld" in page.text
     await son.submit_form(son.page.find_form("/teruggeven"), {})
-    page = await give_code(son, code)
+    page = await enter_code(son, code)
     assert "Teruggegeven" in page.text
     assert "U heeft de machtiging aangenomen" not in page.text
     async with database.sessions() as session:
@@ -214,10 +213,10 @@ async def test_code_used_again_by_same_helper_shows_the_machtiging_and_costs_no_
 async def test_code_page_without_tries_left_says_when_to_retry(portal):
     code = await make_offer(await portal.mother())
     son = await portal.son()
-    page = await give_code(son, "00000-00000", expect=400)
+    page = await enter_code(son, "00000-00000", expect=400)
     for _ in range(4):
         page = await son.submit_form(page.find_form(ACCEPT), {}, expected_status=400)
-    for told in (page, await give_code(son, code, expect=429)):
+    for told in (page, await enter_code(son, code, expect=429)):
         assert "U kunt het over 60 minuten weer proberen." in told.text
         assert "nieuwe code te maken" in told.text
 
@@ -225,7 +224,7 @@ async def test_code_page_without_tries_left_says_when_to_retry(portal):
 async def a_giver_with(portal, born):
     """A logged-in giver with this known birth date."""
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        giver = await a_person(session, Bsn("999990032"), "Nel Voorbeeld", born)
+        giver = await add_person(session, Bsn("999990032"), "Nel Voorbeeld", born)
     return await portal.browser_of(giver)
 
 
@@ -238,9 +237,9 @@ async def test_check_word_replaces_birth_date_of_giver_without_one(portal):
     assert "vult de code in en ook het controlewoord" in made.text
     empty = dict.fromkeys(BOXES, "")
     for answers in ({"woord": "bamoka"}, {"woord": word[:-1], **empty}, {}):
-        page = await give_code(son, code, expect=400, **answers)
+        page = await enter_code(son, code, expect=400, **answers)
         assert "Deze code werkt niet met wat u invulde" in page.text
-    page = await give_code(son, code, **{"woord": word.upper(), **empty})
+    page = await enter_code(son, code, **{"woord": word.upper(), **empty})
     assert "Nel Voorbeeld" in page.text
     await son.submit_form(page.find_form("/besluit"), {"besluit": "aannemen"})
     looked = (await mother.open_page(ISSUER + "/inzage")).text
@@ -251,6 +250,6 @@ async def test_check_word_replaces_birth_date_of_giver_without_one(portal):
 async def test_code_with_known_birth_year_only_is_accepted(portal):
     mother, son = await a_giver_with(portal, PartialDate(1950, None, None)), await portal.son()
     code = await make_offer(mother)
-    page = await give_code(son, code, geboren_dag="00", geboren_maand="", geboren_jaar="1950")
+    page = await enter_code(son, code, geboren_dag="00", geboren_maand="", geboren_jaar="1950")
     await son.submit_form(page.find_form("/besluit"), {"besluit": "aannemen"})
     assert "(gecontroleerd met alleen uw geboortejaar)" in (await mother.open_page(ISSUER + "/inzage")).text

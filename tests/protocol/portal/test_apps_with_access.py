@@ -7,16 +7,24 @@ from sqlalchemy import text
 
 from machtiging.delegation.pause import pause_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.exchange import HUIS, KEYS, server_metadata
-from tests.builders.login import ISSUER
-from tests.builders.refresh_token_holder import a_holder, given_for, oauth_in, one, refreshing_app
+from tests.builders.people import ISSUER
+from tests.builders.tokens import (
+    HUIS,
+    SERVICE_KEYS,
+    make_refresh_token_holder,
+    make_server_metadata,
+    one,
+    open_oauth_world,
+    register_refreshing_app,
+    set_grant_resource,
+)
 
 APPS = ISSUER + "/apps"
 
 
 @pytest.fixture
 async def oauth(portal):
-    made = oauth_in(portal)
+    made = open_oauth_world(portal)
     yield made
     await made.close()
 
@@ -33,8 +41,8 @@ async def test_apps_page_without_apps_says_so(portal):
 
 
 async def test_apps_page_shows_own_apps_and_those_of_her_helper(portal, oauth):
-    await a_holder(oauth, await refreshing_app(oauth, client_name="Brievenlezer"), own=True)
-    await a_holder(oauth, await refreshing_app(oauth, client_name="Zorgassistent"))
+    await make_refresh_token_holder(oauth, await register_refreshing_app(oauth, client_name="Brievenlezer"), own=True)
+    await make_refresh_token_holder(oauth, await register_refreshing_app(oauth, client_name="Zorgassistent"))
     own, helped = (await (await portal.mother()).open_page(APPS)).text.split("Apps waarmee een helper")
     assert "Brievenlezer" in own
     assert "Deze app kan bij uw eigen post" in own
@@ -45,26 +53,26 @@ async def test_apps_page_shows_own_apps_and_those_of_her_helper(portal, oauth):
 
 
 async def test_apps_page_names_the_resource_to_both(portal, oauth):
-    await oauth.add(server_metadata(), KEYS)
-    await given_for(await a_holder(oauth), HUIS)
+    await oauth.add(make_server_metadata(), SERVICE_KEYS)
+    await set_grant_resource(await make_refresh_token_holder(oauth), HUIS)
     for person in (await portal.mother(), await portal.son()):
         told = (await person.open_page(APPS)).text
         assert f"Bij wie: Huisdienst ({HUIS})" in told
 
 
 async def test_apps_page_names_unregistered_resource_by_its_address(portal, oauth):
-    await given_for(await a_holder(oauth, own=True), HUIS)
+    await set_grant_resource(await make_refresh_token_holder(oauth, own=True), HUIS)
     assert f"Bij wie: {HUIS}" in (await (await portal.mother()).open_page(APPS)).text
 
 
 async def test_apps_page_for_own_berichtenbox_names_no_resource(portal, oauth):
-    await a_holder(oauth, own=True)
+    await make_refresh_token_holder(oauth, own=True)
     assert "Bij wie" not in (await (await portal.mother()).open_page(APPS)).text
 
 
 async def test_apps_page_of_helper_hides_her_own_apps(portal, oauth):
-    await a_holder(oauth, await refreshing_app(oauth, client_name="Brievenlezer"), own=True)
-    await a_holder(oauth, await refreshing_app(oauth, client_name="Zorgassistent"))
+    await make_refresh_token_holder(oauth, await register_refreshing_app(oauth, client_name="Brievenlezer"), own=True)
+    await make_refresh_token_holder(oauth, await register_refreshing_app(oauth, client_name="Zorgassistent"))
     own, helped = (await (await portal.son()).open_page(APPS)).text.split("Apps waarmee een helper")
     assert "Met deze app leest u post van" in own
     assert "Zorgassistent" in own
@@ -73,7 +81,7 @@ async def test_apps_page_of_helper_hides_her_own_apps(portal, oauth):
 
 @pytest.mark.parametrize("who", ["mother", "son"])
 async def test_app_stopped_by_giver_or_helper_loses_access_at_once(portal, oauth, who):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     assert await holder.active(holder.access)
     told = await stop(await getattr(portal, who)(), holder)
     assert "U heeft de toegang gestopt" in told.text
@@ -92,7 +100,7 @@ async def test_app_stopped_by_giver_or_helper_loses_access_at_once(portal, oauth
     ],
 )
 async def test_app_stopped_is_journalled_and_both_are_notified(portal, oauth, who, capacity, kinds):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     await stop(await getattr(portal, who)(), holder)
     [line] = await oauth.lines("grant:beeindigd")
     assert (line.actor_id, line.capacity, line.reason) == (
@@ -107,7 +115,7 @@ async def test_app_stopped_is_journalled_and_both_are_notified(portal, oauth, wh
 
 
 async def test_app_stop_page_asks_for_confirmation(portal, oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     asked = await (await portal.mother()).open_page(f"{APPS}/{holder.grant_id}/stoppen")
     assert "blijft gelden" in asked.text
     assert "opnieuw toegang geven" in asked.text
@@ -116,7 +124,7 @@ async def test_app_stop_page_asks_for_confirmation(portal, oauth):
 
 
 async def test_app_stopped_twice_is_notified_once(portal, oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     browser = await portal.mother()
     form = (await browser.open_page(f"{APPS}/{holder.grant_id}/stoppen")).find_form("/stoppen")
     await browser.submit_form(form, {})
@@ -128,7 +136,7 @@ async def test_app_stopped_twice_is_notified_once(portal, oauth):
 
 
 async def test_csrf_app_stop_without_token_is_rejected(portal, oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     browser = await portal.mother()
     form = (await browser.open_page(f"{APPS}/{holder.grant_id}/stoppen")).find_form("/stoppen")
     await browser.submit_form(form, {"csrf": "x"}, expected_status=403)
@@ -136,7 +144,7 @@ async def test_csrf_app_stop_without_token_is_rejected(portal, oauth):
 
 
 async def test_idor_app_stop_of_another_person_looks_like_unknown_consent(portal, oauth):
-    holder = await a_holder(oauth, own=True)
+    holder = await make_refresh_token_holder(oauth, own=True)
     browser = await portal.son()
     answers = []
     for consent in (holder.grant_id, uuid4()):
@@ -156,7 +164,7 @@ async def test_apps_page_without_session_redirects_to_login(portal):
 
 
 async def test_apps_page_hides_expired_consents(portal, oauth):
-    first = await a_holder(oauth, own=True)
+    first = await make_refresh_token_holder(oauth, own=True)
     assert "Leesapp" in (await (await portal.mother()).open_page(APPS)).text
     oauth.later(hours=6)
     assert "Leesapp" not in (await (await portal.mother()).open_page(APPS)).text
@@ -164,26 +172,26 @@ async def test_apps_page_hides_expired_consents(portal, oauth):
 
 
 async def test_apps_page_shows_the_longest_refreshable_expiry(portal, oauth):
-    await a_holder(oauth, own=True)
+    await make_refresh_token_holder(oauth, own=True)
     assert "Geldt tot 24 november 2026 om 13:00 uur" in (await (await portal.mother()).open_page(APPS)).text
 
 
 async def test_app_without_refresh_token_is_listed_until_token_expiry(portal, oauth):
-    await a_holder(oauth, await oauth.reading_app(client_name="Kortelezer"), own=True)
+    await make_refresh_token_holder(oauth, await oauth.reading_app(client_name="Kortelezer"), own=True)
     assert "Kortelezer" in (await (await portal.mother()).open_page(APPS)).text
     oauth.later(minutes=16)
     assert "Kortelezer" not in (await (await portal.mother()).open_page(APPS)).text
 
 
 async def test_apps_page_tells_that_the_machtiging_is_paused(portal, oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     await holder.change(pause_machtiging)
     for person in (await portal.mother(), await portal.son()):
         assert "De machtiging staat stil. De app kan er nu niet bij." in (await person.open_page(APPS)).text
 
 
 async def test_machtiging_revoked_hides_the_app_of_the_helper(portal, oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     browser = await portal.mother()
     form = (await browser.open_page(f"{ISSUER}/machtigingen/{holder.machtiging.id}/intrekken")).find_form("/intrekken")
     await browser.submit_form(form, {})
@@ -193,7 +201,7 @@ async def test_machtiging_revoked_hides_the_app_of_the_helper(portal, oauth):
 
 
 async def test_app_name_is_escaped(portal, oauth):
-    await a_holder(oauth, await refreshing_app(oauth, client_name="Lees & Co"), own=True)
+    await make_refresh_token_holder(oauth, await register_refreshing_app(oauth, client_name="Lees & Co"), own=True)
     assert "Lees &amp; Co" in (await portal.http.get(APPS, headers=await cookies(portal))).text
 
 

@@ -8,18 +8,18 @@ import pytest
 
 from machtiging.oauth.grant_management.consents import list_consents
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.ciba import CibaCounter, a_counter
-from tests.builders.clients import detail
-from tests.builders.login import ISSUER
-from tests.builders.refresh_token_holder import oauth_in
+from tests.builders.ciba import CibaCounter, register_counter
+from tests.builders.client import make_authorization_details
+from tests.builders.people import ISSUER
+from tests.builders.tokens import open_oauth_world
 
 APPS = ISSUER + "/apps"
 
 
 @pytest.fixture
 async def counter(portal):
-    oauth = oauth_in(portal)
-    yield await a_counter(oauth)
+    oauth = open_oauth_world(portal)
+    yield await register_counter(oauth)
     await oauth.close()
 
 
@@ -53,7 +53,7 @@ async def test_ciba_consent_ended_before_poll_issues_no_token(portal, counter) -
 async def test_ciba_consent_of_helper_is_listed_for_both(portal, counter) -> None:
     held = await counter.oauth.machtiging()
     code = await counter.meldcode(counter.son)
-    await agreed(counter, await portal.son(), code=code, authorization_details=detail(held.id))
+    await agreed(counter, await portal.son(), code=code, authorization_details=make_authorization_details(held.id))
     for person in (portal.people.mother, portal.people.son):
         [consent] = await consents_of(portal, person)
         assert (consent.app, consent.machtiging.id) == ("Bibliotheek Oost", held.id)

@@ -5,8 +5,8 @@ import asyncio
 from sqlalchemy import text
 
 from machtiging.cli.demo.html import parse_page
-from tests.builders.login import ISSUER
-from tests.builders.portal import OFFER, accept_with, fill_offer, give_code, make_offer
+from tests.builders.people import ISSUER
+from tests.builders.portal import OFFER, accept_code, enter_code, fill_offer, make_offer
 
 NEW = "/nieuwe-code"
 
@@ -46,8 +46,8 @@ async def test_code_renewal_shows_new_code_and_invalidates_the_old(portal):
     [code] = shown.codes
     assert "De oude code werkt niet meer" in shown.text
     assert "post bijhouden" in shown.text
-    await give_code(await portal.son(), old, expect=400)
-    await accept_with(await portal.son(), code)
+    await enter_code(await portal.son(), old, expect=400)
+    await accept_code(await portal.son(), code)
 
 
 async def test_code_renewal_after_double_click_on_offer_works(portal, database):
@@ -58,8 +58,8 @@ async def test_code_renewal_after_double_click_on_offer_works(portal, database):
     assert "twee keer geklikt" in again.text
     mother.url = ISSUER + OFFER
     [code] = (await mother.submit_form(again.find_form(NEW), {})).codes
-    await give_code(await portal.son(), made.codes[0], expect=400)
-    await accept_with(await portal.son(), code)
+    await enter_code(await portal.son(), made.codes[0], expect=400)
+    await accept_code(await portal.son(), code)
 
 
 async def test_code_renewal_double_click_creates_one_code(portal, database):
@@ -68,15 +68,15 @@ async def test_code_renewal_double_click_creates_one_code(portal, database):
     assert (answer.status_code, again.codes) == (409, [])
     assert "Er is al een nieuwe code" in again.text
     assert await codes_in(database) == 2
-    await give_code(await portal.son(), made.codes[0])
+    await enter_code(await portal.son(), made.codes[0])
     [code] = (await mother.submit_form(again.find_form(NEW), {})).codes
-    await accept_with(await portal.son(), code)
+    await accept_code(await portal.son(), code)
 
 
 async def test_code_renewal_after_acceptance_is_rejected(portal, database):
     mother, address, code = await offered(portal)
     old = mother.page.find_form(NEW)
-    await accept_with(await portal.son(), code)
+    await accept_code(await portal.son(), code)
     assert not has_button(await mother.open_page(address))
     page = await mother.submit_form(old, {}, expected_status=409)
     assert "al aangenomen" in page.text
@@ -113,14 +113,14 @@ async def test_idor_code_renewal_by_another_person_looks_like_unknown_offer(port
     nothing = await son.submit_form(hers, {"csrf": mine}, expected_status=404)
     assert theirs.text.split("Noem dan")[0] == nothing.text.split("Noem dan")[0]
     assert await codes_in(database) == 1
-    await give_code(son, code)
+    await enter_code(son, code)
 
 
 async def test_csrf_code_renewal_without_token_is_rejected(portal, database):
     mother, _, code = await offered(portal)
     await mother.submit_form(mother.page.find_form(NEW), {"csrf": ""}, expected_status=403)
     assert await codes_in(database) == 1
-    await give_code(await portal.son(), code)
+    await enter_code(await portal.son(), code)
 
 
 async def test_code_renewal_with_invalid_code_id_is_rejected(portal, database):
@@ -138,7 +138,7 @@ async def test_code_renewal_by_get_changes_nothing(portal, database):
     for method in ("GET", "HEAD", "PUT", "DELETE"):
         await portal.http.request(method, address + NEW, headers=cookie)
     assert await codes_in(database) == 1
-    await give_code(await portal.son(), code)
+    await enter_code(await portal.son(), code)
 
 
 async def test_offer_page_shows_code_expiry_and_not_the_code(portal, database):
@@ -153,7 +153,7 @@ async def test_offer_page_shows_code_expiry_and_not_the_code(portal, database):
 async def test_double_click_on_acceptance_redirects_like_the_first(portal):
     code = await make_offer(await portal.mother())
     son = await portal.son()
-    decision = (await give_code(son, code)).find_form("/besluit")
+    decision = (await enter_code(son, code)).find_form("/besluit")
     answers = await twice(portal, son, decision, {"besluit": "aannemen"})
     assert [answer.status_code for answer, _ in answers] == [303, 303]
     first, second = [answer.headers["location"] for answer, _ in answers]
@@ -165,7 +165,7 @@ async def test_stale_refusal_form_after_acceptance_is_rejected(portal):
     mother = await portal.mother()
     code = await make_offer(mother)
     son = await portal.son()
-    decision = (await give_code(son, code)).find_form("/besluit")
+    decision = (await enter_code(son, code)).find_form("/besluit")
     await son.submit_form(decision, {"besluit": "aannemen"})
     page = await son.submit_form(decision, {"besluit": "weigeren"})
     assert "U mag post lezen van Ans Voorbeeld" in page.text
@@ -176,7 +176,7 @@ async def test_stale_refusal_form_after_acceptance_is_rejected(portal):
 async def test_enumeration_used_code_by_another_helper_gets_the_uniform_error(portal):
     code = await make_offer(await portal.mother())
     son, mother = await portal.son(), await portal.mother()
-    decision = (await give_code(son, code)).find_form("/besluit")
+    decision = (await enter_code(son, code)).find_form("/besluit")
     await son.submit_form(decision, {"besluit": "aannemen"})
     mine = (await mother.open_page(ISSUER + "/machtigingen/aannemen")).find_form("/aannemen").values["csrf"]
     page = await mother.submit_form(decision, {"besluit": "aannemen", "csrf": mine}, expected_status=400)

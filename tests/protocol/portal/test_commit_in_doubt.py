@@ -16,8 +16,8 @@ from machtiging.identity import session as sessions
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
-from tests.builders.login import ISSUER
-from tests.builders.portal import accept_with, make_offer
+from tests.builders.people import ISSUER
+from tests.builders.portal import accept_code, make_offer
 from tests.protocol.portal.commit_cutter import commit_cutter
 
 UNKNOWN = "Wij weten niet of dit is gelukt"
@@ -47,7 +47,7 @@ async def cut(portal, database):
 
 async def an_active_machtiging(portal):
     browser, helper = await portal.mother(), await portal.son()
-    await accept_with(helper, await make_offer(browser))
+    await accept_code(helper, await make_offer(browser))
     where = helper.url.removeprefix(ISSUER).partition("?")[0]
     return browser, where, await browser.open_page(ISSUER + where + "/intrekken")
 

@@ -10,8 +10,8 @@ from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.oauth.register_client import register_client
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import code_client
-from tests.builders.login import ISSUER
+from tests.builders.client import make_app_metadata
+from tests.builders.people import ISSUER
 
 CONSENT = """
 INSERT INTO oauth_grant (id, client_id, person_id, authorization_details, scope, assurance,
@@ -21,9 +21,9 @@ VALUES (:id, :client, :who, '[]', 'openid', 'substantieel', :at, :at)
 
 
 async def an_app(session, at) -> str:
-    return (await register_client(session, code_client(None, client_name="Leesapp van Voorbeeld"), oin=None, at=at))[
-        "client_id"
-    ]
+    return (
+        await register_client(session, make_app_metadata(None, client_name="Leesapp van Voorbeeld"), oin=None, at=at)
+    )["client_id"]
 
 
 async def a_consent_that_ends(portal, ending) -> str:

@@ -6,9 +6,9 @@ from sqlalchemy import text
 from machtiging.kernel.ids import uuid7
 from machtiging.oauth.register_client import register_client
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.audit import AS_WRITTEN
-from tests.builders.clients import code_client
-from tests.builders.login import ISSUER
+from tests.builders.client import make_app_metadata
+from tests.builders.people import ISSUER
+from tests.builders.rows import AS_WRITTEN
 
 CONSENT = """
 INSERT INTO oauth_grant (id, client_id, person_id, machtiging_id, authorization_details, scope, assurance,
@@ -23,7 +23,7 @@ async def a_consent(portal):
     held = await portal.world.accept(offered.code)
     at = portal.clock.now()
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        client = (await register_client(session, code_client(None), oin=None, at=at))["client_id"]
+        client = (await register_client(session, make_app_metadata(None), oin=None, at=at))["client_id"]
         facts = {"id": uuid7(), "client": client, "son": portal.people.son, "held": held.id, "at": at}
         await session.execute(text(CONSENT), facts)
     return held, client

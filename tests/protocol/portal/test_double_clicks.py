@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from machtiging.identity.session import SESSION_COOKIE
-from tests.builders.login import ISSUER
-from tests.builders.portal import ACCEPT, OFFER, accept_with, fill_offer, give_code, make_offer
+from tests.builders.people import ISSUER
+from tests.builders.portal import ACCEPT, OFFER, accept_code, enter_code, fill_offer, make_offer
 
 
 async def _offered(portal):
@@ -20,7 +20,7 @@ async def _offered(portal):
 
 async def _accepted(portal):
     giver, helper = await portal.mother(), await portal.son()
-    await accept_with(helper, await make_offer(giver))
+    await accept_code(helper, await make_offer(giver))
     return giver, helper, urlsplit(helper.url).path
 
 
@@ -51,7 +51,7 @@ async def give_back(portal):
 
 async def accept(portal):
     helper = await portal.son()
-    shown = await give_code(helper, await make_offer(await portal.mother()))
+    shown = await enter_code(helper, await make_offer(await portal.mother()))
     return helper, shown.find_form("/besluit"), {"besluit": "aannemen"}
 
 

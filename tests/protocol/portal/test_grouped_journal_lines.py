@@ -16,7 +16,7 @@ from machtiging.audit.journal import NewJournalLine, record
 from machtiging.audit.line_groups import load_line_groups
 from machtiging.audit.queries import JournalCursor, load_lines_for_person
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.login import ISSUER
+from tests.builders.people import ISSUER
 
 LIST, READ = JournalAct.BERICHT_LIJST, JournalAct.BERICHT_LEZEN
 

@@ -19,8 +19,8 @@ from machtiging.identity import session as sessions
 from machtiging.identity.session_end import end_all_sessions, expire_session_batch
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.architecture.test_doors import doors_of
-from tests.builders.login import ISSUER
-from tests.builders.portal import ACCEPT, OFFER, accept_with, give_code, good_offer, make_offer, the_assembled
+from tests.builders.people import ISSUER
+from tests.builders.portal import ACCEPT, OFFER, accept_code, assemble_service, enter_code, make_offer, make_offer_form
 
 AWAY = "U was te lang weg. Er is niets veranderd."
 BACK = "U bent weer ingelogd."
@@ -56,7 +56,7 @@ PAGE_OF = {
 
 
 def posted_routes():
-    routes = [context.route for context in iter_route_contexts(the_assembled().routes)]
+    routes = [context.route for context in iter_route_contexts(assemble_service().routes)]
     return [route for route in routes if isinstance(route, APIRoute) and "POST" in (route.methods or ())]
 
 
@@ -333,7 +333,7 @@ async def test_kept_forms_of_two_tabs_are_given_back_on_their_own_page(portal):
 async def test_kept_offer_form_is_given_back_complete_and_unsent(portal):
     browser = await portal.mother()
     form = (await browser.open_page(ISSUER + OFFER)).find_form(OFFER)
-    answers = good_offer(
+    answers = make_offer_form(
         doel="<b>Post</b> & meer", uitgesloten=[], gevoelig="gevoelig", duur="eigen", einde_dag="3", einde_jaar="20"
     )
     await _idle(portal, browser)
@@ -349,7 +349,7 @@ async def test_kept_offer_form_is_given_back_complete_and_unsent(portal):
 async def test_kept_offer_check_page_keeps_its_idempotency_key(portal):
     browser = await portal.mother()
     form = (await browser.open_page(ISSUER + OFFER)).find_form(OFFER)
-    check = await press(browser, OFFER, {"csrf": form.values["csrf"], **good_offer()}, expect=200)
+    check = await press(browser, OFFER, {"csrf": form.values["csrf"], **make_offer_form()}, expect=200)
     await _idle(portal, browser)
     await browser.submit_form(check.find_form(OFFER), {"akkoord": "ja"}, expected_status=401)
     await log_in(portal, browser, portal.people.mother)
@@ -368,7 +368,7 @@ async def test_kept_offer_check_page_keeps_its_idempotency_key(portal):
 async def test_kept_code_and_birth_date_are_given_back_at_both_steps(portal):
     code = await make_offer(await portal.mother())
     browser = await portal.son()
-    shown = await give_code(browser, code)
+    shown = await enter_code(browser, code)
     await _idle(portal, browser)
     await browser.submit_form(shown.find_form("/besluit"), {"besluit": "aannemen"}, expected_status=401)
     await log_in(portal, browser, portal.people.son)
@@ -385,7 +385,7 @@ async def test_kept_code_and_birth_date_are_given_back_at_both_steps(portal):
 @pytest.mark.parametrize("deed", ["intrekken", "pauzeren"])
 async def test_kept_machtiging_button_is_given_back_and_has_changed_nothing(portal, deed):
     browser, helper = await portal.mother(), await portal.son()
-    await accept_with(helper, await make_offer(browser))
+    await accept_code(helper, await make_offer(browser))
     where = urlsplit(helper.url).path
     page = await browser.open_page(ISSUER + where + ("/intrekken" if deed == "intrekken" else ""))
     await _idle(portal, browser)

@@ -2,15 +2,15 @@
 
 import pytest
 
-from tests.builders.login import ISSUER
-from tests.builders.portal import accept_with, make_offer
+from tests.builders.people import ISSUER
+from tests.builders.portal import accept_code, make_offer
 
 CHANGES = ["intrekken", "pauzeren", "hervatten", "teruggeven"]
 
 
 async def an_accepted_one(portal):
     mother, son = await portal.mother(), await portal.son()
-    await accept_with(son, await make_offer(mother))
+    await accept_code(son, await make_offer(mother))
     return mother, son, son.url.split("?")[0]
 
 
@@ -80,11 +80,11 @@ async def test_machtiging_change_of_giver_by_helper_returns_404(portal):
 async def test_idor_machtiging_of_another_looks_like_unknown(portal):
     from machtiging.kernel.bsn import Bsn
     from machtiging.storage.unit_of_work import unit_of_work
-    from tests.builders.delegation import a_person
+    from tests.builders.people import add_person
 
     _, _, address = await an_accepted_one(portal)
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        stranger = await a_person(session, Bsn("999990044"))
+        stranger = await add_person(session, Bsn("999990044"))
     browser = await portal.browser_of(stranger)
     theirs = await browser.open_page(address, expected_status=404)
     nothing = await browser.open_page(address[:-12] + "0" * 12, expected_status=404)

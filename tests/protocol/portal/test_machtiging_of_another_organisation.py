@@ -10,8 +10,8 @@ from machtiging.delegation.acceptance import CodeHolder
 from machtiging.delegation.rules import Capacity
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.login import ISSUER
-from tests.builders.refresh_token_holder import a_holder, oauth_in, refreshing_app
+from tests.builders.people import ISSUER
+from tests.builders.tokens import make_refresh_token_holder, open_oauth_world, register_refreshing_app
 
 KVK, OTHER_KVK = "90000001", "90000002"
 LIST = ISSUER + "/machtigingen"
@@ -64,8 +64,10 @@ async def test_machtiging_is_given_back_by_former_employee(portal):
 
 
 async def test_app_under_machtiging_of_another_organisation_is_listed_without_its_content(portal):
-    oauth = oauth_in(portal)
-    await a_holder(oauth, await refreshing_app(oauth, client_name="Zorgassistent"), await accepted(portal, KVK))
+    oauth = open_oauth_world(portal)
+    await make_refresh_token_holder(
+        oauth, await register_refreshing_app(oauth, client_name="Zorgassistent"), await accepted(portal, KVK)
+    )
     async with unit_of_work(oauth.sessions) as session:
         for table in ("oauth_grant", "refresh_token", "issued_token"):
             await session.execute(text(f"UPDATE {table} SET organisation_kvk = :kvk"), {"kvk": KVK})

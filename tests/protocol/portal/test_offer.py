@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.cli.demo.html import parse_page
-from tests.builders.login import ISSUER
-from tests.builders.portal import OFFER, fill_offer, give_code, make_offer, open_offer
+from tests.builders.people import ISSUER
+from tests.builders.portal import OFFER, enter_code, fill_offer, make_offer, open_offer
 
 
 async def offers_in(database) -> int:
@@ -93,7 +93,7 @@ async def test_concurrent_offers_with_one_key_create_one_offer(portal, database)
     assert "één keer" in again.text
     assert "/machtigingen" in [href for href, word in again.links if "machtigingen" in word]
     assert made.codes[0] not in again.text
-    await give_code(await portal.son(), made.codes[0])
+    await enter_code(await portal.son(), made.codes[0])
 
 
 async def test_offer_key_reused_later_creates_nothing(portal, database):

@@ -7,13 +7,13 @@ from machtiging.audit.journal import OPERATOR, NewJournalLine, record
 from machtiging.identity.rules import SessionEndReason
 from machtiging.oauth.grant_management.operator_session_end import SessionEndOrder, end_sessions_for_person
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.login import ISSUER
-from tests.builders.refresh_token_holder import a_holder, oauth_in, refreshing_app
+from tests.builders.people import ISSUER
+from tests.builders.tokens import make_refresh_token_holder, open_oauth_world, register_refreshing_app
 
 
 async def test_operator_lookup_and_logout_are_shown_in_the_overview(portal) -> None:
-    oauth = oauth_in(portal)
-    await a_holder(oauth, await refreshing_app(oauth, client_name="Brievenlezer"), own=True)
+    oauth = open_oauth_world(portal)
+    await make_refresh_token_holder(oauth, await register_refreshing_app(oauth, client_name="Brievenlezer"), own=True)
     her, at = portal.people.mother, portal.clock.now()
     async with unit_of_work(portal.app.state.services.sessions) as session:
         looked = NewJournalLine(

@@ -8,8 +8,8 @@ from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.portal.access_history import PAGE_SIZE
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.login import ISSUER
-from tests.builders.portal import accept_with, make_offer
+from tests.builders.people import ISSUER
+from tests.builders.portal import accept_code, make_offer
 
 
 async def journalled(portal, count, **members):
@@ -42,7 +42,7 @@ async def test_overview_addresses_own_acts_as_u(portal):
 
 async def test_overview_links_to_the_machtiging(portal):
     mother, son = await portal.mother(), await portal.son()
-    await accept_with(son, await make_offer(mother))
+    await accept_code(son, await make_offer(mother))
     path = son.url.split("?")[0].removeprefix(ISSUER)
     page = await mother.open_page(ISSUER + "/inzage")
     assert (path, "post bijhouden") in page.links

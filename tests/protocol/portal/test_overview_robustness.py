@@ -16,8 +16,7 @@ from machtiging.audit.acts import JournalAct
 from machtiging.audit.queries import load_lines_for_machtiging, load_lines_for_person
 from machtiging.portal.access_history import PAGE_SIZE
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.delegation import a_person_without_bsn
-from tests.builders.login import ISSUER
+from tests.builders.people import ISSUER, add_person_without_bsn
 
 # each drawn line is inserted in both journal tables, so that both readers are tested
 LINES = 4
@@ -105,7 +104,7 @@ async def driver(database):
 @given(data=st.data())
 async def test_overview_with_any_admitted_line_renders(portal, driver, data):
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        reader = await a_person_without_bsn(session, str(uuid4()), None)
+        reader = await add_person_without_bsn(session, str(uuid4()), None)
     found = data.draw(st.lists(lines(replace(portal.people, mother=reader)), min_size=1, max_size=LINES))
     await fill_journal(driver, reader, found)
     await (await portal.browser_of(reader)).open_page(ISSUER + "/inzage")  # raises when the answer is not 200

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.texts import NotificationKind
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.login import ISSUER
+from tests.builders.people import ISSUER
 
 PAGE = ISSUER + "/meldingen"
 FACTS = {"machtiging_id": "x", "begins_on": "2026-11-23", "ends_on": "2027-02-21"}

@@ -9,8 +9,8 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from machtiging.web.pages import PAGE_PREFIXES
 from tests.architecture.test_doors import doors_of
-from tests.builders.login import ISSUER
-from tests.builders.portal import OFFER, make_offer, the_assembled
+from tests.builders.people import ISSUER
+from tests.builders.portal import OFFER, assemble_service, make_offer
 
 SOME_ID = "018f0000-0000-7000-8000-000000000001"
 HTML = {"Accept": "text/html"}
@@ -21,7 +21,7 @@ async def get(portal, path: str, *, method: str = "GET", **headers: str):
 
 
 def page_paths():
-    routes = [context.route for context in iter_route_contexts(the_assembled().routes)]
+    routes = [context.route for context in iter_route_contexts(assemble_service().routes)]
     pages = [r for r in routes if isinstance(r, APIRoute) and "GET" in (r.methods or ()) and not r.include_in_schema]
     return sorted(r.path for r in pages if doors_of(r.dependant) == ["Citizen"])
 

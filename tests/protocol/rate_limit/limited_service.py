@@ -13,9 +13,9 @@ from machtiging.identity.rules import VerifiedLogin
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import PersonId
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.berichtenbox import BerichtenboxWorld
-from tests.builders.login import BROKER
-from tests.builders.real_server import an_assembled_world
+from tests.builders.letters import BerichtenboxWorld
+from tests.builders.people import BROKER
+from tests.builders.server import assemble_berichtenbox_world
 
 PROXY = "10.0.0.5"
 LOW = {"token_requests_per_minute": 5, "person_requests_per_minute": 8, "address_requests_per_minute": 10}
@@ -23,7 +23,7 @@ LOW = {"token_requests_per_minute": 5, "person_requests_per_minute": 8, "address
 
 async def a_limited_world(url: str, clock: Any, place: Path, **settings: Any) -> BerichtenboxWorld:
     """Everything that `create_app` joins, with low limits and one named proxy."""
-    return await an_assembled_world(url, clock, place, **{**LOW, "forwarding_proxies": PROXY, **settings})
+    return await assemble_berichtenbox_world(url, clock, place, **{**LOW, "forwarding_proxies": PROXY, **settings})
 
 
 def caller(

@@ -9,7 +9,7 @@ import pytest
 
 from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.kernel.clock import SystemClock
-from tests.builders.real_server import an_assembled_world, served
+from tests.builders.server import assemble_berichtenbox_world, serve_application
 from tests.protocol.rate_limit.limited_service import a_cookie
 
 pytestmark = pytest.mark.whole
@@ -19,7 +19,7 @@ LIST = f"{API_PREFIX}/berichten"
 
 @pytest.fixture
 async def world(database, tmp_path):
-    made = await an_assembled_world(database.url, SystemClock(), tmp_path)
+    made = await assemble_berichtenbox_world(database.url, SystemClock(), tmp_path)
     yield made
     for engine in made.app.state.services.engines:
         await engine.dispose()
@@ -53,7 +53,7 @@ async def until(true):
 @pytest.fixture
 async def flooded(world):
     token, answers = await world.helper_token(), []
-    async with served(world.app) as server:
+    async with serve_application(world.app) as server:
         tasks = [asyncio.create_task(flood(server, token, answers)) for _ in range(CONNECTIONS)]
         await until(lambda: len(answers) >= CONNECTIONS)
         yield server, answers

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.berichtenbox.routes import API_PREFIX
-from tests.builders.query_log import record_queries
+from tests.builders.database import record_queries
 from tests.protocol.rate_limit.limited_service import PROXY, a_cookie, a_limited_world, caller, statuses
 
 LIST = f"{API_PREFIX}/berichten"

@@ -11,12 +11,11 @@ from sqlalchemy import text
 
 from machtiging.storage.engine import DatabaseRole, make_engine
 from machtiging.storage.reserved_connections import RESERVED_ATTRIBUTE, SessionsWithReserve
-from tests.builders import login
 from tests.builders.applications import replace_services
-from tests.builders.crypto import a_keyring
-from tests.builders.login import ISSUER
-from tests.builders.portal import a_portal, accept_with, make_offer, the_assembled
-from tests.builders.real_server import an_assembled_world
+from tests.builders.keys import load_keyring
+from tests.builders.people import ISSUER, make_login_world
+from tests.builders.portal import accept_code, assemble_service, make_offer, make_portal
+from tests.builders.server import assemble_berichtenbox_world
 
 STOPPING = {
     ("GET", "/apps"),
@@ -39,7 +38,7 @@ STOPPING = {
 @pytest.fixture
 async def reserve(database):
     engine = make_engine(database.url, DatabaseRole.SERVICE, pool_size=1)
-    yield SessionsWithReserve(database.service, engine, a_keyring())
+    yield SessionsWithReserve(database.service, engine, load_keyring())
     await engine.dispose()
 
 
@@ -64,7 +63,7 @@ async def waits(work, seconds=0.3) -> bool:
 def test_reserved_connection_is_used_by_login_pause_and_revocation_only():
     marked = {
         (method, context.path)
-        for context in iter_route_contexts(the_assembled().routes)
+        for context in iter_route_contexts(assemble_service().routes)
         for method in getattr(context.route, "methods", None) or ()
         if hasattr(getattr(context.route, "endpoint", None), RESERVED_ATTRIBUTE)
     }
@@ -72,9 +71,9 @@ def test_reserved_connection_is_used_by_login_pause_and_revocation_only():
 
 
 async def test_pause_revocation_and_logout_work_with_pool_exhausted(database, clock, reserve):
-    portal = await a_portal(database, clock)
+    portal = await make_portal(database, clock)
     mother, son = await portal.mother(), await portal.son()
-    await accept_with(son, await make_offer(mother))
+    await accept_code(son, await make_offer(mother))
     address = son.url.split("?")[0]
     replace_services(portal.app, sessions=reserve)
     async with occupy_ordinary_connections(database), asyncio.timeout(10):
@@ -93,7 +92,7 @@ async def test_pause_revocation_and_logout_work_with_pool_exhausted(database, cl
 
 
 async def test_login_works_with_pool_exhausted(database, clock, reserve):
-    world = login.a_world(reserve, clock)
+    world = make_login_world(reserve, clock)
     browser = world.browser()
     async with occupy_ordinary_connections(database), asyncio.timeout(10):
         assert (await browser.log_in("vertegenwoordigde")).status_code == 303
@@ -112,7 +111,7 @@ async def test_reserved_connection_in_use_falls_back_to_the_ordinary_pool(reserv
 @pytest.mark.parametrize(("size", "reserved", "shares"), [(10, 2, (8, 2)), (4, 20, (1, 3)), (2, 2, (1, 1))])
 async def test_reserved_share_of_the_pool_is_bounded(size, reserved, shares, database, clock, tmp_path):
     changes = {"database_pool_size": size, "reserved_connections": reserved}
-    world = await an_assembled_world(database.url, clock, tmp_path, **changes)
+    world = await assemble_berichtenbox_world(database.url, clock, tmp_path, **changes)
     general, _, apart = world.app.state.services.engines
     assert (general.sync_engine.pool.size(), apart.sync_engine.pool.size()) == shares
     for engine in world.app.state.services.engines:

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from tests.builders.access import POLICIES
+from tests.builders.applications import POLICIES
 
 
 def folder_in_memory(prefix: str) -> Path:

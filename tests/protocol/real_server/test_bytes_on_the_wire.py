@@ -11,8 +11,8 @@ import pytest
 from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.berichtenbox.rules import PART_BYTES
 from machtiging.web.http_protocol import MAX_HEAD_BYTES, BoundedHttpProtocol
-from tests.builders.berichtenbox import a_bericht, a_pdf
-from tests.builders.real_server import on_pairs, served
+from tests.builders.letters import make_bericht, make_pdf
+from tests.builders.server import serve_application, serve_socket_pairs
 
 SECOND = b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LAST = SECOND.replace(b"Host:", b"Connection: close\r\nHost:")
@@ -39,9 +39,9 @@ TWO_WAYS = {
 @pytest.fixture(params=["at the reader", pytest.param("on a port", marks=pytest.mark.whole)])
 async def server(world, request):
     if request.param == "at the reader":
-        yield on_pairs(world.app)
+        yield serve_socket_pairs(world.app)
     else:
-        async with served(world.app) as made:
+        async with serve_application(world.app) as made:
             yield made
 
 
@@ -106,7 +106,7 @@ class Impatient(BoundedHttpProtocol):
 
 
 async def test_row_61_slowloris_with_unfinished_headers_is_disconnected(world):
-    impatient = on_pairs(world.app, http=Impatient)
+    impatient = serve_socket_pairs(world.app, http=Impatient)
 
     async def is_put_out(half):
         answer = await impatient.say(half, patience=10)
@@ -137,14 +137,14 @@ async def test_row_61_slowloris_by_many_leaves_others_served(world, server):
 
 def a_letter(*, bijlage: bytes) -> bytes:
     head = b'--x\r\nContent-Disposition: form-data; name="bericht"\r\n\r\n'
-    head += json.dumps(a_bericht(kenmerk="een-brief")).encode()
+    head += json.dumps(make_bericht(kenmerk="een-brief")).encode()
     part = b'\r\n--x\r\nContent-Disposition: form-data; name="bijlage"; filename="brief.pdf"\r\n\r\n'
     return head + part + bijlage + b"\r\n--x--\r\n"
 
 
 async def test_delivery_cut_halfway_is_not_stored_and_retry_is_accepted(world, server):
     token = await world.token(oin="00000099000000001000")
-    body = a_letter(bijlage=a_pdf(PART_BYTES + 1))
+    body = a_letter(bijlage=make_pdf(PART_BYTES + 1))
     head = POST + b"Content-Type: multipart/form-data; boundary=x\r\nAuthorization: Bearer " + token.encode()
     counted = head + f"\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     chunked = head + b"\r\nTransfer-Encoding: chunked\r\n\r\n" + f"{len(body):x}\r\n".encode()

@@ -17,10 +17,10 @@ from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.kernel.ids import uuid7
 from machtiging.storage.embedded_postgres import EmbeddedPostgres, find_server_pid
 from machtiging.storage.migration_runner import migrate_schema
-from tests.builders.applications import with_own_services
-from tests.builders.berichtenbox import ISSUER, UWV, a_bericht, a_pdf, a_world, parts
-from tests.builders.portal import the_assembled
-from tests.builders.real_server import an_assembled_world, served
+from tests.builders.applications import API_ISSUER, copy_application
+from tests.builders.letters import UWV, build_upload_parts, make_bericht, make_berichtenbox_world, make_pdf
+from tests.builders.portal import assemble_service
+from tests.builders.server import assemble_berichtenbox_world, serve_application
 
 READS = "SELECT count(*) FROM (SELECT act, outcome FROM journal UNION ALL SELECT act, outcome FROM journal_intake) j"
 
@@ -96,7 +96,7 @@ class Crowd:
         async with self._server.client(self._delivers) as client:
             while not self._stop.is_set():
                 kenmerk = f"brief-{len(self.deliveries)}"
-                letter = parts(a_bericht(kenmerk=kenmerk), ("brief.pdf", a_pdf(), "application/pdf"))
+                letter = build_upload_parts(make_bericht(kenmerk=kenmerk), ("brief.pdf", make_pdf(), "application/pdf"))
                 answer = await client.post(API_PREFIX + "/aanleveringen", files=letter)
                 self.deliveries[kenmerk] = answer
                 if answer.status_code != 201:
@@ -126,10 +126,10 @@ class Crowd:
 @pytest.mark.whole
 async def test_database_crash_under_load_loses_no_committed_answer(postgres, clock, tmp_path):
     await migrate_schema(postgres.url)
-    world = await an_assembled_world(postgres.url, clock, tmp_path)
+    world = await assemble_berichtenbox_world(postgres.url, clock, tmp_path)
     bericht_id = await world.letter(inhoud="Alleen voor haar")
     reads = await world.token(world.helper, under=await world.machtiging())
-    async with served(world.app) as server:
+    async with serve_application(world.app) as server:
         crowd = Crowd(server, bericht_id, reads, await world.token(oin=UWV))
         crowd.begin()
         for _ in range(2):
@@ -175,7 +175,7 @@ async def _who_tries_again_has_one_letter(world, server, crowd):
     assert failed
     async with server.client(await world.token(oin=UWV)) as client:
         for kenmerk in failed:
-            letter = parts(a_bericht(kenmerk=kenmerk), ("brief.pdf", a_pdf(), "application/pdf"))
+            letter = build_upload_parts(make_bericht(kenmerk=kenmerk), ("brief.pdf", make_pdf(), "application/pdf"))
             assert (await client.post(API_PREFIX + "/aanleveringen", files=letter)).status_code in {200, 201}
             again = "SELECT 1 FROM bericht WHERE sender_reference = :kenmerk"
             assert len(await world.rows(again, kenmerk=kenmerk)) == 1
@@ -194,8 +194,8 @@ async def _the_journal_verifies(world):
 @pytest.fixture
 async def world_without_database(database, clock):
     """A service without its database, and the means to make a token for it."""
-    app = with_own_services(the_assembled(), clock=clock, issuer=ISSUER)
-    beside = await a_world(database, clock)
+    app = copy_application(assemble_service(), clock=clock, issuer=API_ISSUER)
+    beside = await make_berichtenbox_world(database, clock)
     return replace(beside, app=app, keyring=app.state.services.keyring)
 
 
@@ -222,10 +222,10 @@ async def test_readiness_without_database_returns_503_and_liveness_200(world_wit
 @pytest.mark.whole
 async def test_unreachable_database_server_returns_503(clock, tmp_path, postgres):
     await migrate_schema(postgres.url)
-    world = await an_assembled_world(postgres.url, clock, tmp_path)
+    world = await assemble_berichtenbox_world(postgres.url, clock, tmp_path)
     token = await world.token(world.citizen)
     postgres.crash()
-    async with served(world.app) as server, server.client(token) as client:
+    async with serve_application(world.app) as server, server.client(token) as client:
         answers: list[httpx.Response] = [
             await client.get(path) for path in (API_PREFIX + "/berichten", "/jwks", "/health/live")
         ]

@@ -17,27 +17,33 @@ from machtiging.kernel.clock import SystemClock
 from machtiging.kernel.errors import Fault
 from machtiging.oauth.register_client import register_client
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.applications import with_own_services
-from tests.builders.berichtenbox import UWV
-from tests.builders.clients import ASSERTION_TYPE, agency_client, assertion, code_client, make_client_keys
-from tests.builders.crypto import a_key_directory
-from tests.builders.portal import the_assembled
-from tests.builders.real_server import an_assembled_world, served
-from tests.builders.sites import a_site, an_authority, json_answer
+from tests.builders.applications import copy_application
+from tests.builders.client import make_agency_metadata, make_app_metadata, make_client_assertion, make_client_keys
+from tests.builders.keys import make_key_directory
+from tests.builders.letters import UWV
+from tests.builders.messages import ASSERTION_TYPE
+from tests.builders.portal import assemble_service
+from tests.builders.server import (
+    assemble_berichtenbox_world,
+    make_authority,
+    make_json_response,
+    serve_application,
+    serve_site,
+)
 
 PAIR = make_client_keys()
 
 
 async def world_with_an_agency(database, place, **settings):
-    world = await an_assembled_world(database.url, SystemClock(), place, **settings)
+    world = await assemble_berichtenbox_world(database.url, SystemClock(), place, **settings)
     async with unit_of_work(world.sessions) as session:
-        metadata = agency_client(PAIR, client_id="postkamer")
+        metadata = make_agency_metadata(PAIR, client_id="postkamer")
         await register_client(session, metadata, oin=UWV, at=world.clock.now(), practice=True)
     return world
 
 
 def credentials(world, client_id="postkamer"):
-    proof = assertion(PAIR, client_id, world.clock, aud=world.app.state.services.issuer)
+    proof = make_client_assertion(PAIR, client_id, world.clock, aud=world.app.state.services.issuer)
     return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": proof}
 
 
@@ -60,12 +66,12 @@ async def until(true, seconds: float = 15) -> None:
 
 @pytest.fixture
 def ring(tmp_path):
-    return KeyRing.load(a_key_directory(tmp_path / "keys"))
+    return KeyRing.load(make_key_directory(tmp_path / "keys"))
 
 
 @pytest.fixture
 async def http(database, ring):
-    app = with_own_services(the_assembled(), keyring=ring, sessions=database.sessions, clock=SystemClock())
+    app = copy_application(assemble_service(), keyring=ring, sessions=database.sessions, clock=SystemClock())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=app.state.services.issuer) as opened:
         yield opened
 
@@ -104,7 +110,7 @@ async def test_unreadable_keyring_is_a_warning_and_service_stays_ready(http, rin
 @pytest.mark.whole
 async def test_token_signed_before_rotation_stays_valid(database, tmp_path):
     world = await world_with_an_agency(database, tmp_path)
-    async with served(world.app) as service, service.client() as http:
+    async with serve_application(world.app) as service, service.client() as http:
         answer = await http.get("/jwks")
         published = {key["kid"] for key in answer.json()["keys"]}
         kept = timedelta(seconds=int(answer.headers["cache-control"].rpartition("max-age=")[2]))
@@ -133,7 +139,7 @@ async def test_token_signed_before_rotation_stays_valid(database, tmp_path):
 @pytest.mark.whole
 async def test_broken_keyring_under_running_service_is_reported_by_health(database, tmp_path):
     world = await world_with_an_agency(database, tmp_path)
-    async with served(world.app) as service, service.client() as http:
+    async with serve_application(world.app) as service, service.client() as http:
         assert "waarschuwingen" not in (await http.get("/health/ready")).json()
         manifest = tmp_path / "keys" / "keys.json"
         whole = manifest.read_text()
@@ -158,14 +164,14 @@ async def test_broken_keyring_under_running_service_is_reported_by_health(databa
 @pytest.mark.whole
 async def test_assembled_service_fetches_client_jwks(database, tmp_path):
     """Over TLS with a configured CA, from loopback, which a setting allows."""
-    changes = {"fetch_ca_file": an_authority().file, "allowed_fetch_networks": "127.0.0.0/8, ::1/128"}
+    changes = {"fetch_ca_file": make_authority().file, "allowed_fetch_networks": "127.0.0.0/8, ::1/128"}
     world = await world_with_an_agency(database, tmp_path, **changes)
     async with (
-        a_site("localhost", answer=json_answer(PAIR.jwks)) as site,
-        served(world.app) as service,
+        serve_site("localhost", answer=make_json_response(PAIR.jwks)) as site,
+        serve_application(world.app) as service,
         service.client() as http,
     ):
-        metadata = code_client(PAIR, client_id="leesapp", jwks_uri=f"https://localhost:{site.port}/jwks")
+        metadata = make_app_metadata(PAIR, client_id="leesapp", jwks_uri=f"https://localhost:{site.port}/jwks")
         del metadata["jwks"]
         async with unit_of_work(world.sessions) as session:
             await register_client(session, metadata, oin=None, at=world.clock.now(), practice=True)

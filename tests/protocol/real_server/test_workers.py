@@ -11,7 +11,7 @@ import pytest
 from machtiging.cli.processes.port_holders import describe_holders
 from machtiging.cli.processes.servers import bind_socket
 from machtiging.kernel.errors import Fault
-from tests.builders.crypto import a_key_directory
+from tests.builders.keys import make_key_directory
 from tests.protocol.real_server.serve_process import ServeProcess, becomes
 
 pytestmark = pytest.mark.whole
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.whole
 
 @pytest.fixture
 def serve(database, tmp_path):
-    a_key_directory(tmp_path / "keys")
+    make_key_directory(tmp_path / "keys")
     started = []
 
     def begin(*words, **changes):

@@ -12,9 +12,9 @@ from machtiging.access.tokens import insert_token
 from machtiging.identity.session import SESSION_COOKIE
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.structured_logging import configure_logging
-from tests.builders.bearer import a_jwt, token_facts
-from tests.builders.logging_state import restored_logging
-from tests.builders.login import ISSUER
+from tests.builders.bearer import make_token_facts, sign_access_token
+from tests.builders.command_line import preserve_logging
+from tests.builders.people import ISSUER
 from tests.protocol.refusals.test_unauthenticated_journal import A_BSN, AN_ID, JUNK, addresses
 
 ANOTHER = "8c0d3f9e-1111-4111-8111-000999990019"
@@ -37,7 +37,7 @@ async def journalled(portal) -> str:
 async def test_request_id_of_caller_is_neither_logged_nor_journalled(portal, request_id):
     stream, browser = io.StringIO(), await portal.mother()
     cookie = {"Cookie": f"{SESSION_COOKIE}={browser.cookies[ISSUER][SESSION_COOKIE]}"}
-    with restored_logging():
+    with preserve_logging():
         configure_logging("INFO", stream)
         answer = await portal.http.get(ISSUER + "/berichten", headers=cookie | {"X-Request-ID": request_id})
     assert answer.status_code == 200
@@ -55,7 +55,7 @@ async def test_bsn_in_caller_input_is_neither_logged_nor_journalled(portal, by):
     if by == "token":
         known = {"Authorization": f"Bearer {await a_token(portal, people.mother, at)}"}
     words = JUNK | {"voor": A_BSN, "regel": AN_ID, "zoek": A_BSN, "doel": A_BSN, "kenmerk": A_BSN, "terug": f"/{A_BSN}"}
-    with restored_logging():
+    with preserve_logging():
         configure_logging("INFO", stream)
         for method, path in addresses():
             if path in ("/inloggen", "/uitloggen"):
@@ -68,7 +68,7 @@ async def test_bsn_in_caller_input_is_neither_logged_nor_journalled(portal, by):
 
 
 async def a_token(portal, person_id, at) -> str:
-    facts = token_facts(at, person_id=person_id)
+    facts = make_token_facts(at, person_id=person_id)
     async with unit_of_work(portal.app.state.services.sessions) as session:
         await insert_token(session, facts)
-    return a_jwt(facts, iss=ISSUER, aud=api_audience(ISSUER))
+    return sign_access_token(facts, iss=ISSUER, aud=api_audience(ISSUER))

@@ -16,12 +16,12 @@ from machtiging.kernel.ids import GrantId
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.bearer import claims_of, token_facts
-from tests.builders.clients import AUDIENCE
-from tests.builders.oauth import ISSUER
-from tests.builders.portal import a_portal
-from tests.builders.proof import KeyHolder
-from tests.builders.refresh_token_holder import a_holder, oauth_in, refreshing_app
+from tests.builders.bearer import build_token_claims, make_token_facts
+from tests.builders.client import AUDIENCE
+from tests.builders.flow import ISSUER
+from tests.builders.keys import KeyHolder
+from tests.builders.portal import make_portal
+from tests.builders.tokens import make_refresh_token_holder, open_oauth_world, register_refreshing_app
 
 CONSENTS = "/api/v1/toestemmingen"
 MANAGES = "openid toestemmingen:beheren"
@@ -33,21 +33,21 @@ REFUSED, NOT_GIVEN = "token:geweigerd", "grant:geweigerd"
 @pytest.fixture
 async def world(database, clock):
     """The assembled service, as the API is a separate router."""
-    portal = await a_portal(database, clock)
-    oauth = oauth_in(portal)
+    portal = await make_portal(database, clock)
+    oauth = open_oauth_world(portal)
     yield SimpleNamespace(oauth=oauth, people=portal.people, clock=clock)
     await oauth.close()
     await portal.close()
 
 
 def signed(world, facts: IssuedTokenFacts, audience: str = AUDIENCE, **claims) -> str:
-    whole = claims_of(facts) | {"iss": ISSUER, "aud": audience} | claims
+    whole = build_token_claims(facts) | {"iss": ISSUER, "aud": audience} | claims
     return world.oauth.service.state.services.keyring.sign_jwt(whole, typ="at+jwt")
 
 
 async def issued(world, **changes) -> IssuedTokenFacts:
     """Store and return a token of the citizen with the manage scope, with these changes."""
-    facts = token_facts(world.clock.now(), **({"person_id": world.people.mother, "scope": MANAGES} | changes))
+    facts = make_token_facts(world.clock.now(), **({"person_id": world.people.mother, "scope": MANAGES} | changes))
     async with unit_of_work(world.oauth.sessions) as session:
         await insert_token(session, facts)
     return facts
@@ -82,7 +82,7 @@ async def test_token_without_scope_is_journalled_with_person_and_token(world):
 
 
 async def test_helper_token_without_scope_is_journalled_with_citizen_and_machtiging(world):
-    holder = await a_holder(world.oauth)
+    holder = await make_refresh_token_holder(world.oauth)
     facts = await issued(world, person_id=world.people.son, machtiging_id=holder.machtiging.id)
     assert (await ask(world, signed(world, facts), f"{CONSENTS}/{holder.grant_id}", "DELETE")).status_code == 403
     line = await the_line(world)
@@ -92,7 +92,7 @@ async def test_helper_token_without_scope_is_journalled_with_citizen_and_machtig
 
 
 async def test_idor_consent_of_another_is_distinguished_in_the_journal_only(world):
-    holder = await a_holder(world.oauth, own=True)
+    holder = await make_refresh_token_holder(world.oauth, own=True)
     facts = await issued(world, person_id=world.people.son)
     other = uuid4()
     answers = [await ask(world, signed(world, facts), f"{CONSENTS}/{it}", "DELETE") for it in (holder.grant_id, other)]
@@ -111,7 +111,7 @@ async def test_idor_consent_of_another_is_distinguished_in_the_journal_only(worl
 
 
 async def test_userinfo_with_token_without_openid_is_journalled(world):
-    holder = await a_holder(world.oauth)
+    holder = await make_refresh_token_holder(world.oauth)
     facts = await issued(
         world,
         person_id=world.people.son,
@@ -128,7 +128,7 @@ async def test_userinfo_with_token_without_openid_is_journalled(world):
 
 
 async def test_userinfo_with_revoked_token_is_journalled(world):
-    holder = await a_holder(world.oauth)
+    holder = await make_refresh_token_holder(world.oauth)
     async with unit_of_work(world.oauth.sessions) as session:
         await end_grant(session, holder.grant_id, GrantEnding("proef"), at=world.clock.now())
     for _ in range(2):
@@ -138,7 +138,7 @@ async def test_userinfo_with_revoked_token_is_journalled(world):
 
 
 async def test_userinfo_with_token_of_paused_machtiging_is_journalled(world):
-    holder = await a_holder(world.oauth)
+    holder = await make_refresh_token_holder(world.oauth)
     await holder.change(pause_machtiging)
     assert (await ask(world, holder.access, "/userinfo")).json()["code"] == "token_ongeldig"
     line = await the_line(world)
@@ -146,7 +146,7 @@ async def test_userinfo_with_token_of_paused_machtiging_is_journalled(world):
 
 
 async def test_userinfo_with_token_of_suspended_client_is_journalled(world):
-    holder = await a_holder(world.oauth)
+    holder = await make_refresh_token_holder(world.oauth)
     async with unit_of_work(world.oauth.sessions) as session:
         await suspend_client(session, holder.app.client_id, at=world.clock.now())
     assert (await ask(world, holder.access, "/userinfo")).status_code == 401
@@ -162,7 +162,7 @@ async def test_userinfo_with_agency_token_is_journalled(world):
 
 async def test_userinfo_with_stolen_bound_token_is_journalled_and_missing_nonce_is_not(world):
     key = KeyHolder(world.clock)
-    holder = await a_holder(world.oauth)
+    holder = await make_refresh_token_holder(world.oauth)
     facts = await issued(
         world,
         person_id=world.people.son,
@@ -184,8 +184,8 @@ async def test_userinfo_with_stolen_bound_token_is_journalled_and_missing_nonce_
 
 async def management(world, scope: str = BOTH):
     """A client with a grant, and its management token."""
-    app = await refreshing_app(world.oauth, scope=f"openid {BOTH}")
-    holder = await a_holder(world.oauth, app)
+    app = await register_refreshing_app(world.oauth, scope=f"openid {BOTH}")
+    holder = await make_refresh_token_holder(world.oauth, app)
     made = await app.post("/token", {"grant_type": "client_credentials", "scope": scope})
     return holder, made.json()["access_token"]
 
@@ -210,7 +210,10 @@ async def test_grants_with_revoked_token_are_journalled(world):
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 async def test_grants_refusal_is_journalled_with_its_exact_reason(world, method):
     holder, token = await management(world)
-    theirs, gone = await a_holder(world.oauth), await a_holder(world.oauth, holder.app)
+    theirs, gone = (
+        await make_refresh_token_holder(world.oauth),
+        await make_refresh_token_holder(world.oauth, holder.app),
+    )
     async with unit_of_work(world.oauth.sessions) as session:
         await end_grant(session, gone.grant_id, GrantEnding("proef"), at=world.clock.now())
     never = GrantId(uuid4())
@@ -240,7 +243,7 @@ async def test_grants_list_not_offered_is_journalled(world):
 @pytest.mark.parametrize("path", [CONSENTS, f"{CONSENTS}/{NEVER}", "/userinfo", "/grants", f"/grants/{NEVER}"])
 async def test_refusal_without_issued_token_is_not_journalled(world, path):
     method = "DELETE" if path.startswith(CONSENTS + "/") else "GET"
-    never_issued = token_facts(world.clock.now(), person_id=world.people.mother, scope=MANAGES)
+    never_issued = make_token_facts(world.clock.now(), person_id=world.people.mother, scope=MANAGES)
     audiences = (AUDIENCE, ISSUER + "/grants")
     forged = [signed(world, never_issued, audience) for audience in audiences]
     expired = [signed(world, never_issued, audience, exp=1) for audience in audiences]

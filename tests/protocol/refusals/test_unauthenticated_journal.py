@@ -10,8 +10,8 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy import text
 
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.login import BROKER, ISSUER
-from tests.builders.portal import the_assembled
+from tests.builders.people import BROKER, ISSUER
+from tests.builders.portal import assemble_service
 
 A_BSN = "999990019"
 AN_ID = f"00000000-0000-0000-0000-000{A_BSN}"
@@ -32,7 +32,7 @@ async def journal_lines(portal) -> list[str]:
 
 def addresses() -> list[tuple[str, str]]:
     found = []
-    for context in iter_route_contexts(the_assembled().routes):
+    for context in iter_route_contexts(assemble_service().routes):
         route = context.route
         if isinstance(route, APIRoute):
             path = re.sub(r"\{[^}]+\}", AN_ID, route.path)

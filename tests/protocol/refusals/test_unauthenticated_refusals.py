@@ -7,7 +7,8 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import ASSERTION_TYPE, assertion, make_client_keys
+from tests.builders.client import make_client_assertion, make_client_keys
+from tests.builders.messages import ASSERTION_TYPE
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 ASKS = {"grant_type": "client_credentials", "token": "x"}
@@ -30,7 +31,7 @@ def codes(logged) -> list[str]:
 async def test_garbage_and_unknown_clients_are_logged_and_not_journalled(oauth, path) -> None:
     app, agency = await oauth.reading_app(), await oauth.agency()
     http, before = oauth.connection(), await count_journal_lines(oauth)
-    forged = assertion(make_client_keys(), agency.client_id, oauth.clock)
+    forged = make_client_assertion(make_client_keys(), agency.client_id, oauth.clock)
     with capture_logs() as logged:
         answers = [
             await http.post(path, data=ASKS | {"client_id": "bestaat-niet"}),
@@ -66,7 +67,7 @@ async def test_public_client_without_code_is_logged_and_not_journalled(oauth) ->
 
 async def test_client_assertion_replayed_is_logged_and_not_journalled(oauth) -> None:
     agency = await oauth.agency()
-    proof = assertion(agency.keys, agency.client_id, oauth.clock)
+    proof = make_client_assertion(agency.keys, agency.client_id, oauth.clock)
     assert (
         await agency.post("/token", {"grant_type": "client_credentials"}, client_assertion=proof)
     ).status_code == 200

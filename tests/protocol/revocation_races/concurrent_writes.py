@@ -14,13 +14,11 @@ from machtiging.delegation import termination
 from machtiging.delegation.rules import Capacity
 from machtiging.oauth.end_grants import GrantEnding, end_grants_of_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.ciba import a_counter
-from tests.builders.clients import detail
-from tests.builders.exchange import HUIS, Chain, exchanger_metadata
-from tests.builders.exchange import KEYS as SERVER_KEYS
-from tests.builders.lock_waits import BLOCKED_BACKENDS
-from tests.builders.oauth import OAuthWorld
-from tests.builders.refresh_token_holder import a_holder
+from tests.builders.ciba import register_counter
+from tests.builders.client import make_authorization_details
+from tests.builders.database import BLOCKED_BACKENDS
+from tests.builders.flow import OAuthWorld
+from tests.builders.tokens import HUIS, SERVICE_KEYS, ExchangeChain, make_exchanger_metadata, make_refresh_token_holder
 
 Write = Callable[[], Awaitable[httpx.Response]]
 _UNENDED_GRANT = "EXISTS (SELECT FROM oauth_grant g WHERE g.id = t.grant_id AND g.ended_at IS NULL)"
@@ -81,36 +79,38 @@ async def _code(oauth: OAuthWorld, held: Any) -> Write:
 
 
 async def _refresh(oauth: OAuthWorld, held: Any) -> Write:
-    holder = await a_holder(oauth, machtiging=held)
+    holder = await make_refresh_token_holder(oauth, machtiging=held)
     return holder.refresh
 
 
 async def _exchange(oauth: OAuthWorld, held: Any) -> Write:
-    chain = Chain(oauth, await oauth.reading_app(), held)
-    service = await oauth.add(exchanger_metadata(), SERVER_KEYS)
+    chain = ExchangeChain(oauth, await oauth.reading_app(), held)
+    service = await oauth.add(make_exchanger_metadata(), SERVICE_KEYS)
     await chain.server(client_name="Archief", resource="https://archief.voorbeeld.example/api")
     token = await chain.token(HUIS)
     return lambda: chain.exchange(service, token)
 
 
 async def _ask(oauth: OAuthWorld, held: Any) -> Write:
-    counter = await a_counter(oauth)
+    counter = await register_counter(oauth)
     code = await counter.meldcode(counter.son)
-    return lambda: counter.asks(code, authorization_details=detail(held.id))
+    return lambda: counter.asks(code, authorization_details=make_authorization_details(held.id))
 
 
 async def _answer(oauth: OAuthWorld, held: Any) -> Write:
-    counter = await a_counter(oauth)
-    await counter.start_request(await counter.meldcode(counter.son), authorization_details=detail(held.id))
+    counter = await register_counter(oauth)
+    await counter.start_request(
+        await counter.meldcode(counter.son), authorization_details=make_authorization_details(held.id)
+    )
     browser = await counter.citizen(counter.son)
     form = await counter.form_of(browser)
     return lambda: browser.post("/verzoeken", {**form, "besluit": "akkoord"})
 
 
 async def _poll(oauth: OAuthWorld, held: Any) -> Write:
-    counter = await a_counter(oauth)
+    counter = await register_counter(oauth)
     code = await counter.meldcode(counter.son)
-    request = await counter.start_request(code, authorization_details=detail(held.id))
+    request = await counter.start_request(code, authorization_details=make_authorization_details(held.id))
     await counter.agreed(counter.son)
     return lambda: counter.polls(request)
 

@@ -13,9 +13,9 @@ from machtiging.delegation.code_renewal import CodeToReplace, renew_code
 from machtiging.delegation.queries import load_open_code
 from machtiging.kernel.errors import Conflict
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.crypto import a_keyring
-from tests.builders.delegation import LIMITS
-from tests.builders.lock_waits import wait_until_blocked
+from tests.builders.database import wait_until_blocked
+from tests.builders.keys import load_keyring
+from tests.builders.machtiging import MACHTIGING_LIMITS
 from tests.protocol.revocation_races.concurrent_writes import (
     REFERRING,
     UNENDED,
@@ -88,7 +88,7 @@ async def test_code_renewal_concurrent_with_withdrawal_is_rejected(oauth) -> Non
     async def renewed():
         async with unit_of_work(oauth.sessions) as session:
             replaced = CodeToReplace(offered.machtiging_id, code.id)
-            await renew_code(session, a_keyring(), LIMITS, people.giver, replaced, at=at)
+            await renew_code(session, load_keyring(), MACHTIGING_LIMITS, people.giver, replaced, at=at)
 
     async with unit_of_work(oauth.sessions) as session:
         await termination.revoke_machtiging(session, offered.machtiging_id, people.mother, at=at)

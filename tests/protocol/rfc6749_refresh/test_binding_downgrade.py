@@ -11,11 +11,11 @@ from sqlalchemy import text
 from machtiging.access.sender_constraint.binding import TokenBinding
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
-from tests.builders.black_box import claims_of
-from tests.builders.login import ISSUER
-from tests.builders.proof import KeyHolder, a_certificate
-from tests.builders.refresh_token_holder import a_holder, one, refreshing_app
-from tests.builders.sealing import seal_rows
+from tests.builders.database import seal_rows
+from tests.builders.keys import KeyHolder, make_certificate
+from tests.builders.messages import read_claims
+from tests.builders.people import ISSUER
+from tests.builders.tokens import make_refresh_token_holder, one, register_refreshing_app
 
 TOKEN = ISSUER + "/token"
 BOUND = "tls_client_certificate_bound_access_tokens"
@@ -59,7 +59,7 @@ async def unused(oauth) -> int:
 
 
 async def test_downgrade_refresh_of_dpop_bound_token_without_proof_is_rejected(oauth, key):
-    app = await refreshing_app(oauth)
+    app = await register_refreshing_app(oauth)
     tokens = await first(oauth, app, proof_of(key))
     assert tokens["token_type"] == "DPoP"
     is_refused(await refresh(app, tokens["refresh_token"]), "invalid_dpop_proof")
@@ -69,28 +69,28 @@ async def test_downgrade_refresh_of_dpop_bound_token_without_proof_is_rejected(o
 
 
 async def test_downgrade_refused_does_not_consume_the_refresh_token(oauth, key):
-    app = await refreshing_app(oauth)
+    app = await register_refreshing_app(oauth)
     tokens = await first(oauth, app, proof_of(key))
     for _ in range(2):
         is_refused(await refresh(app, tokens["refresh_token"]), "invalid_dpop_proof")
     assert await unused(oauth) == 1
     answer = await refresh(app, tokens["refresh_token"], proof_of(key))
     assert answer.json()["token_type"] == "DPoP"
-    assert claims_of(answer.json()["access_token"])["cnf"] == {"jkt": key.jkt}
+    assert read_claims(answer.json()["access_token"])["cnf"] == {"jkt": key.jkt}
 
 
 async def test_refresh_of_bound_token_with_another_key_stays_bound(oauth, key, clock):
-    holder = await a_holder(oauth, bound=TokenBinding(jkt=key.jkt))
+    holder = await make_refresh_token_holder(oauth, bound=TokenBinding(jkt=key.jkt))
     token = holder.refresh_token
     for other in (KeyHolder(clock), KeyHolder(clock)):
         is_refused(await refresh(holder.app, token), "invalid_dpop_proof")
         answer = await refresh(holder.app, token, proof_of(other))
-        assert claims_of(answer.json()["access_token"])["cnf"] == {"jkt": other.jkt}
+        assert read_claims(answer.json()["access_token"])["cnf"] == {"jkt": other.jkt}
         token = answer.json()["refresh_token"]
 
 
 async def test_plain_consent_refreshed_with_dpop_stays_bound(oauth, key):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     plain = await holder.refreshed()
     assert plain["token_type"] == "Bearer"
     bound = await refresh(holder.app, plain["refresh_token"], proof_of(key))
@@ -99,14 +99,14 @@ async def test_plain_consent_refreshed_with_dpop_stays_bound(oauth, key):
 
 
 async def test_refresh_token_reuse_without_key_ends_the_family(oauth, key):
-    holder = await a_holder(oauth, bound=TokenBinding(jkt=key.jkt))
+    holder = await make_refresh_token_holder(oauth, bound=TokenBinding(jkt=key.jkt))
     assert (await refresh(holder.app, holder.refresh_token, proof_of(key))).status_code == 200
     is_refused(await refresh(holder.app, holder.refresh_token), "invalid_grant")
     assert await holder.ended() == "verversing_hergebruikt"
 
 
 async def test_refresh_with_invalid_dpop_proof_is_rejected(oauth, key):
-    holder = await a_holder(oauth, bound=TokenBinding(jkt=key.jkt))
+    holder = await make_refresh_token_holder(oauth, bound=TokenBinding(jkt=key.jkt))
     for changes in ({"htu": ISSUER + "/par"}, {"htm": "GET"}, {"iat": 1}):
         bad = {"DPoP": key.proof("POST", TOKEN, **changes)}
         is_refused(await refresh(holder.app, holder.refresh_token, bad), "invalid_dpop_proof")
@@ -114,7 +114,10 @@ async def test_refresh_with_invalid_dpop_proof_is_rejected(oauth, key):
 
 
 async def test_enumeration_binding_of_refresh_token_is_hidden_from_another_client(oauth, key):
-    holder, thief = await a_holder(oauth, bound=TokenBinding(jkt=key.jkt)), await refreshing_app(oauth)
+    holder, thief = (
+        await make_refresh_token_holder(oauth, bound=TokenBinding(jkt=key.jkt)),
+        await register_refreshing_app(oauth),
+    )
     is_refused(await refresh(thief, holder.refresh_token), "invalid_grant")
     is_refused(await refresh(thief, holder.refresh_token, proof_of(key)), "invalid_grant")
 
@@ -139,17 +142,17 @@ async def registers(oauth, app, **changes) -> None:
 
 
 async def test_refresh_with_renewed_certificate_is_accepted_and_without_rejected(behind_a_proxy):
-    app = await refreshing_app(behind_a_proxy, **{BOUND: True})
-    tokens = await first(behind_a_proxy, app, a_certificate().header)
+    app = await register_refreshing_app(behind_a_proxy, **{BOUND: True})
+    tokens = await first(behind_a_proxy, app, make_certificate().header)
     is_refused(await refresh(app, tokens["refresh_token"]), "invalid_request")
-    renewed = a_certificate()
+    renewed = make_certificate()
     answer = await refresh(app, tokens["refresh_token"], renewed.header)
-    assert claims_of(answer.json()["access_token"])["cnf"] == {"x5t#S256": renewed.x5t}
+    assert read_claims(answer.json()["access_token"])["cnf"] == {"x5t#S256": renewed.x5t}
 
 
 async def test_downgrade_refresh_after_registration_drops_binding_is_rejected(behind_a_proxy, key):
-    app = await refreshing_app(behind_a_proxy, **{BOUND: True})
-    certificate = a_certificate()
+    app = await register_refreshing_app(behind_a_proxy, **{BOUND: True})
+    certificate = make_certificate()
     tokens = await first(behind_a_proxy, app, certificate.header)
     await registers(behind_a_proxy, app, **{BOUND: None})
     for headers in ({}, certificate.header, proof_of(key)):
@@ -160,9 +163,9 @@ async def test_downgrade_refresh_after_registration_drops_binding_is_rejected(be
 
 
 async def test_refresh_of_dpop_bound_token_with_certificate_is_rejected(behind_a_proxy, key):
-    app = await refreshing_app(behind_a_proxy)
+    app = await register_refreshing_app(behind_a_proxy)
     tokens = await first(behind_a_proxy, app, proof_of(key))
     await registers(behind_a_proxy, app, **{BOUND: True})
-    is_refused(await refresh(app, tokens["refresh_token"], a_certificate().header), "invalid_grant")
+    is_refused(await refresh(app, tokens["refresh_token"], make_certificate().header), "invalid_grant")
     await registers(behind_a_proxy, app, **{BOUND: None})
     assert (await refresh(app, tokens["refresh_token"], proof_of(key))).status_code == 200

@@ -12,18 +12,20 @@ from machtiging.kernel.ids import TokenId, uuid7
 from machtiging.oauth.end_grants import GrantEnding, end_grant, end_grants_of_machtiging, end_grants_of_session
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.bearer import token_facts
-from tests.builders.black_box import claims_of
-from tests.builders.refresh_token_holder import a_holder, one
+from tests.builders.bearer import make_token_facts
+from tests.builders.messages import read_claims
+from tests.builders.tokens import make_refresh_token_holder, one
 
 
 async def a_chain(oauth, holder, length: int = 3) -> list[TokenId]:
     """Store a chain of exchanged tokens of other clients, rooted in the holder's token."""
-    parent = TokenId(claims_of(holder.access)["jti"])
+    parent = TokenId(read_claims(holder.access)["jti"])
     made = [parent]
     async with unit_of_work(oauth.sessions) as session:
         for number in range(length):
-            facts = token_facts(oauth.clock.now(), person_id=oauth.committed.people.son, client_id=f"keten-{number}")
+            facts = make_token_facts(
+                oauth.clock.now(), person_id=oauth.committed.people.son, client_id=f"keten-{number}"
+            )
             child = replace(facts, parent_id=made[-1])
             await tokens.insert_token(session, child)
             made.append(child.id)
@@ -35,7 +37,7 @@ async def count_active_tokens(oauth) -> int:
 
 
 async def test_grant_end_revokes_all_exchanged_descendants(oauth):
-    holder, bystander = await a_holder(oauth), await a_holder(oauth)
+    holder, bystander = await make_refresh_token_holder(oauth), await make_refresh_token_holder(oauth)
     await a_chain(oauth, holder)
     assert await count_active_tokens(oauth) == 5
     async with unit_of_work(oauth.sessions) as session:
@@ -46,7 +48,7 @@ async def test_grant_end_revokes_all_exchanged_descendants(oauth):
 
 
 async def test_refresh_token_reuse_revokes_all_exchanged_descendants(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     await a_chain(oauth, holder)
     await holder.refreshed()
     await holder.refresh()
@@ -54,7 +56,7 @@ async def test_refresh_token_reuse_revokes_all_exchanged_descendants(oauth):
 
 
 async def test_revoking_exchanged_token_revokes_descendants_not_ancestors(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     chain = await a_chain(oauth, holder)
     async with unit_of_work(oauth.sessions) as session:
         assert await token_revocation.revoke_token(session, chain[2], oauth.clock.now()) == 2
@@ -63,7 +65,7 @@ async def test_revoking_exchanged_token_revokes_descendants_not_ancestors(oauth)
 
 
 async def test_machtiging_end_and_client_suspension_revoke_all_descendants(oauth):
-    first, second = await a_holder(oauth), await a_holder(oauth)
+    first, second = await make_refresh_token_holder(oauth), await make_refresh_token_holder(oauth)
     for holder in (first, second):
         await a_chain(oauth, holder)
     await first.change(revoke_machtiging)
@@ -76,7 +78,7 @@ async def test_machtiging_end_and_client_suspension_revoke_all_descendants(oauth
 
 
 async def test_logout_ends_refresh_token_of_the_login(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     session_id = uuid7()
     async with unit_of_work(oauth.sessions) as session:
         await end_grants_of_session(session, session_id, GrantEnding("uitgelogd"), at=oauth.clock.now())
@@ -89,14 +91,14 @@ async def test_logout_ends_refresh_token_of_the_login(oauth):
 
 
 async def test_exchange_concurrent_with_revocation_leaves_no_active_token(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     [parent] = await a_chain(oauth, holder, 0)
     made, go_on = asyncio.Event(), asyncio.Event()
 
     async def exchange() -> None:
         async with unit_of_work(oauth.sessions) as session:
             assert await lock_and_count_exchanges(session, parent)
-            facts = token_facts(oauth.clock.now(), person_id=oauth.committed.people.son)
+            facts = make_token_facts(oauth.clock.now(), person_id=oauth.committed.people.son)
             await tokens.insert_token(session, replace(facts, parent_id=parent))
             made.set()
             await go_on.wait()
@@ -117,7 +119,7 @@ async def test_exchange_concurrent_with_revocation_leaves_no_active_token(oauth)
 
 @pytest.mark.parametrize("order", ["refresh first", "end first"])
 async def test_refresh_concurrent_with_grant_end_leaves_no_active_token(oauth, order):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
 
     async def end() -> None:
         async with unit_of_work(oauth.sessions) as session:
@@ -132,8 +134,8 @@ async def test_refresh_concurrent_with_grant_end_leaves_no_active_token(oauth, o
 
 
 async def test_suspension_grant_end_and_refresh_concurrently_do_not_deadlock(oauth):
-    first = await a_holder(oauth)
-    holders = [first, *[await a_holder(oauth, first.app, first.machtiging) for _ in range(3)]]
+    first = await make_refresh_token_holder(oauth)
+    holders = [first, *[await make_refresh_token_holder(oauth, first.app, first.machtiging) for _ in range(3)]]
 
     async def cut() -> None:
         async with unit_of_work(oauth.sessions) as session:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.builders.black_box import claims_of
-from tests.builders.clients import detail
-from tests.builders.login import ISSUER
-from tests.builders.proof import KeyHolder
-from tests.builders.refresh_token_holder import REFRESHING, a_holder, one
+from tests.builders.client import make_authorization_details
+from tests.builders.keys import KeyHolder
+from tests.builders.messages import read_claims
+from tests.builders.people import ISSUER
+from tests.builders.tokens import REFRESHING, make_refresh_token_holder, one
 
 TOKEN = ISSUER + "/token"
 
@@ -24,7 +24,7 @@ async def refresh(app, token: str, *proofs: str):
 async def first_tokens(oauth, key) -> tuple:
     app = await oauth.public_app(grant_types=REFRESHING)
     flow = await oauth.request(app)
-    flow.browser, flow.asks = await oauth.logged_in(), detail()
+    flow.browser, flow.asks = await oauth.logged_in(), make_authorization_details()
     form = {
         "grant_type": "authorization_code",
         "code": await flow.code(),
@@ -42,7 +42,7 @@ async def test_refresh_by_public_client_with_its_dpop_key_issues_bound_tokens(oa
     answer = await refresh(app, first["refresh_token"], key.proof("POST", TOKEN))
     assert answer.status_code == 200, answer.text
     assert answer.json()["token_type"] == "DPoP"
-    assert claims_of(answer.json()["access_token"])["cnf"] == {"jkt": key.jkt}
+    assert read_claims(answer.json()["access_token"])["cnf"] == {"jkt": key.jkt}
     again = await refresh(app, answer.json()["refresh_token"], key.proof("POST", TOKEN))
     assert again.status_code == 200
 
@@ -66,8 +66,8 @@ async def test_refresh_retried_with_dpop_nonce_is_not_reuse(oauth, key):
 
 
 async def test_refresh_by_confidential_client_with_new_dpop_key_is_accepted(oauth, key, clock):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     first = await refresh(holder.app, holder.refresh_token, key.proof("POST", TOKEN))
     other = KeyHolder(clock)
     second = await refresh(holder.app, first.json()["refresh_token"], other.proof("POST", TOKEN))
-    assert claims_of(second.json()["access_token"])["cnf"] == {"jkt": other.jkt}
+    assert read_claims(second.json()["access_token"])["cnf"] == {"jkt": other.jkt}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from machtiging.delegation import pause, termination
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.refresh_token_holder import RefreshTokenHolder, a_holder, one, refreshing_app
+from tests.builders.tokens import RefreshTokenHolder, make_refresh_token_holder, one, register_refreshing_app
 
 STEPS = [
     "refresh",
@@ -137,11 +137,11 @@ def drawn(programs: int) -> list[list[str]]:
 
 @pytest.mark.parametrize("many", [4, pytest.param(20, marks=pytest.mark.whole)])
 async def test_no_order_leaves_two_active_refresh_tokens_or_survives_reuse(oauth, many):
-    app = await refreshing_app(oauth)
+    app = await register_refreshing_app(oauth)
     programs = drawn(many)
     assert sum("replay" in steps for steps in programs) > many // 6
     for steps in programs:
-        holder = await a_holder(oauth, app)
+        holder = await make_refresh_token_holder(oauth, app)
         story = Story(holder, holder.refresh_token)
         for number, step in enumerate(steps):
             try:

@@ -3,7 +3,7 @@
 import pytest
 
 from machtiging.kernel.errors import InvalidInput
-from tests.builders.refresh_token_holder import REFRESHING
+from tests.builders.tokens import REFRESHING
 
 
 async def test_registration_of_refresh_beside_code_is_accepted(oauth):

@@ -7,8 +7,8 @@ from sqlalchemy import text
 
 from machtiging.access.sender_constraint.binding import TokenBinding
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.audit import AS_WRITTEN
-from tests.builders.refresh_token_holder import REFRESHING, a_holder, one
+from tests.builders.rows import AS_WRITTEN
+from tests.builders.tokens import REFRESHING, make_refresh_token_holder, one
 
 KEY = "k" * 43
 
@@ -20,7 +20,7 @@ async def app_notifications(oauth) -> list[tuple]:
 
 
 async def test_refresh_token_reuse_ends_the_whole_family(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     second = await holder.refreshed()
     third = await holder.refreshed(second["refresh_token"])
     response = await holder.refresh(second["refresh_token"])
@@ -35,14 +35,14 @@ async def test_refresh_token_reuse_ends_the_whole_family(oauth):
 
 
 async def test_enumeration_reused_refresh_token_looks_like_unknown_one(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     await holder.refreshed()
     twice, unknown = await holder.refresh(), await holder.refresh("x" * 43)
     assert (twice.status_code, twice.content) == (unknown.status_code, unknown.content)
 
 
 async def test_refresh_token_reuse_is_journalled(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     await holder.refreshed()
     await holder.refresh()
     [ended] = await oauth.lines("grant:beeindigd")
@@ -54,7 +54,7 @@ async def test_refresh_token_reuse_is_journalled(oauth):
 
 
 async def test_refresh_token_reuse_notifies_citizen_and_helper_once(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     await holder.refreshed()
     for _ in range(3):
         await holder.refresh()
@@ -69,7 +69,7 @@ async def test_refresh_token_reuse_notifies_citizen_and_helper_once(oauth):
 
 
 async def test_refresh_token_reuse_for_own_box_notifies_one_person(oauth):
-    holder = await a_holder(oauth, own=True)
+    holder = await make_refresh_token_holder(oauth, own=True)
     await holder.refreshed()
     await holder.refresh()
     assert [(who, kind) for who, kind, _ in await app_notifications(oauth)] == [
@@ -78,8 +78,8 @@ async def test_refresh_token_reuse_for_own_box_notifies_one_person(oauth):
 
 
 async def test_refresh_token_reuse_leaves_other_consents_active(oauth):
-    holder = await a_holder(oauth)
-    other = await a_holder(oauth, holder.app, holder.machtiging)
+    holder = await make_refresh_token_holder(oauth)
+    other = await make_refresh_token_holder(oauth, holder.app, holder.machtiging)
     await holder.refreshed()
     await holder.refresh()
     assert await other.ended() is None
@@ -88,7 +88,7 @@ async def test_refresh_token_reuse_leaves_other_consents_active(oauth):
 
 @pytest.mark.parametrize("late", [{"hours": 7}, {"hours": 26}])
 async def test_refresh_token_reuse_long_after_expiry_is_detected(oauth, late):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     await holder.refreshed()
     oauth.later(**late)
     await holder.refresh()
@@ -97,7 +97,7 @@ async def test_refresh_token_reuse_long_after_expiry_is_detected(oauth, late):
 
 async def test_refresh_token_used_concurrently_succeeds_once_and_ends_the_family(oauth):
     """There is no grace period: it would help a thief too."""
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     answers = await asyncio.gather(*(holder.refresh() for _ in range(8)))
     won = [answer.json() for answer in answers if answer.status_code == 200]
     assert len(won) == 1
@@ -111,7 +111,7 @@ async def test_refresh_token_used_concurrently_succeeds_once_and_ends_the_family
 
 async def a_public_holder(oauth):
     app = await oauth.public_app(grant_types=REFRESHING)
-    return await a_holder(oauth, app, bound=TokenBinding(jkt=KEY))
+    return await make_refresh_token_holder(oauth, app, bound=TokenBinding(jkt=KEY))
 
 
 async def test_refresh_token_of_public_client_without_its_key_is_rejected_and_not_ended(oauth):

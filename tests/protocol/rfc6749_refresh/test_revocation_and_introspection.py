@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.builders.refresh_token_holder import a_holder, one, refreshing_app
+from tests.builders.tokens import make_refresh_token_holder, one, register_refreshing_app
 
 
 @pytest.mark.parametrize("hint", [None, "refresh_token", "access_token", "onbekend"])
 async def test_refresh_token_revoked_ends_the_grant_with_every_token(oauth, hint):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     second = await holder.refreshed()
     response = await holder.app.post("/revoke", {"token": second["refresh_token"], "token_type_hint": hint})
     assert response.status_code == 200
@@ -21,29 +21,29 @@ async def test_refresh_token_revoked_ends_the_grant_with_every_token(oauth, hint
 
 
 async def test_access_token_revoked_ends_the_refresh_token(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     await holder.app.post("/revoke", {"token": holder.access})
     assert (await holder.refresh()).status_code == 400
     assert not await holder.active(holder.refresh_token)
 
 
 async def test_refresh_token_revoked_twice_is_journalled_once(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     for _ in range(2):
         assert (await holder.app.post("/revoke", {"token": holder.refresh_token})).status_code == 200
     assert len(await oauth.lines("token:ingetrokken")) == 1
 
 
 async def test_refresh_token_revocation_by_another_client_is_ignored(oauth):
-    holder = await a_holder(oauth)
-    other = await refreshing_app(oauth)
+    holder = await make_refresh_token_holder(oauth)
+    other = await register_refreshing_app(oauth)
     await other.post("/revoke", {"token": holder.refresh_token})
     assert await holder.ended() is None
     await holder.refreshed()
 
 
 async def test_used_refresh_token_revoked_ends_the_grant_without_notification(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     await holder.refreshed()
     await holder.app.post("/revoke", {"token": holder.refresh_token})
     assert await holder.ended() == "token_ingetrokken"
@@ -51,7 +51,7 @@ async def test_used_refresh_token_revoked_ends_the_grant_without_notification(oa
 
 
 async def test_refresh_token_introspection_returns_its_expiry(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     answer = (await holder.app.post("/introspect", {"token": holder.refresh_token})).json()
     now = int(oauth.clock.now().timestamp())
     assert answer == {
@@ -64,14 +64,14 @@ async def test_refresh_token_introspection_returns_its_expiry(oauth):
 
 
 async def test_refresh_token_introspection_by_other_clients_is_inactive(oauth):
-    holder = await a_holder(oauth)
-    for other in (await refreshing_app(oauth), await oauth.reading_app(resource_server=True)):
+    holder = await make_refresh_token_holder(oauth)
+    for other in (await register_refreshing_app(oauth), await oauth.reading_app(resource_server=True)):
         answer = await other.post("/introspect", {"token": holder.refresh_token})
         assert (answer.status_code, answer.json()) == (200, {"active": False})
 
 
 async def test_refresh_token_used_expired_or_unknown_is_inactive(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     second = await holder.refreshed()
     assert not await holder.active(holder.refresh_token)
     assert await holder.active(second["refresh_token"])

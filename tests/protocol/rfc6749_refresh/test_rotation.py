@@ -10,9 +10,9 @@ from machtiging.delegation.termination import revoke_machtiging
 from machtiging.oauth import suspend_client
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.black_box import claims_of
-from tests.builders.clients import make_client_keys
-from tests.builders.refresh_token_holder import REFRESHING, a_holder, one, refreshing_app
+from tests.builders.client import make_client_keys
+from tests.builders.messages import read_claims
+from tests.builders.tokens import REFRESHING, make_refresh_token_holder, one, register_refreshing_app
 
 
 async def assert_error(response, error: str, status: int = 400) -> None:
@@ -21,10 +21,10 @@ async def assert_error(response, error: str, status: int = 400) -> None:
 
 
 async def test_refresh_rotates_twice_after_login(oauth):
-    app = await refreshing_app(oauth)
+    app = await register_refreshing_app(oauth)
     flow = await oauth.flow(app)
     first = await flow.tokens()
-    holder = await a_holder(oauth, app, own=True)
+    holder = await make_refresh_token_holder(oauth, app, own=True)
     second = await holder.refreshed(first["refresh_token"])
     third = await holder.refreshed(second["refresh_token"])
     tokens = [answer["refresh_token"] for answer in (first, second, third)]
@@ -32,7 +32,7 @@ async def test_refresh_rotates_twice_after_login(oauth):
     assert await holder.active(third["access_token"])
     assert third["authorization_details"] == first["authorization_details"]
     same = ("sub", "represents", "auth_time", "acr", "aud", "client_id", "scope")
-    before, after = claims_of(first["access_token"]), claims_of(third["access_token"])
+    before, after = read_claims(first["access_token"]), read_claims(third["access_token"])
     assert {name: before[name] for name in same} == {name: after[name] for name in same}
     assert before["jti"] != after["jti"]
 
@@ -59,7 +59,7 @@ async def test_refresh_token_is_not_issued_with_client_credentials(oauth):
 
 
 async def test_refresh_token_is_stored_as_hash(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     answer = await holder.refreshed()
     rows = await one(oauth, "SELECT string_agg(refresh_token::text, '|') FROM refresh_token")
     assert holder.refresh_token not in rows
@@ -68,12 +68,12 @@ async def test_refresh_token_is_stored_as_hash(oauth):
 
 
 async def test_refreshed_id_token_keeps_sub_and_auth_time_without_nonce(oauth):
-    app = await refreshing_app(oauth)
+    app = await register_refreshing_app(oauth)
     first = await (await oauth.flow(app)).tokens()
     oauth.later(minutes=5)
-    holder = await a_holder(oauth, app, own=True)
-    before = claims_of(first["id_token"])
-    after = claims_of((await holder.refreshed(first["refresh_token"]))["id_token"])
+    holder = await make_refresh_token_holder(oauth, app, own=True)
+    before = read_claims(first["id_token"])
+    after = read_claims((await holder.refreshed(first["refresh_token"]))["id_token"])
     assert "nonce" in before
     assert "nonce" not in after
     for name in ("iss", "sub", "aud", "auth_time", "acr", "represents"):
@@ -83,19 +83,19 @@ async def test_refreshed_id_token_keeps_sub_and_auth_time_without_nonce(oauth):
 
 @pytest.mark.parametrize("late", [{"hours": 6}, {"hours": 6, "seconds": 1}, {"days": 2}])
 async def test_refresh_token_unused_for_six_hours_is_expired(oauth, late):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     oauth.later(**late)
     await assert_error(await holder.refresh(), "invalid_grant")
 
 
 async def test_refresh_token_is_accepted_until_six_hours(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     oauth.later(hours=5, minutes=59, seconds=59)
     assert (await holder.refresh()).status_code == 200
 
 
 async def test_refresh_token_expires_one_day_after_consent(oauth):
-    holder = await a_holder(oauth, own=True)
+    holder = await make_refresh_token_holder(oauth, own=True)
     token = holder.refresh_token
     for _ in range(4):
         oauth.later(hours=5, minutes=59)
@@ -110,7 +110,7 @@ async def test_refresh_token_expires_with_the_machtiging(oauth):
     held = await oauth.machtiging()
     oauth.clock.advance(held.period.ends_at - oauth.clock.now())
     oauth.later(hours=-1)
-    holder = await a_holder(oauth, machtiging=held)
+    holder = await make_refresh_token_holder(oauth, machtiging=held)
     kept = await one(oauth, "SELECT expires_at FROM refresh_token")
     assert kept == held.period.ends_at
     oauth.later(hours=1)
@@ -118,7 +118,7 @@ async def test_refresh_token_expires_with_the_machtiging(oauth):
 
 
 async def test_refresh_rejected_does_not_consume_the_token(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     wider = json.dumps([{"type": "berichtenbox", "actions": ["lezen"]}])
     await assert_error(await holder.refresh(scope="openid profile"), "invalid_scope")
     await assert_error(await holder.refresh(authorization_details=wider), "invalid_authorization_details")
@@ -128,7 +128,7 @@ async def test_refresh_rejected_does_not_consume_the_token(oauth):
 
 
 async def test_refresh_with_narrower_details_keeps_the_full_consent(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     less = json.dumps([{"type": "berichtenbox", "machtiging": str(holder.machtiging.id), "actions": ["lijst"]}])
     narrow = await holder.refreshed(authorization_details=less)
     assert narrow["authorization_details"] == json.loads(less)
@@ -140,15 +140,15 @@ async def test_refresh_with_narrower_details_keeps_the_full_consent(oauth):
 
 @pytest.mark.parametrize("actions", [["markeren"], [], ["lezen", "lezen"]])
 async def test_refresh_with_wider_actions_is_rejected(oauth, actions):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     asked = [{"type": "berichtenbox", "machtiging": str(holder.machtiging.id), "actions": actions}]
     await assert_error(await holder.refresh(authorization_details=json.dumps(asked)), "invalid_authorization_details")
 
 
 async def test_refresh_without_openid_issues_no_id_token(oauth):
-    app = await refreshing_app(oauth)
+    app = await register_refreshing_app(oauth)
     first = await (await oauth.flow(app)).tokens(scope=None, nonce=None)
-    holder = await a_holder(oauth, app, own=True)
+    holder = await make_refresh_token_holder(oauth, app, own=True)
     answer = await holder.refreshed(first["refresh_token"])
     assert "id_token" not in answer
 
@@ -157,14 +157,14 @@ async def test_refresh_without_openid_issues_no_id_token(oauth):
     "changes", [{"refresh_token": None}, {"refresh_token": "x" * 43}, {"refresh_token": "x" * 500}]
 )
 async def test_refresh_token_missing_or_unknown_is_rejected(oauth, changes):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     response = await holder.refresh(**changes)
     await assert_error(response, "invalid_grant" if changes["refresh_token"] else "invalid_request")
 
 
 async def test_refresh_token_stolen_by_another_client_is_rejected_and_stays_valid(oauth):
-    holder = await a_holder(oauth)
-    thief = await refreshing_app(oauth)
+    holder = await make_refresh_token_holder(oauth)
+    thief = await register_refreshing_app(oauth)
     form = {"grant_type": "refresh_token", "refresh_token": holder.refresh_token}
     stolen = await thief.post("/token", form)
     unknown = await thief.post("/token", form | {"refresh_token": "x" * 43})
@@ -173,7 +173,7 @@ async def test_refresh_token_stolen_by_another_client_is_rejected_and_stays_vali
 
 
 async def test_refresh_with_other_client_key_is_rejected(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     mine, holder.app.keys = holder.app.keys, make_client_keys()
     await assert_error(await holder.refresh(), "invalid_client", 401)
     holder.app.keys = mine
@@ -181,27 +181,27 @@ async def test_refresh_with_other_client_key_is_rejected(oauth):
 
 
 async def test_access_and_refresh_tokens_are_not_interchangeable(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     await assert_error(await holder.refresh(holder.access), "invalid_grant")
     answer = await holder.app.http.get("/userinfo", headers={"Authorization": f"Bearer {holder.refresh_token}"})
     assert answer.status_code == 401
 
 
 async def test_refresh_of_ended_grant_is_rejected(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     async with unit_of_work(oauth.sessions) as session:
         await end_grant(session, holder.grant_id, GrantEnding("proef"), at=oauth.clock.now())
     await assert_error(await holder.refresh(), "invalid_grant")
 
 
 async def test_refresh_under_revoked_machtiging_is_rejected(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     await holder.change(revoke_machtiging)
     await assert_error(await holder.refresh(), "invalid_grant")
 
 
 async def test_refresh_under_paused_machtiging_is_rejected_until_resumed(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     await holder.change(pause_machtiging)
     await assert_error(await holder.refresh(), "invalid_grant")
     await assert_error(await holder.refresh(), "invalid_grant")
@@ -210,7 +210,7 @@ async def test_refresh_under_paused_machtiging_is_rejected_until_resumed(oauth):
 
 
 async def test_refresh_of_suspended_client_is_rejected_also_after_resumption(oauth):
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     async with unit_of_work(oauth.sessions) as session:
         await suspend_client.suspend_client(session, holder.app.client_id, at=oauth.clock.now())
     await assert_error(await holder.refresh(), "invalid_client", 401)

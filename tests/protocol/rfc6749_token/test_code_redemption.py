@@ -11,7 +11,7 @@ from machtiging.delegation.pause import pause_machtiging
 from machtiging.delegation.termination import give_back_machtiging, revoke_machtiging
 from machtiging.oauth.end_grants import GrantEnding, end_grants_of_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.oauth import ISSUER
+from tests.builders.flow import ISSUER
 
 
 def refused(response, error="invalid_grant", status=400):

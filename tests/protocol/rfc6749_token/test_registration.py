@@ -6,8 +6,9 @@ import pytest
 
 from machtiging.kernel.errors import Conflict, InvalidInput
 from machtiging.oauth.register_client import register_client
-from tests.builders.clients import agency_client, code_client, make_client_keys
-from tests.builders.delegation import NOON, UWV
+from tests.builders.client import make_agency_metadata, make_app_metadata, make_client_keys
+from tests.builders.keys import NOON
+from tests.builders.machtiging import UWV
 
 
 @pytest.fixture
@@ -16,17 +17,17 @@ def pair():
 
 
 async def test_registration_returns_generated_client_id(session, pair) -> None:
-    made = await register_client(session, code_client(pair), oin=None, at=NOON)
+    made = await register_client(session, make_app_metadata(pair), oin=None, at=NOON)
     assert len(made["client_id"]) >= 22
     assert made["client_id_issued_at"] == int(NOON.timestamp())
     assert made["client_name"] == "Leesapp"
     assert made["jwks"] == pair.jwks
-    other = await register_client(session, code_client(pair), oin=None, at=NOON)
+    other = await register_client(session, make_app_metadata(pair), oin=None, at=NOON)
     assert other["client_id"] != made["client_id"]
 
 
 async def test_registration_repeated_is_idempotent_and_changed_is_a_conflict(session, pair) -> None:
-    chosen = code_client(pair, client_id="leesapp")
+    chosen = make_app_metadata(pair, client_id="leesapp")
     first = await register_client(session, chosen, oin=None, at=NOON, practice=True)
     assert (await register_client(session, chosen, oin=None, at=NOON, practice=True))["client_id"] == first["client_id"]
     with pytest.raises(Conflict, match="client_bestaat_al"):
@@ -44,5 +45,5 @@ async def test_registration_reports_all_errors_at_once(session) -> None:
 async def test_registration_for_delivery_requires_known_oin(session, pair) -> None:
     for oin in (None, UWV, "onzin", "\u0661" * 20):  # the catalogue is empty
         with pytest.raises(InvalidInput) as refused:
-            await register_client(session, agency_client(pair), oin=oin, at=NOON)
+            await register_client(session, make_agency_metadata(pair), oin=oin, at=NOON)
         assert refused.value.fields.keys() == {"oin"}

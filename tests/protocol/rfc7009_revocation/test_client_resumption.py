@@ -13,9 +13,9 @@ from machtiging.kernel.errors import Conflict, NotFound
 from machtiging.oauth import queries
 from machtiging.oauth.suspend_client import resume_client, suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.black_box import claims_of
-from tests.builders.crypto import a_key_directory
-from tests.builders.sealing import seal_rows
+from tests.builders.database import seal_rows
+from tests.builders.keys import make_key_directory
+from tests.builders.messages import read_claims
 
 CREDENTIALS = {"grant_type": "client_credentials"}
 
@@ -46,7 +46,7 @@ async def test_resumed_client_gets_new_tokens_and_old_ones_stay_revoked(oauth) -
     assert await moved(oauth, resume_client, agency.client_id) is True
     new = (await agency.post("/token", CREDENTIALS)).json()["access_token"]
     async with unit_of_work(oauth.sessions) as session:
-        states = [await load_token(session, claims_of(token)["jti"]) for token in (old, new)]
+        states = [await load_token(session, read_claims(token)["jti"]) for token in (old, new)]
     assert [state.is_active_at(oauth.clock.now()) for state in states] == [False, True]
 
 
@@ -89,7 +89,7 @@ async def test_resumption_leaves_other_clients_suspended(oauth) -> None:
 async def test_resume_command_prints_its_result(oauth, database, monkeypatch, capsys, tmp_path) -> None:
     agency = await oauth.agency()
     await moved(oauth, suspend_client, agency.client_id)
-    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(a_key_directory(tmp_path / "keys")))
+    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(make_key_directory(tmp_path / "keys")))
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", database.url)
     for told in ("takes part again", "was not suspended"):
         assert await asyncio.to_thread(main, ["clients", "resume", agency.client_id]) == 0

@@ -13,9 +13,9 @@ from machtiging.kernel.errors import NotFound
 from machtiging.oauth import queries
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.black_box import claims_of
-from tests.builders.crypto import a_key_directory
-from tests.builders.lock_waits import wait_until_blocked
+from tests.builders.database import wait_until_blocked
+from tests.builders.keys import make_key_directory
+from tests.builders.messages import read_claims
 
 CREDENTIALS = {"grant_type": "client_credentials"}
 
@@ -27,7 +27,7 @@ async def suspended(oauth, app) -> int:
 
 async def revoked(oauth, token) -> bool:
     async with unit_of_work(oauth.sessions) as session:
-        return (await load_token(session, claims_of(token)["jti"])).revoked_at is not None
+        return (await load_token(session, read_claims(token)["jti"])).revoked_at is not None
 
 
 async def test_suspension_revokes_all_tokens_of_that_client_only(oauth) -> None:
@@ -95,7 +95,7 @@ async def test_token_issuance_during_suspension_is_rejected(oauth) -> None:
 async def test_suspend_command_prints_its_result(oauth, database, monkeypatch, capsys, tmp_path) -> None:
     agency = await oauth.agency()
     token = (await agency.post("/token", CREDENTIALS)).json()["access_token"]
-    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(a_key_directory(tmp_path / "keys")))
+    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(make_key_directory(tmp_path / "keys")))
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", database.url)
     assert await asyncio.to_thread(main, ["clients", "suspend", agency.client_id]) == 0
     assert "1 token" in capsys.readouterr().err

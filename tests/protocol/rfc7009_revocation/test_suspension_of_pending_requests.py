@@ -10,8 +10,8 @@ from sqlalchemy import text
 from machtiging.oauth.queries import find_active_client
 from machtiging.oauth.suspend_client import resume_client, suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.black_box import query_of
-from tests.builders.lock_waits import wait_until_blocked
+from tests.builders.database import wait_until_blocked
+from tests.builders.messages import read_query
 
 
 async def suspended_and_back(oauth, client_id) -> None:
@@ -113,7 +113,7 @@ async def test_suspension_waits_for_concurrent_consent_and_ends_its_code(oauth) 
         await wait_until_blocked(oauth.sessions, deciding)
         closing = asyncio.create_task(suspending())
         await wait_until_blocked(oauth.sessions, deciding, closing)
-    code = query_of((await deciding).headers["location"])["code"]
+    code = read_query((await deciding).headers["location"])["code"]
     await closing
     async with unit_of_work(oauth.sessions) as session:
         await resume_client(session, flow.app.client_id, at=oauth.clock.now())

@@ -23,8 +23,10 @@ from machtiging.oauth.errors import CLIENT_AUTH_CAUSES
 from machtiging.oauth.retention import expired_rows_sweep
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
-from tests.builders.clients import ASSERTION_TYPE, agency_client, assertion, make_client_keys, signed
-from tests.builders.oauth import ISSUER
+from tests.builders.client import make_agency_metadata, make_client_assertion, make_client_keys
+from tests.builders.flow import ISSUER
+from tests.builders.keys import sign_jws
+from tests.builders.messages import ASSERTION_TYPE
 
 
 async def token(app, proof, **changes):
@@ -47,11 +49,13 @@ async def test_client_assertion_with_es256_or_ps256_is_accepted(oauth) -> None:
     for alg in ("ES256", "PS256"):
         keys = make_client_keys(alg)
         app = await oauth.agency()
-        app = await oauth.add(agency_client(keys), keys, app.registration["oin"])
-        assert (await token(app, assertion(keys, app.client_id, oauth.clock))).status_code == 200
-        typed = assertion(keys, app.client_id, oauth.clock, header={"typ": "client-authentication+jwt"})
+        app = await oauth.add(make_agency_metadata(keys), keys, app.registration["oin"])
+        assert (await token(app, make_client_assertion(keys, app.client_id, oauth.clock))).status_code == 200
+        typed = make_client_assertion(keys, app.client_id, oauth.clock, header={"typ": "client-authentication+jwt"})
         assert (await token(app, typed)).status_code == 200
-        assert (await token(app, assertion(keys, app.client_id, oauth.clock, header={"typ": None}))).status_code == 200
+        assert (
+            await token(app, make_client_assertion(keys, app.client_id, oauth.clock, header={"typ": None}))
+        ).status_code == 200
 
 
 async def test_row_21_client_assertion_with_wrong_claims_is_rejected(oauth) -> None:
@@ -97,13 +101,16 @@ async def test_row_21_client_assertion_with_wrong_claims_is_rejected(oauth) -> N
         {"jti": "x" * 257},
     ]
     for change in wrong:
-        refused(await token(app, assertion(app.keys, app.client_id, oauth.clock, **change)), why=str(change)[:60])
+        refused(
+            await token(app, make_client_assertion(app.keys, app.client_id, oauth.clock, **change)),
+            why=str(change)[:60],
+        )
 
 
 async def test_client_assertion_audience_list_with_issuer_only_is_accepted(oauth) -> None:
     """RFC 7519 4.1.3: one audience may be a string or a list; some libraries write the list."""
     app = await oauth.agency()
-    proof = assertion(app.keys, app.client_id, oauth.clock, aud=[ISSUER])
+    proof = make_client_assertion(app.keys, app.client_id, oauth.clock, aud=[ISSUER])
     assert (await token(app, proof)).status_code == 200
     refused(await token(app, proof))
 
@@ -113,39 +120,41 @@ async def test_fapi_2_5_3_2_1_client_assertion_audience_of_bound_client_must_be_
     app = await oauth.agency(**{bound: True})
     for audience, error in (([ISSUER], "invalid_client"), (ISSUER, None)):
         form = {"token": "x", "client_assertion_type": ASSERTION_TYPE}
-        form["client_assertion"] = assertion(app.keys, app.client_id, oauth.clock, aud=audience)
+        form["client_assertion"] = make_client_assertion(app.keys, app.client_id, oauth.clock, aud=audience)
         assert (await app.http.post("/revoke", data=form)).json().get("error") == error
 
 
 async def test_client_assertion_eight_seconds_ahead_is_accepted(oauth) -> None:
     app = await oauth.agency()
     at = now(oauth) + 8
-    proof = assertion(app.keys, app.client_id, oauth.clock, iat=at, nbf=at)
+    proof = make_client_assertion(app.keys, app.client_id, oauth.clock, iat=at, nbf=at)
     assert (await token(app, proof)).status_code == 200
 
 
 async def test_row_21_client_assertion_replayed_is_rejected(oauth) -> None:
     app = await oauth.agency()
-    proof = assertion(app.keys, app.client_id, oauth.clock)
+    proof = make_client_assertion(app.keys, app.client_id, oauth.clock)
     assert (await token(app, proof)).status_code == 200
     refused(await token(app, proof))
 
 
 async def test_row_21_client_assertion_used_concurrently_is_accepted_once(oauth) -> None:
     app = await oauth.agency()
-    proof = assertion(app.keys, app.client_id, oauth.clock)
+    proof = make_client_assertion(app.keys, app.client_id, oauth.clock)
     answers = await asyncio.gather(*(token(app, proof) for _ in range(4)))
     assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
 
 
 async def test_client_assertion_jti_is_scoped_per_client(oauth) -> None:
     for app in (await oauth.agency(), await oauth.agency()):
-        assert (await token(app, assertion(app.keys, app.client_id, oauth.clock, jti="zelfde"))).status_code == 200
+        assert (
+            await token(app, make_client_assertion(app.keys, app.client_id, oauth.clock, jti="zelfde"))
+        ).status_code == 200
 
 
 async def test_row_21_client_assertion_signed_with_other_key_is_rejected(oauth) -> None:
     app = await oauth.agency()
-    refused(await token(app, assertion(make_client_keys(), app.client_id, oauth.clock)))
+    refused(await token(app, make_client_assertion(make_client_keys(), app.client_id, oauth.clock)))
 
 
 def loose(header, claims, signature=b""):
@@ -181,9 +190,9 @@ async def test_row_23_alg_none_and_algorithm_confusion_are_rejected(oauth) -> No
         json.dumps({"payload": loose({}, claims).split(".")[1], "signatures": []}),
         hs256(claims, public),
         hs256(claims, b"\n" + public),
-        signed({"alg": "RS256", "kid": "app-1"}, claims, rsa.private),
-        signed({"alg": "PS256", "kid": "app-1"}, claims, rsa.private),
-        signed({"alg": "ES256", "kid": "app-1", "typ": "at+jwt"}, claims, keys.private),
+        sign_jws({"alg": "RS256", "kid": "app-1"}, claims, rsa.private),
+        sign_jws({"alg": "PS256", "kid": "app-1"}, claims, rsa.private),
+        sign_jws({"alg": "ES256", "kid": "app-1", "typ": "at+jwt"}, claims, keys.private),
         "onzin",
         "a.b.c",
         "",
@@ -209,7 +218,7 @@ async def test_row_24_25_29_key_or_crit_in_header_is_rejected(oauth) -> None:
     ]
     for number, extra in enumerate(headers):
         for key in (evil.private, app.keys.private):
-            proof = signed({"alg": "ES256", "kid": "app-1", **extra}, claims | {"jti": f"j{number}"}, key)
+            proof = sign_jws({"alg": "ES256", "kid": "app-1", **extra}, claims | {"jti": f"j{number}"}, key)
             refused(await token(app, proof), why=str(extra)[:60])
     crit = {"alg": "ES256", "kid": "app-1", "crit": ["onbekend"], "onbekend": 1}
     refused(await token(app, sign_manually(crit, claims | {"jti": "crit"}, app.keys.private)))
@@ -222,15 +231,15 @@ async def test_row_30_client_assertion_oversized_is_rejected_unparsed(oauth) -> 
     app = await oauth.agency()
     at = now(oauth)
     claims = {"iss": app.client_id, "sub": app.client_id, "aud": ISSUER, "iat": at, "exp": at + 60, "jti": "j"}
-    refused(await token(app, assertion(app.keys, app.client_id, oauth.clock, vulling="x" * 9000)))
+    refused(await token(app, make_client_assertion(app.keys, app.client_id, oauth.clock, vulling="x" * 9000)))
     refused(await token(app, loose({"alg": "ES256", "kid": "x" * 7000}, claims, b"x")))
     deep = b'{"a":' + b"[" * 3000 + b"]" * 3000 + b"}"
-    refused(await token(app, signed({"alg": "ES256"}, deep, app.keys.private)))
+    refused(await token(app, sign_jws({"alg": "ES256"}, deep, app.keys.private)))
 
 
 async def test_two_client_authentication_methods_are_rejected(oauth) -> None:
     app = await oauth.agency()
-    proof = assertion(app.keys, app.client_id, oauth.clock)
+    proof = make_client_assertion(app.keys, app.client_id, oauth.clock)
     refused(await token(app, proof, client_secret="geheim"), "invalid_request")
     form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE, "client_assertion": proof}
     refused(await app.http.post("/token", data=form, auth=(app.client_id, "geheim")), "invalid_request")
@@ -248,7 +257,7 @@ async def test_client_secret_is_rejected(oauth) -> None:
 async def test_rfc_6749_3_2_client_secret_without_value_is_ignored(oauth) -> None:
     """Section 2.3.1: an empty secret may be omitted; some libraries send the empty parameter."""
     app, nobody = await oauth.agency(), await oauth.public_app()
-    proof = assertion(app.keys, app.client_id, oauth.clock)
+    proof = make_client_assertion(app.keys, app.client_id, oauth.clock)
     assert (await token(app, proof, client_secret="")).status_code == 200
     form = {"client_id": nobody.client_id, "client_secret": "", "token": "x"}
     assert (await nobody.http.post("/revoke", data=form)).status_code == 200
@@ -265,17 +274,17 @@ async def test_downgrade_confidential_client_without_assertion_is_rejected(oauth
 
 async def test_public_client_with_client_assertion_is_rejected(oauth) -> None:
     app = await oauth.public_app()
-    refused(await token(app, assertion(make_client_keys(), app.client_id, oauth.clock)))
+    refused(await token(app, make_client_assertion(make_client_keys(), app.client_id, oauth.clock)))
 
 
 async def test_client_id_in_form_must_match_the_client_assertion(oauth) -> None:
     app, other = await oauth.agency(), await oauth.agency()
-    refused(await token(app, assertion(app.keys, app.client_id, oauth.clock), client_id=other.client_id))
+    refused(await token(app, make_client_assertion(app.keys, app.client_id, oauth.clock), client_id=other.client_id))
 
 
 async def test_client_assertion_type_wrong_is_rejected(oauth) -> None:
     app = await oauth.agency()
-    proof = assertion(app.keys, app.client_id, oauth.clock)
+    proof = make_client_assertion(app.keys, app.client_id, oauth.clock)
     for wrong in (None, "urn:ietf:params:oauth:client-assertion-type:saml2-bearer", "jwt"):
         refused(await token(app, proof, client_assertion_type=wrong))
     refused(await token(app, None))
@@ -285,7 +294,9 @@ async def test_client_assertion_with_far_exp_is_accepted(oauth) -> None:
     """Authlib writes an hour, others a day. The lifetime that counts is five minutes from `iat`."""
     app = await oauth.agency()
     for exp in (now(oauth) + 311, now(oauth) + 3600, now(oauth) + 10 * 365 * 86400):
-        assert (await token(app, assertion(app.keys, app.client_id, oauth.clock, exp=exp))).status_code == 200
+        assert (
+            await token(app, make_client_assertion(app.keys, app.client_id, oauth.clock, exp=exp))
+        ).status_code == 200
 
 
 @pytest.mark.parametrize("ahead", [0, 10])
@@ -294,7 +305,7 @@ async def test_client_assertion_with_far_exp_replayed_later_is_rejected(oauth, s
     """The `jti` is stored while the assertion could be accepted, also if housekeeping runs."""
     app = await oauth.agency()
     at = now(oauth)
-    proof = assertion(app.keys, app.client_id, oauth.clock, iat=at + ahead, exp=at + 3600)
+    proof = make_client_assertion(app.keys, app.client_id, oauth.clock, iat=at + ahead, exp=at + 3600)
     assert (await token(app, proof)).status_code == 200
     oauth.later(seconds=seconds)
     async with unit_of_work(oauth.sessions) as session:
@@ -304,7 +315,7 @@ async def test_client_assertion_with_far_exp_replayed_later_is_rejected(oauth, s
 
 async def test_client_assertion_with_far_exp_kept_too_long_is_rejected(oauth) -> None:
     app = await oauth.agency()
-    proof = assertion(app.keys, app.client_id, oauth.clock, exp=now(oauth) + 3600)
+    proof = make_client_assertion(app.keys, app.client_id, oauth.clock, exp=now(oauth) + 3600)
     oauth.later(seconds=311)
     assert "five minutes" in refused(await token(app, proof)).json()["error_description"]
 
@@ -357,7 +368,7 @@ async def test_client_auth_failure_names_cause_in_practice_or_after_authenticati
     replace_services(oauth.service, practice=practice)
     change = {name: public.client_id if value == "openbaar" else value for name, value in change.items()}
     used, named = change.pop("used", False), change.pop("client_id", None)
-    proof = assertion(change.pop("key", app.keys), app.client_id, oauth.clock, **change)
+    proof = make_client_assertion(change.pop("key", app.keys), app.client_id, oauth.clock, **change)
     if used:
         assert (await token(app, proof)).status_code == 200
     with capture_logs() as logged:
@@ -381,12 +392,12 @@ async def test_client_auth_failure_in_production_is_uniform(oauth, path) -> None
         await session.execute(text("UPDATE oauth_client SET state = 'suspended' WHERE client_id = :id"), mine)
     replace_services(oauth.service, practice=False)
     proofs = [
-        assertion(make_client_keys(), app.client_id, oauth.clock),
-        assertion(make_client_keys("PS256"), app.client_id, oauth.clock),
-        assertion(app.keys, app.client_id, oauth.clock, header={"kid": "ander"}),
-        assertion(app.keys, "bestaat-niet", oauth.clock),
-        assertion(app.keys, public.client_id, oauth.clock),
-        assertion(other.keys, other.client_id, oauth.clock),
+        make_client_assertion(make_client_keys(), app.client_id, oauth.clock),
+        make_client_assertion(make_client_keys("PS256"), app.client_id, oauth.clock),
+        make_client_assertion(app.keys, app.client_id, oauth.clock, header={"kid": "ander"}),
+        make_client_assertion(app.keys, "bestaat-niet", oauth.clock),
+        make_client_assertion(app.keys, public.client_id, oauth.clock),
+        make_client_assertion(other.keys, other.client_id, oauth.clock),
         "onzin",
     ]
     form = {"grant_type": "client_credentials", "token": "x", "client_assertion_type": ASSERTION_TYPE}
@@ -401,9 +412,9 @@ async def test_row_21_enumeration_unknown_client_looks_like_wrong_key(oauth) -> 
     app = await oauth.agency()
     replace_services(oauth.service, practice=False)
     with capture_logs() as logged:
-        wrong_key = refused(await token(app, assertion(make_client_keys(), app.client_id, oauth.clock)))
-        unknown = refused(await token(app, assertion(app.keys, "bestaat-niet", oauth.clock)))
-        replayed = assertion(app.keys, app.client_id, oauth.clock)
+        wrong_key = refused(await token(app, make_client_assertion(make_client_keys(), app.client_id, oauth.clock)))
+        unknown = refused(await token(app, make_client_assertion(app.keys, "bestaat-niet", oauth.clock)))
+        replayed = make_client_assertion(app.keys, app.client_id, oauth.clock)
         await token(app, replayed)
         used = refused(await token(app, replayed))
     assert wrong_key.content == unknown.content
@@ -416,4 +427,4 @@ async def test_suspended_client_is_rejected(oauth) -> None:
     app = await oauth.agency()
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text("UPDATE oauth_client SET state = 'suspended'"))
-    refused(await token(app, assertion(app.keys, app.client_id, oauth.clock)))
+    refused(await token(app, make_client_assertion(app.keys, app.client_id, oauth.clock)))

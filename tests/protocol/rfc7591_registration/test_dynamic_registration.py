@@ -10,8 +10,18 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import REDIRECT, agency_client, code_client, make_client_keys, signed
-from tests.builders.registration import a_program, an_invitation, approved, bearer, register
+from tests.builders.client import (
+    REDIRECT,
+    approve_program,
+    create_invitation,
+    make_agency_metadata,
+    make_app_metadata,
+    make_bearer_header,
+    make_client_keys,
+    post_registration,
+    register_program,
+)
+from tests.builders.keys import sign_jws
 
 PAIR = make_client_keys()
 
@@ -27,7 +37,9 @@ async def uses_left(oauth) -> int:
 
 
 async def test_registration_response_has_metadata_and_management_token(production_oauth) -> None:
-    answer = await register(production_oauth, await an_invitation(production_oauth), code_client(PAIR))
+    answer = await post_registration(
+        production_oauth, await create_invitation(production_oauth), make_app_metadata(PAIR)
+    )
     made = answer.json()
     assert answer.status_code == 201
     assert answer.headers["cache-control"] == "no-store"
@@ -41,14 +53,14 @@ async def test_registration_response_has_metadata_and_management_token(productio
 
 
 async def test_registration_without_grant_types_defaults_to_authorization_code(production_oauth) -> None:
-    metadata = code_client(PAIR)
+    metadata = make_app_metadata(PAIR)
     del metadata["grant_types"]
-    answer = await register(production_oauth, await an_invitation(production_oauth), metadata)
+    answer = await post_registration(production_oauth, await create_invitation(production_oauth), metadata)
     assert (answer.status_code, answer.json()["grant_types"]) == (201, ["authorization_code"])
 
 
 async def test_registration_tokens_are_stored_hashed(production_oauth) -> None:
-    program = await a_program(production_oauth)
+    program = await register_program(production_oauth)
     async with unit_of_work(production_oauth.sessions) as session:
         rows = [str(row) for row in await session.execute(text("SELECT c::text, i::text FROM oauth_client c, initial_access_token i"))]  # fmt: skip # noqa: E501
     assert rows
@@ -56,7 +68,7 @@ async def test_registration_tokens_are_stored_hashed(production_oauth) -> None:
 
 
 async def test_registered_client_is_unknown_until_approved(production_oauth) -> None:
-    program = await a_program(production_oauth)
+    program = await register_program(production_oauth)
     refused = await program.app.post("/revoke", {"token": "x"})
     program.app.client_id = "bestaat-niet"
     unknown = await program.app.post("/revoke", {"token": "x"})
@@ -66,7 +78,7 @@ async def test_registered_client_is_unknown_until_approved(production_oauth) -> 
 
 @pytest.mark.parametrize("path", ["/par", "/token", "/introspect", "/revoke"])
 async def test_enumeration_proposed_client_looks_like_unknown_client(production_oauth, path) -> None:
-    program = await a_program(production_oauth)
+    program = await register_program(production_oauth)
     forms = {"grant_type": "authorization_code", "code": "x", "token": "x", "redirect_uri": REDIRECT}
     refused = await program.app.post(path, forms)
     program.app.client_id = "bestaat-niet"
@@ -76,16 +88,16 @@ async def test_enumeration_proposed_client_looks_like_unknown_client(production_
 
 
 async def test_proposed_public_client_is_rejected(production_oauth) -> None:
-    program = await a_program(production_oauth, token_endpoint_auth_method="none", jwks=None)
+    program = await register_program(production_oauth, token_endpoint_auth_method="none", jwks=None)
     program.app.keys = None
     assert (await program.app.post("/par", {"response_type": "code"})).json()["error"] == "invalid_client"
-    await approved(production_oauth, program.client_id)
+    await approve_program(production_oauth, program.client_id)
     assert (await program.app.post("/par", {"response_type": "code"})).json()["error"] != "invalid_client"
 
 
 async def test_approved_client_works_and_its_registration_is_journalled(production_oauth) -> None:
-    program = await a_program(production_oauth)
-    await approved(production_oauth, program.client_id)
+    program = await register_program(production_oauth)
+    await approve_program(production_oauth, program.client_id)
     assert await program.works()
     (invited,) = await production_oauth.lines("client:uitgenodigd")
     (made,) = await production_oauth.lines("client:geregistreerd")
@@ -96,7 +108,7 @@ async def test_approved_client_works_and_its_registration_is_journalled(producti
 
 
 async def test_registered_client_in_practice_works_at_once(oauth) -> None:
-    program = await a_program(oauth)
+    program = await register_program(oauth)
     assert await program.works()
 
 
@@ -104,10 +116,10 @@ async def test_registered_client_in_practice_works_at_once(oauth) -> None:
     "headers",
     [
         {},
-        bearer("A" * 43),
-        bearer(""),
-        bearer("kort"),
-        bearer("x\x00" + "A" * 41),
+        make_bearer_header("A" * 43),
+        make_bearer_header(""),
+        make_bearer_header("kort"),
+        make_bearer_header("x\x00" + "A" * 41),
         {"Authorization": "Basic QTpC"},
         {"Authorization": "DPoP " + "A" * 43},
     ],
@@ -115,7 +127,7 @@ async def test_registered_client_in_practice_works_at_once(oauth) -> None:
 async def test_registration_without_invitation_returns_401_unparsed(production_oauth, headers) -> None:
     answers = [
         await production_oauth.connection().post("/register", json=body, headers=headers)
-        for body in (code_client(PAIR), 1)
+        for body in (make_app_metadata(PAIR), 1)
     ]
     for answer in answers:
         assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
@@ -126,44 +138,50 @@ async def test_registration_without_invitation_returns_401_unparsed(production_o
 
 
 async def test_invitation_in_query_or_body_is_ignored(production_oauth) -> None:
-    token = await an_invitation(production_oauth)
+    token = await create_invitation(production_oauth)
     http = production_oauth.connection()
     for answer in (
-        await http.post("/register", params={"access_token": token}, json=code_client(PAIR)),
-        await http.post("/register", json=code_client(PAIR, access_token=token)),
-        await http.post("/register", json=code_client(PAIR), headers=[("Authorization", f"Bearer {token}")] * 2),
+        await http.post("/register", params={"access_token": token}, json=make_app_metadata(PAIR)),
+        await http.post("/register", json=make_app_metadata(PAIR, access_token=token)),
+        await http.post("/register", json=make_app_metadata(PAIR), headers=[("Authorization", f"Bearer {token}")] * 2),
     ):
         assert answer.status_code == 401
     assert await clients(production_oauth) == 0
 
 
 async def test_invitation_is_limited_in_uses_and_time(production_oauth) -> None:
-    token = await an_invitation(production_oauth, uses=2, hours=1)
-    assert [(await register(production_oauth, token, code_client(PAIR))).status_code for _ in range(3)] == [
+    token = await create_invitation(production_oauth, uses=2, hours=1)
+    assert [
+        (await post_registration(production_oauth, token, make_app_metadata(PAIR))).status_code for _ in range(3)
+    ] == [
         201,
         201,
         401,
     ]
-    late = await an_invitation(production_oauth, hours=1)
+    late = await create_invitation(production_oauth, hours=1)
     production_oauth.later(hours=1)
-    assert (await register(production_oauth, late, code_client(PAIR))).status_code == 401
+    assert (await post_registration(production_oauth, late, make_app_metadata(PAIR))).status_code == 401
     assert await clients(production_oauth) == 2
 
 
 async def test_invitation_last_use_concurrently_succeeds_once(production_oauth) -> None:
-    token = await an_invitation(production_oauth)
-    answers = await asyncio.gather(*(register(production_oauth, token, code_client(PAIR)) for _ in range(4)))
+    token = await create_invitation(production_oauth)
+    answers = await asyncio.gather(
+        *(post_registration(production_oauth, token, make_app_metadata(PAIR)) for _ in range(4))
+    )
     assert sorted(answer.status_code for answer in answers) == [201, 401, 401, 401]
     assert await clients(production_oauth) == 1
 
 
 async def test_registration_with_invalid_metadata_costs_no_use_and_is_journalled(production_oauth) -> None:
-    token = await an_invitation(production_oauth)
-    assert (await register(production_oauth, token, code_client(PAIR, client_name="<b>"))).status_code == 400
+    token = await create_invitation(production_oauth)
+    assert (
+        await post_registration(production_oauth, token, make_app_metadata(PAIR, client_name="<b>"))
+    ).status_code == 400
     assert await uses_left(production_oauth) == 1
     (line,) = await production_oauth.lines("client:geweigerd")
     assert (line.reason, line.facts["fout"]) == ("clientgegevens_ongeldig", "invalid_client_metadata")
-    assert (await register(production_oauth, token, code_client(PAIR))).status_code == 201
+    assert (await post_registration(production_oauth, token, make_app_metadata(PAIR))).status_code == 201
 
 
 CANNOT_BE_REGISTERED = [
@@ -193,17 +211,17 @@ CANNOT_BE_REGISTERED = [
     ({"software_statement": "geen.jwt"}, "invalid_software_statement"),
     ({"software_statement": 1}, "invalid_software_statement"),
     (
-        {"software_statement": signed({"alg": "ES256"}, {"iss": "https://a.example"}, PAIR.private)},
+        {"software_statement": sign_jws({"alg": "ES256"}, {"iss": "https://a.example"}, PAIR.private)},
         "unapproved_software_statement",
     ),
 ]
 
 
 async def test_registration_error_is_that_of_rfc_7591(production_oauth) -> None:
-    token = await an_invitation(production_oauth)
+    token = await create_invitation(production_oauth)
     for changes, error in CANNOT_BE_REGISTERED:
-        metadata = {name: value for name, value in code_client(PAIR, **changes).items() if value is not None}
-        answer = await register(production_oauth, token, metadata)
+        metadata = {name: value for name, value in make_app_metadata(PAIR, **changes).items() if value is not None}
+        answer = await post_registration(production_oauth, token, metadata)
         assert (answer.status_code, answer.json()["error"]) == (400, error), (changes, answer.text)
         described = answer.json()["error_description"]
         assert described, changes
@@ -224,10 +242,10 @@ OTHER_GRANTS = [
 
 
 async def test_nl_gov_3_1_3_registration_of_other_grant_types_is_rejected(production_oauth) -> None:
-    token = await an_invitation(production_oauth)
+    token = await create_invitation(production_oauth)
     for grant_types in OTHER_GRANTS:
-        for metadata in (agency_client(PAIR), code_client(PAIR)):
-            answer = await register(production_oauth, token, metadata | {"grant_types": grant_types})
+        for metadata in (make_agency_metadata(PAIR), make_app_metadata(PAIR)):
+            answer = await post_registration(production_oauth, token, metadata | {"grant_types": grant_types})
             assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata"), grant_types
             assert "grant_types" in answer.json()["error_description"]
 
@@ -237,14 +255,16 @@ async def test_nl_gov_3_1_3_registration_of_other_grant_types_is_rejected(produc
     [b"", b"[]", b"1", b'{"a": 1, "a": 2}', b'{"a": NaN}', b"{" * 5000, b"\xff", b'{"a": "' + b"x" * 70_000 + b'"}'],
 )
 async def test_registration_body_that_is_no_json_object_is_rejected(production_oauth, body) -> None:
-    headers = bearer(await an_invitation(production_oauth)) | {"Content-Type": "application/json"}
+    headers = make_bearer_header(await create_invitation(production_oauth)) | {"Content-Type": "application/json"}
     answer = await production_oauth.connection().post("/register", content=body, headers=headers)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
 
 
 async def test_registration_with_other_content_type_is_rejected(production_oauth) -> None:
-    token = await an_invitation(production_oauth)
-    answer = await production_oauth.connection().post("/register", data={"client_name": "x"}, headers=bearer(token))
+    token = await create_invitation(production_oauth)
+    answer = await production_oauth.connection().post(
+        "/register", data={"client_name": "x"}, headers=make_bearer_header(token)
+    )
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
 
 
@@ -255,11 +275,11 @@ junk = st.recursive(
 )
 
 
-@given(member=st.sampled_from([*sorted(code_client(PAIR)), "jwks_uri", "contacts", "client_uri"]), value=junk)
+@given(member=st.sampled_from([*sorted(make_app_metadata(PAIR)), "jwks_uri", "contacts", "client_uri"]), value=junk)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_registration_with_any_member_value_returns_201_or_400(production_oauth, member, value) -> None:
-    answer = await register(
-        production_oauth, await an_invitation(production_oauth), code_client(PAIR) | {member: value}
+    answer = await post_registration(
+        production_oauth, await create_invitation(production_oauth), make_app_metadata(PAIR) | {member: value}
     )
     assert answer.status_code in (201, 400), (member, value, answer.text)
 

@@ -7,12 +7,12 @@ import re
 import pytest
 
 from machtiging.cli.operator_name import get_operator_name
-from tests.builders.command_line import a_command_line
+from tests.builders.command_line import make_command_line
 
 
 @pytest.fixture
 def run(database, tmp_path, capsys, monkeypatch):
-    return a_command_line(database.url, tmp_path, capsys, monkeypatch)
+    return make_command_line(database.url, tmp_path, capsys, monkeypatch)
 
 
 async def invited(run, *more):

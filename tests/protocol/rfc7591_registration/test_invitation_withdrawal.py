@@ -11,9 +11,8 @@ from machtiging.kernel.errors import Conflict, NotAuthenticated, NotFound
 from machtiging.oauth.invitations import initial_access_token
 from machtiging.oauth.invitations.administration import InvitationStatus, list_invitations, withdraw_invitation
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import code_client, make_client_keys
-from tests.builders.lock_waits import wait_until_blocked
-from tests.builders.registration import an_invitation, register
+from tests.builders.client import create_invitation, make_app_metadata, make_client_keys, post_registration
+from tests.builders.database import wait_until_blocked
 
 PAIR = make_client_keys()
 
@@ -41,15 +40,15 @@ async def refused(oauth, name: str, kind, code: str) -> None:
 
 
 async def test_withdrawn_invitation_looks_like_unknown_one(production_oauth) -> None:
-    token = await an_invitation(production_oauth, uses=3)
+    token = await create_invitation(production_oauth, uses=3)
     await withdraw_by_operator(production_oauth, name_of(token))
-    answers = [await register(production_oauth, one, code_client(PAIR)) for one in (token, "x" * 43)]
+    answers = [await post_registration(production_oauth, one, make_app_metadata(PAIR)) for one in (token, "x" * 43)]
     assert [answer.status_code for answer in answers] == [401, 401]
     assert answers[0].json() == answers[1].json()
 
 
 async def test_invitation_withdrawal_is_journalled_with_the_operator(production_oauth) -> None:
-    token = await an_invitation(production_oauth, uses=3)
+    token = await create_invitation(production_oauth, uses=3)
     await withdraw_by_operator(production_oauth, name_of(token))
     [line] = await production_oauth.lines("uitnodiging:ingetrokken")
     [made] = await production_oauth.lines("client:uitgenodigd")
@@ -58,31 +57,31 @@ async def test_invitation_withdrawal_is_journalled_with_the_operator(production_
 
 
 async def test_invitation_withdrawal_keeps_registered_clients(production_oauth) -> None:
-    token = await an_invitation(production_oauth, uses=2)
-    assert (await register(production_oauth, token, code_client(PAIR))).status_code == 201
+    token = await create_invitation(production_oauth, uses=2)
+    assert (await post_registration(production_oauth, token, make_app_metadata(PAIR))).status_code == 201
     assert (await withdraw_by_operator(production_oauth, name_of(token))).uses_left == 1
     assert [line.reason for line in await production_oauth.lines("client:geregistreerd")] == ["voorgesteld"]
 
 
 @pytest.mark.parametrize("name", ["0" * 16, "", "x", "A" * 16, "0" * 64, "%", "' OR 1=1 --"])
 async def test_withdrawal_of_unknown_invitation_is_rejected(production_oauth, name) -> None:
-    await an_invitation(production_oauth)
+    await create_invitation(production_oauth)
     await refused(production_oauth, name, NotFound, "uitnodiging_onbekend")
 
 
 async def test_withdrawal_by_invitation_token_is_rejected(production_oauth) -> None:
-    token = await an_invitation(production_oauth)
+    token = await create_invitation(production_oauth)
     await refused(production_oauth, token, NotFound, "uitnodiging_onbekend")
 
 
 async def test_withdrawal_of_used_up_invitation_is_rejected(production_oauth) -> None:
-    token = await an_invitation(production_oauth)
-    assert (await register(production_oauth, token, code_client(PAIR))).status_code == 201
+    token = await create_invitation(production_oauth)
+    assert (await post_registration(production_oauth, token, make_app_metadata(PAIR))).status_code == 201
     await refused(production_oauth, name_of(token), Conflict, "uitnodiging_opgebruikt")
 
 
 async def test_withdrawal_of_invitation_refused_too_often_is_rejected(production_oauth) -> None:
-    token = await an_invitation(production_oauth)
+    token = await create_invitation(production_oauth)
     for _ in range(initial_access_token.MAX_REFUSALS):
         async with unit_of_work(production_oauth.sessions) as session:
             await initial_access_token.count_invitation_refusal(
@@ -92,13 +91,13 @@ async def test_withdrawal_of_invitation_refused_too_often_is_rejected(production
 
 
 async def test_withdrawal_of_expired_invitation_is_rejected(production_oauth) -> None:
-    token = await an_invitation(production_oauth, hours=1)
+    token = await create_invitation(production_oauth, hours=1)
     production_oauth.later(hours=1)
     await refused(production_oauth, name_of(token), Conflict, "uitnodiging_verlopen")
 
 
 async def test_withdrawal_of_withdrawn_invitation_is_rejected(production_oauth) -> None:
-    token = await an_invitation(production_oauth)
+    token = await create_invitation(production_oauth)
     await withdraw_by_operator(production_oauth, name_of(token))
     with pytest.raises(Conflict) as told:
         await withdraw_by_operator(production_oauth, name_of(token))
@@ -108,11 +107,11 @@ async def test_withdrawal_of_withdrawn_invitation_is_rejected(production_oauth) 
 
 async def test_invitation_list_shows_the_state_of_each(production_oauth) -> None:
     tokens = [
-        await an_invitation(production_oauth, **lives)
+        await create_invitation(production_oauth, **lives)
         for lives in ({"hours": 1}, {"days": 1}, {"days": 2}, {"days": 3})
     ]
     production_oauth.later(hours=2)
-    assert (await register(production_oauth, tokens[1], code_client(PAIR))).status_code == 201
+    assert (await post_registration(production_oauth, tokens[1], make_app_metadata(PAIR))).status_code == 201
     await withdraw_by_operator(production_oauth, name_of(tokens[2]))
     found = await fates(production_oauth)
     assert [found[name_of(one)] for one in tokens] == [
@@ -124,7 +123,7 @@ async def test_invitation_list_shows_the_state_of_each(production_oauth) -> None
 
 
 async def test_invitation_withdrawal_waits_for_concurrent_registration(production_oauth) -> None:
-    token = await an_invitation(production_oauth)
+    token = await create_invitation(production_oauth)
     async with unit_of_work(production_oauth.sessions) as registering:
         await initial_access_token.consume_invitation(
             registering, sha256_digest(token), at=production_oauth.clock.now()
@@ -136,7 +135,7 @@ async def test_invitation_withdrawal_waits_for_concurrent_registration(productio
 
 
 async def test_registration_concurrent_with_withdrawal_is_rejected(production_oauth) -> None:
-    token, at = await an_invitation(production_oauth), production_oauth.clock.now()
+    token, at = await create_invitation(production_oauth), production_oauth.clock.now()
 
     async def use() -> None:
         async with unit_of_work(production_oauth.sessions) as session:

@@ -10,14 +10,21 @@ from sqlalchemy import text
 from machtiging.crypto.secrets import sha256_digest
 from machtiging.oauth.invitations.initial_access_token import MAX_REFUSALS
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import code_client, make_client_keys
-from tests.builders.registration import an_invitation, bearer, register
+from tests.builders.client import (
+    create_invitation,
+    make_app_metadata,
+    make_bearer_header,
+    make_client_keys,
+    post_registration,
+)
 
 PAIR = make_client_keys()
 
 
 async def test_refused_registration_is_journalled_with_its_invitation(production_oauth) -> None:
-    await register(production_oauth, await an_invitation(production_oauth), code_client(PAIR, client_name="<b>"))
+    await post_registration(
+        production_oauth, await create_invitation(production_oauth), make_app_metadata(PAIR, client_name="<b>")
+    )
     (invited,) = await production_oauth.lines("client:uitgenodigd")
     (line,) = await production_oauth.lines("client:geweigerd")
     assert (line.object_kind, line.object_id) == ("uitnodiging", invited.object_id)
@@ -33,31 +40,31 @@ async def refused_before(oauth, token: str, times: int) -> None:
 
 @pytest.mark.parametrize("before", [MAX_REFUSALS - 3, pytest.param(0, marks=pytest.mark.whole)])
 async def test_invitation_is_invalid_after_too_many_refused_registrations(production_oauth, before) -> None:
-    token, other = await an_invitation(production_oauth, uses=3), await an_invitation(production_oauth)
-    wrong = code_client(PAIR, client_name="<b>")
-    assert (await register(production_oauth, token, code_client(PAIR))).status_code == 201
+    token, other = await create_invitation(production_oauth, uses=3), await create_invitation(production_oauth)
+    wrong = make_app_metadata(PAIR, client_name="<b>")
+    assert (await post_registration(production_oauth, token, make_app_metadata(PAIR))).status_code == 201
     await refused_before(production_oauth, token, before)
     for _ in range(before, MAX_REFUSALS):
-        assert (await register(production_oauth, token, wrong)).status_code == 400
-    for metadata in (wrong, code_client(PAIR)):
-        answer = await register(production_oauth, token, metadata)
+        assert (await post_registration(production_oauth, token, wrong)).status_code == 400
+    for metadata in (wrong, make_app_metadata(PAIR)):
+        answer = await post_registration(production_oauth, token, metadata)
         assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
     assert len(await production_oauth.lines("client:geweigerd")) == MAX_REFUSALS - before
-    assert (await register(production_oauth, other, code_client(PAIR))).status_code == 201
+    assert (await post_registration(production_oauth, other, make_app_metadata(PAIR))).status_code == 201
 
 
 async def test_concurrent_refused_registrations_are_journalled_up_to_the_limit(production_oauth) -> None:
-    token = await an_invitation(production_oauth)
+    token = await create_invitation(production_oauth)
     await refused_before(production_oauth, token, MAX_REFUSALS - 2)
-    wrong = code_client(PAIR, client_name="<b>")
-    answers = await asyncio.gather(*(register(production_oauth, token, wrong) for _ in range(5)))
+    wrong = make_app_metadata(PAIR, client_name="<b>")
+    answers = await asyncio.gather(*(post_registration(production_oauth, token, wrong) for _ in range(5)))
     assert sorted(answer.status_code for answer in answers) == [400, 400, 401, 401, 401]
     assert len(await production_oauth.lines("client:geweigerd")) == 2
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"x" * 70_000])
 async def test_unreadable_registration_counts_as_refused(production_oauth, body) -> None:
-    headers = bearer(await an_invitation(production_oauth)) | {"Content-Type": "application/json"}
+    headers = make_bearer_header(await create_invitation(production_oauth)) | {"Content-Type": "application/json"}
     assert (await production_oauth.connection().post("/register", content=body, headers=headers)).status_code == 400
     async with unit_of_work(production_oauth.sessions) as session:
         assert await session.scalar(text("SELECT refused FROM initial_access_token")) == 1

@@ -3,8 +3,7 @@
 from sqlalchemy import text
 
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import code_client, make_client_keys
-from tests.builders.registration import an_invitation, register
+from tests.builders.client import create_invitation, make_app_metadata, make_client_keys, post_registration
 
 PAIR = make_client_keys()
 
@@ -16,7 +15,9 @@ async def clients(oauth) -> int:
 
 async def test_rfc_7591_2_unknown_metadata_is_ignored_and_not_returned(production_oauth) -> None:
     strange = {"application_type": "web", "client_name#en": "Reader", "onbekend": {"a": [1]}, "x" * 500: None}
-    answer = await register(production_oauth, await an_invitation(production_oauth), code_client(PAIR, **strange))
+    answer = await post_registration(
+        production_oauth, await create_invitation(production_oauth), make_app_metadata(PAIR, **strange)
+    )
     assert answer.status_code == 201, answer.text
     assert answer.json().keys() & strange.keys() == set()
     assert answer.json()["client_name"] == "Leesapp"
@@ -43,9 +44,9 @@ IN_VAIN = [
 
 async def test_unsupported_security_metadata_is_rejected_by_name(production_oauth) -> None:
     """RFC 7591 2 allows rejection: silently ignored, the app would seem safer than it is."""
-    token = await an_invitation(production_oauth)
+    token = await create_invitation(production_oauth)
     for asked in IN_VAIN:
-        answer = await register(production_oauth, token, code_client(PAIR, **asked))
+        answer = await post_registration(production_oauth, token, make_app_metadata(PAIR, **asked))
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata"), asked
         assert next(iter(asked)) in answer.json()["error_description"]
     assert await clients(production_oauth) == 0

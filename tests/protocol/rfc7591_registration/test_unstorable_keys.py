@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from tests.builders.clients import code_client, make_client_keys
-from tests.builders.registration import an_invitation, bearer
+from tests.builders.client import create_invitation, make_app_metadata, make_bearer_header, make_client_keys
 
 PAIR = make_client_keys()
 KEY = PAIR.jwks["keys"][0]
@@ -24,14 +23,14 @@ UNFIT = [
 
 @pytest.mark.parametrize("change", UNFIT)
 async def test_jwks_with_unstorable_value_is_rejected(production_oauth, change) -> None:
-    metadata = code_client(PAIR) | {"jwks": {"keys": [KEY | change]}}
+    metadata = make_app_metadata(PAIR) | {"jwks": {"keys": [KEY | change]}}
     body = json.dumps(metadata).replace("Infinity", "1e999").encode()
-    headers = bearer(await an_invitation(production_oauth)) | {"content-type": "application/json"}
+    headers = make_bearer_header(await create_invitation(production_oauth)) | {"content-type": "application/json"}
     answer = await production_oauth.connection().post("/register", content=body, headers=headers)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
 
 
 async def test_jwks_with_key_ops_is_accepted(production_oauth) -> None:
-    metadata = code_client(PAIR) | {"jwks": {"keys": [KEY | {"key_ops": ["verify"]}]}}
-    headers = bearer(await an_invitation(production_oauth))
+    metadata = make_app_metadata(PAIR) | {"jwks": {"keys": [KEY | {"key_ops": ["verify"]}]}}
+    headers = make_bearer_header(await create_invitation(production_oauth))
     assert (await production_oauth.connection().post("/register", json=metadata, headers=headers)).status_code == 201

@@ -11,12 +11,20 @@ from machtiging.__main__ import main
 from machtiging.kernel.errors import Conflict
 from machtiging.oauth.suspend_client import resume_client, suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import REDIRECT, code_client, make_client_keys
-from tests.builders.crypto import a_key_directory
-from tests.builders.lock_waits import wait_until_blocked
-from tests.builders.refresh_token_holder import a_holder
-from tests.builders.registration import a_program, an_approved_program, an_invitation, approved, bearer, register
-from tests.builders.sealing import seal_rows
+from tests.builders.client import (
+    REDIRECT,
+    approve_program,
+    create_invitation,
+    make_app_metadata,
+    make_bearer_header,
+    make_client_keys,
+    post_registration,
+    register_approved_program,
+    register_program,
+)
+from tests.builders.database import seal_rows, wait_until_blocked
+from tests.builders.keys import make_key_directory
+from tests.builders.tokens import make_refresh_token_holder
 
 OTHER = make_client_keys()
 
@@ -24,7 +32,7 @@ OTHER = make_client_keys()
 @pytest.fixture
 async def program(production_oauth):
     """A self-registered, approved client."""
-    return await an_approved_program(production_oauth)
+    return await register_approved_program(production_oauth)
 
 
 async def state(oauth, client_id) -> str:
@@ -35,7 +43,7 @@ async def state(oauth, client_id) -> str:
 
 async def token_of(oauth, program) -> str:
     """An access token of a person."""
-    return (await a_holder(oauth, program.app)).access
+    return (await make_refresh_token_holder(oauth, program.app)).access
 
 
 async def test_registration_is_read_by_its_client(program) -> None:
@@ -45,7 +53,7 @@ async def test_registration_is_read_by_its_client(program) -> None:
 
 
 async def test_proposed_client_manages_its_registration(production_oauth) -> None:
-    proposed = await a_program(production_oauth)
+    proposed = await register_program(production_oauth)
     assert (await proposed.ask("GET")).status_code == 200
     assert (await proposed.put(client_name="Beter leesbaar")).status_code == 200
     assert (await proposed.ask("DELETE")).status_code == 204
@@ -55,11 +63,11 @@ async def test_proposed_client_manages_its_registration(production_oauth) -> Non
 async def test_enumeration_unknown_client_looks_like_wrong_registration_token(
     production_oauth, program, method
 ) -> None:
-    other = await a_program(production_oauth)
+    other = await register_program(production_oauth)
     by_hand = await production_oauth.reading_app()
     http = program.app.http
     answers = [
-        await http.request(method, path, headers=bearer(token), json=program.metadata)
+        await http.request(method, path, headers=make_bearer_header(token), json=program.metadata)
         for path, token in (
             (program.place, "A" * 43),
             (program.place, other.token),
@@ -77,11 +85,11 @@ async def test_enumeration_unknown_client_looks_like_wrong_registration_token(
 
 
 async def test_invitation_and_access_token_are_rejected_at_management(production_oauth, program) -> None:
-    invitation = await an_invitation(production_oauth)
+    invitation = await create_invitation(production_oauth)
     access_token = await token_of(production_oauth, program)
     for token in (invitation, access_token):
         assert (await program.ask("GET", token)).status_code == 401
-    assert (await register(production_oauth, program.token, code_client(OTHER))).status_code == 401
+    assert (await post_registration(production_oauth, program.token, make_app_metadata(OTHER))).status_code == 401
 
 
 async def test_registration_update_rotates_the_registration_token(program) -> None:
@@ -183,19 +191,19 @@ async def test_registration_update_of_names_or_keys_needs_approval(production_oa
         assert await session.scalar(text("SELECT count(*) FROM issued_token WHERE revoked_at IS NULL")) == 0
     (line,) = await production_oauth.lines("client:gewijzigd")
     assert (line.reason, line.facts) == ("opnieuw_voorgesteld", {"tokens": 1})
-    await approved(production_oauth, program.client_id)
-    agency = await production_oauth.add(code_client(OTHER, client_name="Lezer", resource_server=True), OTHER)
+    await approve_program(production_oauth, program.client_id)
+    agency = await production_oauth.add(make_app_metadata(OTHER, client_name="Lezer", resource_server=True), OTHER)
     assert (await agency.post("/introspect", {"token": token})).json() == {"active": False}
 
 
 async def test_registration_update_in_practice_needs_no_approval(oauth) -> None:
-    program = await a_program(oauth)
+    program = await register_program(oauth)
     assert (await program.put(client_name="Andere naam")).status_code == 200
     assert await program.works()
 
 
 async def test_registration_update_of_jwks_uri_discards_fetched_keys(production_oauth) -> None:
-    program = await a_program(production_oauth, jwks=None, jwks_uri="https://app.voorbeeld.example/jwks")
+    program = await register_program(production_oauth, jwks=None, jwks_uri="https://app.voorbeeld.example/jwks")
     async with unit_of_work(production_oauth.sessions) as session:
         await session.execute(text("UPDATE oauth_client SET fetched_jwks = '{\"keys\": []}', fetched_at = now()"))
         await seal_rows(session)
@@ -230,24 +238,24 @@ async def test_suspended_client_cannot_manage_its_registration(production_oauth,
 
 async def test_approval_is_accepted_once_and_for_proposed_clients_only(production_oauth, program) -> None:
     with pytest.raises(Conflict, match="client_niet_voorgesteld"):
-        await approved(production_oauth, program.client_id)
+        await approve_program(production_oauth, program.client_id)
     async with unit_of_work(production_oauth.sessions) as session:
         await suspend_client(session, program.client_id, at=production_oauth.clock.now())
     with pytest.raises(Conflict, match="client_niet_voorgesteld"):
-        await approved(production_oauth, program.client_id)
+        await approve_program(production_oauth, program.client_id)
 
 
 async def test_client_commands_invite_show_list_and_approve(
     production_oauth, database, monkeypatch, capsys, tmp_path
 ) -> None:
-    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(a_key_directory(tmp_path / "keys")))
+    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(make_key_directory(tmp_path / "keys")))
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", database.url)
     assert await asyncio.to_thread(main, ["clients", "invite", "--note", "Gemeente", "--uses", "2", "--days", "3"]) == 0
     token = capsys.readouterr().out.strip()
     production_oauth.clock.advance(
         production_oauth.clock.now().now(production_oauth.clock.now().tzinfo) - production_oauth.clock.now()
     )
-    answer = await register(production_oauth, token, code_client(OTHER))
+    answer = await post_registration(production_oauth, token, make_app_metadata(OTHER))
     assert answer.status_code == 201, answer.text
     client_id = answer.json()["client_id"]
     assert await asyncio.to_thread(main, ["clients", "show", client_id]) == 0

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from machtiging.oauth.registration.client_configuration import MAX_UNREVIEWED_CHANGES
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.registration import a_program, approved
+from tests.builders.client import approve_program, register_program
 
 REFUSED, CHANGED = "client:geweigerd", "client:gewijzigd"
 
@@ -25,7 +25,7 @@ async def has_tried(oauth, times: int) -> None:
 
 @pytest.mark.parametrize("before", [MAX_UNREVIEWED_CHANGES - 4, pytest.param(0, marks=pytest.mark.whole)])
 async def test_update_limit_counts_refused_and_accepted_updates(production_oauth, before) -> None:
-    program = await a_program(production_oauth)
+    program = await register_program(production_oauth)
     await has_tried(production_oauth, before)
     for number in range(before, MAX_UNREVIEWED_CHANGES):
         wrong = {"client_name": "<b>"} if number % 2 else {"client_name": f"Leesapp {number}"}
@@ -37,7 +37,7 @@ async def test_update_limit_counts_refused_and_accepted_updates(production_oauth
 
 
 async def test_update_limit_exceeded_still_allows_reading_and_deletion(production_oauth) -> None:
-    program = await a_program(production_oauth)
+    program = await register_program(production_oauth)
     await has_tried(production_oauth, MAX_UNREVIEWED_CHANGES)
     assert (await program.put()).status_code == 401
     assert (await program.ask("GET")).status_code == 200
@@ -45,7 +45,7 @@ async def test_update_limit_exceeded_still_allows_reading_and_deletion(productio
 
 
 async def test_update_limit_holds_for_concurrent_updates(production_oauth) -> None:
-    program = await a_program(production_oauth)
+    program = await register_program(production_oauth)
     await has_tried(production_oauth, MAX_UNREVIEWED_CHANGES - 2)
     answers = await asyncio.gather(*(program.put(client_name="<b>") for _ in range(5)))
     assert sorted(answer.status_code for answer in answers) == [400, 400, 401, 401, 401]
@@ -54,9 +54,9 @@ async def test_update_limit_holds_for_concurrent_updates(production_oauth) -> No
 
 @pytest.mark.parametrize("tried", [0, MAX_UNREVIEWED_CHANGES])
 async def test_update_limit_is_reset_by_approval(production_oauth, tried) -> None:
-    program = await a_program(production_oauth)
+    program = await register_program(production_oauth)
     await has_tried(production_oauth, tried)
-    await approved(production_oauth, program.client_id)
+    await approve_program(production_oauth, program.client_id)
     assert (await program.put(contacts=["wij@voorbeeld.example"])).status_code == 200  # needs no approval
     assert (await program.put(client_name="Andere naam")).status_code == 200  # state is proposed again
     async with unit_of_work(production_oauth.sessions) as session:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.builders.black_box import Pkce
+from tests.builders.messages import Pkce
 
 DOWNGRADES = [
     {"code_challenge": None, "code_challenge_method": None},

@@ -11,8 +11,9 @@ from sqlalchemy import text
 
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import ASSERTION_TYPE, agency_client, assertion, make_client_keys
-from tests.builders.sealing import seal_rows
+from tests.builders.client import make_agency_metadata, make_client_assertion, make_client_keys
+from tests.builders.database import seal_rows
+from tests.builders.messages import ASSERTION_TYPE
 
 INACTIVE = {"active": False}
 CHANGING = "UPDATE oauth_client SET registration = CAST(:new AS jsonb) WHERE client_id = :client_id"
@@ -28,7 +29,7 @@ async def token(oauth) -> str:
 async def cached_client(oauth, token):
     """A resource server that is in the client cache."""
     keys = make_client_keys()
-    server = await oauth.add(agency_client(keys, client_name="Magazijn", scope="", resource_server=True), keys)
+    server = await oauth.add(make_agency_metadata(keys, client_name="Magazijn", scope="", resource_server=True), keys)
     assert (await ask(server, token)).json()["active"] is True
     return server
 
@@ -79,13 +80,13 @@ async def test_introspection_by_former_resource_server_is_inactive_at_once(oauth
 
 
 async def test_introspection_with_replayed_assertion_is_rejected(oauth, cached_client, token) -> None:
-    proof = assertion(cached_client.keys, cached_client.client_id, oauth.clock)
+    proof = make_client_assertion(cached_client.keys, cached_client.client_id, oauth.clock)
     answers = [await ask(cached_client, token, client_assertion=proof) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 401, 401]
 
 
 async def test_introspection_with_one_assertion_concurrently_is_answered_once(oauth, cached_client, token) -> None:
-    proof = assertion(cached_client.keys, cached_client.client_id, oauth.clock)
+    proof = make_client_assertion(cached_client.keys, cached_client.client_id, oauth.clock)
     answers = await asyncio.gather(*(ask(cached_client, token, client_assertion=proof) for _ in range(5)))
     assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401, 401]
 
@@ -102,7 +103,7 @@ async def test_introspection_with_wrong_key_is_rejected_and_does_not_lock_out_th
 
 async def test_introspection_with_assertion_of_another_client_is_rejected(oauth, cached_client, token) -> None:
     other = await oauth.agency()
-    proof = assertion(other.keys, other.client_id, oauth.clock)
+    proof = make_client_assertion(other.keys, other.client_id, oauth.clock)
     form = {"token": token, "client_id": cached_client.client_id, "client_assertion_type": ASSERTION_TYPE}
     answer = await cached_client.http.post("/introspect", data={**form, "client_assertion": proof})
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")

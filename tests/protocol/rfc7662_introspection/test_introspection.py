@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.black_box import claims_of
-from tests.builders.clients import agency_client, make_client_keys
+from tests.builders.client import make_agency_metadata, make_client_keys
+from tests.builders.messages import read_claims
 
 INACTIVE = {"active": False}
 
@@ -17,7 +17,7 @@ async def ask(app, token, **form):
 
 async def a_resource_server(oauth):
     keys = make_client_keys()
-    return await oauth.add(agency_client(keys, client_name="Magazijn", scope="", resource_server=True), keys)
+    return await oauth.add(make_agency_metadata(keys, client_name="Magazijn", scope="", resource_server=True), keys)
 
 
 async def test_introspection_of_active_token_returns_its_claims(oauth) -> None:
@@ -26,7 +26,7 @@ async def test_introspection_of_active_token_returns_its_claims(oauth) -> None:
     response = await ask(flow.app, token)
     assert response.status_code == 200
     assert response.headers["cache-control"] == "no-store"
-    assert response.json() == {"active": True, "token_type": "Bearer", **claims_of(token)}
+    assert response.json() == {"active": True, "token_type": "Bearer", **read_claims(token)}
 
 
 async def test_introspection_of_any_token_by_resource_server_and_by_no_other_client(oauth) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
-from tests.builders.oauth import ISSUER
+from tests.builders.flow import ISSUER
 
 
 async def documents(oauth):

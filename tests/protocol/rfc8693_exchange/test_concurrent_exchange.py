@@ -11,9 +11,9 @@ from machtiging.access.tokens import insert_token, load_token
 from machtiging.kernel.ids import GrantId, TokenId, uuid7
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.black_box import claims_of
-from tests.builders.exchange import ARCHIEF, refused
-from tests.builders.lock_waits import wait_until_blocked
+from tests.builders.database import wait_until_blocked
+from tests.builders.messages import read_claims
+from tests.builders.tokens import ARCHIEF, assert_oauth_error
 
 
 async def test_exchange_concurrent_with_revocation_waits_and_is_rejected(chain) -> None:
@@ -28,7 +28,7 @@ async def test_exchange_concurrent_with_revocation_waits_and_is_rejected(chain) 
             await end(session)
             exchanging = asyncio.create_task(chain.exchange(huis, first))
             await wait_until_blocked(chain.oauth.sessions, exchanging)
-        refused(await exchanging, "invalid_request")
+        assert_oauth_error(await exchanging, "invalid_request")
         await chain.run("UPDATE issued_token SET revoked_at = NULL")
 
 
@@ -56,7 +56,7 @@ async def test_concurrent_exchanges_of_one_token_do_not_deadlock(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
     answers = await asyncio.gather(*(chain.exchanged(huis, first) for _ in range(4)))
-    assert len({claims_of(answer)["jti"] for answer in answers}) == 4
+    assert len({read_claims(answer)["jti"] for answer in answers}) == 4
 
 
 async def test_exchange_chain_lock_of_unknown_token_counts_zero(chain) -> None:

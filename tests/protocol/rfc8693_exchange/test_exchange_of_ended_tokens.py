@@ -8,13 +8,8 @@ from machtiging.delegation.pause import pause_machtiging
 from machtiging.delegation.termination import revoke_machtiging
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import AUDIENCE
-from tests.builders.exchange import (
-    ADVIES,
-    ARCHIEF,
-    HUIS,
-    refused,
-)
+from tests.builders.client import AUDIENCE
+from tests.builders.tokens import ADVIES, ARCHIEF, HUIS, assert_oauth_error
 
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 
@@ -34,7 +29,7 @@ async def test_exchange_of_ended_token_is_rejected(chain, how) -> None:
         chain.oauth.later(seconds=600)
     else:
         await chain.run(statement)
-    refused(await chain.exchange(huis, first), "invalid_request")
+    assert_oauth_error(await chain.exchange(huis, first), "invalid_request")
 
 
 async def test_exchange_under_paused_machtiging_is_rejected(chain) -> None:
@@ -42,7 +37,7 @@ async def test_exchange_under_paused_machtiging_is_rejected(chain) -> None:
     first, mother = await chain.token(), chain.oauth.committed.people.mother
     async with unit_of_work(chain.oauth.sessions) as session:
         await pause_machtiging(session, chain.machtiging.id, mother, at=chain.oauth.clock.now())
-    refused(await chain.exchange(huis, first), "invalid_request")
+    assert_oauth_error(await chain.exchange(huis, first), "invalid_request")
 
 
 async def test_exchange_of_token_of_suspended_app_is_rejected(chain) -> None:
@@ -50,7 +45,7 @@ async def test_exchange_of_token_of_suspended_app_is_rejected(chain) -> None:
     first = await chain.token()
     # only the client row: the token revocation of a suspension must not be the only check
     await chain.run("UPDATE oauth_client SET state = 'suspended' WHERE client_id = :it", it=chain.app.client_id)
-    refused(await chain.exchange(huis, first), "invalid_request")
+    assert_oauth_error(await chain.exchange(huis, first), "invalid_request")
 
 
 async def test_machtiging_end_makes_the_whole_chain_inactive(chain) -> None:
@@ -63,7 +58,7 @@ async def test_machtiging_end_makes_the_whole_chain_inactive(chain) -> None:
             session, chain.machtiging.id, chain.oauth.committed.people.mother, at=chain.oauth.clock.now()
         )
     assert not await chain.live(archief, second)
-    refused(await chain.exchange(huis, first), "invalid_request")
+    assert_oauth_error(await chain.exchange(huis, first), "invalid_request")
 
 
 async def test_revoking_first_token_revokes_exchanged_tokens(chain) -> None:
@@ -115,6 +110,6 @@ async def test_exchange_chain_is_limited(chain) -> None:
     first = await chain.token()
     second = await chain.exchanged(services[0], first, resource=ARCHIEF)
     third = await chain.exchanged(services[1], second, resource=ADVIES)
-    refused(await chain.exchange(services[2], third, resource=HUIS), "invalid_request")
-    refused(await chain.exchange(services[2], third, resource=AUDIENCE), "invalid_request")
+    assert_oauth_error(await chain.exchange(services[2], third, resource=HUIS), "invalid_request")
+    assert_oauth_error(await chain.exchange(services[2], third, resource=AUDIENCE), "invalid_request")
     assert [line.reason for line in await chain.oauth.lines("token:geweigerd")] == ["keten_te_lang"] * 2

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import json
 
-from tests.builders.black_box import claims_of
-from tests.builders.clients import assertion, make_client_keys
-from tests.builders.exchange import (
-    ADVIES,
-    ARCHIEF,
-    HUIS,
-    refused,
-)
+from tests.builders.client import make_client_assertion, make_client_keys
+from tests.builders.messages import read_claims
+from tests.builders.tokens import ADVIES, ARCHIEF, HUIS, assert_oauth_error
 
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 
@@ -38,29 +33,29 @@ async def test_exchange_of_exchanged_token_by_its_requester_is_rejected(chain) -
     await chain.exchanger(resource=ARCHIEF, client_name="Archief")
     await chain.server(resource=ADVIES, client_name="Advies")
     second = await chain.exchanged(huis, await chain.token())
-    refused(await chain.exchange(huis, second, resource=ADVIES), "invalid_request")
+    assert_oauth_error(await chain.exchange(huis, second, resource=ADVIES), "invalid_request")
 
 
 async def test_exchange_by_client_of_other_grant_type_is_rejected(chain) -> None:
     huis, public = await chain.server(), await chain.oauth.public_app()
     first = await chain.token()
     for client in (chain.app, huis, await chain.oauth.agency()):
-        refused(await chain.exchange(client, first), "unauthorized_client")
+        assert_oauth_error(await chain.exchange(client, first), "unauthorized_client")
     response = await chain.exchange(public, first)
     assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
 
 
 async def test_exchange_client_with_other_grant_types_is_rejected(chain) -> None:
     huis = await chain.exchanger()
-    refused(await huis.post("/token", {"grant_type": "client_credentials"}), "unauthorized_client")
+    assert_oauth_error(await huis.post("/token", {"grant_type": "client_credentials"}), "unauthorized_client")
     form = {"grant_type": "authorization_code", "code": "x", "redirect_uri": HUIS, "code_verifier": "x" * 43}
-    refused(await huis.post("/token", form), "unauthorized_client")
+    assert_oauth_error(await huis.post("/token", form), "unauthorized_client")
 
 
 async def test_exchange_without_client_authentication_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
-    foreign = assertion(make_client_keys(), huis.client_id, chain.oauth.clock)
+    foreign = make_client_assertion(make_client_keys(), huis.client_id, chain.oauth.clock)
     for changes in ({"client_assertion": foreign}, {"client_assertion": None, "client_assertion_type": None}):
         response = await chain.exchange(huis, first, **changes)
         assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
@@ -70,13 +65,13 @@ async def test_exchange_of_agency_token_is_rejected(chain) -> None:
     magazijn = await chain.exchanger(resource=None, client_name="Magazijn")
     await chain.server(resource=ARCHIEF, client_name="Archief")
     response = await (await chain.oauth.agency()).post("/token", {"grant_type": "client_credentials"})
-    refused(await chain.exchange(magazijn, response.json()["access_token"]), "invalid_request")
+    assert_oauth_error(await chain.exchange(magazijn, response.json()["access_token"]), "invalid_request")
 
 
 async def test_exchange_of_anything_but_active_access_token_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
-    keyring, claims = chain.oauth.service.state.services.keyring, claims_of(first)
+    keyring, claims = chain.oauth.service.state.services.keyring, read_claims(first)
     head, payload, signature = first.split(".")
     for wrong in (
         first[:-4] + ("AAAA" if first[-4:] != "AAAA" else "BBBB"),
@@ -95,5 +90,5 @@ async def test_exchange_of_anything_but_active_access_token_is_rejected(chain) -
         first + ".",
         f"{head}.{'A' * 9_000}.{signature}",
     ):
-        refused(await chain.exchange(huis, wrong), "invalid_request")
+        assert_oauth_error(await chain.exchange(huis, wrong), "invalid_request")
     assert (await chain.exchange(huis, first)).status_code == 200

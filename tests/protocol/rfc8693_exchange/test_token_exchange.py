@@ -11,19 +11,19 @@ from machtiging.delegation.rules import Act
 from machtiging.oauth.clients.metadata import find_metadata_errors
 from machtiging.oauth.errors import OAuthRefusal
 from machtiging.oauth.token_exchange.rules import narrow_exchange_scope
-from tests.builders.black_box import claims_of
-from tests.builders.clients import AUDIENCE, detail
-from tests.builders.exchange import (
+from tests.builders.client import AUDIENCE, make_authorization_details
+from tests.builders.keys import KeyHolder
+from tests.builders.messages import read_claims
+from tests.builders.people import ISSUER
+from tests.builders.tokens import (
     ACCESS_TOKEN,
     ADVIES,
     ARCHIEF,
     EXCHANGE,
     HUIS,
-    exchanger_metadata,
-    refused,
+    assert_oauth_error,
+    make_exchanger_metadata,
 )
-from tests.builders.login import ISSUER
-from tests.builders.proof import KeyHolder
 
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 
@@ -38,7 +38,7 @@ async def test_exchange_for_next_service_issues_token_with_new_audience(chain) -
     assert told["issued_token_type"] == ACCESS_TOKEN
     assert told["token_type"] == "Bearer"
     assert not {"scope", "refresh_token", "id_token"} & told.keys()
-    before, after = claims_of(first), claims_of(told["access_token"])
+    before, after = read_claims(first), read_claims(told["access_token"])
     assert after["aud"] == ARCHIEF
     assert after["client_id"] == after["azp"] == huis.client_id
     assert after["authorization_details"] == told["authorization_details"] == before["authorization_details"]
@@ -71,13 +71,13 @@ async def test_exchange_of_token_for_our_api_by_its_resource_server_is_accepted(
     magazijn = await chain.exchanger(resource=None, client_name="Magazijn")
     await chain.server(resource=ARCHIEF, client_name="Archief")
     token = await chain.exchanged(magazijn, await chain.token(None))
-    assert claims_of(token)["aud"] == ARCHIEF
+    assert read_claims(token)["aud"] == ARCHIEF
 
 
 async def test_exchange_of_service_token_for_our_api_is_accepted(chain) -> None:
     huis = await chain.exchanger()
     token = await chain.exchanged(huis, await chain.token(), resource=AUDIENCE)
-    assert claims_of(token)["aud"] == AUDIENCE
+    assert read_claims(token)["aud"] == AUDIENCE
     assert (await chain.row(token)).audience == ""
 
 
@@ -86,8 +86,8 @@ async def test_exchange_of_service_token_for_our_api_is_accepted(chain) -> None:
 
 async def test_exchange_subject_is_pairwise_per_service(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    for_app, first = claims_of(await chain.token(None)), await chain.token()
-    for_huis, for_archief = claims_of(first), claims_of(await chain.exchanged(huis, first))
+    for_app, first = read_claims(await chain.token(None)), await chain.token()
+    for_huis, for_archief = read_claims(first), read_claims(await chain.exchanged(huis, first))
     known = [for_app, for_huis, for_archief]
     assert len({one["sub"] for one in known}) == 3
     assert len({one["represents"]["sub"] for one in known}) == 3
@@ -99,7 +99,7 @@ async def test_exchange_with_act_layout_has_citizen_in_sub_and_helper_in_act(cha
     archief = await chain.server(resource=ARCHIEF, client_name="Archief", subject_layout="act")
     first = await chain.token()
     token = await chain.exchanged(huis, first)
-    claims = claims_of(token)
+    claims = read_claims(token)
     keyring, people = chain.oauth.service.state.services.keyring, chain.oauth.committed.people
     assert claims["sub"] == keyring.pairwise_subject(people.mother, archief.client_id)
     assert claims["act"] == {
@@ -108,7 +108,7 @@ async def test_exchange_with_act_layout_has_citizen_in_sub_and_helper_in_act(cha
         "sub_id_type": claims["sub_id_type"],
     }
     assert "represents" not in claims
-    assert "represents" in claims_of(first)  # the other server is registered without act
+    assert "represents" in read_claims(first)  # the other server is registered without act
     told = (await archief.post("/introspect", {"token": token})).json()
     assert (told["sub"], told["act"]) == (claims["sub"], claims["act"])
     assert "represents" not in told
@@ -117,7 +117,7 @@ async def test_exchange_with_act_layout_has_citizen_in_sub_and_helper_in_act(cha
 async def test_exchange_for_own_box_has_neither_act_nor_represents(chain) -> None:
     huis = await chain.exchanger()
     await chain.server(resource=ARCHIEF, client_name="Archief", subject_layout="act")
-    claims = claims_of(await chain.exchanged(huis, await chain.token(machtiging=None)))
+    claims = read_claims(await chain.exchanged(huis, await chain.token(machtiging=None)))
     assert not {"act", "represents"} & claims.keys()
 
 
@@ -126,33 +126,43 @@ async def test_exchange_for_own_box_has_neither_act_nor_represents(chain) -> Non
 
 async def test_exchange_narrows_actions_only(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token(authorization_details=json.loads(detail(chain.machtiging.id, "lijst", "lezen")))
-    fewer = claims_of(await chain.exchanged(huis, first, authorization_details=detail(chain.machtiging.id, "lijst")))
+    first = await chain.token(
+        authorization_details=json.loads(make_authorization_details(chain.machtiging.id, "lijst", "lezen"))
+    )
+    fewer = read_claims(
+        await chain.exchanged(
+            huis, first, authorization_details=make_authorization_details(chain.machtiging.id, "lijst")
+        )
+    )
     assert fewer["authorization_details"][0]["actions"] == ["lijst"]
     for wider in (
-        detail(chain.machtiging.id, "lijst", "downloaden"),
-        detail(chain.machtiging.id, "downloaden"),
-        detail(None, "lijst"),
-        detail((await chain.oauth.machtiging()).id, "lijst"),
-        detail(chain.machtiging.id, "lijst", extra=1),
+        make_authorization_details(chain.machtiging.id, "lijst", "downloaden"),
+        make_authorization_details(chain.machtiging.id, "downloaden"),
+        make_authorization_details(None, "lijst"),
+        make_authorization_details((await chain.oauth.machtiging()).id, "lijst"),
+        make_authorization_details(chain.machtiging.id, "lijst", extra=1),
     ):
-        refused(await chain.exchange(huis, first, authorization_details=wider), "invalid_authorization_details")
+        assert_oauth_error(
+            await chain.exchange(huis, first, authorization_details=wider), "invalid_authorization_details"
+        )
 
 
 async def test_exchange_without_details_takes_those_of_the_token(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token(authorization_details=json.loads(detail(chain.machtiging.id, "lijst")))
-    token = await chain.exchanged(huis, first, authorization_details=detail(chain.machtiging.id))
-    assert claims_of(token)["authorization_details"][0]["actions"] == ["lijst"]
+    first = await chain.token(
+        authorization_details=json.loads(make_authorization_details(chain.machtiging.id, "lijst"))
+    )
+    token = await chain.exchanged(huis, first, authorization_details=make_authorization_details(chain.machtiging.id))
+    assert read_claims(token)["authorization_details"][0]["actions"] == ["lijst"]
     assert (await chain.row(token)).acts == [Act.LIST.value]
 
 
 async def test_exchange_drops_openid_scope(chain) -> None:
     huis = await chain.exchanger()
     first = await chain.token()
-    assert claims_of(first)["scope"] == "openid"
+    assert read_claims(first)["scope"] == "openid"
     token = await chain.exchanged(huis, first, resource=AUDIENCE)
-    assert "scope" not in claims_of(token)
+    assert "scope" not in read_claims(token)
     response = await huis.http.get("/userinfo", headers={"Authorization": f"Bearer {token}"})
     assert response.status_code == 403
     assert (
@@ -164,7 +174,7 @@ async def test_exchange_with_wider_scope_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
     for wider in ("openid", "openid aanleveringen:schrijven", "profile", "OPENID", " "):
-        refused(await chain.exchange(huis, first, scope=wider), "invalid_scope")
+        assert_oauth_error(await chain.exchange(huis, first, scope=wider), "invalid_scope")
 
 
 def test_exchange_scope_is_the_intersection_of_token_and_registration() -> None:
@@ -184,7 +194,7 @@ async def test_exchanged_token_expires_no_later_than_its_subject_token(chain) ->
     chain.oauth.later(seconds=400)
     response = await chain.exchange(huis, first)
     assert response.json()["expires_in"] == 200
-    assert claims_of(response.json()["access_token"])["exp"] == claims_of(first)["exp"]
+    assert read_claims(response.json()["access_token"])["exp"] == read_claims(first)["exp"]
     assert (await chain.row(response.json()["access_token"])).expires_at == (await chain.row(first)).expires_at
 
 
@@ -208,12 +218,12 @@ async def test_exchange_for_unregistered_target_is_rejected(chain) -> None:
 async def test_exchange_for_suspended_target_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     await chain.run("UPDATE oauth_client SET state = 'suspended' WHERE registration->>'client_name' = 'Archief'")
-    refused(await chain.exchange(huis, await chain.token()), "invalid_target")
+    assert_oauth_error(await chain.exchange(huis, await chain.token()), "invalid_target")
 
 
 async def test_exchange_for_same_resource_is_rejected(chain) -> None:
     huis = await chain.exchanger()
-    refused(await chain.exchange(huis, await chain.token(), resource=HUIS), "invalid_target")
+    assert_oauth_error(await chain.exchange(huis, await chain.token(), resource=HUIS), "invalid_target")
 
 
 # Parameters
@@ -240,14 +250,14 @@ async def test_exchange_with_missing_or_unsupported_parameter_is_rejected(chain)
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
     for changes in NOT_SUPPORTED:
-        refused(await chain.exchange(huis, first, **changes), "invalid_request")
+        assert_oauth_error(await chain.exchange(huis, first, **changes), "invalid_request")
 
 
 async def test_exchange_with_two_resources_is_rejected(chain) -> None:
     huis = await chain.exchanger()
     pairs = [*huis.credentials().items(), ("grant_type", EXCHANGE), ("subject_token", await chain.token())]
     pairs += [("subject_token_type", ACCESS_TOKEN), ("resource", ARCHIEF), ("resource", ADVIES)]
-    refused(await huis.raw("/token", pairs), "invalid_request")
+    assert_oauth_error(await huis.raw("/token", pairs), "invalid_request")
 
 
 # Sender constraint
@@ -259,7 +269,7 @@ async def test_exchange_of_bound_token_without_proof_is_rejected(chain) -> None:
     for column in ("jkt", "x5t"):
         await chain.run("UPDATE issued_token SET jkt = NULL, x5t = NULL")
         await chain.run(f"UPDATE issued_token SET {column} = :print", print="A" * 43)
-        refused(await chain.exchange(huis, first), "invalid_request")
+        assert_oauth_error(await chain.exchange(huis, first), "invalid_request")
 
 
 async def test_exchange_of_bound_token_with_dpop_issues_bound_token(chain) -> None:
@@ -270,8 +280,8 @@ async def test_exchange_of_bound_token_with_dpop_issues_bound_token(chain) -> No
     response = await chain.exchange(huis, first, headers={"DPoP": services.proof("POST", ISSUER + "/token")})
     told = response.json()
     assert (response.status_code, told["token_type"]) == (200, "DPoP"), response.text
-    assert claims_of(first)["cnf"] == {"jkt": apps.jkt}
-    assert claims_of(told["access_token"])["cnf"] == {"jkt": services.jkt}
+    assert read_claims(first)["cnf"] == {"jkt": apps.jkt}
+    assert read_claims(told["access_token"])["cnf"] == {"jkt": services.jkt}
     assert (await archief.post("/introspect", {"token": told["access_token"]})).json()["cnf"] == {"jkt": services.jkt}
 
 
@@ -280,9 +290,9 @@ async def test_exchange_with_replayed_or_misdirected_dpop_proof_is_rejected(chai
     holder, first = KeyHolder(chain.oauth.clock), await chain.token()
     proof = holder.proof("POST", ISSUER + "/token")
     assert (await chain.exchange(huis, first, headers={"DPoP": proof})).status_code == 200
-    refused(await chain.exchange(huis, first, headers={"DPoP": proof}), "invalid_dpop_proof")
+    assert_oauth_error(await chain.exchange(huis, first, headers={"DPoP": proof}), "invalid_dpop_proof")
     elsewhere = holder.proof("POST", ISSUER + "/par")
-    refused(await chain.exchange(huis, first, headers={"DPoP": elsewhere}), "invalid_dpop_proof")
+    assert_oauth_error(await chain.exchange(huis, first, headers={"DPoP": elsewhere}), "invalid_dpop_proof")
 
 
 # Registration
@@ -290,7 +300,7 @@ async def test_exchange_with_replayed_or_misdirected_dpop_proof_is_rejected(chai
 
 def test_exchange_registration_errors_are_reported_by_field() -> None:
     def faults(**changes):
-        made = exchanger_metadata() | changes
+        made = make_exchanger_metadata() | changes
         return set(
             find_metadata_errors({name: value for name, value in made.items() if value is not None}, practice=False)
         )

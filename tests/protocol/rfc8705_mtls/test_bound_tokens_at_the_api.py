@@ -9,33 +9,33 @@ import pytest
 
 from machtiging.access.tokens import insert_token
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.applications import replace_services
-from tests.builders.bearer import ISSUER, READ, Doorstep, a_jwt, token_facts
-from tests.builders.proof import KeyHolder, a_certificate
-from tests.builders.real_server import served
+from tests.builders.applications import API_ISSUER, replace_services
+from tests.builders.bearer import READ, BearerWorld, make_token_facts, sign_access_token
+from tests.builders.keys import KeyHolder, make_certificate
+from tests.builders.server import serve_application
 
 PROXY = "10.20.0.5"
 
 
 @pytest.fixture
 async def doorstep(database, clock):
-    built = await Doorstep.build(database, clock)
+    built = await BearerWorld.build(database, clock)
     replace_services(built.app, trusted_proxies=(ipaddress.ip_network("10.20.0.0/24"),))
     return built
 
 
 async def a_bound_token(doorstep, certificate):
     person, machtiging = doorstep.people.son, doorstep.machtiging.id
-    facts = token_facts(person_id=person, machtiging_id=machtiging, x5t=certificate.x5t)
+    facts = make_token_facts(person_id=person, machtiging_id=machtiging, x5t=certificate.x5t)
     async with unit_of_work(doorstep.database.sessions) as session:
         await insert_token(session, facts)
-    return a_jwt(facts, cnf={"x5t#S256": certificate.x5t})
+    return sign_access_token(facts, cnf={"x5t#S256": certificate.x5t})
 
 
 async def ask(doorstep, token, *fields, peer=PROXY, scheme="Bearer", more=()):
     headers = [("Authorization", f"{scheme} {token}"), *(("Client-Cert", field) for field in fields), *more]
     transport = httpx.ASGITransport(doorstep.app, raise_app_exceptions=False, client=(peer, 40000))
-    async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as client:
+    async with httpx.AsyncClient(transport=transport, base_url=API_ISSUER) as client:
         return await client.get(READ, headers=headers)
 
 
@@ -49,26 +49,26 @@ def is_refused(answer, code, why=""):
 
 
 async def test_certificate_bound_token_with_its_certificate_is_accepted(doorstep):
-    certificate = a_certificate()
+    certificate = make_certificate()
     answer = await ask(doorstep, await a_bound_token(doorstep, certificate), field_of(certificate))
     assert answer.status_code == 200, answer.text
 
 
 async def test_row_19_certificate_bound_token_stolen_without_certificate_is_rejected_and_journalled(doorstep):
-    token = await a_bound_token(doorstep, a_certificate())
+    token = await a_bound_token(doorstep, make_certificate())
     is_refused(await ask(doorstep, token), "certificaat_ontbreekt")
     (line,) = await doorstep.journal("token:geweigerd")
     assert line["reason"] == "certificaat_ontbreekt"
 
 
 async def test_row_19_certificate_bound_token_with_other_certificate_is_rejected(doorstep):
-    token = await a_bound_token(doorstep, a_certificate())
-    is_refused(await ask(doorstep, token, field_of(a_certificate())), "certificaat_anders")
+    token = await a_bound_token(doorstep, make_certificate())
+    is_refused(await ask(doorstep, token, field_of(make_certificate())), "certificaat_anders")
 
 
 async def test_certificate_bound_token_with_dpop_proof_is_rejected(doorstep, clock):
-    token, holder = await a_bound_token(doorstep, a_certificate()), KeyHolder(clock)
-    proof = [("DPoP", holder.proof("GET", ISSUER + READ, token=token))]
+    token, holder = await a_bound_token(doorstep, make_certificate()), KeyHolder(clock)
+    proof = [("DPoP", holder.proof("GET", API_ISSUER + READ, token=token))]
     answer = await ask(doorstep, token, scheme="DPoP", more=proof)
     assert (answer.status_code, answer.json()["code"]) == (401, "token_niet_gebonden")
 
@@ -77,14 +77,14 @@ NO_PROXIES = ["10.20.1.5", "127.0.0.1", "203.0.113.7", "::1", "unix", ""]
 
 
 async def test_certificate_header_from_untrusted_peer_is_rejected(doorstep):
-    certificate = a_certificate()
+    certificate = make_certificate()
     token = await a_bound_token(doorstep, certificate)
     for peer in NO_PROXIES:
         is_refused(await ask(doorstep, token, field_of(certificate), peer=peer), "certificaat_niet_van_proxy", peer)
 
 
 async def test_certificate_header_with_forged_forwarded_headers_is_rejected(doorstep):
-    certificate = a_certificate()
+    certificate = make_certificate()
     token = await a_bound_token(doorstep, certificate)
     said = [("X-Forwarded-For", PROXY), ("Forwarded", f"for={PROXY}"), ("X-Real-IP", PROXY)]
     answer = await ask(doorstep, token, field_of(certificate), peer="203.0.113.7", more=said)
@@ -92,13 +92,13 @@ async def test_certificate_header_with_forged_forwarded_headers_is_rejected(door
 
 
 async def test_certificate_header_from_ipv4_mapped_proxy_is_accepted(doorstep):
-    certificate = a_certificate()
+    certificate = make_certificate()
     token = await a_bound_token(doorstep, certificate)
     assert (await ask(doorstep, token, field_of(certificate), peer=f"::ffff:{PROXY}")).status_code == 200
 
 
 async def test_certificate_header_without_trusted_proxies_is_rejected(doorstep):
-    certificate = a_certificate()
+    certificate = make_certificate()
     token = await a_bound_token(doorstep, certificate)
     replace_services(doorstep.app, trusted_proxies=())
     is_refused(await ask(doorstep, token, field_of(certificate)), "certificaat_niet_van_proxy")
@@ -121,14 +121,14 @@ NO_CERTIFICATE = [
 
 
 async def test_certificate_header_malformed_is_rejected(doorstep):
-    certificate = a_certificate()
+    certificate = make_certificate()
     token = await a_bound_token(doorstep, certificate)
     for spoil, why in NO_CERTIFICATE:
         is_refused(await ask(doorstep, token, spoil(field_of(certificate))), "certificaat_vormfout", why)
 
 
 async def test_certificate_header_twice_is_rejected(doorstep):
-    certificate = a_certificate()
+    certificate = make_certificate()
     token = await a_bound_token(doorstep, certificate)
     is_refused(await ask(doorstep, token, field_of(certificate), field_of(certificate)), "certificaat_vormfout")
 
@@ -141,23 +141,23 @@ async def test_certificate_header_twice_is_rejected(doorstep):
     ],
 )
 async def test_certificate_expired_or_not_yet_valid_is_rejected(doorstep, changes):
-    certificate = a_certificate(**changes)
+    certificate = make_certificate(**changes)
     token = await a_bound_token(doorstep, certificate)
     is_refused(await ask(doorstep, token, field_of(certificate)), "certificaat_niet_geldig")
 
 
 async def test_plain_token_ignores_the_certificate(doorstep):
-    token = a_jwt(doorstep.helper)
+    token = sign_access_token(doorstep.helper)
     assert (await ask(doorstep, token)).status_code == 200
-    assert (await ask(doorstep, token, field_of(a_certificate()))).status_code == 200
+    assert (await ask(doorstep, token, field_of(make_certificate()))).status_code == 200
 
 
 @pytest.mark.whole
 @pytest.mark.parametrize(("proxies", "status"), [("127.0.0.1", 200), ("127.0.0.2", 401)])
 async def test_certificate_header_over_tcp_is_trusted_by_peer_address(doorstep, proxies, status):
     replace_services(doorstep.app, trusted_proxies=(ipaddress.ip_network(proxies),))
-    certificate = a_certificate()
+    certificate = make_certificate()
     token = await a_bound_token(doorstep, certificate)
-    async with served(doorstep.app) as server, server.client(token) as client:
+    async with serve_application(doorstep.app) as server, server.client(token) as client:
         answer = await client.get(READ, headers={**certificate.header, "X-Forwarded-For": "127.0.0.2"})
     assert answer.status_code == status, answer.text

@@ -10,17 +10,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from machtiging.crypto.certificates import CertificateAuthorities
 from machtiging.kernel.errors import InvalidInput
 from tests.builders.applications import replace_services
-from tests.builders.black_box import claims_of
-from tests.builders.clients import agency_client, make_client_keys
-from tests.builders.delegation import UWV
-from tests.builders.login import ISSUER
-from tests.builders.proof import KeyHolder, a_certificate
+from tests.builders.client import make_agency_metadata, make_client_keys
+from tests.builders.keys import KeyHolder, make_certificate
+from tests.builders.machtiging import UWV
+from tests.builders.messages import read_claims
+from tests.builders.people import ISSUER
 
 BOUND = "tls_client_certificate_bound_access_tokens"
 NAME = "CN=postkamer,O=UWV,C=NL"
 DELIVERING = {"grant_type": "client_credentials", "scope": "aanleveringen:schrijven"}
-ROOT = a_certificate("CN=Wortel,O=PKI,C=NL", authority=True)
-MIDDLE = a_certificate("CN=Midden,O=PKI,C=NL", authority=True, by=ROOT)
+ROOT = make_certificate("CN=Wortel,O=PKI,C=NL", authority=True)
+MIDDLE = make_certificate("CN=Midden,O=PKI,C=NL", authority=True, by=ROOT)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def behind_a_proxy(oauth):
 
 async def registered(oauth, **changes):
     wanted = {"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": NAME} | changes
-    metadata = agency_client(make_client_keys()) | wanted
+    metadata = make_agency_metadata(make_client_keys()) | wanted
     del metadata["jwks"]
     return await oauth.add({name: value for name, value in metadata.items() if value is not ...}, None, UWV)
 
@@ -46,7 +46,7 @@ async def by_itself(oauth, *certificates, **changes):
     jwks = {"keys": [one.jwk() for one in certificates]}
     method = "self_signed_tls_client_auth"
     metadata = {"token_endpoint_auth_method": method, "jwks": jwks, "tls_client_auth_subject_dn": None} | changes
-    made = agency_client(make_client_keys()) | metadata
+    made = make_agency_metadata(make_client_keys()) | metadata
     return await oauth.add({name: value for name, value in made.items() if value is not None}, None, UWV)
 
 
@@ -67,7 +67,7 @@ def is_refused(answer):
 
 async def test_tls_client_auth_with_certificate_of_trusted_authority_is_accepted(behind_a_proxy):
     app = await registered(behind_a_proxy)
-    answer = await ask(app, a_certificate(NAME, by=ROOT))
+    answer = await ask(app, make_certificate(NAME, by=ROOT))
     assert (answer.status_code, answer.json()["token_type"]) == (200, "Bearer"), answer.text
 
 
@@ -82,12 +82,12 @@ async def test_tls_client_auth_with_certificate_of_trusted_authority_is_accepted
 )
 async def test_tls_client_auth_by_subject_alternative_name_is_accepted(behind_a_proxy, member, sans):
     app = await registered(behind_a_proxy, **member, tls_client_auth_subject_dn=...)
-    assert (await ask(app, a_certificate(NAME, by=ROOT, sans=sans))).status_code == 200
-    is_unknown(await ask(app, a_certificate(NAME, by=ROOT)))
+    assert (await ask(app, make_certificate(NAME, by=ROOT, sans=sans))).status_code == 200
+    is_unknown(await ask(app, make_certificate(NAME, by=ROOT)))
 
 
 async def test_tls_client_auth_with_intermediate_chain_is_accepted(behind_a_proxy):
-    app, leaf = await registered(behind_a_proxy), a_certificate(NAME, by=MIDDLE)
+    app, leaf = await registered(behind_a_proxy), make_certificate(NAME, by=MIDDLE)
     is_unknown(await ask(app, leaf))
     assert (await ask(app, leaf, **{"Client-Cert-Chain": MIDDLE.header["Client-Cert"]})).status_code == 200
     is_refused(await ask(app, leaf, **{"Client-Cert-Chain": ":AAAA:"}))
@@ -95,19 +95,19 @@ async def test_tls_client_auth_with_intermediate_chain_is_accepted(behind_a_prox
 
 
 STRANGERS = [
-    (lambda: a_certificate(NAME), "signed by itself with the right name"),
-    (lambda: a_certificate("CN=ander,O=UWV,C=NL", by=ROOT), "another name"),
-    (lambda: a_certificate("CN=Postkamer,O=UWV,C=NL", by=ROOT), "the name in other capitals"),
-    (lambda: a_certificate("O=UWV,C=NL", by=ROOT), "a part of the name"),
-    (lambda: a_certificate("OU=x,CN=postkamer,O=UWV,C=NL", by=ROOT), "more than the name"),
-    (lambda: a_certificate("C=NL,O=UWV,CN=postkamer", by=ROOT), "the name the other way round"),
-    (lambda: a_certificate(NAME, by=a_certificate("CN=Nep", authority=True)), "unknown authority"),
+    (lambda: make_certificate(NAME), "signed by itself with the right name"),
+    (lambda: make_certificate("CN=ander,O=UWV,C=NL", by=ROOT), "another name"),
+    (lambda: make_certificate("CN=Postkamer,O=UWV,C=NL", by=ROOT), "the name in other capitals"),
+    (lambda: make_certificate("O=UWV,C=NL", by=ROOT), "a part of the name"),
+    (lambda: make_certificate("OU=x,CN=postkamer,O=UWV,C=NL", by=ROOT), "more than the name"),
+    (lambda: make_certificate("C=NL,O=UWV,CN=postkamer", by=ROOT), "the name the other way round"),
+    (lambda: make_certificate(NAME, by=make_certificate("CN=Nep", authority=True)), "unknown authority"),
     (
-        lambda: a_certificate(NAME, by=a_certificate("CN=Wortel,O=PKI,C=NL", authority=True)),
+        lambda: make_certificate(NAME, by=make_certificate("CN=Wortel,O=PKI,C=NL", authority=True)),
         "an authority that only bears the name",
     ),
-    (lambda: a_certificate(NAME, by=a_certificate("CN=leaf", by=ROOT)), "signed by a leaf"),
-    (lambda: a_certificate(NAME, by=ROOT, usage=ExtendedKeyUsageOID.SERVER_AUTH), "for servers"),
+    (lambda: make_certificate(NAME, by=make_certificate("CN=leaf", by=ROOT)), "signed by a leaf"),
+    (lambda: make_certificate(NAME, by=ROOT, usage=ExtendedKeyUsageOID.SERVER_AUTH), "for servers"),
 ]
 
 
@@ -123,34 +123,34 @@ async def test_tls_client_auth_without_certificate_is_rejected(behind_a_proxy):
 
 async def test_enumeration_unknown_client_looks_like_wrong_certificate(behind_a_proxy):
     app = await registered(behind_a_proxy)
-    wrong = await ask(app, a_certificate(NAME))
-    unknown = await ask(app, a_certificate(NAME), form={**DELIVERING, "client_id": "niemand"})
+    wrong = await ask(app, make_certificate(NAME))
+    unknown = await ask(app, make_certificate(NAME), form={**DELIVERING, "client_id": "niemand"})
     assert (wrong.status_code, wrong.json()) == (unknown.status_code, unknown.json())
     assert await behind_a_proxy.lines("token:geweigerd") == []
 
 
 async def test_tls_client_auth_without_client_id_is_rejected(behind_a_proxy):
     app = await registered(behind_a_proxy)
-    answer = await app.http.post("/token", data=DELIVERING, headers=a_certificate(NAME, by=ROOT).header)
+    answer = await app.http.post("/token", data=DELIVERING, headers=make_certificate(NAME, by=ROOT).header)
     is_unknown(answer)
 
 
 async def test_private_key_jwt_client_with_certificate_only_is_rejected(behind_a_proxy):
     agency = await behind_a_proxy.agency()
-    is_unknown(await ask(agency, a_certificate(NAME, by=ROOT)))
+    is_unknown(await ask(agency, make_certificate(NAME, by=ROOT)))
 
 
 @pytest.mark.parametrize("changes", [{"ends": timedelta(seconds=-1)}, {"begins": timedelta(hours=1)}])
 async def test_tls_client_auth_with_expired_or_future_certificate_is_rejected(behind_a_proxy, changes):
-    is_refused(await ask(await registered(behind_a_proxy), a_certificate(NAME, by=ROOT, **changes)))
-    own = a_certificate(**changes)
+    is_refused(await ask(await registered(behind_a_proxy), make_certificate(NAME, by=ROOT, **changes)))
+    own = make_certificate(**changes)
     is_refused(await ask(await by_itself(behind_a_proxy, own, client_name="Eigen"), own))
 
 
 async def test_tls_client_auth_from_untrusted_peer_is_rejected(behind_a_proxy):
     app, agency = await registered(behind_a_proxy), await behind_a_proxy.agency(client_name="Met sleutel")
     transport = httpx.ASGITransport(behind_a_proxy.service, client=("203.0.113.7", 40000))
-    certificate = a_certificate(NAME, by=ROOT)
+    certificate = make_certificate(NAME, by=ROOT)
     async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as stranger:
         for data in ({"client_id": app.client_id, **DELIVERING}, {**agency.credentials(), **DELIVERING}):
             is_refused(await stranger.post("/token", data=data, headers=certificate.header))
@@ -159,50 +159,50 @@ async def test_tls_client_auth_from_untrusted_peer_is_rejected(behind_a_proxy):
 async def test_tls_client_auth_without_configured_authorities_is_rejected(behind_a_proxy):
     app = await registered(behind_a_proxy)
     replace_services(behind_a_proxy.service, authorities=CertificateAuthorities())
-    is_unknown(await ask(app, a_certificate(NAME, by=ROOT)))
+    is_unknown(await ask(app, make_certificate(NAME, by=ROOT)))
 
 
 async def test_self_signed_tls_client_auth_with_registered_certificate_is_accepted(behind_a_proxy):
-    old, new = a_certificate(), a_certificate()
+    old, new = make_certificate(), make_certificate()
     app = await by_itself(behind_a_proxy, old, new)
     assert [(await ask(app, one)).status_code for one in (old, new)] == [200, 200]
 
 
 async def test_self_signed_tls_client_auth_with_other_certificate_of_same_name_is_rejected(behind_a_proxy):
-    mine = a_certificate(NAME, by=ROOT)
+    mine = make_certificate(NAME, by=ROOT)
     app = await by_itself(behind_a_proxy, mine)
-    for other in (a_certificate(NAME), a_certificate(NAME, by=ROOT)):
+    for other in (make_certificate(NAME), make_certificate(NAME, by=ROOT)):
         is_unknown(await ask(app, other))
 
 
 async def test_token_of_registered_mtls_client_is_bound_to_its_certificate(behind_a_proxy):
-    own = a_certificate()
+    own = make_certificate()
     app = await by_itself(behind_a_proxy, own, **{BOUND: True})
     given = (await ask(app, own)).json()
     assert given["token_type"] == "Bearer"
-    assert claims_of(given["access_token"])["cnf"] == {"x5t#S256": own.x5t}
+    assert read_claims(given["access_token"])["cnf"] == {"x5t#S256": own.x5t}
     told = (await ask(app, own, "/introspect", {"token": given["access_token"]})).json()
     assert (told["active"], told["token_type"], told["cnf"]) == (True, "Bearer", {"x5t#S256": own.x5t})
 
 
 async def test_token_of_private_key_jwt_client_is_bound_to_its_certificate(behind_a_proxy):
-    agency, own = await behind_a_proxy.agency(**{BOUND: True}), a_certificate()
+    agency, own = await behind_a_proxy.agency(**{BOUND: True}), make_certificate()
     is_refused(await agency.post("/token", DELIVERING))
     answer = await agency.http.post("/token", data={**agency.credentials(), **DELIVERING}, headers=own.header)
-    assert claims_of(answer.json()["access_token"])["cnf"] == {"x5t#S256": own.x5t}
+    assert read_claims(answer.json()["access_token"])["cnf"] == {"x5t#S256": own.x5t}
 
 
 async def test_certificate_bound_client_with_dpop_proof_is_rejected(behind_a_proxy, clock):
-    own = a_certificate()
+    own = make_certificate()
     app = await by_itself(behind_a_proxy, own, **{BOUND: True})
     is_refused(await ask(app, own, DPoP=KeyHolder(clock).proof("POST", ISSUER + "/token")))
 
 
 async def test_mtls_client_with_dpop_gets_dpop_bound_token(behind_a_proxy, clock):
-    own, holder = a_certificate(), KeyHolder(clock)
+    own, holder = make_certificate(), KeyHolder(clock)
     app = await by_itself(behind_a_proxy, own, dpop_bound_access_tokens=True)
     given = await ask(app, own, DPoP=holder.proof("POST", ISSUER + "/token"))
-    assert claims_of(given.json()["access_token"])["cnf"] == {"jkt": holder.jkt}
+    assert read_claims(given.json()["access_token"])["cnf"] == {"jkt": holder.jkt}
 
 
 async def test_discovery_metadata_names_mtls_only_if_configured(oauth):
@@ -227,7 +227,7 @@ async def test_discovery_mtls_endpoint_alias_is_named_and_accepted_in_dpop_htu(b
     replace_services(behind_a_proxy.service, mtls_url="https://certificaat.machtigen.test")
     aliases = (await behind_a_proxy.connection().get(place)).json()["mtls_endpoint_aliases"]
     assert aliases["token_endpoint"] == "https://certificaat.machtigen.test/token"
-    own, holder = a_certificate(), KeyHolder(clock)
+    own, holder = make_certificate(), KeyHolder(clock)
     app = await by_itself(behind_a_proxy, own, dpop_bound_access_tokens=True)
     for address in (aliases["token_endpoint"], ISSUER + "/token"):
         assert (await ask(app, own, DPoP=holder.proof("POST", address))).status_code == 200
@@ -235,7 +235,7 @@ async def test_discovery_mtls_endpoint_alias_is_named_and_accepted_in_dpop_htu(b
     assert wrong.json()["error"] == "invalid_dpop_proof"
 
 
-OWN = a_certificate()
+OWN = make_certificate()
 
 
 WRONGLY_NAMED = [
@@ -262,7 +262,7 @@ WRONGLY_NAMED = [
 async def test_registration_with_invalid_mtls_metadata_is_rejected(oauth):
     for changes, why in WRONGLY_NAMED:
         wanted = {"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": NAME} | changes
-        metadata = agency_client(make_client_keys()) | wanted
+        metadata = make_agency_metadata(make_client_keys()) | wanted
         if wanted["token_endpoint_auth_method"] != "private_key_jwt":
             del metadata["jwks"]
         with pytest.raises(InvalidInput, match="clientgegevens_ongeldig") as refused:
@@ -274,7 +274,7 @@ NOT_ONE_THAT_FITS = [
     ({**OWN.jwk(), "x5c": []}, "no certificate"),
     ({**OWN.jwk(), "x5c": [*OWN.jwk()["x5c"] * 2]}, "two"),
     ({**OWN.jwk(), "x5c": ["AAAA"]}, "unreadable"),
-    ({**OWN.jwk(), "x5c": a_certificate().jwk()["x5c"]}, "of another key"),
+    ({**OWN.jwk(), "x5c": make_certificate().jwk()["x5c"]}, "of another key"),
     ({**OWN.jwk(), "d": "AAAA"}, "with a secret"),
     ({"x5c": OWN.jwk()["x5c"]}, "without its key"),
     ("sleutel", "no object"),
@@ -284,7 +284,7 @@ NOT_ONE_THAT_FITS = [
 async def test_registration_of_certificate_must_match_its_key(oauth):
     by_itself = {"token_endpoint_auth_method": "self_signed_tls_client_auth"}
     for key, why in NOT_ONE_THAT_FITS:
-        metadata = agency_client(make_client_keys()) | by_itself | {"jwks": {"keys": [key]}}
+        metadata = make_agency_metadata(make_client_keys()) | by_itself | {"jwks": {"keys": [key]}}
         with pytest.raises(InvalidInput, match="clientgegevens_ongeldig") as refused:
             await oauth.add(metadata, None, UWV)
         assert refused.value.fields.keys() == {"jwks"}, why

@@ -10,28 +10,29 @@ from machtiging.access.issued_token import api_audience
 from machtiging.access.tokens import insert_token
 from machtiging.kernel.ids import TokenId, uuid7
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.bearer import DELIVER, ISSUER, READ, a_jwt, is_unauthenticated
-from tests.builders.exchange import HUIS
+from tests.builders.applications import API_ISSUER
+from tests.builders.bearer import DELIVER, READ, assert_unauthenticated, sign_access_token
+from tests.builders.tokens import HUIS
 
 
 @pytest.mark.parametrize("aud", [HUIS, [HUIS], [HUIS, "https://ander.example"], ""])
 async def test_audience_confusion_token_for_another_resource_is_rejected(doorstep, aud) -> None:
     for facts, path in ((doorstep.helper, READ), (doorstep.own, READ), (doorstep.agency, DELIVER)):
-        is_unauthenticated(await doorstep.ask(a_jwt(facts, aud=aud), path), "token_ongeldig")
+        assert_unauthenticated(await doorstep.ask(sign_access_token(facts, aud=aud), path), "token_ongeldig")
 
 
 async def test_audience_confusion_token_stored_for_another_resource_is_rejected(doorstep) -> None:
     facts = replace(doorstep.helper, id=TokenId(uuid7()), audience=HUIS)
     async with unit_of_work(doorstep.database.sessions) as session:
         await insert_token(session, facts)
-    for aud in (api_audience(ISSUER), HUIS):
-        is_unauthenticated(await doorstep.ask(a_jwt(facts, aud=aud)), "token_ongeldig")
+    for aud in (api_audience(API_ISSUER), HUIS):
+        assert_unauthenticated(await doorstep.ask(sign_access_token(facts, aud=aud)), "token_ongeldig")
 
 
 async def test_exchanged_token_for_our_api_is_accepted_for_its_person(doorstep) -> None:
     facts = replace(doorstep.helper, id=TokenId(uuid7()), client_id="huisdienst", parent_id=doorstep.helper.id)
     async with unit_of_work(doorstep.database.sessions) as session:
         await insert_token(session, facts)
-    answer = await doorstep.ask(a_jwt(facts))
+    answer = await doorstep.ask(sign_access_token(facts))
     people = doorstep.people
     assert answer.json() == {"wie": str(people.son), "voor": str(people.mother), "als": "relative"}

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.builders.clients import AUDIENCE
-from tests.builders.exchange import HUIS, a_chain
-from tests.builders.refresh_token_holder import one
+from tests.builders.client import AUDIENCE
+from tests.builders.tokens import HUIS, make_exchange_chain, one
 
 MANAGES = "openid grant_management_query"
 
 
 @pytest.fixture
 async def chain(oauth):
-    made = await a_chain(oauth)
+    made = await make_exchange_chain(oauth)
     made.app = await oauth.reading_app(scope=MANAGES)
     return made
 

@@ -6,15 +6,15 @@ import pytest
 
 from machtiging.kernel.errors import Conflict
 from machtiging.oauth.clients.metadata import find_metadata_errors
-from tests.builders.black_box import claims_of, query_of
-from tests.builders.clients import AUDIENCE, detail
-from tests.builders.exchange import ADVIES, ARCHIEF, HUIS, refused, server_metadata
-from tests.builders.login import ISSUER
+from tests.builders.client import AUDIENCE, make_authorization_details
+from tests.builders.messages import read_claims, read_query
+from tests.builders.people import ISSUER
+from tests.builders.tokens import ADVIES, ARCHIEF, HUIS, assert_oauth_error, make_server_metadata
 
 
 async def test_token_without_resource_is_for_our_api(oauth) -> None:
     flow = await oauth.flow()
-    assert claims_of((await flow.tokens())["access_token"])["aud"] == AUDIENCE
+    assert read_claims((await flow.tokens())["access_token"])["aud"] == AUDIENCE
 
 
 async def test_token_audience_is_the_consented_resource(chain) -> None:
@@ -24,9 +24,9 @@ async def test_token_audience_is_the_consented_resource(chain) -> None:
     page = (await flow.authorize(request_uri)).text
     assert "Huisdienst" in page
     assert HUIS in page
-    code = query_of((await flow.approve(request_uri)).headers["location"])["code"]
+    code = read_query((await flow.approve(request_uri)).headers["location"])["code"]
     token = (await flow.redeem(code, resource=HUIS)).json()["access_token"]
-    assert claims_of(token)["aud"] == HUIS
+    assert read_claims(token)["aud"] == HUIS
     assert (await chain.row(token)).audience == HUIS
     assert await chain.live(huis, token)
 
@@ -50,7 +50,7 @@ async def test_consent_page_without_exchange_targets_names_none(chain) -> None:
 async def test_resource_of_our_own_api_is_accepted(chain) -> None:
     flow = await chain.oauth.flow(chain.app, chain.machtiging)
     token = (await flow.tokens(resource=AUDIENCE))["access_token"]
-    assert claims_of(token)["aud"] == AUDIENCE
+    assert read_claims(token)["aud"] == AUDIENCE
 
 
 NEVER_REGISTERED = [
@@ -70,14 +70,14 @@ async def test_resource_unregistered_is_rejected_at_par(chain) -> None:
     await chain.server()
     flow = await chain.oauth.request(chain.app)
     for resource in NEVER_REGISTERED:
-        refused(await flow.push(resource=resource), "invalid_target")
+        assert_oauth_error(await flow.push(resource=resource), "invalid_target")
 
 
 async def test_resource_under_our_issuer_cannot_be_registered_by_others(chain) -> None:
     flow = await chain.oauth.request(chain.app)
     for path in ("", "/", "/grants", "/userinfo", "/api/v1/berichten"):
         await chain.server(resource=ISSUER + path, client_name="Dief")
-        refused(await flow.push(resource=ISSUER + path), "invalid_target")
+        assert_oauth_error(await flow.push(resource=ISSUER + path), "invalid_target")
 
 
 async def test_prompt_none_with_another_resource_returns_consent_required(chain) -> None:
@@ -87,7 +87,7 @@ async def test_prompt_none_with_another_resource_returns_consent_required(chain)
     await flow.tokens()
     for resource, told in ((None, "code"), (AUDIENCE, "code"), (HUIS, "error")):
         response = await flow.authorize(await flow.pushed(prompt="none", resource=resource))
-        answer = query_of(response.headers["location"])
+        answer = read_query(response.headers["location"])
         assert told in answer, answer
     assert answer["error"] == "consent_required"
 
@@ -96,7 +96,7 @@ async def test_two_resources_are_rejected(chain) -> None:
     await chain.server()
     flow = await chain.oauth.request(chain.app)
     pairs = [*chain.app.credentials().items(), *flow.parameters().items(), ("resource", HUIS), ("resource", AUDIENCE)]
-    refused(await chain.app.raw("/par", pairs), "invalid_request")
+    assert_oauth_error(await chain.app.raw("/par", pairs), "invalid_request")
 
 
 async def test_resource_at_token_request_must_match_the_consent(chain) -> None:
@@ -105,7 +105,7 @@ async def test_resource_at_token_request_must_match_the_consent(chain) -> None:
     for pushed, others in ((HUIS, (AUDIENCE, "https://onbekend.example")), (None, (HUIS,)), (AUDIENCE, (HUIS,))):
         code = await flow.code(resource=pushed)
         for asked in others:
-            refused(await flow.redeem(await flow.unused(code), resource=asked), "invalid_target")
+            assert_oauth_error(await flow.redeem(await flow.unused(code), resource=asked), "invalid_target")
 
 
 async def test_resource_of_suspended_server_issues_no_token(chain) -> None:
@@ -114,19 +114,21 @@ async def test_resource_of_suspended_server_issues_no_token(chain) -> None:
     flow = await chain.oauth.flow(chain.app, chain.machtiging)
     request_uri, code = await flow.pushed(resource=HUIS), await flow.code(resource=HUIS)
     await chain.run(stop)
-    refused(await flow.redeem(code), "invalid_target")
-    answer = query_of((await flow.authorize(request_uri)).headers["location"])
+    assert_oauth_error(await flow.redeem(code), "invalid_target")
+    answer = read_query((await flow.authorize(request_uri)).headers["location"])
     assert answer["error"] == "invalid_target"
 
 
 async def test_agency_token_for_another_resource_is_rejected(chain) -> None:
     await chain.server()
     agency = await chain.oauth.agency()
-    refused(await agency.post("/token", {"grant_type": "client_credentials", "resource": HUIS}), "invalid_target")
-    form = {"grant_type": "client_credentials", "authorization_details": detail()}
-    refused(await agency.post("/token", form), "invalid_authorization_details")
+    assert_oauth_error(
+        await agency.post("/token", {"grant_type": "client_credentials", "resource": HUIS}), "invalid_target"
+    )
+    form = {"grant_type": "client_credentials", "authorization_details": make_authorization_details()}
+    assert_oauth_error(await agency.post("/token", form), "invalid_authorization_details")
     response = await agency.post("/token", {"grant_type": "client_credentials", "resource": AUDIENCE})
-    assert claims_of(response.json()["access_token"])["aud"] == AUDIENCE
+    assert read_claims(response.json()["access_token"])["aud"] == AUDIENCE
 
 
 # Audience confusion
@@ -171,7 +173,7 @@ async def test_token_for_another_resource_is_revoked_by_its_client_only(chain) -
 async def test_subject_is_pairwise_per_resource(chain) -> None:
     await chain.server()
     await chain.server(resource=ARCHIEF, client_name="Archief")
-    subs = {claims_of(await chain.token(one))["sub"] for one in (None, HUIS, ARCHIEF)}
+    subs = {read_claims(await chain.token(one))["sub"] for one in (None, HUIS, ARCHIEF)}
     assert len(subs) == 3
 
 
@@ -179,7 +181,7 @@ async def test_subject_is_pairwise_per_resource(chain) -> None:
 
 
 def test_resource_must_be_a_plain_https_url() -> None:
-    assert find_metadata_errors(server_metadata(), practice=False) == {}
+    assert find_metadata_errors(make_server_metadata(), practice=False) == {}
     for wrong in (
         "http://huis.voorbeeld.example",
         "huis",
@@ -195,11 +197,11 @@ def test_resource_must_be_a_plain_https_url() -> None:
         ["https://huis.voorbeeld.example"],
         "",
     ):
-        assert set(find_metadata_errors(server_metadata(resource=wrong), practice=False)) == {"resource"}, wrong
+        assert set(find_metadata_errors(make_server_metadata(resource=wrong), practice=False)) == {"resource"}, wrong
 
 
 def test_resource_metadata_requires_resource_server() -> None:
-    assert "resource" in find_metadata_errors(server_metadata(resource_server=False), practice=False)
+    assert "resource" in find_metadata_errors(make_server_metadata(resource_server=False), practice=False)
 
 
 async def test_resource_is_registered_to_one_server(chain) -> None:

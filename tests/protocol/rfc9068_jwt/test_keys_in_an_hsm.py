@@ -13,24 +13,24 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.crypto.rotation import rotate_key
 from machtiging.kernel.errors import Fault
 from tests.builders.applications import replace_services
-from tests.builders.berichtenbox import a_world
-from tests.builders.black_box import header_of
-from tests.builders.crypto import a_key_directory
-from tests.builders.hsm import move_keys_into_hsm
+from tests.builders.keys import make_key_directory
+from tests.builders.letters import make_berichtenbox_world
+from tests.builders.messages import read_header
+from tests.protocol.rfc9068_jwt.hsm import move_keys_into_hsm
 
 PERSON = UUID(int=1)
 
 
 @pytest.fixture
 def keys(tmp_path):
-    return a_key_directory(tmp_path / "keys")
+    return make_key_directory(tmp_path / "keys")
 
 
 async def test_token_signed_by_hsm_verifies_with_the_published_jwks(oauth, keys) -> None:
     flow, hsm = await oauth.flow(), move_keys_into_hsm(keys)
     replace_services(oauth.service, keyring=KeyRing.load(keys, external=hsm))
     token = (await flow.tokens())["access_token"]
-    assert header_of(token)["kid"] == "hsm-es256-1"
+    assert read_header(token)["kid"] == "hsm-es256-1"
     assert hsm.signers["es256-1"].signatures > 0
     jwks = (await oauth.connection().get("/jwks")).json()
     assert verify_jwt(token, jwks, algorithms=["ES256"], typ="at+jwt")["iss"]
@@ -38,7 +38,7 @@ async def test_token_signed_by_hsm_verifies_with_the_published_jwks(oauth, keys)
 
 
 async def test_bericht_is_read_with_data_key_unwrapped_by_hsm(database, clock, keys) -> None:
-    world = await a_world(database, clock)
+    world = await make_berichtenbox_world(database, clock)
     bericht_id = await world.letter(inhoud="Beste mevrouw")
     hsm = move_keys_into_hsm(keys)
     ring = KeyRing.load(keys, external=hsm)

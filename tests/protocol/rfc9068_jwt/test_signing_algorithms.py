@@ -8,17 +8,17 @@ import pytest
 
 from machtiging.crypto.jose import encode_base64url, verify_jwt
 from machtiging.oauth.clients.metadata import find_metadata_errors
-from tests.builders.black_box import claims_of, header_of
-from tests.builders.clients import code_client, make_client_keys
-from tests.builders.exchange import HUIS, Chain, server_metadata
-from tests.builders.oauth import ISSUER
+from tests.builders.client import make_app_metadata, make_client_keys
+from tests.builders.flow import ISSUER
+from tests.builders.messages import read_claims, read_header
+from tests.builders.tokens import HUIS, ExchangeChain, make_server_metadata
 
 MEMBER = "access_token_signed_response_alg"
 
 
 @pytest.fixture
 async def chain(oauth):
-    return Chain(oauth, await oauth.reading_app(), await oauth.machtiging())
+    return ExchangeChain(oauth, await oauth.reading_app(), await oauth.machtiging())
 
 
 async def verified(oauth, token, alg):
@@ -32,7 +32,7 @@ async def test_access_token_for_own_api_is_signed_with_es256(oauth) -> None:
     by_person = (await flow.tokens())["access_token"]
     by_machine = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
     for token in (by_person, by_machine):
-        assert header_of(token)["alg"] == "ES256"
+        assert read_header(token)["alg"] == "ES256"
         assert (await verified(oauth, token, "ES256"))["iss"] == ISSUER
 
 
@@ -42,7 +42,7 @@ async def test_access_token_for_own_api_is_signed_with_es256(oauth) -> None:
 async def test_access_token_for_resource_is_signed_as_registered(chain, oauth, registered, alg) -> None:
     await chain.server(**({} if registered is None else {MEMBER: registered}))
     token = await chain.token(HUIS)
-    assert header_of(token)["alg"] == alg
+    assert read_header(token)["alg"] == alg
     assert (await verified(oauth, token, alg))["aud"] == HUIS
 
 
@@ -51,7 +51,7 @@ async def test_access_token_of_registered_algorithm_is_introspected_by_its_serve
     server, stranger = await chain.server(**{MEMBER: alg}), await oauth.agency()
     token = await chain.token(HUIS)
     told = (await server.post("/introspect", {"token": token})).json()
-    assert (told["active"], told["aud"], told["jti"]) == (True, HUIS, claims_of(token)["jti"])
+    assert (told["active"], told["aud"], told["jti"]) == (True, HUIS, read_claims(token)["jti"])
     assert (await stranger.post("/introspect", {"token": token})).json() == {"active": False}
 
 
@@ -67,23 +67,23 @@ async def test_access_token_for_resource_is_rejected_by_own_api(chain, oauth, al
     "value", ["none", "HS256", "RS384", "ES512", "EdDSA", "Ed25519", "ps256", "", None, 5, ["PS256"]]
 )
 def test_registration_of_other_access_token_algorithm_is_rejected(value) -> None:
-    assert MEMBER in find_metadata_errors(server_metadata(**{MEMBER: value}), practice=True)
+    assert MEMBER in find_metadata_errors(make_server_metadata(**{MEMBER: value}), practice=True)
 
 
 @pytest.mark.parametrize("value", ["PS256", "ES256", "RS256"])
 def test_registration_of_access_token_algorithm_without_resource_is_rejected(value) -> None:
-    app = code_client(make_client_keys(), **{MEMBER: value})
-    without = {name: one for name, one in server_metadata(**{MEMBER: value}).items() if name != "resource"}
+    app = make_app_metadata(make_client_keys(), **{MEMBER: value})
+    without = {name: one for name, one in make_server_metadata(**{MEMBER: value}).items() if name != "resource"}
     assert MEMBER in find_metadata_errors(app, practice=True)
     assert MEMBER in find_metadata_errors(without, practice=True)
-    assert MEMBER not in find_metadata_errors(server_metadata(**{MEMBER: value}), practice=True)
+    assert MEMBER not in find_metadata_errors(make_server_metadata(**{MEMBER: value}), practice=True)
 
 
 async def test_access_token_signed_earlier_with_ps256_is_accepted(oauth) -> None:
     """Tokens of the earlier version stay valid until they expire: the key decides, not the audience."""
     agency = await oauth.agency()
     token = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
-    claims = claims_of(token)
+    claims = read_claims(token)
     older = oauth.service.state.services.keyring.sign_jwt(claims, typ="at+jwt", alg="PS256")
     assert (await agency.post("/introspect", {"token": older})).json()["active"] is True
 
@@ -93,7 +93,7 @@ async def test_algorithm_confusion_access_token_with_alg_of_another_key_is_rejec
     agency = await oauth.agency()
     token = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
     keyring = oauth.service.state.services.keyring
-    others = {alg: header_of(keyring.sign_jwt({}, typ="at+jwt", alg=alg))["kid"] for alg in ("PS256", "RS256")}
+    others = {alg: read_header(keyring.sign_jwt({}, typ="at+jwt", alg=alg))["kid"] for alg in ("PS256", "RS256")}
     _, payload, signature = token.split(".")
     for alg, kid in others.items():
         header = encode_base64url(json.dumps({"alg": alg, "kid": kid, "typ": "at+jwt"}).encode())

@@ -6,9 +6,9 @@ import pytest
 
 from machtiging.crypto.jose import parse_jws, verify_jwt
 from machtiging.kernel.errors import NotAuthenticated
-from tests.builders.black_box import claims_of
-from tests.builders.clients import AUDIENCE
-from tests.builders.oauth import ISSUER
+from tests.builders.client import AUDIENCE
+from tests.builders.flow import ISSUER
+from tests.builders.messages import read_claims
 
 
 async def published(oauth):
@@ -42,7 +42,7 @@ async def test_tokens_hold_no_bsn_name_or_internal_id(oauth) -> None:
     tokens = await flow.tokens()
     people = oauth.committed.people
     for token in (tokens["access_token"], tokens["id_token"]):
-        told = str(claims_of(token))
+        told = str(read_claims(token))
         for secret in ("999990019", "999990020", "Voorbeeld", "Bram", str(people.mother), str(people.son)):
             assert secret not in told
 
@@ -52,7 +52,7 @@ async def test_pseudonyms_are_stable_per_sector_and_differ_between_sectors(oauth
     app = await oauth.reading_app()
     other = await oauth.reading_app(redirect_uris=["https://elders.voorbeeld.example/terug"])
     first, again, elsewhere = [
-        claims_of((await (await oauth.flow(one, held)).tokens())["access_token"]) for one in (app, app, other)
+        read_claims((await (await oauth.flow(one, held)).tokens())["access_token"]) for one in (app, app, other)
     ]
     assert first["sub"] == again["sub"] != elsewhere["sub"]
     assert first["represents"]["sub"] == again["represents"]["sub"] != elsewhere["represents"]["sub"]
@@ -63,7 +63,7 @@ async def test_pseudonyms_on_loopback_redirect_uri_differ_per_client(oauth) -> N
     held = await oauth.machtiging()
     uris = ["http://localhost:9000/terug"]
     one, two = await oauth.reading_app(redirect_uris=uris), await oauth.reading_app(redirect_uris=uris)
-    subs = {claims_of((await (await oauth.flow(app, held)).tokens())["access_token"])["sub"] for app in (one, two)}
+    subs = {read_claims((await (await oauth.flow(app, held)).tokens())["access_token"])["sub"] for app in (one, two)}
     assert len(subs) == 2
 
 
@@ -113,7 +113,7 @@ async def test_row_27_token_confusion_between_kinds_is_rejected(oauth) -> None:
 
 async def test_row_28_token_for_other_audience_or_issuer_is_inactive(oauth) -> None:
     flow = await oauth.flow()
-    claims = claims_of((await flow.tokens())["access_token"])
+    claims = read_claims((await flow.tokens())["access_token"])
     keyring = oauth.service.state.services.keyring
     for change in ({"aud": "https://ander.example"}, {"aud": ISSUER}, {"iss": "https://kwaad.example"}, {"jti": "x"}):
         token = keyring.sign_jwt(claims | change, typ="at+jwt")
@@ -125,7 +125,7 @@ async def test_userinfo_returns_subject_and_represents_only(oauth) -> None:
     tokens = await flow.tokens()
     headers = {"Authorization": "Bearer " + tokens["access_token"]}
     told = (await oauth.connection().get("/userinfo", headers=headers)).json()
-    id_claims = claims_of(tokens["id_token"])
+    id_claims = read_claims(tokens["id_token"])
     assert told == {name: id_claims[name] for name in ("iss", "sub", "sub_id_type", "acr", "auth_time", "represents")}
     assert (await oauth.connection().post("/userinfo", headers=headers)).json() == told
 

@@ -9,25 +9,28 @@ import json
 
 from joserfc.jwk import ECKey
 
-from tests.builders.black_box import claims_of
-from tests.builders.clients import assertion, code_client, make_client_keys, signed
-from tests.builders.request_object import is_refused, request_object, send
+from tests.builders.client import make_app_metadata, make_client_assertion, make_client_keys
+from tests.builders.flow import assert_request_object_refused, make_request_object, push_request_object
+from tests.builders.keys import sign_jws
+from tests.builders.messages import read_claims
 
 
 async def test_request_object_signed_with_unregistered_key_is_rejected(oauth, flow) -> None:
-    is_refused(await send(flow, request_object(flow, key=ECKey.generate_key("P-256"))))
+    assert_request_object_refused(
+        await push_request_object(flow, make_request_object(flow, key=ECKey.generate_key("P-256")))
+    )
     other = await oauth.request(await oauth.reading_app(client_name="Andere app"))
     about = {"iss": flow.app.client_id, "client_id": flow.app.client_id}
-    is_refused(await send(flow, request_object(other, **about)))
-    is_refused(await send(flow, request_object(other)))
+    assert_request_object_refused(await push_request_object(flow, make_request_object(other, **about)))
+    assert_request_object_refused(await push_request_object(flow, make_request_object(other)))
 
 
 async def test_request_object_signed_by_another_client_is_rejected(oauth, flow) -> None:
-    made = request_object(flow)
+    made = make_request_object(flow)
     other = await oauth.reading_app(client_name="Andere app")
     response = await other.post("/par", {"request": made})
-    is_refused(response)
-    assert (await send(flow, made)).status_code == 201  # the object is not consumed by that
+    assert_request_object_refused(response)
+    assert (await push_request_object(flow, made)).status_code == 201  # the object is not consumed by that
 
 
 def sign_manually(header: dict, claims: dict, sign) -> str:
@@ -37,7 +40,7 @@ def sign_manually(header: dict, claims: dict, sign) -> str:
 
 
 async def test_algorithm_confusion_request_object_is_rejected(flow) -> None:
-    claims, public = claims_of(request_object(flow)), flow.app.keys.private
+    claims, public = read_claims(make_request_object(flow)), flow.app.keys.private
     pem = public.as_pem(private=False)
     for alg, sign in (
         ("none", lambda _: b""),
@@ -46,22 +49,25 @@ async def test_algorithm_confusion_request_object_is_rejected(flow) -> None:
         ("HS256", lambda text: hmac.new(pem, text, hashlib.sha256).digest()),
         ("HS256", lambda text: hmac.new(b"", text, hashlib.sha256).digest()),
     ):
-        is_refused(await send(flow, sign_manually({"alg": alg, "kid": "app-1", "typ": "JWT"}, claims, sign)), alg)
+        assert_request_object_refused(
+            await push_request_object(flow, sign_manually({"alg": alg, "kid": "app-1", "typ": "JWT"}, claims, sign)),
+            alg,
+        )
 
 
 async def test_request_object_with_rs256_is_rejected(oauth) -> None:
     keys = make_client_keys("PS256")
-    flow = await oauth.request(await oauth.add(code_client(keys), keys))
-    is_refused(await send(flow, request_object(flow, header={"alg": "RS256"})))
+    flow = await oauth.request(await oauth.add(make_app_metadata(keys), keys))
+    assert_request_object_refused(await push_request_object(flow, make_request_object(flow, header={"alg": "RS256"})))
 
 
 async def test_request_object_with_other_than_registered_algorithm_is_rejected(oauth) -> None:
     keys = make_client_keys("ES256")
-    metadata = code_client(keys, request_object_signing_alg="PS256")
+    metadata = make_app_metadata(keys, request_object_signing_alg="PS256")
     flow = await oauth.request(await oauth.add(metadata, keys))
-    is_refused(await send(flow, request_object(flow)))
-    same = await oauth.request(await oauth.add(code_client(keys, request_object_signing_alg="ES256"), keys))
-    assert (await send(same, request_object(same))).status_code == 201
+    assert_request_object_refused(await push_request_object(flow, make_request_object(flow)))
+    same = await oauth.request(await oauth.add(make_app_metadata(keys, request_object_signing_alg="ES256"), keys))
+    assert (await push_request_object(same, make_request_object(same))).status_code == 201
 
 
 async def test_request_object_with_key_or_key_url_in_header_is_rejected(flow) -> None:
@@ -76,12 +82,12 @@ async def test_request_object_with_key_or_key_url_in_header_is_rejected(flow) ->
         {"kid": "app-1' OR '1'='1"},
         {"kid": "https://dief.example/jwks"},
     ):
-        claims = claims_of(request_object(flow))
+        claims = read_claims(make_request_object(flow))
         protected = {"alg": "ES256", "kid": "app-1", "typ": "JWT"} | header
         text = sign_manually(protected, claims, lambda _: b"x" * 64)
-        is_refused(await send(flow, text), header)
+        assert_request_object_refused(await push_request_object(flow, text), header)
         if not {"crit"} & header.keys():
-            is_refused(await send(flow, signed(protected, claims, thief)), header)
+            assert_request_object_refused(await push_request_object(flow, sign_jws(protected, claims, thief)), header)
 
 
 OTHER_KINDS = ["at+jwt", "client-authentication+jwt", "dpop+jwt", "secevent+jwt", "logout+jwt"]
@@ -89,13 +95,17 @@ OTHER_KINDS = ["at+jwt", "client-authentication+jwt", "dpop+jwt", "secevent+jwt"
 
 async def test_request_object_of_other_typ_is_rejected(flow) -> None:
     for typ in OTHER_KINDS:
-        is_refused(await send(flow, request_object(flow, header={"typ": typ})), typ)
+        assert_request_object_refused(
+            await push_request_object(flow, make_request_object(flow, header={"typ": typ})), typ
+        )
 
 
 async def test_request_object_and_client_assertion_are_not_interchangeable(flow) -> None:
     app = flow.app
-    is_refused(await send(flow, assertion(app.keys, app.client_id, app.clock)))
-    made = request_object(flow, header={"typ": "JWT"})
+    assert_request_object_refused(
+        await push_request_object(flow, make_client_assertion(app.keys, app.client_id, app.clock))
+    )
+    made = make_request_object(flow, header={"typ": "JWT"})
     response = await app.post("/par", flow.parameters(), client_assertion=made)
     assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
 
@@ -105,18 +115,20 @@ NO_JWT = ["onzin", "a.b.c", "a.b.c.d.e", "..", "x" * 16_000, "eyJhbGciOiJFUzI1Ni
 
 async def test_request_object_that_is_no_jwt_is_rejected(flow) -> None:
     for made in NO_JWT:
-        is_refused(await send(flow, made), made[:20])
+        assert_request_object_refused(await push_request_object(flow, made), made[:20])
 
 
 async def test_request_object_deeply_nested_is_rejected(flow) -> None:
     deep: list = []
     for _ in range(400):
         deep = [deep]
-    is_refused(await send(flow, request_object(flow, authorization_details=deep)))
+    assert_request_object_refused(
+        await push_request_object(flow, make_request_object(flow, authorization_details=deep))
+    )
 
 
 async def test_request_object_with_duplicate_member_is_rejected(flow) -> None:
-    claims = json.dumps(claims_of(request_object(flow)))
+    claims = json.dumps(read_claims(make_request_object(flow)))
     twice = (claims[:-1] + ', "redirect_uri": "https://dief.example/terug"}').encode()
     header = {"alg": "ES256", "kid": "app-1", "typ": "JWT"}
-    is_refused(await send(flow, signed(header, twice, flow.app.keys.private)))
+    assert_request_object_refused(await push_request_object(flow, sign_jws(header, twice, flow.app.keys.private)))

@@ -11,36 +11,38 @@ import pytest
 from machtiging.oauth.clients.metadata import find_metadata_errors
 from machtiging.oauth.retention import expired_rows_sweep
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.black_box import claims_of, query_of
-from tests.builders.clients import assertion, code_client, detail, make_client_keys
-from tests.builders.login import ISSUER
-from tests.builders.proof import KeyHolder
-from tests.builders.request_object import is_refused, request_object, send
+from tests.builders.client import make_app_metadata, make_authorization_details, make_client_assertion, make_client_keys
+from tests.builders.flow import assert_request_object_refused, make_request_object, push_request_object
+from tests.builders.keys import KeyHolder
+from tests.builders.messages import read_claims, read_query
+from tests.builders.people import ISSUER
 
 
 async def test_request_object_signed_leads_to_token(oauth) -> None:
     flow = await oauth.flow()
-    pushed = await send(flow, request_object(flow))
+    pushed = await push_request_object(flow, make_request_object(flow))
     assert pushed.status_code == 201, pushed.text
     response = await flow.approve(pushed.json()["request_uri"])
-    answer = query_of(response.headers["location"])
+    answer = read_query(response.headers["location"])
     assert answer["state"] == flow.state
     tokens = (await flow.redeem(answer["code"])).json()
     assert tokens["authorization_details"][0]["type"] == "berichtenbox"
-    assert claims_of(tokens["id_token"])["nonce"] == flow.nonce
+    assert read_claims(tokens["id_token"])["nonce"] == flow.nonce
 
 
 @pytest.mark.parametrize("alg", ["ES256", "PS256"])
 async def test_request_object_with_es256_or_ps256_and_either_typ_is_accepted(oauth, alg) -> None:
     keys = make_client_keys(alg)
-    flow = await oauth.request(await oauth.add(code_client(keys), keys))
+    flow = await oauth.request(await oauth.add(make_app_metadata(keys), keys))
     for typ in ("oauth-authz-req+jwt", "application/oauth-authz-req+jwt", "JWT", None):
-        assert (await send(flow, request_object(flow, header={"typ": typ}))).status_code == 201, typ
+        assert (await push_request_object(flow, make_request_object(flow, header={"typ": typ}))).status_code == 201, typ
 
 
 async def test_request_object_with_json_values_is_accepted(flow) -> None:
-    for details in (detail(), json.loads(detail())):
-        response = await send(flow, request_object(flow, authorization_details=details, resource=[ISSUER + "/api/v1"]))
+    for details in (make_authorization_details(), json.loads(make_authorization_details())):
+        response = await push_request_object(
+            flow, make_request_object(flow, authorization_details=details, resource=[ISSUER + "/api/v1"])
+        )
         assert response.status_code == 201, response.text
 
 
@@ -62,11 +64,11 @@ BESIDE = [
 
 async def test_parameter_beside_request_object_is_rejected(flow) -> None:
     for beside in BESIDE:
-        is_refused(await send(flow, request_object(flow), **beside), beside)
+        assert_request_object_refused(await push_request_object(flow, make_request_object(flow), **beside), beside)
 
 
 async def test_parameter_missing_in_request_object_is_not_taken_from_elsewhere(flow) -> None:
-    response = await send(flow, request_object(flow, code_challenge=None))
+    response = await push_request_object(flow, make_request_object(flow, code_challenge=None))
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
 
 
@@ -82,7 +84,7 @@ NO_PLACE_INSIDE = [
 
 async def test_request_object_with_nested_request_or_credentials_is_rejected(flow) -> None:
     for inside in NO_PLACE_INSIDE:
-        is_refused(await send(flow, request_object(flow, **inside)), inside)
+        assert_request_object_refused(await push_request_object(flow, make_request_object(flow, **inside)), inside)
 
 
 OTHER_SHAPES = [
@@ -102,7 +104,7 @@ OTHER_SHAPES = [
 
 async def test_request_object_with_malformed_member_is_rejected(flow) -> None:
     for inside in OTHER_SHAPES:
-        is_refused(await send(flow, request_object(flow, **inside)), inside)
+        assert_request_object_refused(await push_request_object(flow, make_request_object(flow, **inside)), inside)
 
 
 async def test_request_object_parameters_are_validated_like_plain_ones(flow) -> None:
@@ -114,7 +116,7 @@ async def test_request_object_parameters_are_validated_like_plain_ones(flow) -> 
         ({"scope": "openid aanleveringen:schrijven"}, "invalid_scope"),
         ({"resource": "https://onbekend.example"}, "invalid_target"),
     ):
-        response = await send(flow, request_object(flow, **inside))
+        response = await push_request_object(flow, make_request_object(flow, **inside))
         assert (response.status_code, response.json()["error"]) == (400, error), inside
 
 
@@ -130,7 +132,7 @@ async def test_ssrf_request_uri_of_the_client_is_not_fetched(flow, uri) -> None:
 
 
 async def test_request_object_in_the_browser_is_rejected(flow) -> None:
-    query = {"client_id": flow.app.client_id, "request": request_object(flow)}
+    query = {"client_id": flow.app.client_id, "request": make_request_object(flow)}
     assert (await flow.browser.get("/authorize", params=query)).status_code == 400
 
 
@@ -161,12 +163,12 @@ NOT_BY_WHOM_FOR_WHOM_AND_WHICH = [
 
 async def test_request_object_without_issuer_audience_or_jti_is_rejected(flow) -> None:
     for changes in NOT_BY_WHOM_FOR_WHOM_AND_WHICH:
-        is_refused(await send(flow, request_object(flow, **changes)), changes)
+        assert_request_object_refused(await push_request_object(flow, make_request_object(flow, **changes)), changes)
 
 
 async def test_request_object_audience_list_with_issuer_only_is_accepted(flow) -> None:
     """FAPI 2.0 Message Signing 5.3.1: the issuer, or a list with the issuer only."""
-    assert (await send(flow, request_object(flow, aud=[ISSUER]))).status_code == 201
+    assert (await push_request_object(flow, make_request_object(flow, aud=[ISSUER]))).status_code == 201
 
 
 async def test_request_object_expired_too_old_or_too_long_lived_is_rejected(flow) -> None:
@@ -190,7 +192,7 @@ async def test_request_object_expired_too_old_or_too_long_lived_is_rejected(flow
         {"iat": "nu"},
         {"iat": True},
     ):
-        is_refused(await send(flow, request_object(flow, **changes)), changes)
+        assert_request_object_refused(await push_request_object(flow, make_request_object(flow, **changes)), changes)
     for changes in (
         {"iat": now + 8},
         {"exp": now + 600},
@@ -199,32 +201,32 @@ async def test_request_object_expired_too_old_or_too_long_lived_is_rejected(flow
         {"nbf": None},
         {"exp": now + 30.5},
     ):
-        assert (await send(flow, request_object(flow, **changes))).status_code == 201, changes
+        assert (await push_request_object(flow, make_request_object(flow, **changes))).status_code == 201, changes
 
 
 @pytest.mark.parametrize(("ahead", "seconds"), [(0, 1), (0, 609), (0, 611), (9, 615), (9, 621), (9, 3000)])
 async def test_request_object_with_far_exp_replayed_later_is_rejected(oauth, flow, ahead, seconds) -> None:
     """The lifetime is ten minutes from `iat` and `nbf`; the `jti` is stored for as long."""
     at = int(flow.app.clock.now().timestamp()) + ahead
-    made = request_object(flow, iat=at, nbf=at, exp=at + 3600)
-    assert (await send(flow, made)).status_code == 201
+    made = make_request_object(flow, iat=at, nbf=at, exp=at + 3600)
+    assert (await push_request_object(flow, made)).status_code == 201
     oauth.later(seconds=seconds)
     async with unit_of_work(oauth.sessions) as session:
         await expired_rows_sweep(session, at=oauth.clock.now())
-    is_refused(await send(flow, made))
+    assert_request_object_refused(await push_request_object(flow, made))
 
 
 async def test_request_object_replayed_is_rejected(flow) -> None:
-    made = request_object(flow)
-    assert (await send(flow, made)).status_code == 201
-    is_refused(await send(flow, made))
-    same = request_object(flow, jti=claims_of(made)["jti"], state="anders")
-    is_refused(await send(flow, same))
+    made = make_request_object(flow)
+    assert (await push_request_object(flow, made)).status_code == 201
+    assert_request_object_refused(await push_request_object(flow, made))
+    same = make_request_object(flow, jti=read_claims(made)["jti"], state="anders")
+    assert_request_object_refused(await push_request_object(flow, same))
 
 
 async def test_request_object_retried_with_dpop_nonce_is_accepted(flow) -> None:
     """As openid-client does (RFC 9449 section 8): a nonce challenge consumes nothing."""
-    made, holder = request_object(flow), KeyHolder(flow.app.clock)
+    made, holder = make_request_object(flow), KeyHolder(flow.app.clock)
     form = {**flow.app.credentials(), "request": made}
     without = {"DPoP": holder.proof("POST", ISSUER + "/par", nonce=None)}
     asked = await flow.app.http.post("/par", data=form, headers=without)
@@ -236,15 +238,17 @@ async def test_request_object_retried_with_dpop_nonce_is_accepted(flow) -> None:
 
 
 async def test_request_object_used_concurrently_is_accepted_once(flow) -> None:
-    made = request_object(flow)
-    answers = await asyncio.gather(*(send(flow, made) for _ in range(4)))
+    made = make_request_object(flow)
+    answers = await asyncio.gather(*(push_request_object(flow, made) for _ in range(4)))
     assert sorted(answer.status_code for answer in answers) == [201, 400, 400, 400]
 
 
 async def test_request_object_and_client_assertion_may_share_a_jti(flow) -> None:
     jti = secrets.token_urlsafe(16)
-    proof = assertion(flow.app.keys, flow.app.client_id, flow.app.clock, jti=jti)
-    assert (await send(flow, request_object(flow, jti=jti), client_assertion=proof)).status_code == 201
+    proof = make_client_assertion(flow.app.keys, flow.app.client_id, flow.app.clock, jti=jti)
+    assert (
+        await push_request_object(flow, make_request_object(flow, jti=jti), client_assertion=proof)
+    ).status_code == 201
 
 
 # Clients registered to sign, and public clients
@@ -254,15 +258,15 @@ async def test_downgrade_unsigned_request_by_signing_client_is_rejected(oauth) -
     flow = await oauth.request(await oauth.reading_app(require_signed_request_object=True))
     response = await flow.push()
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
-    assert (await send(flow, request_object(flow))).status_code == 201
+    assert (await push_request_object(flow, make_request_object(flow))).status_code == 201
 
 
 async def test_request_object_of_public_client_is_rejected(oauth) -> None:
     flow = await oauth.request(await oauth.public_app())
     flow.app.keys = make_client_keys()
-    made = request_object(flow)
+    made = make_request_object(flow)
     flow.app.keys = None
-    is_refused(await send(flow, made))
+    assert_request_object_refused(await push_request_object(flow, made))
 
 
 def test_registration_with_invalid_signing_metadata_is_rejected() -> None:
@@ -272,14 +276,14 @@ def test_registration_with_invalid_signing_metadata_is_rejected() -> None:
         {"request_object_signing_alg": "RS256"},
         {"require_signed_request_object": "true"},
     ):
-        assert set(find_metadata_errors(code_client(keys, **changes), practice=False)) == set(changes)
-    public = code_client(None, require_signed_request_object=True)
+        assert set(find_metadata_errors(make_app_metadata(keys, **changes), practice=False)) == set(changes)
+    public = make_app_metadata(None, require_signed_request_object=True)
     assert "request_object_signing_alg" in find_metadata_errors(public, practice=False)
 
 
 async def test_request_object_rejected_is_journalled_with_its_reason(oauth, flow) -> None:
-    await send(flow, request_object(flow, aud="https://ander.example"))
-    await send(flow, request_object(flow), scope="openid")
+    await push_request_object(flow, make_request_object(flow, aud="https://ander.example"))
+    await push_request_object(flow, make_request_object(flow), scope="openid")
     reasons = [line.reason for line in await oauth.lines("grant:geweigerd")]
     assert reasons == ["object_voor_ander", "parameters_naast_object"]
 

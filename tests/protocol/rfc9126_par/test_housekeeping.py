@@ -14,7 +14,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import GrantId, uuid7
 from machtiging.oauth.retention import _SWEEP_LOCK_ID, delete_expired_rows, expired_rows_sweep
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.bearer import token_facts
+from tests.builders.bearer import make_token_facts
 
 
 async def count(oauth, table) -> int:
@@ -162,7 +162,9 @@ async def test_housekeeping_deletes_issued_tokens_thirty_days_after_expiry(oauth
     async with unit_of_work(oauth.sessions) as session:
         for end in ends:
             facts = {"person_id": oauth.committed.people.son, "grant_id": GrantId(uuid7())}
-            await insert_token(session, token_facts(**facts, issued_at=end - timedelta(minutes=10), expires_at=end))
+            await insert_token(
+                session, make_token_facts(**facts, issued_at=end - timedelta(minutes=10), expires_at=end)
+            )
     await swept(oauth)
     assert await count(oauth, "issued_token") == 2
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.black_box import query_of
+from tests.builders.messages import read_query
 
 
 def assert_error(response, error, status=400):
@@ -66,7 +66,7 @@ async def test_request_uri_opened_in_time_survives_a_slow_login(oauth) -> None:
     oauth.later(seconds=50)
     await flow.consent_form(uri)
     oauth.later(minutes=5)
-    assert "code" in query_of((await flow.approve(uri)).headers["location"])
+    assert "code" in read_query((await flow.approve(uri)).headers["location"])
 
 
 async def test_request_uri_opened_expires_after_fifteen_minutes(oauth) -> None:
@@ -107,7 +107,7 @@ async def test_unpushed_request_is_rejected(oauth) -> None:
     parameters = flow.parameters(client_id=flow.app.client_id)
     response = await flow.browser.get("/authorize", params=parameters)
     assert response.status_code == 303
-    assert query_of(response.headers["location"])["error"] == "invalid_request"
+    assert read_query(response.headers["location"])["error"] == "invalid_request"
 
 
 async def test_row_22_front_channel_parameters_beside_request_uri_are_ignored(oauth) -> None:
@@ -117,8 +117,8 @@ async def test_row_22_front_channel_parameters_beside_request_uri_are_ignored(oa
     assert (await flow.authorize(uri, **evil)).status_code == 200
     location = (await flow.approve(uri)).headers["location"]
     assert location.startswith("https://app.voorbeeld.example/terug?")
-    assert query_of(location)["state"] == flow.state
-    granted = (await flow.redeem(query_of(location)["code"])).json()["authorization_details"]
+    assert read_query(location)["state"] == flow.state
+    granted = (await flow.redeem(read_query(location)["code"])).json()["authorization_details"]
     assert granted[0]["actions"] == ["lijst"]
 
 

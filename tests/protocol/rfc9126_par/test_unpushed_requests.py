@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.black_box import query_of
-from tests.builders.clients import REDIRECT
-from tests.builders.login import ISSUER
+from tests.builders.client import REDIRECT
+from tests.builders.messages import read_query
+from tests.builders.people import ISSUER
 
 OURS = "urn:ietf:params:oauth:request_uri:"
 
@@ -36,7 +36,7 @@ def assert_error_redirect(response, flow, error="invalid_request", state=True):
     assert response.status_code == 303, response.text
     location = response.headers["location"]
     assert location.startswith(REDIRECT + "?")
-    answer = query_of(location)
+    answer = read_query(location)
     assert (answer["error"], answer["iss"]) == (error, ISSUER)
     assert "PAR" in answer["error_description"]
     assert answer.get("state") == (flow.state if state else None)

@@ -6,18 +6,18 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.black_box import claims_of, query_of
-from tests.builders.ciba import a_counter
-from tests.builders.clients import detail
-from tests.builders.exchange import HUIS, KEYS, Chain, exchanger_metadata, server_metadata
-from tests.builders.oauth import Flow
+from tests.builders.ciba import register_counter
+from tests.builders.client import make_authorization_details
+from tests.builders.flow import Flow
+from tests.builders.messages import read_claims, read_query
+from tests.builders.tokens import HUIS, SERVICE_KEYS, ExchangeChain, make_exchanger_metadata, make_server_metadata
 
 CHANGING = ["markeren", "verwijderen"]
 ALL = ["lijst", "lezen", "downloaden", *CHANGING]
 
 
 async def own_flow(oauth, *actions, app=None) -> Flow:
-    return Flow(app or await oauth.reading_app(), await oauth.logged_in(), detail(None, *actions))
+    return Flow(app or await oauth.reading_app(), await oauth.logged_in(), make_authorization_details(None, *actions))
 
 
 async def reasons(oauth, act):
@@ -30,9 +30,9 @@ async def test_actions_of_own_box_are_shown_granted_and_returned(oauth) -> None:
     shown = (await flow.authorize(uri)).text
     for words in ("aangeven of u een brief gelezen heeft", "brieven weggooien", "niet zelf terughalen"):
         assert words in shown
-    code = query_of((await flow.approve(uri)).headers["location"])["code"]
+    code = read_query((await flow.approve(uri)).headers["location"])["code"]
     tokens = (await flow.redeem(code)).json()
-    assert claims_of(tokens["access_token"])["authorization_details"] == [{"type": "berichtenbox", "actions": ALL}]
+    assert read_claims(tokens["access_token"])["authorization_details"] == [{"type": "berichtenbox", "actions": ALL}]
     async with unit_of_work(oauth.sessions) as session:
         (acts,) = await session.scalars(text("SELECT acts FROM issued_token"))
     assert set(acts) == set(ALL)
@@ -44,7 +44,7 @@ async def test_actions_of_own_box_not_requested_are_not_granted(oauth) -> None:
     shown = (await flow.authorize(uri)).text
     assert "weggooien" not in shown
     assert "terughalen" not in shown
-    code = query_of((await flow.approve(uri)).headers["location"])["code"]
+    code = read_query((await flow.approve(uri)).headers["location"])["code"]
     assert (await flow.redeem(code)).json()["authorization_details"][0]["actions"] == ALL[:3]
 
 
@@ -59,17 +59,19 @@ async def test_actions_of_own_box_under_machtiging_are_rejected_at_par(oauth, ac
 
 @pytest.mark.parametrize("action", CHANGING)
 async def test_actions_of_own_box_for_another_resource_are_rejected_at_par(oauth, action) -> None:
-    await oauth.add(server_metadata(), KEYS)
+    await oauth.add(make_server_metadata(), SERVICE_KEYS)
     flow = await own_flow(oauth, "lezen", action)
     assert (await flow.push(resource=HUIS)).json()["error"] == "invalid_authorization_details"
     assert await reasons(oauth, "grant:geweigerd") == ["handeling_alleen_hier"]
-    assert (await flow.push(resource=HUIS, authorization_details=detail(None, "lezen"))).status_code == 201
+    assert (
+        await flow.push(resource=HUIS, authorization_details=make_authorization_details(None, "lezen"))
+    ).status_code == 201
 
 
 @pytest.mark.parametrize("action", CHANGING)
 async def test_actions_of_own_box_in_ciba_request_are_rejected(oauth, action) -> None:
-    counter = await a_counter(oauth)
-    response = await counter.asks(authorization_details=detail(None, "lezen", action))
+    counter = await register_counter(oauth)
+    response = await counter.asks(authorization_details=make_authorization_details(None, "lezen", action))
     assert (response.status_code, response.json()["error"]) == (400, "invalid_authorization_details")
     assert await reasons(oauth, "verzoek:geweigerd") == ["handeling_niet_aan_balie"]
 
@@ -79,7 +81,7 @@ async def test_actions_of_own_box_in_ciba_request_are_rejected(oauth, action) ->
 )
 async def test_token_request_narrows_to_requested_actions(oauth, asked, status) -> None:
     flow = await own_flow(oauth, "lijst", "lezen", "markeren", "verwijderen")
-    response = await flow.redeem(await flow.code(), authorization_details=detail(None, *asked))
+    response = await flow.redeem(await flow.code(), authorization_details=make_authorization_details(None, *asked))
     assert response.status_code == status
     if status == 200:
         assert set(response.json()["authorization_details"][0]["actions"]) == set(asked)
@@ -88,13 +90,15 @@ async def test_token_request_narrows_to_requested_actions(oauth, asked, status) 
 @pytest.mark.parametrize("action", CHANGING)
 async def test_token_request_with_action_not_consented_is_rejected(oauth, action) -> None:
     flow = await own_flow(oauth)
-    response = await flow.redeem(await flow.code(), authorization_details=detail(None, "lezen", action))
+    response = await flow.redeem(
+        await flow.code(), authorization_details=make_authorization_details(None, "lezen", action)
+    )
     assert response.json()["error"] == "invalid_authorization_details"
 
 
 async def test_token_exchange_removes_actions_of_own_box(oauth) -> None:
-    chain = Chain(oauth, await oauth.reading_app(), await oauth.machtiging())
-    service = await oauth.add(exchanger_metadata(), KEYS)
+    chain = ExchangeChain(oauth, await oauth.reading_app(), await oauth.machtiging())
+    service = await oauth.add(make_exchanger_metadata(), SERVICE_KEYS)
     await chain.server(client_name="Archief", resource="https://archief.voorbeeld.example/api")
     for actions, left in ((ALL, ALL[:3]), (CHANGING, None)):
         # as in an older consent; PAR rejects it today

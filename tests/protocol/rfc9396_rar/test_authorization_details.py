@@ -9,8 +9,8 @@ from machtiging.delegation.rules import Act
 from machtiging.delegation.termination import revoke_machtiging
 from machtiging.oauth.rules import AUTHORIZATION_DETAIL_TYPES, parse_authorization_details
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.black_box import claims_of, query_of
-from tests.builders.clients import detail
+from tests.builders.client import make_authorization_details
+from tests.builders.messages import read_claims, read_query
 
 UUID = "0199b1c2-0000-7000-8000-000000000001"
 MALFORMED = [
@@ -27,29 +27,29 @@ MALFORMED = [
     json.dumps([{"type": ["berichtenbox"]}]),
     json.dumps([{"machtiging": UUID}]),
     '[{"type":"berichtenbox","type":"berichtenbox"}]',
-    detail(UUID, onbekend=1),
-    detail(UUID, locations=["https://x.example"]),
-    detail("geen-uuid"),
-    detail(UUID.upper()),
-    detail(UUID.replace("-", "")),
-    detail("{" + UUID + "}"),
-    detail("urn:uuid:" + UUID),
-    detail(machtiging=7),
-    detail(machtiging=None),
-    detail(machtiging="\ud800"),
-    detail(machtiging="\0"),
-    detail(UUID, "verwijderen"),
-    detail(UUID, "markeren"),
-    detail(UUID, "lezen", "lezen"),
-    detail(UUID, "Lezen"),
-    detail(UUID, actions=[]),
-    detail(UUID, actions="lezen"),
-    detail(UUID, actions=None),
-    detail(UUID, actions=[["lezen"]]),
-    detail(UUID, actions={"lezen": True}),
+    make_authorization_details(UUID, onbekend=1),
+    make_authorization_details(UUID, locations=["https://x.example"]),
+    make_authorization_details("geen-uuid"),
+    make_authorization_details(UUID.upper()),
+    make_authorization_details(UUID.replace("-", "")),
+    make_authorization_details("{" + UUID + "}"),
+    make_authorization_details("urn:uuid:" + UUID),
+    make_authorization_details(machtiging=7),
+    make_authorization_details(machtiging=None),
+    make_authorization_details(machtiging="\ud800"),
+    make_authorization_details(machtiging="\0"),
+    make_authorization_details(UUID, "verwijderen"),
+    make_authorization_details(UUID, "markeren"),
+    make_authorization_details(UUID, "lezen", "lezen"),
+    make_authorization_details(UUID, "Lezen"),
+    make_authorization_details(UUID, actions=[]),
+    make_authorization_details(UUID, actions="lezen"),
+    make_authorization_details(UUID, actions=None),
+    make_authorization_details(UUID, actions=[["lezen"]]),
+    make_authorization_details(UUID, actions={"lezen": True}),
     '[{"type":"berichtenbox","machtiging":NaN}]',
     "[" * 5000,
-    detail(UUID) + " " * 5000,
+    make_authorization_details(UUID) + " " * 5000,
 ]
 
 
@@ -67,7 +67,7 @@ async def test_authorization_details_malformed_are_rejected_at_par(oauth) -> Non
 async def refusal(oauth, flow, **changes) -> dict[str, str]:
     response = await flow.authorize(await flow.pushed(**changes))
     assert response.status_code == 303, response.text
-    told = query_of(response.headers["location"])
+    told = read_query(response.headers["location"])
     assert told.pop("state") == flow.state
     assert told.pop("iss")
     return told
@@ -79,14 +79,17 @@ async def test_enumeration_unknown_ended_and_foreign_machtiging_look_alike(oauth
         await revoke_machtiging(session, ended.id, oauth.committed.people.mother, at=oauth.clock.now())
     offered = (await oauth.committed.offer()).machtiging_id
     flow = await oauth.flow(machtiging=held)
-    answers = [await refusal(oauth, flow, authorization_details=detail(one)) for one in (uuid4(), ended.id, offered)]
+    answers = [
+        await refusal(oauth, flow, authorization_details=make_authorization_details(one))
+        for one in (uuid4(), ended.id, offered)
+    ]
     flow.browser = await oauth.logged_in("raadslid")
-    answers.append(await refusal(oauth, flow, authorization_details=detail(held.id)))
+    answers.append(await refusal(oauth, flow, authorization_details=make_authorization_details(held.id)))
     flow.browser = await oauth.logged_in("vertegenwoordigde")  # the giver is not the helper
-    answers.append(await refusal(oauth, flow, authorization_details=detail(held.id)))
+    answers.append(await refusal(oauth, flow, authorization_details=make_authorization_details(held.id)))
     oauth.later(days=91)
     flow.browser = await oauth.logged_in()
-    answers.append(await refusal(oauth, flow, authorization_details=detail(held.id)))
+    answers.append(await refusal(oauth, flow, authorization_details=make_authorization_details(held.id)))
     assert all(answer == answers[0] for answer in answers)
     assert answers[0]["error"] == "invalid_authorization_details"
     reasons = [line.reason for line in await oauth.lines("grant:geweigerd")]
@@ -106,7 +109,7 @@ async def test_authorization_details_are_granted_and_returned_in_response_and_to
     tokens = await flow.tokens()
     granted = [{"type": "berichtenbox", "machtiging": str(held.id), "actions": ["lijst", "lezen"]}]
     assert tokens["authorization_details"] == granted
-    assert claims_of(tokens["access_token"])["authorization_details"] == granted
+    assert read_claims(tokens["access_token"])["authorization_details"] == granted
 
 
 async def test_actions_beyond_the_machtiging_are_narrowed_and_shown(oauth) -> None:
@@ -116,7 +119,7 @@ async def test_actions_beyond_the_machtiging_are_narrowed_and_shown(oauth) -> No
     shown = (await flow.authorize(uri)).text
     assert "vroeg ook, maar krijgt niet" in shown
     assert "bijlagen opslaan" in shown
-    code = query_of((await flow.approve(uri)).headers["location"])["code"]
+    code = read_query((await flow.approve(uri)).headers["location"])["code"]
     assert (await flow.redeem(code)).json()["authorization_details"][0]["actions"] == ["lijst", "lezen"]
 
 
@@ -128,9 +131,9 @@ async def test_authorization_details_without_remaining_action_are_rejected(oauth
 
 async def test_authorization_details_without_machtiging_are_for_own_box_without_represents(oauth) -> None:
     flow = await oauth.flow()
-    flow.asks = detail()
+    flow.asks = make_authorization_details()
     tokens = await flow.tokens()
-    claims = claims_of(tokens["access_token"])
+    claims = read_claims(tokens["access_token"])
     assert claims["authorization_details"] == [{"type": "berichtenbox", "actions": ["lijst", "lezen", "downloaden"]}]
     assert "represents" not in claims
 
@@ -139,7 +142,7 @@ async def test_scope_openid_alone_grants_no_authorization_details(oauth) -> None
     flow = await oauth.flow()
     tokens = await flow.tokens(authorization_details=None)
     assert "authorization_details" not in tokens
-    assert "authorization_details" not in claims_of(tokens["access_token"])
+    assert "authorization_details" not in read_claims(tokens["access_token"])
 
 
 # Token request (section 6)
@@ -148,11 +151,11 @@ async def test_scope_openid_alone_grants_no_authorization_details(oauth) -> None
 async def test_token_request_with_fewer_actions_is_narrowed(oauth) -> None:
     held = await oauth.machtiging()
     flow = await oauth.flow(None, held, "lijst", "lezen")
-    response = await flow.redeem(await flow.code(), authorization_details=detail(held.id, "lijst"))
+    response = await flow.redeem(await flow.code(), authorization_details=make_authorization_details(held.id, "lijst"))
     fewer = [{"type": "berichtenbox", "machtiging": str(held.id), "actions": ["lijst"]}]
     tokens = response.json()
     assert tokens["authorization_details"] == fewer
-    assert claims_of(tokens["access_token"])["authorization_details"] == fewer
+    assert read_claims(tokens["access_token"])["authorization_details"] == fewer
     told = await flow.app.post("/introspect", {"token": tokens["access_token"]})
     assert told.json()["authorization_details"] == fewer
 
@@ -162,11 +165,11 @@ async def test_token_request_with_more_actions_is_rejected(oauth) -> None:
     flow = await oauth.flow(None, held, "lijst")
     code = await flow.code()
     for wider in (
-        detail(held.id, "lijst", "lezen"),
-        detail(held.id, "downloaden"),
-        detail(other.id, "lijst"),
-        detail(None, "lijst"),
-        detail(held.id, "lijst", locations=["https://x.example"]),
+        make_authorization_details(held.id, "lijst", "lezen"),
+        make_authorization_details(held.id, "downloaden"),
+        make_authorization_details(other.id, "lijst"),
+        make_authorization_details(None, "lijst"),
+        make_authorization_details(held.id, "lijst", locations=["https://x.example"]),
         "onzin",
         "[]",
     ):
@@ -178,7 +181,7 @@ async def test_token_request_with_more_actions_is_rejected(oauth) -> None:
 async def test_token_request_with_details_for_login_only_consent_is_rejected(oauth) -> None:
     flow = await oauth.flow()
     code = await flow.code(authorization_details=None)
-    response = await flow.redeem(code, authorization_details=detail())
+    response = await flow.redeem(code, authorization_details=make_authorization_details())
     assert (response.status_code, response.json()["error"]) == (400, "invalid_authorization_details")
 
 

@@ -3,17 +3,18 @@
 from machtiging.access.sender_constraint.errors import PROOF_ALGORITHMS
 from machtiging.access.tokens import insert_token
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.bearer import ISSUER, READ, a_jwt, token_facts
+from tests.builders.applications import API_ISSUER
+from tests.builders.bearer import READ, make_token_facts, sign_access_token
 
-HERE = ISSUER + READ
+HERE = API_ISSUER + READ
 
 
 async def a_bound_token(doorstep, holder, **changes):
     wanted = {"person_id": doorstep.people.son, "machtiging_id": doorstep.machtiging.id, "jkt": holder.jkt}
-    facts = token_facts(**(wanted | changes))
+    facts = make_token_facts(**(wanted | changes))
     async with unit_of_work(doorstep.database.sessions) as session:
         await insert_token(session, facts)
-    return a_jwt(facts, cnf={"jkt": holder.jkt})
+    return sign_access_token(facts, cnf={"jkt": holder.jkt})
 
 
 async def ask(doorstep, token, *proofs, scheme="DPoP", path=READ):

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.builders.proof import KeyHolder
+from tests.builders.keys import KeyHolder
 
 
 @pytest.fixture

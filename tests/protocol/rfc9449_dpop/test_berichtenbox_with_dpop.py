@@ -6,9 +6,10 @@ from sqlalchemy import text
 
 from machtiging.access.tables import SEALED_TOKEN
 from machtiging.berichtenbox.routes import API_PREFIX
-from tests.builders.berichtenbox import ISSUER, UWV, a_bericht, parts
-from tests.builders.black_box import claims_of
-from tests.builders.sealing import seal_rows
+from tests.builders.applications import API_ISSUER
+from tests.builders.database import seal_rows
+from tests.builders.letters import UWV, build_upload_parts, make_bericht
+from tests.builders.messages import read_claims
 
 WHERE, DELIVERY = f"{API_PREFIX}/berichten/", f"{API_PREFIX}/aanleveringen"
 
@@ -17,12 +18,12 @@ async def bound(world, holder, token):
     async with world.sessions.begin() as session:
         await session.execute(text("UPDATE issued_token SET jkt = :jkt"), {"jkt": holder.jkt})
         await seal_rows(session, SEALED_TOKEN)
-    return world.keyring.sign_jwt(claims_of(token) | {"cnf": {"jkt": holder.jkt}}, typ="at+jwt")
+    return world.keyring.sign_jwt(read_claims(token) | {"cnf": {"jkt": holder.jkt}}, typ="at+jwt")
 
 
 async def get(world, holder, token, path, **changes):
     async with world.client() as client:
-        return await client.get(path, headers=holder.headers("GET", ISSUER + path, token, **changes))
+        return await client.get(path, headers=holder.headers("GET", API_ISSUER + path, token, **changes))
 
 
 async def test_read_with_dpop_returns_bericht_and_nonce(world, holder):
@@ -49,14 +50,14 @@ async def test_read_with_plain_token_returns_no_dpop_nonce(world):
 async def test_dpop_proof_for_another_bericht_is_rejected(world, holder):
     one, other = WHERE + await world.letter(), WHERE + await world.letter()
     token = await bound(world, holder, await world.helper_token())
-    answer = await get(world, holder, token, other, htu=ISSUER + one)
+    answer = await get(world, holder, token, other, htu=API_ISSUER + one)
     assert (answer.status_code, answer.json()["code"]) == (401, "dpop_ander_adres")
     assert await world.reasons("bericht:lezen") == []
 
 
 async def test_row_20_dpop_proof_used_concurrently_reads_once(world, holder):
     path, token = WHERE + await world.letter(), await bound(world, holder, await world.helper_token())
-    headers = holder.headers("GET", ISSUER + path, token)
+    headers = holder.headers("GET", API_ISSUER + path, token)
     async with world.client() as client:
         answers = await asyncio.gather(*(client.get(path, headers=headers) for _ in range(4)))
     assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
@@ -66,9 +67,9 @@ async def test_row_20_dpop_proof_used_concurrently_reads_once(world, holder):
 async def test_delivery_with_dpop_consumes_its_proof_once(world, holder):
     token = await bound(world, holder, await world.token(oin=UWV))
     async with world.client() as client:
-        headers = holder.headers("POST", ISSUER + DELIVERY, token)
-        answer = await client.post(DELIVERY, files=parts(a_bericht()), headers=headers)
-        again = await client.post(DELIVERY, files=parts(a_bericht()), headers=headers)
+        headers = holder.headers("POST", API_ISSUER + DELIVERY, token)
+        answer = await client.post(DELIVERY, files=build_upload_parts(make_bericht()), headers=headers)
+        again = await client.post(DELIVERY, files=build_upload_parts(make_bericht()), headers=headers)
     assert (answer.status_code, again.status_code) == (201, 401), answer.text
     assert again.json()["code"] == "dpop_hergebruikt"
     assert len(await world.rows("SELECT 1 FROM bericht")) == 1

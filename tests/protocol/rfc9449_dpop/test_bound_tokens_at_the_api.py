@@ -11,13 +11,14 @@ from sqlalchemy import text
 from machtiging.access.sender_constraint.errors import PROOF_ALGORITHMS
 from machtiging.access.token_revocation import revoke_tokens_of_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.bearer import DELIVER, ISSUER, OIN, READ, a_jwt, counting_statements
-from tests.builders.crypto import a_keyring
-from tests.builders.proof import KeyHolder, ed25519_holder, rsa_holder
+from tests.builders.applications import API_ISSUER
+from tests.builders.bearer import DELIVER, OIN, READ, sign_access_token
+from tests.builders.database import record_queries
+from tests.builders.keys import KeyHolder, load_keyring, make_ed25519_holder, make_rsa_holder
 from tests.protocol.rfc9449_dpop.bound_tokens import HERE, a_bound_token, ask, is_refused
 
 
-@pytest.mark.parametrize("make", [KeyHolder, rsa_holder, ed25519_holder])
+@pytest.mark.parametrize("make", [KeyHolder, make_rsa_holder, make_ed25519_holder])
 async def test_dpop_token_with_proof_of_its_key_is_accepted(doorstep, clock, make):
     holder = make(clock)
     token = await a_bound_token(doorstep, holder)
@@ -34,7 +35,7 @@ async def test_dpop_scheme_is_case_insensitive(doorstep, holder):
 async def test_dpop_token_of_agency_is_accepted_with_proof_and_rejected_as_bearer(doorstep, holder):
     changes = {"person_id": None, "machtiging_id": None, "oin": OIN, "scope": "aanleveringen:schrijven"}
     token = await a_bound_token(doorstep, holder, **changes, acts=frozenset(), client_id="afnemer")
-    proof = holder.proof("GET", ISSUER + DELIVER, token=token)
+    proof = holder.proof("GET", API_ISSUER + DELIVER, token=token)
     assert (await ask(doorstep, token, proof, path=DELIVER)).json() == {"oin": OIN}
     is_refused(await ask(doorstep, token, scheme="Bearer", path=DELIVER), "token_gebonden", "invalid_token")
 
@@ -60,7 +61,7 @@ async def test_row_19_dpop_token_with_proof_of_other_key_is_rejected_and_journal
 
 
 async def test_dpop_scheme_with_unbound_token_is_rejected(doorstep, holder):
-    token = a_jwt(doorstep.helper)
+    token = sign_access_token(doorstep.helper)
     answer = await ask(doorstep, token, holder.proof("GET", HERE, token=token))
     is_refused(answer, "token_niet_gebonden", "invalid_token")
 
@@ -84,7 +85,7 @@ async def test_dpop_binding_of_stored_row_overrides_the_cnf_claim(doorstep, hold
     token = await a_bound_token(doorstep, holder)
     claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
     thief = KeyHolder(clock)
-    forged = a_keyring().sign_jwt(claims | {"cnf": {"jkt": thief.jkt}}, typ="at+jwt")
+    forged = load_keyring().sign_jwt(claims | {"cnf": {"jkt": thief.jkt}}, typ="at+jwt")
     is_refused(
         await ask(doorstep, forged, thief.proof("GET", HERE, token=forged)), "dpop_andere_sleutel", "invalid_token"
     )
@@ -131,7 +132,7 @@ ABOUT_SOMETHING_ELSE = [
     ({"htm": "get"}, "dpop_andere_methode", "a method in lower case is another"),
     ({"htm": None}, "dpop_andere_methode", "no method"),
     ({"htu": None}, "dpop_ander_adres", "no address"),
-    ({"htu": ISSUER + DELIVER}, "dpop_ander_adres", "another path"),
+    ({"htu": API_ISSUER + DELIVER}, "dpop_ander_adres", "another path"),
     ({"htu": HERE + "/"}, "dpop_ander_adres", "a slash more"),
     ({"htu": "http://localhost:8001" + READ}, "dpop_ander_adres", "another port"),
     ({"htu": "https://localhost:8000" + READ}, "dpop_ander_adres", "another scheme"),
@@ -230,7 +231,7 @@ async def test_dpop_proof_with_revoked_token_is_rejected(doorstep, holder, clock
 
 
 async def test_dpop_proof_with_invalid_token_is_not_stored(doorstep, holder):
-    async with counting_statements(doorstep.database) as said:
+    with record_queries(doorstep.database) as said:
         answer = await ask(doorstep, "nep", holder.proof("GET", HERE, token="nep"))
     assert answer.status_code == 401
     assert not any("used_proof" in statement for statement in said)

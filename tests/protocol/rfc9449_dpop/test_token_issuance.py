@@ -8,11 +8,10 @@ from sqlalchemy import text
 from machtiging.access.sender_constraint.dpop_nonce import generate_dpop_nonce
 from machtiging.access.sender_constraint.errors import PROOF_ALGORITHMS
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.black_box import claims_of
-from tests.builders.clients import ASSERTION_TYPE, assertion, detail
-from tests.builders.crypto import a_keyring
-from tests.builders.login import ISSUER
-from tests.builders.proof import KeyHolder
+from tests.builders.client import make_authorization_details, make_client_assertion
+from tests.builders.keys import KeyHolder, load_keyring
+from tests.builders.messages import ASSERTION_TYPE, read_claims
+from tests.builders.people import ISSUER
 
 TOKEN, PAR, USERINFO = ISSUER + "/token", ISSUER + "/par", ISSUER + "/userinfo"
 DELIVERING = {"grant_type": "client_credentials", "scope": "aanleveringen:schrijven"}
@@ -37,7 +36,7 @@ def redeeming(flow, code):
 async def own_box(oauth, **changes):
     """A code flow of a public client for the own box."""
     flow = await oauth.request(await oauth.public_app(**changes))
-    flow.browser, flow.asks = await oauth.logged_in(), detail()
+    flow.browser, flow.asks = await oauth.logged_in(), make_authorization_details()
     return flow
 
 
@@ -51,7 +50,7 @@ async def test_token_request_with_dpop_proof_issues_bound_token(oauth, holder):
     answer = await post(agency, "/token", DELIVERING, holder.proof("POST", TOKEN))
     assert answer.status_code == 200, answer.text
     assert answer.json()["token_type"] == "DPoP"
-    assert claims_of(answer.json()["access_token"])["cnf"] == {"jkt": holder.jkt}
+    assert read_claims(answer.json()["access_token"])["cnf"] == {"jkt": holder.jkt}
     async with oauth.sessions() as session:
         assert (await session.execute(text("SELECT jkt, x5t FROM issued_token"))).one() == (holder.jkt, None)
 
@@ -59,7 +58,7 @@ async def test_token_request_with_dpop_proof_issues_bound_token(oauth, holder):
 async def test_token_request_without_dpop_proof_issues_plain_token(oauth):
     answer = await post(await oauth.agency(), "/token", DELIVERING)
     assert (answer.status_code, answer.json()["token_type"]) == (200, "Bearer")
-    assert "cnf" not in claims_of(answer.json()["access_token"])
+    assert "cnf" not in read_claims(answer.json()["access_token"])
 
 
 async def test_introspection_of_dpop_token_returns_cnf_and_type(oauth, holder):
@@ -111,7 +110,7 @@ async def test_dpop_proof_without_nonce_returns_nonce_challenge(oauth, holder, c
     first = await post(agency, "/token", DELIVERING, holder.proof("POST", TOKEN, nonce=None))
     is_refused(first, "use_dpop_nonce")
     nonce = first.headers["DPoP-Nonce"]
-    assert nonce == generate_dpop_nonce(a_keyring(), clock.now())
+    assert nonce == generate_dpop_nonce(load_keyring(), clock.now())
     again = await post(agency, "/token", DELIVERING, holder.proof("POST", TOKEN, nonce=nonce))
     assert again.status_code == 200
     assert again.headers["DPoP-Nonce"] == nonce
@@ -141,7 +140,7 @@ async def test_dpop_nonce_challenge_does_not_consume_the_code(oauth, holder):
 
 async def test_dpop_proof_of_unauthenticated_client_is_neither_stored_nor_journalled(oauth, holder):
     agency, other = await oauth.agency(), await oauth.agency(client_name="Andere postkamer")
-    forged = assertion(other.keys, agency.client_id, oauth.clock)
+    forged = make_client_assertion(other.keys, agency.client_id, oauth.clock)
     credentials = {"client_id": agency.client_id, "client_assertion_type": ASSERTION_TYPE, "client_assertion": forged}
     answer = await post(agency, "/token", DELIVERING | credentials, holder.proof("POST", TOKEN))
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
@@ -157,7 +156,7 @@ async def test_userinfo_with_dpop_token_requires_a_proof(oauth, holder):
     for verb in ("GET", "POST"):
         told = await flow.app.http.request(verb, "/userinfo", headers=holder.headers(verb, USERINFO, token))
         assert told.status_code == 200, told.text
-        assert told.json()["sub"] == claims_of(token)["sub"]
+        assert told.json()["sub"] == read_claims(token)["sub"]
         assert told.headers["DPoP-Nonce"] == holder.nonce()
     downgraded = await flow.app.http.get("/userinfo", headers={"Authorization": f"Bearer {token}"})
     assert (downgraded.status_code, downgraded.json()["code"]) == (401, "token_gebonden")
@@ -213,7 +212,7 @@ async def test_code_bound_by_dpop_jkt_with_its_key_issues_token(oauth, holder):
     flow = await own_box(oauth)
     code = await flow.code(dpop_jkt=holder.jkt)
     answer = await post(flow.app, "/token", redeeming(flow, code), holder.proof("POST", TOKEN))
-    assert claims_of(answer.json()["access_token"])["cnf"] == {"jkt": holder.jkt}
+    assert read_claims(answer.json()["access_token"])["cnf"] == {"jkt": holder.jkt}
 
 
 async def test_par_with_dpop_proof_binds_the_code(oauth, holder):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machtiging.delegation.rules import Act
 from machtiging.kernel.assurance import Assurance
-from tests.builders.berichtenbox import HELPING, SVB
+from tests.builders.letters import HELPING, SVB
 
 SENSITIVE = {"oin": SVB, "dienst": "pgb-trekkingsrecht"}
 LOW, SUBSTANTIAL, HIGH = Assurance

@@ -7,14 +7,16 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from machtiging.oauth.introspection.jwt_response import INTROSPECTION_JWT_MEDIA_TYPE
-from tests.builders.black_box import claims_of
-from tests.builders.clients import agency_client, make_client_keys
-from tests.builders.login import ISSUER
+from tests.builders.client import make_agency_metadata, make_client_keys
+from tests.builders.messages import read_claims
+from tests.builders.people import ISSUER
 
 
 async def a_resource_server(oauth, **changes):
     keys = make_client_keys()
-    return await oauth.add(agency_client(keys, client_name="Magazijn", scope="", resource_server=True, **changes), keys)
+    return await oauth.add(
+        make_agency_metadata(keys, client_name="Magazijn", scope="", resource_server=True, **changes), keys
+    )
 
 
 async def ask(app, token, accept=INTROSPECTION_JWT_MEDIA_TYPE):
@@ -36,7 +38,7 @@ async def test_introspection_jwt_is_signed_with_the_registered_algorithm(oauth, 
     assert (answer.status_code, answer.headers["content-type"]) == (200, INTROSPECTION_JWT_MEDIA_TYPE)
     statement = await read(server, answer, alg)
     assert statement.header["typ"] == "token-introspection+jwt"
-    assert statement.claims["token_introspection"] == {"active": True, "token_type": "Bearer", **claims_of(token)}
+    assert statement.claims["token_introspection"] == {"active": True, "token_type": "Bearer", **read_claims(token)}
     assert {name: statement.claims[name] for name in ("iss", "aud")} == {"iss": ISSUER, "aud": server.client_id}
     assert statement.claims.keys() == {"iss", "aud", "iat", "token_introspection"}
 

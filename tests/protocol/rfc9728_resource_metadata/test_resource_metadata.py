@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from tests.builders.berichtenbox import ISSUER as API_ISSUER
-from tests.builders.berichtenbox import UWV, a_world
-from tests.builders.login import ISSUER
+from tests.builders.applications import API_ISSUER
+from tests.builders.letters import UWV, make_berichtenbox_world
+from tests.builders.people import ISSUER
 
 WHERE = "/.well-known/oauth-protected-resource/api/v1"
 
@@ -38,7 +38,7 @@ async def test_resource_metadata_of_other_path_returns_404(oauth, path) -> None:
 
 @pytest.mark.parametrize("token", [None, "nep"])
 async def test_challenge_401_links_to_resource_metadata(database, clock, token) -> None:
-    world = await a_world(database, clock)
+    world = await make_berichtenbox_world(database, clock)
     async with world.client(token) as client:
         answer = await client.get("/api/v1/berichten")
     assert answer.status_code == 401
@@ -47,7 +47,7 @@ async def test_challenge_401_links_to_resource_metadata(database, clock, token) 
 
 
 async def test_challenge_403_links_to_resource_metadata(database, clock) -> None:
-    world = await a_world(database, clock)
+    world = await make_berichtenbox_world(database, clock)
     async with world.client(await world.token(oin=UWV)) as client:
         answer = await client.get("/api/v1/berichten")
     assert answer.status_code == 403

@@ -12,12 +12,11 @@ from sqlalchemy import text
 
 from machtiging.crypto import secrets
 from machtiging.storage.row_mac import SealedTable
-from tests.builders.audit import tampering
-from tests.builders.ciba import a_counter
-from tests.builders.clients import code_client, make_client_keys
-from tests.builders.oauth import OAuthWorld
-from tests.builders.refresh_token_holder import a_holder
-from tests.builders.registration import an_invitation, register
+from tests.builders.ciba import register_counter
+from tests.builders.client import create_invitation, make_app_metadata, make_client_keys, post_registration
+from tests.builders.database import bypass_triggers
+from tests.builders.flow import OAuthWorld
+from tests.builders.tokens import make_refresh_token_holder
 
 Use = Callable[[], Awaitable[bool]]
 SERVICE = "/api/v1/toestemmingen"
@@ -52,7 +51,7 @@ class Opening:
 
 async def session_row(oauth: OAuthWorld) -> Opening:
     """A login session: its cookie opens the page with her questions."""
-    counter = await a_counter(oauth)
+    counter = await register_counter(oauth)
     browser = await counter.citizen()
 
     async def use() -> bool:
@@ -120,7 +119,7 @@ async def code_row(oauth: OAuthWorld) -> Opening:
 
 async def refresh_row(oauth: OAuthWorld) -> Opening:
     """A refresh token: it gives another access token."""
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
 
     async def use() -> bool:
         return (await holder.refresh()).status_code == 200
@@ -151,7 +150,7 @@ async def pushed_row(oauth: OAuthWorld) -> Opening:
 
 async def counter_row(oauth: OAuthWorld) -> Opening:
     """A question at a counter that she said yes to: the app fetches its tokens."""
-    counter = await a_counter(oauth)
+    counter = await register_counter(oauth)
     asked = await counter.approved()
 
     async def use() -> bool:
@@ -162,10 +161,10 @@ async def counter_row(oauth: OAuthWorld) -> Opening:
 
 async def invitation_row(oauth: OAuthWorld) -> Opening:
     """An invitation: a program registers with it."""
-    token = await an_invitation(oauth)
+    token = await create_invitation(oauth)
 
     async def use() -> bool:
-        return (await register(oauth, token, code_client(make_client_keys()))).status_code == 201
+        return (await post_registration(oauth, token, make_app_metadata(make_client_keys()))).status_code == 201
 
     return Opening("true", use)
 
@@ -216,7 +215,7 @@ def other_value(sealed: SealedTable, column: str, value: Any) -> Any:
 async def forge(database: Any, sealed: SealedTable, where: str, column: str) -> None:
     """Change one column of this row, past every key and trigger, and keep its MAC. What refers to its key follows."""
     table = sealed.table.name
-    async with tampering(database) as connection:
+    async with bypass_triggers(database) as connection:
         old = await connection.scalar(text(f"SELECT {column} FROM {table} WHERE {where}"))
         new = other_value(sealed, column, old)
         if column == "person_id":  # somebody who is there

@@ -14,8 +14,8 @@ from machtiging.crypto.rotation import rotate_key
 from machtiging.identity.tables import SEALED_PERSON, SEALED_SESSION
 from machtiging.oauth.tables import SEALED_CLIENT, SEALED_GRANT
 from machtiging.storage.row_mac import MAC_COLUMN, ROW_INVALID, seal_row, verify_row
-from tests.builders.audit import tampering
-from tests.builders.crypto import a_key_directory
+from tests.builders.database import bypass_triggers
+from tests.builders.keys import make_key_directory
 from tests.protocol.row_mac.forged_rows import OPENINGS, forge
 
 BY_NAME = {sealed.table.name: sealed for sealed in SEALED_TABLES}
@@ -73,14 +73,14 @@ async def test_row_with_changed_column_is_rejected_and_journalled(oauth, databas
 @pytest.mark.parametrize("mac", [b"", b"\0" * 36, b"\0\0\0\1" + b"\0" * 32, b"\xff\xff\xff\xff" + b"\0" * 32])
 async def test_row_with_invented_mac_is_rejected(oauth, database, name, mac):
     opening = await OPENINGS[name](oauth)
-    async with tampering(database) as connection:
+    async with bypass_triggers(database) as connection:
         await connection.execute(BY_NAME[name].table.update().where(text(opening.where)).values({MAC_COLUMN: mac}))
     assert not await opening.use()
 
 
 async def test_session_row_with_plain_token_hash_is_rejected(oauth, database):
     opening = await OPENINGS["login_session"](oauth)
-    async with tampering(database) as connection:
+    async with bypass_triggers(database) as connection:
         await connection.execute(text("UPDATE login_session SET token_hash = sha256('bekend'), id = gen_random_uuid()"))
     browser = oauth.world.browser()
     oauth._open.append(browser.http)
@@ -95,7 +95,7 @@ async def test_person_rows_with_swapped_bsn_are_rejected(oauth, database):
     oauth._open.append(other.http)
     await other.log_in("naaste")
     change = text("UPDATE person SET bsn_index = :index, bsn_sealed = :sealed WHERE id = :id")
-    async with tampering(database) as connection:
+    async with bypass_triggers(database) as connection:
         wanted = text(
             "SELECT id, bsn_index AS index, bsn_sealed AS sealed FROM person WHERE profile_sealed IS NOT NULL"
         )
@@ -145,7 +145,7 @@ async def silently(flow):
 
 
 async def test_row_mac_of_older_key_verifies_and_of_foreign_keyring_does_not(tmp_path, clock):
-    ours, theirs = a_key_directory(tmp_path / "ours"), tmp_path / "theirs"
+    ours, theirs = make_key_directory(tmp_path / "ours"), tmp_path / "theirs"
     before = KeyRing.load(ours)
     made, hashed = before.row_mac(b"row"), before.bearer_hash("token")
     rotate_key(ours, KeyKind.ROW_MAC, clock.now())

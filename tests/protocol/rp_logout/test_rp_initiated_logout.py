@@ -8,15 +8,15 @@ import re
 import pytest
 
 from machtiging.kernel.errors import InvalidInput
-from tests.builders.black_box import claims_of, query_of
-from tests.builders.clients import code_client, make_client_keys
-from tests.builders.crypto import a_keyring
-from tests.builders.openid import AFTER, userinfo, who_is_it
+from tests.builders.client import make_app_metadata, make_client_keys
+from tests.builders.flow import AFTER, request_userinfo, start_login_flow
+from tests.builders.keys import load_keyring
+from tests.builders.messages import read_claims, read_query
 
 
 @pytest.fixture
 async def flow(oauth):
-    return await who_is_it(oauth, await oauth.reading_app(post_logout_redirect_uris=[AFTER, AFTER + "?x=1"]))
+    return await start_login_flow(oauth, await oauth.reading_app(post_logout_redirect_uris=[AFTER, AFTER + "?x=1"]))
 
 
 def fields_of(page: str) -> dict[str, str]:
@@ -53,7 +53,7 @@ async def test_logout_confirmed_ends_session_and_redirects_with_state(flow, oaut
     response = await press(flow, page)
     assert response.status_code == 303
     assert response.headers["location"].startswith(AFTER + "?")
-    assert query_of(response.headers["location"]) == {"state": "s & t"}
+    assert read_query(response.headers["location"]) == {"state": "s & t"}
     assert not await is_logged_in(flow)
     assert [line.reason for line in await oauth.lines("sessie:beeindigd")] == ["uitgelogd_via_app"]
 
@@ -122,12 +122,12 @@ async def test_open_redirect_by_tampered_logout_form_is_blocked(flow) -> None:
 async def test_logout_with_inconsistent_parameters_gives_no_redirect(flow, oauth) -> None:
     hint = (await flow.tokens())["id_token"]
     other = await oauth.reading_app(client_name="Andere app")
-    claims = claims_of(hint)
+    claims = read_claims(hint)
     for parameters in (
         {"id_token_hint": hint, "client_id": other.client_id},
         {"id_token_hint": "x", "client_id": flow.app.client_id},
         {"id_token_hint": hint[:-4] + "AAAA", "client_id": flow.app.client_id},
-        {"id_token_hint": a_keyring().sign_jwt(claims | {"aud": other.client_id}, typ="JWT")},
+        {"id_token_hint": load_keyring().sign_jwt(claims | {"aud": other.client_id}, typ="JWT")},
         {"client_id": "onbekend"},
         {"client_id": "\0"},
         {},
@@ -217,7 +217,7 @@ async def test_logout_with_old_id_token_hint_redirects(flow, oauth) -> None:
 async def test_logout_ends_tokens_of_the_session(flow, oauth) -> None:
     tokens = await flow.tokens()
     await press(flow, await ask(flow))
-    assert (await userinfo(oauth, tokens["access_token"])).status_code == 401
+    assert (await request_userinfo(oauth, tokens["access_token"])).status_code == 401
     assert [line.reason for line in await oauth.lines("grant:beeindigd")] == ["uitgelogd"]
 
 
@@ -239,7 +239,7 @@ BAD = [
 @pytest.mark.parametrize("uris", BAD, ids=range(len(BAD)))
 async def test_post_logout_redirect_uri_invalid_is_rejected_at_registration(oauth, uris) -> None:
     with pytest.raises(InvalidInput) as refused:
-        await oauth.add(code_client(make_client_keys(), post_logout_redirect_uris=uris))
+        await oauth.add(make_app_metadata(make_client_keys(), post_logout_redirect_uris=uris))
     assert "post_logout_redirect_uris" in refused.value.fields
     assert "redirect_uri " not in refused.value.fields["post_logout_redirect_uris"].replace(
         "post_logout_redirect_uri", ""

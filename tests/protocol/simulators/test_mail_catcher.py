@@ -10,12 +10,12 @@ from aiosmtpd.smtp import Envelope
 from machtiging.kernel.errors import Fault
 from machtiging.simulators.app import create_simulator
 from machtiging.simulators.mail_catcher import MAX_EMAILS, MailCatcher
-from tests.builders.login import BROKER, practice_settings
+from tests.builders.people import BROKER, make_practice_settings
 
 
 @pytest.fixture
 async def simulator(clock):
-    app = create_simulator(practice_settings(), clock=clock)
+    app = create_simulator(make_practice_settings(), clock=clock)
     async with app.router.lifespan_context(app):
         yield app
 
@@ -113,6 +113,6 @@ async def test_mail_catcher_on_a_port_in_use_fails_at_start(simulator, clock):
 
 
 async def test_mail_catcher_with_external_mail_server_is_not_started(clock):
-    app = create_simulator(practice_settings(smtp_host="mail.example"), clock=clock)
+    app = create_simulator(make_practice_settings(smtp_host="mail.example"), clock=clock)
     async with app.router.lifespan_context(app):
         assert app.state.services.postbus._server is None

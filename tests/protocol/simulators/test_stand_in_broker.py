@@ -11,8 +11,9 @@ from fastapi import FastAPI
 from machtiging.crypto.jose import verify_jwt
 from machtiging.simulators.app import create_simulator
 from machtiging.simulators.personas import PERSONAS
-from tests.builders.crypto import a_keyring
-from tests.builders.login import BROKER, CLIENT_ID, ISSUER, practice_settings, query_of
+from tests.builders.keys import load_keyring
+from tests.builders.messages import read_query
+from tests.builders.people import BROKER, CLIENT_ID, ISSUER, make_practice_settings
 
 VERIFIER = "v" * 43
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
@@ -33,7 +34,7 @@ QUESTION = {
 def service_keys():
     """The published keys of the service, the only thing that the broker needs."""
     service = FastAPI()
-    service.state.jwks = a_keyring().public_jwks()
+    service.state.jwks = load_keyring().public_jwks()
 
     @service.get("/jwks")
     async def jwks():
@@ -44,7 +45,7 @@ def service_keys():
 
 @pytest.fixture
 async def http(clock, service_keys):
-    app = create_simulator(practice_settings(), clock=clock, transport=httpx.ASGITransport(service_keys))
+    app = create_simulator(make_practice_settings(), clock=clock, transport=httpx.ASGITransport(service_keys))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BROKER) as client:
         yield client
 
@@ -55,14 +56,14 @@ async def ask(http, **changes):
 
 
 async def a_code(http, persona="naaste", **changes) -> str:
-    return query_of((await ask(http, login_hint=persona, **changes)).headers["location"])["code"]
+    return read_query((await ask(http, login_hint=persona, **changes)).headers["location"])["code"]
 
 
 def assertion(clock, *, alg="ES256", **changes) -> str:
     now = int(clock.now().timestamp())
     claims = {"iss": CLIENT_ID, "sub": CLIENT_ID, "aud": BROKER, "jti": f"j{id(changes)}-{now}", "exp": now + 60}
     kept = {name: value for name, value in (claims | changes).items() if value is not None}
-    return a_keyring().sign_jwt(kept, typ="JWT", alg=alg)
+    return load_keyring().sign_jwt(kept, typ="JWT", alg=alg)
 
 
 def redemption(clock, code, **changes) -> dict[str, str]:
@@ -93,7 +94,7 @@ async def test_discovery_names_endpoints_and_public_keys(http):
 
 
 async def test_keys_are_new_at_each_start(http, clock):
-    other = create_simulator(practice_settings(), clock=clock)
+    other = create_simulator(make_practice_settings(), clock=clock)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url=BROKER) as client:
         assert (await client.get("/jwks")).json() != (await http.get("/jwks")).json()
 
@@ -120,7 +121,7 @@ async def test_login_hint_redirects_with_code_state_and_issuer(http):
     response = await ask(http, login_hint="naaste")
     assert response.status_code == 303
     assert response.headers["location"].startswith(CALLBACK + "?")
-    back = query_of(response.headers["location"])
+    back = read_query(response.headers["location"])
     assert (back["state"], back["iss"]) == ("s&x=1", BROKER)
     assert len(back["code"]) == 43
 
@@ -158,7 +159,7 @@ async def test_open_redirect_with_unknown_client_or_redirect_uri_is_blocked(http
     ],
 )
 async def test_authorization_request_invalid_redirects_with_error(http, error, changes):
-    back = query_of((await ask(http, login_hint="naaste", **changes)).headers["location"])
+    back = read_query((await ask(http, login_hint="naaste", **changes)).headers["location"])
     assert (back["error"], back["iss"]) == (error, BROKER)
     assert "code" not in back
 

@@ -11,11 +11,11 @@ from machtiging.kernel.ids import GrantId
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import assertion
-from tests.builders.lock_waits import wait_until_blocked
-from tests.builders.login import ISSUER
-from tests.builders.proof import KeyHolder
-from tests.builders.refresh_token_holder import a_holder, one, refreshing_app
+from tests.builders.client import make_client_assertion
+from tests.builders.database import wait_until_blocked
+from tests.builders.keys import KeyHolder
+from tests.builders.people import ISSUER
+from tests.builders.tokens import make_refresh_token_holder, one, register_refreshing_app
 
 UNUSED = {
     "code": "SELECT count(*) FROM authorization_code WHERE used_at IS NULL",
@@ -26,9 +26,9 @@ UNUSED = {
 async def asking(oauth, kind):
     """A client that can redeem a code or refresh, its request, and its grant id."""
     if kind == "refresh":
-        holder = await a_holder(oauth)
+        holder = await make_refresh_token_holder(oauth)
         return holder.app, holder.refresh, GrantId(holder.grant_id)
-    flow = await oauth.flow(await refreshing_app(oauth))
+    flow = await oauth.flow(await register_refreshing_app(oauth))
     code = await flow.code()
 
     async def redeem(**changes):
@@ -79,7 +79,7 @@ async def test_suspension_concurrent_with_client_credentials_issues_no_token(oau
 @pytest.mark.parametrize("kind", ["code", "refresh"])
 async def test_client_assertion_replayed_consumes_nothing_else(oauth, kind) -> None:
     app, ask, _ = await asking(oauth, kind)
-    seen = assertion(app.keys, app.client_id, oauth.clock)
+    seen = make_client_assertion(app.keys, app.client_id, oauth.clock)
     await app.post("/introspect", {"token": "x"}, client_assertion=seen)
     await refused(await ask(client_assertion=seen), "invalid_client", 401)
     assert await one(oauth, UNUSED[kind]) == 1
@@ -94,7 +94,7 @@ async def test_dpop_proof_replayed_consumes_the_assertion_only(oauth, kind) -> N
     agency = await oauth.agency()
     agency.http.headers["DPoP"] = app.http.headers["DPoP"]
     assert (await agency.post("/token", {"grant_type": "client_credentials"})).status_code == 200
-    mine = assertion(app.keys, app.client_id, oauth.clock)
+    mine = make_client_assertion(app.keys, app.client_id, oauth.clock)
     await refused(await ask(client_assertion=mine), "invalid_dpop_proof")
     assert [line.reason for line in await oauth.lines("token:geweigerd")] == ["dpop_hergebruikt"]
     assert await one(oauth, UNUSED[kind]) == 1
@@ -104,7 +104,7 @@ async def test_dpop_proof_replayed_consumes_the_assertion_only(oauth, kind) -> N
 
 
 async def test_dpop_proof_used_concurrently_for_two_codes_issues_one_token(oauth) -> None:
-    app = await refreshing_app(oauth)
+    app = await register_refreshing_app(oauth)
     flows = [await oauth.flow(app, await oauth.machtiging()) for _ in range(2)]
     codes = [await flow.code() for flow in flows]
     app.http.headers["DPoP"] = KeyHolder(oauth.clock).proof("POST", ISSUER + "/token")
@@ -122,8 +122,8 @@ async def test_token_request_for_other_resource_keeps_the_refresh_token(oauth, k
 
 async def test_concurrent_token_requests_end_and_suspension_do_not_deadlock(oauth) -> None:
     """Redemption, refresh, replay, end and suspension on the same rows: no deadlock, no 5xx."""
-    app = await refreshing_app(oauth)
-    holders = [await a_holder(oauth, app) for _ in range(4)]
+    app = await register_refreshing_app(oauth)
+    holders = [await make_refresh_token_holder(oauth, app) for _ in range(4)]
 
     async def ending(holder):
         async with unit_of_work(oauth.sessions) as session:

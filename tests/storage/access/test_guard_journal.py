@@ -15,20 +15,23 @@ from machtiging.delegation.termination import revoke_machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import ActionMissing, LevelTooLow, NotAllowed, NotFound, NotInForce, Refusal
 from machtiging.kernel.ids import TokenId, uuid7
-from tests.builders.access import no_target
-from tests.builders.audit import AS_WRITTEN
-from tests.builders.bearer import POLICY, counting_statements, the_letter
-from tests.builders.delegation import NOON, UWV, an_accepted_machtiging, mother_and_son
+from tests.builders.bearer import POLICY, make_letter_target
+from tests.builders.database import record_queries
+from tests.builders.keys import NOON
+from tests.builders.machtiging import UWV, grant_machtiging
+from tests.builders.people import add_mother_and_son
+from tests.builders.rows import AS_WRITTEN
+from tests.unit.access.actors import make_absent_target
 
 
 @pytest.fixture
 async def people(session):
-    return await mother_and_son(session)
+    return await add_mother_and_son(session)
 
 
 @pytest.fixture
 async def accepted_machtiging(session, people):
-    return await an_accepted_machtiging(session, people)
+    return await grant_machtiging(session, people)
 
 
 def helping(accepted_machtiging, **changes):
@@ -55,7 +58,7 @@ async def refused(session, actor, target, act=Act.READ):
 
 
 async def test_permit_is_journalled_with_actor_person_act_and_bericht(session, people, accepted_machtiging):
-    target = the_letter(people.mother)
+    target = make_letter_target(people.mother)
     given = await issue_permit(session, POLICY, helping(accepted_machtiging), Act.READ, target, at=NOON)
     line = await last_line(session)
     assert (given.actor_id, given.vertegenwoordigde_id) == (people.son, people.mother)
@@ -79,7 +82,7 @@ async def test_permit_is_journalled_with_actor_person_act_and_bericht(session, p
 
 async def test_permit_of_citizen_in_own_box_is_journalled(session, people):
     actor = Actor(people.mother, None, Assurance.LOW, frozenset(Act), None, None)
-    target = the_letter(people.mother, theme=Theme.ZORG, sensitivity=Sensitivity.VERTROUWELIJK)
+    target = make_letter_target(people.mother, theme=Theme.ZORG, sensitivity=Sensitivity.VERTROUWELIJK)
     await issue_permit(session, POLICY, actor, Act.DELETE, target, at=NOON)
     line = await last_line(session)
     assert (line["act"], line["capacity"], line["facts"]["regel"]) == ("bericht:verwijderen", "self", "eigen-box")
@@ -87,12 +90,12 @@ async def test_permit_of_citizen_in_own_box_is_journalled(session, people):
 
 def hidden_targets(people):
     return {
-        "bericht_bestaat_niet": no_target(),
-        "bericht_van_ander": the_letter(people.son),
-        "afzender_niet_afgesproken": the_letter(people.mother, afzender="00000099000000009000"),
-        "thema_uitgesloten": the_letter(people.mother, theme=Theme.ZORG),
-        "te_oud": the_letter(people.mother, published_at=NOON - timedelta(days=3000)),
-        "beleid_verbiedt": the_letter(people.mother, sensitivity=Sensitivity.VERTROUWELIJK),
+        "bericht_bestaat_niet": make_absent_target(),
+        "bericht_van_ander": make_letter_target(people.son),
+        "afzender_niet_afgesproken": make_letter_target(people.mother, afzender="00000099000000009000"),
+        "thema_uitgesloten": make_letter_target(people.mother, theme=Theme.ZORG),
+        "te_oud": make_letter_target(people.mother, published_at=NOON - timedelta(days=3000)),
+        "beleid_verbiedt": make_letter_target(people.mother, sensitivity=Sensitivity.VERTROUWELIJK),
     }
 
 
@@ -102,7 +105,7 @@ async def test_hidden_refusals_are_indistinguishable_and_journalled_with_their_r
 ):
     answers = set()
     for reason, target in hidden_targets(people).items():
-        async with counting_statements(rollback_database) as statements:
+        with record_queries(rollback_database) as statements:
             refusal = await refused(session, helping(accepted_machtiging), target, act)
         answers.add((type(refusal), refusal.code, refusal.public, *statements))
         line = await last_line(session)
@@ -115,8 +118,8 @@ async def test_hidden_refusals_are_indistinguishable_and_journalled_with_their_r
 
 
 async def test_refusal_for_act_or_assurance_shows_its_reason(session, people, accepted_machtiging):
-    letter = the_letter(people.mother)
-    gevoelig = the_letter(people.mother, sensitivity=Sensitivity.GEVOELIG)
+    letter = make_letter_target(people.mother)
+    gevoelig = make_letter_target(people.mother, sensitivity=Sensitivity.GEVOELIG)
     for actor, target, act, code, kind in [
         (helping(accepted_machtiging), letter, Act.DELETE, "handeling_niet_toegestaan", NotAllowed),
         (
@@ -140,7 +143,7 @@ async def test_paused_or_ended_machtiging_is_the_first_reason(session, people, a
         refusal = await refused(session, actor, target, Act.DELETE)
         assert (type(refusal), refusal.code) == (NotInForce, "machtiging_gepauzeerd")
     await revoke_machtiging(session, accepted_machtiging.id, people.mother, at=NOON)
-    refusal = await refused(session, helping(await look_up(session, accepted_machtiging.id)), no_target())
+    refusal = await refused(session, helping(await look_up(session, accepted_machtiging.id)), make_absent_target())
     assert (type(refusal), refusal.code) == (NotInForce, "machtiging_beeindigd")
     assert (await last_line(session))["reason"] == "machtiging_beeindigd"
 
@@ -162,7 +165,7 @@ async def test_listing_permit_of_own_box_has_every_pair_and_no_scope(session, pe
 
 
 async def test_refusal_journal_line_has_no_bericht_content(session, people, accepted_machtiging):
-    await refused(session, helping(accepted_machtiging), the_letter(people.mother, theme=Theme.ZORG))
+    await refused(session, helping(accepted_machtiging), make_letter_target(people.mother, theme=Theme.ZORG))
     line = await last_line(session)
     assert UWV not in str(dict(line))
     assert "zorg" not in str(dict(line))

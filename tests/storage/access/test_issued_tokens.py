@@ -18,21 +18,20 @@ from machtiging.delegation.termination import revoke_machtiging
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import GrantId, MachtigingId, TokenId, uuid7
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.audit import tampering
-from tests.builders.bearer import NOON, Doorstep, counting_statements, token_facts
-from tests.builders.delegation import an_accepted_machtiging, mother_and_son
-from tests.builders.lock_waits import wait_until_blocked
-from tests.builders.sealing import seal_rows
+from tests.builders.bearer import NOON, BearerWorld, make_token_facts
+from tests.builders.database import bypass_triggers, record_queries, seal_rows, wait_until_blocked
+from tests.builders.machtiging import grant_machtiging
+from tests.builders.people import add_mother_and_son
 
 LATER = NOON + timedelta(minutes=1)
 
 
 async def test_registered_token_is_loaded_with_its_machtiging(rollback_database, session):
-    people = await mother_and_son(session)
-    held = await an_accepted_machtiging(session, people)
-    facts = token_facts(person_id=people.son, machtiging_id=held.id, grant_id=GrantId(uuid7()))
+    people = await add_mother_and_son(session)
+    held = await grant_machtiging(session, people)
+    facts = make_token_facts(person_id=people.son, machtiging_id=held.id, grant_id=GrantId(uuid7()))
     await insert_token(session, facts)
-    async with counting_statements(rollback_database) as statements:
+    with record_queries(rollback_database) as statements:
         state = await load_token(session, facts.id)
         assert await load_token_for_share(session, facts.id) == state
     assert (state.facts, state.revoked_at, state.machtiging) == (facts, None, await look_up(session, held.id))
@@ -46,7 +45,7 @@ async def test_unknown_jti_is_not_found(session):
 
 
 async def test_duplicate_jti_is_rejected(session):
-    facts = token_facts(oin="00000099000000001000")
+    facts = make_token_facts(oin="00000099000000001000")
     await insert_token(session, facts)
     with pytest.raises(IntegrityError):
         await insert_token(session, facts)
@@ -54,15 +53,15 @@ async def test_duplicate_jti_is_rejected(session):
 
 async def test_token_without_subject_is_rejected(session):
     with pytest.raises(IntegrityError):
-        await insert_token(session, token_facts())
+        await insert_token(session, make_token_facts())
 
 
 async def test_revoking_by_token_grant_or_machtiging_revokes_only_those(session):
-    people = await mother_and_son(session)
-    held = await an_accepted_machtiging(session, people)
+    people = await add_mother_and_son(session)
+    held = await grant_machtiging(session, people)
     grant = GrantId(uuid7())
     one, granted, under, other = (
-        token_facts(person_id=people.son, **changes)
+        make_token_facts(person_id=people.son, **changes)
         for changes in ({}, {"grant_id": grant}, {"machtiging_id": held.id}, {})
     )
     for facts in (one, granted, under, other):
@@ -74,7 +73,7 @@ async def test_revoking_by_token_grant_or_machtiging_revokes_only_those(session)
 
 
 async def test_revoking_twice_changes_nothing(session):
-    facts = token_facts(oin="00000099000000001000")
+    facts = make_token_facts(oin="00000099000000001000")
     await insert_token(session, facts)
     assert await revoke_token(session, facts.id, LATER) == 1
     assert await revoke_token(session, facts.id, LATER + timedelta(hours=1)) == 0
@@ -83,9 +82,9 @@ async def test_revoking_twice_changes_nothing(session):
 
 
 async def test_token_is_live_until_expiry_revocation_or_paused_machtiging(session):
-    people = await mother_and_son(session)
-    held = await an_accepted_machtiging(session, people)
-    facts = token_facts(person_id=people.son, machtiging_id=held.id)
+    people = await add_mother_and_son(session)
+    held = await grant_machtiging(session, people)
+    facts = make_token_facts(person_id=people.son, machtiging_id=held.id)
     await insert_token(session, facts)
     state = await load_token(session, facts.id)
     assert state.is_active_at(NOON)
@@ -97,8 +96,8 @@ async def test_token_is_live_until_expiry_revocation_or_paused_machtiging(sessio
 
 async def test_token_with_missing_machtiging_is_a_fault(database):
     # The foreign key forbids it. If it is bypassed, the token must not open the own box of the gemachtigde.
-    doorstep = await Doorstep.build(database, None)
-    async with tampering(database) as connection:
+    doorstep = await BearerWorld.build(database, None)
+    async with bypass_triggers(database) as connection:
         lost = MachtigingId(uuid7())
         await connection.execute(
             text("UPDATE issued_token SET machtiging_id = :lost WHERE id = :id"),
@@ -119,7 +118,7 @@ async def withdraw(doorstep):
 
 
 async def test_revocation_waits_for_share_lock_of_reader(database):
-    doorstep = await Doorstep.build(database, None)
+    doorstep = await BearerWorld.build(database, None)
     async with database.sessions() as reading:
         state = await load_token_for_share(reading, doorstep.helper.id)
         assert state.machtiging.state is MachtigingState.ACTIVE
@@ -132,7 +131,7 @@ async def test_revocation_waits_for_share_lock_of_reader(database):
 
 
 async def test_reader_waits_for_revocation_and_sees_it(database):
-    doorstep = await Doorstep.build(database, None)
+    doorstep = await BearerWorld.build(database, None)
 
     async def read():
         async with database.sessions() as session:
@@ -147,7 +146,7 @@ async def test_reader_waits_for_revocation_and_sees_it(database):
 
 
 async def test_rolled_back_revocation_is_not_seen(database):
-    doorstep = await Doorstep.build(database, None)
+    doorstep = await BearerWorld.build(database, None)
 
     async def read():
         async with database.sessions() as session:
@@ -163,7 +162,7 @@ async def test_rolled_back_revocation_is_not_seen(database):
 
 async def test_registering_token_does_not_deadlock_with_revocation(database):
     # The issuer holds the lock of the consent, for which the revocation waits: they would deadlock.
-    doorstep = await Doorstep.build(database, None)
+    doorstep = await BearerWorld.build(database, None)
     async with database.sessions() as revoking, database.sessions() as issuing:
         await revoke_machtiging(revoking, doorstep.machtiging.id, doorstep.people.mother, at=LATER)
         issued = replace(doorstep.helper, id=TokenId(uuid7()))
@@ -174,7 +173,7 @@ async def test_registering_token_does_not_deadlock_with_revocation(database):
 
 
 async def test_readers_share_the_lock(database):
-    doorstep = await Doorstep.build(database, None)
+    doorstep = await BearerWorld.build(database, None)
     async with database.sessions() as one, database.sessions() as other:
         assert await load_token_for_share(one, doorstep.helper.id)
         assert await asyncio.wait_for(load_token_for_share(other, doorstep.helper.id), 2)
@@ -182,7 +181,7 @@ async def test_readers_share_the_lock(database):
 
 async def test_reader_queues_behind_waiting_revocation(database):
     # Without the advisory lock, overlapping reads of one gemachtigde could starve the revocation.
-    doorstep = await Doorstep.build(database, None)
+    doorstep = await BearerWorld.build(database, None)
     giver, token = doorstep.people.mother, doorstep.helper.id
 
     async def revoking() -> None:

@@ -15,34 +15,35 @@ from machtiging.audit.verification import verify_journal
 from machtiging.cli.database import open_sealer_engine
 from machtiging.kernel.errors import Fault
 from machtiging.settings import Settings
-from tests.builders.audit import lines_are_written, tampering
-from tests.builders.command_line import a_command_line
-from tests.builders.crypto import a_keyring
-from tests.builders.sites import NAME, a_site, a_visitor, http
+from tests.builders.command_line import make_command_line
+from tests.builders.database import bypass_triggers
+from tests.builders.keys import load_keyring
+from tests.builders.server import SITE_NAME, make_http_response, make_outbound_client, serve_site
+from tests.storage.audit.journal_lines import record_journal_lines
 
 
 async def seal(database, clock, count):
-    await lines_are_written(database, clock, count)
-    await seal_intake(database.sealer, a_keyring(), clock)
-    return (await verify_journal(database.sealer, a_keyring())).head
+    await record_journal_lines(database, clock, count)
+    await seal_intake(database.sealer, load_keyring(), clock)
+    return (await verify_journal(database.sealer, load_keyring())).head
 
 
 async def cut_off(database, after):
-    async with tampering(database) as superuser:
+    async with bypass_triggers(database) as superuser:
         for table in ("journal", "journal_head"):
             await superuser.execute(text(f"DELETE FROM {table} WHERE seq > {after}"))
 
 
 async def kinds(database, **heads):
-    return [problem.kind.value for problem in (await verify_journal(database.sealer, a_keyring(), **heads)).problems]
+    return [problem.kind.value for problem in (await verify_journal(database.sealer, load_keyring(), **heads)).problems]
 
 
 async def test_verify_from_head_reads_only_later_lines(database, clock):
     first = await seal(database, clock, 3)
     last = await seal(database, clock, 2)
-    report = await verify_journal(database.sealer, a_keyring(), start_head=first)
+    report = await verify_journal(database.sealer, load_keyring(), start_head=first)
     assert (report.ok, report.lines, report.heads, report.head) == (True, 2, 1, last)
-    again = await verify_journal(database.sealer, a_keyring(), start_head=last)
+    again = await verify_journal(database.sealer, load_keyring(), start_head=last)
     assert (again.ok, again.lines, again.head) == (True, 0, last)
 
 
@@ -50,7 +51,7 @@ async def test_verify_from_head_reads_only_later_lines(database, clock):
 async def test_verify_from_head_detects_change_at_or_after_it(database, clock, seq):
     first = await seal(database, clock, 3)
     await seal(database, clock, 2)
-    async with tampering(database) as superuser:
+    async with bypass_triggers(database) as superuser:
         await superuser.execute(text(f"UPDATE journal SET hash = sha256('x') WHERE seq = {seq}"))
     assert "veranderd" in await kinds(database, start_head=first)
 
@@ -58,7 +59,7 @@ async def test_verify_from_head_detects_change_at_or_after_it(database, clock, s
 @pytest.mark.parametrize("head", ["", "onzin", "a.b.c", "é", "eyJhbGciOiJub25lIn0.eyJzZXEiOjF9."])
 async def test_verify_from_forged_head_reads_all_lines_and_reports_it(database, clock, head):
     await seal(database, clock, 3)
-    report = await verify_journal(database.sealer, a_keyring(), start_head=head)
+    report = await verify_journal(database.sealer, load_keyring(), start_head=head)
     assert ([problem.kind.value for problem in report.problems], report.lines) == (["kop_vervalst"], 3)
 
 
@@ -72,21 +73,21 @@ async def test_journal_shorter_than_known_head_is_reported_as_truncated(database
 
 
 async def test_sealer_writes_each_head_to_its_file(database, clock, tmp_path):
-    keeper, stop = HeadAnchor(a_keyring(), tmp_path / "kop"), asyncio.Event()
+    keeper, stop = HeadAnchor(load_keyring(), tmp_path / "kop"), asyncio.Event()
     stop.set()  # seals once
     first = await seal(database, clock, 2)
-    await run_sealer(database.sealer, a_keyring(), clock, every=0.01, stop=stop, anchor=keeper)
+    await run_sealer(database.sealer, load_keyring(), clock, every=0.01, stop=stop, anchor=keeper)
     assert (tmp_path / "kop").read_text().strip() == first
-    await lines_are_written(database, clock, 2)
-    await run_sealer(database.sealer, a_keyring(), clock, every=0.01, stop=stop, anchor=keeper)
+    await record_journal_lines(database, clock, 2)
+    await run_sealer(database.sealer, load_keyring(), clock, every=0.01, stop=stop, anchor=keeper)
     last = (tmp_path / "kop").read_text()
     assert last.strip() != first
-    assert (await verify_journal(database.sealer, a_keyring(), expected_head=last)).ok
+    assert (await verify_journal(database.sealer, load_keyring(), expected_head=last)).ok
     assert [path.name for path in tmp_path.iterdir()] == ["kop"]
 
 
 async def test_head_of_longer_journal_is_not_overwritten(database, clock, tmp_path):
-    keeper = HeadAnchor(a_keyring(), tmp_path / "kop")
+    keeper = HeadAnchor(load_keyring(), tmp_path / "kop")
     await seal(database, clock, 3)
     longer = await seal(database, clock, 2)
     await anchor_last_head(database.sealer, keeper)
@@ -99,15 +100,15 @@ async def test_head_of_longer_journal_is_not_overwritten(database, clock, tmp_pa
 async def test_malformed_head_file_is_overwritten(database, clock, tmp_path, there):
     (tmp_path / "kop").write_bytes(there)
     head = await seal(database, clock, 1)
-    await anchor_last_head(database.sealer, HeadAnchor(a_keyring(), tmp_path / "kop"))
+    await anchor_last_head(database.sealer, HeadAnchor(load_keyring(), tmp_path / "kop"))
     assert (tmp_path / "kop").read_text().strip() == head
 
 
 async def test_head_is_posted_to_the_configured_url(database, clock):
     head = await seal(database, clock, 1)
-    async with a_site(answer=http("204 No Content", b"")) as site:
-        url = f"https://{NAME}:{site.port}/kop"
-        await anchor_last_head(database.sealer, HeadAnchor(a_keyring(), None, url, a_visitor()))
+    async with serve_site(answer=make_http_response("204 No Content", b"")) as site:
+        url = f"https://{SITE_NAME}:{site.port}/kop"
+        await anchor_last_head(database.sealer, HeadAnchor(load_keyring(), None, url, make_outbound_client()))
     [asked] = site.asked
     assert asked.startswith("POST /kop ")
     assert asked.endswith(f"head={head}")
@@ -116,19 +117,19 @@ async def test_head_is_posted_to_the_configured_url(database, clock):
 @pytest.mark.parametrize("status", ["301 Moved Permanently", "401 Unauthorized", "404 Not Found", "500 Broken"])
 async def test_head_url_that_returns_an_error_is_a_fault(database, clock, status):
     await seal(database, clock, 1)
-    async with a_site(answer=http(status, b"")) as site:
-        keeper = HeadAnchor(a_keyring(), None, f"https://{NAME}:{site.port}/kop", a_visitor())
+    async with serve_site(answer=make_http_response(status, b"")) as site:
+        keeper = HeadAnchor(load_keyring(), None, f"https://{SITE_NAME}:{site.port}/kop", make_outbound_client())
         with pytest.raises(Fault, match="kop_niet_bewaard"):
             await anchor_last_head(database.sealer, keeper)
 
 
 async def test_unwritable_head_file_is_logged_and_sealing_continues(database, clock, tmp_path):
-    keeper, stop = HeadAnchor(a_keyring(), tmp_path / "er" / "niet" / "kop"), asyncio.Event()
-    await lines_are_written(database, clock, 2)
+    keeper, stop = HeadAnchor(load_keyring(), tmp_path / "er" / "niet" / "kop"), asyncio.Event()
+    await record_journal_lines(database, clock, 2)
     stop.set()
     with capture_logs() as logged:
-        await run_sealer(database.sealer, a_keyring(), clock, every=0.01, stop=stop, anchor=keeper)
-    assert (await verify_journal(database.sealer, a_keyring())).lines == 2
+        await run_sealer(database.sealer, load_keyring(), clock, every=0.01, stop=stop, anchor=keeper)
+    assert (await verify_journal(database.sealer, load_keyring())).lines == 2
     assert [line["code"] for line in logged if line["event"] == "journal_head_not_kept"] == ["kop_niet_bewaard"]
 
 
@@ -140,12 +141,12 @@ def test_head_url_without_https_is_rejected(url):
 
 @pytest.fixture
 def run(database, tmp_path, capsys, monkeypatch):
-    return a_command_line(database.url, tmp_path, capsys, monkeypatch)
+    return make_command_line(database.url, tmp_path, capsys, monkeypatch)
 
 
 async def test_audit_verify_compares_journal_with_head_file(run, database, clock, tmp_path, monkeypatch):
     monkeypatch.setenv("MACHTIGING_JOURNAL_HEAD_FILE", str(tmp_path / "kop"))
-    await lines_are_written(database, clock, 2)
+    await record_journal_lines(database, clock, 2)
     assert (await run("audit", "seal")).code == 0
     assert (await run("audit", "verify")).code == 0
     assert "no head is kept" not in (await run("doctor")).out
@@ -162,7 +163,7 @@ async def test_audit_verify_without_external_head_warns_about_truncation(run):
 
 
 async def test_audit_verify_from_head_file_reads_later_lines_only(run, database, clock, tmp_path):
-    await lines_are_written(database, clock, 2)
+    await record_journal_lines(database, clock, 2)
     await run("audit", "seal")
     (tmp_path / "kop").write_text((await run("audit", "verify")).out.splitlines()[0])
     ended = await run("audit", "verify", "--from", str(tmp_path / "kop"))
@@ -183,5 +184,5 @@ async def test_verify_runs_no_count_over_the_journal(database, clock):
     event.listen(database.sealer.sync_engine, "before_cursor_execute", lambda *given: said.append(given[2]))
     await seal(database, clock, 2)
     said.clear()
-    await verify_journal(database.sealer, a_keyring())
+    await verify_journal(database.sealer, load_keyring())
     assert [one for one in said if "count(" in one and "FROM journal\n" in one + "\n"] == []

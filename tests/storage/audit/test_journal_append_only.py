@@ -9,8 +9,8 @@ from machtiging.audit.seal import seal_intake
 from machtiging.kernel.errors import NotAllowed
 from machtiging.storage.engine import DatabaseRole, make_engine
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.audit import a_line, lines_are_written
-from tests.builders.crypto import a_keyring
+from tests.builders.keys import load_keyring
+from tests.storage.audit.journal_lines import make_journal_line, record_journal_lines
 
 CHANGES = {
     "journal": "UPDATE journal SET reason = 'x'",
@@ -31,9 +31,9 @@ async def refused(database, role, *statements, because="permission denied|append
 
 
 async def one_sealed_and_one_waiting(database, clock):
-    await lines_are_written(database, clock, 1)
-    await seal_intake(database.sealer, a_keyring(), clock)
-    await lines_are_written(database, clock, 1)
+    await record_journal_lines(database, clock, 1)
+    await seal_intake(database.sealer, load_keyring(), clock)
+    await record_journal_lines(database, clock, 1)
 
 
 @pytest.mark.parametrize("role", list(DatabaseRole))
@@ -63,7 +63,7 @@ async def test_disabling_journal_triggers_is_rejected(database, role):
 
 
 async def test_moving_line_with_changed_content_to_journal_is_rejected(database, clock):
-    await lines_are_written(database, clock, 1)
+    await record_journal_lines(database, clock, 1)
     await refused(
         database,
         DatabaseRole.SEALER,
@@ -113,7 +113,7 @@ async def count(database):
 async def test_journal_line_of_refusal_is_committed(database, clock):
     with pytest.raises(NotAllowed):
         async with unit_of_work(database.sessions) as session:
-            await record(session, a_line(), at=clock.now())
+            await record(session, make_journal_line(), at=clock.now())
             raise NotAllowed("handeling_niet_toegestaan")
     assert await count(database) == 1
 
@@ -121,6 +121,6 @@ async def test_journal_line_of_refusal_is_committed(database, clock):
 async def test_journal_line_of_fault_is_rolled_back(database, clock):
     with pytest.raises(ZeroDivisionError):
         async with unit_of_work(database.sessions) as session:
-            await record(session, a_line(), at=clock.now())
+            await record(session, make_journal_line(), at=clock.now())
             raise ZeroDivisionError
     assert await count(database) == 0

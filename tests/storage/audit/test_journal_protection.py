@@ -10,8 +10,8 @@ from machtiging.audit.protection.deviations import find_deviations, load_protect
 from machtiging.audit.verification import verify_journal
 from machtiging.storage.engine import DatabaseRole, make_engine
 from machtiging.storage.migration_runner import migrate_schema
-from tests.builders.command_line import a_command_line
-from tests.builders.crypto import a_keyring
+from tests.builders.command_line import make_command_line
+from tests.builders.keys import load_keyring
 from tests.storage.foundation.test_migrations import migrated
 
 __all__ = ["migrated"]
@@ -135,7 +135,7 @@ async def test_role_with_excess_privilege_is_reported(migrated_with_grants, stat
 async def test_verify_without_journal_table_reports_it(migrated_with_grants):
     await execute(migrated_with_grants, "DROP TABLE journal CASCADE")
     engine = make_engine(migrated_with_grants, DatabaseRole.OWNER, pool_size=1)
-    report = await verify_journal(engine, a_keyring())
+    report = await verify_journal(engine, load_keyring())
     await engine.dispose()
     assert [problem.text for problem in report.problems] == ["table journal: is er niet."]
 
@@ -144,7 +144,7 @@ async def test_verify_without_journal_table_reports_it(migrated_with_grants):
 async def test_audit_verify_and_doctor_report_disabled_trigger(
     migrated_with_grants, tmp_path, capsys, monkeypatch, words
 ):
-    run = a_command_line(migrated_with_grants, tmp_path, capsys, monkeypatch)
+    run = make_command_line(migrated_with_grants, tmp_path, capsys, monkeypatch)
     assert "append_only" not in (await run(*words)).out
     await execute(migrated_with_grants, "ALTER TABLE journal DISABLE TRIGGER append_only")
     ended = await run(*words)

@@ -12,25 +12,26 @@ from machtiging.crypto.key_manifest import KeyKind
 from machtiging.crypto.keyring import KeyRing
 from machtiging.crypto.rotation import rotate_key
 from machtiging.storage.columns import table_of
-from tests.builders.audit import lines_are_written, tampering
-from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring
+from tests.builders.database import bypass_triggers
+from tests.builders.keys import MADE_AT, load_keyring, make_key_directory
+from tests.storage.audit.journal_lines import record_journal_lines
 
 
 async def a_sealed_journal(database, clock, batches=(4, 4)):
     for count in batches:
-        await lines_are_written(database, clock, count, facts={"pogingen": 1})
+        await record_journal_lines(database, clock, count, facts={"pogingen": 1})
 
-        await seal_intake(database.sealer, a_keyring(), clock)
+        await seal_intake(database.sealer, load_keyring(), clock)
 
 
 async def found(database, **options):
-    report = await verify_journal(database.service, a_keyring(), **options)
+    report = await verify_journal(database.service, load_keyring(), **options)
     assert report.ok == (not report.problems)
     return [(problem.kind.value, problem.seq) for problem in report.problems]
 
 
 async def tamper(database, *statements):
-    async with tampering(database) as superuser:
+    async with bypass_triggers(database) as superuser:
         for statement in statements:
             await superuser.execute(text(statement))
 
@@ -70,7 +71,7 @@ async def test_deleted_line_is_reported_by_number(database, clock):
 async def test_deleted_range_is_reported_once(database, clock):
     await a_sealed_journal(database, clock)
     await tamper(database, "DELETE FROM journal WHERE seq BETWEEN 3 AND 6")
-    report = await verify_journal(database.service, a_keyring())
+    report = await verify_journal(database.service, load_keyring())
     assert [problem.text for problem in report.problems] == ["De regels 3 tot en met 6 ontbreken."]
 
 
@@ -148,7 +149,7 @@ async def test_line_without_number_or_hash_is_reported(database, clock):
 
 async def rewrite_from(database, first, reason):
     """The strongest attacker without our keys: change a line and recompute every later hash."""
-    async with tampering(database) as superuser:
+    async with bypass_triggers(database) as superuser:
         change = text("UPDATE journal SET reason = :reason WHERE seq = :seq")
         await superuser.execute(change, {"reason": reason, "seq": first})
         journal = table_of(JournalLine)
@@ -178,12 +179,12 @@ async def test_recomputed_hash_chain_with_heads_is_detected_by_signatures(databa
 
 
 async def test_head_signed_by_another_key_ring_is_rejected(database, clock, tmp_path):
-    directory = a_key_directory(tmp_path / "keys")
+    directory = make_key_directory(tmp_path / "keys")
     rotate_key(directory, KeyKind.ES256, MADE_AT, immediately=True)
     rotate_key(directory, KeyKind.ES256, MADE_AT, immediately=True)
     forger = KeyRing.load(directory)
     await a_sealed_journal(database, clock)
-    async with tampering(database) as superuser:
+    async with bypass_triggers(database) as superuser:
         own = await superuser.scalar(text("SELECT hash FROM journal WHERE seq = 8"))
         at = await superuser.scalar(text("SELECT signed_at FROM journal_head WHERE seq = 8"))
         forged = forger.sign_jwt(head_claims(8, own, 4, at), typ=HEAD_TYPE, alg=HEAD_ALGORITHM)
@@ -221,7 +222,7 @@ async def test_emptied_journal_is_detected_by_its_heads(database, clock):
 
 async def test_journal_truncated_with_heads_is_detected_by_external_head(database, clock):
     await a_sealed_journal(database, clock)
-    kept = (await verify_journal(database.service, a_keyring())).head
+    kept = (await verify_journal(database.service, load_keyring())).head
     await tamper(database, "DELETE FROM journal WHERE seq > 4", "DELETE FROM journal_head WHERE seq > 4")
     assert await found(database) == []
     assert await found(database, expected_head=kept) == [("afgeknipt", 5)]
@@ -229,7 +230,7 @@ async def test_journal_truncated_with_heads_is_detected_by_external_head(databas
 
 async def test_journal_truncated_and_regrown_is_detected_by_external_head(database, clock):
     await a_sealed_journal(database, clock)
-    kept = (await verify_journal(database.service, a_keyring())).head
+    kept = (await verify_journal(database.service, load_keyring())).head
     await tamper(database, "DELETE FROM journal WHERE seq > 4", "DELETE FROM journal_head WHERE seq > 4")
     await a_sealed_journal(database, clock, (6,))
     assert await found(database) == []
@@ -238,7 +239,7 @@ async def test_journal_truncated_and_regrown_is_detected_by_external_head(databa
 
 async def test_external_head_verifies_a_longer_journal(database, clock):
     await a_sealed_journal(database, clock)
-    kept = (await verify_journal(database.service, a_keyring())).head
+    kept = (await verify_journal(database.service, load_keyring())).head
     await a_sealed_journal(database, clock, (3,))
     assert await found(database, expected_head=f"{kept}\n") == []
 
@@ -251,7 +252,7 @@ async def test_forged_external_head_is_rejected(database, clock):
 async def test_verify_report_is_bounded(database, clock):
     await a_sealed_journal(database, clock, (MAX_PROBLEMS + 20,))
     await tamper(database, "UPDATE journal SET reason = 'x'")
-    report = await verify_journal(database.service, a_keyring(), batch=50)
+    report = await verify_journal(database.service, load_keyring(), batch=50)
     assert len(report.problems) == MAX_PROBLEMS
     assert report.problem_count == MAX_PROBLEMS + 20
 
@@ -260,7 +261,7 @@ async def test_verify_reports_progress(database, clock):
     await a_sealed_journal(database, clock, (5,))
     seen = []
     report = await verify_journal(
-        database.service, a_keyring(), batch=2, progress=lambda done, all_: seen.append((done, all_))
+        database.service, load_keyring(), batch=2, progress=lambda done, all_: seen.append((done, all_))
     )
     assert seen == [(2, 5), (4, 5), (5, 5)]
     assert report.lines == 5

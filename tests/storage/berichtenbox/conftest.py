@@ -4,12 +4,12 @@ import asyncpg
 import pytest
 from sqlalchemy import make_url
 
-from tests.builders.berichtenbox import a_world
+from tests.builders.letters import make_berichtenbox_world
 
 
 @pytest.fixture
 async def world(database, clock):
-    return await a_world(database, clock)
+    return await make_berichtenbox_world(database, clock)
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Refusal
 from machtiging.kernel.ids import MachtigingId, uuid7
 from machtiging.kernel.period import Period
-from tests.builders.access import KVK
-from tests.builders.berichtenbox import HELPING, SVB, UWV
+from tests.builders.letters import HELPING, SVB, UWV
+from tests.unit.access.actors import KVK
 
 # Around the turn of a Dutch day in summer and in winter.
 INSTANTS = (

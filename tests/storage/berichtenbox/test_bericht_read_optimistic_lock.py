@@ -9,7 +9,7 @@ from machtiging.berichtenbox import read_route
 from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.storage.statement import Statement
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.lock_waits import wait_until_blocked
+from tests.builders.database import wait_until_blocked
 
 WHERE = f"{API_PREFIX}/berichten/"
 END = "UPDATE machtiging SET state = 'ended', ended_at = now(), end_reason = 'ingetrokken' WHERE id = $1"

@@ -8,8 +8,8 @@ from sqlalchemy import event, text
 from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from tests.builders.applications import replace_services
-from tests.builders.berichtenbox import a_bericht, a_pdf, parts
-from tests.builders.crypto import a_keyring
+from tests.builders.keys import load_keyring
+from tests.builders.letters import build_upload_parts, make_bericht, make_pdf
 
 WHERE = f"{API_PREFIX}/berichten/"
 
@@ -23,7 +23,7 @@ async def world_with_lock_timeout(world, database):
     def impatiently(connection, _):
         connection.run_async(lambda driver: driver.execute("SET lock_timeout = '20ms'"))
 
-    replace_services(world.app, sessions=make_sessions(engine, a_keyring()))
+    replace_services(world.app, sessions=make_sessions(engine, load_keyring()))
     yield world
     await engine.dispose()
 
@@ -57,14 +57,16 @@ async def test_row_65_aanlevering_with_unwritable_journal_returns_503(world_with
     async with world_with_lock_timeout.client(
         await world_with_lock_timeout.token(oin="00000099000000001000")
     ) as client:
-        pdf = ("a.pdf", a_pdf(), "application/pdf")
+        pdf = ("a.pdf", make_pdf(), "application/pdf")
         assert is_unreachable(
-            await client.post(API_PREFIX + "/aanleveringen", files=parts(a_bericht(kenmerk="K1"), pdf))
+            await client.post(API_PREFIX + "/aanleveringen", files=build_upload_parts(make_bericht(kenmerk="K1"), pdf))
         )
         for table in ("bericht", "bijlage", "bijlage_part"):
             assert (await world_with_lock_timeout.rows(f"SELECT count(*) FROM {table}"))[0][0] == 0
         await superuser_connection.execute("GRANT INSERT ON journal_intake TO machtiging_service")
-        answer = await client.post(API_PREFIX + "/aanleveringen", files=parts(a_bericht(kenmerk="K1"), pdf))
+        answer = await client.post(
+            API_PREFIX + "/aanleveringen", files=build_upload_parts(make_bericht(kenmerk="K1"), pdf)
+        )
     assert answer.status_code == 201
 
 
@@ -137,9 +139,11 @@ async def test_aanlevering_with_failed_bijlage_insert_is_rolled_back(world, supe
         "IF NEW.number = 1 THEN RAISE 'disk full'; END IF; RETURN NEW; END $$;"
         "CREATE TRIGGER fails BEFORE INSERT ON bijlage_part FOR EACH ROW EXECUTE FUNCTION no()"
     )
-    large = ("a.pdf", a_pdf(3 * 1024 * 1024), "application/pdf")
+    large = ("a.pdf", make_pdf(3 * 1024 * 1024), "application/pdf")
     async with world.client(await world.token(oin="00000099000000001000")) as client:
-        assert is_unreachable(await client.post(API_PREFIX + "/aanleveringen", files=parts(a_bericht(), large)))
+        assert is_unreachable(
+            await client.post(API_PREFIX + "/aanleveringen", files=build_upload_parts(make_bericht(), large))
+        )
     async with world.sessions() as session:
         for table in ("bericht", "bijlage", "bijlage_part"):
             assert await session.scalar(text(f"SELECT count(*) FROM {table}")) == 0

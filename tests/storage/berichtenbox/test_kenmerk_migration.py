@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from machtiging.storage.migration_runner import MIGRATIONS, migrate_schema
-from tests.builders.berichtenbox import UWV
+from tests.builders.letters import UWV
 
 [SCRIPT] = (MIGRATIONS / "versions").glob("*_kenmerk_in_one_spelling.py")
 BEFORE = f"{int(SCRIPT.name[1:5]) - 1:04}"

@@ -22,9 +22,10 @@ from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import InvalidInput, NotAllowed, NotFound, Refusal, TooMany
 from machtiging.kernel.period import Period
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.crypto import a_keyring
-from tests.builders.delegation import BORN, LIMITS, NOON, Committed, a_person, an_offer, mother_and_son
-from tests.builders.lock_waits import wait_until_blocked
+from tests.builders.database import wait_until_blocked
+from tests.builders.keys import NOON, load_keyring
+from tests.builders.machtiging import MACHTIGING_LIMITS, Committed, add_offer
+from tests.builders.people import BORN, add_mother_and_son, add_person
 
 HOUR = timedelta(hours=1)
 
@@ -48,11 +49,11 @@ async def committed(database):
 
 
 async def test_code_is_previewed_and_accepted(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
-    seen = await preview_offer(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
+    seen = await preview_offer(session, load_keyring(), people.helper, offered.code, BORN, at=NOON)
     assert (seen.id, seen.state) == (offered.machtiging_id, MachtigingState.OFFERED)
-    taken = await accept_offer(session, a_keyring(), people.helper, offered.code.lower(), BORN, at=NOON + HOUR)
+    taken = await accept_offer(session, load_keyring(), people.helper, offered.code.lower(), BORN, at=NOON + HOUR)
     assert (taken.gemachtigde_id, taken.accepted_at) == (people.son, NOON + HOUR)
     assert taken.accepted_assurance is Assurance.SUBSTANTIAL
     assert effective_state(taken, NOON + HOUR) is EffectiveState.IN_FORCE
@@ -61,9 +62,9 @@ async def test_code_is_previewed_and_accepted(session):
 
 
 async def test_acceptance_notifies_both_and_is_journalled(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
-    await accept_offer(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
+    await accept_offer(session, load_keyring(), people.helper, offered.code, BORN, at=NOON)
     assert {
         (people.mother, "machtiging_aangenomen"),
         (people.son, "machtiging_aangenomen_door_u"),
@@ -73,9 +74,9 @@ async def test_acceptance_notifies_both_and_is_journalled(session):
 
 
 async def test_refused_code_is_used_up(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
-    refused = await refuse_offer(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
+    refused = await refuse_offer(session, load_keyring(), people.helper, offered.code, BORN, at=NOON)
     assert (refused.state, refused.end_reason, refused.gemachtigde_id) == (
         MachtigingState.ENDED,
         EndReason.REFUSED,
@@ -85,9 +86,9 @@ async def test_refused_code_is_used_up(session):
         (people.mother, "machtiging_geweigerd"),
         (people.son, "machtiging_geweigerd_door_u"),
     } < await notification_kinds(session)
-    other = CodeHolder(await a_person(session, Bsn("999990044")), Assurance.HIGH)
+    other = CodeHolder(await add_person(session, Bsn("999990044")), Assurance.HIGH)
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
-        await accept_offer(session, a_keyring(), other, offered.code, BORN, at=NOON)
+        await accept_offer(session, load_keyring(), other, offered.code, BORN, at=NOON)
 
 
 async def the_code_of(session, offered):
@@ -97,15 +98,17 @@ async def the_code_of(session, offered):
 async def make_it_fail(session, people, how):
     """Make an offer, and return the code, birth date and time that fail in this way."""
     period = Period(NOON, NOON + timedelta(hours=2))
-    offered = await an_offer(session, people, **({"period": period} if how == "code_verlopen" else {}))
+    offered = await add_offer(session, people, **({"period": period} if how == "code_verlopen" else {}))
     code, born, at = offered.code, BORN, NOON
     if how == "code_onbekend":
         code = format_code(generate_code())
     if how == "code_gebruikt":
-        other = CodeHolder(await a_person(session, Bsn("999990044")), Assurance.HIGH)
-        await accept_offer(session, a_keyring(), other, code, BORN, at=NOON)
+        other = CodeHolder(await add_person(session, Bsn("999990044")), Assurance.HIGH)
+        await accept_offer(session, load_keyring(), other, code, BORN, at=NOON)
     if how == "code_vervangen":
-        await renew_code(session, a_keyring(), LIMITS, people.giver, await the_code_of(session, offered), at=NOON)
+        await renew_code(
+            session, load_keyring(), MACHTIGING_LIMITS, people.giver, await the_code_of(session, offered), at=NOON
+        )
     if how == "code_verlopen":
         at = NOON + timedelta(hours=2)
     if how == "code_op":
@@ -140,7 +143,7 @@ async def failing(session, people, how, act=accept_offer):
     event.listen(engine, "before_cursor_execute", note)
     try:
         with pytest.raises(Refusal) as refusal:
-            await act(session, a_keyring(), people.helper, code, born, at=at)
+            await act(session, load_keyring(), people.helper, code, born, at=at)
     finally:
         event.remove(engine, "before_cursor_execute", note)
     return (type(refusal.value), refusal.value.code, refusal.value.public, refusal.value.fields), statements
@@ -148,7 +151,7 @@ async def failing(session, people, how, act=accept_offer):
 
 @pytest.mark.parametrize("how", HOWS)
 async def test_code_failure_reason_is_journalled_and_not_shown(session, how):
-    people = await mother_and_son(session)
+    people = await add_mother_and_son(session)
     for act in (accept_offer, preview_offer, refuse_offer):
         seen, _ = await failing(session, people, how, act)
         assert seen[:2] == (InvalidInput, "code_klopt_niet")
@@ -174,17 +177,17 @@ class WatchedRing:
 
     def __init__(self):
         self.opened = 0
-        self.blind_index = a_keyring().blind_index
+        self.blind_index = load_keyring().blind_index
 
     def unwrap_data_key(self, *sealed):
         self.opened += 1
-        return a_keyring().unwrap_data_key(*sealed)
+        return load_keyring().unwrap_data_key(*sealed)
 
 
 @pytest.mark.parametrize("how", ["code_onbekend", "code_gebruikt", "geboortedatum_klopt_niet"])
 async def test_code_enumeration_timing_is_equal_by_one_profile_decryption(session, how):
     """Otherwise the decryption time would reveal whether a code exists (timing oracle)."""
-    people = await mother_and_son(session)
+    people = await add_mother_and_son(session)
     code, born, at = await make_it_fail(session, people, how)
     ring = WatchedRing()
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
@@ -196,16 +199,16 @@ async def test_concurrent_tries_of_one_code_are_serialised(committed, database):
     """Otherwise concurrent guesses could pass the limit of tries."""
     offered = await committed.offer()
     async with unit_of_work(committed.sessions) as session:
-        other = CodeHolder(await a_person(session, Bsn("999990044")), Assurance.HIGH)
+        other = CodeHolder(await add_person(session, Bsn("999990044")), Assurance.HIGH)
         await session.execute(text("UPDATE machtigingscode SET tries_left = 1"))
 
     async def look():
         async with unit_of_work(committed.sessions) as session:
-            return await preview_offer(session, a_keyring(), other, offered.code, BORN, at=NOON)
+            return await preview_offer(session, load_keyring(), other, offered.code, BORN, at=NOON)
 
     async with database.sessions() as first:
         with pytest.raises(InvalidInput):
-            await accept_offer(first, a_keyring(), committed.people.helper, offered.code, date(1951, 4, 8), at=NOON)
+            await accept_offer(first, load_keyring(), committed.people.helper, offered.code, date(1951, 4, 8), at=NOON)
         second = asyncio.create_task(look())
         await wait_until_blocked(database.sessions, second)
         await first.commit()
@@ -214,24 +217,24 @@ async def test_concurrent_tries_of_one_code_are_serialised(committed, database):
 
 
 async def test_own_offer_cannot_be_accepted_or_refused(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     herself = CodeHolder(people.mother, Assurance.HIGH)
     for act in (preview_offer, accept_offer, refuse_offer):
         with pytest.raises(NotAllowed, match="eigen_machtiging"):
-            await act(session, a_keyring(), herself, offered.code, BORN, at=NOON)
+            await act(session, load_keyring(), herself, offered.code, BORN, at=NOON)
     kept = await load_machtiging(session, offered.machtiging_id)
     assert kept is not None
     assert kept.state is MachtigingState.OFFERED
 
 
 async def test_acceptance_with_low_assurance_is_rejected_without_code_check(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     light = CodeHolder(people.son, Assurance.LOW)
     for code in (offered.code, format_code(generate_code())):
         with pytest.raises(NotAllowed, match="niveau_te_laag"):
-            await accept_offer(session, a_keyring(), light, code, BORN, at=NOON)
+            await accept_offer(session, load_keyring(), light, code, BORN, at=NOON)
     assert await reasons(session) == ["niveau_te_laag"] * 2
 
 
@@ -242,7 +245,7 @@ async def test_five_wrong_birth_dates_block_the_code(committed):
             await committed.accept(offered.code, date(1951, 4, 8))
     async with unit_of_work(committed.sessions) as session:
         assert await rows(session, "SELECT tries_left FROM machtigingscode") == [(0,)]
-        other = CodeHolder(await a_person(session, Bsn("999990044")), Assurance.HIGH)
+        other = CodeHolder(await add_person(session, Bsn("999990044")), Assurance.HIGH)
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
         await committed.accept(offered.code, BORN, other)
 
@@ -295,7 +298,7 @@ async def test_concurrent_guesses_are_counted(committed):
 
 async def test_concurrent_acceptance_by_two_persons_succeeds_once(committed):
     async with unit_of_work(committed.sessions) as session:
-        rival = CodeHolder(await a_person(session, Bsn("999990044")), Assurance.SUBSTANTIAL)
+        rival = CodeHolder(await add_person(session, Bsn("999990044")), Assurance.SUBSTANTIAL)
     for _ in range(5):
         offered = await committed.offer()
         answers = await asyncio.gather(
@@ -345,7 +348,7 @@ async def test_used_code_is_rejected_for_another_person(committed):
     offered = await committed.offer()
     await committed.accept(offered.code)
     async with unit_of_work(committed.sessions) as session:
-        stranger = await a_person(session, Bsn("999990044"))
+        stranger = await add_person(session, Bsn("999990044"))
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
         await committed.accept(offered.code, helper=CodeHolder(stranger, Assurance.HIGH))
     with pytest.raises(NotFound, match="machtiging_onbekend"):
@@ -354,8 +357,8 @@ async def test_used_code_is_rejected_for_another_person(committed):
 
 
 async def test_malformed_code_is_rejected(session):
-    people = await mother_and_son(session)
+    people = await add_mother_and_son(session)
     for code in ("", "\x00", "é" * 50 + "X" * 100_000, "'; DROP TABLE machtiging; --", "\ud800"):
         with pytest.raises(InvalidInput, match="code_verschreven"):
-            await accept_offer(session, a_keyring(), people.helper, code, BORN, at=NOON)
+            await accept_offer(session, load_keyring(), people.helper, code, BORN, at=NOON)
     assert await rows(session, "SELECT 1 FROM code_try") == []

@@ -17,19 +17,20 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.birth_date import PartialDate
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import InvalidInput, NotAllowed
-from tests.builders.crypto import a_keyring
-from tests.builders.delegation import BORN, LIMITS, NOON, a_person, an_offer, mother_and_son, some_terms
+from tests.builders.keys import NOON, load_keyring
+from tests.builders.machtiging import MACHTIGING_LIMITS, add_offer, make_terms
+from tests.builders.people import BORN, add_mother_and_son, add_person
 
-RING = a_keyring()
+RING = load_keyring()
 WHOLE = date(1950, 5, 7)
 YEAR, MONTH_OF_YEAR, BIRTHDAY = PartialDate(1950, None, None), PartialDate(1950, 5, None), PartialDate(None, 5, 7)
 
 
 async def an_offer_of(session, born):
     """An offer by a giver with this birth date: the giver, the gemachtigde and the code."""
-    people = await mother_and_son(session)
-    giver = await a_person(session, Bsn("999990032"), "Nel Voorbeeld", born)
-    made = await offer_machtiging(session, RING, LIMITS, Giver(giver, Assurance.HIGH), some_terms(), at=NOON)
+    people = await add_mother_and_son(session)
+    giver = await add_person(session, Bsn("999990032"), "Nel Voorbeeld", born)
+    made = await offer_machtiging(session, RING, MACHTIGING_LIMITS, Giver(giver, Assurance.HIGH), make_terms(), at=NOON)
     return giver, people.helper, made
 
 
@@ -120,7 +121,9 @@ async def test_check_word_is_stored_as_keyed_hash_and_stays_valid(session):
 
 async def test_check_word_of_another_code_is_rejected(session):
     giver, helper, made = await an_offer_of(session, None)
-    other = await offer_machtiging(session, RING, LIMITS, Giver(giver, Assurance.HIGH), some_terms(), at=NOON)
+    other = await offer_machtiging(
+        session, RING, MACHTIGING_LIMITS, Giver(giver, Assurance.HIGH), make_terms(), at=NOON
+    )
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
         await accept_offer(session, RING, helper, made.code, CheckAnswer(None, other.check_word), at=NOON)
 
@@ -128,7 +131,7 @@ async def test_check_word_of_another_code_is_rejected(session):
 async def test_renewed_code_has_a_new_check_word(session):
     giver, helper, made = await an_offer_of(session, None)
     replaced = CodeToReplace(made.machtiging_id, (await load_open_code(session, made.machtiging_id)).id)
-    renewed = await renew_code(session, RING, LIMITS, Giver(giver, Assurance.HIGH), replaced, at=NOON)
+    renewed = await renew_code(session, RING, MACHTIGING_LIMITS, Giver(giver, Assurance.HIGH), replaced, at=NOON)
     assert renewed.check_word not in (None, made.check_word)
     taken = await accept_offer(session, RING, helper, renewed.code, CheckAnswer(None, renewed.check_word), at=NOON)
     assert taken.state is MachtigingState.ACTIVE
@@ -136,8 +139,8 @@ async def test_renewed_code_has_a_new_check_word(session):
 
 @pytest.mark.parametrize("again", [preview_offer, accept_offer, refuse_offer])
 async def test_code_reused_by_its_gemachtigde_returns_the_accepted_machtiging(session, again):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     taken = await accept_offer(session, RING, people.helper, offered.code, BORN, at=NOON)
     for told in (BORN, date(1951, 4, 8), CheckAnswer(None)):
         assert await again(session, RING, people.helper, offered.code, told, at=NOON) == taken
@@ -146,8 +149,8 @@ async def test_code_reused_by_its_gemachtigde_returns_the_accepted_machtiging(se
 
 @pytest.mark.parametrize("again", [preview_offer, accept_offer, refuse_offer])
 async def test_code_reused_after_refusal_returns_the_refused_machtiging(session, again):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     await refuse_offer(session, RING, people.helper, offered.code, BORN, at=NOON)
     found = await again(session, RING, people.helper, offered.code, BORN, at=NOON)
     assert (found.state, found.end_reason) == (MachtigingState.ENDED, EndReason.REFUSED)
@@ -157,8 +160,8 @@ async def test_code_reused_after_refusal_returns_the_refused_machtiging(session,
 
 
 async def test_code_reused_for_another_organisation_is_rejected_without_a_try(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people, capacity=Capacity.PROFESSIONAL)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people, capacity=Capacity.PROFESSIONAL)
     employee = CodeHolder(people.son, Assurance.HIGH, "90000001")
     await accept_offer(session, RING, employee, offered.code, BORN, at=NOON)
     for kvk in (None, "90000002"):
@@ -168,17 +171,17 @@ async def test_code_reused_for_another_organisation_is_rejected_without_a_try(se
 
 
 async def test_replaced_code_is_rejected(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     replaced = CodeToReplace(offered.machtiging_id, (await load_open_code(session, offered.machtiging_id)).id)
-    await renew_code(session, RING, LIMITS, people.giver, replaced, at=NOON)
+    await renew_code(session, RING, MACHTIGING_LIMITS, people.giver, replaced, at=NOON)
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
         await accept_offer(session, RING, people.helper, offered.code, BORN, at=NOON)
 
 
 async def test_wrong_code_refusal_shows_the_tries_left(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     told = []
     for _ in range(5):
         with pytest.raises(InvalidInput) as refusal:

@@ -13,20 +13,23 @@ from machtiging.identity.people import find_or_create_by_broker
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import InvalidInput, TooMany
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.crypto import a_keyring
-from tests.builders.delegation import BORN, NOON, Committed
+from tests.builders.keys import NOON, load_keyring
+from tests.builders.machtiging import Committed
+from tests.builders.people import BORN
 
 
 async def a_crowd(committed, count):
     async with unit_of_work(committed.sessions) as session:
         names = [f"gokker-{number}" for number in range(count)]
-        found = [await find_or_create_by_broker(session, a_keyring(), "https://b.example", n, at=NOON) for n in names]
+        found = [
+            await find_or_create_by_broker(session, load_keyring(), "https://b.example", n, at=NOON) for n in names
+        ]
     return [CodeHolder(person, Assurance.SUBSTANTIAL) for person in found]
 
 
 async def tries(committed, helper, code, born):
     async with unit_of_work(committed.sessions) as session:
-        return await accept_offer(session, a_keyring(), helper, code, born, at=NOON)
+        return await accept_offer(session, load_keyring(), helper, code, born, at=NOON)
 
 
 async def test_row_53_brute_force_of_birth_date_blocks_the_code_after_five_tries(database):

@@ -17,9 +17,10 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed, NotFound, Refusal
 from machtiging.kernel.period import Period
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.audit import AS_WRITTEN
-from tests.builders.crypto import a_keyring
-from tests.builders.delegation import BORN, LIMITS, NOON, Committed, an_offer, mother_and_son
+from tests.builders.keys import NOON, load_keyring
+from tests.builders.machtiging import MACHTIGING_LIMITS, Committed, add_offer
+from tests.builders.people import BORN, add_mother_and_son
+from tests.builders.rows import AS_WRITTEN
 
 LATER = NOON + timedelta(hours=1)
 
@@ -31,7 +32,7 @@ async def named(session, offered):
 
 async def renew(session, people, replaced, at=LATER, **changes):
     giver = replace(people.giver, **changes)
-    return await renew_code(session, a_keyring(), LIMITS, giver, replaced, at=at)
+    return await renew_code(session, load_keyring(), MACHTIGING_LIMITS, giver, replaced, at=at)
 
 
 async def last_line(session):
@@ -44,29 +45,29 @@ async def codes(session):
 
 
 async def test_renewed_code_is_accepted_and_old_code_rejected(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     renewed = await renew(session, people, await named(session, offered))
     assert renewed.machtiging_id == offered.machtiging_id
     assert renewed.code != offered.code
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
-        await accept_offer(session, a_keyring(), people.helper, offered.code, BORN, at=LATER)
+        await accept_offer(session, load_keyring(), people.helper, offered.code, BORN, at=LATER)
     assert (await last_line(session))[:3] == ("code:geprobeerd", "refused", "code_vervangen")
-    taken = await accept_offer(session, a_keyring(), people.helper, renewed.code, BORN, at=LATER)
+    taken = await accept_offer(session, load_keyring(), people.helper, renewed.code, BORN, at=LATER)
     assert (taken.id, taken.state) == (offered.machtiging_id, MachtigingState.ACTIVE)
 
 
 async def test_code_renewal_keeps_the_offer(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     before = await load_machtiging(session, offered.machtiging_id)
     await renew(session, people, await named(session, offered))
     assert await load_machtiging(session, offered.machtiging_id) == before
 
 
 async def test_code_renewal_is_journalled_and_notified(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     await renew(session, people, await named(session, offered))
     expected = ("code:vernieuwd", "done", "vernieuwd", people.mother, people.mother, offered.machtiging_id)
     assert await last_line(session) == expected
@@ -75,21 +76,21 @@ async def test_code_renewal_is_journalled_and_notified(session):
 
 
 async def test_renewed_code_expiry_is_bounded_by_the_machtiging(session):
-    people = await mother_and_son(session)
-    long, short = [await an_offer(session, people, period=Period(NOON, NOON + timedelta(days=d))) for d in (90, 2)]
-    for offered, until in ((long, LATER + LIMITS.code_lifetime), (short, NOON + timedelta(days=2))):
+    people = await add_mother_and_son(session)
+    long, short = [await add_offer(session, people, period=Period(NOON, NOON + timedelta(days=d))) for d in (90, 2)]
+    for offered, until in ((long, LATER + MACHTIGING_LIMITS.code_lifetime), (short, NOON + timedelta(days=2))):
         await renew(session, people, await named(session, offered))
         assert (await load_open_code(session, offered.machtiging_id)).works_until == until
 
 
 async def test_blocked_or_expired_code_can_be_renewed(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     await session.execute(text("UPDATE machtigingscode SET tries_left = 0"))
-    late = NOON + LIMITS.code_lifetime + timedelta(days=1)
+    late = NOON + MACHTIGING_LIMITS.code_lifetime + timedelta(days=1)
     renewed = await renew(session, people, await named(session, offered), at=late)
     assert (
-        await preview_offer(session, a_keyring(), people.helper, renewed.code, BORN, at=late)
+        await preview_offer(session, load_keyring(), people.helper, renewed.code, BORN, at=late)
     ).id == offered.machtiging_id
 
 
@@ -104,8 +105,8 @@ async def refused(session, people, replaced, code, kind=Conflict, at=LATER, **ch
 
 
 async def test_idor_on_code_renewal_is_reported_as_not_found(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     hers = await named(session, offered)
     theirs, line = await refused(session, people, hers, "machtiging_onbekend", NotFound, person_id=people.son)
     assert line[2:5] == ("niet_van_u", people.son, people.mother)
@@ -114,14 +115,14 @@ async def test_idor_on_code_renewal_is_reported_as_not_found(session):
     )
     assert line[2:] == ("bestaat_niet", people.mother, None, None)
     assert (theirs.code, theirs.public) == (nothing.code, nothing.public)
-    assert (await preview_offer(session, a_keyring(), people.helper, offered.code, BORN, at=LATER)).id
+    assert (await preview_offer(session, load_keyring(), people.helper, offered.code, BORN, at=LATER)).id
 
 
 async def test_code_renewal_by_gemachtigde_is_reported_as_not_found(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     hers = await named(session, offered)
-    await accept_offer(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+    await accept_offer(session, load_keyring(), people.helper, offered.code, BORN, at=NOON)
     await refused(session, people, hers, "machtiging_onbekend", NotFound, person_id=people.son)
 
 
@@ -135,15 +136,15 @@ async def test_code_renewal_by_gemachtigde_is_reported_as_not_found(session):
     ],
 )
 async def test_code_renewal_without_open_offer_is_rejected(session, end, code):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     hers, at = await named(session, offered), LATER
     if end == "accepted":
-        await accept_offer(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+        await accept_offer(session, load_keyring(), people.helper, offered.code, BORN, at=NOON)
     if end == "withdrawn":
         await revoke_machtiging(session, offered.machtiging_id, people.mother, at=NOON)
     if end == "refused":
-        await refuse_offer(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+        await refuse_offer(session, load_keyring(), people.helper, offered.code, BORN, at=NOON)
     if end == "over":
         at = NOON + timedelta(days=90)
     _, line = await refused(session, people, hers, code, at=at)
@@ -151,23 +152,23 @@ async def test_code_renewal_without_open_offer_is_rejected(session, end, code):
 
 
 async def test_code_renewal_with_low_assurance_is_rejected(session):
-    people = await mother_and_son(session)
-    hers = await named(session, await an_offer(session, people))
+    people = await add_mother_and_son(session)
+    hers = await named(session, await add_offer(session, people))
     await refused(session, people, hers, "niveau_te_laag", NotAllowed, assurance=Assurance.LOW)
 
 
 async def test_code_renewal_of_replaced_code_is_rejected(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     hers = await named(session, offered)
     renewed = await renew(session, people, hers)
     await refused(session, people, hers, "code_al_vernieuwd")
-    assert (await preview_offer(session, a_keyring(), people.helper, renewed.code, BORN, at=LATER)).id
+    assert (await preview_offer(session, load_keyring(), people.helper, renewed.code, BORN, at=LATER)).id
 
 
 async def test_code_renewal_with_code_of_another_offer_is_rejected(session):
-    people = await mother_and_son(session)
-    first, second = await an_offer(session, people), await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    first, second = await add_offer(session, people), await add_offer(session, people)
     other = (await named(session, second)).code_id
     await refused(session, people, CodeToReplace(first.machtiging_id, other), "code_al_vernieuwd")
 
@@ -198,7 +199,7 @@ async def test_concurrent_code_renewal_and_acceptance_do_not_deadlock(database, 
     offered = await world.offer()
     async with unit_of_work(world.sessions) as session:
         hers = await named(session, offered)
-    ring, helper = a_keyring(), world.people.helper
+    ring, helper = load_keyring(), world.people.helper
     works = [
         attempt(world, lambda s: accept_offer(s, ring, helper, offered.code, BORN, at=LATER)),
         attempt(world, lambda s: renew(s, world.people, hers)),
@@ -209,9 +210,9 @@ async def test_concurrent_code_renewal_and_acceptance_do_not_deadlock(database, 
 
 
 async def test_wrong_birth_date_on_replaced_code_costs_no_try_of_the_new_code(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     await renew(session, people, await named(session, offered))
     with pytest.raises(InvalidInput):
-        await accept_offer(session, a_keyring(), people.helper, offered.code, date(1951, 4, 8), at=LATER)
+        await accept_offer(session, load_keyring(), people.helper, offered.code, date(1951, 4, 8), at=LATER)
     assert (await load_open_code(session, offered.machtiging_id)).tries_left == 5

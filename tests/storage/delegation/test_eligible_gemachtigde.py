@@ -15,8 +15,9 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.birth_date import PartialDate
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import InvalidInput, NotAllowed
-from tests.builders.crypto import a_keyring
-from tests.builders.delegation import BORN, NOON, a_person, a_person_without_bsn, an_offer, mother_and_son
+from tests.builders.keys import NOON, load_keyring
+from tests.builders.machtiging import add_offer
+from tests.builders.people import BORN, add_mother_and_son, add_person, add_person_without_bsn
 
 KVK = "90000001"
 
@@ -30,7 +31,7 @@ async def refused(session, helper, offered, code):
     """Assert that preview, accept and refuse get this code and the offer stays open."""
     for act in (preview_offer, accept_offer, refuse_offer):
         with pytest.raises(NotAllowed, match=code) as refusal:
-            await act(session, a_keyring(), helper, offered.code, BORN, at=NOON)
+            await act(session, load_keyring(), helper, offered.code, BORN, at=NOON)
         assert refusal.value.public.endswith(".")
     kept = await load_machtiging(session, offered.machtiging_id)
     assert kept is not None
@@ -38,32 +39,32 @@ async def refused(session, helper, offered, code):
 
 
 async def test_professional_offer_to_private_person_is_rejected(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people, capacity=Capacity.PROFESSIONAL)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people, capacity=Capacity.PROFESSIONAL)
     await refused(session, people.helper, offered, "alleen_voor_organisatie")
     query = "SELECT reason FROM journal_intake WHERE act = 'code:geprobeerd' AND outcome = 'refused'"
     assert {reason for (reason,) in await session.execute(text(query))} == {"alleen_voor_organisatie"}
 
 
 async def test_relative_offer_to_employee_is_rejected(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     await refused(session, replace(people.helper, kvk=KVK), offered, "alleen_voor_naaste")
 
 
 async def test_capacity_of_offer_is_hidden_without_birth_date(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people, capacity=Capacity.PROFESSIONAL)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people, capacity=Capacity.PROFESSIONAL)
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
-        await preview_offer(session, a_keyring(), people.helper, offered.code, date(1951, 4, 8), at=NOON)
+        await preview_offer(session, load_keyring(), people.helper, offered.code, date(1951, 4, 8), at=NOON)
 
 
 async def test_accepted_professional_offer_stores_person_and_kvk(session):
-    people = await mother_and_son(session)
-    employee = await a_person_without_bsn(session, "Fatima Voorbeeld", None)
-    offered = await an_offer(session, people, capacity=Capacity.PROFESSIONAL)
+    people = await add_mother_and_son(session)
+    employee = await add_person_without_bsn(session, "Fatima Voorbeeld", None)
+    offered = await add_offer(session, people, capacity=Capacity.PROFESSIONAL)
     helper = CodeHolder(employee, Assurance.SUBSTANTIAL, KVK)
-    taken = await accept_offer(session, a_keyring(), helper, offered.code, BORN, at=NOON)
+    taken = await accept_offer(session, load_keyring(), helper, offered.code, BORN, at=NOON)
     assert (taken.gemachtigde_id, taken.gemachtigde_kvk) == (employee, KVK)
     assert await load_machtiging(session, taken.id) == taken
     assert await facts_of(session, "machtiging:aangenomen") == [{"kvk": KVK}]
@@ -72,9 +73,9 @@ async def test_accepted_professional_offer_stores_person_and_kvk(session):
 
 
 async def test_accepted_relative_offer_stores_no_kvk(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
-    taken = await accept_offer(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
+    taken = await accept_offer(session, load_keyring(), people.helper, offered.code, BORN, at=NOON)
     assert (taken.gemachtigde_id, taken.gemachtigde_kvk) == (people.son, None)
     await revoke_machtiging(session, taken.id, people.mother, at=NOON)
     assert await facts_of(session, "machtiging:ingetrokken") == [{}]
@@ -85,9 +86,9 @@ async def test_accepted_relative_offer_stores_no_kvk(session):
 )
 @pytest.mark.parametrize(("capacity", "kvk"), [(Capacity.RELATIVE, None), (Capacity.PROFESSIONAL, KVK)])
 async def test_offer_to_another_account_of_the_giver_is_rejected(session, name, capacity, kvk):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people, capacity=capacity)
-    herself = await a_person_without_bsn(session, name, BORN)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people, capacity=capacity)
+    herself = await add_person_without_bsn(session, name, BORN)
     await refused(session, CodeHolder(herself, Assurance.HIGH, kvk), offered, "eigen_machtiging")
 
 
@@ -97,11 +98,11 @@ async def test_offer_to_another_account_of_the_giver_is_rejected(session, name, 
     ids=["same name", "same birth date", "another name and birth date"],
 )
 async def test_relative_without_bsn_is_accepted(session, name, born):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
-    other = await a_person_without_bsn(session, name, born)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
+    other = await add_person_without_bsn(session, name, born)
     taken = await accept_offer(
-        session, a_keyring(), CodeHolder(other, Assurance.SUBSTANTIAL), offered.code, BORN, at=NOON
+        session, load_keyring(), CodeHolder(other, Assurance.SUBSTANTIAL), offered.code, BORN, at=NOON
     )
     assert taken.gemachtigde_id == other
 
@@ -112,14 +113,14 @@ async def test_relative_without_bsn_is_accepted(session, name, born):
     ids=["same name and birth date", "empty profile", "no name", "no birth date"],
 )
 async def test_namesake_with_another_bsn_is_accepted(session, name, born):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     if not name:
         await session.execute(text("UPDATE person SET profile_sealed = NULL WHERE id = :id"), {"id": people.mother})
-        await save_profile(session, a_keyring(), people.mother, Profile("", BORN, None))
-    namesake = await a_person(session, Bsn("999990044"), name, born)
+        await save_profile(session, load_keyring(), people.mother, Profile("", BORN, None))
+    namesake = await add_person(session, Bsn("999990044"), name, born)
     taken = await accept_offer(
-        session, a_keyring(), CodeHolder(namesake, Assurance.SUBSTANTIAL), offered.code, BORN, at=NOON
+        session, load_keyring(), CodeHolder(namesake, Assurance.SUBSTANTIAL), offered.code, BORN, at=NOON
     )
     assert taken.gemachtigde_id == namesake
 
@@ -135,13 +136,13 @@ async def test_namesake_with_another_bsn_is_accepted(session, name, born):
     ],
 )
 async def test_person_without_bsn_and_profile_is_accepted(session, giver, helper):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     await session.execute(text("UPDATE person SET profile_sealed = NULL WHERE id = :id"), {"id": people.mother})
-    await save_profile(session, a_keyring(), people.mother, giver)
-    other = await find_or_create_by_broker(session, a_keyring(), "https://b.example", "x", at=NOON)
-    await save_profile(session, a_keyring(), other, helper)
+    await save_profile(session, load_keyring(), people.mother, giver)
+    other = await find_or_create_by_broker(session, load_keyring(), "https://b.example", "x", at=NOON)
+    await save_profile(session, load_keyring(), other, helper)
     taken = await accept_offer(
-        session, a_keyring(), CodeHolder(other, Assurance.SUBSTANTIAL), offered.code, BORN, at=NOON
+        session, load_keyring(), CodeHolder(other, Assurance.SUBSTANTIAL), offered.code, BORN, at=NOON
     )
     assert taken.gemachtigde_id == other

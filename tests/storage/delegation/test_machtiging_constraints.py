@@ -11,7 +11,9 @@ from machtiging.delegation.pause import pause_machtiging
 from machtiging.delegation.queries import load_machtiging, machtiging_table
 from machtiging.delegation.termination import revoke_machtiging
 from machtiging.kernel.bsn import Bsn
-from tests.builders.delegation import NOON, a_person, an_accepted_machtiging, an_offer, mother_and_son
+from tests.builders.keys import NOON
+from tests.builders.machtiging import add_offer, grant_machtiging
+from tests.builders.people import add_mother_and_son, add_person
 
 TABLE = machtiging_table()
 
@@ -46,23 +48,23 @@ WIDER = [
 ]
 
 
-@pytest.mark.parametrize("begin", [an_offer, an_accepted_machtiging])
+@pytest.mark.parametrize("begin", [add_offer, grant_machtiging])
 async def test_changing_agreed_terms_is_rejected(session, begin):
-    await begin(session, await mother_and_son(session))
+    await begin(session, await add_mother_and_son(session))
     for change in WIDER:
         await refused(session, change, "what is agreed")
 
 
 async def test_changing_vertegenwoordigde_is_rejected(session):
-    people = await mother_and_son(session)
-    await an_accepted_machtiging(session, people)
-    other = await a_person(session, Bsn("999990044"))
+    people = await add_mother_and_son(session)
+    await grant_machtiging(session, people)
+    other = await add_person(session, Bsn("999990044"))
     await refused(session, f"vertegenwoordigde_id = '{other}'", "what is agreed")
 
 
 async def test_machtiging_period_can_be_shortened(session):
-    people = await mother_and_son(session)
-    held = await an_accepted_machtiging(session, people)
+    people = await add_mother_and_son(session)
+    held = await grant_machtiging(session, people)
     await session.execute(text("UPDATE machtiging SET ends_at = ends_at - interval '1 day'"))
     shortened = await load_machtiging(session, held.id)
     assert shortened.period == replace(held.period, ends_at=held.period.ends_at - timedelta(days=1))
@@ -79,17 +81,17 @@ REVIVALS = [
 
 
 async def test_changing_ended_machtiging_is_rejected(session):
-    people = await mother_and_son(session)
-    taken = await an_accepted_machtiging(session, people)
+    people = await add_mother_and_son(session)
+    taken = await grant_machtiging(session, people)
     await revoke_machtiging(session, taken.id, people.mother, at=NOON)
     for change in REVIVALS:
         await refused(session, change, "an ended machtiging does not change")
 
 
 async def test_changing_gemachtigde_is_rejected(session):
-    people = await mother_and_son(session)
-    await an_accepted_machtiging(session, people)
-    other = await a_person(session, Bsn("999990044"))
+    people = await add_mother_and_son(session)
+    await grant_machtiging(session, people)
+    other = await add_person(session, Bsn("999990044"))
     await refused(session, f"gemachtigde_id = '{other}'", "does not change hands")
     await refused(session, "gemachtigde_id = NULL, gemachtigde_kvk = '90000001'", "does not change hands")
     await refused(session, "gemachtigde_kvk = '90000001'", "does not change hands")
@@ -116,8 +118,8 @@ STEPS = {
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("change", ACCEPTANCE)
 async def test_changing_acceptance_is_rejected(session, change, step, paused):
-    people = await mother_and_son(session)
-    taken = await an_accepted_machtiging(session, people)
+    people = await add_mother_and_son(session)
+    taken = await grant_machtiging(session, people)
     if paused:
         await pause_machtiging(session, taken.id, people.mother, at=NOON)
     beside = STEPS[step] if not (paused and step == "paused") else "state = 'active', paused_at = NULL"
@@ -129,25 +131,25 @@ async def test_changing_acceptance_is_rejected(session, change, step, paused):
 )
 @pytest.mark.parametrize("step", ["", "ended"])
 async def test_acceptance_without_activation_is_rejected(session, change, step):
-    await an_offer(session, await mother_and_son(session))
+    await add_offer(session, await add_mother_and_son(session))
     await refused(session, ", ".join(filter(None, [change, STEPS[step]])), "does not change hands")
 
 
 async def test_gemachtigde_equal_to_vertegenwoordigde_is_rejected(session):
-    people = await mother_and_son(session)
-    await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    await add_offer(session, people)
     accepting = "state = 'active', accepted_at = now(), accepted_assurance = 'hoog'"
     await refused(session, f"{accepting}, gemachtigde_id = '{people.mother}'", "nobody_is_his_own_gemachtigde")
 
 
 @pytest.mark.parametrize("state", ["offered", "paused"])
 async def test_transition_to_offered_or_from_offered_to_paused_is_rejected(session, state):
-    people = await mother_and_son(session)
+    people = await add_mother_and_son(session)
     if state == "offered":
-        await an_accepted_machtiging(session, people)
+        await grant_machtiging(session, people)
         await refused(session, "state = 'offered'", "does not go from active to offered")
     else:
-        await an_offer(session, people)
+        await add_offer(session, people)
         await refused(session, "state = 'paused', paused_at = now()", "does not go from offered to paused")
 
 
@@ -162,23 +164,23 @@ HALF_STATES = [
 
 
 async def test_state_without_its_time_and_reason_is_rejected(session):
-    people = await mother_and_son(session)
-    await an_accepted_machtiging(session, people)
+    people = await add_mother_and_son(session)
+    await grant_machtiging(session, people)
     for change, constraint in HALF_STATES:
         await refused(session, change, constraint)
 
 
 async def test_active_state_without_acceptance_is_rejected(session):
-    people = await mother_and_son(session)
-    await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    await add_offer(session, people)
     await refused(session, "state = 'active'", "active_means_accepted")
     accepted = "state = 'active', accepted_at = now(), accepted_assurance = 'hoog'"
     await refused(session, accepted, "active_means_accepted")
 
 
 async def test_resuming_with_paused_at_is_rejected(session):
-    people = await mother_and_son(session)
-    taken = await an_accepted_machtiging(session, people)
+    people = await add_mother_and_son(session)
+    taken = await grant_machtiging(session, people)
     await pause_machtiging(session, taken.id, people.mother, at=NOON)
     await refused(session, "state = 'active'", "paused_says_since_when")
 
@@ -203,8 +205,8 @@ NEVER_WRITTEN = [
 
 
 async def test_invalid_machtiging_row_is_rejected(session):
-    people = await mother_and_son(session)
-    await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    await add_offer(session, people)
     [row] = (await session.execute(TABLE.select())).mappings()
     for values, why in NEVER_WRITTEN:
         with pytest.raises(DBAPIError, match=why):
@@ -219,8 +221,8 @@ async def test_deleting_machtiging_or_code_as_service_role_is_rejected(session, 
 
 
 async def test_second_open_code_is_rejected(session):
-    people = await mother_and_son(session)
-    await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    await add_offer(session, people)
     again = (
         "INSERT INTO machtigingscode SELECT gen_random_uuid(), machtiging_id, decode(repeat('00', 32), 'hex'), "
         "tries_left, created_at, expires_at, NULL FROM machtigingscode"
@@ -230,15 +232,15 @@ async def test_second_open_code_is_rejected(session):
 
 
 async def test_negative_tries_left_are_rejected(session):
-    people = await mother_and_son(session)
-    await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    await add_offer(session, people)
     with pytest.raises(DBAPIError, match="tries_left"):
         await session.execute(text("UPDATE machtigingscode SET tries_left = -1"))
 
 
 async def test_update_of_all_rows_revives_no_ended_machtiging(session):
-    people = await mother_and_son(session)
-    taken = await an_accepted_machtiging(session, people)
+    people = await add_mother_and_son(session)
+    taken = await grant_machtiging(session, people)
     await revoke_machtiging(session, taken.id, people.mother, at=NOON)
     with pytest.raises(DBAPIError, match="an ended machtiging does not change"):
         await session.execute(update(TABLE).values(state="active", ended_at=None, end_reason=None))

@@ -19,9 +19,10 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed
 from machtiging.kernel.ids import uuid7
 from machtiging.kernel.period import Period
-from tests.builders.audit import AS_WRITTEN
-from tests.builders.crypto import a_keyring
-from tests.builders.delegation import LIMITS, NOON, SVB, UWV, an_offer, mother_and_son, some_terms
+from tests.builders.keys import NOON, load_keyring
+from tests.builders.machtiging import MACHTIGING_LIMITS, SVB, UWV, add_offer, make_terms
+from tests.builders.people import add_mother_and_son
+from tests.builders.rows import AS_WRITTEN
 
 
 async def rows(session, query, **values):
@@ -29,9 +30,9 @@ async def rows(session, query, **values):
 
 
 async def test_offer_is_stored_and_not_in_force(session):
-    people = await mother_and_son(session)
-    terms = some_terms(purpose="  post bijhouden ")
-    offered = await offer_machtiging(session, a_keyring(), LIMITS, people.giver, terms, at=NOON)
+    people = await add_mother_and_son(session)
+    terms = make_terms(purpose="  post bijhouden ")
+    offered = await offer_machtiging(session, load_keyring(), MACHTIGING_LIMITS, people.giver, terms, at=NOON)
     kept = await load_machtiging(session, offered.machtiging_id)
     assert kept is not None
     assert (kept.state, effective_state(kept, NOON)) == (MachtigingState.OFFERED, EffectiveState.NOT_ACCEPTED)
@@ -43,22 +44,22 @@ async def test_offer_is_stored_and_not_in_force(session):
 
 
 async def test_code_is_stored_as_blind_index_only(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     [(kept, tries, expires)] = await rows(session, "SELECT code_hash, tries_left, expires_at FROM machtigingscode")
-    assert kept == a_keyring().blind_index(CODE_INDEX_PURPOSE, normalise_code(offered.code))
+    assert kept == load_keyring().blind_index(CODE_INDEX_PURPOSE, normalise_code(offered.code))
     assert (tries, expires) == (5, NOON + timedelta(days=30))
 
 
 async def test_code_expires_with_the_offer(session):
-    people = await mother_and_son(session)
-    await an_offer(session, people, period=Period(NOON, NOON + timedelta(days=3)))
+    people = await add_mother_and_son(session)
+    await add_offer(session, people, period=Period(NOON, NOON + timedelta(days=3)))
     assert await rows(session, "SELECT expires_at FROM machtigingscode") == [(NOON + timedelta(days=3),)]
 
 
 async def test_offer_is_journalled_and_notified_without_the_code(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     [line] = await rows(
         session, "SELECT act, outcome, reason, actor_id, for_person_id, machtiging_id FROM journal_intake"
     )
@@ -78,11 +79,13 @@ async def test_offer_is_journalled_and_notified_without_the_code(session):
 
 
 async def test_offer_with_same_idempotency_key_is_rejected(session):
-    people = await mother_and_son(session)
+    people = await add_mother_and_son(session)
     giver = replace(people.giver, idempotency_key="k" * 22)
-    first = await offer_machtiging(session, a_keyring(), LIMITS, giver, some_terms(), at=NOON)
+    first = await offer_machtiging(session, load_keyring(), MACHTIGING_LIMITS, giver, make_terms(), at=NOON)
     with pytest.raises(Conflict, match="aanbod_al_gemaakt"):
-        await offer_machtiging(session, a_keyring(), LIMITS, giver, some_terms(purpose="iets anders"), at=NOON)
+        await offer_machtiging(
+            session, load_keyring(), MACHTIGING_LIMITS, giver, make_terms(purpose="iets anders"), at=NOON
+        )
     assert [m.id for m in await list_given_machtigingen(session, people.mother)] == [first.machtiging_id]
     for table in ("machtigingscode", "notification"):
         assert len(await rows(session, f"SELECT 1 FROM {table}")) == 1
@@ -91,16 +94,19 @@ async def test_offer_with_same_idempotency_key_is_rejected(session):
 
 
 async def test_offer_with_another_idempotency_key_or_giver_is_new(session):
-    people = await mother_and_son(session)
+    people = await add_mother_and_son(session)
     givers = [replace(people.giver, idempotency_key=key) for key in ("a" * 22, "b" * 22, None, None)]
     givers.append(Giver(people.son, Assurance.SUBSTANTIAL, idempotency_key="a" * 22))
-    made = [await offer_machtiging(session, a_keyring(), LIMITS, giver, some_terms(), at=NOON) for giver in givers]
+    made = [
+        await offer_machtiging(session, load_keyring(), MACHTIGING_LIMITS, giver, make_terms(), at=NOON)
+        for giver in givers
+    ]
     assert len({each.machtiging_id for each in made}) == 5
 
 
 async def test_offer_is_visible_to_its_giver_only(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     assert [m.id for m in await list_given_machtigingen(session, people.mother)] == [offered.machtiging_id]
     assert await list_received_machtigingen(session, people.son) == []
     assert await load_machtiging_of_person(session, offered.machtiging_id, people.mother) is not None
@@ -109,15 +115,17 @@ async def test_offer_is_visible_to_its_giver_only(session):
 
 
 async def test_given_machtigingen_are_listed_newest_first(session):
-    people = await mother_and_son(session)
-    made = [(await an_offer(session, people, NOON + timedelta(minutes=n))).machtiging_id for n in range(3)]
+    people = await add_mother_and_son(session)
+    made = [(await add_offer(session, people, NOON + timedelta(minutes=n))).machtiging_id for n in range(3)]
     assert [m.id for m in await list_given_machtigingen(session, people.mother)] == made[::-1]
 
 
 async def test_offer_with_low_assurance_is_rejected_and_journalled(session):
-    people = await mother_and_son(session)
+    people = await add_mother_and_son(session)
     with pytest.raises(NotAllowed, match="niveau_te_laag"):
-        await offer_machtiging(session, a_keyring(), LIMITS, Giver(people.mother, Assurance.LOW), some_terms(), at=NOON)
+        await offer_machtiging(
+            session, load_keyring(), MACHTIGING_LIMITS, Giver(people.mother, Assurance.LOW), make_terms(), at=NOON
+        )
     assert await rows(session, "SELECT outcome, reason FROM journal_intake") == [("refused", "niveau_te_laag")]
     assert await rows(session, "SELECT id FROM machtiging") == []
 
@@ -138,10 +146,10 @@ WRONG_TERMS = [
 
 
 async def test_offer_with_invalid_terms_stores_nothing(session):
-    people = await mother_and_son(session)
+    people = await add_mother_and_son(session)
     for changes, code, field in WRONG_TERMS:
         with pytest.raises(InvalidInput) as refusal:
-            await an_offer(session, people, **changes)
+            await add_offer(session, people, **changes)
         assert refusal.value.code == code
         assert field in refusal.value.fields
     for table in ("machtiging", "machtigingscode", "notification", "journal_intake"):

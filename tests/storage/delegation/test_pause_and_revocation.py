@@ -15,15 +15,10 @@ from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import Conflict, NotFound, Refusal
 from machtiging.kernel.ids import uuid7
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.audit import AS_WRITTEN
-from tests.builders.delegation import (
-    NOON,
-    Committed,
-    a_person,
-    an_accepted_machtiging,
-    an_offer,
-    mother_and_son,
-)
+from tests.builders.keys import NOON
+from tests.builders.machtiging import Committed, add_offer, grant_machtiging
+from tests.builders.people import add_mother_and_son, add_person
+from tests.builders.rows import AS_WRITTEN
 
 LATER = NOON + timedelta(hours=1)
 EVERYTHING = [pause_machtiging, resume_machtiging, revoke_machtiging, give_back_machtiging]
@@ -39,8 +34,8 @@ async def last_line(session):
 
 
 async def test_revocation_by_giver_ends_machtiging_immediately(session):
-    people = await mother_and_son(session)
-    taken = await an_accepted_machtiging(session, people)
+    people = await add_mother_and_son(session)
+    taken = await grant_machtiging(session, people)
     ended = await revoke_machtiging(session, taken.id, people.mother, at=LATER)
     assert (ended.state, ended.ended_at, ended.end_reason) == (MachtigingState.ENDED, LATER, EndReason.WITHDRAWN)
     assert effective_state(ended, LATER) is EffectiveState.ENDED
@@ -48,8 +43,8 @@ async def test_revocation_by_giver_ends_machtiging_immediately(session):
 
 
 async def test_give_back_by_gemachtigde_ends_machtiging_and_is_journalled(session):
-    people = await mother_and_son(session)
-    taken = await an_accepted_machtiging(session, people)
+    people = await add_mother_and_son(session)
+    taken = await grant_machtiging(session, people)
     ended = await give_back_machtiging(session, taken.id, people.son, at=LATER)
     assert (ended.state, ended.end_reason) == (MachtigingState.ENDED, EndReason.GIVEN_BACK)
     assert await last_line(session) == (
@@ -63,8 +58,8 @@ async def test_give_back_by_gemachtigde_ends_machtiging_and_is_journalled(sessio
 
 
 async def test_open_offer_can_be_revoked(session):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     ended = await revoke_machtiging(session, offered.machtiging_id, people.mother, at=LATER)
     assert ended.end_reason is EndReason.WITHDRAWN
     kinds = await rows(session, "SELECT kind FROM notification ORDER BY created_at")
@@ -72,8 +67,8 @@ async def test_open_offer_can_be_revoked(session):
 
 
 async def test_paused_machtiging_is_not_in_force_until_resumed(session):
-    people = await mother_and_son(session)
-    taken = await an_accepted_machtiging(session, people)
+    people = await add_mother_and_son(session)
+    taken = await grant_machtiging(session, people)
     resting = await pause_machtiging(session, taken.id, people.mother, at=LATER)
     assert effective_state(resting, LATER) is EffectiveState.PAUSED
     assert await rows(session, "SELECT paused_at FROM machtiging") == [(LATER,)]
@@ -84,8 +79,8 @@ async def test_paused_machtiging_is_not_in_force_until_resumed(session):
 
 @pytest.mark.parametrize("act", [revoke_machtiging, give_back_machtiging])
 async def test_paused_machtiging_can_be_ended_by_either_party(session, act):
-    people = await mother_and_son(session)
-    taken = await an_accepted_machtiging(session, people)
+    people = await add_mother_and_son(session)
+    taken = await grant_machtiging(session, people)
     await pause_machtiging(session, taken.id, people.mother, at=LATER)
     who = people.mother if act is revoke_machtiging else people.son
     assert (await act(session, taken.id, who, at=LATER)).state is MachtigingState.ENDED
@@ -100,16 +95,16 @@ async def test_paused_machtiging_can_be_ended_by_either_party(session, act):
     ],
 )
 async def test_pause_revocation_and_give_back_notify_both(session, act, to_mother, to_son):
-    people = await mother_and_son(session)
-    taken = await an_accepted_machtiging(session, people)
+    people = await add_mother_and_son(session)
+    taken = await grant_machtiging(session, people)
     await act(session, taken.id, people.son if act is give_back_machtiging else people.mother, at=LATER)
     told = await rows(session, "SELECT person_id, kind FROM notification WHERE created_at > '2026-11-23 12:00Z'")
     assert sorted(told) == sorted([(people.mother, to_mother), (people.son, to_son)])
 
 
 async def test_resumption_notifies_both(session):
-    people = await mother_and_son(session)
-    taken = await an_accepted_machtiging(session, people)
+    people = await add_mother_and_son(session)
+    taken = await grant_machtiging(session, people)
     await pause_machtiging(session, taken.id, people.mother, at=NOON)
     await resume_machtiging(session, taken.id, people.mother, at=LATER)
     told = await rows(session, "SELECT kind FROM notification WHERE created_at > '2026-11-23 12:00Z'")
@@ -117,9 +112,9 @@ async def test_resumption_notifies_both(session):
 
 
 async def test_idor_on_machtiging_of_another_person_is_reported_as_not_found(session):
-    people = await mother_and_son(session)
-    taken = await an_accepted_machtiging(session, people)
-    stranger = await a_person(session, Bsn("999990044"))
+    people = await add_mother_and_son(session)
+    taken = await grant_machtiging(session, people)
+    stranger = await add_person(session, Bsn("999990044"))
     answers = set()
     for act, machtiging_id in product(EVERYTHING, (taken.id, uuid7())):
         with pytest.raises(NotFound) as refusal:
@@ -130,9 +125,9 @@ async def test_idor_on_machtiging_of_another_person_is_reported_as_not_found(ses
 
 
 async def test_idor_attempt_on_machtiging_is_journalled(session):
-    people = await mother_and_son(session)
-    taken = await an_accepted_machtiging(session, people)
-    stranger = await a_person(session, Bsn("999990044"))
+    people = await add_mother_and_son(session)
+    taken = await grant_machtiging(session, people)
+    stranger = await add_person(session, Bsn("999990044"))
     with pytest.raises(NotFound):
         await revoke_machtiging(session, taken.id, stranger, at=LATER)
     act, outcome, reason, actor, about, _ = await last_line(session)
@@ -141,23 +136,23 @@ async def test_idor_attempt_on_machtiging_is_journalled(session):
 
 
 async def test_pause_resume_and_revoke_by_gemachtigde_are_reported_as_not_found(session):
-    people = await mother_and_son(session)
-    taken = await an_accepted_machtiging(session, people)
+    people = await add_mother_and_son(session)
+    taken = await grant_machtiging(session, people)
     for act in (pause_machtiging, resume_machtiging, revoke_machtiging):
         with pytest.raises(NotFound, match="machtiging_onbekend"):
             await act(session, taken.id, people.son, at=LATER)
 
 
 async def test_give_back_by_giver_is_reported_as_not_found(session):
-    people = await mother_and_son(session)
-    taken = await an_accepted_machtiging(session, people)
+    people = await add_mother_and_son(session)
+    taken = await grant_machtiging(session, people)
     with pytest.raises(NotFound, match="machtiging_onbekend"):
         await give_back_machtiging(session, taken.id, people.mother, at=LATER)
 
 
 async def test_ended_machtiging_stays_ended(session):
-    people = await mother_and_son(session)
-    taken = await an_accepted_machtiging(session, people)
+    people = await add_mother_and_son(session)
+    taken = await grant_machtiging(session, people)
     ended = await revoke_machtiging(session, taken.id, people.mother, at=LATER)
     for act in EVERYTHING:
         with pytest.raises(Conflict, match="machtiging_beeindigd"):
@@ -167,15 +162,15 @@ async def test_ended_machtiging_stays_ended(session):
 
 @pytest.mark.parametrize("act", [pause_machtiging, resume_machtiging])
 async def test_offer_cannot_be_paused_or_resumed(session, act):
-    people = await mother_and_son(session)
-    offered = await an_offer(session, people)
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
     with pytest.raises(Conflict, match="machtiging_kan_dit_niet"):
         await act(session, offered.machtiging_id, people.mother, at=LATER)
 
 
 async def test_expired_machtiging_cannot_be_resumed(session):
-    people = await mother_and_son(session)
-    taken = await an_accepted_machtiging(session, people)
+    people = await add_mother_and_son(session)
+    taken = await grant_machtiging(session, people)
     await pause_machtiging(session, taken.id, people.mother, at=LATER)
     with pytest.raises(Conflict, match="machtiging_verlopen"):
         await resume_machtiging(session, taken.id, people.mother, at=taken.period.ends_at)

@@ -11,15 +11,16 @@ from machtiging.delegation.queries import load_machtiging
 from machtiging.delegation.rules import EffectiveState, MachtigingAction, effective_state, resolve_transition
 from machtiging.delegation.termination import give_back_machtiging, refuse_offer, revoke_machtiging
 from machtiging.kernel.errors import Conflict, Refusal
-from tests.builders.crypto import a_keyring
-from tests.builders.delegation import BORN, NOON, an_offer, mother_and_son
+from tests.builders.keys import NOON, load_keyring
+from tests.builders.machtiging import add_offer
+from tests.builders.people import BORN, add_mother_and_son
 
 
 def act_of(session, people, offered, deed, at):
     """The function that performs the action."""
     if deed in {MachtigingAction.ACCEPT, MachtigingAction.REFUSE}:
         verb = accept_offer if deed is MachtigingAction.ACCEPT else refuse_offer
-        return verb(session, a_keyring(), people.helper, offered.code, BORN, at=at)
+        return verb(session, load_keyring(), people.helper, offered.code, BORN, at=at)
     by_id = {
         MachtigingAction.PAUSE: pause_machtiging,
         MachtigingAction.RESUME: resume_machtiging,
@@ -41,8 +42,8 @@ def allowed_by_the_rules(before, deed, at):
 @pytest.mark.parametrize("seed", range(8))
 async def test_random_transitions_follow_the_table_and_never_revive(session, seed):
     chance = Random(seed)
-    people = await mother_and_son(session)
-    offered, at, ended = await an_offer(session, people), NOON, False
+    people = await add_mother_and_son(session)
+    offered, at, ended = await add_offer(session, people), NOON, False
     for _ in range(14):
         at += timedelta(hours=chance.randint(1, 200))
         deed = chance.choices(list(MachtigingAction), weights=[4, 1, 3, 3, 1, 1])[0]

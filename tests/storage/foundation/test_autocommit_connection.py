@@ -17,7 +17,7 @@ from machtiging.storage.autocommit import autocommit_connection
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.statement import Statement
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.lock_waits import wait_until_blocked
+from tests.builders.database import wait_until_blocked
 
 AGENCY = table("agency", column("oin", kinds.Text), column("name", kinds.Text), column("active", kinds.Boolean))
 PUT = Statement(insert(AGENCY), ("oin", "name", "active"))

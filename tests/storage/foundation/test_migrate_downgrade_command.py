@@ -7,7 +7,7 @@ from sqlalchemy import make_url, text
 
 from machtiging.storage.engine import make_engine
 from machtiging.storage.migration_runner import MIGRATIONS, migrate_schema
-from tests.builders.command_line import a_command_line
+from tests.builders.command_line import make_command_line
 from tests.storage.foundation.test_migrations import migrated, names_in, version_of
 
 __all__ = ["migrated"]
@@ -17,7 +17,7 @@ NEWEST = sorted(path.name[1:5] for path in MIGRATIONS.glob("versions/m*.py"))[-1
 
 @pytest.fixture
 def run(migrated, tmp_path, capsys, monkeypatch):
-    return a_command_line(migrated, tmp_path, capsys, monkeypatch)
+    return make_command_line(migrated, tmp_path, capsys, monkeypatch)
 
 
 @pytest.mark.parametrize("older", [OLDER[0], OLDER[1], OLDER[-1]])

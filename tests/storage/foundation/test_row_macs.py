@@ -23,11 +23,10 @@ from machtiging.oauth.tables import SEALED_CLIENT, SEALED_GRANT
 from machtiging.storage.migration_runner import MIGRATIONS, migrate_schema
 from machtiging.storage.row_mac import MAC_COLUMN, get_row_keys, seal_row, verify_row
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.audit import tampering
-from tests.builders.clients import code_client, make_client_keys
-from tests.builders.command_line import a_command_line
-from tests.builders.crypto import a_key_directory, a_keyring
-from tests.builders.delegation import NOON
+from tests.builders.client import make_app_metadata, make_client_keys
+from tests.builders.command_line import make_command_line
+from tests.builders.database import bypass_triggers
+from tests.builders.keys import NOON, load_keyring, make_key_directory
 
 (STEP,) = MIGRATIONS.glob("versions/m*_row_macs.py")
 BEFORE = f"{int(STEP.name[1:5]) - 1:04}"
@@ -129,24 +128,24 @@ async def test_database_session_without_key_ring_is_a_fault(database):
         with pytest.raises(Fault, match="rijsleutel_ontbreekt"):
             get_row_keys(session)
         with pytest.raises(Fault, match="rijsleutel_ontbreekt"):
-            await find_or_create_by_bsn(session, a_keyring(), HERS, at=NOON)
+            await find_or_create_by_bsn(session, load_keyring(), HERS, at=NOON)
 
 
 async def some_rows(database):
     async with unit_of_work(database.sessions) as session:
-        await find_or_create_by_bsn(session, a_keyring(), HERS, at=NOON)
-        await register_client(session, code_client(make_client_keys()), oin=None, at=NOON)
+        await find_or_create_by_bsn(session, load_keyring(), HERS, at=NOON)
+        await register_client(session, make_app_metadata(make_client_keys()), oin=None, at=NOON)
 
 
 @pytest.fixture
 async def command(database, tmp_path, capsys, monkeypatch):
     await some_rows(database)
-    return a_command_line(database.url, tmp_path, capsys, monkeypatch)
+    return make_command_line(database.url, tmp_path, capsys, monkeypatch)
 
 
 async def test_doctor_reports_row_with_invalid_mac(command, database):
     assert "2, all as they were written" in (await command("doctor")).out
-    async with tampering(database) as connection:
+    async with bypass_triggers(database) as connection:
         await connection.execute(text("UPDATE oauth_client SET oin = NULL, state = 'suspended'"))
     ended = await command("doctor")
     assert ended.code != 0
@@ -154,7 +153,7 @@ async def test_doctor_reports_row_with_invalid_mac(command, database):
 
 
 async def test_rewrap_renews_row_macs_except_of_forged_rows(command, database):
-    async with tampering(database) as connection:
+    async with bypass_triggers(database) as connection:
         await connection.execute(text("UPDATE person SET created_at = created_at + interval '1 second'"))
     assert (await command("keys", "rotate", "row-mac")).code == 0
     assert "under an older key" in (await command("doctor")).out or "do not verify" in (await command("doctor")).out
@@ -205,12 +204,12 @@ async def test_migration_of_existing_rows_in_production_needs_confirmation(
 
 
 async def test_migrate_at_head_adds_no_row_macs(command, database):
-    async with tampering(database) as connection:
+    async with bypass_triggers(database) as connection:
         await connection.execute(text("UPDATE person SET mac = ''"))
     assert (await command("migrate", "--seal-existing-rows")).code == 0
     async with unit_of_work(database.sessions) as session:
         with pytest.raises(NotAllowed, match="rij_ongeldig"):
-            await find_or_create_by_bsn(session, a_keyring(), HERS, at=NOON)
+            await find_or_create_by_bsn(session, load_keyring(), HERS, at=NOON)
 
 
 def test_tables_with_row_macs_at_upgrade_are_the_long_lived_ones():
@@ -219,7 +218,7 @@ def test_tables_with_row_macs_at_upgrade_are_the_long_lived_ones():
 
 
 def test_key_ring_without_row_mac_key_is_a_fault_and_generate_adds_it(tmp_path):
-    keys = a_key_directory(tmp_path / "keys")
+    keys = make_key_directory(tmp_path / "keys")
     kept = [entry for entry in read_key_entries(keys) if entry.kind is not KeyKind.ROW_MAC]
     (keys / "row-mac-1.key").unlink()
     (keys / "keys.json").write_text(serialise_manifest(kept))
@@ -234,7 +233,7 @@ def test_key_ring_without_row_mac_key_is_a_fault_and_generate_adds_it(tmp_path):
 
 @pytest.mark.parametrize("lost", [kind for kind in KeyKind if kind is not KeyKind.ROW_MAC])
 def test_generate_adds_no_other_missing_key(tmp_path, lost):
-    keys = a_key_directory(tmp_path / "keys")
+    keys = make_key_directory(tmp_path / "keys")
     kept = [entry for entry in read_key_entries(keys) if entry.kind is not lost]
     (keys / "keys.json").write_text(serialise_manifest(kept))
     with pytest.raises(Fault, match="sleutelbos_onleesbaar"):
@@ -242,7 +241,7 @@ def test_generate_adds_no_other_missing_key(tmp_path, lost):
 
 
 def test_older_row_mac_key_as_active_is_rejected(tmp_path):
-    keys = a_key_directory(tmp_path / "keys")
+    keys = make_key_directory(tmp_path / "keys")
     rotate_key(keys, KeyKind.ROW_MAC, datetime.now(UTC))
     swapped = (
         serialise_manifest(read_key_entries(keys)).replace('"row-mac-1"', '"x"').replace('"row-mac-2"', '"row-mac-1"')

@@ -13,9 +13,8 @@ from machtiging.identity.data_key_rotation import count_data_keys_by_version, re
 from machtiging.identity.people import Profile, find_or_create_by_broker, load_data_key, load_profile, save_profile
 from machtiging.kernel.errors import Fault
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.audit import AS_WRITTEN
-from tests.builders.crypto import a_key_directory
-from tests.builders.delegation import NOON
+from tests.builders.keys import NOON, make_key_directory
+from tests.builders.rows import AS_WRITTEN
 
 PROFILE = Profile("Noor Voorbeeld", date(1951, 4, 7), None)
 
@@ -23,7 +22,7 @@ PROFILE = Profile("Noor Voorbeeld", date(1951, 4, 7), None)
 @pytest.fixture
 def ring(tmp_path):
     """A key directory of this test."""
-    return a_key_directory(tmp_path / "keys")
+    return make_key_directory(tmp_path / "keys")
 
 
 async def some_people(database, keyring, count=5, prefix="p"):

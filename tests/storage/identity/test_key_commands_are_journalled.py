@@ -15,22 +15,22 @@ from machtiging.crypto.rotation import read_key_entries
 from machtiging.identity.people import find_or_create_by_broker
 from machtiging.kernel.clock import SystemClock
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.audit import AS_WRITTEN
-from tests.builders.command_line import a_command_line
-from tests.builders.crypto import a_keyring
+from tests.builders.command_line import make_command_line
+from tests.builders.keys import load_keyring
+from tests.builders.rows import AS_WRITTEN
 
 NEXT_WEEK = SystemClock().now() + timedelta(days=7)
 
 
 @pytest.fixture
 def run(database, tmp_path, capsys, monkeypatch):
-    return a_command_line(database.url, tmp_path, capsys, monkeypatch)
+    return make_command_line(database.url, tmp_path, capsys, monkeypatch)
 
 
 @pytest.fixture
 def run_without_database(tmp_path, capsys, monkeypatch):
     """An installation without a database."""
-    return a_command_line(None, tmp_path, capsys, monkeypatch)
+    return make_command_line(None, tmp_path, capsys, monkeypatch)
 
 
 async def lines(database):
@@ -81,7 +81,7 @@ async def test_kek_rotation_is_journalled_by_key_name(run, database):
 async def test_rewrap_is_journalled_with_operator(run, database):
     async with unit_of_work(database.sessions) as session:
         at = SystemClock().now()
-        await find_or_create_by_broker(session, a_keyring(), "https://b.example", "a", at=at)
+        await find_or_create_by_broker(session, load_keyring(), "https://b.example", "a", at=at)
     await run("keys", "rotate", "kek")
     assert (await run("keys", "rewrap")).code == 0
     line = (await lines(database))[-1]

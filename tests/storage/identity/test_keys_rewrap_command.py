@@ -15,14 +15,13 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.people import find_or_create_by_broker
 from machtiging.settings import Settings
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.crypto import a_key_directory, a_keyring
-from tests.builders.delegation import NOON
+from tests.builders.keys import NOON, load_keyring, make_key_directory
 
 
 @pytest.fixture
 def ring(tmp_path, monkeypatch):
     """A key directory in which kek-2 is active."""
-    directory = a_key_directory(tmp_path / "keys")
+    directory = make_key_directory(tmp_path / "keys")
     rotation.rotate_key(directory, KeyKind.KEK, NOON)
     monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(directory))
     monkeypatch.setenv("COLUMNS", "200")
@@ -34,7 +33,7 @@ async def installation(ring, database, monkeypatch):
     """An installation with three persons under kek-1."""
     async with unit_of_work(database.sessions) as session:
         for name in ("a", "b", "c"):
-            await find_or_create_by_broker(session, a_keyring(), "https://b.example", name, at=NOON)
+            await find_or_create_by_broker(session, load_keyring(), "https://b.example", name, at=NOON)
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", database.url)
     return ring
 

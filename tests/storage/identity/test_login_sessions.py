@@ -22,8 +22,8 @@ from machtiging.identity.session_end import expire_session_batch
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.storage.sweep import Sweep
-from tests.builders.crypto import a_keyring
-from tests.builders.lock_waits import wait_until_blocked
+from tests.builders.database import wait_until_blocked
+from tests.builders.keys import load_keyring
 
 LIMITS = SessionLimits(idle_timeout=timedelta(minutes=15), absolute_timeout=timedelta(hours=8))
 SECOND = timedelta(seconds=1)
@@ -35,14 +35,14 @@ async def token(session, clock):
 
 
 async def log_in(session, clock):
-    person = await find_or_create_by_bsn(session, a_keyring(), Bsn("999990019"), at=clock.now())
+    person = await find_or_create_by_bsn(session, load_keyring(), Bsn("999990019"), at=clock.now())
     profile = Profile("Riet", None, None)
     login = VerifiedLogin("i", "s", Assurance.HIGH, clock.now(), None, profile, frozenset({"balie"}), None)
     return await start_session(session, person, login, LIMITS, at=clock.now())
 
 
 async def visitor(session, clock, token, limits=LIMITS):
-    return await authenticate_session(session, a_keyring(), token, limits, at=clock.now())
+    return await authenticate_session(session, load_keyring(), token, limits, at=clock.now())
 
 
 async def read_last_activity(session):
@@ -115,7 +115,7 @@ async def test_last_seen_is_written_at_most_once_a_minute(session, clock, token)
 
 async def test_request_does_not_wait_for_locked_last_seen(database, clock):
     async with database.sessions() as first, database.sessions() as second:
-        person = await find_or_create_by_bsn(first, a_keyring(), Bsn("999990019"), at=clock.now())
+        person = await find_or_create_by_bsn(first, load_keyring(), Bsn("999990019"), at=clock.now())
         login = VerifiedLogin("i", "s", Assurance.HIGH, clock.now(), None, Profile("", None, None), frozenset(), None)
         token = await start_session(first, person, login, LIMITS, at=clock.now())
         await first.commit()

@@ -14,13 +14,13 @@ from machtiging.oauth.registration.client_registration import register_client
 from machtiging.oauth.registration.validation import RegistrationRequest
 from machtiging.settings import Settings
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import code_client, make_client_keys
-from tests.builders.command_line import a_command_line
+from tests.builders.client import make_app_metadata, make_client_keys
+from tests.builders.command_line import make_command_line
 
 
 @pytest.fixture
 def run(database, tmp_path, capsys, monkeypatch):
-    return a_command_line(database.url, tmp_path, capsys, monkeypatch)
+    return make_command_line(database.url, tmp_path, capsys, monkeypatch)
 
 
 async def lines(database, act):
@@ -36,7 +36,7 @@ async def named_once(database, act):
 
 async def a_client(run, tmp_path):
     file = tmp_path / "client.json"
-    file.write_text(json.dumps(code_client(make_client_keys())))
+    file.write_text(json.dumps(make_app_metadata(make_client_keys())))
     ended = await run("clients", "add", str(file))
     assert ended.code == 0, ended.told
     return json.loads(ended.out)["client_id"]
@@ -57,7 +57,7 @@ async def test_clients_suspend_and_resume_name_the_operator(run, database, tmp_p
 
 async def test_clients_approve_names_the_operator(run, database):
     token = (await run("clients", "invite", "--note", "Voor de proef")).out.strip()
-    said = RegistrationRequest("application/json", json.dumps(code_client(make_client_keys())).encode())
+    said = RegistrationRequest("application/json", json.dumps(make_app_metadata(make_client_keys())).encode())
     async with open_service_sessions(Settings()) as sessions, unit_of_work(sessions) as session:
         client_id = (await register_client(session, token, said, practice=False, at=SystemClock().now())).client_id
     seen = json.loads((await run("clients", "show", client_id)).out)["seen_as"]

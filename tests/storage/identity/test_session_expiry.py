@@ -28,8 +28,8 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import NotFound
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.crypto import a_keyring
-from tests.builders.lock_waits import wait_until_blocked
+from tests.builders.database import wait_until_blocked
+from tests.builders.keys import load_keyring
 
 LIMITS = SessionLimits(idle_timeout=timedelta(minutes=15), absolute_timeout=timedelta(hours=8))
 SECOND = timedelta(seconds=1)
@@ -44,14 +44,14 @@ def sessions(database):
 async def logged_in(sessions, clock, bsn=HERS):
     """Start a session; returns the person and the session token."""
     async with unit_of_work(sessions) as session:
-        person = await find_or_create_by_bsn(session, a_keyring(), bsn, at=clock.now())
+        person = await find_or_create_by_bsn(session, load_keyring(), bsn, at=clock.now())
         login = VerifiedLogin("i", "s", Assurance.HIGH, clock.now(), None, Profile("", None, None), frozenset(), None)
         return person, await start_session(session, person, login, LIMITS, at=clock.now())
 
 
 async def visits(sessions, clock, token, limits=LIMITS):
     async with unit_of_work(sessions) as session:
-        return await authenticate_session(session, a_keyring(), token, limits, at=clock.now())
+        return await authenticate_session(session, load_keyring(), token, limits, at=clock.now())
 
 
 async def expired(sessions, clock, limits=LIMITS, at_most=100):
@@ -177,8 +177,8 @@ async def test_ending_sessions_waits_for_session_share_lock(sessions, clock) -> 
 async def test_person_lookup_by_bsn_creates_no_person(sessions, clock) -> None:
     person, _ = await logged_in(sessions, clock)
     async with unit_of_work(sessions) as session:
-        assert await find_by_bsn(session, a_keyring(), HERS) == await require_person(session, person)
-        for looking in (find_by_bsn(session, a_keyring(), HIS), require_person(session, uuid4())):
+        assert await find_by_bsn(session, load_keyring(), HERS) == await require_person(session, person)
+        for looking in (find_by_bsn(session, load_keyring(), HIS), require_person(session, uuid4())):
             with pytest.raises(NotFound, match="persoon_onbekend"):
                 await looking
         assert await session.scalar(text("SELECT count(*) FROM person")) == 1

@@ -18,15 +18,15 @@ from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.clock import SystemClock
 from machtiging.settings import Settings
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.command_line import a_command_line
-from tests.builders.crypto import a_keyring
+from tests.builders.command_line import make_command_line
+from tests.builders.keys import load_keyring
 
 BSN = "999990019"
 
 
 @pytest.fixture
 def run(database, tmp_path, capsys, monkeypatch):
-    return a_command_line(database.url, tmp_path, capsys, monkeypatch)
+    return make_command_line(database.url, tmp_path, capsys, monkeypatch)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ async def token(database):
     """The session cookie of a new login."""
     at, settings = SystemClock().now(), Settings()
     async with unit_of_work(database.sessions) as session:
-        person = await find_or_create_by_bsn(session, a_keyring(), Bsn(BSN), at=at)
+        person = await find_or_create_by_bsn(session, load_keyring(), Bsn(BSN), at=at)
         login = VerifiedLogin("i", "s", Assurance.HIGH, at, None, Profile("", None, None), frozenset(), None)
         limits = SessionLimits(
             timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours)

@@ -19,7 +19,8 @@ from machtiging.notifications.outbox_dispatcher import (
 from machtiging.notifications.texts import NotificationKind
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.delegation import NOON, a_person
+from tests.builders.keys import NOON
+from tests.builders.people import add_person
 from tests.storage.notifications.smtp_server import a_mail_server
 
 FACTS = {"machtiging_id": "x", "begins_on": "2026-11-23", "ends_on": "2027-02-21"}
@@ -60,7 +61,7 @@ class Outbox:
 @pytest.fixture
 async def outbox(database, clock):
     async with unit_of_work(database.sessions) as session:
-        people = [await a_person(session, Bsn("999990019")), await a_person(session, Bsn("999990020"))]
+        people = [await add_person(session, Bsn("999990019")), await add_person(session, Bsn("999990020"))]
     async with a_mail_server() as server:
         yield Outbox(database, clock, server, people)
 

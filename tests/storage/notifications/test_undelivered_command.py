@@ -7,18 +7,19 @@ from machtiging.kernel.bsn import Bsn
 from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.texts import NotificationKind
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.command_line import a_command_line
-from tests.builders.delegation import NOON, a_person
+from tests.builders.command_line import make_command_line
+from tests.builders.keys import NOON
+from tests.builders.people import add_person
 
 
 @pytest.fixture
 def run(database, tmp_path, capsys, monkeypatch):
-    return a_command_line(database.url, tmp_path, capsys, monkeypatch)
+    return make_command_line(database.url, tmp_path, capsys, monkeypatch)
 
 
 async def give_up(database):
     async with unit_of_work(database.sessions) as session:
-        person = await a_person(session, Bsn("999990019"))
+        person = await add_person(session, Bsn("999990019"))
         await enqueue_notification(session, person, NotificationKind.HERVAT_DOOR_U, {"ends_on": "2027-01-01"}, at=NOON)
         await session.execute(text("UPDATE notification SET given_up_at = now(), last_error = 'adres_ongeldig'"))
 

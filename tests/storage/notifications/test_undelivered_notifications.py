@@ -12,7 +12,8 @@ from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.outbox_dispatcher import Mailer, send_due_notifications
 from machtiging.notifications.texts import NotificationKind
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.delegation import NOON, a_person
+from tests.builders.keys import NOON
+from tests.builders.people import add_person
 from tests.storage.notifications.smtp_server import a_mail_server
 
 FACTS = {"machtiging_id": "x", "begins_on": "2026-11-23", "ends_on": "2027-02-21"}
@@ -22,7 +23,7 @@ DAY = timedelta(days=1)
 @pytest.fixture
 async def people(database):
     async with unit_of_work(database.sessions) as session:
-        return [await a_person(session, Bsn("999990019")), await a_person(session, Bsn("999990020"))]
+        return [await add_person(session, Bsn("999990019")), await add_person(session, Bsn("999990020"))]
 
 
 async def notify(database, person, at=NOON):

@@ -14,9 +14,9 @@ from machtiging.audit.line_groups import WINDOW_SIZES
 from machtiging.berichtenbox.queries import BERICHT, BIJLAGE, READER_MARK
 from machtiging.identity.people import load_data_key
 from machtiging.kernel.ids import uuid7
-from tests.builders.berichtenbox import BerichtenboxWorld, a_world
-from tests.builders.login import ISSUER
-from tests.builders.portal import a_portal
+from tests.builders.letters import BerichtenboxWorld, make_berichtenbox_world
+from tests.builders.people import ISSUER
+from tests.builders.portal import make_portal
 from tests.storage.plans.query_plans import buffers, grow, nodes, plan_of, recorded, superuser
 
 SMALL, LARGE = 60, 2_000
@@ -69,7 +69,7 @@ def asking(world: BerichtenboxWorld, token: str, path: str) -> Callable[[], Awai
 
 @pytest.fixture
 async def world(database, clock):
-    made = await a_world(database, clock)
+    made = await make_berichtenbox_world(database, clock)
     await made.letter()
     return made
 
@@ -122,7 +122,7 @@ async def test_bericht_page_cost_is_independent_of_other_boxes(database, world):
 
 async def test_bericht_list_and_apps_page_cost_is_independent_of_caseload(database, clock, world):
     token = await world.helper_token()
-    portal = await a_portal(database, clock)
+    portal = await make_portal(database, clock)
     browser = await portal.browser_of(world.helper)
 
     async def caseload(times):
@@ -137,7 +137,7 @@ async def test_bericht_list_and_apps_page_cost_is_independent_of_caseload(databa
 async def test_overview_page_cost_is_independent_of_journal_size(database, clock, world, page):
     token = await world.helper_token()
     await asking(world, token, "/berichten")()
-    portal = await a_portal(database, clock)
+    portal = await make_portal(database, clock)
     browser = await portal.browser_of(world.citizen)
 
     async def lines(times):

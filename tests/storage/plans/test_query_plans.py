@@ -21,12 +21,12 @@ from machtiging.oauth.openid import backchannel_logout as logout
 from machtiging.oauth.openid.session_expiry import expire_sessions
 from machtiging.oauth.retention import delete_expired_rows
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.berichtenbox import BerichtenboxWorld, a_pdf, a_world
-from tests.builders.login import ISSUER
-from tests.builders.oauth import Flow, OAuthWorld, an_oauth_world
-from tests.builders.openid import sender
-from tests.builders.portal import Portal, a_portal
-from tests.builders.refresh_token_holder import RefreshTokenHolder, a_holder
+from tests.builders.flow import Flow, OAuthWorld, make_oauth_world
+from tests.builders.letters import BerichtenboxWorld, make_berichtenbox_world, make_pdf
+from tests.builders.people import ISSUER
+from tests.builders.portal import Portal, make_portal
+from tests.builders.tokens import RefreshTokenHolder, make_refresh_token_holder
+from tests.protocol.backchannel_logout.logout_receiver import make_logout_sender
 from tests.storage.plans.query_plans import grow, growing_tables, plan_of, recorded, superuser, whole_tables_read
 
 pytestmark = pytest.mark.whole
@@ -127,7 +127,7 @@ WORK: dict[str, Work] = {
     "send mail": lambda it: send_due_notifications(
         it.oauth.sessions, _no_address, Mailer("127.0.0.1", 1, False, "x@machtigen.example"), it.oauth.clock
     ),
-    "tell apps": lambda it: logout.send_due_notices(sender(it.oauth)),
+    "tell apps": lambda it: logout.send_due_notices(make_logout_sender(it.oauth)),
     "sessions of a person": _end_sessions,
 }
 
@@ -135,14 +135,14 @@ WORK: dict[str, Work] = {
 @pytest.fixture
 async def grown(database, clock):
     oauth, portal, box = (
-        await an_oauth_world(database, clock),
-        await a_portal(database, clock),
-        await a_world(database, clock),
+        await make_oauth_world(database, clock),
+        await make_portal(database, clock),
+        await make_berichtenbox_world(database, clock),
     )
-    holder = await a_holder(oauth)
+    holder = await make_refresh_token_holder(oauth)
     flow = await oauth.flow()
     await flow.tokens()
-    letter = await box.letter(("brief.pdf", a_pdf(), "application/pdf"))
+    letter = await box.letter(("brief.pdf", make_pdf(), "application/pdf"))
     token = await box.helper_token()
     made = Grown(database, oauth, portal, box, holder, flow, letter, token)
     await _ask(made, "/berichten/{bericht}")

@@ -12,7 +12,8 @@ from machtiging.delegation.rules import Act, Capacity
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import BerichtId, uuid7
 from tests.architecture.sources import modules, name_of, nodes
-from tests.builders.access import CITIZEN, NOON, a_scope, an_envelope
+from tests.builders.keys import NOON
+from tests.unit.access.actors import CITIZEN, make_narrow_scope, make_old_envelope
 
 WHO = {
     "actor_id": CITIZEN,
@@ -57,10 +58,10 @@ def test_permit_for_another_act_is_rejected():
 
 def test_listing_permit_shows_only_its_pairs_and_scope():
     wide = ListingPermit(**MANY, seal=PERMIT_SEAL)
-    assert wide.includes_envelope(an_envelope())
-    assert not wide.includes_envelope(an_envelope(theme=Theme.ZORG))
-    scope = a_scope(excluded_themes=frozenset({Theme.TOESLAGEN}))
-    assert not ListingPermit(**{**MANY, "scope": scope}, seal=PERMIT_SEAL).includes_envelope(an_envelope())
+    assert wide.includes_envelope(make_old_envelope())
+    assert not wide.includes_envelope(make_old_envelope(theme=Theme.ZORG))
+    scope = make_narrow_scope(excluded_themes=frozenset({Theme.TOESLAGEN}))
+    assert not ListingPermit(**{**MANY, "scope": scope}, seal=PERMIT_SEAL).includes_envelope(make_old_envelope())
 
 
 def _uses(module: Iterable[ast.AST]) -> set[str]:

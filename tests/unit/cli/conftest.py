@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.builders.logging_state import restored_logging
+from tests.builders.command_line import preserve_logging
 
 
 @pytest.fixture(autouse=True)
 def restore_logging() -> Iterator[None]:
-    with restored_logging():
+    with preserve_logging():
         yield

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from machtiging.__main__ import main
 from machtiging.cli.errors import ExitCode, describe_error
-from tests.builders.crypto import a_key_directory
-from tests.builders.logging_state import restored_logging
+from tests.builders.command_line import preserve_logging
+from tests.builders.keys import make_key_directory
 
 SECRET = "Zq9xPiece"
 COMMANDS = [
@@ -59,7 +59,7 @@ ODD = {
 
 @pytest.fixture
 def installation(tmp_path, monkeypatch):
-    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(a_key_directory(tmp_path / "keys")))
+    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(make_key_directory(tmp_path / "keys")))
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", "postgresql://u:hush@127.0.0.1:1/m")
     # If the command is not stopped earlier, it stops at these ports.
     taken = socket.create_server(("127.0.0.1", 0))
@@ -73,7 +73,7 @@ def installation(tmp_path, monkeypatch):
 
 
 def ends_well(words, capsys):
-    with restored_logging():
+    with preserve_logging():
         code = main(words)
     said = capsys.readouterr()
     told = said.out + said.err
@@ -104,7 +104,7 @@ def test_invalid_database_url_is_named_by_its_setting(which, installation, capsy
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in ODD.items() for value in values])
 def test_invalid_setting_gives_no_traceback(words, name, value, installation, capsys, monkeypatch):
     monkeypatch.setenv(name, value)
-    with restored_logging():
+    with preserve_logging():
         code = main(words)
     said = capsys.readouterr()
     assert code in set(ExitCode)

@@ -20,7 +20,7 @@ from machtiging.cli.processes.servers import bind_socket
 from machtiging.cli.serve import bind_practice_sockets
 from machtiging.kernel.errors import Fault, InvalidInput, NotAllowed
 from machtiging.settings import Environment, Settings
-from tests.builders.crypto import a_key_directory
+from tests.builders.keys import make_key_directory
 
 POLICIES = Path(__file__).resolve().parents[3] / "policies"
 GROUPS = {"keys": ["generate", "list", "rotate"], "clients": ["add", "list"], "agencies": ["list", "load"]}
@@ -30,7 +30,7 @@ GROUPS |= {"policy": ["table", "check", "explain"], "audit": ["seal", "verify"]}
 @pytest.fixture
 def installation(tmp_path, monkeypatch):
     """Keys and the shipped policy, with an unreachable database."""
-    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(a_key_directory(tmp_path / "keys")))
+    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(make_key_directory(tmp_path / "keys")))
     monkeypatch.setenv("MACHTIGING_POLICIES_DIR", str(POLICIES))
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", "postgresql://nobody:hush@127.0.0.1:1/none")
     monkeypatch.setenv("COLUMNS", "200")
@@ -262,7 +262,7 @@ def test_doctor_reports_old_python():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes of files do not count there")
 def test_doctor_reports_keys_readable_by_others(tmp_path):
-    directory = a_key_directory(tmp_path / "keys")
+    directory = make_key_directory(tmp_path / "keys")
     assert installation_checks.check_key_ring(Settings(keys_dir=directory)).status is FindingStatus.OK
     next(directory.glob("*.key")).chmod(0o644)
     found = installation_checks.check_key_ring(Settings(keys_dir=directory))

@@ -13,21 +13,21 @@ from machtiging.crypto.certificates import (
     parse_certificate,
 )
 from machtiging.kernel.errors import Fault, InvalidInput
-from tests.builders.proof import NOON, a_certificate
+from tests.builders.keys import NOON, make_certificate
 
-ROOT = a_certificate("CN=Wortel", authority=True)
+ROOT = make_certificate("CN=Wortel", authority=True)
 AUTHORITIES = CertificateAuthorities([ROOT.certificate])
 
 
 def test_certificate_has_x5t_and_key_thumbprint():
-    one = a_certificate()
+    one = make_certificate()
     assert parse_certificate(one.der).x5t == one.x5t
     assert len(parse_certificate(one.der).key_thumbprint()) == 43
 
 
 def test_corrupted_certificate_is_rejected_or_untrusted():
     """Random corruption never raises an unexpected error."""
-    good, chance = a_certificate(by=ROOT, sans={"dns": "a.example", "ip": "192.0.2.1"}).der, random.Random(9449)
+    good, chance = make_certificate(by=ROOT, sans={"dns": "a.example", "ip": "192.0.2.1"}).der, random.Random(9449)
     refused = 0
     for _ in range(2000):
         spoiled = bytearray(good)
@@ -47,21 +47,21 @@ def test_corrupted_certificate_is_rejected_or_untrusted():
 @pytest.mark.parametrize("key", [rsa.generate_private_key(65537, 1024), ec.generate_private_key(ec.SECP256K1())])
 def test_certificate_with_weak_key_or_unsupported_curve_is_rejected(key):
     with pytest.raises(InvalidInput, match="certificaat_vormfout"):
-        parse_certificate(a_certificate(key=key).der)
+        parse_certificate(make_certificate(key=key).der)
 
 
 @pytest.mark.parametrize("moment", [timedelta(days=-2), timedelta(days=91)])
 def test_certificate_outside_validity_period_is_untrusted(moment):
-    certificate = parse_certificate(a_certificate(by=ROOT).der)
+    certificate = parse_certificate(make_certificate(by=ROOT).der)
     assert AUTHORITIES.verify_chain(certificate, (), NOON)
     assert not AUTHORITIES.verify_chain(certificate, (), NOON + moment)
     assert not certificate.is_valid_at(NOON + moment)
 
 
 def test_root_presented_in_chain_is_untrusted():
-    root = a_certificate("CN=Nep", authority=True)
+    root = make_certificate("CN=Nep", authority=True)
     assert not AUTHORITIES.verify_chain(
-        parse_certificate(a_certificate(by=root).der), [parse_certificate(root.der)], NOON
+        parse_certificate(make_certificate(by=root).der), [parse_certificate(root.der)], NOON
     )
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from machtiging.crypto.proof_of_possession import jwk_thumbprint, verify_proof_of_possession
 from machtiging.kernel.errors import NotAuthenticated
-from tests.builders.proof import KeyHolder, b64, ed25519_holder, rsa_holder
+from tests.builders.keys import KeyHolder, make_ed25519_holder, make_rsa_holder
+from tests.builders.messages import encode_base64url
 
 EC_KEY = {
     "kty": "EC",
@@ -57,7 +58,7 @@ def test_jwk_thumbprint_of_invalid_key_is_rejected(key):
         jwk_thumbprint(key)
 
 
-@pytest.mark.parametrize("make", [KeyHolder, rsa_holder, ed25519_holder])
+@pytest.mark.parametrize("make", [KeyHolder, make_rsa_holder, make_ed25519_holder])
 def test_dpop_proof_with_disallowed_algorithm_is_rejected(clock, make):
     holder = make(clock)
     proof = holder.proof("GET", "https://machtigen.test/")
@@ -67,9 +68,9 @@ def test_dpop_proof_with_disallowed_algorithm_is_rejected(clock, make):
 
 
 def test_dpop_proof_with_oversized_rsa_key_is_rejected(clock):
-    holder = rsa_holder(clock)
+    holder = make_rsa_holder(clock)
     for size, reason in [(512, "signature"), (513, "too large")]:
-        jwk = holder.jwk() | {"n": b64(b"\xff" * size)}
+        jwk = holder.jwk() | {"n": encode_base64url(b"\xff" * size)}
         with pytest.raises(NotAuthenticated) as refused:
             verify(holder.proof("GET", "https://machtigen.test/", header={"jwk": jwk}))
         assert reason in refused.value.private

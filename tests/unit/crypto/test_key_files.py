@@ -15,8 +15,7 @@ from machtiging.crypto.keyring import KeyRing, generate_key_ring
 from machtiging.crypto.keystore import environment_name
 from machtiging.crypto.rotation import read_key_entries, rotate_key
 from machtiging.kernel.errors import Conflict, Fault, InvalidInput
-from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring, a_new_ring
-from tests.builders.proof import an_rsa_key
+from tests.builders.keys import MADE_AT, generate_ring_directory, load_keyring, make_key_directory, make_rsa_key
 
 LATER = MADE_AT + timedelta(days=30)
 A_MINUTE = timedelta(minutes=1)
@@ -25,7 +24,7 @@ STRANGER = 4242  # the number of a user that is not us
 
 @pytest.fixture
 def keys(tmp_path):
-    return a_key_directory(tmp_path / "keys")
+    return make_key_directory(tmp_path / "keys")
 
 
 def states(directory, kind):
@@ -33,7 +32,7 @@ def states(directory, kind):
 
 
 def test_generated_key_files_are_readable_by_owner_only():
-    directory = a_new_ring()
+    directory = generate_ring_directory()
     assert directory.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in directory.iterdir()} == {0o600}
     assert len(KeyRing.load(directory).public_jwks()["keys"]) == 6
@@ -55,7 +54,7 @@ def test_generate_after_interruption_keeps_existing_keys(keys):
 
 
 def test_generate_restricts_directory_permissions(tmp_path):
-    directory = a_key_directory(tmp_path / "keys")
+    directory = make_key_directory(tmp_path / "keys")
     directory.chmod(0o755)
     generate_key_ring(directory, MADE_AT)
     assert directory.stat().st_mode & 0o777 == 0o700
@@ -129,7 +128,7 @@ def test_key_directory_of_another_owner_is_not_changed(tmp_path, monkeypatch, ac
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a directory of root")
 def test_key_directory_of_root_is_read_but_not_changed(tmp_path, monkeypatch):
-    closed, open_to_all = a_key_directory(tmp_path / "closed"), a_key_directory(tmp_path / "open")
+    closed, open_to_all = make_key_directory(tmp_path / "closed"), make_key_directory(tmp_path / "open")
     open_to_all.chmod(0o755)
     monkeypatch.setattr(os, "geteuid", lambda: STRANGER)
     KeyRing.load(closed)
@@ -210,7 +209,7 @@ def test_rsa_signing_key_under_3072_bits_is_rejected():
         == 3072
     )
     with pytest.raises(Fault, match="sleutel_onleesbaar") as refused:
-        key_material.parse_signing_key(an_rsa_key(2048).as_pem(private=True), entry)
+        key_material.parse_signing_key(make_rsa_key(2048).as_pem(private=True), entry)
     assert "want RSA of 3072 bits or more" in refused.value.private
 
 
@@ -228,19 +227,19 @@ def test_key_ring_is_read_from_environment(keys, tmp_path):
     for entry in read_key_entries(keys):
         environ[environment_name(entry.name)] = (keys / f"{entry.name}.key").read_text()
     there = KeyRing.load(tmp_path / "nowhere", environ)
-    assert there.public_jwks() == a_keyring().public_jwks()
-    assert there.blind_index("bsn", "x") == a_keyring().blind_index("bsn", "x")
+    assert there.public_jwks() == load_keyring().public_jwks()
+    assert there.blind_index("bsn", "x") == load_keyring().blind_index("bsn", "x")
 
 
 def test_base64_pem_in_environment_is_accepted(keys):
     pem = (keys / "es256-1.key").read_bytes()
     environ = {"MACHTIGING_KEY_ES256_1": base64.b64encode(pem).decode()}
-    assert KeyRing.load(keys, environ).public_jwks() == a_keyring().public_jwks()
+    assert KeyRing.load(keys, environ).public_jwks() == load_keyring().public_jwks()
 
 
 def test_environment_overrides_key_file(keys):
     environ = {"MACHTIGING_KEY_BLIND_INDEX": base64.b64encode(bytes(32)).decode()}
-    assert KeyRing.load(keys, environ).blind_index("bsn", "x") != a_keyring().blind_index("bsn", "x")
+    assert KeyRing.load(keys, environ).blind_index("bsn", "x") != load_keyring().blind_index("bsn", "x")
 
 
 def test_manifest_holds_no_secret(keys):

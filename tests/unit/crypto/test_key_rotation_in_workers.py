@@ -18,7 +18,7 @@ from machtiging.crypto.keyring import KeyRing, watch_key_ring
 from machtiging.crypto.own_tokens import RETIRED_KEY_LIFETIME
 from machtiging.crypto.rotation import earliest_signing_time, read_key_entries, rotate_key
 from machtiging.kernel.errors import Conflict, Fault, NotAuthenticated
-from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring
+from tests.builders.keys import MADE_AT, load_keyring, make_key_directory
 from tests.unit.virtual_time import run_in_virtual_time
 
 LATER = MADE_AT + timedelta(days=1)
@@ -28,7 +28,7 @@ PUBLISHED = rotation.MIN_PUBLICATION_TIME
 
 @pytest.fixture
 def keys(tmp_path):
-    return a_key_directory(tmp_path / "keys")
+    return make_key_directory(tmp_path / "keys")
 
 
 def token(ring, at, alg="ES256"):
@@ -218,7 +218,7 @@ def test_running_worker_reloads_and_logs_a_fault_once(keys):
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_tokens_verify_across_workers_in_any_order_of_rotations(tmp_path_factory, steps):
     """Only without `at_once`: urgent replacement may make some tokens fail."""
-    keys = a_key_directory(tmp_path_factory.mktemp("ring") / "keys")
+    keys = make_key_directory(tmp_path_factory.mktemp("ring") / "keys")
     a, b = KeyRing.load(keys), KeyRing.load(keys)
     at = LATER
     for step in steps:
@@ -240,7 +240,7 @@ def test_tokens_verify_across_workers_in_any_order_of_rotations(tmp_path_factory
 
 @pytest.mark.parametrize("alg", ["RS256", "ES256", "HS256", "none"])
 def test_jwt_with_changed_alg_is_rejected(alg):
-    ring = a_keyring()
+    ring = load_keyring()
     header, payload, signature = token(ring, LATER, "PS256").split(".")
     opened = json.loads(base64.urlsafe_b64decode(header + "=="))
     changed = base64.urlsafe_b64encode(json.dumps(opened | {"alg": alg}).encode()).rstrip(b"=").decode()

@@ -12,9 +12,9 @@ from machtiging.crypto.key_manifest import KeyKind
 from machtiging.crypto.keyring import KeyRing
 from machtiging.crypto.rotation import rotate_key
 from machtiging.kernel.errors import Fault
-from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring
+from tests.builders.keys import MADE_AT, load_keyring, make_key_directory
 
-RING = a_keyring()
+RING = load_keyring()
 ONE, OTHER = UUID(int=1), UUID(int=2)
 purposes = st.text(min_size=1, max_size=8).filter(lambda text: "\0" not in text)
 
@@ -34,7 +34,7 @@ def test_blind_index_with_ambiguous_purpose_is_rejected(purpose):
 
 
 def test_blind_index_depends_on_the_key(tmp_path):
-    directory = a_key_directory(tmp_path / "keys")
+    directory = make_key_directory(tmp_path / "keys")
     (directory / "blind-index.key").write_bytes((directory / "pseudonym.key").read_bytes())
     assert KeyRing.load(directory).blind_index("bsn", "999990019") != RING.blind_index("bsn", "999990019")
 
@@ -87,7 +87,7 @@ def test_wrapped_data_key_with_changed_byte_is_rejected(data):
 
 @pytest.fixture
 def keys(tmp_path):
-    return a_key_directory(tmp_path / "keys")
+    return make_key_directory(tmp_path / "keys")
 
 
 LATER = MADE_AT + timedelta(days=1)

@@ -18,7 +18,7 @@ from machtiging.crypto.key_manifest import KeyKind
 from machtiging.crypto.keyring import KeyRing, generate_key_ring
 from machtiging.crypto.rotation import rotate_key
 from machtiging.kernel.errors import Fault, NotAuthenticated
-from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring
+from tests.builders.keys import MADE_AT, load_keyring, make_key_directory
 
 NOW = MADE_AT + timedelta(days=1)
 SECONDS = int(NOW.timestamp())
@@ -32,11 +32,11 @@ def claims(**changes):
 
 
 def a_token(ring=None, alg="ES256", typ=TYPE, **changes):
-    return (ring or a_keyring()).sign_jwt(claims(**changes), typ=typ, alg=alg)
+    return (ring or load_keyring()).sign_jwt(claims(**changes), typ=typ, alg=alg)
 
 
 def read(token, ring=None, typ=TYPE, issuer=ISSUER, audience=AUDIENCE, at=NOW):
-    return (ring or a_keyring()).verify_own_jwt(token, typ=typ, issuer=issuer, audience=audience, at=at)
+    return (ring or load_keyring()).verify_own_jwt(token, typ=typ, issuer=issuer, audience=audience, at=at)
 
 
 def refused(token, code="token_ongeldig", **options):
@@ -154,7 +154,7 @@ def test_jwt_without_signature_is_rejected():
 
 def test_jwt_algorithm_confusion_with_public_key_as_hmac_secret_is_rejected():
     kid = header_of(a_token(alg="PS256"))["kid"]
-    pem = a_keyring()._tokens._keys[kid].signer.material.as_pem(private=False)
+    pem = load_keyring()._tokens._keys[kid].signer.material.as_pem(private=False)
     signing_input = part({"alg": "HS256", "kid": kid, "typ": TYPE}) + "." + part(claims())
     for secret in (pem, pem.strip(), b"\n" + pem, b"\xef\xbb\xbf" + pem):
         refused(signing_input + "." + part(hmac.digest(secret, signing_input.encode(), hashlib.sha256)))
@@ -224,7 +224,7 @@ def test_jwt_from_the_future_beyond_clock_skew_is_rejected(name):
 
 def signed(payload, alg="ES256"):
     """Sign arbitrary bytes with our key, as a bug elsewhere could do."""
-    key = a_keyring()._tokens._active_keys[alg]
+    key = load_keyring()._tokens._active_keys[alg]
     return jws.serialize_compact(
         {"alg": alg, "kid": key.kid, "typ": TYPE}, payload, key.signer.material, algorithms=[alg]
     )
@@ -261,7 +261,7 @@ def test_signing_non_finite_numbers_is_rejected(value):
 
 @pytest.fixture
 def keys(tmp_path):
-    return a_key_directory(tmp_path / "keys")
+    return make_key_directory(tmp_path / "keys")
 
 
 def test_rotated_keys_verify_in_old_and_new_workers(keys):
@@ -326,7 +326,7 @@ def test_failed_reload_keeps_the_key_ring(keys):
 
 
 def test_verification_cache_holds_valid_signatures_up_to_its_limit(monkeypatch):
-    ring = a_keyring()
+    ring = load_keyring()
     memo = ring._tokens._signature_cache
     before = len(memo)
     refused(a_token()[:-4] + "AAAA")
@@ -339,7 +339,7 @@ def test_verification_cache_holds_valid_signatures_up_to_its_limit(monkeypatch):
 
 
 def test_jwks_holds_public_members_and_one_next_key_per_algorithm():
-    published = a_keyring().public_jwks()["keys"]
+    published = load_keyring().public_jwks()["keys"]
     assert sorted(key["alg"] for key in published) == ["ES256", "ES256", "PS256", "PS256", "RS256", "RS256"]
     assert len({key["kid"] for key in published}) == 6
     for key in published:

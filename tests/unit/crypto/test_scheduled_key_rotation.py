@@ -30,7 +30,7 @@ from machtiging.crypto.rotation import (
 )
 from machtiging.kernel.clock import SettableClock
 from machtiging.kernel.errors import Conflict, Fault, InvalidInput
-from tests.builders.crypto import MADE_AT, a_key_directory
+from tests.builders.keys import MADE_AT, make_key_directory
 from tests.unit.virtual_time import run_in_virtual_time
 
 NOW = MADE_AT + timedelta(days=1)
@@ -41,7 +41,7 @@ ISSUER = "https://machtigen.test"
 
 @pytest.fixture
 def keys(tmp_path):
-    return a_key_directory(tmp_path / "keys")
+    return make_key_directory(tmp_path / "keys")
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from machtiging.crypto.jose import verify_jwt
 from machtiging.kernel.errors import Fault, NotAuthenticated
-from tests.builders.proof import an_rsa_key
+from tests.builders.keys import make_rsa_key
 
-RSA, OTHER_RSA = an_rsa_key(2048), RSAKey.generate_key(2048)
+RSA, OTHER_RSA = make_rsa_key(2048), RSAKey.generate_key(2048)
 EC = ECKey.generate_key("P-256")
 ED = OKPKey.generate_key("Ed25519")
 EVERYTHING = ("RS256", "PS256", "ES256", "Ed25519")

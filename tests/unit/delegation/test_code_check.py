@@ -14,7 +14,7 @@ from machtiging.delegation.code_check import (
     select_check_kind,
 )
 from machtiging.kernel.birth_date import PartialDate, build_birth_date
-from tests.builders.crypto import a_keyring
+from tests.builders.keys import load_keyring
 
 PARTS = st.tuples(
     st.none() | st.sampled_from([1950, 1951]), st.none() | st.sampled_from([1, 5]), st.none() | st.sampled_from([1, 7])
@@ -58,7 +58,7 @@ def test_check_words_are_lowercase_and_unique():
     "typed", ["bamoki", "BAMOKI", " Bamoki. ", "ba-mo-ki", "\uff42amoki\u200b", "\u201cbamoki\u201d"]
 )
 def test_check_word_in_another_spelling_matches(typed):
-    ring = a_keyring()
+    ring = load_keyring()
     assert index_check_word(ring, "A", typed) == index_check_word(ring, "A", "bamoki")
     assert index_check_word(ring, "B", typed) != index_check_word(ring, "A", "bamoki")
     assert index_check_word(ring, "A", "") != index_check_word(ring, "A", "bamoki")

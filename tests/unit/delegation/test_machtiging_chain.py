@@ -12,27 +12,28 @@ from machtiging.agencies.rules import Theme
 from machtiging.delegation.chain import MAX_CHAIN_LENGTH, is_chain_in_force, is_scope_within
 from machtiging.delegation.rules import Act, MachtigingState, scope_violation
 from machtiging.kernel.period import Period
-from tests.builders.delegation import NOON, SVB, UWV, a_machtiging, a_scope, envelopes, scopes
+from tests.builders.keys import NOON
+from tests.builders.machtiging import SVB, UWV, draw_envelopes, draw_scopes, make_machtiging, make_scope
 
 
-@given(scopes(), scopes(), envelopes())
+@given(draw_scopes(), draw_scopes(), draw_envelopes())
 def test_narrower_scope_covers_only_what_the_wider_covers(child, parent, letter):
     if is_scope_within(child, parent) and scope_violation(child, letter) is None:
         assert scope_violation(parent, letter) is None
 
 
-@given(scopes())
+@given(draw_scopes())
 def test_scope_is_within_itself(scope):
     assert is_scope_within(scope, scope)
 
 
-@given(scopes(), scopes(), scopes())
+@given(draw_scopes(), draw_scopes(), draw_scopes())
 def test_scope_within_is_transitive(first, second, third):
     if is_scope_within(first, second) and is_scope_within(second, third):
         assert is_scope_within(first, third)
 
 
-@given(scopes(), scopes())
+@given(draw_scopes(), draw_scopes())
 def test_narrower_scope_adds_no_act(child, parent):
     assert not is_scope_within(child, parent) or child.acts <= parent.acts
 
@@ -49,18 +50,18 @@ def test_narrower_scope_adds_no_act(child, parent):
     ],
 )
 def test_wider_scope_is_not_within_narrower(child, parent):
-    assert not is_scope_within(a_scope(**child), a_scope(**parent))
+    assert not is_scope_within(make_scope(**child), make_scope(**parent))
 
 
 def test_included_themes_satisfy_excluded_themes():
     assert is_scope_within(
-        a_scope(themes=frozenset({Theme.WONEN})), a_scope(excluded_themes=frozenset({Theme.ZORG, Theme.JUSTITIE}))
+        make_scope(themes=frozenset({Theme.WONEN})), make_scope(excluded_themes=frozenset({Theme.ZORG, Theme.JUSTITIE}))
     )
 
 
 def a_line(length=2):
     """A chain of active machtigingen for one person, the furthest child first."""
-    top = a_machtiging()
+    top = make_machtiging()
     line = [top]
     while len(line) < length:
         line.insert(0, replace(line[0], id=uuid4(), parent_id=line[0].id, gemachtigde_id=uuid4()))
@@ -102,7 +103,7 @@ def test_child_inconsistent_with_parent_is_not_in_force(broken):
 
 def test_child_exceeding_parent_scope_is_not_in_force():
     child, parent = a_line(2)
-    narrow = replace(parent, scope=a_scope(afzenders=frozenset({UWV})))
+    narrow = replace(parent, scope=make_scope(afzenders=frozenset({UWV})))
     assert not is_chain_in_force(child, [narrow], NOON)
 
 

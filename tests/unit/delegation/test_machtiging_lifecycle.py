@@ -15,7 +15,8 @@ from machtiging.delegation.rules import (
     resolve_transition,
 )
 from machtiging.kernel.errors import Conflict
-from tests.builders.delegation import NOON, a_machtiging
+from tests.builders.keys import NOON
+from tests.builders.machtiging import make_machtiging
 
 
 class LifeOfAMachtiging(RuleBasedStateMachine):
@@ -24,7 +25,7 @@ class LifeOfAMachtiging(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.at = NOON
-        self.machtiging = a_machtiging(state=MachtigingState.OFFERED)
+        self.machtiging = make_machtiging(state=MachtigingState.OFFERED)
         self.over = False
         self.accepted = False
         self.paused = False

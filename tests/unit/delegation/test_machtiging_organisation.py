@@ -19,7 +19,8 @@ from machtiging.delegation.rules import (
     unusable_reason,
 )
 from machtiging.kernel.ids import PersonId
-from tests.builders.delegation import NOON, a_machtiging, instants
+from tests.builders.keys import NOON
+from tests.builders.machtiging import draw_instants, make_machtiging
 
 HELPER, STRANGER = PersonId(uuid4()), PersonId(uuid4())
 KVKS = ["90000001", "90000002", None]
@@ -27,7 +28,7 @@ IN_FORCE, OVER = NOON, NOON + timedelta(days=400)
 
 
 def machtiging_of_helper(**changes):
-    return a_machtiging(gemachtigde_id=HELPER, **changes)
+    return make_machtiging(gemachtigde_id=HELPER, **changes)
 
 
 @given(
@@ -35,7 +36,7 @@ def machtiging_of_helper(**changes):
     accepted_for=st.sampled_from(KVKS),
     used_for=st.sampled_from(KVKS),
     person=st.sampled_from([HELPER, STRANGER]),
-    at=instants(NOON - timedelta(days=2), timedelta(days=100)),
+    at=draw_instants(NOON - timedelta(days=2), timedelta(days=100)),
 )
 def test_machtiging_is_usable_only_by_its_holder_for_its_organisation(capacity, accepted_for, used_for, person, at):
     machtiging = machtiging_of_helper(capacity=capacity, gemachtigde_kvk=accepted_for)

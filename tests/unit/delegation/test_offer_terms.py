@@ -11,7 +11,8 @@ from machtiging.delegation.terms import find_terms_problems, find_unknown_catalo
 from machtiging.kernel.clock import end_of_day
 from machtiging.kernel.errors import InvalidInput
 from machtiging.kernel.period import Period
-from tests.builders.delegation import LIMITS, NOON, SVB, UWV, a_scope, some_terms
+from tests.builders.keys import NOON
+from tests.builders.machtiging import MACHTIGING_LIMITS, SVB, UWV, make_scope, make_terms
 
 DAY = timedelta(days=1)
 MOMENT = timedelta(microseconds=1)
@@ -22,7 +23,9 @@ CATALOGUE = [
 
 
 def codes(**changes):
-    return [problem.code for problem in find_terms_problems(normalise_terms(some_terms(**changes)), LIMITS, NOON)]
+    return [
+        problem.code for problem in find_terms_problems(normalise_terms(make_terms(**changes)), MACHTIGING_LIMITS, NOON)
+    ]
 
 
 def lasting(start, length):
@@ -103,7 +106,8 @@ def test_invalid_terms_are_rejected_with_their_code(changes, code):
 def test_period_of_365_days_allows_a_calendar_year(starts, last_day, allowed):
     at = datetime.combine(starts, time(12), UTC)
     wrong = [
-        problem.code for problem in find_terms_problems(some_terms(period=Period(at, end_of_day(last_day))), LIMITS, at)
+        problem.code
+        for problem in find_terms_problems(make_terms(period=Period(at, end_of_day(last_day))), MACHTIGING_LIMITS, at)
     ]
     assert wrong == ([] if allowed else ["periode_te_lang"])
 
@@ -150,7 +154,7 @@ def test_all_problems_are_reported_together():
     ],
 )
 def test_afzender_or_dienst_outside_catalogue_is_rejected(changes, code):
-    assert [problem.code for problem in find_unknown_catalogue_keys(CATALOGUE, a_scope(**changes))] == [code]
+    assert [problem.code for problem in find_unknown_catalogue_keys(CATALOGUE, make_scope(**changes))] == [code]
 
 
 @pytest.mark.parametrize(
@@ -163,4 +167,4 @@ def test_afzender_or_dienst_outside_catalogue_is_rejected(changes, code):
     ],
 )
 def test_afzender_and_dienst_in_catalogue_are_accepted(changes):
-    assert find_unknown_catalogue_keys(CATALOGUE, a_scope(**changes)) == []
+    assert find_unknown_catalogue_keys(CATALOGUE, make_scope(**changes)) == []

@@ -8,7 +8,7 @@ from hypothesis import given
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.rules import scope_violation
 from machtiging.kernel.clock import to_dutch_date
-from tests.builders.delegation import CAK, SVB, UWV, a_scope, an_envelope, envelopes, scopes
+from tests.builders.machtiging import CAK, SVB, UWV, draw_envelopes, draw_scopes, make_envelope, make_scope
 
 REASONS = {
     "afzender_niet_afgesproken",
@@ -21,7 +21,7 @@ REASONS = {
 
 
 def test_unlimited_scope_covers_bericht():
-    assert scope_violation(a_scope(), an_envelope()) is None
+    assert scope_violation(make_scope(), make_envelope()) is None
 
 
 @pytest.mark.parametrize(
@@ -48,20 +48,22 @@ def test_unlimited_scope_covers_bericht():
     ],
 )
 def test_bericht_outside_scope_has_its_reason(agreed, letter, reason):
-    assert scope_violation(a_scope(**agreed), an_envelope(**letter)) == reason
+    assert scope_violation(make_scope(**agreed), make_envelope(**letter)) == reason
 
 
 def test_empty_afzenders_cover_no_bericht():
-    assert scope_violation(a_scope(afzenders=frozenset()), an_envelope(afzender=CAK)) == "afzender_niet_afgesproken"
+    assert (
+        scope_violation(make_scope(afzenders=frozenset()), make_envelope(afzender=CAK)) == "afzender_niet_afgesproken"
+    )
 
 
 def test_letters_from_date_is_a_dutch_day():
     """Half past midnight in Amsterdam on 1 January is still the year before in UTC."""
-    letter = an_envelope(published_at=datetime(2019, 12, 31, 23, 30, tzinfo=UTC))
-    assert scope_violation(a_scope(letters_from=date(2020, 1, 1)), letter) is None
+    letter = make_envelope(published_at=datetime(2019, 12, 31, 23, 30, tzinfo=UTC))
+    assert scope_violation(make_scope(letters_from=date(2020, 1, 1)), letter) is None
 
 
-@given(scopes(), envelopes())
+@given(draw_scopes(), draw_envelopes())
 def test_bericht_is_covered_only_if_every_limit_holds(scope, letter):
     holds = (
         (scope.afzenders is None or letter.afzender in scope.afzenders)

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machtiging.delegation.rules import EffectiveState, MachtigingState, effective_state
-from tests.builders.delegation import NOON, a_machtiging, instants
+from tests.builders.keys import NOON
+from tests.builders.machtiging import draw_instants, make_machtiging
 
-INSTANTS = instants(datetime(2026, 1, 1, tzinfo=UTC), timedelta(days=730))
+INSTANTS = draw_instants(datetime(2026, 1, 1, tzinfo=UTC), timedelta(days=730))
 BEGINS = NOON - timedelta(hours=1)
 ENDS = NOON + timedelta(days=90)
 MOMENT = timedelta(microseconds=1)
@@ -17,7 +18,7 @@ MOMENT = timedelta(microseconds=1)
 
 @given(st.sampled_from(MachtigingState), INSTANTS)
 def test_machtiging_is_in_force_only_when_active_within_its_period(state, at):
-    machtiging = a_machtiging(state=state)
+    machtiging = make_machtiging(state=state)
     expected = state is MachtigingState.ACTIVE and machtiging.period.contains(at)
     assert (effective_state(machtiging, at) is EffectiveState.IN_FORCE) is expected
 
@@ -40,12 +41,12 @@ def test_machtiging_is_in_force_only_when_active_within_its_period(state, at):
     ],
 )
 def test_standing_at_period_boundaries(state, at, expected):
-    assert effective_state(a_machtiging(state=state), at) is expected
+    assert effective_state(make_machtiging(state=state), at) is expected
 
 
 @given(st.sampled_from(MachtigingState), INSTANTS, INSTANTS)
 def test_expired_or_ended_standing_is_final(state, at, later):
-    machtiging = a_machtiging(state=state)
+    machtiging = make_machtiging(state=state)
     first, second = sorted([at, later])
     if effective_state(machtiging, first) in {EffectiveState.ENDED, EffectiveState.EXPIRED}:
         assert effective_state(machtiging, second) is effective_state(machtiging, first)

@@ -15,7 +15,8 @@ from machtiging.delegation.rules import (
     role_for_action,
 )
 from machtiging.kernel.errors import Conflict
-from tests.builders.delegation import NOON, a_machtiging
+from tests.builders.keys import NOON
+from tests.builders.machtiging import make_machtiging
 
 POSSIBLE = {
     (MachtigingState.OFFERED, MachtigingAction.ACCEPT): MachtigingState.ACTIVE,
@@ -32,7 +33,7 @@ POSSIBLE = {
 
 @pytest.mark.parametrize(("state", "deed"), list(product(MachtigingState, MachtigingAction)))
 def test_transition_outside_the_table_is_rejected(state, deed):
-    machtiging = a_machtiging(state=state)
+    machtiging = make_machtiging(state=state)
     if (state, deed) in POSSIBLE:
         assert resolve_transition(machtiging, deed, NOON).target_state is POSSIBLE[state, deed]
         return
@@ -74,14 +75,14 @@ def test_giver_can_withdraw_in_every_state_but_ended(state):
     ],
 )
 def test_expired_machtiging_cannot_be_accepted_paused_or_resumed(state, deed):
-    machtiging = a_machtiging(state=state)
+    machtiging = make_machtiging(state=state)
     resolve_transition(machtiging, deed, machtiging.period.ends_at - timedelta(microseconds=1))
     with pytest.raises(Conflict, match="machtiging_verlopen"):
         resolve_transition(machtiging, deed, machtiging.period.ends_at)
 
 
 def test_expired_machtiging_can_be_withdrawn():
-    machtiging = a_machtiging()
+    machtiging = make_machtiging()
     assert (
         resolve_transition(machtiging, MachtigingAction.WITHDRAW, machtiging.period.ends_at).target_state
         is MachtigingState.ENDED

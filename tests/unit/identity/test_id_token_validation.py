@@ -7,8 +7,8 @@ import pytest
 from machtiging.identity.errors import LoginFailed, explain_login_failure
 from machtiging.identity.rules import CLOCK_SKEW, IdTokenExpectations, validate_id_token_claims
 from machtiging.kernel.assurance import Assurance
-from tests.builders.login import BROKER, CLIENT_ID
-from tests.builders.misbehaving_broker import ACR, good_claims
+from tests.builders.people import BROKER, CLIENT_ID
+from tests.protocol.login.misbehaving_broker import ACR, make_login_claims
 
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 NOW = int(AT.timestamp())
@@ -16,7 +16,7 @@ EXPECTED = IdTokenExpectations(BROKER, CLIENT_ID, "n-1", Assurance.SUBSTANTIAL, 
 
 
 def login(**changes):
-    return validate_id_token_claims(good_claims(AT, "n-1", **changes), EXPECTED, at=AT)
+    return validate_id_token_claims(make_login_claims(AT, "n-1", **changes), EXPECTED, at=AT)
 
 
 def test_valid_id_token_gives_bsn_assurance_and_profile():

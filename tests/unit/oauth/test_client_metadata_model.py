@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from machtiging.oauth.clients.metadata import MEMBERS, ClientMetadata, find_metadata_errors
-from tests.builders.clients import code_client, make_client_keys
+from tests.builders.client import make_app_metadata, make_client_keys
 
 PAIR = make_client_keys()
-WHOLE = code_client(PAIR)
+WHOLE = make_app_metadata(PAIR)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

@@ -7,19 +7,21 @@ import pytest
 from machtiging.oauth.client_jwks import key_validation
 from machtiging.oauth.clients import metadata
 from machtiging.oauth.register_client import generate_client_id
-from tests.builders.clients import agency_client, code_client, make_client_keys
+from tests.builders.client import make_agency_metadata, make_app_metadata, make_client_keys
 
 PAIR = make_client_keys()
 RSA = make_client_keys("PS256")
 
 
 def faults(changes, *, practice=False, base=None):
-    made = {**(base or code_client(PAIR)), **changes}
+    made = {**(base or make_app_metadata(PAIR)), **changes}
     made = {name: value for name, value in made.items() if value != "weg"}
     return metadata.find_metadata_errors(made, practice=practice) | key_validation.find_jwks_errors(made)
 
 
-@pytest.mark.parametrize("whole", [code_client(PAIR), code_client(RSA), code_client(None), agency_client(PAIR)])
+@pytest.mark.parametrize(
+    "whole", [make_app_metadata(PAIR), make_app_metadata(RSA), make_app_metadata(None), make_agency_metadata(PAIR)]
+)
 def test_valid_client_metadata_is_accepted(whole) -> None:
     assert metadata.find_metadata_errors(whole, practice=False) | key_validation.find_jwks_errors(whole) == {}
 
@@ -144,7 +146,7 @@ def test_row_36_client_name_with_homoglyphs_is_rejected() -> None:
 
 
 def test_agency_client_without_key_or_with_redirect_uri_is_rejected() -> None:
-    agency = agency_client(PAIR)
+    agency = make_agency_metadata(PAIR)
     assert "redirect_uris" in faults({"redirect_uris": ["https://a.voorbeeld.example/"]}, base=agency)
     assert "token_endpoint_auth_method" in faults({"token_endpoint_auth_method": "none", "jwks": "weg"}, base=agency)
     assert "response_types" in faults({"response_types": ["code"]}, base=agency)
@@ -177,12 +179,12 @@ def test_weak_private_or_duplicate_client_jwks_is_rejected() -> None:
         {"keys": [{**rsa, "alg": "RS256"}]},
     ]
     for jwks in wrong:
-        assert "jwks" in key_validation.find_jwks_errors({**code_client(PAIR), "jwks": jwks}), str(jwks)[:80]
-    assert "jwks" in key_validation.find_jwks_errors(code_client(None, jwks=PAIR.jwks))
+        assert "jwks" in key_validation.find_jwks_errors({**make_app_metadata(PAIR), "jwks": jwks}), str(jwks)[:80]
+    assert "jwks" in key_validation.find_jwks_errors(make_app_metadata(None, jwks=PAIR.jwks))
 
 
 def test_client_metadata_defaults_are_returned() -> None:
-    made = metadata.add_defaults(code_client(PAIR, client_id="leesapp"))
+    made = metadata.add_defaults(make_app_metadata(PAIR, client_id="leesapp"))
     assert made["id_token_signed_response_alg"] == "RS256"
     assert made["subject_type"] == "pairwise"
     assert made["response_types"] == ["code"]

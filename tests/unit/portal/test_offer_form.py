@@ -11,7 +11,7 @@ from machtiging.kernel.clock import AMSTERDAM, end_of_day
 from machtiging.kernel.period import Period
 from machtiging.portal.forms import SubmittedForm
 from machtiging.portal.offers import read_terms
-from tests.builders.portal import good_offer
+from tests.builders.portal import make_offer_form
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LIMITS = MachtigingLimits(timedelta(days=365), timedelta(days=30))
@@ -49,7 +49,7 @@ WRONG = {
 
 
 def filled(**changes) -> SubmittedForm:
-    answers = good_offer(**changes)
+    answers = make_offer_form(**changes)
     return SubmittedForm({name: value if isinstance(value, list) else [value] for name, value in answers.items()})
 
 

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from machtiging.access.policy_engine import Policy
 from machtiging.delegation.machtigingscode import format_code, generate_code
 from machtiging.web import headers, problems, structured_logging
-from tests.builders.logging_state import restored_logging
+from tests.builders.command_line import preserve_logging
 
 POLICIES = Path(__file__).resolve().parents[3] / "policies"
 CASBIN = ("casbin", "casbin.policy", "casbin.enforcer", "casbin.role")
@@ -24,7 +24,7 @@ JWT = "eyJhbGciOiJQUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
 
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
-    with restored_logging():
+    with preserve_logging():
         taken = io.StringIO()
         structured_logging.configure_logging(stream=taken)
         yield taken

@@ -11,12 +11,12 @@ import httpx
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from tests.builders.login import BROKER, CLIENT_ID
+from tests.builders.people import BROKER, CLIENT_ID
 
 ACR = "http://eidas.europa.eu/LoA/"
 
 
-def good_claims(at: datetime, nonce: str, /, **changes: Any) -> dict[str, Any]:
+def make_login_claims(at: datetime, nonce: str, /, **changes: Any) -> dict[str, Any]:
     """Claims of an honest login; a change to None leaves the claim out."""
     now = int(at.timestamp())
     claims = {"iss": BROKER, "sub": "iemand", "aud": CLIENT_ID, "iat": now, "exp": now + 300, "auth_time": now}
@@ -62,7 +62,7 @@ class MisbehavingBroker(httpx.AsyncBaseTransport):
         return jwt.encode(full, claims, signer, algorithms=[full["alg"]])
 
 
-def unsigned(claims: dict[str, Any], **header: Any) -> str:
+def make_unsigned_id_token(claims: dict[str, Any], **header: Any) -> str:
     """A token with `alg: none` and no signature, in the shape that libraries once accepted."""
     parts = [json.dumps({"alg": "none", "typ": "JWT", **header}), json.dumps(claims)]
     return ".".join(base64.urlsafe_b64encode(part.encode()).rstrip(b"=").decode() for part in parts) + "."

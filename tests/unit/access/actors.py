@@ -1,56 +1,27 @@
-"""Questions, machtigingen and actors for tests of access: valid and allowed unless a test changes something."""
+"""Actors, machtigingen and targets for tests of access: allowed unless a test changes something."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from itertools import product
-from pathlib import Path
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 from machtiging.access.actor import Actor
-from machtiging.access.policy_request import PolicyRequest
 from machtiging.access.verdict import AccessTarget
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.rules import Act, BerichtEnvelope, Capacity, Machtiging, MachtigingScope, MachtigingState
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import BerichtId, MachtigingId, PersonId, uuid7
 from machtiging.kernel.period import Period
+from tests.builders.keys import NOON
 
-POLICIES = Path(__file__).parents[2] / "policies"
-NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 KVK = "90000001"
 CITIZEN, HELPER, STRANGER = (PersonId(UUID(int=number)) for number in (101, 102, 103))
 AFZENDER, DIENST = "00000099000000000001", "toeslagen"
 
 
-def a_question(**changes: Any) -> PolicyRequest:
-    """A relative reads an ordinary letter, everything in order."""
-    return replace(
-        PolicyRequest(
-            Capacity.RELATIVE,
-            Act.READ,
-            Theme.TOESLAGEN,
-            Sensitivity.GEWOON,
-            Assurance.SUBSTANTIAL,
-            in_force=True,
-            covered=True,
-            act_given=True,
-            chain_complete=True,
-        ),
-        **changes,
-    )
-
-
-def questions_in_order() -> Iterator[PolicyRequest]:
-    """Every question of which all facts hold."""
-    for words in product(Capacity, Act, Theme, Sensitivity, Assurance):
-        yield PolicyRequest(*words, in_force=True, covered=True, act_given=True, chain_complete=True)
-
-
-def a_scope(**changes: Any) -> MachtigingScope:
+def make_narrow_scope(**changes: Any) -> MachtigingScope:
     """Everything gewoon and gevoelig since the first of January: list, read and download."""
     return replace(
         MachtigingScope(
@@ -66,7 +37,7 @@ def a_scope(**changes: Any) -> MachtigingScope:
     )
 
 
-def an_active_machtiging(**changes: Any) -> Machtiging:
+def make_active_machtiging(**changes: Any) -> Machtiging:
     """From CITIZEN to HELPER, active since yesterday for ninety days. A professional's is accepted for KVK."""
     if changes.get("capacity") is Capacity.PROFESSIONAL:
         changes = {"gemachtigde_kvk": KVK} | changes
@@ -81,7 +52,7 @@ def an_active_machtiging(**changes: Any) -> Machtiging:
             purpose="post bijhouden",
             legal_ground="Awb 2:1",
             state=MachtigingState.ACTIVE,
-            scope=a_scope(),
+            scope=make_narrow_scope(),
             assurance=Assurance.SUBSTANTIAL,
             accepted_assurance=Assurance.SUBSTANTIAL,
             period=Period(NOON - timedelta(days=1), NOON + timedelta(days=89)),
@@ -94,7 +65,7 @@ def an_active_machtiging(**changes: Any) -> Machtiging:
     )
 
 
-def an_actor(machtiging: Machtiging | None = None, **changes: Any) -> Actor:
+def make_actor(machtiging: Machtiging | None = None, **changes: Any) -> Actor:
     """HELPER under the machtiging, with an app that may do everything; without one, CITIZEN in the own box."""
     own = machtiging is None
     return replace(
@@ -111,7 +82,7 @@ def an_actor(machtiging: Machtiging | None = None, **changes: Any) -> Actor:
     )
 
 
-def an_envelope(**changes: Any) -> BerichtEnvelope:
+def make_old_envelope(**changes: Any) -> BerichtEnvelope:
     """A letter about toeslagen of last month."""
     return replace(
         BerichtEnvelope(AFZENDER, DIENST, Theme.TOESLAGEN, Sensitivity.GEWOON, NOON - timedelta(days=30)),
@@ -119,12 +90,12 @@ def an_envelope(**changes: Any) -> BerichtEnvelope:
     )
 
 
-def a_target(envelope: BerichtEnvelope | None = None, *, of: PersonId | None = CITIZEN) -> AccessTarget:
+def make_target(envelope: BerichtEnvelope | None = None, *, of: PersonId | None = CITIZEN) -> AccessTarget:
     """CITIZEN's letter with this envelope."""
     bericht_id = BerichtId(uuid7())
-    return AccessTarget("bericht", str(bericht_id), bericht_id, of, envelope or an_envelope())
+    return AccessTarget("bericht", str(bericht_id), bericht_id, of, envelope or make_old_envelope())
 
 
-def no_target() -> AccessTarget:
+def make_absent_target() -> AccessTarget:
     """A message that is not there."""
     return AccessTarget("bericht", str(uuid7()), None, None, None)

@@ -1,4 +1,4 @@
-"""Sites of others on this machine: real sockets, real TLS under an authority of our own, and any answer you like."""
+"""Real servers on this machine: our service under uvicorn, and sites of others with any answer."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import functools
 import json
+import socket
 import ssl
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,17 +17,30 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
+import httpx
+import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from uvicorn.server import ServerState
 
+from machtiging.agencies.catalogue import upsert_catalogue
+from machtiging.app import create_app
+from machtiging.cli.processes.servers import _build_config, bind_socket, run_servers
+from machtiging.identity.people import find_or_create_by_bsn
+from machtiging.kernel.bsn import Bsn
+from machtiging.settings import Environment, Settings
 from machtiging.web.outbound.http_client import OutboundHttpClient
 from machtiging.web.outbound.ssrf_policy import SsrfPolicy
 from machtiging.web.outbound.ssrf_transport import SsrfGuardTransport
 from machtiging.web.tls import tls_context
+from tests.builders.applications import API_ISSUER, POLICIES
+from tests.builders.keys import make_key_directory
+from tests.builders.letters import CITIZEN, HELPER, BerichtenboxWorld
+from tests.builders.people import BROKER
 
 LOOPBACK = ip_network("127.0.0.0/8")
-NAME = "sleutels.voorbeeld.example"
+SITE_NAME = "sleutels.voorbeeld.example"
 
 
 def _name(common: str) -> x509.Name:
@@ -87,18 +102,18 @@ class Authority:
 
 
 @functools.cache
-def an_authority() -> Authority:
+def make_authority() -> Authority:
     """The same one each time."""
     return Authority()
 
 
-def http(status: str, body: bytes, *headers: str) -> bytes:
+def make_http_response(status: str, body: bytes, *headers: str) -> bytes:
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
 
 
-def json_answer(document: Any) -> bytes:
-    return http("200 OK", json.dumps(document).encode(), "Content-Type: application/jwk-set+json")
+def make_json_response(document: Any) -> bytes:
+    return make_http_response("200 OK", json.dumps(document).encode(), "Content-Type: application/jwk-set+json")
 
 
 @dataclass
@@ -133,10 +148,10 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def a_site(*names: str, tls: bool = True, **options: Any) -> AsyncIterator[Site]:
+async def serve_site(*names: str, tls: bool = True, **options: Any) -> AsyncIterator[Site]:
     """A server on a port of this machine, with a certificate of our authority for these names."""
     site = Site(**options)
-    context = an_authority().server_context(*(names or (NAME,))) if tls else None
+    context = make_authority().server_context(*(names or (SITE_NAME,))) if tls else None
     server = await asyncio.start_server(site, "127.0.0.1", 0, ssl=context)
     site.port = server.sockets[0].getsockname()[1]
     try:
@@ -147,7 +162,7 @@ async def a_site(*names: str, tls: bool = True, **options: Any) -> AsyncIterator
 
 
 @dataclass
-class Names:
+class NameService:
     """A name service: which addresses a name has, one answer after the other; the last one stays."""
 
     answers: list[list[str]]
@@ -158,12 +173,123 @@ class Names:
         return self.answers[min(self.asked, len(self.answers)) - 1]
 
 
-def a_visitor(*addresses: str, **options: Any) -> OutboundHttpClient:
+def make_outbound_client(*addresses: str, **options: Any) -> OutboundHttpClient:
     """A client that trusts our authority and resolves every name to these addresses. It may go to loopback."""
     settings = {
         "policy": SsrfPolicy((LOOPBACK,)),
-        "tls": tls_context(an_authority().file),
-        "resolve": Names([list(addresses) or ["127.0.0.1"]]),
+        "tls": tls_context(make_authority().file),
+        "resolve": NameService([list(addresses) or ["127.0.0.1"]]),
         "timeout": 3.0,
     }
     return OutboundHttpClient(SsrfGuardTransport(**{**settings, **options}))
+
+
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@dataclass
+class ServerWire(ABC):
+    """A way to say bytes to an application; what its server keeps of connections and requests."""
+
+    state: ServerState
+
+    @abstractmethod
+    async def connect(self) -> Ends:
+        """A connection of one's own."""
+
+    async def at_rest(self) -> None:
+        """Until every connection is closed and every request has come to its end."""
+        async with asyncio.timeout(20):
+            while self.state.connections or self.state.tasks:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+
+    async def say(self, *pieces: bytes, cut: bool = False, patience: float = 5) -> bytes:
+        """Send these bytes; give back everything until the server closes, or `patience` is over. `cut`: hang up."""
+        reader, writer = await self.connect()
+        answer = bytearray()
+        try:
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+            if not cut:
+                async with asyncio.timeout(patience):
+                    while piece := await reader.read(65536):
+                        answer += piece
+        except (ConnectionError, TimeoutError):
+            pass  # what came before that is the answer
+        finally:
+            writer.transport.abort()
+        return bytes(answer)
+
+
+@dataclass
+class Served(ServerWire):
+    """One application behind a real server."""
+
+    port: int
+
+    async def connect(self) -> Ends:
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+    def client(self, token: str | None = None) -> httpx.AsyncClient:
+        """Somebody who asks over the network."""
+        given = {"Authorization": f"Bearer {token}"} if token else {}
+        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", headers=given, trust_env=False, timeout=20)
+
+
+@dataclass
+class OnPairs(ServerWire):
+    """One application behind what reads the bytes in a real server, without the server: each connection is a pair of
+    sockets of which that has the other end.
+    """
+
+    config: uvicorn.Config
+
+    async def connect(self) -> Ends:
+        mine, its = socket.socketpair()
+        await asyncio.get_running_loop().connect_accepted_socket(self._reader, its)
+        return await asyncio.open_connection(sock=mine)
+
+    def _reader(self) -> asyncio.Protocol:
+        read_by = self.config.http_protocol_class
+        return read_by(config=self.config, server_state=self.state, app_state={})
+
+
+def serve_socket_pairs(app: Any, **changes: Any) -> OnPairs:
+    """With what `machtiging serve` tells its server, but for these changes."""
+    config = _build_config(app)
+    vars(config).update(changes)
+    config.load()
+    return OnPairs(ServerState(), config)
+
+
+@contextlib.asynccontextmanager
+async def serve_application(app: Any) -> AsyncIterator[Served]:
+    """Serve an application as `machtiging serve` does."""
+    taken = bind_socket("127.0.0.1", 0)
+    async with run_servers((app, taken)) as servers:
+        yield Served(servers.servers[0].server_state, taken.getsockname()[1])
+
+
+async def assemble_berichtenbox_world(url: str, clock: Any, place: Path, **changes: Any) -> BerichtenboxWorld:
+    """Everything that `create_app` joins, on the database at this URL; with a citizen, a helper and the catalogue."""
+    settings = Settings(
+        **{
+            "env": Environment.TEST,
+            "issuer": API_ISSUER,
+            "broker_issuer": BROKER,
+            "database_url": url,
+            "database_pool_size": 4,
+            "keys_dir": make_key_directory(place / "keys"),
+            "policies_dir": POLICIES,
+            "smtp_port": 1,
+            **changes,
+        }
+    )
+    app = create_app(settings, clock=clock)
+    services = app.state.services
+    async with services.sessions.begin() as session:
+        await upsert_catalogue(session)
+        citizen = await find_or_create_by_bsn(session, services.keyring, Bsn(CITIZEN), at=clock.now())
+        helper = await find_or_create_by_bsn(session, services.keyring, Bsn(HELPER), at=clock.now())
+    return BerichtenboxWorld(app, services.sessions, clock, services.keyring, services.policy, citizen, helper)

@@ -1,4 +1,4 @@
-"""A world with a box in it: an application with the real routes, people, a machtiging, tokens and letters."""
+"""An application with the Berichtenbox: the real routes, people, a machtiging, tokens and letters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import io
 import json
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -32,24 +32,23 @@ from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.ids import MachtigingId, PersonId, TokenId, uuid7
 from machtiging.web import body_limits, direct_routes, headers, openapi, problems
 from machtiging.web.http_methods import head
-from tests.builders.applications import POLICIES, a_policy, make_services, with_own_services
-from tests.builders.audit import AS_WRITTEN
-from tests.builders.bearer import more_claims_of
-from tests.builders.crypto import a_keyring
+from tests.builders.applications import API_ISSUER, POLICIES, copy_application, load_policy, make_services
+from tests.builders.bearer import build_grant_claims
+from tests.builders.keys import load_keyring
+from tests.builders.rows import AS_WRITTEN
 
-ISSUER = "http://localhost:8000"
 CITIZEN, HELPER, STRANGER = "999990019", "999990020", "999990044"
 UWV, SVB, BELASTINGDIENST = "00000099000000001000", "00000099000000002000", "00000099000000003000"
 HELPING = (Act.LIST, Act.READ, Act.DOWNLOAD)
 
 
-def a_pdf(size: int = 0) -> bytes:
+def make_pdf(size: int = 0) -> bytes:
     """The smallest thing that begins and ends as a PDF, filled up to `size` bytes."""
     start, end = b"%PDF-1.7\n", b"\n%%EOF\n"
     return start + b"%" * max(0, size - len(start) - len(end)) + end
 
 
-def a_bericht(**changes: Any) -> dict[str, Any]:
+def make_bericht(**changes: Any) -> dict[str, Any]:
     """The JSON part of an aanlevering that is in order."""
     values = {
         "ontvanger": {"type": "BSN", "waarde": CITIZEN},
@@ -61,7 +60,9 @@ def a_bericht(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in {**values, **changes}.items() if value is not ...}
 
 
-def parts(bericht: dict[str, Any] | str | bytes, *bijlagen: tuple[str, bytes, str]) -> list[tuple[str, Any]]:
+def build_upload_parts(
+    bericht: dict[str, Any] | str | bytes, *bijlagen: tuple[str, bytes, str]
+) -> list[tuple[str, Any]]:
     """The parts of an aanlevering for httpx: the letter, then (name, content, media type) of each bijlage."""
     content = bericht if isinstance(bericht, str | bytes) else json.dumps(bericht)
     files: list[tuple[str, Any]] = [("bericht", (None, content, "application/json"))]
@@ -84,7 +85,7 @@ class BerichtenboxWorld:
         """Somebody who asks, with this token."""
         given = {"Authorization": f"Bearer {token}"} if token else {}
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-        return httpx.AsyncClient(transport=transport, base_url=ISSUER, headers=given)
+        return httpx.AsyncClient(transport=transport, base_url=API_ISSUER, headers=given)
 
     async def token(
         self,
@@ -114,16 +115,16 @@ class BerichtenboxWorld:
         async with self.sessions.begin() as session:
             await insert_token(session, facts)
         claims = {
-            "iss": ISSUER,
+            "iss": API_ISSUER,
             "sub": "p",
-            "aud": api_audience(ISSUER),
+            "aud": api_audience(API_ISSUER),
             "iat": int(now.timestamp()),
             "nbf": int(now.timestamp()),
             "exp": int(facts.expires_at.timestamp()),
             "jti": str(jti),
             "client_id": facts.client_id,
             "scope": scope,
-            **more_claims_of(facts),
+            **build_grant_claims(facts),
         }
         return self.keyring.sign_jwt(claims, typ="at+jwt")
 
@@ -177,7 +178,9 @@ class BerichtenboxWorld:
     async def letter(self, *bijlagen: tuple[str, bytes, str], oin: str = UWV, **changes: Any) -> str:
         """Deliver a letter over HTTP; returns its id."""
         async with self.client(await self.token(oin=oin)) as client:
-            answer = await client.post("/api/v1/aanleveringen", files=parts(a_bericht(**changes), *bijlagen))
+            answer = await client.post(
+                "/api/v1/aanleveringen", files=build_upload_parts(make_bericht(**changes), *bijlagen)
+            )
         assert answer.status_code == 201, answer.text
         return str(answer.json()["berichtId"])
 
@@ -192,32 +195,29 @@ class BerichtenboxWorld:
         return [row.reason for row in found]
 
 
-async def a_world(database: Any, clock: Any, *, worker: str = "") -> BerichtenboxWorld:
+async def make_berichtenbox_world(database: Any, clock: Any, *, worker: str = "") -> BerichtenboxWorld:
     """An application with a citizen and a helper, the catalogue loaded, the real policy.
 
     `worker`: with routes and a policy that only this worker has, and not the other applications in this process.
     """
-    keyring, sessions = a_keyring(), database.sessions
+    keyring, sessions = load_keyring(), database.sessions
     async with sessions.begin() as session:
         await upsert_catalogue(session)
         citizen = await find_or_create_by_bsn(session, keyring, Bsn(CITIZEN), at=clock.now())
         helper = await find_or_create_by_bsn(session, keyring, Bsn(HELPER), at=clock.now())
-    app = with_own_services(_assembled(worker), sessions=sessions, clock=clock)
+    app = copy_application(_assembled(worker), sessions=sessions, clock=clock)
     return BerichtenboxWorld(app, sessions, clock, keyring, app.state.services.policy, citizen, helper)
 
 
 @functools.cache
 def _assembled(worker: str) -> FastAPI:
     app = FastAPI(openapi_url=None)
-    attach_services(app, make_services(issuer=ISSUER, policy=Policy.load(POLICIES) if worker else a_policy()))
+    attach_services(app, make_services(issuer=API_ISSUER, policy=Policy.load(POLICIES) if worker else load_policy()))
     app.include_router(router)
-    openapi.install(app, issuer=ISSUER)
+    openapi.install(app, issuer=API_ISSUER)
     problems.install(app)
     body_limits.install(app, max_bytes_by_path=BODY_LIMITS)
     direct_routes.install(app)
     head.install(app)
-    headers.install(app, issuer=ISSUER)
+    headers.install(app, issuer=API_ISSUER)
     return app
-
-
-LONG_AGO = datetime(2025, 6, 1, tzinfo=UTC)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import html
+import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -19,11 +20,12 @@ from uuid import uuid4
 
 import httpx
 from fastapi import FastAPI
+from joserfc import jws
+from joserfc.jwk import KeySet
 from sqlalchemy import text
 
 from machtiging.crypto.secrets import sha256_digest
 from machtiging.identity.session import authenticate_session
-from machtiging.kernel.clock import Clock
 from machtiging.oauth.authorize.decision import decide_authorization
 from machtiging.oauth.authorize.pushed_requests import RequestReference, extend_lifetime
 from machtiging.oauth.client_jwks.fetcher import JwksFetcher
@@ -36,47 +38,20 @@ from machtiging.oauth.routes import router as oauth_routes
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.outbound.http_client import OutboundHttpClient
 from machtiging.web.pages import PageRenderer
-from tests.builders.applications import replace_services, with_own_services
-from tests.builders.audit import AS_WRITTEN
-from tests.builders.black_box import Pkce, query_of
-from tests.builders.clients import (
-    ASSERTION_TYPE,
+from tests.builders.applications import copy_application, replace_services
+from tests.builders.client import (
+    App,
     ClientKeys,
-    agency_client,
-    assertion,
-    code_client,
-    detail,
+    make_agency_metadata,
+    make_app_metadata,
+    make_authorization_details,
     make_client_keys,
 )
-from tests.builders.delegation import UWV, Committed
-from tests.builders.login import ISSUER, LoginBrowser, LoginWorld, assembled_login, joined
-
-
-@dataclass
-class App:
-    """One registered client and its HTTP connection. Each call authenticates afresh."""
-
-    client_id: str
-    keys: ClientKeys | None
-    http: httpx.AsyncClient
-    clock: Clock
-    registration: dict[str, Any]
-
-    def credentials(self) -> dict[str, str]:
-        if self.keys is None:
-            return {"client_id": self.client_id}
-        proof = assertion(self.keys, self.client_id, self.clock)
-        return {"client_id": self.client_id, "client_assertion_type": ASSERTION_TYPE, "client_assertion": proof}
-
-    async def post(self, path: str, form: Mapping[str, Any] | None = None, **changes: Any) -> httpx.Response:
-        """Post a form with credentials; a change of None leaves a parameter out."""
-        merged = {**self.credentials(), **(form or {}), **changes}
-        return await self.http.post(path, data={name: value for name, value in merged.items() if value is not None})
-
-    async def raw(self, path: str, pairs: list[tuple[str, str]]) -> httpx.Response:
-        """Post exactly these pairs."""
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return await self.http.post(path, content=urlencode(pairs), headers=headers)
+from tests.builders.keys import sign_jws
+from tests.builders.machtiging import UWV, Committed
+from tests.builders.messages import Pkce, read_query
+from tests.builders.people import ISSUER, LoginBrowser, LoginWorld, assemble_login_service, join_simulator
+from tests.builders.rows import AS_WRITTEN
 
 
 @dataclass
@@ -127,7 +102,7 @@ class Flow:
         """The hidden fields of the consent page."""
         shown = await self.authorize(request_uri)
         assert shown.status_code == 200, (shown.status_code, shown.headers.get("location"), shown.text)
-        return hidden_fields(shown.text)
+        return read_hidden_fields(shown.text)
 
     async def press(self, form: Mapping[str, str], decision: str = "akkoord", **options: Any) -> httpx.Response:
         return await self.browser.post("/authorize", {**form, "besluit": decision}, **options)
@@ -145,13 +120,13 @@ class Flow:
             )
             assert who is not None, "nobody is logged in"
             back = await decide_authorization(exchange, who, reference, approved=True)
-        return query_of(back.location)["code"]
+        return read_query(back.location)["code"]
 
     async def answer(self, **changes: Any) -> dict[str, str]:
         """Up to the authorization response, whatever it says."""
         response = await self.approve(await self.pushed(**changes))
         assert response.status_code == 303, response.text
-        return query_of(response.headers["location"])
+        return read_query(response.headers["location"])
 
     async def redeem(self, code: str, **changes: Any) -> httpx.Response:
         """POST /token with a code."""
@@ -178,7 +153,7 @@ class Flow:
         return response.json()
 
 
-def hidden_fields(page: str) -> dict[str, str]:
+def read_hidden_fields(page: str) -> dict[str, str]:
     """Names and values of the hidden fields in the form that goes to /authorize."""
     form = page.split('action="/authorize"')[1].split("</form>")[0]
     found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form)
@@ -212,7 +187,7 @@ class OAuthWorld:
 
     async def reading_app(self, **changes: Any) -> App:
         """A confidential app with an ES256 key."""
-        return await self.app_with_keys(code_client, **changes)
+        return await self.app_with_keys(make_app_metadata, **changes)
 
     async def app_with_keys(
         self, metadata: Callable[..., dict[str, Any]], oin: str | None = None, **changes: Any
@@ -223,11 +198,11 @@ class OAuthWorld:
 
     async def public_app(self, **changes: Any) -> App:
         """An app without a key."""
-        return await self.add(code_client(None, **changes))
+        return await self.add(make_app_metadata(None, **changes))
 
     async def agency(self, **changes: Any) -> App:
         """UWV's sending system."""
-        return await self.app_with_keys(agency_client, UWV, **changes)
+        return await self.app_with_keys(make_agency_metadata, UWV, **changes)
 
     async def logged_in(self, persona: str = "naaste") -> LoginBrowser:
         """A browser in which this persona has logged in."""
@@ -243,13 +218,15 @@ class OAuthWorld:
     async def flow(self, app: App | None = None, machtiging: Any = None, *actions: str) -> Flow:
         """The son, logged in, and an app that asks for his mother's box."""
         held = machtiging or await self.machtiging()
-        return Flow(app or await self.reading_app(), await self.logged_in(), detail(held.id, *actions))
+        return Flow(
+            app or await self.reading_app(), await self.logged_in(), make_authorization_details(held.id, *actions)
+        )
 
     async def request(self, app: App | None = None) -> Flow:
         """An app that asks, with nobody logged in: enough for all that is refused before a person comes in sight."""
         browser = self.world.browser()
         self._open.append(browser.http)
-        return Flow(app or await self.reading_app(), browser, detail(uuid4()))
+        return Flow(app or await self.reading_app(), browser, make_authorization_details(uuid4()))
 
     async def lines(self, act: str) -> list[Any]:
         """The journal's intake lines of one kind, oldest first."""
@@ -268,7 +245,7 @@ class OAuthWorld:
 @functools.cache
 def _service() -> FastAPI:
     """The login service with the authorization server in it, once in a process."""
-    service = assembled_login()
+    service = assemble_login_service()
     pages = PageRenderer(["machtiging.oauth", "machtiging.identity", "machtiging.web"])
     replace_services(service, access_token_seconds=600, on_session_end=handle_session_end, pages=pages)
     # The login tests have a stand-in for /jwks; here the real one answers.
@@ -277,12 +254,99 @@ def _service() -> FastAPI:
     return service
 
 
-async def an_oauth_world(database: Any, clock: Any) -> OAuthWorld:
+async def make_oauth_world(database: Any, clock: Any) -> OAuthWorld:
     """Everything joined, in this process, on a real database."""
     sessions = database.sessions
     published = JwksFetcher(sessions, OutboundHttpClient())
-    service = with_own_services(
+    service = copy_application(
         _service(), sessions=sessions, clock=clock, published_keys=published, known_clients=ClientCache()
     )
     committed = await Committed.begin(database)
-    return OAuthWorld(joined(service, clock), sessions, clock, committed)
+    return OAuthWorld(join_simulator(service, clock), sessions, clock, committed)
+
+
+LOW, SUBSTANTIAL, HIGH = (f"http://eidas.europa.eu/LoA/{level}" for level in ("low", "substantial", "high"))
+AFTER = "https://app.voorbeeld.example/uitgelogd"
+
+
+async def verify_jwt(oauth: OAuthWorld, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and claims of a JWT, under a key that stands at /jwks."""
+    keys = KeySet.import_key_set((await oauth.connection().get("/jwks")).json())
+    made = jws.deserialize_compact(token, keys, algorithms=["RS256", "PS256", "ES256"])
+    return dict(made.headers()), json.loads(made.payload)
+
+
+async def verify_id_token(oauth: OAuthWorld, tokens: dict[str, Any]) -> dict[str, Any]:
+    return (await verify_jwt(oauth, tokens["id_token"]))[1]
+
+
+async def start_login_flow(oauth: OAuthWorld, app: App | None = None, persona: str = "naaste") -> Flow:
+    """An app that only wants to know who somebody is, and that somebody, logged in a while ago."""
+    flow = Flow(app or await oauth.reading_app(), await oauth.logged_in(persona), None)
+    oauth.later(minutes=5)
+    return flow
+
+
+async def request_userinfo(oauth: OAuthWorld, access_token: str) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {access_token}"}
+    return await oauth.connection().get("/userinfo", headers=headers)
+
+
+def read_redirect(response: httpx.Response) -> dict[str, str]:
+    """The parameters of the response at the redirect URI."""
+    assert response.status_code == 303, response.text
+    assert response.headers["location"].startswith("https://app.voorbeeld.example/"), response.headers["location"]
+    return read_query(response.headers["location"])
+
+
+async def log_in_again(flow: Flow, sent: httpx.Response, persona: str = "naaste", **at_broker: str) -> httpx.Response:
+    """Follow the way to the login page, log in at the broker, and come back to the request."""
+    assert sent.status_code == 303, sent.text
+    assert sent.headers["location"].startswith("/inloggen?"), sent.headers["location"]
+    to_broker = await flow.browser.get(sent.headers["location"] + "&" + urlencode({"login_hint": persona}))
+    more = "&" + urlencode(at_broker) if at_broker else ""
+    to_us = await flow.browser.get(to_broker.headers["location"] + more)
+    back = await flow.browser.get(to_us.headers["location"])
+    assert back.status_code == 303, back.text
+    return await flow.browser.get(back.headers["location"])
+
+
+async def approve_consent_page(flow: Flow, page: httpx.Response) -> dict[str, str]:
+    """Press yes on this consent page; what the app is told."""
+    assert page.status_code == 200, (page.status_code, page.headers.get("location"), page.text)
+    return read_redirect(await flow.press(read_hidden_fields(page.text)))
+
+
+def dump_claims(**places: Any) -> str:
+    return json.dumps(places)
+
+
+REQUEST_OBJECT_REFUSED = {
+    "error": "invalid_request_object",
+    "error_description": "The request object is not valid, was used before, or is not all that was sent.",
+}
+
+
+def make_request_object(flow: Flow, *, header: dict[str, Any] | None = None, key: Any = None, **changes: Any) -> str:
+    """The parameters of a pushed request, signed by the app. A change of None leaves a member out."""
+    app = flow.app
+    now = int(app.clock.now().timestamp())
+    asked = flow.parameters()
+    asked["authorization_details"] = json.loads(asked["authorization_details"])
+    about = {"iss": app.client_id, "client_id": app.client_id, "aud": ISSUER, "iat": now, "nbf": now, "exp": now + 300}
+    claims = {**asked, **about, "jti": secrets.token_urlsafe(16), **changes}
+    protected = {"alg": app.keys.alg, "kid": "app-1", "typ": "oauth-authz-req+jwt"} | (header or {})
+    return sign_jws(
+        {name: value for name, value in protected.items() if value is not None},
+        {name: value for name, value in claims.items() if value is not None},
+        key or app.keys.private,
+    )
+
+
+async def push_request_object(flow: Flow, made: str, **beside: Any) -> httpx.Response:
+    """Push it."""
+    return await flow.app.post("/par", {"request": made, **beside})
+
+
+def assert_request_object_refused(response: httpx.Response, why: object = "") -> None:
+    assert (response.status_code, response.json()) == (400, REQUEST_OBJECT_REFUSED), (why, response.text)

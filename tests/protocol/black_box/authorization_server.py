@@ -25,35 +25,21 @@ from joserfc import jws
 from joserfc.jwk import ECKey, KeySet
 from joserfc.jws import JWSRegistry
 
-ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+from tests.builders.messages import (
+    ASSERTION_TYPE,
+    Pkce,
+    make_unsigned_jwt,
+    read_header,
+    read_query,
+)
+
 _FORM = re.compile(r"<form\b(.*?)>(.*?)</form>", re.DOTALL | re.IGNORECASE)
 _FIELD = re.compile(r"<(?:input|button)\b([^>]*)>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([\w-]+)\s*=\s*["']([^"']*)["']""")
 _STEPS = 15
 
 
-def claims_of(token: str) -> dict[str, Any]:
-    """The claims of a JWT, unverified."""
-    return _part(token, 1)
-
-
-def header_of(token: str) -> dict[str, Any]:
-    """The header of a JWT, unverified."""
-    return _part(token, 0)
-
-
-def _part(token: str, number: int) -> dict[str, Any]:
-    part = token.split(".")[number]
-    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-
-
-def unsigned(header: Mapping[str, Any], claims: Mapping[str, Any], signature: str = "") -> str:
-    """A compact JWS with whatever signature."""
-    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (header, claims)]
-    return ".".join([*parts, signature])
-
-
-def proof_of(key: ECKey, method: str, address: str, *, token: str | None = None, **changes: Any) -> str:
+def make_dpop_proof(key: ECKey, method: str, address: str, *, token: str | None = None, **changes: Any) -> str:
     """A DPoP proof (RFC 9449 4.2). `header` changes the header; other changes are claims (None: left out)."""
     header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": key.as_dict(private=False)} | changes.pop("header", {})
     claims: dict[str, Any] = {"jti": secrets.token_urlsafe(16), "htm": method, "htu": address, "iat": int(time.time())}
@@ -64,14 +50,6 @@ def proof_of(key: ECKey, method: str, address: str, *, token: str | None = None,
     parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, payload)]
     signature = JWSRegistry.algorithms["ES256"].sign(b".".join(parts), key)
     return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
-
-
-def query_of(url: str) -> dict[str, str]:
-    return dict(parse_qsl(urlsplit(url).query))
-
-
-def is_jwt(token: str) -> bool:
-    return token.count(".") == 2
 
 
 @dataclass(frozen=True)
@@ -107,7 +85,7 @@ class BlackBoxClient:
         header = {name: value for name, value in header.items() if value is not None}
         payload = {name: value for name, value in claims.items() if value is not None}
         if header["alg"] == "none":
-            return unsigned(header, payload)
+            return make_unsigned_jwt(header, payload)
         return jws.serialize_compact(header, json.dumps(payload).encode(), key, algorithms=[header["alg"]])
 
     def credentials(self, audience: str, **changes: Any) -> dict[str, str]:
@@ -116,17 +94,6 @@ class BlackBoxClient:
             return {"client_id": self.client_id}
         proof = self.assertion(audience, **changes)
         return {"client_id": self.client_id, "client_assertion_type": ASSERTION_TYPE, "client_assertion": proof}
-
-
-@dataclass(frozen=True)
-class Pkce:
-    """A verifier and its S256 challenge."""
-
-    verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
-
-    @property
-    def challenge(self) -> str:
-        return base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).rstrip(b"=").decode()
 
 
 class BlackBoxPerson:
@@ -293,7 +260,7 @@ class BlackBoxServer:
     def verified(self, token: str) -> dict[str, Any]:
         """The claims of a JWT whose signature one of the published keys made."""
         algorithms = ["RS256", "PS256", "ES256", "EdDSA"]
-        keys = {"keys": [key for key in self.jwks["keys"] if key.get("kid") == header_of(token).get("kid")]}
+        keys = {"keys": [key for key in self.jwks["keys"] if key.get("kid") == read_header(token).get("kid")]}
         found = jws.deserialize_compact(token, KeySet.import_key_set(keys), algorithms=algorithms)
         return json.loads(found.payload)
 
@@ -350,7 +317,7 @@ class Attempt:
         response = await self.visit(await self.pushed(**changes))
         location = response.headers.get("location", "")
         assert location.startswith(self.client.redirect_uri), (response.status_code, str(response.url), response.text)
-        return query_of(location)
+        return read_query(location)
 
     async def code(self, **changes: Any) -> str:
         return (await self.answer(**changes))["code"]
@@ -371,7 +338,7 @@ class Attempt:
         return response.json()
 
 
-def refused(response: httpx.Response, *errors: str) -> None:
+def assert_refused(response: httpx.Response, *errors: str) -> None:
     """A refusal in the words of RFC 6749 5.2: a client's fault, with one of these errors, and nothing handed out."""
     assert 400 <= response.status_code < 500, (response.status_code, response.text)
     body = response.json()
@@ -379,11 +346,11 @@ def refused(response: httpx.Response, *errors: str) -> None:
     assert not body.keys() & {"access_token", "id_token", "refresh_token", "request_uri", "code"}
 
 
-def nothing_handed_out(response: httpx.Response, home: str) -> None:
+def assert_nothing_issued(response: httpx.Response, home: str) -> None:
     """The browser ends on an error page, or at the client with an error: in no case with a code or a token."""
     location = response.headers.get("location", "")
     if location.startswith(home):
-        told = query_of(location) | dict(parse_qsl(urlsplit(location).fragment))
+        told = read_query(location) | dict(parse_qsl(urlsplit(location).fragment))
         assert "error" in told, location
         assert not told.keys() & {"code", "access_token", "id_token"}
     else:

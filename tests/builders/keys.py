@@ -1,16 +1,22 @@
-"""Keys that are proved (DPoP) and certificates that are shown (mutual TLS), right unless a test changes something."""
+"""Key rings, keys that are proved (DPoP) and certificates that are presented (mutual TLS)."""
 
 from __future__ import annotations
 
+import atexit
 import base64
+import functools
 import hashlib
 import ipaddress
 import json
+import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -21,14 +27,52 @@ from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from machtiging.access.sender_constraint.dpop_nonce import generate_dpop_nonce
+from machtiging.crypto.keyring import KeyRing, generate_key_ring
 from machtiging.kernel.clock import Clock
-from tests.builders.crypto import a_keyring
+from tests.builders.messages import encode_base64url
+
+MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@functools.cache
+def generate_ring_directory() -> Path:
+    """The directory that was made where there was none. To look at: whoever changes a ring takes `a_key_directory`."""
+    place = Path(tempfile.mkdtemp(prefix="machtiging-keys-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    generate_key_ring(place / "deep" / "keys", MADE_AT)
+    return place / "deep" / "keys"
+
+
+@functools.cache
+def _contents() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in generate_ring_directory().iterdir()}
+
+
+def make_key_directory(directory: Path) -> Path:
+    """A directory with a ring in it, to rotate or to damage."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    for name, content in _contents().items():
+        with open(directory / name, "wb", opener=_closed_to_others) as file:
+            file.write(content)
+    return directory
+
+
+def _closed_to_others(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
+
+
+@functools.cache
+def load_keyring() -> KeyRing:
+    """The same ring each time it is asked for."""
+    place = Path(tempfile.mkdtemp(prefix="machtiging-keys-"))
+    try:
+        return KeyRing.load(make_key_directory(place))
+    finally:
+        shutil.rmtree(place)
+
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-
-
-def b64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 @dataclass(frozen=True)
@@ -48,7 +92,7 @@ class KeyHolder:
 
     def nonce(self) -> str:
         """The one that we would give out now."""
-        return generate_dpop_nonce(a_keyring(), self.clock.now())
+        return generate_dpop_nonce(load_keyring(), self.clock.now())
 
     def proof(self, method: str, url: str, *, token: str | None = None, **changes: Any) -> str:
         """A proof. `header` changes header members, `key` signs instead; other changes are claims. None leaves out."""
@@ -62,8 +106,8 @@ class KeyHolder:
             "nonce": self.nonce(),
         }
         if token is not None:
-            claims["ath"] = b64(hashlib.sha256(token.encode()).digest())
-        return compact(_without(header), _without(claims | changes), key)
+            claims["ath"] = encode_base64url(hashlib.sha256(token.encode()).digest())
+        return sign_jws(_without(header), _without(claims | changes), key)
 
     def headers(self, method: str, url: str, token: str, **changes: Any) -> dict[str, str]:
         """A request with a bound token."""
@@ -74,35 +118,37 @@ def _without(members: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None}
 
 
-def compact(header: Mapping[str, Any], claims: Any, key: Any) -> str:
+def sign_jws(header: Mapping[str, Any], claims: Any, key: Any) -> str:
     """A JWS with exactly this header: joserfc would refuse to sign some of those that have to be refused by us."""
     payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
     alg = header.get("alg")
     if alg == "none" or key is None:
-        return f"{b64(json.dumps(header).encode())}.{b64(payload)}.{'' if key is None else 'AA'}"
+        return (
+            f"{encode_base64url(json.dumps(header).encode())}.{encode_base64url(payload)}.{'' if key is None else 'AA'}"
+        )
     made = jws.serialize_compact({"alg": alg}, b"x", key, algorithms=[alg])  # the key fits the algorithm
     assert made
-    signing = f"{b64(json.dumps(header).encode())}.{b64(payload)}"
+    signing = f"{encode_base64url(json.dumps(header).encode())}.{encode_base64url(payload)}"
     algorithm = jws.JWSRegistry(algorithms=[alg]).get_alg(alg)
-    return f"{signing}.{b64(algorithm.sign(signing.encode(), key))}"
+    return f"{signing}.{encode_base64url(algorithm.sign(signing.encode(), key))}"
 
 
 @cache
-def an_rsa_key(size: int) -> RSAKey:
+def make_rsa_key(size: int) -> RSAKey:
     """The same one each time: they take long to find."""
     return RSAKey.generate_key(size)
 
 
-def rsa_holder(clock: Clock, size: int = 2048) -> KeyHolder:
-    return KeyHolder(clock, an_rsa_key(size), "PS256")
+def make_rsa_holder(clock: Clock, size: int = 2048) -> KeyHolder:
+    return KeyHolder(clock, make_rsa_key(size), "PS256")
 
 
-def ed25519_holder(clock: Clock) -> KeyHolder:
+def make_ed25519_holder(clock: Clock) -> KeyHolder:
     return KeyHolder(clock, OKPKey.generate_key("Ed25519"), "Ed25519")
 
 
 @dataclass(frozen=True)
-class Shown:
+class CertifiedKey:
     """A certificate with its private key."""
 
     certificate: x509.Certificate
@@ -118,7 +164,7 @@ class Shown:
 
     @property
     def x5t(self) -> str:
-        return b64(hashlib.sha256(self.der).digest())
+        return encode_base64url(hashlib.sha256(self.der).digest())
 
     @property
     def header(self) -> dict[str, str]:
@@ -133,17 +179,17 @@ class Shown:
         return {**ECKey.import_key(public).as_dict(private=False), "x5c": [base64.b64encode(self.der).decode()]}
 
 
-def a_certificate(
+def make_certificate(
     subject: str = "CN=postkamer,O=UWV,C=NL",
     *,
-    by: Shown | None = None,
+    by: CertifiedKey | None = None,
     authority: bool = False,
     begins: timedelta = timedelta(days=-1),
     ends: timedelta = timedelta(days=90),
     sans: Mapping[str, str] | None = None,
     usage: Any = ExtendedKeyUsageOID.CLIENT_AUTH,
     key: Any = None,
-) -> Shown:
+) -> CertifiedKey:
     """A certificate signed by `by`, or by itself."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     name = x509.Name.from_rfc4514_string(subject)
@@ -170,7 +216,7 @@ def a_certificate(
         made = made.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     if sans:
         made = made.add_extension(x509.SubjectAlternativeName([_san(*one) for one in sans.items()]), critical=False)
-    return Shown(made.sign(signer, hashes.SHA256()), key)
+    return CertifiedKey(made.sign(signer, hashes.SHA256()), key)
 
 
 def _san(kind: str, value: str) -> x509.GeneralName:

@@ -1,21 +1,28 @@
-"""The service's login beside the real stand-in broker, both in this process, and a browser that visits both."""
+"""People for tests: rows in the database, and browsers that log in at the real stand-in broker."""
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 from fastapi import FastAPI, Request
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.agencies.catalogue import upsert_catalogue
+from machtiging.delegation.acceptance import CodeHolder
+from machtiging.delegation.offer import Giver
 from machtiging.dependencies import attach_services
 from machtiging.identity.broker import Broker
 from machtiging.identity.csrf import CsrfProtected
+from machtiging.identity.people import Profile, find_or_create_by_broker, find_or_create_by_bsn, save_profile
 from machtiging.identity.routes import router
 from machtiging.identity.session import SESSION_COOKIE, Citizen, EndedSession, Operator, OptionalVisitor, SessionLimits
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.bsn import Bsn
+from machtiging.kernel.ids import PersonId
 from machtiging.portal import error_pages
 from machtiging.settings import Environment, Settings
 from machtiging.simulators.app import create_simulator
@@ -24,41 +31,88 @@ from machtiging.simulators.provider import SimulatedProvider
 from machtiging.web import headers, problems
 from machtiging.web.pages import PageRenderer
 from machtiging.web.tls import tls_context
-from tests.builders.applications import make_services, replace_services, with_own_services
-from tests.builders.crypto import a_keyring
+from tests.builders.applications import copy_application, make_services, replace_services
+from tests.builders.keys import NOON, load_keyring
+
+MOTHER = Bsn("999990019")
+SON = Bsn("999990020")
+BORN = date(1951, 4, 7)
+
+
+@dataclass(frozen=True)
+class People:
+    """Mother, who gives, and son, who helps; both in the database with a profile."""
+
+    mother: PersonId
+    son: PersonId
+
+    @property
+    def giver(self) -> Giver:
+        return Giver(self.mother, Assurance.SUBSTANTIAL)
+
+    @property
+    def helper(self) -> CodeHolder:
+        return CodeHolder(self.son, Assurance.SUBSTANTIAL)
+
+
+async def add_person(
+    session: AsyncSession, bsn: Bsn, name: str = "Noor Voorbeeld", born: date | None = BORN, email: str | None = None
+) -> PersonId:
+    """Somebody with a BSN and a profile."""
+    person_id = await find_or_create_by_bsn(session, load_keyring(), bsn, at=NOON)
+    await save_profile(session, load_keyring(), person_id, Profile(name, born, email))
+    return person_id
+
+
+async def add_person_without_bsn(session: AsyncSession, name: str, born: date | None) -> PersonId:
+    """Somebody whom only the broker knows: an employee, or a citizen of another country."""
+    person_id = await find_or_create_by_broker(session, load_keyring(), "https://b.example", name, at=NOON)
+    await save_profile(session, load_keyring(), person_id, Profile(name, born, None))
+    return person_id
+
+
+async def add_mother_and_son(session: AsyncSession) -> People:
+    """Add both of them, and the catalogue. The caller commits."""
+    await upsert_catalogue(session)
+    mother = await add_person(session, MOTHER, "Ans Voorbeeld", BORN, "ans@voorbeeld.example")
+    son = await add_person(session, SON, "Bram Voorbeeld", date(1980, 9, 30), "bram@voorbeeld.example")
+    return People(mother, son)
+
 
 ISSUER = "https://machtigen.test"
 BROKER = "https://inloggen.test"
 CLIENT_ID = "machtiging"
-LIMITS = SessionLimits(idle_timeout=timedelta(minutes=15), absolute_timeout=timedelta(hours=8))
+SESSION_LIMITS = SessionLimits(idle_timeout=timedelta(minutes=15), absolute_timeout=timedelta(hours=8))
 HTML = {"Accept": "text/html"}
 
 
-def practice_settings(**changes: Any) -> Settings:
+def make_practice_settings(**changes: Any) -> Settings:
     """Settings of an installation whose broker is the stand-in."""
     values: dict[str, Any] = {"env": Environment.TEST, "issuer": ISSUER, "broker_issuer": BROKER, "smtp_port": 0}
     return Settings(**{**values, "broker_client_id": CLIENT_ID, **changes})
 
 
-async def tell_nobody(session: Any, over: EndedSession, *, at: Any) -> None:
+async def _notify_no_client(session: Any, over: EndedSession, *, at: Any) -> None:
     """There are no apps here that would have to know of the end of a session."""
 
 
-def a_login_service(sessions: Any, clock: Any) -> FastAPI:
+def make_login_service(sessions: Any, clock: Any) -> FastAPI:
     """An application with the login, and four pages to knock on; its broker is set by the caller."""
-    return with_own_services(_login_service(), sessions=sessions, clock=clock)
+    return copy_application(_assemble_once(), sessions=sessions, clock=clock)
 
 
 @functools.cache
-def _login_service() -> FastAPI:
-    return assembled_login()
+def _assemble_once() -> FastAPI:
+    return assemble_login_service()
 
 
-def assembled_login() -> FastAPI:
+def assemble_login_service() -> FastAPI:
     """The same with nothing behind it yet."""
     app = FastAPI(redirect_slashes=False)
     pages = PageRenderer(["machtiging.identity", "machtiging.web"])
-    attach_services(app, make_services(issuer=ISSUER, session_limits=LIMITS, on_session_end=tell_nobody, pages=pages))
+    attach_services(
+        app, make_services(issuer=ISSUER, session_limits=SESSION_LIMITS, on_session_end=_notify_no_client, pages=pages)
+    )
     app.include_router(router)
     _add_pages(app)
     problems.install(app)
@@ -98,8 +152,8 @@ def _add_pages(app: FastAPI) -> None:
         return {"done_by": visitor.name}
 
 
-def broker_through(transport: httpx.AsyncBaseTransport, **options: Any) -> Broker:
-    return Broker(BROKER, CLIENT_ID, ISSUER + "/inloggen/terug", a_keyring(), transport=transport, **options)
+def make_broker(transport: httpx.AsyncBaseTransport, **options: Any) -> Broker:
+    return Broker(BROKER, CLIENT_ID, ISSUER + "/inloggen/terug", load_keyring(), transport=transport, **options)
 
 
 @dataclass
@@ -164,16 +218,16 @@ class LoginWorld:
         return browser
 
 
-def a_world(sessions: Any, clock: Any) -> LoginWorld:
+def make_login_world(sessions: Any, clock: Any) -> LoginWorld:
     """The service and the stand-in broker, each reaching the other in this process."""
-    return joined(a_login_service(sessions, clock), clock)
+    return join_simulator(make_login_service(sessions, clock), clock)
 
 
-def joined(service: FastAPI, clock: Any) -> LoginWorld:
+def join_simulator(service: FastAPI, clock: Any) -> LoginWorld:
     """This service and a stand-in broker of its own."""
     first = _simulator()
     provider: SimulatedProvider = first.state.services.provider
-    simulator = with_own_services(
+    simulator = copy_application(
         first,
         provider=SimulatedProvider(provider.issuer, provider.client, clock),
         http=httpx.AsyncClient(
@@ -181,14 +235,10 @@ def joined(service: FastAPI, clock: Any) -> LoginWorld:
         ),
         postbus=MailCatcher(0, clock),
     )
-    replace_services(service, broker=broker_through(httpx.ASGITransport(simulator)))
+    replace_services(service, broker=make_broker(httpx.ASGITransport(simulator)))
     return LoginWorld(service, simulator)
 
 
 @functools.cache
 def _simulator() -> FastAPI:
-    return create_simulator(practice_settings())
-
-
-def query_of(url: str) -> dict[str, str]:
-    return dict(parse_qsl(urlsplit(url).query))
+    return create_simulator(make_practice_settings())

@@ -1,0 +1,59 @@
+"""OAuth messages read from outside: JWT parts, query parameters, PKCE. Imports nothing of the service."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+
+def encode_base64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+def read_claims(token: str) -> dict[str, Any]:
+    """The claims of a JWT, unverified."""
+    return _read_part(token, 1)
+
+
+def read_header(token: str) -> dict[str, Any]:
+    """The header of a JWT, unverified."""
+    return _read_part(token, 0)
+
+
+def _read_part(token: str, number: int) -> dict[str, Any]:
+    part = token.split(".")[number]
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+
+def make_unsigned_jwt(header: Mapping[str, Any], claims: Mapping[str, Any], signature: str = "") -> str:
+    """A compact JWS with whatever signature."""
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (header, claims)]
+    return ".".join([*parts, signature])
+
+
+def read_query(url: str) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(url).query))
+
+
+def is_jwt(token: str) -> bool:
+    return token.count(".") == 2
+
+
+@dataclass(frozen=True)
+class Pkce:
+    """A verifier and its S256 challenge."""
+
+    verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
+
+    @property
+    def challenge(self) -> str:
+        return base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).rstrip(b"=").decode()

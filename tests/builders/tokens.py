@@ -1,0 +1,252 @@
+"""Tokens issued without login pages: a consent with a refresh token, and services that exchange tokens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+from sqlalchemy import insert, text
+
+from machtiging.access.sender_constraint.binding import NO_BINDING, TokenBinding
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.ids import GrantId, uuid7
+from machtiging.oauth import queries
+from machtiging.oauth.dependencies import build_issuer
+from machtiging.oauth.refresh.issuance import build_refresh_token, insert_refresh_token
+from machtiging.oauth.request_parameters.resource_indicators import find_target
+from machtiging.oauth.rules import build_authorization_details, extract_acts
+from machtiging.oauth.tables import SEALED_GRANT, OAuthGrant
+from machtiging.oauth.token_issuance import ActiveGrant, TokenSpec, issue_user_token
+from machtiging.storage.columns import table_of
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.client import AUDIENCE, App, make_agency_metadata, make_client_keys
+from tests.builders.database import seal_rows
+from tests.builders.flow import OAuthWorld
+from tests.builders.messages import read_claims
+
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+HUIS = "https://huis.voorbeeld.example/api"
+ARCHIEF = "https://archief.voorbeeld.example/api"
+ADVIES = "https://advies.voorbeeld.example"
+EVERYWHERE = [HUIS, ARCHIEF, ADVIES, AUDIENCE]
+SERVICE_KEYS = make_client_keys()
+
+
+def make_server_metadata(keys: Any = SERVICE_KEYS, **changes: Any) -> dict[str, Any]:
+    """RFC 7591 metadata of a service that guards a resource and exchanges nothing."""
+    made = make_agency_metadata(keys, client_name="Huisdienst", scope="", resource_server=True, resource=HUIS)
+    return made | changes
+
+
+def make_exchanger_metadata(keys: Any = SERVICE_KEYS, **changes: Any) -> dict[str, Any]:
+    """RFC 7591 metadata of a service that guards a resource and goes on from there."""
+    made = make_server_metadata(keys, grant_types=[EXCHANGE], exchange_targets=EVERYWHERE)
+    return made | changes
+
+
+@dataclass
+class ExchangeChain:
+    """The son and his reading app, and services that he may meet along the way."""
+
+    oauth: Any
+    app: App
+    machtiging: Any
+
+    async def server(self, **changes: Any) -> App:
+        return await self.oauth.add(make_server_metadata(**changes), SERVICE_KEYS)
+
+    async def exchanger(self, **changes: Any) -> App:
+        return await self.oauth.add(make_exchanger_metadata(**changes), SERVICE_KEYS)
+
+    async def token(self, resource: str | None = HUIS, *, machtiging: Any = ..., **order: Any) -> str:
+        """A token for the son's app, as if he had consented just now. `machtiging=None`: for his own box."""
+        held = self.machtiging if machtiging is ... else machtiging
+        at, issuer = self.oauth.clock.now(), build_issuer(self.oauth.service.state.services)
+        acts = held.scope.acts if held else self.machtiging.scope.acts
+        grant = {
+            "id": uuid7(),
+            "client_id": self.app.client_id,
+            "person_id": self.oauth.committed.people.son,
+            "machtiging_id": held and held.id,
+            "authorization_details": build_authorization_details(held and held.id, acts),
+            "scope": "openid",
+            "assurance": Assurance.SUBSTANTIAL.value,
+            "authenticated_at": at,
+            "created_at": at,
+            "requested_claims": {},
+        }
+        async with unit_of_work(self.oauth.sessions) as session:
+            await session.execute(insert(table_of(OAuthGrant)), grant)
+            await seal_rows(session, SEALED_GRANT)
+            consented = ActiveGrant(await queries.find_grant(session, grant["id"]), held)
+            client = await queries.find_active_client(session, self.app.client_id)
+            wanted = TokenSpec(await find_target(session, issuer, resource), **order)
+            made = await issue_user_token(session, issuer, client, consented, at=at, spec=wanted)
+        return made["access_token"]
+
+    async def exchange(
+        self, service: App, token: str, *, headers: dict[str, str] | None = None, **changes: Any
+    ) -> httpx.Response:
+        """POST /token for the archive; a change of None leaves a parameter out."""
+        form = {
+            "grant_type": EXCHANGE,
+            "subject_token": token,
+            "subject_token_type": ACCESS_TOKEN,
+            "resource": ARCHIEF,
+        }
+        merged = {**service.credentials(), **form, **changes}
+        kept = {name: value for name, value in merged.items() if value is not None}
+        return await service.http.post("/token", data=kept, headers=headers)
+
+    async def exchanged(self, service: App, token: str, **changes: Any) -> str:
+        response = await self.exchange(service, token, **changes)
+        assert response.status_code == 200, response.text
+        return response.json()["access_token"]
+
+    async def live(self, service: App, token: str) -> bool:
+        """Tell if introspection by this service returns an active token."""
+        return (await service.post("/introspect", {"token": token})).json()["active"]
+
+    async def run(self, statement: str, **values: Any) -> None:
+        async with unit_of_work(self.oauth.sessions) as session:
+            await session.execute(text(statement), values)
+            await seal_rows(session)
+
+    async def row(self, token: str) -> Any:
+        """The token as it is written down."""
+        async with unit_of_work(self.oauth.sessions) as session:
+            wanted = text("SELECT * FROM issued_token WHERE id = :id")
+            return (await session.execute(wanted, {"id": read_claims(token)["jti"]})).one()
+
+
+async def make_exchange_chain(oauth: Any) -> ExchangeChain:
+    """Son, app and a machtiging; register the services that a test needs."""
+    return ExchangeChain(oauth, await oauth.reading_app(), await oauth.machtiging())
+
+
+def assert_oauth_error(response: httpx.Response, error: str) -> None:
+    """The RFC's error, and never a token."""
+    assert (response.status_code, response.json()["error"]) == (400, error), response.text
+    assert "access_token" not in response.json()
+
+
+REFRESHING = ["authorization_code", "refresh_token"]
+CONSENT = """
+INSERT INTO oauth_grant (id, client_id, person_id, machtiging_id, authorization_details, scope, assurance,
+                         authenticated_at, created_at)
+VALUES (:id, :client, :who, :held, :details, :scope, 'substantieel', :at, :at)
+"""
+
+
+@dataclass
+class RefreshTokenHolder:
+    """One consent of one app: the son's, for his mother's box, or somebody's own."""
+
+    oauth: OAuthWorld
+    app: App
+    machtiging: Any
+    grant_id: GrantId
+    access: str
+    refresh_token: str
+
+    async def refresh(self, token: str | None = None, **changes: Any) -> httpx.Response:
+        """POST /token with this refresh token, or the first one."""
+        form = {"grant_type": "refresh_token", "refresh_token": token or self.refresh_token}
+        return await self.app.post("/token", form, **changes)
+
+    async def refreshed(self, token: str | None = None, **changes: Any) -> dict[str, Any]:
+        """The same, and it works."""
+        response = await self.refresh(token, **changes)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def active(self, token: str) -> bool:
+        """Introspect the token as the app itself."""
+        response = await self.app.post("/introspect", {"token": token})
+        assert response.status_code == 200, response.text
+        return response.json()["active"]
+
+    async def change(self, verb: Callable[..., Awaitable[Any]]) -> None:
+        """Mother pauses, resumes or revokes the machtiging."""
+        async with unit_of_work(self.oauth.sessions) as session:
+            giver = self.oauth.committed.people.mother
+            await verb(session, self.machtiging.id, giver, at=self.oauth.clock.now())
+
+    async def ended(self) -> str | None:
+        """The reason that the grant ended; None if it has not."""
+        return await one(self.oauth, "SELECT end_reason FROM oauth_grant WHERE id = :id", id=self.grant_id)
+
+
+async def one(oauth: OAuthWorld, statement: str, **values: Any) -> Any:
+    """The one value that this asks of the database."""
+    async with unit_of_work(oauth.sessions) as session:
+        found = await session.scalar(text(statement), values)
+        if not statement.lstrip().startswith("SELECT"):
+            await seal_rows(session)
+        return found
+
+
+async def register_refreshing_app(oauth: OAuthWorld, **changes: Any) -> App:
+    """A confidential app that registered for refresh tokens."""
+    return await oauth.reading_app(grant_types=REFRESHING, **changes)
+
+
+async def make_refresh_token_holder(
+    oauth: OAuthWorld,
+    app: App | None = None,
+    machtiging: Any = None,
+    *,
+    own: bool = False,
+    bound: TokenBinding = NO_BINDING,
+) -> RefreshTokenHolder:
+    """An app that has just redeemed its code."""
+    app = app or await register_refreshing_app(oauth)
+    held = None if own else machtiging or await oauth.machtiging()
+    grant_id, access, token = await _issue_tokens(oauth, app, held, own=own, bound=bound)
+    return RefreshTokenHolder(oauth, app, held, grant_id, access, token or "")
+
+
+async def _issue_tokens(
+    oauth: OAuthWorld, app: App, held: Any, *, own: bool, bound: TokenBinding
+) -> tuple[GrantId, str, str | None]:
+    people, at, grant_id = oauth.committed.people, oauth.clock.now(), GrantId(uuid7())
+    details = build_authorization_details(
+        held.id if held else None, extract_acts([{"actions": ["lijst", "lezen", "downloaden"]}])
+    )
+    row = {"id": grant_id, "client": app.client_id, "who": people.mother if own else people.son}
+    row |= {"held": held.id if held else None, "details": json.dumps(details), "scope": "openid", "at": at}
+    async with unit_of_work(oauth.sessions) as session:
+        await session.execute(text(CONSENT), row)
+        await seal_rows(session, SEALED_GRANT)
+        grant, client = (
+            await queries.find_grant(session, grant_id),
+            await queries.find_active_client(session, app.client_id),
+        )
+        assert grant is not None
+        assert client is not None
+        consented = ActiveGrant(replace(grant, authorization_details=details), held)
+        issuer = build_issuer(oauth.service.state.services)
+        access = (await issue_user_token(session, issuer, client, consented, at=at))["access_token"]
+        token = build_refresh_token(client, consented, bound, resource=None, at=at)
+        if token is not None:
+            await insert_refresh_token(session, token)
+        return grant_id, access, token.text if token else None
+
+
+async def set_grant_resource(holder: RefreshTokenHolder, resource: str) -> None:
+    """As if the consent had been given for this service."""
+    async with unit_of_work(holder.oauth.sessions) as session:
+        change = text("UPDATE oauth_grant SET resource = :resource WHERE id = :id")
+        await session.execute(change, {"resource": resource, "id": holder.grant_id})
+        await seal_rows(session, SEALED_GRANT)
+
+
+def open_oauth_world(portal: Any) -> OAuthWorld:
+    """The authorization server of an assembled service (tests/builders/portal.py), for `a_holder`."""
+    sessions = portal.app.state.services.sessions
+    return OAuthWorld(SimpleNamespace(service=portal.app), sessions, portal.clock, portal.world)
