@@ -25,6 +25,7 @@ from machtiging.supervision import TaskSupervisor
 from machtiging.web.pages import PageRenderer
 from tests.builders.keys import load_keyring
 
+API_ISSUER = "http://localhost:8000"
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 
 
@@ -33,7 +34,7 @@ def make_services(**changes: Any) -> Services:
     given: dict[str, Any] = {
         "clock": SystemClock(),
         "keyring": load_keyring(),
-        "issuer": "http://localhost:8000",
+        "issuer": API_ISSUER,
         "practice": True,
         "pages": PageRenderer(["machtiging.oauth", "machtiging.identity", "machtiging.web"]),
         "policy": load_policy(),
@@ -71,6 +72,3 @@ def copy_application(app: FastAPI, **changes: Any) -> FastAPI:
 def load_policy() -> Policy:
     """The real policy, the same object each time. A test of what it remembers loads its own."""
     return Policy.load(POLICIES)
-
-
-API_ISSUER = "http://localhost:8000"

@@ -11,9 +11,6 @@ from typing import Any
 import httpx
 from sqlalchemy import text
 
-from machtiging.identity import session as sessions
-from machtiging.identity.people import Profile
-from machtiging.identity.rules import VerifiedLogin
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import PersonId
 from machtiging.oauth.ciba.meldcode import create_meldcode
@@ -21,7 +18,7 @@ from machtiging.oauth.client import CIBA
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import App, ClientKeys, make_authorization_details
 from tests.builders.flow import OAuthWorld
-from tests.builders.people import BROKER, LoginBrowser
+from tests.builders.people import LoginBrowser, start_login_session
 
 MESSAGE = "Balie 3, W4X-7KP"
 
@@ -123,15 +120,8 @@ class CibaCounter:
         self, person: PersonId | None = None, assurance: Assurance = Assurance.SUBSTANTIAL
     ) -> LoginBrowser:
         """A browser in which she is logged in, without walking through the broker."""
-        at = self.oauth.clock.now()
-        login = VerifiedLogin(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), None)
-        async with unit_of_work(self.oauth.sessions) as session:
-            limits = self.oauth.service.state.services.session_limits
-            token = await sessions.start_session(session, person or self.mother, login, limits, at=at)
-        browser = self.oauth.world.browser()
-        self.oauth._open.append(browser.http)
-        browser.http.cookies.set(sessions.SESSION_COOKIE, token)
-        return browser
+        token = await start_login_session(self.oauth.service.state.services, person or self.mother, assurance)
+        return self.oauth.browser_with(token)
 
     async def answers(self, browser: LoginBrowser, decision: str = "akkoord") -> httpx.Response:
         """Look at what waits, and press a button on the first question."""

@@ -25,7 +25,7 @@ from joserfc.jwk import KeySet
 from sqlalchemy import text
 
 from machtiging.crypto.secrets import sha256_digest
-from machtiging.identity.session import authenticate_session
+from machtiging.identity.session import SESSION_COOKIE, authenticate_session
 from machtiging.oauth.authorize.decision import decide_authorization
 from machtiging.oauth.authorize.pushed_requests import RequestReference, extend_lifetime
 from machtiging.oauth.client_jwks.fetcher import JwksFetcher
@@ -208,6 +208,13 @@ class OAuthWorld:
         """A browser in which this persona has logged in."""
         browser = await self.world.logged_in(persona)
         self._open.append(browser.http)
+        return browser
+
+    def browser_with(self, token: str) -> LoginBrowser:
+        """A browser that holds this session token."""
+        browser = self.world.browser()
+        self._open.append(browser.http)
+        browser.http.cookies.set(SESSION_COOKIE, token)
         return browser
 
     async def machtiging(self, **changes: Any) -> Any:

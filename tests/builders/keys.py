@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -31,6 +31,7 @@ from machtiging.crypto.keyring import KeyRing, generate_key_ring
 from machtiging.kernel.clock import Clock
 from tests.builders.messages import encode_base64url
 
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -70,9 +71,6 @@ def load_keyring() -> KeyRing:
         return KeyRing.load(make_key_directory(place))
     finally:
         shutil.rmtree(place)
-
-
-NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -186,11 +184,12 @@ def make_certificate(
     authority: bool = False,
     begins: timedelta = timedelta(days=-1),
     ends: timedelta = timedelta(days=90),
-    sans: Mapping[str, str] | None = None,
+    sans: Iterable[tuple[str, str]] = (),
     usage: Any = ExtendedKeyUsageOID.CLIENT_AUTH,
     key: Any = None,
+    at: datetime = NOON,
 ) -> CertifiedKey:
-    """A certificate signed by `by`, or by itself."""
+    """A certificate signed by `by`, or by itself, that begins and ends around `at`."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     name = x509.Name.from_rfc4514_string(subject)
     signer = key if by is None else by.key
@@ -200,8 +199,8 @@ def make_certificate(
         .issuer_name(name if by is None else by.certificate.subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(NOON + begins)
-        .not_valid_after(NOON + ends)
+        .not_valid_before(at + begins)
+        .not_valid_after(at + ends)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
@@ -214,8 +213,8 @@ def make_certificate(
         made = made.add_extension(usages, critical=True)
     elif usage is not None:
         made = made.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-    if sans:
-        made = made.add_extension(x509.SubjectAlternativeName([_san(*one) for one in sans.items()]), critical=False)
+    if sans := list(sans):
+        made = made.add_extension(x509.SubjectAlternativeName([_san(*one) for one in sans]), critical=False)
     return CertifiedKey(made.sign(signer, hashes.SHA256()), key)
 
 

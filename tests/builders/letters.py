@@ -16,7 +16,6 @@ from sqlalchemy import insert, text, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.access.actor import Actor
-from machtiging.access.issued_token import IssuedTokenFacts, api_audience
 from machtiging.access.policy_engine import Policy
 from machtiging.access.tokens import insert_token
 from machtiging.agencies.catalogue import upsert_catalogue
@@ -29,11 +28,11 @@ from machtiging.dependencies import attach_services
 from machtiging.identity.people import find_or_create_by_bsn
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
-from machtiging.kernel.ids import MachtigingId, PersonId, TokenId, uuid7
+from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
 from machtiging.web import body_limits, direct_routes, headers, openapi, problems
 from machtiging.web.http_methods import head
 from tests.builders.applications import API_ISSUER, POLICIES, copy_application, load_policy, make_services
-from tests.builders.bearer import build_grant_claims
+from tests.builders.bearer import make_token_facts, sign_access_token
 from tests.builders.keys import load_keyring
 from tests.builders.rows import AS_WRITTEN
 
@@ -97,36 +96,19 @@ class BerichtenboxWorld:
         assurance: Assurance = Assurance.SUBSTANTIAL,
     ) -> str:
         """An access token as the authorization server would issue it."""
-        jti, now = TokenId(uuid7()), self.clock.now()
-        scope = "aanleveringen:schrijven" if oin else "berichten:lezen"
-        facts = IssuedTokenFacts(
-            id=jti,
+        facts = make_token_facts(
+            self.clock.now(),
             client_id=f"client-{oin or 'app'}",
-            grant_id=None,
             person_id=person,
             machtiging_id=under,
             oin=oin,
-            scope=scope,
+            scope="aanleveringen:schrijven" if oin else "berichten:lezen",
             acts=frozenset(acts),
             assurance=assurance,
-            issued_at=now,
-            expires_at=now + timedelta(minutes=10),
         )
         async with self.sessions.begin() as session:
             await insert_token(session, facts)
-        claims = {
-            "iss": API_ISSUER,
-            "sub": "p",
-            "aud": api_audience(API_ISSUER),
-            "iat": int(now.timestamp()),
-            "nbf": int(now.timestamp()),
-            "exp": int(facts.expires_at.timestamp()),
-            "jti": str(jti),
-            "client_id": facts.client_id,
-            "scope": scope,
-            **build_grant_claims(facts),
-        }
-        return self.keyring.sign_jwt(claims, typ="at+jwt")
+        return sign_access_token(facts, nbf=int(facts.issued_at.timestamp()))
 
     async def machtiging(self, **changes: Any) -> MachtigingId:
         """A machtiging from the citizen to the helper, in force, over everything that is not more than sensitive."""

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
 
 def encode_base64url(raw: bytes) -> str:
+    """Base64url without padding (RFC 7515 section 2)."""
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 def read_claims(token: str) -> dict[str, Any]:
@@ -35,12 +35,12 @@ def _read_part(token: str, number: int) -> dict[str, Any]:
 
 
 def make_unsigned_jwt(header: Mapping[str, Any], claims: Mapping[str, Any], signature: str = "") -> str:
-    """A compact JWS with whatever signature."""
-    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (header, claims)]
-    return ".".join([*parts, signature])
+    """A compact JWS with any signature text, empty by default."""
+    return ".".join([*(encode_base64url(json.dumps(part).encode()) for part in (header, claims)), signature])
 
 
 def read_query(url: str) -> dict[str, str]:
+    """The query parameters of a URL."""
     return dict(parse_qsl(urlsplit(url).query))
 
 
@@ -56,4 +56,4 @@ class Pkce:
 
     @property
     def challenge(self) -> str:
-        return base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).rstrip(b"=").decode()
+        return encode_base64url(hashlib.sha256(self.verifier.encode()).digest())

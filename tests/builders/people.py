@@ -19,7 +19,16 @@ from machtiging.identity.broker import Broker
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.people import Profile, find_or_create_by_broker, find_or_create_by_bsn, save_profile
 from machtiging.identity.routes import router
-from machtiging.identity.session import SESSION_COOKIE, Citizen, EndedSession, Operator, OptionalVisitor, SessionLimits
+from machtiging.identity.rules import VerifiedLogin
+from machtiging.identity.session import (
+    SESSION_COOKIE,
+    Citizen,
+    EndedSession,
+    Operator,
+    OptionalVisitor,
+    SessionLimits,
+    start_session,
+)
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.ids import PersonId
@@ -28,6 +37,7 @@ from machtiging.settings import Environment, Settings
 from machtiging.simulators.app import create_simulator
 from machtiging.simulators.mail_catcher import MailCatcher
 from machtiging.simulators.provider import SimulatedProvider
+from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web import headers, problems
 from machtiging.web.pages import PageRenderer
 from machtiging.web.tls import tls_context
@@ -154,6 +164,20 @@ def _add_pages(app: FastAPI) -> None:
 
 def make_broker(transport: httpx.AsyncBaseTransport, **options: Any) -> Broker:
     return Broker(BROKER, CLIENT_ID, ISSUER + "/inloggen/terug", load_keyring(), transport=transport, **options)
+
+
+async def start_login_session(
+    services: Any,
+    person_id: PersonId,
+    assurance: Assurance = Assurance.SUBSTANTIAL,
+    kvk: str | None = None,
+    **more: Any,
+) -> str:
+    """Start a session without the broker, for an employee when there is a KvK number; returns its token."""
+    at = services.clock.now()
+    login = VerifiedLogin(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), kvk)
+    async with unit_of_work(services.sessions) as session:
+        return await start_session(session, person_id, login, services.session_limits, at=at, **more)
 
 
 @dataclass

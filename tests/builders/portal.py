@@ -15,17 +15,14 @@ from fastapi import FastAPI
 from machtiging.app import create_app
 from machtiging.cli.demo.browser import Browser
 from machtiging.cli.demo.html import HtmlPage
-from machtiging.identity import session as sessions
-from machtiging.identity.people import Profile
-from machtiging.identity.rules import VerifiedLogin
+from machtiging.identity.session import SESSION_COOKIE
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import PersonId
 from machtiging.settings import Environment, Settings
-from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import POLICIES, copy_application
 from tests.builders.keys import make_key_directory
 from tests.builders.machtiging import Committed
-from tests.builders.people import BORN, BROKER, ISSUER, People
+from tests.builders.people import BORN, BROKER, ISSUER, People, start_login_session
 
 OFFER = "/machtigingen/aanbieden"
 ACCEPT = "/machtigingen/aannemen"
@@ -48,12 +45,9 @@ class Portal:
         self, person: PersonId, assurance: Assurance = Assurance.SUBSTANTIAL, kvk: str | None = None
     ) -> Browser:
         """A browser in which this person has logged in, as an employee when there is a KvK number."""
-        at = self.clock.now()
-        login = VerifiedLogin(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), kvk)
-        async with unit_of_work(self.app.state.services.sessions) as session:
-            token = await sessions.start_session(session, person, login, self.app.state.services.session_limits, at=at)
+        token = await start_login_session(self.app.state.services, person, assurance, kvk)
         browser = Browser(self.http, frozenset({ISSUER, BROKER}))
-        browser.cookies[ISSUER] = {sessions.SESSION_COOKIE: token}
+        browser.cookies[ISSUER] = {SESSION_COOKIE: token}
         return browser
 
     async def mother(self, **changes: Any) -> Browser:

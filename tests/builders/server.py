@@ -10,18 +10,16 @@ import socket
 import ssl
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address, ip_network
+from datetime import UTC, datetime
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import httpx
 import uvicorn
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import serialization
 from uvicorn.server import ServerState
 
 from machtiging.agencies.catalogue import upsert_catalogue
@@ -35,7 +33,7 @@ from machtiging.web.outbound.ssrf_policy import SsrfPolicy
 from machtiging.web.outbound.ssrf_transport import SsrfGuardTransport
 from machtiging.web.tls import tls_context
 from tests.builders.applications import API_ISSUER, POLICIES
-from tests.builders.keys import make_key_directory
+from tests.builders.keys import make_certificate, make_key_directory
 from tests.builders.letters import CITIZEN, HELPER, BerichtenboxWorld
 from tests.builders.people import BROKER
 
@@ -43,61 +41,26 @@ LOOPBACK = ip_network("127.0.0.0/8")
 SITE_NAME = "sleutels.voorbeeld.example"
 
 
-def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common)])
-
-
-def _certificate(subject: str, public: Any, issuer: tuple[x509.Name, Any], names: Sequence[str]) -> x509.Certificate:
-    now = datetime.now(UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(_name(subject))
-        .issuer_name(issuer[0])
-        .public_key(public)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=30))
-        .add_extension(x509.BasicConstraints(ca=not names, path_length=None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer[1].public_key()), critical=False)
-    )
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
-    else:
-        usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
-        builder = builder.add_extension(usage, critical=True)
-    return builder.sign(issuer[1], hashes.SHA256())
-
-
-def _general(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
-
-
 class Authority:
     """A certificate authority that only its own file knows."""
 
     def __init__(self) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._subject = _name("Proefautoriteit")
-        self._place = Path(tempfile.mkdtemp(prefix="machtiging-ca-"))
-        made = _certificate("Proefautoriteit", self._key.public_key(), (self._subject, self._key), ())
-        self.file = self._place / "ca.pem"
-        self.file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        self._root = make_certificate("CN=Proefautoriteit", authority=True, at=datetime.now(UTC))
+        self._directory = Path(tempfile.mkdtemp(prefix="machtiging-ca-"))
+        self.file = self._directory / "ca.pem"
+        self.file.write_bytes(self._root.pem)
 
     def server_context(self, *names: str) -> ssl.SSLContext:
-        """The TLS context of a server with these names."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        made = _certificate(names[0], key.public_key(), (self._subject, self._key), names)
-        private = key.private_bytes(
+        """The TLS context of a server with a certificate for these names and addresses."""
+        sans = [("ip" if name[0].isdigit() else "dns", name) for name in names]
+        made = make_certificate(f"CN={names[0]}", by=self._root, sans=sans, usage=None, at=datetime.now(UTC))
+        private = made.key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        both = self._place / f"{names[0]}.pem"
-        both.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+        file = self._directory / f"{names[0]}.pem"
+        file.write_bytes(private + made.pem)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(both)
+        context.load_cert_chain(file)
         return context
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +12,7 @@ import httpx
 from sqlalchemy import insert, text
 
 from machtiging.access.sender_constraint.binding import NO_BINDING, TokenBinding
+from machtiging.delegation.rules import Act
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import GrantId, uuid7
 from machtiging.oauth import queries
@@ -49,6 +50,29 @@ def make_exchanger_metadata(keys: Any = SERVICE_KEYS, **changes: Any) -> dict[st
     return made | changes
 
 
+async def insert_grant(
+    session: Any, client_id: str, person_id: Any, held: Any, *, acts: Iterable[Act] = (), at: datetime, **changes: Any
+) -> ActiveGrant:
+    """Insert a sealed consent of this person for this client, as it is without the consent page."""
+    grant = {
+        "id": uuid7(),
+        "client_id": client_id,
+        "person_id": person_id,
+        "machtiging_id": held and held.id,
+        "authorization_details": build_authorization_details(held and held.id, acts) if acts else [],
+        "scope": "openid",
+        "assurance": Assurance.SUBSTANTIAL.value,
+        "authenticated_at": at,
+        "created_at": at,
+        "requested_claims": {},
+    } | changes
+    await session.execute(insert(table_of(OAuthGrant)), grant)
+    await seal_rows(session, SEALED_GRANT)
+    found = await queries.find_grant(session, grant["id"])
+    assert found is not None
+    return ActiveGrant(found, held)
+
+
 @dataclass
 class ExchangeChain:
     """The son and his reading app, and services that he may meet along the way."""
@@ -68,22 +92,9 @@ class ExchangeChain:
         held = self.machtiging if machtiging is ... else machtiging
         at, issuer = self.oauth.clock.now(), build_issuer(self.oauth.service.state.services)
         acts = held.scope.acts if held else self.machtiging.scope.acts
-        grant = {
-            "id": uuid7(),
-            "client_id": self.app.client_id,
-            "person_id": self.oauth.committed.people.son,
-            "machtiging_id": held and held.id,
-            "authorization_details": build_authorization_details(held and held.id, acts),
-            "scope": "openid",
-            "assurance": Assurance.SUBSTANTIAL.value,
-            "authenticated_at": at,
-            "created_at": at,
-            "requested_claims": {},
-        }
         async with unit_of_work(self.oauth.sessions) as session:
-            await session.execute(insert(table_of(OAuthGrant)), grant)
-            await seal_rows(session, SEALED_GRANT)
-            consented = ActiveGrant(await queries.find_grant(session, grant["id"]), held)
+            son = self.oauth.committed.people.son
+            consented = await insert_grant(session, self.app.client_id, son, held, acts=acts, at=at)
             client = await queries.find_active_client(session, self.app.client_id)
             wanted = TokenSpec(await find_target(session, issuer, resource), **order)
             made = await issue_user_token(session, issuer, client, consented, at=at, spec=wanted)
@@ -136,11 +147,6 @@ def assert_oauth_error(response: httpx.Response, error: str) -> None:
 
 
 REFRESHING = ["authorization_code", "refresh_token"]
-CONSENT = """
-INSERT INTO oauth_grant (id, client_id, person_id, machtiging_id, authorization_details, scope, assurance,
-                         authenticated_at, created_at)
-VALUES (:id, :client, :who, :held, :details, :scope, 'substantieel', :at, :at)
-"""
 
 
 @dataclass
@@ -214,28 +220,19 @@ async def make_refresh_token_holder(
 async def _issue_tokens(
     oauth: OAuthWorld, app: App, held: Any, *, own: bool, bound: TokenBinding
 ) -> tuple[GrantId, str, str | None]:
-    people, at, grant_id = oauth.committed.people, oauth.clock.now(), GrantId(uuid7())
-    details = build_authorization_details(
-        held.id if held else None, extract_acts([{"actions": ["lijst", "lezen", "downloaden"]}])
-    )
-    row = {"id": grant_id, "client": app.client_id, "who": people.mother if own else people.son}
-    row |= {"held": held.id if held else None, "details": json.dumps(details), "scope": "openid", "at": at}
+    people, at = oauth.committed.people, oauth.clock.now()
+    acts = extract_acts([{"actions": ["lijst", "lezen", "downloaden"]}])
     async with unit_of_work(oauth.sessions) as session:
-        await session.execute(text(CONSENT), row)
-        await seal_rows(session, SEALED_GRANT)
-        grant, client = (
-            await queries.find_grant(session, grant_id),
-            await queries.find_active_client(session, app.client_id),
-        )
-        assert grant is not None
+        person_id = people.mother if own else people.son
+        consented = await insert_grant(session, app.client_id, person_id, held, acts=acts, at=at)
+        client = await queries.find_active_client(session, app.client_id)
         assert client is not None
-        consented = ActiveGrant(replace(grant, authorization_details=details), held)
         issuer = build_issuer(oauth.service.state.services)
         access = (await issue_user_token(session, issuer, client, consented, at=at))["access_token"]
         token = build_refresh_token(client, consented, bound, resource=None, at=at)
         if token is not None:
             await insert_refresh_token(session, token)
-        return grant_id, access, token.text if token else None
+        return consented.grant.id, access, token.text if token else None
 
 
 async def set_grant_resource(holder: RefreshTokenHolder, resource: str) -> None:
@@ -247,6 +244,6 @@ async def set_grant_resource(holder: RefreshTokenHolder, resource: str) -> None:
 
 
 def open_oauth_world(portal: Any) -> OAuthWorld:
-    """The authorization server of an assembled service (tests/builders/portal.py), for `a_holder`."""
+    """The authorization server of an assembled service (tests/builders/portal.py), for `make_refresh_token_holder`."""
     sessions = portal.app.state.services.sessions
     return OAuthWorld(SimpleNamespace(service=portal.app), sessions, portal.clock, portal.world)

@@ -11,9 +11,6 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from machtiging.crypto.keyring import KeyRing
-from machtiging.identity import session as sessions
-from machtiging.identity.people import Profile
-from machtiging.identity.rules import VerifiedLogin
 from machtiging.identity.session import EndedSession
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import PersonId
@@ -23,16 +20,11 @@ from tests.builders.applications import copy_application, replace_services
 from tests.builders.client import make_app_metadata
 from tests.builders.keys import make_key_directory
 from tests.builders.machtiging import Committed
-from tests.builders.people import BROKER, make_broker
+from tests.builders.people import make_broker, start_login_session
 from tests.builders.portal import assemble_service
 from tests.builders.server import assemble_berichtenbox_world
+from tests.builders.tokens import insert_grant
 from tests.protocol.backchannel_logout.logout_receiver import LogoutReceiver
-
-GRANT = text("""
-INSERT INTO oauth_grant (id, client_id, person_id, authorization_details, scope, assurance, authenticated_at,
-                         created_at, session_id)
-VALUES (gen_random_uuid(), :client, :who, '[]', 'openid', 'substantieel', :at, :at, :sid)
-""")
 
 
 @pytest.fixture
@@ -61,14 +53,11 @@ async def logged_in_to_an_app(service: FastAPI, person: PersonId, sid: UUID, uri
     async with unit_of_work(service.state.services.sessions) as session:
         metadata = make_app_metadata(None, backchannel_logout_uri=uri)
         client = (await register_client(session, metadata, oin=None, at=at, practice=True))["client_id"]
-        await session.execute(GRANT, {"client": client, "who": person, "at": at, "sid": sid})
+        await insert_grant(session, client, person, None, at=at, session_id=sid)
 
 
 async def logs_in(service: FastAPI, person: PersonId, sid: UUID) -> None:
-    at = service.state.services.clock.now()
-    login = VerifiedLogin(BROKER, "x", Assurance.HIGH, at, None, Profile("x", None, None), frozenset(), None)
-    async with unit_of_work(service.state.services.sessions) as session:
-        await sessions.start_session(session, person, login, service.state.services.session_limits, at=at, sid=sid)
+    await start_login_session(service.state.services, person, Assurance.HIGH, sid=sid)
 
 
 async def session_ends(service: FastAPI, person: PersonId, sid: UUID) -> None:

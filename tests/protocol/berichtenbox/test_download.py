@@ -19,7 +19,7 @@ from machtiging.oauth.register_client import register_client as register_client
 from tests.builders.client import make_app_metadata
 from tests.builders.database import bypass_triggers, seal_rows
 from tests.builders.letters import HELPING, SVB, UWV, make_pdf
-from tests.builders.tokens import CONSENT
+from tests.builders.tokens import insert_grant
 
 PDF = "application/pdf"
 TWO_PIECES, THREE_PIECES = make_pdf(PART_BYTES + 17), make_pdf(2 * PART_BYTES + 17)
@@ -173,8 +173,9 @@ async def test_row_47_consent_ended_during_download_stops_it(under_way, clock):
     grant_id = uuid7()
     async with world.sessions.begin() as session:
         client = await register_client(session, make_app_metadata(None), oin=None, at=clock.now())
-        facts = {"id": grant_id, "client": client["client_id"], "who": world.helper, "held": under, "at": clock.now()}
-        await session.execute(text(CONSENT), facts | {"details": "[]", "scope": "openid"})
+        await insert_grant(
+            session, client["client_id"], world.helper, None, at=clock.now(), id=grant_id, machtiging_id=under
+        )
         await session.execute(text("UPDATE issued_token SET grant_id = :id"), {"id": grant_id})
         await seal_rows(session)
     task, sent, go_on = await streaming(world, token, *ids)

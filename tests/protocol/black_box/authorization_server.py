@@ -6,7 +6,6 @@ imports the service, so the same tests can be held against any other server.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import html
 import json
@@ -25,13 +24,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey, KeySet
 from joserfc.jws import JWSRegistry
 
-from tests.builders.messages import (
-    ASSERTION_TYPE,
-    Pkce,
-    make_unsigned_jwt,
-    read_header,
-    read_query,
-)
+from tests.builders.messages import ASSERTION_TYPE, Pkce, encode_base64url, make_unsigned_jwt, read_header, read_query
 
 _FORM = re.compile(r"<form\b(.*?)>(.*?)</form>", re.DOTALL | re.IGNORECASE)
 _FIELD = re.compile(r"<(?:input|button)\b([^>]*)>", re.IGNORECASE)
@@ -44,12 +37,11 @@ def make_dpop_proof(key: ECKey, method: str, address: str, *, token: str | None 
     header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": key.as_dict(private=False)} | changes.pop("header", {})
     claims: dict[str, Any] = {"jti": secrets.token_urlsafe(16), "htm": method, "htu": address, "iat": int(time.time())}
     if token is not None:
-        digest = hashlib.sha256(token.encode()).digest()
-        claims["ath"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        claims["ath"] = encode_base64url(hashlib.sha256(token.encode()).digest())
     payload = {name: value for name, value in (claims | changes).items() if value is not None}
-    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, payload)]
-    signature = JWSRegistry.algorithms["ES256"].sign(b".".join(parts), key)
-    return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
+    signing_input = make_unsigned_jwt(header, payload).removesuffix(".")
+    signature = JWSRegistry.algorithms["ES256"].sign(signing_input.encode(), key)
+    return f"{signing_input}.{encode_base64url(signature)}"
 
 
 @dataclass(frozen=True)

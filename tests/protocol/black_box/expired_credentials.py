@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.sender_constraint.binding import NO_BINDING
@@ -23,20 +22,17 @@ from machtiging.delegation.termination import revoke_machtiging
 from machtiging.identity.people import Profile, find_or_create_by_bsn, save_profile
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
-from machtiging.kernel.ids import GrantId, PersonId, uuid7
+from machtiging.kernel.ids import PersonId
 from machtiging.kernel.period import Period
 from machtiging.oauth import queries
 from machtiging.oauth.dependencies import build_issuer
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.oauth.refresh.issuance import build_refresh_token, insert_refresh_token
 from machtiging.oauth.request_parameters.resource_indicators import find_target
-from machtiging.oauth.rules import build_authorization_details
-from machtiging.oauth.tables import SEALED_GRANT, OAuthGrant
 from machtiging.oauth.token_issuance import ActiveGrant, TokenSpec, issue_user_token
-from machtiging.storage.columns import table_of
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.database import seal_rows
 from tests.builders.machtiging import make_terms
+from tests.builders.tokens import insert_grant
 
 _GIVER, _HELPER = Bsn("999990032"), Bsn("999990044")
 _BORN = date(1951, 4, 7)
@@ -56,23 +52,7 @@ class Past:
     async def consented(self, client_id: str, held: Machtiging | None, at: datetime) -> ActiveGrant:
         """A consent that was given at `at`."""
         acts = make_terms().scope.acts
-        row = {
-            "id": uuid7(),
-            "client_id": client_id,
-            "person_id": self.helper,
-            "machtiging_id": held and held.id,
-            "authorization_details": build_authorization_details(held and held.id, acts),
-            "scope": "openid",
-            "assurance": Assurance.SUBSTANTIAL.value,
-            "authenticated_at": at,
-            "created_at": at,
-            "requested_claims": {},
-        }
-        await self.session.execute(insert(table_of(OAuthGrant)), row)
-        await seal_rows(self.session, SEALED_GRANT)
-        grant = await queries.find_grant(self.session, GrantId(row["id"]))
-        assert grant is not None
-        return ActiveGrant(grant, held)
+        return await insert_grant(self.session, client_id, self.helper, held, acts=acts, at=at)
 
     async def refresh_token(self, client_id: str, consented: ActiveGrant, at: datetime) -> str:
         client = await queries.find_active_client(self.session, client_id)

@@ -19,9 +19,9 @@ from tests.builders.database import seal_rows
 from tests.builders.flow import ISSUER, Flow
 from tests.builders.portal import make_portal
 from tests.builders.tokens import (
-    CONSENT,
     HUIS,
     SERVICE_KEYS,
+    insert_grant,
     make_refresh_token_holder,
     make_server_metadata,
     one,
@@ -183,10 +183,9 @@ async def test_ciba_consent_before_its_poll_is_listed_and_can_be_ended(world):
     app = await world.oauth.add(make_counter_metadata(keys := make_client_keys()), keys)
     grant_id, reference = uuid4(), generate_token()
     people, at = world.people, world.clock.now()
-    row = {"id": grant_id, "client": app.client_id, "who": people.mother, "held": None, "details": "[]", "at": at}
     asked = {"hash": sha256_digest(reference), "app": app.client_id, "who": people.mother, "grant": grant_id, "at": at}
     async with unit_of_work(world.oauth.sessions) as session:
-        await session.execute(text(CONSENT), row | {"scope": "openid"})
+        await insert_grant(session, app.client_id, people.mother, None, at=at, id=grant_id)
         await session.execute(SAID_YES, asked | {"until": at + timedelta(minutes=5)})
         await seal_rows(session)
     token = await token_of(world)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +9,7 @@ import httpx
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from tests.builders.messages import make_unsigned_jwt
 from tests.builders.people import BROKER, CLIENT_ID
 
 ACR = "http://eidas.europa.eu/LoA/"
@@ -64,5 +63,4 @@ class MisbehavingBroker(httpx.AsyncBaseTransport):
 
 def make_unsigned_id_token(claims: dict[str, Any], **header: Any) -> str:
     """A token with `alg: none` and no signature, in the shape that libraries once accepted."""
-    parts = [json.dumps({"alg": "none", "typ": "JWT", **header}), json.dumps(claims)]
-    return ".".join(base64.urlsafe_b64encode(part.encode()).rstrip(b"=").decode() for part in parts) + "."
+    return make_unsigned_jwt({"alg": "none", "typ": "JWT", **header}, claims)

@@ -9,15 +9,12 @@ from sqlalchemy import text
 from machtiging.cli.sealed_tables import SEALED_TABLES
 from machtiging.delegation.acceptance import CodeHolder
 from machtiging.delegation.rules import Capacity, Machtiging
-from machtiging.identity import session as sessions
-from machtiging.identity.people import Profile
-from machtiging.identity.rules import VerifiedLogin
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import make_authorization_details
 from tests.builders.database import seal_rows
 from tests.builders.flow import Flow, OAuthWorld
-from tests.builders.people import BROKER, LoginBrowser
+from tests.builders.people import LoginBrowser, start_login_session
 from tests.builders.tokens import register_refreshing_app
 
 KVK, OTHER_KVK = "90000001", "90000002"
@@ -35,16 +32,9 @@ async def a_professional_machtiging(oauth: OAuthWorld, kvk: str | None = KVK) ->
 
 async def logged_in_for(oauth: OAuthWorld, kvk: str | None) -> LoginBrowser:
     """A browser in which the son is logged in for this organisation, or as himself."""
-    at, people = oauth.clock.now(), oauth.committed.people
-    login = VerifiedLogin(BROKER, "x", Assurance.SUBSTANTIAL, at, None, Profile("x", None, None), frozenset(), kvk)
-    async with unit_of_work(oauth.sessions) as session:
-        token = await sessions.start_session(
-            session, people.son, login, oauth.service.state.services.session_limits, at=at
-        )
-    browser = oauth.world.browser()
-    oauth._open.append(browser.http)
-    browser.http.cookies.set(sessions.SESSION_COOKIE, token)
-    return browser
+    return oauth.browser_with(
+        await start_login_session(oauth.service.state.services, oauth.committed.people.son, kvk=kvk)
+    )
 
 
 async def a_flow_for(oauth: OAuthWorld, kvk: str | None, machtiging: Machtiging) -> Flow:

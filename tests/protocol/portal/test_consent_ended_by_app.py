@@ -1,7 +1,6 @@
 """Overview lines of a consent that an app ended itself name the app."""
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
@@ -12,12 +11,7 @@ from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import make_app_metadata
 from tests.builders.people import ISSUER
-
-CONSENT = """
-INSERT INTO oauth_grant (id, client_id, person_id, authorization_details, scope, assurance,
-                         authenticated_at, created_at)
-VALUES (:id, :client, :who, '[]', 'openid', 'substantieel', :at, :at)
-"""
+from tests.builders.tokens import insert_grant
 
 
 async def an_app(session, at) -> str:
@@ -31,8 +25,7 @@ async def a_consent_that_ends(portal, ending) -> str:
     at, grant_id = portal.clock.now(), uuid7()
     async with unit_of_work(portal.app.state.services.sessions) as session:
         client = await an_app(session, at)
-        facts = {"id": grant_id, "client": client, "who": portal.people.mother, "at": at}
-        await session.execute(text(CONSENT), facts)
+        await insert_grant(session, client, portal.people.mother, None, at=at, id=grant_id)
         assert await end_grant(session, grant_id, ending, at=at)
     return client
 

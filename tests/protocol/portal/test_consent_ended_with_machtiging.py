@@ -3,18 +3,12 @@
 import pytest
 from sqlalchemy import text
 
-from machtiging.kernel.ids import uuid7
 from machtiging.oauth.register_client import register_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import make_app_metadata
 from tests.builders.people import ISSUER
 from tests.builders.rows import AS_WRITTEN
-
-CONSENT = """
-INSERT INTO oauth_grant (id, client_id, person_id, machtiging_id, authorization_details, scope, assurance,
-                         authenticated_at, created_at)
-VALUES (:id, :client, :son, :held, '[]', 'openid', 'substantieel', :at, :at)
-"""
+from tests.builders.tokens import insert_grant
 
 
 async def a_consent(portal):
@@ -24,8 +18,7 @@ async def a_consent(portal):
     at = portal.clock.now()
     async with unit_of_work(portal.app.state.services.sessions) as session:
         client = (await register_client(session, make_app_metadata(None), oin=None, at=at))["client_id"]
-        facts = {"id": uuid7(), "client": client, "son": portal.people.son, "held": held.id, "at": at}
-        await session.execute(text(CONSENT), facts)
+        await insert_grant(session, client, portal.people.son, held, at=at)
     return held, client
 
 

@@ -7,14 +7,10 @@ from typing import Any
 
 import httpx
 
-from machtiging.identity import session as sessions
-from machtiging.identity.people import Profile
-from machtiging.identity.rules import VerifiedLogin
-from machtiging.kernel.assurance import Assurance
+from machtiging.identity.session import SESSION_COOKIE
 from machtiging.kernel.ids import PersonId
-from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.letters import BerichtenboxWorld
-from tests.builders.people import BROKER
+from tests.builders.people import start_login_session
 from tests.builders.server import assemble_berichtenbox_world
 
 PROXY = "10.0.0.5"
@@ -39,11 +35,7 @@ def caller(
 
 async def a_cookie(world: BerichtenboxWorld, person: PersonId) -> str:
     """The Cookie header of a browser in which this person has just logged in."""
-    at = world.clock.now()
-    login = VerifiedLogin(BROKER, "x", Assurance.SUBSTANTIAL, at, None, Profile("x", None, None), frozenset(), None)
-    async with unit_of_work(world.sessions) as session:
-        token = await sessions.start_session(session, person, login, world.app.state.services.session_limits, at=at)
-    return f"{sessions.SESSION_COOKIE}={token}"
+    return f"{SESSION_COOKIE}={await start_login_session(world.app.state.services, person)}"
 
 
 async def statuses(client: httpx.AsyncClient, path: str, times: int, method: str = "GET", **given: Any) -> list[int]:

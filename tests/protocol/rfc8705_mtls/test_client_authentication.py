@@ -82,7 +82,7 @@ async def test_tls_client_auth_with_certificate_of_trusted_authority_is_accepted
 )
 async def test_tls_client_auth_by_subject_alternative_name_is_accepted(behind_a_proxy, member, sans):
     app = await registered(behind_a_proxy, **member, tls_client_auth_subject_dn=...)
-    assert (await ask(app, make_certificate(NAME, by=ROOT, sans=sans))).status_code == 200
+    assert (await ask(app, make_certificate(NAME, by=ROOT, sans=sans.items()))).status_code == 200
     is_unknown(await ask(app, make_certificate(NAME, by=ROOT)))
 
 

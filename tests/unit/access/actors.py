@@ -10,11 +10,12 @@ from uuid import UUID
 from machtiging.access.actor import Actor
 from machtiging.access.verdict import AccessTarget
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.delegation.rules import Act, BerichtEnvelope, Capacity, Machtiging, MachtigingScope, MachtigingState
+from machtiging.delegation.rules import Act, BerichtEnvelope, Capacity, Machtiging, MachtigingScope
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.ids import BerichtId, MachtigingId, PersonId, uuid7
+from machtiging.kernel.ids import BerichtId, PersonId, uuid7
 from machtiging.kernel.period import Period
 from tests.builders.keys import NOON
+from tests.builders.machtiging import make_machtiging, make_scope
 
 KVK = "90000001"
 CITIZEN, HELPER, STRANGER = (PersonId(UUID(int=number)) for number in (101, 102, 103))
@@ -23,46 +24,21 @@ AFZENDER, DIENST = "00000099000000000001", "toeslagen"
 
 def make_narrow_scope(**changes: Any) -> MachtigingScope:
     """Everything gewoon and gevoelig since the first of January: list, read and download."""
-    return replace(
-        MachtigingScope(
-            afzenders=None,
-            diensten=None,
-            themes=None,
-            excluded_themes=frozenset(),
-            highest_sensitivity=Sensitivity.GEVOELIG,
-            letters_from=date(2026, 1, 1),
-            acts=frozenset({Act.LIST, Act.READ, Act.DOWNLOAD}),
-        ),
-        **changes,
-    )
+    return make_scope(**{"highest_sensitivity": Sensitivity.GEVOELIG, "letters_from": date(2026, 1, 1)} | changes)
 
 
 def make_active_machtiging(**changes: Any) -> Machtiging:
     """From CITIZEN to HELPER, active since yesterday for ninety days. A professional's is accepted for KVK."""
-    if changes.get("capacity") is Capacity.PROFESSIONAL:
-        changes = {"gemachtigde_kvk": KVK} | changes
-    return replace(
-        Machtiging(
-            id=MachtigingId(uuid7()),
-            vertegenwoordigde_id=CITIZEN,
-            gemachtigde_id=HELPER,
-            gemachtigde_kvk=None,
-            parent_id=None,
-            capacity=Capacity.RELATIVE,
-            purpose="post bijhouden",
-            legal_ground="Awb 2:1",
-            state=MachtigingState.ACTIVE,
-            scope=make_narrow_scope(),
-            assurance=Assurance.SUBSTANTIAL,
-            accepted_assurance=Assurance.SUBSTANTIAL,
-            period=Period(NOON - timedelta(days=1), NOON + timedelta(days=89)),
-            ended_at=None,
-            end_reason=None,
-            offered_at=NOON - timedelta(days=2),
-            accepted_at=NOON - timedelta(days=1),
-        ),
-        **changes,
-    )
+    held = {
+        "vertegenwoordigde_id": CITIZEN,
+        "gemachtigde_id": HELPER,
+        "gemachtigde_kvk": KVK if changes.get("capacity") is Capacity.PROFESSIONAL else None,
+        "scope": make_narrow_scope(),
+        "period": Period(NOON - timedelta(days=1), NOON + timedelta(days=89)),
+        "offered_at": NOON - timedelta(days=2),
+        "accepted_at": NOON - timedelta(days=1),
+    }
+    return make_machtiging(**held | changes)
 
 
 def make_actor(machtiging: Machtiging | None = None, **changes: Any) -> Actor:

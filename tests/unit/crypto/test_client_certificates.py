@@ -27,7 +27,7 @@ def test_certificate_has_x5t_and_key_thumbprint():
 
 def test_corrupted_certificate_is_rejected_or_untrusted():
     """Random corruption never raises an unexpected error."""
-    good, chance = make_certificate(by=ROOT, sans={"dns": "a.example", "ip": "192.0.2.1"}).der, random.Random(9449)
+    good, chance = make_certificate(by=ROOT, sans=[("dns", "a.example"), ("ip", "192.0.2.1")]).der, random.Random(9449)
     refused = 0
     for _ in range(2000):
         spoiled = bytearray(good)
