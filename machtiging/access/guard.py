@@ -1,7 +1,8 @@
 """The guard before every bericht: evaluate access, journal it, then issue a Permit or refuse.
 
-Nothing is loaded here: the machtiging came with the token, the envelope with the bericht, in the same transaction. The
-journal line is the only statement, also for a refusal, so timing reveals no reason.
+It is the policy enforcement point of the box. Nothing is loaded here: the machtiging came with the token, the envelope
+with the bericht, in the same transaction. The journal line is the only statement, also for a refusal, so timing reveals
+no reason.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Optimistic lock: the write statement checks again that token and machtiging are unchanged.
 
 The write succeeds only if the token is unrevoked and the machtiging row has the same xmin as when it was read.
-Otherwise it returns no row and the caller retries. No row lock or transaction is needed between read and write.
+Otherwise it returns no row and the caller retries. No row lock or transaction is needed between read and write, and no
+race condition is left.
 """
 
 from __future__ import annotations

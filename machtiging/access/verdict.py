@@ -1,8 +1,8 @@
 """Evaluate access for an actor and a target: allowed, or refused with a reason code. Pure.
 
-Only Casbin allows, on a complete PolicyRequest. After a denial the reason is determined in a fixed order. The state of
-the machtiging is told to the client. Reasons in the bericht give the same 404 as a missing one. Then come the act and
-the level.
+Deny by default: only Casbin allows, on a complete PolicyRequest. After a denial the reason is determined in a fixed
+order. The state of the machtiging is told to the client. Reasons in the bericht give the same 404 as a missing one.
+Then come the act and the level.
 """
 
 from __future__ import annotations

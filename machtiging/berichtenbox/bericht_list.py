@@ -1,4 +1,4 @@
-"""List letters in pages. The access policy is compiled to SQL conditions."""
+"""List letters in pages (keyset pagination). The access policy is compiled to SQL conditions."""
 
 from __future__ import annotations
 

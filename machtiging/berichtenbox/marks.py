@@ -1,4 +1,4 @@
-"""Change the marks of a letter, or delete it. Only the citizen may, through the guard."""
+"""Change the marks of a letter, or soft delete it. Only the citizen may, through the guard."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Find letters without decrypting them.
 
 Each lookup is one statement, the same for a letter that exists, is somebody else's or does not exist. So neither the
-answer nor its timing reveals which (enumeration, timing oracle).
+answer nor its timing reveals which (IDOR, enumeration, timing oracle).
 """
 
 from __future__ import annotations

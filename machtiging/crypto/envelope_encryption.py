@@ -1,8 +1,8 @@
 """Envelope encryption with AES-256-GCM; the context of the plaintext is associated data.
 
-A value that was moved, swapped or changed does not decrypt. A sealed value is one version byte, a random nonce of 96
-bits, and the ciphertext with a tag of 128 bits (NIST SP 800-38D). Random nonces are safe below 2^32 values per key;
-each citizen has a key, so that number is never reached.
+Encryption at rest of letters and personal data. A value that was moved, swapped or changed does not decrypt. A sealed
+value is one version byte, a random nonce of 96 bits, and the ciphertext with a tag of 128 bits (NIST SP 800-38D).
+Random nonces are safe below 2^32 values per key; each citizen has a key, so that number is never reached.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Strict parsing of a JWS, and verification of JWTs from others (RFC 7515, 7519, 8725).
 
-A token never chooses a key or an algorithm. `kid` is looked up in a fixed set, and every key is pinned to its
-algorithm. Headers with a key (`jwk`, `jku`, `x5u`) or with rules (`crit`) are refused.
+A token never chooses a key or an algorithm. `kid` is looked up in a fixed set, and every key is pinned to its algorithm
+(algorithm confusion, `alg: none`). Headers with a key (`jwk`, `jku`, `x5u`) or with rules (`crit`) are refused.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """OpenID Connect relying party: authenticates people at the configured login broker.
 
+Such a broker passes on logins with DigiD.
+
 Sources: OpenID Connect Core 1.0 and Discovery 1.0; RFC 7636 (PKCE, S256 only); RFC 7523 (private_key_jwt); RFC 9207
 (`iss` in the authorization response); NL GOV assurance profile for OpenID Connect.
 """

@@ -1,4 +1,6 @@
-"""Send one e-mail over SMTP (RFC 5321) and classify the reply of the server."""
+"""Send one e-mail over SMTP (RFC 5321) and classify the reply of the server.
+
+Addresses are checked against header injection."""
 
 from __future__ import annotations
 

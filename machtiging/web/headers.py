@@ -1,7 +1,8 @@
 """Middleware that adds response headers and logs one line per request.
 
 NL API Design Rules 2.x: transport/security-headers, version-header. Pure ASGI, so that streamed responses stay
-streamed. A header already set by the response (a page's own CSP) is kept.
+streamed. The headers include HSTS, a CSP, and two against clickjacking. A header already set by the response (a page's
+own CSP) is kept.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """HTML pages: Jinja with autoescape and strict variables, and the URLs of pages.
 
-Templates come from the `templates/` folders of the packages. The URLs: the page that holds a form, the page that shows
-current state, and the canonical spelling of a mistyped URL.
+Autoescape prevents XSS. Templates come from the `templates/` folders of the packages. The URLs: the page that holds a
+form, the page that shows current state, and the canonical spelling of a mistyped URL.
 """
 
 from __future__ import annotations

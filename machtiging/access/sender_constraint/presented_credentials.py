@@ -1,4 +1,4 @@
-"""The credentials in one request's headers, not yet verified."""
+"""The credentials in one request's Authorization, DPoP and Client-Cert headers, not yet verified."""
 
 from __future__ import annotations
 

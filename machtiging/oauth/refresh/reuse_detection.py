@@ -1,6 +1,6 @@
 """Reuse detection (RFC 9700 section 4.14.2): a refresh token used twice ends the grant.
 
-One of the two users stole the token. So all its tokens are revoked, and the people concerned are notified.
+One of the two users stole the token. So the whole token family is revoked, and the people concerned are notified.
 """
 
 from __future__ import annotations

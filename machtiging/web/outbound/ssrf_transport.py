@@ -1,8 +1,8 @@
 """SSRF guard as a transport of httpx, for requests to URLs from others.
 
 The guard checks every request that a client sends, also one after a redirect. It resolves the name once, checks every
-resulting address, and connects to a checked address, so that DNS rebinding has no second resolution to abuse. Size and
-time are limited. Proxies, kept-alive connections and decompression are absent.
+resulting address, and connects to a checked address, so that DNS rebinding has no second resolution to abuse (TOCTOU).
+Size and time are limited. Proxies, kept-alive connections and decompression are absent.
 
 The pinned address stands in the URL of the inner request. The name stays in the `Host` header and, by the documented
 extension `sni_hostname`, in SNI and in the verification of the certificate. A network backend of httpcore could connect

@@ -1,4 +1,4 @@
-"""Rate limiting middleware: answers 429 before the body or the database is used."""
+"""Rate limit middleware: answers 429 before the body or the database is used."""
 
 from __future__ import annotations
 
