@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
@@ -56,11 +57,13 @@ class ServeProcess:
             **changes,
         }
         self.log = (place / f"log-{self.port}").open("wb")
+        self.runs: list[subprocess.Popen[bytes]] = []
 
     def run(self, *words: str) -> subprocess.Popen[bytes]:
         """Start `serve` with these words, beside what runs."""
         command = [sys.executable, "-m", "machtiging", "serve", *words]
-        return subprocess.Popen(command, env=self.environment, stdout=self.log, stderr=self.log)
+        self.runs.append(subprocess.Popen(command, env=self.environment, stdout=self.log, stderr=self.log))
+        return self.runs[-1]
 
     def start(self, *words: str) -> None:
         """Start the one that is asked and ended by the rest of this."""
@@ -84,10 +87,12 @@ class ServeProcess:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def kill(self) -> None:
-        """End it and what it started."""
-        left = self.family() if self.process.poll() is None else []
-        self.process.kill()
-        self.process.wait()
-        for child in left:
-            child.kill()
+        """End everything that it started. A child may end by itself meanwhile, as its parent is gone."""
         self.log.close()
+        for process in self.runs:
+            left = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+            process.kill()
+            process.wait()
+            for child in left:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
