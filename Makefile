@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all:
+COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements"
 # One test process per processor, at most four.
 WORKERS ?= logical
 # Keep compiled bytecode: the tests start many processes, and each would compile again.
@@ -18,10 +19,10 @@ help:  ## show this list
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/.installed: requirements.txt pyproject.toml .venv/.made
-	@echo "Installing (once; pinned and hashed) ..."
-	$(PIP) -r requirements.txt
-	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-index --no-deps --no-build-isolation -e .
+.venv/.installed: requirements.txt requirements-demo.txt pyproject.toml .venv/.made
+	@echo "Installing with the demo (once; pinned and hashed) ..."
+	$(PIP) -r requirements.txt -r requirements-demo.txt
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-index --no-deps --no-build-isolation -e '.[demo]'
 	@touch $@
 
 .venv/.tests-installed: tests/requirements.txt .venv/.installed
@@ -70,10 +71,11 @@ spectral: setup-tests  ## install the API linter for its test (needs the network
 	$(BIN)/python tests/architecture/spectral/prepare.py
 
 requirements:  ## pin the requirements again (needs uv)
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements" requirements.in -o requirements.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements" tests/requirements.in -o tests/requirements.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements" tests/parties/generator/requirements.in -o tests/parties/generator/requirements.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements" tests/bench/requirements.in -o tests/bench/requirements.txt
+	$(COMPILE) requirements.in -o requirements.txt
+	$(COMPILE) requirements-demo.in -o requirements-demo.txt
+	$(COMPILE) tests/requirements.in -o tests/requirements.txt
+	$(COMPILE) tests/parties/generator/requirements.in -o tests/parties/generator/requirements.txt
+	$(COMPILE) tests/bench/requirements.in -o tests/bench/requirements.txt
 
 clean:  ## remove all generated files, with the data and the keys
 	rm -rf .venv .data .cache build *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from machtiging.cli.demo.optional_packages import require_demo_extra
 from machtiging.cli.errors import err
 from machtiging.kernel.errors import Fault, NotAllowed
 from machtiging.settings import Environment, Settings
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from machtiging.crypto.keyring import KeyRing
     from machtiging.storage.embedded_postgres import EmbeddedPostgres
+
+_OWN_DATABASE = "Or name a PostgreSQL of your own in MACHTIGING_DATABASE_URL."
 
 
 class LazyKeyRing:
@@ -54,19 +57,19 @@ class LazyKeyRing:
         """Hash a bearer token under every key version as `KeyRing.bearer_hashes`."""
         return self._key_ring.bearer_hashes(token)
 
-    from machtiging.storage.embedded_postgres import EmbeddedPostgres
-
 
 @contextmanager
 def provide_database(settings: Settings, *, serving: bool = False) -> Iterator[Settings]:
     """Yield settings with a database URL. Starts or joins an embedded server if none is configured.
 
-    `serving`: restart the embedded server when it dies. Raises Fault `ingebouwde_database_weg`.
+    `serving`: restart the embedded server when it dies. Raises Fault `ingebouwde_database_weg`, or
+    `extra_demo_ontbreekt` when the embedded server is not installed.
     """
     check_database_urls(settings)
     if settings.database_url is not None:
         yield settings
         return
+    require_demo_extra("The embedded PostgreSQL", otherwise=_OWN_DATABASE)
     from machtiging.storage.embedded_postgres import EmbeddedPostgres
 
     server = EmbeddedPostgres(settings.data_dir / "postgres")

@@ -53,6 +53,7 @@ _MESSAGE_BY_FAULT = {
     "database_alleen_lezen": "The database takes no writes.",
     "pooler_ongeschikt": "The pooler in front of the database does not fit.",
     "ingebouwde_database_weg": "The embedded PostgreSQL ended and could not be started again.",
+    "extra_demo_ontbreekt": "The extra `demo` is not installed.",
     "postbus_start_niet": "The mail catcher cannot listen on its port.",
 }
 

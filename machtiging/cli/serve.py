@@ -13,6 +13,7 @@ import typer
 
 from machtiging.cli.database import migrate_schema, open_service_sessions, provide_database, require_database_url
 from machtiging.cli.demo.narrator import StoryFailed, StoryNarrator
+from machtiging.cli.demo.optional_packages import require_demo_extra
 from machtiging.cli.errors import ExitCode, err, out
 from machtiging.kernel.clock import SystemClock
 from machtiging.kernel.errors import Fault
@@ -76,6 +77,7 @@ def run_story() -> None:
 def _run_with_database(main: Any, *arguments: Any) -> None:
     from machtiging.web.structured_logging import configure_logging
 
+    require_demo_extra("The demo")
     configure_logging("WARNING")
     with provide_database(Settings(), serving=True) as settings:
         try:

@@ -139,11 +139,13 @@ def test_row_52_timing_secrets_are_compared_in_constant_time():
     assert "hmac.compare_digest" in same
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "tests/requirements.txt"])
-def test_row_68_supply_chain_requirements_are_pinned_with_hashes(name):
+@pytest.mark.parametrize(
+    ("name", "more_than"), [("requirements.txt", 15), ("requirements-demo.txt", 4), ("tests/requirements.txt", 15)]
+)
+def test_row_68_supply_chain_requirements_are_pinned_with_hashes(name, more_than):
     text = (ROOT / name).read_text().replace("\\\n", " ")
     lines = [line.strip() for line in text.split("\n") if line.strip() and not line.strip().startswith("#")]
-    assert len(lines) > 15
+    assert len(lines) > more_than
     for line in lines:
         requirement, *rest = line.split()
         assert "==" in requirement, line
@@ -164,6 +166,27 @@ def test_row_68_supply_chain_install_requires_hashes_and_wheels():
         line for line in installs.splitlines() if "pip" in line and "install" in line and not line.startswith("PIP")
     ]
     assert all("--no-index" in line and "--no-deps" in line for line in others)
+
+
+def test_row_68_supply_chain_demo_packages_are_not_in_production():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    production, demo = project["dependencies"], project["optional-dependencies"]["demo"]
+    # setuptools builds the package, and is therefore pinned beside what the package imports
+    assert names_in(lines_of("requirements.in")) == names_in(production) | {"setuptools"}
+    assert names_in(lines_of("requirements-demo.in")) == names_in(demo)
+    pinned = names_in(lines_of("requirements.txt"))
+    assert names_in(production) <= pinned
+    assert not names_in(demo) & pinned
+
+
+def lines_of(name):
+    """The lines of a requirements file that name a package."""
+    lines = [line.strip() for line in (ROOT / name).read_text().splitlines()]
+    return [line for line in lines if line and not line.startswith(("#", "-"))]
+
+
+def names_in(requirements):
+    return {re.split(r"[\[>=;]", line)[0] for line in requirements}
 
 
 def test_row_68_supply_chain_vulnerable_versions_are_excluded():
