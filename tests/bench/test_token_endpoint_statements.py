@@ -14,9 +14,9 @@ from tests.builders.tokens import (
     REFRESHING,
     make_exchange_chain,
     make_refresh_token_holder,
-    one,
     register_refreshing_app,
     set_grant_resource,
+    update_rows,
 )
 
 DELIVERING = {"grant_type": "client_credentials", "scope": "aanleveringen:schrijven"}
@@ -86,8 +86,8 @@ async def test_resource_and_name_claim_cost_one_extra_statement(oauth, database)
     await (await make_exchange_chain(oauth)).server()
     holder = await make_refresh_token_holder(oauth)
     await set_grant_resource(holder, HUIS)
-    await one(oauth, """UPDATE oauth_grant SET requested_claims = '{"id_token": ["name"]}' RETURNING id""")
-    await one(oauth, "UPDATE refresh_token SET resource = :at RETURNING grant_id", at=HUIS)
+    await update_rows(oauth, """UPDATE oauth_grant SET requested_claims = '{"id_token": ["name"]}'""")
+    await update_rows(oauth, "UPDATE refresh_token SET resource = :at", at=HUIS)
     form = {"grant_type": "refresh_token", "refresh_token": holder.refresh_token}
     heard = await record_token_request(database, holder.app, form)
     assert len(heard) == 3, heard

@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI, Request
-from sqlalchemy import text
 
 from machtiging.access.bearer import Agency, Helper
 from machtiging.access.guard import issue_permit
@@ -30,6 +29,7 @@ from tests.builders.applications import API_ISSUER, copy_application, load_polic
 from tests.builders.keys import NOON, load_keyring
 from tests.builders.machtiging import grant_machtiging, make_envelope, make_machtiging
 from tests.builders.people import People, add_mother_and_son
+from tests.builders.rows import JOURNAL_INTAKE
 
 OIN = "00000099000000001000"
 POLICY = load_policy()
@@ -162,10 +162,8 @@ class BearerWorld:
     async def journal(self, act: str) -> list[Any]:
         """Committed lines about this act, oldest first."""
         async with self.database.sessions() as session:
-            rows = await session.execute(
-                text("SELECT * FROM journal_intake WHERE act = :act ORDER BY occurred_at, id"), {"act": act}
-            )
-            return list(rows.mappings())
+            rows = await JOURNAL_INTAKE.read(session, act=act, order_by="occurred_at, id")
+            return [row._mapping for row in rows]
 
 
 def assert_unauthenticated(answer: httpx.Response, code: str) -> None:

@@ -19,6 +19,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import App, ClientKeys, make_authorization_details
 from tests.builders.flow import OAuthWorld
 from tests.builders.people import LoginBrowser, start_login_session
+from tests.builders.rows import BACKCHANNEL_REQUESTS
 
 MESSAGE = "Balie 3, W4X-7KP"
 
@@ -146,11 +147,7 @@ class CibaCounter:
     async def rows(self) -> list[Any]:
         """The requests that are kept, oldest first."""
         async with unit_of_work(self.oauth.sessions) as session:
-            return list(await session.execute(text("SELECT * FROM backchannel_request ORDER BY created_at")))
-
-    async def count(self, table: str) -> int:
-        async with unit_of_work(self.oauth.sessions) as session:
-            return len(list(await session.execute(text("SELECT 1 FROM " + table))))
+            return await BACKCHANNEL_REQUESTS.read(session, order_by="created_at")
 
     async def reasons(self, act: str) -> list[str]:
         return [line.reason for line in await self.oauth.lines(act)]

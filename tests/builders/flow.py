@@ -51,7 +51,7 @@ from tests.builders.keys import sign_jws
 from tests.builders.machtiging import UWV, Committed
 from tests.builders.messages import Pkce, read_query
 from tests.builders.people import ISSUER, LoginBrowser, LoginWorld, assemble_login_service, join_simulator
-from tests.builders.rows import AS_WRITTEN
+from tests.builders.rows import JOURNAL_INTAKE
 
 
 @dataclass
@@ -238,8 +238,7 @@ class OAuthWorld:
     async def lines(self, act: str) -> list[Any]:
         """The journal's intake lines of one kind, oldest first."""
         async with unit_of_work(self.sessions) as session:
-            query = f"SELECT * FROM journal_intake WHERE act = :act {AS_WRITTEN}"
-            return list(await session.execute(text(query), {"act": act}))
+            return await JOURNAL_INTAKE.read(session, act=act)
 
     def later(self, **by: float) -> None:
         self.clock.advance(timedelta(**by))

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import httpx
 from fastapi import FastAPI
-from sqlalchemy import insert, text, update
+from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.access.actor import Actor
@@ -34,10 +34,10 @@ from machtiging.web.http_methods import head
 from tests.builders.applications import API_ISSUER, POLICIES, copy_application, load_policy, make_services
 from tests.builders.bearer import make_token_facts, sign_access_token
 from tests.builders.keys import load_keyring
-from tests.builders.rows import AS_WRITTEN
+from tests.builders.rows import JOURNAL_INTAKE
 
 CITIZEN, HELPER, STRANGER = "999990019", "999990020", "999990044"
-UWV, SVB, BELASTINGDIENST = "00000099000000001000", "00000099000000002000", "00000099000000003000"
+UWV, SVB = "00000099000000001000", "00000099000000002000"
 HELPING = (Act.LIST, Act.READ, Act.DOWNLOAD)
 
 
@@ -166,15 +166,9 @@ class BerichtenboxWorld:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["berichtId"])
 
-    async def rows(self, statement: str, **values: Any) -> list[Any]:
-        """The rows of a query."""
-        async with self.sessions() as session:
-            return list((await session.execute(text(statement), values)).all())
-
     async def reasons(self, act: str) -> list[str]:
         """The reasons in the journal for this act, oldest first."""
-        found = await self.rows(f"SELECT reason FROM journal_intake WHERE act = :act {AS_WRITTEN}", act=act)
-        return [row.reason for row in found]
+        return await JOURNAL_INTAKE.read_column(self, "reason", act=act)
 
 
 async def make_berichtenbox_world(database: Any, clock: Any, *, worker: str = "") -> BerichtenboxWorld:

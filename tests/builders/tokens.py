@@ -28,6 +28,7 @@ from tests.builders.client import AUDIENCE, App, make_agency_metadata, make_clie
 from tests.builders.database import seal_rows
 from tests.builders.flow import OAuthWorld
 from tests.builders.messages import read_claims
+from tests.builders.rows import GRANTS, ISSUED_TOKENS
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
@@ -123,16 +124,10 @@ class ExchangeChain:
         """Tell if introspection by this service returns an active token."""
         return (await service.post("/introspect", {"token": token})).json()["active"]
 
-    async def run(self, statement: str, **values: Any) -> None:
-        async with unit_of_work(self.oauth.sessions) as session:
-            await session.execute(text(statement), values)
-            await seal_rows(session)
-
     async def row(self, token: str) -> Any:
         """The token as it is written down."""
         async with unit_of_work(self.oauth.sessions) as session:
-            wanted = text("SELECT * FROM issued_token WHERE id = :id")
-            return (await session.execute(wanted, {"id": read_claims(token)["jti"]})).one()
+            return await ISSUED_TOKENS.read_one(session, id=read_claims(token)["jti"])
 
 
 async def make_exchange_chain(oauth: Any) -> ExchangeChain:
@@ -185,16 +180,14 @@ class RefreshTokenHolder:
 
     async def ended(self) -> str | None:
         """The reason that the grant ended; None if it has not."""
-        return await one(self.oauth, "SELECT end_reason FROM oauth_grant WHERE id = :id", id=self.grant_id)
+        return await GRANTS.read_value(self.oauth, "end_reason", id=self.grant_id)
 
 
-async def one(oauth: OAuthWorld, statement: str, **values: Any) -> Any:
-    """The one value that this asks of the database."""
+async def update_rows(oauth: OAuthWorld, statement: str, **values: Any) -> None:
+    """Change rows as the service does: sealed again."""
     async with unit_of_work(oauth.sessions) as session:
-        found = await session.scalar(text(statement), values)
-        if not statement.lstrip().startswith("SELECT"):
-            await seal_rows(session)
-        return found
+        await session.execute(text(statement), values)
+        await seal_rows(session)
 
 
 async def register_refreshing_app(oauth: OAuthWorld, **changes: Any) -> App:

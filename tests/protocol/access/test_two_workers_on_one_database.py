@@ -18,9 +18,9 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
 from tests.builders.keys import load_keyring
 from tests.builders.letters import HELPING, make_berichtenbox_world
+from tests.builders.rows import ISSUED_TOKENS, JOURNAL_INTAKE
 
 WHERE = f"{API_PREFIX}/berichten/"
-LOOKS = "SELECT outcome FROM journal_intake WHERE act = 'bericht:lezen'"
 
 
 async def a_second(world, url):
@@ -73,7 +73,7 @@ async def test_row_48_token_revoked_at_one_worker_is_refused_by_the_other(worker
     bericht_id = await first.letter()
     token = await first.helper_token()
     assert await read(second, token, bericht_id) == (200, None)
-    ((jti,),) = await first.rows("SELECT id FROM issued_token WHERE machtiging_id IS NOT NULL")
+    ((jti,),) = await ISSUED_TOKENS.read(first, "id", ISSUED_TOKENS.c.machtiging_id.is_not(None))
     async with unit_of_work(first.sessions) as session:
         await revoke_token(session, jti, first.clock.now())
     assert await read(second, token, bericht_id) == (401, "token_ingetrokken")
@@ -89,7 +89,7 @@ async def test_row_48_pause_and_resume_at_one_worker_hold_at_the_other_and_each_
             await verb(session, under, worker.citizen, at=worker.clock.now())
         seen += [(await read(looking, token, bericht_id))[0] for looking in (second, first, second)]
     assert seen == [403] * 3 + [200] * 3 + [403] * 3
-    looks = Counter(row.outcome for row in await first.rows(LOOKS))
+    looks = Counter(await JOURNAL_INTAKE.read_column(first, "outcome", act="bericht:lezen"))
     assert looks == {"allowed": 3, "refused": 6}
 
 
@@ -112,8 +112,7 @@ class TwoWorkers(RuleBasedStateMachine):
         self.before = self.wait(self.lines())
 
     async def lines(self):
-        counted = "SELECT count(*) FROM journal_intake WHERE act = 'bericht:lezen'"
-        return (await self.workers[0].rows(counted))[0][0]
+        return await JOURNAL_INTAKE.count(self.workers[0], act="bericht:lezen")
 
     @rule(at=st.sampled_from([0, 1]), what=st.sampled_from(["pause", "resume", "revoke"]))
     def change(self, at, what):

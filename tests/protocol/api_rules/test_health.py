@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import httpx
 import pytest
-from sqlalchemy import text
 
 from machtiging.health import MAX_CLOCK_SKEW
 from machtiging.kernel.clock import SettableClock
 from tests.builders.applications import copy_application
 from tests.builders.database import url_of_database
 from tests.builders.portal import assemble_service
+from tests.builders.rows import JOURNAL_INTAKE
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ async def test_readiness_on_spoilt_connections_returns_503_once_and_recovers(ask
 async def test_readiness_check_is_not_journalled(ask_health, database):
     assert (await ask_health(a_clock())).status_code == 200
     async with database.sealer.connect() as connection:
-        assert await connection.scalar(text("SELECT count(*) FROM journal_intake")) == 0
+        assert await JOURNAL_INTAKE.count(connection) == 0
 
 
 @pytest.mark.parametrize(

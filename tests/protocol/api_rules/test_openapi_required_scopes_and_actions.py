@@ -9,6 +9,7 @@ from machtiging.oauth.rules import CONSENT_MANAGEMENT_SCOPE
 from machtiging.web import openapi
 from tests.architecture.test_openapi_document import the_description
 from tests.builders.letters import make_pdf
+from tests.builders.rows import BIJLAGEN
 
 NEEDED = {
     "leverBerichtAan": ("scope", DELIVERY_SCOPE),
@@ -73,7 +74,7 @@ async def call(client, name, bericht_id, bijlage_id):
 @pytest.mark.parametrize("name", [name for name, (kind, _) in NEEDED.items() if kind == "action"])
 async def test_operation_without_required_action_returns_403(world, name):
     bericht_id = await world.letter(("a.pdf", make_pdf(), PDF_MEDIA_TYPE))
-    rows = await world.rows("SELECT id FROM bijlage")
+    rows = await BIJLAGEN.read(world, "id")
     needed = NEEDED[name][1]
     for acts, allowed in ((tuple(act for act in Act if act is not needed), False), (tuple(Act), True)):
         async with world.client(await world.token(world.citizen, acts=acts)) as client:
@@ -95,7 +96,7 @@ async def test_operation_without_required_action_returns_403(world, name):
 )
 async def test_download_content_type_follows_accept_header(world, accept, kind):
     bericht_id = await world.letter(("a.pdf", make_pdf(), PDF_MEDIA_TYPE))
-    rows = await world.rows("SELECT id FROM bijlage")
+    rows = await BIJLAGEN.read(world, "id")
     async with world.client(await world.token(world.citizen)) as client:
         answer = await client.get(f"/api/v1/berichten/{bericht_id}/bijlagen/{rows[0][0]}", headers={"Accept": accept})
     assert answer.headers["content-type"] == kind

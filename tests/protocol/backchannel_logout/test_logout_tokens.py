@@ -25,6 +25,7 @@ from tests.builders.applications import replace_services
 from tests.builders.client import make_app_metadata, make_client_keys
 from tests.builders.database import bypass_triggers, seal_rows
 from tests.builders.flow import request_userinfo, start_login_flow, verify_id_token, verify_jwt
+from tests.builders.rows import GRANTS, LOGIN_SESSIONS, LOGOUT_NOTICES
 from tests.protocol.backchannel_logout.logout_receiver import LogoutReceiver, make_logout_sender
 
 
@@ -42,7 +43,7 @@ async def leave(flow) -> None:
 
 async def notices(oauth) -> list:
     async with unit_of_work(oauth.sessions) as session:
-        return list(await session.execute(text("SELECT * FROM logout_notice ORDER BY created_at")))
+        return await LOGOUT_NOTICES.read(session, order_by="created_at")
 
 
 async def test_logout_token_names_session_and_person(oauth, flow, receiver) -> None:
@@ -255,8 +256,8 @@ async def test_consent_concurrent_with_logout_is_ended_or_not_given(oauth, flow)
     presses = [flow.press(form) for form in forms]
     await asyncio.gather(*presses[:2], flow.browser.post("/uitloggen", {"csrf": csrf}), *presses[2:])
     async with unit_of_work(oauth.sessions) as session:
-        assert await session.scalar(text("SELECT count(*) FROM login_session WHERE ended_at IS NULL")) == 0
-        assert await session.scalar(text("SELECT count(*) FROM oauth_grant WHERE ended_at IS NULL")) == 0
+        assert await LOGIN_SESSIONS.count(session, ended_at=None) == 0
+        assert await GRANTS.count(session, ended_at=None) == 0
 
 
 BAD = [

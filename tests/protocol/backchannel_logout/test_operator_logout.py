@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.identity.rules import SessionEndReason
 from machtiging.oauth.grant_management.operator_session_end import (
@@ -17,6 +16,7 @@ from machtiging.oauth.openid.backchannel_logout import send_due_notices
 from machtiging.oauth.openid.session_expiry import expire_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.flow import request_userinfo, start_login_flow, verify_id_token, verify_jwt
+from tests.builders.rows import GRANTS, LOGIN_SESSIONS, NOTIFICATIONS
 from tests.builders.tokens import REFRESHING
 from tests.protocol.backchannel_logout.logout_receiver import make_logout_sender
 
@@ -39,9 +39,7 @@ async def log_out_everywhere(oauth, person, order: SessionEndOrder = LOST) -> Se
 
 async def logout_notifications(oauth) -> list[tuple]:
     async with unit_of_work(oauth.sessions) as session:
-        found = await session.execute(
-            text("SELECT person_id, kind FROM notification WHERE kind = 'uitgelogd_door_ons'")
-        )
+        found = await NOTIFICATIONS.read(session, "person_id", "kind", kind="uitgelogd_door_ons")
         return [tuple(row) for row in found]
 
 
@@ -135,5 +133,5 @@ async def test_consent_concurrent_with_operator_logout_is_ended_or_not_given(oau
     presses = [flow.press(form) for form in forms]
     await asyncio.gather(*presses[:2], log_out_everywhere(oauth, son), *presses[2:])
     async with unit_of_work(oauth.sessions) as session:
-        assert await session.scalar(text("SELECT count(*) FROM login_session WHERE ended_at IS NULL")) == 0
-        assert await session.scalar(text("SELECT count(*) FROM oauth_grant WHERE ended_at IS NULL")) == 0
+        assert await LOGIN_SESSIONS.count(session, ended_at=None) == 0
+        assert await GRANTS.count(session, ended_at=None) == 0

@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import text
 
 from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.session import EndedSession
@@ -22,6 +21,7 @@ from tests.builders.keys import make_key_directory
 from tests.builders.machtiging import Committed
 from tests.builders.people import make_broker, start_login_session
 from tests.builders.portal import assemble_service
+from tests.builders.rows import LOGOUT_NOTICES
 from tests.builders.server import assemble_berichtenbox_world
 from tests.builders.tokens import insert_grant
 from tests.protocol.backchannel_logout.logout_receiver import LogoutReceiver
@@ -76,7 +76,7 @@ async def await_logout_token(receiver: LogoutReceiver) -> None:
 async def until_noted(service: FastAPI) -> None:
     """Wait until a logout notice is stored."""
     async with asyncio.timeout(20), service.state.services.sessions() as session:
-        while not await session.scalar(text("SELECT count(*) FROM logout_notice")):
+        while not await LOGOUT_NOTICES.count(session):
             await session.rollback()
             await asyncio.sleep(0.005)
 

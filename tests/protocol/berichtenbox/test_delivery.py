@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.builders.letters import SVB, UWV, build_upload_parts, make_bericht, make_pdf
+from tests.builders.rows import BERICHTEN, READERS
 
 PDF = "application/pdf"
 WHERE = "/api/v1/aanleveringen"
@@ -23,7 +24,7 @@ async def deliver(client, *bijlagen, **changes):
 
 
 async def count(world, table="bericht"):
-    return (await world.rows(f"SELECT count(*) FROM {table}"))[0][0]
+    return await READERS[table].count(world)
 
 
 async def test_delivery_returns_201_with_location(world, agency):
@@ -40,7 +41,7 @@ async def test_delivered_bericht_is_stored_encrypted(world, agency):
     pdf = make_pdf() + secret.encode() + b"%%EOF"
     assert (await deliver(agency, (f"{secret}.pdf", pdf, PDF), onderwerp=secret, inhoud=secret)).status_code == 201
     for table in ("bericht", "bijlage", "bijlage_part", "person", "journal_intake"):
-        for row in await world.rows(f"SELECT * FROM {table}"):
+        for row in await READERS[table].read(world):
             told = b" ".join(bytes(v) if isinstance(v, bytes | memoryview) else str(v).encode() for v in row)
             assert secret.encode() not in told
             assert b"999990019" not in told
@@ -48,7 +49,7 @@ async def test_delivered_bericht_is_stored_encrypted(world, agency):
 
 async def test_delivery_takes_theme_and_sensitivity_from_dienst(world, agency):
     await deliver(agency, dienst="wia-uitkering")
-    assert (await world.rows("SELECT theme, sensitivity FROM bericht"))[0] == ("inkomen", "vertrouwelijk")
+    assert (await BERICHTEN.read(world, "theme", "sensitivity"))[0] == ("inkomen", "vertrouwelijk")
 
 
 async def test_delivery_repeated_is_stored_once(world, agency):
@@ -130,7 +131,7 @@ async def test_delivery_idempotency_key_is_used_as_reference(world, agency, head
         for _ in range(2)
     ]
     assert [answer.status_code for answer in answers] == [201, 200]
-    assert (await world.rows("SELECT sender_reference FROM bericht"))[0][0] == "abc-1"
+    assert (await BERICHTEN.read(world, "sender_reference"))[0][0] == "abc-1"
 
 
 async def test_delivery_without_reference_is_rejected(agency):

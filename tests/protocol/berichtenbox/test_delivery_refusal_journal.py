@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.builders.letters import UWV, build_upload_parts, make_bericht, make_pdf
-from tests.builders.rows import AS_WRITTEN
+from tests.builders.rows import BERICHTEN, JOURNAL_INTAKE, PERSONS
 
 WHERE = "/api/v1/aanleveringen"
 PDF = "application/pdf"
@@ -23,7 +23,7 @@ async def agency(world):
 
 
 async def lines(world, act=REFUSED):
-    return await world.rows(f"SELECT * FROM journal_intake WHERE act = :act {AS_WRITTEN}", act=act)
+    return await JOURNAL_INTAKE.read(world, act=act)
 
 
 def a_letter(*bijlagen, **changes):
@@ -55,7 +55,7 @@ async def test_refused_delivery_is_journalled_once_with_sender_and_reason(world,
     assert (line.reason, line.outcome, line.client_id) == (reason, "refused", f"client-{UWV}")
     assert line.facts == {"afzender": UWV}
     assert (line.actor_id, line.for_person_id, line.object_id) == (None, None, None)
-    assert await world.rows("SELECT 1 FROM bericht") == []
+    assert await BERICHTEN.count(world) == 0
 
 
 async def test_refused_delivery_is_journalled_without_bsn_or_content(world, agency):
@@ -64,7 +64,7 @@ async def test_refused_delivery_is_journalled_without_bsn_or_content(world, agen
     await agency.post(WHERE, **a_letter(**told))
     await agency.post(WHERE, **a_letter(**told | {"inhoud": "Anders, ook geheim"}))
     assert [line.reason for line in await lines(world)] == ["bsn_ongeldig", "kenmerk_al_gebruikt"]
-    for row in await world.rows("SELECT * FROM journal_intake"):
+    for row in await JOURNAL_INTAKE.read(world):
         written = json.dumps([str(value) for value in row])
         assert "eheim" not in written
         assert NOBODYS_BSN not in written
@@ -72,12 +72,12 @@ async def test_refused_delivery_is_journalled_without_bsn_or_content(world, agen
 
 async def test_delivery_kenmerk_conflict_is_journalled_and_creates_no_person(world, agency):
     await agency.post(WHERE, **a_letter(kenmerk="K1"))
-    before = await world.rows("SELECT count(*) FROM person")
+    before = await PERSONS.count(world)
     answer = await agency.post(WHERE, **a_letter(kenmerk="K1", ontvanger={"type": "BSN", "waarde": "123456782"}))
     assert answer.status_code == 409
     (line,) = await lines(world)
     assert (line.reason, line.for_person_id, line.object_id) == ("kenmerk_al_gebruikt", None, None)
-    assert await world.rows("SELECT count(*) FROM person") == before
+    assert await PERSONS.count(world) == before
 
 
 async def test_repeated_delivery_is_journalled_as_duplicate(world, agency):
@@ -107,7 +107,7 @@ async def test_unauthenticated_delivery_is_not_journalled(world):
         assert (await stranger.post(WHERE, **a_letter())).status_code == 401
     async with world.client("onzin") as stranger:
         assert (await stranger.post(WHERE, **a_letter())).status_code == 401
-    assert await world.rows("SELECT 1 FROM journal_intake") == []
+    assert await JOURNAL_INTAKE.count(world) == 0
 
 
 async def test_refused_delivery_without_writable_journal_returns_503_without_the_reason(world, agency, database):

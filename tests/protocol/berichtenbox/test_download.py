@@ -19,6 +19,7 @@ from machtiging.oauth.register_client import register_client as register_client
 from tests.builders.client import make_app_metadata
 from tests.builders.database import bypass_triggers, seal_rows
 from tests.builders.letters import HELPING, SVB, UWV, make_pdf
+from tests.builders.rows import BIJLAGEN, ISSUED_TOKENS
 from tests.builders.tokens import insert_grant
 
 PDF = "application/pdf"
@@ -27,7 +28,7 @@ TWO_PIECES, THREE_PIECES = make_pdf(PART_BYTES + 17), make_pdf(2 * PART_BYTES + 
 
 async def with_bijlage(world, content=None, name="brief.pdf", **changes):
     bericht_id = await world.letter((name, content or make_pdf(), PDF), **changes)
-    found = await world.rows("SELECT id FROM bijlage WHERE bericht_id = :id", id=bericht_id)
+    found = await BIJLAGEN.read(world, "id", bericht_id=bericht_id)
     return bericht_id, str(found[0].id)
 
 
@@ -240,7 +241,7 @@ async def test_row_66_bijlage_parts_moved_or_removed_do_not_decrypt(world, datab
 
 async def test_row_47_access_check_before_each_part_names_the_reason(under_way):
     world, under, _, bericht_id, bijlage_id = under_way
-    row = (await world.rows("SELECT id FROM issued_token WHERE machtiging_id = :under", under=under))[0]
+    row = (await ISSUED_TOKENS.read(world, "id", machtiging_id=under))[0]
     actor = replace(await world.actor(under), token_id=row.id)
     async with world.sessions.begin() as session:
         asked = (UUID(bericht_id), UUID(bijlage_id))

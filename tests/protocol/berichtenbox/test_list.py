@@ -7,6 +7,7 @@ import pytest
 from machtiging.delegation.rules import Act
 from machtiging.kernel.assurance import Assurance
 from tests.builders.letters import HELPING, SVB, UWV, make_pdf
+from tests.builders.rows import READER_MARKS
 
 WHERE = "/api/v1/berichten"
 
@@ -162,7 +163,7 @@ async def test_list_is_journalled_and_marks_nothing_read(world):
     await world.letter()
     await listed(world, await world.helper_token())
     assert await world.reasons("bericht:lijst") == ["toegestaan"]
-    assert await world.rows("SELECT * FROM reader_mark") == []
+    assert await READER_MARKS.read(world) == []
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from machtiging.berichtenbox.routes import API_PREFIX, MERGE_PATCH
 from machtiging.kernel.ids import uuid7
 from tests.builders.letters import SVB, UWV
+from tests.builders.rows import BERICHTEN
 
 WHERE = f"{API_PREFIX}/berichten/"
 
@@ -56,7 +57,7 @@ async def test_deleted_bericht_returns_404_for_all_readers(world, citizen):
     async with world.client(token) as helper:
         assert (await helper.get(f"{API_PREFIX}/berichten")).json()["berichten"] == []
         assert (await helper.get(WHERE + bericht_id)).status_code == 404
-    assert (await world.rows("SELECT count(*) FROM bericht"))[0][0] == 1
+    assert await BERICHTEN.count(world) == 1
 
 
 async def test_helper_patch_or_delete_of_readable_bericht_returns_403(world):
@@ -65,7 +66,7 @@ async def test_helper_patch_or_delete_of_readable_bericht_returns_403(world):
         for answer in (await helper.delete(WHERE + bericht_id), await patch(helper, bericht_id, {"gelezen": True})):
             assert (answer.status_code, answer.json()["code"]) == (403, "handeling_niet_toegestaan")
     assert await world.reasons("bericht:verwijderen") == ["handeling_niet_toegestaan"]
-    assert tuple((await world.rows("SELECT read_at, changed_at, deleted_at FROM bericht"))[0]) == (None, None, None)
+    assert tuple((await BERICHTEN.read(world, "read_at", "changed_at", "deleted_at"))[0]) == (None, None, None)
 
 
 async def test_helper_patch_or_delete_of_other_bericht_returns_404(world):

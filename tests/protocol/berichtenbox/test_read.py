@@ -11,6 +11,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import uuid7
 from tests.builders.database import record_queries
 from tests.builders.letters import CITIZEN, HELPER, HELPING, STRANGER, SVB, UWV, make_pdf
+from tests.builders.rows import BERICHTEN, JOURNAL_INTAKE, READER_MARKS
 
 PDF = "application/pdf"
 WHERE = f"{API_PREFIX}/berichten/"
@@ -79,7 +80,7 @@ async def test_row_38_enumeration_unreadable_bericht_looks_like_unknown_bericht(
     told = [{k: v for k, v in answer.headers.items() if k not in unlike} for answer in answers]
     assert all(one == told[0] for one in told)
     assert await world.reasons("bericht:lezen") == [reason.strip() for reason in letters]
-    assert await world.rows("SELECT * FROM reader_mark") == []
+    assert await READER_MARKS.read(world) == []
 
 
 async def test_row_38_timing_unreadable_and_unknown_bericht_take_the_same_statements(world, database):
@@ -101,7 +102,7 @@ async def test_row_38_timing_unreadable_and_unknown_bericht_take_the_same_statem
 @pytest.mark.parametrize("asked", [CITIZEN, "geen-uuid", f"00000000-0000-0000-0000-000{CITIZEN}"])
 async def test_read_of_unknown_id_is_journalled_without_the_id(world, asked):
     await get(world, await world.helper_token(), asked)
-    assert await world.rows("SELECT object_id FROM journal_intake WHERE act = 'bericht:lezen'") == [(None,)]
+    assert await JOURNAL_INTAKE.read(world, "object_id", act="bericht:lezen") == [(None,)]
 
 
 @pytest.mark.parametrize("path", ["{}/", "{}//", "{}%00", "{}%2f..%2f", "%2e%2e/", "{}'--", "{{{}}}"])
@@ -129,9 +130,9 @@ async def test_read_by_helper_does_not_mark_it_for_the_citizen(world):
     await get(world, await world.helper_token(), bericht_id)
     async with world.client(await world.token(world.citizen)) as client:
         assert (await client.get(f"{API_PREFIX}/berichten")).json()["berichten"][0]["gelezen"] is False
-    row = (await world.rows("SELECT read_at, changed_at, deleted_at, folder FROM bericht"))[0]
+    row = (await BERICHTEN.read(world, "read_at", "changed_at", "deleted_at", "folder"))[0]
     assert tuple(row) == (None, None, None, None)
-    assert (await world.rows("SELECT person_id FROM reader_mark"))[0][0] == world.helper
+    assert (await READER_MARKS.read(world, "person_id"))[0][0] == world.helper
 
 
 async def test_read_mark_is_kept_per_reader(world):
@@ -192,7 +193,7 @@ async def test_row_66_ciphertext_moved_to_another_bericht_does_not_decrypt(world
     answer = await get(world, await world.helper_token(), first)
     assert (answer.status_code, answer.json()["code"]) == (500, "interne_fout")
     assert "Tweede" not in answer.text
-    assert await world.rows("SELECT * FROM reader_mark") == []
+    assert await READER_MARKS.read(world) == []
 
 
 @pytest.mark.parametrize("column", ["onderwerp_sealed", "inhoud_sealed"])
@@ -243,5 +244,5 @@ async def test_row_5_log_injection_by_line_break_in_header_reaches_no_answer_or_
     bericht_id = await world.letter()
     async with world.client(await world.helper_token()) as client:
         await client.get(WHERE + bericht_id + "%0d%0aSet-Cookie:x", headers={"X-Request-ID": "aaaaaaaa%0d%0abbbb"})
-    rows = await world.rows("SELECT object_id, request_id FROM journal_intake")
+    rows = await JOURNAL_INTAKE.read(world, "object_id", "request_id")
     assert all("\n" not in f"{row}" and "%0d" not in f"{row}" for row in rows)

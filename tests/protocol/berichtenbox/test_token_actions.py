@@ -9,6 +9,7 @@ import pytest
 from machtiging.berichtenbox.routes import API_PREFIX, MERGE_PATCH
 from machtiging.delegation.rules import Act
 from tests.builders.letters import HELPING
+from tests.builders.rows import BERICHTEN, JOURNAL_INTAKE
 
 LETTERS = f"{API_PREFIX}/berichten"
 READING = (Act.LIST, Act.READ, Act.DOWNLOAD)
@@ -39,7 +40,7 @@ async def test_token_without_required_action_returns_403_with_the_action(world, 
     assert 'error="insufficient_scope"' in challenge
     assert f"authorization_details of type berichtenbox with the action {act.value}" in challenge
     assert await world.reasons(f"bericht:{act.value}") == ["handeling_niet_toegestaan"]
-    assert tuple((await world.rows("SELECT read_at, changed_at, deleted_at FROM bericht"))[0]) == (None, None, None)
+    assert tuple((await BERICHTEN.read(world, "read_at", "changed_at", "deleted_at"))[0]) == (None, None, None)
 
 
 async def test_own_app_with_actions_marks_and_deletes_and_is_journalled(world):
@@ -48,11 +49,9 @@ async def test_own_app_with_actions_marks_and_deletes_and_is_journalled(world):
         marked = await ask(client, Act.MARK, letter)
         assert (marked.status_code, marked.json()["gelezen"]) == (200, True)
         assert (await ask(client, Act.DELETE, letter)).status_code == 204
-    lines = await world.rows(
-        "SELECT act, outcome, client_id, actor_id FROM journal_intake"
-        " WHERE act IN ('bericht:markeren', 'bericht:verwijderen')"
-    )
-    assert {(line.act, line.outcome, line.client_id, line.actor_id) for line in lines} == {
+    acts = JOURNAL_INTAKE.c.act.in_(["bericht:markeren", "bericht:verwijderen"])
+    lines = await JOURNAL_INTAKE.read(world, "act", "outcome", "client_id", "actor_id", acts)
+    assert set(lines) == {
         ("bericht:markeren", "allowed", "client-app", world.citizen),
         ("bericht:verwijderen", "allowed", "client-app", world.citizen),
     }

@@ -13,6 +13,7 @@ from machtiging.kernel.errors import NotAuthenticated
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import wait_until_blocked
 from tests.builders.letters import UWV, build_upload_parts, make_bericht, make_pdf
+from tests.builders.rows import BERICHTEN, PERSONS, READERS
 
 WHERE = "/api/v1/aanleveringen"
 PDF = "application/pdf"
@@ -57,12 +58,12 @@ def revoking(world, oin=UWV):
 
 
 async def test_delivery_with_token_revoked_meanwhile_is_rejected_and_journalled(world):
-    before = await world.rows("SELECT count(*) FROM person")
+    before = await PERSONS.count(world)
     answer = await deliver_while(world, revoking(world), ("brief.pdf", make_pdf(), PDF))
     assert (answer.status_code, answer.json()["code"]) == (401, "token_ingetrokken")
     for table in ("bericht", "bijlage", "bijlage_part"):
-        assert await world.rows(f"SELECT 1 FROM {table}") == []
-    assert await world.rows("SELECT count(*) FROM person") == before
+        assert await READERS[table].count(world) == 0
+    assert await PERSONS.count(world) == before
     assert await world.reasons("aanlevering:geweigerd") == ["token_ingetrokken"]
     assert await world.reasons("aanlevering:ontvangen") == []
 
@@ -104,7 +105,7 @@ async def test_delivery_with_token_revoked_while_storing_is_rejected(world, data
         await owner.close()
         answer = await sending
     assert (answer.status_code, answer.json()["code"]) == (401, "token_ingetrokken")
-    assert await world.rows("SELECT 1 FROM bericht") == []
+    assert await BERICHTEN.count(world) == 0
 
 
 def a_request(world, token):

@@ -18,6 +18,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.ciba import MESSAGE, read_binding_message, register_counter
 from tests.builders.client import make_authorization_details
 from tests.builders.people import ISSUER
+from tests.builders.rows import GRANTS, MELDCODES, NOTIFICATIONS
 
 LOW, HIGH = (f"http://eidas.europa.eu/LoA/{word}" for word in ("low", "high"))
 
@@ -77,7 +78,7 @@ async def test_denial_is_journalled_and_unrequested_one_as_suspicious(counter, d
     (line,) = await counter.oauth.lines("grant:geweigerd")
     assert (line.reason, line.facts, line.outcome) == (reason, facts, "refused")
     assert await counter.hears(request) == "access_denied"
-    assert await counter.count("oauth_grant") == 0
+    assert await GRANTS.count(counter.oauth) == 0
     assert "Er wacht nu geen vraag" in (await browser.get("/verzoeken")).text
 
 
@@ -104,7 +105,7 @@ async def test_approval_in_session_just_ended_is_rejected(counter) -> None:
     async with unit_of_work(counter.oauth.sessions) as session:
         with pytest.raises(NotAuthenticated, match="niet_ingelogd"):
             await decide_backchannel_request(session, visitor, form["verzoek"], BackchannelDecision.APPROVE, at=at)
-    assert await counter.count("oauth_grant") == 0
+    assert await GRANTS.count(counter.oauth) == 0
     assert await counter.hears(request) == "authorization_pending"
 
 
@@ -116,7 +117,7 @@ async def test_approval_sent_twice_creates_one_grant(counter) -> None:
         assert (await browser.post("/verzoeken", form)).status_code == 303
     assert (await counter.polls(request)).status_code == 200
     assert (await browser.post("/verzoeken", form)).status_code == 303
-    assert await counter.count("oauth_grant") == 1
+    assert await GRANTS.count(counter.oauth) == 1
     assert await counter.hears(request) == "invalid_grant"
 
 
@@ -130,7 +131,7 @@ async def test_concurrent_decisions_are_recorded_once(counter) -> None:
     assert sorted(codes) == [303] * 3 + [409] * 3
     (row,) = await counter.rows()
     assert row.state in ("approved", "denied")
-    assert await counter.count("oauth_grant") == (row.state == "approved")
+    assert await GRANTS.count(counter.oauth) == (row.state == "approved")
 
 
 @pytest.mark.parametrize(("first", "then"), [("akkoord", "weigeren"), ("niet_gevraagd", "akkoord")])
@@ -227,7 +228,7 @@ async def test_approval_after_expiry_is_rejected(counter, decision) -> None:
     response = await browser.post("/verzoeken", {**form, "besluit": decision})
     assert response.status_code == 409
     assert "verlopen" in response.text
-    assert await counter.count("oauth_grant") == 0
+    assert await GRANTS.count(counter.oauth) == 0
     assert await counter.hears(request) == "expired_token"
 
 
@@ -241,7 +242,7 @@ async def test_approval_with_low_assurance_offers_step_up_and_is_rejected(counte
     # A link: browsers do not follow a form to the login (form-action).
     assert sent_on.status_code == 401
     assert 'href="/inloggen?terug=/verzoeken&amp;niveau=hoog"' in sent_on.text
-    assert await counter.count("oauth_grant") == 0
+    assert await GRANTS.count(counter.oauth) == 0
     assert await counter.hears(request) == "authorization_pending"
     assert (await counter.answers(await counter.citizen(assurance=Assurance.HIGH))).status_code == 303
     assert (await counter.polls(request)).status_code == 200
@@ -276,7 +277,7 @@ async def test_approval_under_ended_machtiging_is_rejected(counter) -> None:
     async with unit_of_work(counter.oauth.sessions) as session:
         await termination.revoke_machtiging(session, held.id, counter.mother, at=counter.oauth.clock.now())
     assert (await browser.post("/verzoeken", {**form, "besluit": "akkoord"})).status_code == 409
-    assert await counter.count("oauth_grant") == 0
+    assert await GRANTS.count(counter.oauth) == 0
     assert await counter.hears(request) == "access_denied"
 
 
@@ -288,7 +289,7 @@ async def test_approval_for_app_not_participating_is_hidden_and_rejected(counter
         await session.execute(text("UPDATE oauth_client SET state = 'suspended'"))
     assert "Er wacht nu geen vraag" in (await browser.get("/verzoeken")).text
     assert (await browser.post("/verzoeken", {**form, "besluit": "akkoord"})).status_code == 409
-    assert await counter.count("oauth_grant") == 0
+    assert await GRANTS.count(counter.oauth) == 0
 
 
 async def test_approval_page_names_actions_that_the_machtiging_does_not_give(counter) -> None:
@@ -332,14 +333,13 @@ async def test_meldcode_is_shown_once_with_a_warning_and_replaces_the_last(count
     await counter.start_request(codes[0])
     await counter.start_request(codes[1])
     assert [row.person_id for row in await counter.rows()] == [None, counter.mother]
-    assert await counter.count("meldcode") == 1
+    assert await MELDCODES.count(counter.oauth) == 1
 
 
 async def test_notification_mail_names_neither_app_nor_request(counter) -> None:
     await counter.start_request()
     async with unit_of_work(counter.oauth.sessions) as session:
-        query = text("SELECT facts FROM notification WHERE kind = 'verzoek_wacht' AND person_id = :her")
-        facts = (await session.execute(query, {"her": counter.mother})).scalars().all()
+        facts = await NOTIFICATIONS.read_column(session, "facts", kind="verzoek_wacht", person_id=counter.mother)
     assert facts == [{}]
 
 

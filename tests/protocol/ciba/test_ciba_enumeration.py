@@ -9,6 +9,7 @@ import pytest
 from machtiging.oauth.ciba import rules
 from tests.builders.client import make_authorization_details
 from tests.builders.database import record_queries
+from tests.builders.rows import NOTIFICATIONS
 
 VARY = {"x-request-id", "dpop-nonce", "date", "verzoek-id"}
 UNKNOWN = "0000-0000"
@@ -32,13 +33,13 @@ async def after_too_many(counter) -> None:
 @pytest.mark.parametrize("before", [while_one_waits, after_too_many])
 async def test_enumeration_known_and_unknown_meldcode_get_the_same_answer(counter, before) -> None:
     await before(counter)
-    told = await counter.count("notification")
+    told = await NOTIFICATIONS.count(counter.oauth)
     known = await counter.asks(await counter.meldcode(counter.son))
     unknown = await counter.asks(UNKNOWN)
     assert shape(known) == shape(unknown)
     assert known.status_code == 200
     assert [row.person_id for row in (await counter.rows())[-2:]] == [None, None]
-    assert await counter.count("notification") == told
+    assert await NOTIFICATIONS.count(counter.oauth) == told
     references = [answer.json()["auth_req_id"] for answer in (known, unknown)]
     for _ in range(3):
         polled = [await counter.polls(one) for one in references]

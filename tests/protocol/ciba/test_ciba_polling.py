@@ -19,6 +19,7 @@ from tests.builders.client import make_authorization_details
 from tests.builders.flow import ISSUER
 from tests.builders.keys import KeyHolder
 from tests.builders.messages import read_claims
+from tests.builders.rows import ISSUED_TOKENS
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ async def test_auth_req_id_replayed_is_rejected_and_journalled(counter) -> None:
     assert (await counter.polls(request)).status_code == 200
     assert await counter.hears(request) == "invalid_grant"
     assert await counter.reasons("token:geweigerd") == ["verzoek_hergebruikt"]
-    assert await counter.count("issued_token") == 1
+    assert await ISSUED_TOKENS.count(counter.oauth) == 1
 
 
 async def test_concurrent_polls_after_approval_issue_one_token(counter) -> None:
@@ -128,7 +129,7 @@ async def test_concurrent_polls_after_approval_issue_one_token(counter) -> None:
     answers = await asyncio.gather(*(counter.polls(request) for _ in range(6)))
     assert sorted(each.status_code for each in answers) == [200, *[400] * 5]
     assert {each.json()["error"] for each in answers if each.status_code == 400} == {"invalid_grant"}
-    assert await counter.count("issued_token") == 1
+    assert await ISSUED_TOKENS.count(counter.oauth) == 1
 
 
 async def test_enumeration_auth_req_id_of_another_unknown_or_used_look_alike(counter) -> None:
@@ -161,7 +162,7 @@ async def test_poll_after_denial_returns_access_denied(counter) -> None:
     await counter.answers(await counter.citizen(), "weigeren")
     assert await counter.hears(request) == "access_denied"
     assert await counter.hears(request) == "access_denied"
-    assert await counter.count("issued_token") == 0
+    assert await ISSUED_TOKENS.count(counter.oauth) == 0
 
 
 @pytest.mark.parametrize("decided", [True, False])
@@ -170,7 +171,7 @@ async def test_poll_after_expiry_returns_expired_token_and_ends_the_grant(counte
     counter.oauth.later(minutes=5)
     assert await counter.hears(request) == "expired_token"
     assert await counter.hears(request) == "expired_token"
-    assert await counter.count("issued_token") == 0
+    assert await ISSUED_TOKENS.count(counter.oauth) == 0
     ended = ["verzoek_verlopen"] if decided else []
     assert await counter.reasons("grant:beeindigd") == ended
 
@@ -214,7 +215,7 @@ async def test_machtiging_ended_between_approval_and_poll_issues_no_token(counte
     await counter.agreed(counter.son)
     await change(counter, termination.revoke_machtiging, held, counter.mother)
     assert await counter.hears(request) == "invalid_grant"
-    assert await counter.count("issued_token") == 0
+    assert await ISSUED_TOKENS.count(counter.oauth) == 0
 
 
 async def test_consent_ended_between_approval_and_poll_issues_no_token(counter) -> None:
@@ -223,7 +224,7 @@ async def test_consent_ended_between_approval_and_poll_issues_no_token(counter) 
     async with unit_of_work(counter.oauth.sessions) as session:
         await end_grant(session, row.grant_id, GrantEnding("gestopt"), at=counter.oauth.clock.now())
     assert await counter.hears(request) == "invalid_grant"
-    assert await counter.count("issued_token") == 0
+    assert await ISSUED_TOKENS.count(counter.oauth) == 0
 
 
 async def test_client_suspended_after_approval_gets_no_token(counter) -> None:
@@ -231,7 +232,7 @@ async def test_client_suspended_after_approval_gets_no_token(counter) -> None:
     async with unit_of_work(counter.oauth.sessions) as session:
         await suspend_client(session, counter.app.client_id, at=counter.oauth.clock.now())
     assert (await counter.polls(request)).status_code == 401
-    assert await counter.count("issued_token") == 0
+    assert await ISSUED_TOKENS.count(counter.oauth) == 0
 
 
 async def test_request_bound_by_dpop_is_fetched_with_its_key_only(counter) -> None:

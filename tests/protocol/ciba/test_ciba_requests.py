@@ -16,16 +16,17 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.ciba import MESSAGE, read_binding_message, register_counter
 from tests.builders.client import make_authorization_details
 from tests.builders.database import wait_until_blocked
+from tests.builders.rows import BACKCHANNEL_REQUESTS, GRANTS, MELDCODES, NOTIFICATIONS
 
 VARY = {"x-request-id", "dpop-nonce", "date", "content-length", "verzoek-id"}
 
 
 async def refused(counter, error, *, reason, code=None, **changes) -> None:
     """Assert a rejection with this error, nothing stored, and the exact reason journalled."""
-    kept, told = await counter.count("backchannel_request"), await counter.reasons("verzoek:geweigerd")
+    kept, told = await BACKCHANNEL_REQUESTS.count(counter.oauth), await counter.reasons("verzoek:geweigerd")
     response = await counter.asks(code, **changes)
     assert (response.status_code, response.json()["error"]) == (400, error), (changes, response.text)
-    assert await counter.count("backchannel_request") == kept, changes
+    assert await BACKCHANNEL_REQUESTS.count(counter.oauth) == kept, changes
     assert await counter.reasons("verzoek:geweigerd") == [*told, reason], changes
 
 
@@ -56,7 +57,7 @@ async def test_ciba_request_by_public_or_other_client_is_rejected(counter) -> No
     public = await counter.oauth.public_app()
     response = await public.post("/bc-authorize", form)
     assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
-    assert await counter.count("backchannel_request") == 0
+    assert await BACKCHANNEL_REQUESTS.count(counter.oauth) == 0
 
 
 async def test_ciba_client_in_other_grant_types_is_rejected(counter) -> None:
@@ -95,7 +96,7 @@ async def test_binding_message_ambiguous_is_rejected(counter) -> None:
         assert response.json()["error"] in ("invalid_binding_message", "invalid_request"), ascii(message)
         if message is None or message.isprintable():
             assert response.json()["error"] == "invalid_binding_message", ascii(message)
-        assert await counter.count("backchannel_request") == 0, ascii(message)
+        assert await BACKCHANNEL_REQUESTS.count(counter.oauth) == 0, ascii(message)
     # the meldcode is not consumed
     assert (await counter.asks(code)).status_code == 200
 
@@ -191,13 +192,13 @@ async def test_enumeration_invalid_meldcode_looks_like_unanswered_request(counte
         assert polled[0]["error"] == errors
     counter.oauth.later(minutes=6)
     assert [await counter.hears(each) for each in references] == ["expired_token"] * 5
-    assert await counter.count("notification") >= 1
+    assert await NOTIFICATIONS.count(counter.oauth) >= 1
 
 
 async def test_ciba_request_with_unknown_meldcode_reaches_no_person_and_is_journalled(counter) -> None:
-    before = await counter.count("notification")
+    before = await NOTIFICATIONS.count(counter.oauth)
     await counter.start_request("0000-0000")
-    assert await counter.count("notification") == before
+    assert await NOTIFICATIONS.count(counter.oauth) == before
     (row,) = await counter.rows()
     assert row.person_id is None
     assert await counter.reasons("verzoek:gedaan") == ["meldcode_onbekend"]
@@ -260,9 +261,9 @@ async def test_rate_limit_per_person_counts_requests_of_all_apps(counter) -> Non
         await each.start_request(await counter.meldcode(), requested_expiry="1")
         counter.oauth.later(seconds=2)
     assert (await counter.reasons("verzoek:gedaan")) == ["gevraagd"] * 2
-    told = await counter.count("notification")
+    told = await NOTIFICATIONS.count(counter.oauth)
     await apps[0].start_request(await counter.meldcode())
-    assert await counter.count("notification") == told
+    assert await NOTIFICATIONS.count(counter.oauth) == told
     assert (await counter.reasons("verzoek:gedaan"))[-1] == "te_veel_verzoeken"
     # the limit is per person and ends after an hour
     assert (await apps[0].asks(await counter.meldcode(counter.son))).status_code == 200
@@ -356,12 +357,12 @@ async def test_expired_requests_and_meldcodes_are_deleted(counter) -> None:
     counter.oauth.later(hours=23)
     await counter.start_request()
     await delete_expired_rows(counter.oauth.sessions, counter.oauth.clock)
-    assert (await counter.count("backchannel_request"), await counter.count("meldcode")) == (2, 1)
+    assert (await BACKCHANNEL_REQUESTS.count(counter.oauth), await MELDCODES.count(counter.oauth)) == (2, 1)
     counter.oauth.later(hours=2)
     await counter.start_request("0000-0000")
     await delete_expired_rows(counter.oauth.sessions, counter.oauth.clock)
-    assert (await counter.count("backchannel_request"), await counter.count("meldcode")) == (2, 0)
-    assert await counter.count("oauth_grant") == 1
+    assert (await BACKCHANNEL_REQUESTS.count(counter.oauth), await MELDCODES.count(counter.oauth)) == (2, 0)
+    assert await GRANTS.count(counter.oauth) == 1
 
 
 async def test_discovery_metadata_names_ciba(counter) -> None:

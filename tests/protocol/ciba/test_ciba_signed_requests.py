@@ -9,6 +9,7 @@ from tests.builders.ciba import MESSAGE, register_counter
 from tests.builders.client import make_client_keys
 from tests.builders.flow import ISSUER
 from tests.builders.keys import sign_jws
+from tests.builders.rows import BACKCHANNEL_REQUESTS
 
 
 def request_object(counter, code, *, key=None, **changes: Any) -> str:
@@ -49,7 +50,7 @@ async def test_signed_request_with_wrong_audience_times_or_issuer_is_rejected(co
     for changes in WRONG:
         response = await sent(counter, request_object(counter, code, **changes))
         assert response.json()["error"] == "invalid_request_object", changes
-        assert await counter.count("backchannel_request") == 0, changes
+        assert await BACKCHANNEL_REQUESTS.count(counter.oauth) == 0, changes
     assert (await counter.asks(code)).status_code == 200
 
 
@@ -58,7 +59,7 @@ async def test_signed_request_with_other_key_or_parameters_beside_it_is_rejected
     assert (await sent(counter, forged)).json()["error"] == "invalid_request_object"
     own = request_object(counter, await counter.meldcode())
     assert (await sent(counter, own, binding_message="Balie 9")).json()["error"] == "invalid_request_object"
-    assert await counter.count("backchannel_request") == 0
+    assert await BACKCHANNEL_REQUESTS.count(counter.oauth) == 0
 
 
 async def test_downgrade_unsigned_request_by_signing_client_is_rejected(oauth) -> None:

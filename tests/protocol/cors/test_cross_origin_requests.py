@@ -20,6 +20,7 @@ from tests.builders.applications import replace_services
 from tests.builders.client import make_app_metadata, make_client_keys
 from tests.builders.database import bypass_triggers
 from tests.builders.people import ISSUER
+from tests.builders.rows import JOURNAL_INTAKE
 from tests.builders.server import assemble_berichtenbox_world
 
 ORIGIN = "https://app.voorbeeld.example"
@@ -118,7 +119,7 @@ async def test_endpoint_for_apps_is_readable_from_origin_of_public_client(portal
 @pytest.mark.parametrize(("method", "path"), FOR_APPS)
 async def test_preflight_from_known_origin_is_answered_before_any_guard(portal, browser_app, method, path) -> None:
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        before = await session.scalar(text("SELECT count(*) FROM journal_intake"))
+        before = await JOURNAL_INTAKE.count(session)
     answer = await preflight(portal, path, method=method)
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers.get_list(ALLOW) == [ORIGIN]
@@ -128,7 +129,7 @@ async def test_preflight_from_known_origin_is_answered_before_any_guard(portal, 
     assert 0 < int(answer.headers["access-control-max-age"]) <= 600
     never_credentials(answer)
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        assert await session.scalar(text("SELECT count(*) FROM journal_intake")) == before
+        assert await JOURNAL_INTAKE.count(session) == before
 
 
 NO_ORIGINS = [

@@ -18,13 +18,13 @@ from tests.builders.client import AUDIENCE, make_authorization_details, make_cli
 from tests.builders.database import seal_rows
 from tests.builders.flow import ISSUER, Flow
 from tests.builders.portal import make_portal
+from tests.builders.rows import NOTIFICATIONS
 from tests.builders.tokens import (
     HUIS,
     SERVICE_KEYS,
     insert_grant,
     make_refresh_token_holder,
     make_server_metadata,
-    one,
     open_oauth_world,
     register_refreshing_app,
     set_grant_resource,
@@ -103,7 +103,7 @@ async def test_citizen_ends_consent_of_her_helper_at_once(world):
     assert (line.actor_id, line.capacity, line.facts) == (world.people.mother, "self", {"via": "leesapp"})
     again = await ask(world, token, f"{PLACE}/{holder.grant_id}", "DELETE")
     assert (again.status_code, again.json()["code"]) == (404, "toestemming_onbekend")
-    assert await one(world.oauth, "SELECT count(*) FROM notification WHERE kind = 'app_gestopt_door_gever'") == 1
+    assert await NOTIFICATIONS.count(world.oauth, kind="app_gestopt_door_gever") == 1
 
 
 async def test_idor_consent_of_another_person_looks_like_unknown_consent(world):

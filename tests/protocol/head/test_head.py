@@ -15,6 +15,7 @@ from tests.builders.bearer import make_token_facts, sign_access_token
 from tests.builders.database import bypass_triggers
 from tests.builders.keys import KeyHolder
 from tests.builders.letters import make_pdf
+from tests.builders.rows import BERICHTEN, BIJLAGEN, JOURNAL_INTAKE, LOGIN_ATTEMPTS, READER_MARKS
 from tests.builders.server import assemble_berichtenbox_world, serve_socket_pairs
 
 API = "/api/v1/berichten"
@@ -50,11 +51,23 @@ def status_and_headers(answer):
 async def lines(sessions):
     """The journal lines: actor, act, outcome, reason, object."""
     async with unit_of_work(sessions) as session:
-        asked = text(
-            "SELECT act, outcome, reason, actor_id, capacity, client_id, for_person_id, machtiging_id, object_kind,"
-            " object_id FROM journal_intake ORDER BY id"
-        )
-        return [tuple(row) for row in await session.execute(asked)]
+        return [
+            tuple(row)
+            for row in await JOURNAL_INTAKE.read(
+                session,
+                "act",
+                "outcome",
+                "reason",
+                "actor_id",
+                "capacity",
+                "client_id",
+                "for_person_id",
+                "machtiging_id",
+                "object_kind",
+                "object_id",
+                order_by="id",
+            )
+        ]
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
@@ -78,7 +91,7 @@ async def test_head_of_login_routes_starts_and_ends_no_login(portal) -> None:
         answer = await portal.http.head("https://machtigen.test" + path + "?state=x&code=y")
         assert (answer.status_code, answer.content, answer.headers.get("set-cookie")) == (200, b"", None)
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        assert await session.scalar(text("SELECT count(*) FROM login_attempt")) == 0
+        assert await LOGIN_ATTEMPTS.count(session) == 0
 
 
 @pytest.mark.parametrize("path", ["/", "/machtigingen", "/berichten", "/inzage", "/apps", "/meldingen", "/verzoeken"])
@@ -106,8 +119,8 @@ async def test_allow_header_names_head_beside_get(portal) -> None:
 
 async def helper_marks(world):
     async with unit_of_work(world.sessions) as session:
-        marks = await session.scalar(text("SELECT count(*) FROM reader_mark"))
-        read = await session.scalar(text("SELECT count(*) FROM bericht WHERE read_at IS NOT NULL"))
+        marks = await READER_MARKS.count(session)
+        read = await BERICHTEN.count(session, BERICHTEN.c.read_at.is_not(None))
         return marks, read
 
 
@@ -133,7 +146,7 @@ async def test_head_of_letter_is_journalled_as_get_and_marks_nothing_read(world,
 
 async def test_head_of_attachment_is_journalled_as_get(world) -> None:
     letter = await world.letter(("brief.pdf", make_pdf(2048), PDF))
-    bijlage = (await world.rows("SELECT id FROM bijlage"))[0].id
+    bijlage = (await BIJLAGEN.read(world, "id"))[0].id
     async with world.client(await world.helper_token()) as http:
         before = await lines(world.sessions)
         head = await http.head(f"{API}/{letter}/bijlagen/{bijlage}")
@@ -149,7 +162,7 @@ async def test_head_of_attachment_is_journalled_as_get(world) -> None:
 async def test_head_of_attachment_reads_no_part(world, database) -> None:
     """GET fails without the stored parts; HEAD does not read them."""
     letter = await world.letter(("brief.pdf", make_pdf(2048), PDF))
-    bijlage = (await world.rows("SELECT id FROM bijlage"))[0].id
+    bijlage = (await BIJLAGEN.read(world, "id"))[0].id
     async with bypass_triggers(database) as connection:
         await connection.execute(text("DELETE FROM bijlage_part"))
     async with world.client(await world.helper_token()) as http:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.app import build_outbound
 from machtiging.oauth.client_jwks.fetcher import JwksFetcher
@@ -15,6 +14,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
 from tests.builders.client import make_app_metadata, make_client_assertion, make_client_keys
 from tests.builders.flow import make_request_object
+from tests.builders.rows import CLIENTS
 from tests.builders.server import (
     SITE_NAME,
     NameService,
@@ -62,8 +62,7 @@ async def accepted(app, **changes) -> bool:
 
 async def row_of(oauth, app):
     async with unit_of_work(oauth.sessions) as session:
-        wanted = text("SELECT fetched_jwks, fetched_at, fetch_failed_at FROM oauth_client WHERE client_id = :id")
-        return (await session.execute(wanted, {"id": app.client_id})).one()
+        return await CLIENTS.read_one(session, "fetched_jwks", "fetched_at", "fetch_failed_at", client_id=app.client_id)
 
 
 async def test_client_jwks_is_fetched_once_and_cached(oauth, app, site) -> None:

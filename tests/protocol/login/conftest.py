@@ -1,11 +1,10 @@
 """The service with the stand-in broker or a misbehaving one."""
 
 import pytest
-from sqlalchemy import text
 
 from tests.builders.applications import replace_services
 from tests.builders.people import ISSUER, LoginBrowser, make_broker, make_login_service, make_login_world
-from tests.builders.rows import AS_WRITTEN
+from tests.builders.rows import JOURNAL_INTAKE
 from tests.protocol.login.misbehaving_broker import MisbehavingBroker
 
 
@@ -45,7 +44,7 @@ def journal(database):
 
     async def read():
         async with database.sessions() as session:
-            rows = await session.execute(text(f"SELECT act, reason FROM journal_intake {AS_WRITTEN}"))
+            rows = await JOURNAL_INTAKE.read(session, "act", "reason")
             return [tuple(row) for row in rows]
 
     return read

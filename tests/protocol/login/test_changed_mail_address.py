@@ -12,6 +12,7 @@ from machtiging.notifications.texts import NotificationKind
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import load_keyring
 from tests.builders.messages import read_query
+from tests.builders.rows import NOTIFICATIONS
 from tests.protocol.login.misbehaving_broker import make_login_claims
 
 
@@ -41,9 +42,7 @@ async def states(database, clock):
         await session.execute(text("UPDATE notification SET given_up_at = created_at, last_error = 'geen_adres'"))
 
     async def read():
-        async with database.sessions() as session:
-            rows = await session.execute(text("SELECT facts ->> 'n', given_up_at IS NULL, tries FROM notification"))
-            return {row[0]: (row[1], row[2]) for row in rows}
+        return {row.facts["n"]: (row.given_up_at is None, row.tries) for row in await NOTIFICATIONS.read(database)}
 
     return read
 

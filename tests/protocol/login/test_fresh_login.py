@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
 
 from tests.builders.messages import read_query
 from tests.builders.people import BROKER
+from tests.builders.rows import LOGIN_SESSIONS
 from tests.protocol.login.misbehaving_broker import make_login_claims
 
 
@@ -40,9 +40,7 @@ async def test_fresh_login_with_new_broker_authentication_is_accepted(victim, ba
 @pytest.fixture
 def sids(database):
     async def read():
-        async with database.sessions() as session:
-            rows = await session.execute(text("SELECT sid, ended_at IS NULL AS runs FROM login_session ORDER BY id"))
-            return [tuple(row) for row in rows]
+        return [(row.sid, row.ended_at is None) for row in await LOGIN_SESSIONS.read(database, order_by="id")]
 
     return read
 

@@ -1,7 +1,6 @@
 """The login flow through both applications: authorization request, stand-in broker, callback, session."""
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.identity import login_attempts
 from machtiging.identity.session import SESSION_COOKIE
@@ -9,6 +8,7 @@ from machtiging.simulators.personas import PERSONAS
 from tests.builders.applications import replace_services
 from tests.builders.messages import read_query
 from tests.builders.people import BROKER, CLIENT_ID, ISSUER
+from tests.builders.rows import JOURNAL_INTAKE, PERSONS
 
 
 async def test_login_returns_to_the_requested_page_with_a_session(browser):
@@ -59,7 +59,7 @@ async def test_repeated_login_is_the_same_person(world, database):
     await second.log_in("naaste")
     assert (await first.me())["person"] != (await second.me())["person"]
     async with database.sessions() as session:
-        assert await session.scalar(text("SELECT count(*) FROM person")) == 2
+        assert await PERSONS.count(session) == 2
 
 
 @pytest.mark.parametrize("level", ["laag", "substantieel", "hoog"])
@@ -119,8 +119,7 @@ async def test_concurrent_logins_in_two_tabs_both_succeed(browser):
 
 async def test_login_is_journalled_without_personal_data(browser, database):
     await browser.log_in("naaste")
-    async with database.sessions() as session:
-        line = await session.scalar(text("SELECT row_to_json(journal_intake)::text FROM journal_intake"))
-    assert '"login:gelukt"' in line
+    line = await JOURNAL_INTAKE.dump(database)
+    assert "login:gelukt" in line
     for secret in ("999990020", "Bram", "oefenpersoon", "post.example"):
         assert secret not in line

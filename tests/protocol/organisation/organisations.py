@@ -15,6 +15,7 @@ from tests.builders.client import make_authorization_details
 from tests.builders.database import seal_rows
 from tests.builders.flow import Flow, OAuthWorld
 from tests.builders.people import LoginBrowser, start_login_session
+from tests.builders.rows import READERS
 from tests.builders.tokens import register_refreshing_app
 
 KVK, OTHER_KVK = "90000001", "90000002"
@@ -59,8 +60,7 @@ async def move_rows(session: Any, kvk: str | None, *tables: str) -> None:
 
 async def organisations(oauth: OAuthWorld, table: str) -> set[Any]:
     """The organisations that stand in a table."""
-    async with unit_of_work(oauth.sessions) as session:
-        return set(await session.scalars(text(f"SELECT organisation_kvk FROM {table}")))
+    return set(await READERS[table].read_column(oauth, "organisation_kvk"))
 
 
 async def refusal_reasons(oauth: OAuthWorld, act: str) -> list[str]:

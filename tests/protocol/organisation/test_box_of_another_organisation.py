@@ -13,6 +13,7 @@ from machtiging.delegation.queries import load_machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotInForce
 from tests.builders.letters import HELPING
+from tests.builders.rows import BIJLAGEN, ISSUED_TOKENS
 from tests.protocol.organisation.organisations import move_rows
 
 LETTERS = f"{API_PREFIX}/berichten"
@@ -40,7 +41,7 @@ async def moved(world, kvk):
 async def uses_of(world):
     """The requests about one bericht: list, read, download, mark, delete."""
     letter = await world.letter(("brief.pdf", PDF, "application/pdf"))
-    (row,) = await world.rows("SELECT id FROM bijlage")
+    (row,) = await BIJLAGEN.read(world, "id")
     merge = {"content": b'{"gelezen": true}', "headers": {"Content-Type": "application/merge-patch+json"}}
     return [
         ("GET", LETTERS, {}),
@@ -72,7 +73,7 @@ async def test_box_access_with_token_of_same_organisation_is_allowed(world) -> N
 async def test_download_stops_when_the_token_moves_to_another_organisation(world) -> None:
     machtiging_id, uses = await machtiging_for(world, "90000001"), await uses_of(world)
     await token_for(world, machtiging_id, "90000001")
-    (issued,) = await world.rows("SELECT id FROM issued_token WHERE machtiging_id IS NOT NULL")
+    (issued,) = await ISSUED_TOKENS.read(world, "id", ISSUED_TOKENS.c.machtiging_id.is_not(None))
     asked = UUID(uses[1][1].rsplit("/", 1)[1]), UUID(uses[2][1].rsplit("/", 1)[1])
     async with world.sessions.begin() as session:
         found = await load_machtiging(session, machtiging_id)

@@ -1,13 +1,13 @@
 """Acceptance of a machtiging: the helper sees the offer before anything is stored; every wrong code gets one answer."""
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.kernel.birth_date import PartialDate
 from machtiging.kernel.bsn import Bsn
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.people import BORN, ISSUER, add_person
 from tests.builders.portal import ACCEPT, accept_code, enter_code, fill_offer, make_offer
+from tests.builders.rows import CODE_TRIES
 
 KVK = "90000001"
 ORGANISATION = f"namens organisatie met KvK-nummer {KVK}"
@@ -207,7 +207,7 @@ async def test_code_used_again_by_same_helper_shows_the_machtiging_and_costs_no_
     assert "Teruggegeven" in page.text
     assert "U heeft de machtiging aangenomen" not in page.text
     async with database.sessions() as session:
-        assert await session.scalar(text("SELECT count(*) FROM code_try")) == 0
+        assert await CODE_TRIES.count(session) == 0
 
 
 async def test_code_page_without_tries_left_says_when_to_retry(portal):

@@ -3,17 +3,16 @@
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.delegation.pause import pause_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.people import ISSUER
+from tests.builders.rows import NOTIFICATIONS
 from tests.builders.tokens import (
     HUIS,
     SERVICE_KEYS,
     make_refresh_token_holder,
     make_server_metadata,
-    one,
     open_oauth_world,
     register_refreshing_app,
     set_grant_resource,
@@ -110,8 +109,8 @@ async def test_app_stopped_is_journalled_and_both_are_notified(portal, oauth, wh
     )
     assert line.for_person_id == portal.people.mother
     async with unit_of_work(oauth.sessions) as session:
-        rows = await session.execute(text("SELECT person_id, kind FROM notification WHERE kind LIKE 'app_%'"))
-        assert dict(rows.all()) == {getattr(portal.people, name): kind for name, kind in kinds.items()}
+        rows = await NOTIFICATIONS.read(session, "person_id", "kind", NOTIFICATIONS.c.kind.like("app_%"))
+        assert dict(rows) == {getattr(portal.people, name): kind for name, kind in kinds.items()}
 
 
 async def test_app_stop_page_asks_for_confirmation(portal, oauth):
@@ -130,7 +129,7 @@ async def test_app_stopped_twice_is_notified_once(portal, oauth):
     await browser.submit_form(form, {})
     again = await browser.submit_form(form, {})
     assert "Deze app heeft geen toegang meer" in again.text
-    assert await one(oauth, "SELECT count(*) FROM notification WHERE kind = 'app_gestopt_door_u'") == 1
+    assert await NOTIFICATIONS.count(oauth, kind="app_gestopt_door_u") == 1
     asked = await browser.open_page(f"{APPS}/{holder.grant_id}/stoppen")
     assert "Deze app heeft geen toegang meer" in asked.text
 

@@ -11,6 +11,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.ciba import CibaCounter, register_counter
 from tests.builders.client import make_authorization_details
 from tests.builders.people import ISSUER
+from tests.builders.rows import ISSUED_TOKENS
 from tests.builders.tokens import open_oauth_world
 
 APPS = ISSUER + "/apps"
@@ -47,7 +48,7 @@ async def test_ciba_consent_ended_before_poll_issues_no_token(portal, counter) -
     assert "U heeft de toegang gestopt" in told.text
     assert "Bibliotheek Oost" not in told.text.split("Apps die u zelf toegang gaf")[1]
     assert await counter.hears(reference) == "invalid_grant"
-    assert await counter.count("issued_token") == 0
+    assert await ISSUED_TOKENS.count(counter.oauth) == 0
 
 
 async def test_ciba_consent_of_helper_is_listed_for_both(portal, counter) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from machtiging.cli.demo.html import parse_page
 from tests.builders.people import ISSUER
 from tests.builders.portal import OFFER, accept_code, enter_code, fill_offer, make_offer
+from tests.builders.rows import MACHTIGINGSCODES
 
 NEW = "/nieuwe-code"
 
@@ -27,7 +28,7 @@ def has_button(page) -> bool:
 
 async def codes_in(database) -> int:
     async with database.sessions() as session:
-        return await session.scalar(text("SELECT count(*) FROM machtigingscode"))
+        return await MACHTIGINGSCODES.count(session)
 
 
 async def twice(portal, browser, form, extra):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from sqlalchemy import text
 
 from machtiging.cli.demo.html import HtmlForm
 from machtiging.delegation.queries import list_given_machtigingen
@@ -18,6 +17,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
 from tests.builders.people import ISSUER
 from tests.builders.portal import accept_code, make_offer
+from tests.builders.rows import MACHTIGINGEN
 from tests.protocol.portal.commit_cutter import commit_cutter
 
 UNKNOWN = "Wij weten niet of dit is gelukt"
@@ -176,4 +176,4 @@ async def test_commits_in_doubt_leave_the_connection_pool_working(cut, portal):
     cut.carried_out = None
     await browser.submit_form(page.find_form("/intrekken"), {})
     async with unit_of_work(cut.whole) as session:
-        assert await session.scalar(text("SELECT count(*) FROM machtiging WHERE state = 'ended'")) == 1
+        assert await MACHTIGINGEN.count(session, state="ended") == 1

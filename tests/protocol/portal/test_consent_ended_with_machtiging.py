@@ -1,13 +1,12 @@
 """Consents that end with their machtiging are journalled with the actor and the capacity."""
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.oauth.register_client import register_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import make_app_metadata
 from tests.builders.people import ISSUER
-from tests.builders.rows import AS_WRITTEN
+from tests.builders.rows import JOURNAL_INTAKE
 from tests.builders.tokens import insert_grant
 
 
@@ -31,7 +30,7 @@ async def test_consent_ended_with_machtiging_is_journalled_with_its_actor(portal
     address = f"{ISSUER}/machtigingen/{held.id}" + ("/intrekken" if deed == "intrekken" else "")
     await browser.submit_form((await browser.open_page(address)).find_form(f"/{deed}"), {})
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        found = await session.execute(text(f"SELECT * FROM journal_intake WHERE act = 'grant:beeindigd' {AS_WRITTEN}"))
-        line = found.one()
+        found = await JOURNAL_INTAKE.read_one(session, act="grant:beeindigd")
+        line = found
     assert (line.actor_id, line.capacity) == (getattr(portal.people, who), capacity)
     assert (line.for_person_id, line.client_id) == (portal.people.mother, client)

@@ -21,6 +21,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.architecture.test_doors import doors_of
 from tests.builders.people import ISSUER
 from tests.builders.portal import ACCEPT, OFFER, accept_code, assemble_service, enter_code, make_offer, make_offer_form
+from tests.builders.rows import SAVED_FORMS
 
 AWAY = "U was te lang weg. Er is niets veranderd."
 BACK = "U bent weer ingelogd."
@@ -127,7 +128,7 @@ def the_way_to_login(page) -> str:
 
 async def form_rows(portal):
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        return (await session.execute(text("SELECT * FROM kept_form ORDER BY created_at"))).all()
+        return await SAVED_FORMS.read(session, order_by="created_at")
 
 
 async def press(browser, path: str, values, *, expect: int):

@@ -3,16 +3,16 @@
 import asyncio
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.cli.demo.html import parse_page
 from tests.builders.people import ISSUER
 from tests.builders.portal import OFFER, enter_code, fill_offer, make_offer, open_offer
+from tests.builders.rows import MACHTIGINGEN
 
 
 async def offers_in(database) -> int:
     async with database.sessions() as session:
-        return await session.scalar(text("SELECT count(*) FROM machtiging"))
+        return await MACHTIGINGEN.count(session)
 
 
 # One error of each kind; all are in tests/unit/portal/test_offer_form.py.

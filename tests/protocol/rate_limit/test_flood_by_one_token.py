@@ -9,6 +9,7 @@ import pytest
 
 from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.kernel.clock import SystemClock
+from tests.builders.rows import JOURNAL_INTAKE
 from tests.builders.server import assemble_berichtenbox_world, serve_application
 from tests.protocol.rate_limit.limited_service import a_cookie
 
@@ -79,5 +80,4 @@ async def test_flood_by_one_token_leaves_other_callers_served(world, flooded):
 async def test_flood_by_one_token_is_journalled_up_to_its_limit(world, flooded):
     _, answers = flooded
     await until(lambda: answers.count(429) >= 1_000)
-    ((lines,),) = await world.rows("SELECT count(*) FROM journal_intake WHERE act LIKE 'bericht:%'")
-    assert lines <= 1_200
+    assert await JOURNAL_INTAKE.count(world, JOURNAL_INTAKE.c.act.like("bericht:%")) <= 1_200

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from fastapi.routing import iter_route_contexts
-from sqlalchemy import text
 
 from machtiging.storage.engine import DatabaseRole, make_engine
 from machtiging.storage.reserved_connections import RESERVED_ATTRIBUTE, SessionsWithReserve
@@ -15,6 +14,7 @@ from tests.builders.applications import replace_services
 from tests.builders.keys import load_keyring
 from tests.builders.people import ISSUER, make_login_world
 from tests.builders.portal import accept_code, assemble_service, make_offer, make_portal
+from tests.builders.rows import LOGIN_SESSIONS
 from tests.builders.server import assemble_berichtenbox_world
 
 STOPPING = {
@@ -87,7 +87,7 @@ async def test_pause_revocation_and_logout_work_with_pool_exhausted(database, cl
         assert (await mother.open_page(ISSUER + "/apps")).text
         await mother.submit_form(revoked.find_form("/uitloggen"), {})
     async with database.sessions() as session:  # the helper's session stays active
-        assert await session.scalar(text("SELECT count(*) FROM login_session WHERE ended_at IS NULL")) == 1
+        assert await LOGIN_SESSIONS.count(session, ended_at=None) == 1
     await portal.close()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.access.issued_token import api_audience
 from machtiging.access.tokens import insert_token
@@ -15,6 +14,7 @@ from machtiging.web.structured_logging import configure_logging
 from tests.builders.bearer import make_token_facts, sign_access_token
 from tests.builders.command_line import preserve_logging
 from tests.builders.people import ISSUER
+from tests.builders.rows import JOURNAL_INTAKE
 from tests.protocol.refusals.test_unauthenticated_journal import A_BSN, AN_ID, JUNK, addresses
 
 ANOTHER = "8c0d3f9e-1111-4111-8111-000999990019"
@@ -29,8 +29,7 @@ CARRIED = {
 
 
 async def journalled(portal) -> str:
-    async with unit_of_work(portal.app.state.services.sessions) as session:
-        return str(await session.scalar(text("SELECT jsonb_agg(to_jsonb(j))::text FROM journal_intake j")))
+    return await JOURNAL_INTAKE.dump(portal.app.state.services)
 
 
 @pytest.mark.parametrize("request_id", [AN_ID, AN_ID.upper(), ANOTHER, A_BSN, f"verzoek-{A_BSN}", "a" * 32])

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from machtiging.access.issued_token import IssuedTokenFacts
@@ -21,6 +20,7 @@ from tests.builders.client import AUDIENCE
 from tests.builders.flow import ISSUER
 from tests.builders.keys import KeyHolder
 from tests.builders.portal import make_portal
+from tests.builders.rows import JOURNAL_INTAKE
 from tests.builders.tokens import make_refresh_token_holder, open_oauth_world, register_refreshing_app
 
 CONSENTS = "/api/v1/toestemmingen"
@@ -60,7 +60,7 @@ async def ask(world, token: str, path: str, method: str = "GET", **headers):
 
 async def count_journal_lines(world) -> int:
     async with unit_of_work(world.oauth.sessions) as session:
-        return await session.scalar(text("SELECT count(*) FROM journal_intake"))
+        return await JOURNAL_INTAKE.count(session)
 
 
 async def the_line(world, act: str = REFUSED):

@@ -7,11 +7,10 @@ import re
 import httpx
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
-from sqlalchemy import text
 
-from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.people import BROKER, ISSUER
 from tests.builders.portal import assemble_service
+from tests.builders.rows import JOURNAL_INTAKE
 
 A_BSN = "999990019"
 AN_ID = f"00000000-0000-0000-0000-000{A_BSN}"
@@ -26,8 +25,8 @@ BRINGS = {
 
 
 async def journal_lines(portal) -> list[str]:
-    async with unit_of_work(portal.app.state.services.sessions) as session:
-        return list(await session.scalars(text("SELECT act || ' ' || reason FROM journal_intake")))
+    lines = await JOURNAL_INTAKE.read(portal.app.state.services)
+    return [f"{line.act} {line.reason}" for line in lines]
 
 
 def addresses() -> list[tuple[str, str]]:

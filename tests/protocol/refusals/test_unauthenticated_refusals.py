@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import make_client_assertion, make_client_keys
 from tests.builders.messages import ASSERTION_TYPE
+from tests.builders.rows import JOURNAL_INTAKE
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 ASKS = {"grant_type": "client_credentials", "token": "x"}
@@ -17,7 +17,7 @@ PATHS = ["/token", "/par", "/introspect", "/revoke"]
 
 async def count_journal_lines(oauth) -> int:
     async with unit_of_work(oauth.sessions) as session:
-        return await session.scalar(text("SELECT count(*) FROM journal_intake"))
+        return await JOURNAL_INTAKE.count(session)
 
 
 def codes(logged) -> list[str]:

@@ -16,6 +16,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import wait_until_blocked
 from tests.builders.keys import load_keyring
 from tests.builders.machtiging import MACHTIGING_LIMITS
+from tests.builders.rows import MACHTIGINGSCODES
 from tests.protocol.revocation_races.concurrent_writes import (
     REFERRING,
     UNENDED,
@@ -98,7 +99,7 @@ async def test_code_renewal_concurrent_with_withdrawal_is_rejected(oauth) -> Non
         await renewing
     assert await unended(oauth) == {}
     async with unit_of_work(oauth.sessions) as session:
-        assert await session.scalar(text("SELECT count(*) FROM machtigingscode")) == 1
+        assert await MACHTIGINGSCODES.count(session) == 1
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -15,7 +15,8 @@ from tests.builders.database import seal_rows
 from tests.builders.keys import KeyHolder, make_certificate
 from tests.builders.messages import read_claims
 from tests.builders.people import ISSUER
-from tests.builders.tokens import make_refresh_token_holder, one, register_refreshing_app
+from tests.builders.rows import REFRESH_TOKENS
+from tests.builders.tokens import make_refresh_token_holder, register_refreshing_app
 
 TOKEN = ISSUER + "/token"
 BOUND = "tls_client_certificate_bound_access_tokens"
@@ -55,7 +56,7 @@ def is_refused(answer, error: str) -> None:
 
 
 async def unused(oauth) -> int:
-    return await one(oauth, "SELECT count(*) FROM refresh_token WHERE used_at IS NULL")
+    return await REFRESH_TOKENS.count(oauth, used_at=None)
 
 
 async def test_downgrade_refresh_of_dpop_bound_token_without_proof_is_rejected(oauth, key):

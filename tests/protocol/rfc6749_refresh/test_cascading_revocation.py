@@ -14,7 +14,8 @@ from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import make_token_facts
 from tests.builders.messages import read_claims
-from tests.builders.tokens import make_refresh_token_holder, one
+from tests.builders.rows import ISSUED_TOKENS, REFRESH_TOKENS
+from tests.builders.tokens import make_refresh_token_holder, update_rows
 
 
 async def a_chain(oauth, holder, length: int = 3) -> list[TokenId]:
@@ -33,7 +34,7 @@ async def a_chain(oauth, holder, length: int = 3) -> list[TokenId]:
 
 
 async def count_active_tokens(oauth) -> int:
-    return await one(oauth, "SELECT count(*) FROM issued_token WHERE revoked_at IS NULL")
+    return await ISSUED_TOKENS.count(oauth, revoked_at=None)
 
 
 async def test_grant_end_revokes_all_exchanged_descendants(oauth):
@@ -83,7 +84,7 @@ async def test_logout_ends_refresh_token_of_the_login(oauth):
     async with unit_of_work(oauth.sessions) as session:
         await end_grants_of_session(session, session_id, GrantEnding("uitgelogd"), at=oauth.clock.now())
     assert await holder.ended() is None
-    await one(oauth, "UPDATE oauth_grant SET session_id = :sid RETURNING 1", sid=session_id)
+    await update_rows(oauth, "UPDATE oauth_grant SET session_id = :sid", sid=session_id)
     async with unit_of_work(oauth.sessions) as session:
         assert await end_grants_of_session(session, session_id, GrantEnding("uitgelogd"), at=oauth.clock.now()) == 1
     assert (await holder.refresh()).status_code == 400
@@ -149,4 +150,4 @@ async def test_suspension_grant_end_and_refresh_concurrently_do_not_deadlock(oau
     answers = await asyncio.wait_for(asyncio.gather(*work), 60)
     assert {answer.status_code for answer in answers if answer is not None} <= {200, 400, 401}
     assert await count_active_tokens(oauth) == 0
-    assert await one(oauth, "SELECT count(*) FROM refresh_token") == 0
+    assert await REFRESH_TOKENS.count(oauth) == 0

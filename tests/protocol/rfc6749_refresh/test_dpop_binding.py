@@ -6,7 +6,8 @@ from tests.builders.client import make_authorization_details
 from tests.builders.keys import KeyHolder
 from tests.builders.messages import read_claims
 from tests.builders.people import ISSUER
-from tests.builders.tokens import REFRESHING, make_refresh_token_holder, one
+from tests.builders.rows import GRANTS
+from tests.builders.tokens import REFRESHING, make_refresh_token_holder
 
 TOKEN = ISSUER + "/token"
 
@@ -53,7 +54,7 @@ async def test_refresh_token_stolen_without_dpop_key_is_rejected_and_stays_valid
     for proofs in ([], [thief.proof("POST", TOKEN)]):
         answer = await refresh(app, first["refresh_token"], *proofs)
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
-    assert await one(oauth, "SELECT count(*) FROM oauth_grant WHERE ended_at IS NOT NULL") == 0
+    assert await GRANTS.count(oauth, GRANTS.c.ended_at.is_not(None)) == 0
     assert (await refresh(app, first["refresh_token"], key.proof("POST", TOKEN))).status_code == 200
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from machtiging.delegation import pause, termination
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.tokens import RefreshTokenHolder, make_refresh_token_holder, one, register_refreshing_app
+from tests.builders.rows import GRANTS, ISSUED_TOKENS, REFRESH_TOKENS
+from tests.builders.tokens import RefreshTokenHolder, make_refresh_token_holder, register_refreshing_app
 
 STEPS = [
     "refresh",
@@ -28,11 +29,6 @@ STEPS = [
     "much later",
 ]
 ENDS = ["revoke the token", "revoke the access token", "end the grant", "revoke the machtiging"]
-ALIVE = """
-SELECT count(*) FROM refresh_token JOIN oauth_grant ON oauth_grant.id = grant_id
- WHERE grant_id = :grant AND used_at IS NULL AND expires_at > :at AND ended_at IS NULL
-"""
-OPEN = "SELECT count(*) FROM issued_token WHERE grant_id = :grant AND revoked_at IS NULL"
 
 
 @dataclass
@@ -48,10 +44,12 @@ class Story:
     async def take(self, step: str) -> None:
         await getattr(self, "_" + step.replace(" ", "_"))()
         grant, at = self.holder.grant_id, self.holder.oauth.clock.now()
-        assert await one(self.holder.oauth, ALIVE, grant=grant, at=at) <= 1, step
+        if await GRANTS.count(self.holder.oauth, id=grant, ended_at=None):
+            fresh = REFRESH_TOKENS.c.expires_at > at
+            assert await REFRESH_TOKENS.count(self.holder.oauth, fresh, grant_id=grant, used_at=None) <= 1, step
         assert (await self.holder.ended() is not None) == self.ended, step
         if self.ended:
-            assert await one(self.holder.oauth, OPEN, grant=grant) == 0, step
+            assert await ISSUED_TOKENS.count(self.holder.oauth, grant_id=grant, revoked_at=None) == 0, step
             assert (await self.holder.refresh(self.newest)).status_code == 400, step
 
     async def _refresh(self) -> None:
@@ -63,8 +61,9 @@ class Story:
             self.newest = answer.json()["refresh_token"]
 
     async def _expired(self) -> bool:
-        kept = "SELECT expires_at FROM refresh_token WHERE grant_id = :grant AND used_at IS NULL"
-        ends = await one(self.holder.oauth, kept, grant=self.holder.grant_id)
+        ends = await REFRESH_TOKENS.read_value(
+            self.holder.oauth, "expires_at", grant_id=self.holder.grant_id, used_at=None
+        )
         return ends <= self.holder.oauth.clock.now()
 
     async def _refresh_too_much(self) -> None:

@@ -7,15 +7,15 @@ from sqlalchemy import text
 
 from machtiging.access.sender_constraint.binding import TokenBinding
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.rows import AS_WRITTEN
-from tests.builders.tokens import REFRESHING, make_refresh_token_holder, one
+from tests.builders.rows import ISSUED_TOKENS, NOTIFICATIONS, REFRESH_TOKENS
+from tests.builders.tokens import REFRESHING, make_refresh_token_holder
 
 KEY = "k" * 43
 
 
 async def app_notifications(oauth) -> list[tuple]:
     async with unit_of_work(oauth.sessions) as session:
-        rows = await session.execute(text(f"SELECT person_id, kind, facts FROM notification {AS_WRITTEN}"))
+        rows = await NOTIFICATIONS.read(session, "person_id", "kind", "facts")
         return [tuple(row) for row in rows if row.kind.startswith("app_")]
 
 
@@ -31,7 +31,7 @@ async def test_refresh_token_reuse_ends_the_whole_family(oauth):
         assert not await holder.active(token)
         assert (await holder.refresh(token)).status_code == 400
     assert await holder.ended() == "verversing_hergebruikt"
-    assert await one(oauth, "SELECT count(*) FROM issued_token WHERE revoked_at IS NULL") == 0
+    assert await ISSUED_TOKENS.count(oauth, revoked_at=None) == 0
 
 
 async def test_enumeration_reused_refresh_token_looks_like_unknown_one(oauth):
@@ -106,7 +106,7 @@ async def test_refresh_token_used_concurrently_succeeds_once_and_ends_the_family
     assert not await holder.active(won[0]["access_token"])
     assert (await holder.refresh(won[0]["refresh_token"])).status_code == 400
     assert len(await app_notifications(oauth)) == 2
-    assert await one(oauth, "SELECT count(*) FROM refresh_token") == 2
+    assert await REFRESH_TOKENS.count(oauth) == 2
 
 
 async def a_public_holder(oauth):
@@ -116,10 +116,10 @@ async def a_public_holder(oauth):
 
 async def test_refresh_token_of_public_client_without_its_key_is_rejected_and_not_ended(oauth):
     holder = await a_public_holder(oauth)
-    assert await one(oauth, "SELECT jkt FROM refresh_token") == KEY
+    assert await REFRESH_TOKENS.read_value(oauth, "jkt") == KEY
     for _ in range(2):
         assert (await holder.refresh()).status_code == 400
-    assert await one(oauth, "SELECT count(*) FROM refresh_token WHERE used_at IS NULL") == 1
+    assert await REFRESH_TOKENS.count(oauth, used_at=None) == 1
     assert await holder.ended() is None
     assert await oauth.lines("token:geweigerd") == []  # an unauthenticated client is not journalled
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.builders.tokens import make_refresh_token_holder, one, register_refreshing_app
+from tests.builders.rows import NOTIFICATIONS
+from tests.builders.tokens import make_refresh_token_holder, register_refreshing_app
 
 
 @pytest.mark.parametrize("hint", [None, "refresh_token", "access_token", "onbekend"])
@@ -47,7 +48,7 @@ async def test_used_refresh_token_revoked_ends_the_grant_without_notification(oa
     await holder.refreshed()
     await holder.app.post("/revoke", {"token": holder.refresh_token})
     assert await holder.ended() == "token_ingetrokken"
-    assert await one(oauth, "SELECT count(*) FROM notification WHERE kind LIKE 'app_%'") == 0
+    assert await NOTIFICATIONS.count(oauth, NOTIFICATIONS.c.kind.like("app_%")) == 0
 
 
 async def test_refresh_token_introspection_returns_its_expiry(oauth):

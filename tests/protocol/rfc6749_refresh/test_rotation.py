@@ -12,7 +12,8 @@ from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import make_client_keys
 from tests.builders.messages import read_claims
-from tests.builders.tokens import REFRESHING, make_refresh_token_holder, one, register_refreshing_app
+from tests.builders.rows import ISSUED_TOKENS, REFRESH_TOKENS
+from tests.builders.tokens import REFRESHING, make_refresh_token_holder, register_refreshing_app
 
 
 async def assert_error(response, error: str, status: int = 400) -> None:
@@ -61,7 +62,8 @@ async def test_refresh_token_is_not_issued_with_client_credentials(oauth):
 async def test_refresh_token_is_stored_as_hash(oauth):
     holder = await make_refresh_token_holder(oauth)
     answer = await holder.refreshed()
-    rows = await one(oauth, "SELECT string_agg(refresh_token::text, '|') FROM refresh_token")
+    rows = await REFRESH_TOKENS.dump(oauth)
+    assert str(holder.grant_id) in rows
     assert holder.refresh_token not in rows
     assert answer["refresh_token"] not in rows
     assert len(answer["refresh_token"]) >= 43
@@ -111,7 +113,7 @@ async def test_refresh_token_expires_with_the_machtiging(oauth):
     oauth.clock.advance(held.period.ends_at - oauth.clock.now())
     oauth.later(hours=-1)
     holder = await make_refresh_token_holder(oauth, machtiging=held)
-    kept = await one(oauth, "SELECT expires_at FROM refresh_token")
+    kept = await REFRESH_TOKENS.read_value(oauth, "expires_at")
     assert kept == held.period.ends_at
     oauth.later(hours=1)
     await assert_error(await holder.refresh(), "invalid_grant")
@@ -132,8 +134,7 @@ async def test_refresh_with_narrower_details_keeps_the_full_consent(oauth):
     less = json.dumps([{"type": "berichtenbox", "machtiging": str(holder.machtiging.id), "actions": ["lijst"]}])
     narrow = await holder.refreshed(authorization_details=less)
     assert narrow["authorization_details"] == json.loads(less)
-    acts = "SELECT acts FROM issued_token ORDER BY issued_at DESC, id DESC LIMIT 1"
-    assert await one(oauth, acts) == [Act.LIST]
+    assert (await ISSUED_TOKENS.read_column(oauth, "acts", order_by="issued_at, id"))[-1] == [Act.LIST]
     whole = await holder.refreshed(narrow["refresh_token"])
     assert whole["authorization_details"][0]["actions"] == ["lijst", "lezen", "downloaden"]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from sqlalchemy import text
 
+from machtiging.crypto.secrets import sha256_digest
 from machtiging.delegation.pause import pause_machtiging
 from machtiging.delegation.termination import give_back_machtiging, revoke_machtiging
 from machtiging.oauth.end_grants import GrantEnding, end_grants_of_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.flow import ISSUER
+from tests.builders.rows import AUTHORIZATION_CODES
 
 
 def refused(response, error="invalid_grant", status=400):
@@ -186,9 +187,9 @@ async def test_grants_of_one_machtiging_end_without_affecting_another(oauth) -> 
 async def test_code_is_stored_as_hash(oauth) -> None:
     flow = await oauth.flow()
     code = await flow.code()
-    async with unit_of_work(oauth.sessions) as session:
-        whole = await session.scalar(text("SELECT authorization_code::text FROM authorization_code"))
-    assert code not in whole
+    row = await AUTHORIZATION_CODES.read_one(oauth)
+    assert row.code_hash == sha256_digest(code)
+    assert code not in await AUTHORIZATION_CODES.dump(oauth)
 
 
 async def test_token_issuance_and_refusal_are_journalled_without_the_token(oauth) -> None:

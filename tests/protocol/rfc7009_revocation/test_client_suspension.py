@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.__main__ import main
 from machtiging.access.tokens import load_token
@@ -16,6 +15,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import wait_until_blocked
 from tests.builders.keys import make_key_directory
 from tests.builders.messages import read_claims
+from tests.builders.rows import MACHTIGINGEN
 
 CREDENTIALS = {"grant_type": "client_credentials"}
 
@@ -54,7 +54,7 @@ async def test_suspension_keeps_consents_and_machtiging(oauth) -> None:
     assert await oauth.lines("grant:beeindigd") == []
     async with unit_of_work(oauth.sessions) as session:
         assert len(await queries.list_active_grants(session, oauth.committed.people.son)) == 1
-        assert await session.scalar(text("SELECT state FROM machtiging")) == "active"
+        assert await MACHTIGINGEN.read_value(session, "state") == "active"
 
 
 async def test_suspension_is_journalled_once_with_token_count(oauth) -> None:

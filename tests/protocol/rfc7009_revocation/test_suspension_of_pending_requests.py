@@ -12,6 +12,7 @@ from machtiging.oauth.suspend_client import resume_client, suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import wait_until_blocked
 from tests.builders.messages import read_query
+from tests.builders.rows import AUTHORIZATION_CODES, GRANTS
 
 
 async def suspended_and_back(oauth, client_id) -> None:
@@ -95,8 +96,8 @@ async def test_consent_concurrent_with_suspension_issues_no_code(oauth) -> None:
     answer = await deciding
     assert answer.status_code == 400
     async with unit_of_work(oauth.sessions) as session:
-        assert await session.scalar(text("SELECT count(*) FROM authorization_code")) == 0
-        assert await session.scalar(text("SELECT count(*) FROM oauth_grant")) == 0
+        assert await AUTHORIZATION_CODES.count(session) == 0
+        assert await GRANTS.count(session) == 0
 
 
 async def test_suspension_waits_for_concurrent_consent_and_ends_its_code(oauth) -> None:

@@ -7,7 +7,6 @@ import asyncio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
 
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import (
@@ -22,18 +21,19 @@ from tests.builders.client import (
     register_program,
 )
 from tests.builders.keys import sign_jws
+from tests.builders.rows import CLIENTS, INITIAL_ACCESS_TOKENS
 
 PAIR = make_client_keys()
 
 
 async def clients(oauth) -> int:
     async with unit_of_work(oauth.sessions) as session:
-        return await session.scalar(text("SELECT count(*) FROM oauth_client"))
+        return await CLIENTS.count(session)
 
 
 async def uses_left(oauth) -> int:
     async with unit_of_work(oauth.sessions) as session:
-        return await session.scalar(text("SELECT uses_left FROM initial_access_token"))
+        return await INITIAL_ACCESS_TOKENS.read_value(session, "uses_left")
 
 
 async def test_registration_response_has_metadata_and_management_token(production_oauth) -> None:
@@ -61,10 +61,9 @@ async def test_registration_without_grant_types_defaults_to_authorization_code(p
 
 async def test_registration_tokens_are_stored_hashed(production_oauth) -> None:
     program = await register_program(production_oauth)
-    async with unit_of_work(production_oauth.sessions) as session:
-        rows = [str(row) for row in await session.execute(text("SELECT c::text, i::text FROM oauth_client c, initial_access_token i"))]  # fmt: skip # noqa: E501
-    assert rows
-    assert program.token not in str(rows)
+    rows = await CLIENTS.dump(production_oauth) + await INITIAL_ACCESS_TOKENS.dump(production_oauth)
+    assert program.client_id in rows
+    assert program.token not in rows
 
 
 async def test_registered_client_is_unknown_until_approved(production_oauth) -> None:

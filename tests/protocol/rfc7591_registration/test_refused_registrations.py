@@ -17,6 +17,7 @@ from tests.builders.client import (
     make_client_keys,
     post_registration,
 )
+from tests.builders.rows import INITIAL_ACCESS_TOKENS
 
 PAIR = make_client_keys()
 
@@ -67,4 +68,4 @@ async def test_unreadable_registration_counts_as_refused(production_oauth, body)
     headers = make_bearer_header(await create_invitation(production_oauth)) | {"Content-Type": "application/json"}
     assert (await production_oauth.connection().post("/register", content=body, headers=headers)).status_code == 400
     async with unit_of_work(production_oauth.sessions) as session:
-        assert await session.scalar(text("SELECT refused FROM initial_access_token")) == 1
+        assert await INITIAL_ACCESS_TOKENS.read_value(session, "refused") == 1

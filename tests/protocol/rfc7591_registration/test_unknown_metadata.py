@@ -1,16 +1,15 @@
 """RFC 7591 section 2: unknown metadata is ignored; known but unsupported metadata is rejected."""
 
-from sqlalchemy import text
-
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import create_invitation, make_app_metadata, make_client_keys, post_registration
+from tests.builders.rows import CLIENTS
 
 PAIR = make_client_keys()
 
 
 async def clients(oauth) -> int:
     async with unit_of_work(oauth.sessions) as session:
-        return await session.scalar(text("SELECT count(*) FROM oauth_client"))
+        return await CLIENTS.count(session)
 
 
 async def test_rfc_7591_2_unknown_metadata_is_ignored_and_not_returned(production_oauth) -> None:
@@ -21,9 +20,8 @@ async def test_rfc_7591_2_unknown_metadata_is_ignored_and_not_returned(productio
     assert answer.status_code == 201, answer.text
     assert answer.json().keys() & strange.keys() == set()
     assert answer.json()["client_name"] == "Leesapp"
-    async with unit_of_work(production_oauth.sessions) as session:
-        (kept,) = (await session.scalars(text("SELECT registration::text FROM oauth_client"))).all()
-    assert "onbekend" not in kept
+    kept = await CLIENTS.read_one(production_oauth, "registration")
+    assert "onbekend" not in str(kept)
 
 
 IN_VAIN = [

@@ -24,6 +24,7 @@ from tests.builders.client import (
 )
 from tests.builders.database import seal_rows, wait_until_blocked
 from tests.builders.keys import make_key_directory
+from tests.builders.rows import CLIENTS, ISSUED_TOKENS
 from tests.builders.tokens import make_refresh_token_holder
 
 OTHER = make_client_keys()
@@ -37,8 +38,7 @@ async def program(production_oauth):
 
 async def state(oauth, client_id) -> str:
     async with unit_of_work(oauth.sessions) as session:
-        wanted = text("SELECT state FROM oauth_client WHERE client_id = :id")
-        return await session.scalar(wanted, {"id": client_id})
+        return await CLIENTS.read_value(session, "state", client_id=client_id)
 
 
 async def token_of(oauth, program) -> str:
@@ -188,7 +188,7 @@ async def test_registration_update_of_names_or_keys_needs_approval(production_oa
     assert await state(production_oauth, program.client_id) == "proposed"
     assert not await program.works()
     async with unit_of_work(production_oauth.sessions) as session:
-        assert await session.scalar(text("SELECT count(*) FROM issued_token WHERE revoked_at IS NULL")) == 0
+        assert await ISSUED_TOKENS.count(session, revoked_at=None) == 0
     (line,) = await production_oauth.lines("client:gewijzigd")
     assert (line.reason, line.facts) == ("opnieuw_voorgesteld", {"tokens": 1})
     await approve_program(production_oauth, program.client_id)
@@ -209,7 +209,7 @@ async def test_registration_update_of_jwks_uri_discards_fetched_keys(production_
         await seal_rows(session)
     assert (await program.put(jwks_uri="https://app.voorbeeld.example/nieuw")).status_code == 200
     async with unit_of_work(production_oauth.sessions) as session:
-        row = (await session.execute(text("SELECT fetched_jwks, fetched_at FROM oauth_client"))).one()
+        row = await CLIENTS.read_one(session, "fetched_jwks", "fetched_at")
     assert tuple(row) == (None, None)
 
 
@@ -220,7 +220,7 @@ async def test_registration_deletion_ends_everything(production_oauth, program) 
     for method in ("GET", "PUT", "DELETE"):
         assert (await program.ask(method, json=program.metadata)).status_code == 401
     async with unit_of_work(production_oauth.sessions) as session:
-        assert await session.scalar(text("SELECT count(*) FROM issued_token WHERE revoked_at IS NULL")) == 0
+        assert await ISSUED_TOKENS.count(session, revoked_at=None) == 0
     (line,) = await production_oauth.lines("client:teruggetrokken")
     assert line.facts == {"tokens": 1}
     with pytest.raises(Conflict, match="client_teruggetrokken"):

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from machtiging.oauth.registration.client_configuration import MAX_UNREVIEWED_CHANGES
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import approve_program, register_program
+from tests.builders.rows import CLIENTS
 
 REFUSED, CHANGED = "client:geweigerd", "client:gewijzigd"
 
@@ -60,5 +61,5 @@ async def test_update_limit_is_reset_by_approval(production_oauth, tried) -> Non
     assert (await program.put(contacts=["wij@voorbeeld.example"])).status_code == 200  # needs no approval
     assert (await program.put(client_name="Andere naam")).status_code == 200  # state is proposed again
     async with unit_of_work(production_oauth.sessions) as session:
-        assert await session.scalar(text("SELECT unseen_changes FROM oauth_client")) == 0
+        assert await CLIENTS.read_value(session, "unseen_changes") == 0
     assert (await program.put(client_name="Nog een naam")).status_code == 200

@@ -14,6 +14,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import make_agency_metadata, make_client_assertion, make_client_keys
 from tests.builders.database import seal_rows
 from tests.builders.messages import ASSERTION_TYPE
+from tests.builders.rows import CLIENTS
 
 INACTIVE = {"active": False}
 CHANGING = "UPDATE oauth_client SET registration = CAST(:new AS jsonb) WHERE client_id = :client_id"
@@ -40,10 +41,8 @@ async def ask(app, token, **changes):
 
 async def change(oauth, app, **members):
     async with unit_of_work(oauth.sessions) as session:
-        row = await session.execute(
-            text("SELECT registration FROM oauth_client WHERE client_id = :client_id"), {"client_id": app.client_id}
-        )
-        new = json.dumps(row.scalar_one() | members)
+        registration = await CLIENTS.read_value(session, "registration", client_id=app.client_id)
+        new = json.dumps(registration | members)
         await session.execute(text(CHANGING), {"new": new, "client_id": app.client_id})
         await seal_rows(session)
 

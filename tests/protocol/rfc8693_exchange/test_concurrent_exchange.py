@@ -13,7 +13,7 @@ from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import wait_until_blocked
 from tests.builders.messages import read_claims
-from tests.builders.tokens import ARCHIEF, assert_oauth_error
+from tests.builders.tokens import ARCHIEF, assert_oauth_error, update_rows
 
 
 async def test_exchange_concurrent_with_revocation_waits_and_is_rejected(chain) -> None:
@@ -29,7 +29,7 @@ async def test_exchange_concurrent_with_revocation_waits_and_is_rejected(chain) 
             exchanging = asyncio.create_task(chain.exchange(huis, first))
             await wait_until_blocked(chain.oauth.sessions, exchanging)
         assert_oauth_error(await exchanging, "invalid_request")
-        await chain.run("UPDATE issued_token SET revoked_at = NULL")
+        await update_rows(chain.oauth, "UPDATE issued_token SET revoked_at = NULL")
 
 
 async def test_revocation_concurrent_with_exchange_waits_and_revokes_the_exchanged_token(chain) -> None:

@@ -9,7 +9,7 @@ from machtiging.delegation.termination import revoke_machtiging
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import AUDIENCE
-from tests.builders.tokens import ADVIES, ARCHIEF, HUIS, assert_oauth_error
+from tests.builders.tokens import ADVIES, ARCHIEF, HUIS, assert_oauth_error, update_rows
 
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 
@@ -28,7 +28,7 @@ async def test_exchange_of_ended_token_is_rejected(chain, how) -> None:
     if (statement := ENDINGS[how]) is None:
         chain.oauth.later(seconds=600)
     else:
-        await chain.run(statement)
+        await update_rows(chain.oauth, statement)
     assert_oauth_error(await chain.exchange(huis, first), "invalid_request")
 
 
@@ -44,7 +44,9 @@ async def test_exchange_of_token_of_suspended_app_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
     # only the client row: the token revocation of a suspension must not be the only check
-    await chain.run("UPDATE oauth_client SET state = 'suspended' WHERE client_id = :it", it=chain.app.client_id)
+    await update_rows(
+        chain.oauth, "UPDATE oauth_client SET state = 'suspended' WHERE client_id = :it", it=chain.app.client_id
+    )
     assert_oauth_error(await chain.exchange(huis, first), "invalid_request")
 
 

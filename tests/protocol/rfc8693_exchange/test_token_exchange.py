@@ -23,6 +23,7 @@ from tests.builders.tokens import (
     HUIS,
     assert_oauth_error,
     make_exchanger_metadata,
+    update_rows,
 )
 
 JWT = "urn:ietf:params:oauth:token-type:jwt"
@@ -217,7 +218,9 @@ async def test_exchange_for_unregistered_target_is_rejected(chain) -> None:
 
 async def test_exchange_for_suspended_target_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    await chain.run("UPDATE oauth_client SET state = 'suspended' WHERE registration->>'client_name' = 'Archief'")
+    await update_rows(
+        chain.oauth, "UPDATE oauth_client SET state = 'suspended' WHERE registration->>'client_name' = 'Archief'"
+    )
     assert_oauth_error(await chain.exchange(huis, await chain.token()), "invalid_target")
 
 
@@ -267,8 +270,8 @@ async def test_exchange_of_bound_token_without_proof_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
     for column in ("jkt", "x5t"):
-        await chain.run("UPDATE issued_token SET jkt = NULL, x5t = NULL")
-        await chain.run(f"UPDATE issued_token SET {column} = :print", print="A" * 43)
+        await update_rows(chain.oauth, "UPDATE issued_token SET jkt = NULL, x5t = NULL")
+        await update_rows(chain.oauth, f"UPDATE issued_token SET {column} = :print", print="A" * 43)
         assert_oauth_error(await chain.exchange(huis, first), "invalid_request")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.builders.client import AUDIENCE
-from tests.builders.tokens import HUIS, make_exchange_chain, one
+from tests.builders.rows import GRANTS
+from tests.builders.tokens import HUIS, make_exchange_chain, update_rows
 
 MANAGES = "openid grant_management_query"
 
@@ -42,7 +43,7 @@ async def test_grant_query_without_resource_returns_our_api(chain, resource) -> 
     grant_id = await a_consent(chain, resource=resource)
     assert (await looked_at(chain, grant_id))["scopes"] == [{"scope": "openid", "resource": [AUDIENCE]}]
     # our own API is stored as empty, so a new address changes no row
-    assert await one(chain.oauth, "SELECT resource FROM oauth_grant WHERE id = :id", id=grant_id) == ""
+    assert await GRANTS.read_value(chain.oauth, "resource", id=grant_id) == ""
 
 
 async def test_grant_query_without_scope_returns_the_resource(chain) -> None:
@@ -55,5 +56,7 @@ async def test_grant_query_without_scope_returns_the_resource(chain) -> None:
 async def test_grant_query_with_suspended_resource_server_returns_the_resource(chain) -> None:
     await chain.server()
     grant_id = await a_consent(chain, resource=HUIS)
-    await chain.run("UPDATE oauth_client SET state = 'suspended' WHERE registration->>'resource' = :it", it=HUIS)
+    await update_rows(
+        chain.oauth, "UPDATE oauth_client SET state = 'suspended' WHERE registration->>'resource' = :it", it=HUIS
+    )
     assert (await looked_at(chain, grant_id))["scopes"][0]["resource"] == [HUIS]

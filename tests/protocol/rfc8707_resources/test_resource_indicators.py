@@ -9,7 +9,7 @@ from machtiging.oauth.clients.metadata import find_metadata_errors
 from tests.builders.client import AUDIENCE, make_authorization_details
 from tests.builders.messages import read_claims, read_query
 from tests.builders.people import ISSUER
-from tests.builders.tokens import ADVIES, ARCHIEF, HUIS, assert_oauth_error, make_server_metadata
+from tests.builders.tokens import ADVIES, ARCHIEF, HUIS, assert_oauth_error, make_server_metadata, update_rows
 
 
 async def test_token_without_resource_is_for_our_api(oauth) -> None:
@@ -113,7 +113,7 @@ async def test_resource_of_suspended_server_issues_no_token(chain) -> None:
     stop = "UPDATE oauth_client SET state = 'suspended' WHERE registration->>'client_name' = 'Huisdienst'"
     flow = await chain.oauth.flow(chain.app, chain.machtiging)
     request_uri, code = await flow.pushed(resource=HUIS), await flow.code(resource=HUIS)
-    await chain.run(stop)
+    await update_rows(chain.oauth, stop)
     assert_oauth_error(await flow.redeem(code), "invalid_target")
     answer = read_query((await flow.authorize(request_uri)).headers["location"])
     assert answer["error"] == "invalid_target"
@@ -156,7 +156,7 @@ async def test_introspection_by_resource_server_covers_its_own_tokens_only(chain
 async def test_token_with_stored_audience_mismatch_is_inactive(chain) -> None:
     huis, archief = await chain.server(), await chain.server(resource=ARCHIEF, client_name="Archief")
     token = await chain.token(HUIS)
-    await chain.run("UPDATE issued_token SET audience = :other", other=ARCHIEF)
+    await update_rows(chain.oauth, "UPDATE issued_token SET audience = :other", other=ARCHIEF)
     for service in (huis, archief, chain.app):
         assert not await chain.live(service, token)
 

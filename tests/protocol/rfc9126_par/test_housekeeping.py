@@ -15,11 +15,11 @@ from machtiging.kernel.ids import GrantId, uuid7
 from machtiging.oauth.retention import _SWEEP_LOCK_ID, delete_expired_rows, expired_rows_sweep
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import make_token_facts
+from tests.builders.rows import READERS
 
 
 async def count(oauth, table) -> int:
-    async with unit_of_work(oauth.sessions) as session:
-        return await session.scalar(text(f"SELECT count(*) FROM {table}"))
+    return await READERS[table].count(oauth)
 
 
 async def swept(oauth) -> int:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
-
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.messages import read_query
+from tests.builders.rows import PUSHED_REQUESTS
 
 
 def assert_error(response, error, status=400):
@@ -26,9 +25,8 @@ async def test_request_uri_is_unique_and_expires_in_sixty_seconds(oauth) -> None
 async def test_request_uri_is_stored_as_hash_and_assertion_not_at_all(oauth) -> None:
     flow = await oauth.request()
     uri = await flow.pushed()
-    async with unit_of_work(oauth.sessions) as session:
-        row = (await session.execute(text("SELECT *, pushed_request::text AS whole FROM pushed_request"))).one()
-    assert uri not in row.whole
+    row = await PUSHED_REQUESTS.read_one(oauth)
+    assert uri not in await PUSHED_REQUESTS.dump(oauth)
     assert "client_assertion" not in row.params
 
 
@@ -37,7 +35,7 @@ async def test_par_stores_known_parameters_only(oauth) -> None:
     known = {"acr_values": "x", "prompt": "consent", "response_mode": "query", "ui_locales": "nl"}
     assert (await flow.push(**known, onzin="x" * 9000, username="a", code_verifier="b")).status_code == 201
     async with unit_of_work(oauth.sessions) as session:
-        params = await session.scalar(text("SELECT params FROM pushed_request"))
+        params = await PUSHED_REQUESTS.read_value(session, "params")
     openid = {"prompts": ["consent"], "levels": [[]]}
     assert params == flow.parameters(client_id=flow.app.client_id, acr_values="x", openid=openid)
 

@@ -11,6 +11,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import REDIRECT
 from tests.builders.messages import read_query
 from tests.builders.people import ISSUER
+from tests.builders.rows import JOURNAL_INTAKE, PUSHED_REQUESTS
 
 OURS = "urn:ietf:params:oauth:request_uri:"
 
@@ -27,9 +28,7 @@ def plain(flow, *more, **changes):
 
 async def count_stored_rows(oauth):
     """The number of journal lines and of pushed requests."""
-    async with unit_of_work(oauth.sessions) as session:
-        counting = text("SELECT (SELECT count(*) FROM journal_intake), (SELECT count(*) FROM pushed_request)")
-        return (await session.execute(counting)).one()
+    return await JOURNAL_INTAKE.count(oauth), await PUSHED_REQUESTS.count(oauth)
 
 
 def assert_error_redirect(response, flow, error="invalid_request", state=True):

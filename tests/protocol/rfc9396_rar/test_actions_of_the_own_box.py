@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.ciba import register_counter
 from tests.builders.client import make_authorization_details
 from tests.builders.flow import Flow
 from tests.builders.messages import read_claims, read_query
+from tests.builders.rows import ISSUED_TOKENS
 from tests.builders.tokens import HUIS, SERVICE_KEYS, ExchangeChain, make_exchanger_metadata, make_server_metadata
 
 CHANGING = ["markeren", "verwijderen"]
@@ -34,7 +34,7 @@ async def test_actions_of_own_box_are_shown_granted_and_returned(oauth) -> None:
     tokens = (await flow.redeem(code)).json()
     assert read_claims(tokens["access_token"])["authorization_details"] == [{"type": "berichtenbox", "actions": ALL}]
     async with unit_of_work(oauth.sessions) as session:
-        (acts,) = await session.scalars(text("SELECT acts FROM issued_token"))
+        (acts,) = await ISSUED_TOKENS.read_column(session, "acts")
     assert set(acts) == set(ALL)
 
 

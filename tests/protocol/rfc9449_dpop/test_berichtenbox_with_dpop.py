@@ -10,6 +10,7 @@ from tests.builders.applications import API_ISSUER
 from tests.builders.database import seal_rows
 from tests.builders.letters import UWV, build_upload_parts, make_bericht
 from tests.builders.messages import read_claims
+from tests.builders.rows import BERICHTEN, JOURNAL_INTAKE
 
 WHERE, DELIVERY = f"{API_PREFIX}/berichten/", f"{API_PREFIX}/aanleveringen"
 
@@ -61,7 +62,7 @@ async def test_row_20_dpop_proof_used_concurrently_reads_once(world, holder):
     async with world.client() as client:
         answers = await asyncio.gather(*(client.get(path, headers=headers) for _ in range(4)))
     assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
-    assert len(await world.rows("SELECT 1 FROM journal_intake WHERE act = 'bericht:lezen'")) == 1
+    assert await JOURNAL_INTAKE.count(world, act="bericht:lezen") == 1
 
 
 async def test_delivery_with_dpop_consumes_its_proof_once(world, holder):
@@ -72,4 +73,4 @@ async def test_delivery_with_dpop_consumes_its_proof_once(world, holder):
         again = await client.post(DELIVERY, files=build_upload_parts(make_bericht()), headers=headers)
     assert (answer.status_code, again.status_code) == (201, 401), answer.text
     assert again.json()["code"] == "dpop_hergebruikt"
-    assert len(await world.rows("SELECT 1 FROM bericht")) == 1
+    assert await BERICHTEN.count(world) == 1

@@ -6,7 +6,6 @@ import json
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.access.sender_constraint.errors import PROOF_ALGORITHMS
 from machtiging.access.token_revocation import revoke_tokens_of_machtiging
@@ -15,6 +14,7 @@ from tests.builders.applications import API_ISSUER
 from tests.builders.bearer import DELIVER, OIN, READ, sign_access_token
 from tests.builders.database import record_queries
 from tests.builders.keys import KeyHolder, load_keyring, make_ed25519_holder, make_rsa_holder
+from tests.builders.rows import USED_PROOFS
 from tests.protocol.rfc9449_dpop.bound_tokens import HERE, a_bound_token, ask, is_refused
 
 
@@ -245,4 +245,4 @@ async def test_dpop_replay_cache_does_not_grow(doorstep, holder, clock):
     for _ in range(3):
         assert (await ask(doorstep, token, holder.proof("GET", HERE, token=token))).status_code == 200
     async with doorstep.database.sessions() as session:
-        assert await session.scalar(text("SELECT count(*) FROM used_proof")) == 3
+        assert await USED_PROOFS.count(session) == 3

@@ -3,15 +3,14 @@
 import asyncio
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.access.sender_constraint.dpop_nonce import generate_dpop_nonce
 from machtiging.access.sender_constraint.errors import PROOF_ALGORITHMS
-from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import make_authorization_details, make_client_assertion
 from tests.builders.keys import KeyHolder, load_keyring
 from tests.builders.messages import ASSERTION_TYPE, read_claims
 from tests.builders.people import ISSUER
+from tests.builders.rows import ISSUED_TOKENS, PUSHED_REQUESTS, USED_PROOFS
 
 TOKEN, PAR, USERINFO = ISSUER + "/token", ISSUER + "/par", ISSUER + "/userinfo"
 DELIVERING = {"grant_type": "client_credentials", "scope": "aanleveringen:schrijven"}
@@ -52,7 +51,7 @@ async def test_token_request_with_dpop_proof_issues_bound_token(oauth, holder):
     assert answer.json()["token_type"] == "DPoP"
     assert read_claims(answer.json()["access_token"])["cnf"] == {"jkt": holder.jkt}
     async with oauth.sessions() as session:
-        assert (await session.execute(text("SELECT jkt, x5t FROM issued_token"))).one() == (holder.jkt, None)
+        assert await ISSUED_TOKENS.read_one(session, "jkt", "x5t") == (holder.jkt, None)
 
 
 async def test_token_request_without_dpop_proof_issues_plain_token(oauth):
@@ -145,7 +144,7 @@ async def test_dpop_proof_of_unauthenticated_client_is_neither_stored_nor_journa
     answer = await post(agency, "/token", DELIVERING | credentials, holder.proof("POST", TOKEN))
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
     async with oauth.sessions() as session:
-        assert await session.scalar(text("SELECT count(*) FROM used_proof")) == 0
+        assert await USED_PROOFS.count(session) == 0
     assert await oauth.lines("token:geweigerd") == []
 
 
@@ -219,9 +218,7 @@ async def test_par_with_dpop_proof_binds_the_code(oauth, holder):
     flow = await oauth.request(await oauth.public_app())
     answer = await post(flow.app, "/par", flow.parameters(), holder.proof("POST", PAR))
     assert answer.status_code == 201, answer.text
-    async with unit_of_work(oauth.sessions) as session:
-        kept = await session.scalar(text("SELECT params->>'dpop_jkt' FROM pushed_request"))
-    assert kept == holder.jkt
+    assert (await PUSHED_REQUESTS.read_one(oauth)).params["dpop_jkt"] == holder.jkt
 
 
 async def test_par_with_dpop_proof_and_other_dpop_jkt_is_rejected(oauth, holder, clock):

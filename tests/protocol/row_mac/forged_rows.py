@@ -16,6 +16,7 @@ from tests.builders.ciba import register_counter
 from tests.builders.client import create_invitation, make_app_metadata, make_client_keys, post_registration
 from tests.builders.database import bypass_triggers
 from tests.builders.flow import OAuthWorld
+from tests.builders.rows import PERSONS
 from tests.builders.tokens import make_refresh_token_holder
 
 Use = Callable[[], Awaitable[bool]]
@@ -219,7 +220,6 @@ async def forge(database: Any, sealed: SealedTable, where: str, column: str) -> 
         old = await connection.scalar(text(f"SELECT {column} FROM {table} WHERE {where}"))
         new = other_value(sealed, column, old)
         if column == "person_id":  # somebody who is there
-            another = text("SELECT id FROM person WHERE id <> :old LIMIT 1")
-            new = await connection.scalar(another, {"old": old}) or new
+            new = await PERSONS.read_value(connection, "id", PERSONS.c.id != old) or new
         changes = {column: new, **_TOGETHER.get(column, {})}
         await connection.execute(sealed.table.update().where(text(where)).values(changes))

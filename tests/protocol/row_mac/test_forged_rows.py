@@ -16,6 +16,7 @@ from machtiging.oauth.tables import SEALED_CLIENT, SEALED_GRANT
 from machtiging.storage.row_mac import MAC_COLUMN, ROW_INVALID, seal_row, verify_row
 from tests.builders.database import bypass_triggers
 from tests.builders.keys import make_key_directory
+from tests.builders.rows import PERSONS
 from tests.protocol.row_mac.forged_rows import OPENINGS, forge
 
 BY_NAME = {sealed.table.name: sealed for sealed in SEALED_TABLES}
@@ -96,10 +97,8 @@ async def test_person_rows_with_swapped_bsn_are_rejected(oauth, database):
     await other.log_in("naaste")
     change = text("UPDATE person SET bsn_index = :index, bsn_sealed = :sealed WHERE id = :id")
     async with bypass_triggers(database) as connection:
-        wanted = text(
-            "SELECT id, bsn_index AS index, bsn_sealed AS sealed FROM person WHERE profile_sealed IS NOT NULL"
-        )
-        one, another = (await connection.execute(wanted)).mappings()
+        found = await PERSONS.read(connection, PERSONS.c.profile_sealed.is_not(None))
+        one, another = ({"id": row.id, "index": row.bsn_index, "sealed": row.bsn_sealed} for row in found)
         for values in ({**one, "index": bytes(32)}, {**one, "id": another["id"]}, {**another, "id": one["id"]}):
             await connection.execute(change, dict(values))
     assert not await opening.use()

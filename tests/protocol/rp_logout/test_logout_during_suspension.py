@@ -11,6 +11,7 @@ from machtiging.oauth.end_grants import GrantEnding, end_grants_of_session
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.messages import read_claims
+from tests.builders.tokens import update_rows
 
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
@@ -27,9 +28,9 @@ async def until_waiting(oauth, how_many: int) -> None:
 async def test_logout_concurrent_with_suspension_does_not_deadlock(chain, oauth) -> None:
     older, newer = [await chain.token(None, machtiging=None) for _ in range(2)]
     ids, sid, at = [read_claims(token)["jti"] for token in (older, newer)], uuid4(), oauth.clock.now()
-    await chain.run("UPDATE oauth_grant SET session_id = :sid", sid=sid)
+    await update_rows(chain.oauth, "UPDATE oauth_grant SET session_id = :sid", sid=sid)
     # the grant of the newer token is ordered first
-    await chain.run("UPDATE issued_token SET grant_id = CASE id WHEN :a THEN (SELECT max(id::text)::uuid FROM oauth_grant) ELSE (SELECT min(id::text)::uuid FROM oauth_grant) END", a=ids[0])  # fmt: skip # noqa: E501
+    await update_rows(chain.oauth, "UPDATE issued_token SET grant_id = CASE id WHEN :a THEN (SELECT max(id::text)::uuid FROM oauth_grant) ELSE (SELECT min(id::text)::uuid FROM oauth_grant) END", a=ids[0])  # fmt: skip # noqa: E501
 
     async def log_out() -> None:
         async with unit_of_work(oauth.sessions) as session:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.kernel.ids import GrantId
 from machtiging.oauth.end_grants import GrantEnding, end_grant
@@ -15,12 +14,10 @@ from tests.builders.client import make_client_assertion
 from tests.builders.database import wait_until_blocked
 from tests.builders.keys import KeyHolder
 from tests.builders.people import ISSUER
-from tests.builders.tokens import make_refresh_token_holder, one, register_refreshing_app
+from tests.builders.rows import AUTHORIZATION_CODES, GRANTS, ISSUED_TOKENS, REFRESH_TOKENS
+from tests.builders.tokens import make_refresh_token_holder, register_refreshing_app
 
-UNUSED = {
-    "code": "SELECT count(*) FROM authorization_code WHERE used_at IS NULL",
-    "refresh": "SELECT count(*) FROM refresh_token WHERE used_at IS NULL",
-}
+CREDENTIALS = {"code": AUTHORIZATION_CODES, "refresh": REFRESH_TOKENS}
 
 
 async def asking(oauth, kind):
@@ -34,7 +31,7 @@ async def asking(oauth, kind):
     async def redeem(**changes):
         return await flow.redeem(code, **changes)
 
-    return flow.app, redeem, GrantId(await one(oauth, "SELECT id FROM oauth_grant"))
+    return flow.app, redeem, GrantId(await GRANTS.read_value(oauth, "id"))
 
 
 async def refused(answer, error, status=400):
@@ -44,26 +41,26 @@ async def refused(answer, error, status=400):
 @pytest.mark.parametrize("kind", ["code", "refresh"])
 async def test_grant_end_concurrent_with_token_request_issues_no_token(oauth, kind) -> None:
     _, ask, grant_id = await asking(oauth, kind)
-    made = await one(oauth, "SELECT count(*) FROM issued_token")
+    made = await ISSUED_TOKENS.count(oauth)
     async with unit_of_work(oauth.sessions) as session:
         await end_grant(session, grant_id, GrantEnding("proef"), at=oauth.clock.now())
         task = asyncio.create_task(ask())
         await wait_until_blocked(oauth.sessions, task)
     await refused(await task, "invalid_grant")
-    assert await one(oauth, "SELECT count(*) FROM issued_token") == made
+    assert await ISSUED_TOKENS.count(oauth) == made
     assert [line.reason for line in await oauth.lines("token:geweigerd")] == ["grant_beeindigd"]
 
 
 @pytest.mark.parametrize("kind", ["code", "refresh"])
 async def test_suspension_concurrent_with_token_request_issues_no_token(oauth, kind) -> None:
     app, ask, _ = await asking(oauth, kind)
-    made = await one(oauth, "SELECT count(*) FROM issued_token")
+    made = await ISSUED_TOKENS.count(oauth)
     async with unit_of_work(oauth.sessions) as session:
         await suspend_client(session, app.client_id, at=oauth.clock.now())
         task = asyncio.create_task(ask())
         await wait_until_blocked(oauth.sessions, task)
     await refused(await task, "invalid_client", 401)
-    assert await one(oauth, "SELECT count(*) FROM issued_token") == made
+    assert await ISSUED_TOKENS.count(oauth) == made
 
 
 async def test_suspension_concurrent_with_client_credentials_issues_no_token(oauth) -> None:
@@ -73,7 +70,7 @@ async def test_suspension_concurrent_with_client_credentials_issues_no_token(oau
         task = asyncio.create_task(agency.post("/token", {"grant_type": "client_credentials"}))
         await wait_until_blocked(oauth.sessions, task)
     await refused(await task, "invalid_client", 401)
-    assert await one(oauth, "SELECT count(*) FROM issued_token") == 0
+    assert await ISSUED_TOKENS.count(oauth) == 0
 
 
 @pytest.mark.parametrize("kind", ["code", "refresh"])
@@ -82,7 +79,7 @@ async def test_client_assertion_replayed_consumes_nothing_else(oauth, kind) -> N
     seen = make_client_assertion(app.keys, app.client_id, oauth.clock)
     await app.post("/introspect", {"token": "x"}, client_assertion=seen)
     await refused(await ask(client_assertion=seen), "invalid_client", 401)
-    assert await one(oauth, UNUSED[kind]) == 1
+    assert await CREDENTIALS[kind].count(oauth, used_at=None) == 1
     assert await oauth.lines("token:geweigerd") == []
     assert (await ask()).status_code == 200
 
@@ -97,7 +94,7 @@ async def test_dpop_proof_replayed_consumes_the_assertion_only(oauth, kind) -> N
     mine = make_client_assertion(app.keys, app.client_id, oauth.clock)
     await refused(await ask(client_assertion=mine), "invalid_dpop_proof")
     assert [line.reason for line in await oauth.lines("token:geweigerd")] == ["dpop_hergebruikt"]
-    assert await one(oauth, UNUSED[kind]) == 1
+    assert await CREDENTIALS[kind].count(oauth, used_at=None) == 1
     del app.http.headers["DPoP"]
     await refused(await ask(client_assertion=mine), "invalid_client", 401)
     assert (await ask()).status_code == 200
@@ -110,14 +107,14 @@ async def test_dpop_proof_used_concurrently_for_two_codes_issues_one_token(oauth
     app.http.headers["DPoP"] = KeyHolder(oauth.clock).proof("POST", ISSUER + "/token")
     answers = await asyncio.gather(*(flow.redeem(code) for flow, code in zip(flows, codes, strict=True)))
     assert sorted(answer.status_code for answer in answers) == [200, 400]
-    assert await one(oauth, UNUSED["code"]) == 1
+    assert await AUTHORIZATION_CODES.count(oauth, used_at=None) == 1
 
 
 @pytest.mark.parametrize("kind", ["code", "refresh"])
 async def test_token_request_for_other_resource_keeps_the_refresh_token(oauth, kind) -> None:
     _, ask, _ = await asking(oauth, kind)
     await refused(await ask(resource="https://elders.example"), "invalid_target")
-    assert await one(oauth, UNUSED[kind]) == (1 if kind == "refresh" else 0)
+    assert await CREDENTIALS[kind].count(oauth, used_at=None) == (1 if kind == "refresh" else 0)
 
 
 async def test_concurrent_token_requests_end_and_suspension_do_not_deadlock(oauth) -> None:
@@ -138,5 +135,4 @@ async def test_concurrent_token_requests_end_and_suspension_do_not_deadlock(oaut
     done = await asyncio.gather(*work)
     assert {answer.status_code for answer in done if answer is not None} <= {200, 400, 401}
     async with unit_of_work(oauth.sessions) as session:
-        alive = "SELECT count(*) FROM issued_token WHERE revoked_at IS NULL"
-        assert await session.scalar(text(alive)) == 0
+        assert await ISSUED_TOKENS.count(session, revoked_at=None) == 0

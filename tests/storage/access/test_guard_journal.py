@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.access.actor import Actor
 from machtiging.access.guard import issue_listing_permit, issue_permit
@@ -20,7 +19,7 @@ from tests.builders.database import record_queries
 from tests.builders.keys import NOON
 from tests.builders.machtiging import UWV, grant_machtiging
 from tests.builders.people import add_mother_and_son
-from tests.builders.rows import AS_WRITTEN
+from tests.builders.rows import JOURNAL_INTAKE
 from tests.unit.access.actors import make_absent_target
 
 
@@ -47,8 +46,8 @@ def helping(accepted_machtiging, **changes):
 
 
 async def last_line(session):
-    lines = await session.execute(text(f"SELECT * FROM journal_intake WHERE act LIKE 'bericht:%' {AS_WRITTEN}"))
-    return lines.mappings().all()[-1]
+    lines = await JOURNAL_INTAKE.read(session, JOURNAL_INTAKE.c.act.like("bericht:%"))
+    return lines[-1]._mapping
 
 
 async def refused(session, actor, target, act=Act.READ):

@@ -10,12 +10,13 @@ from machtiging.agencies.catalogue import CATALOGUE, find_catalogue_oin, upsert_
 from machtiging.agencies.queries import find_active_agency, find_active_dienst, load_active_agencies
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.rows import AGENCIES, DIENSTEN
 
 UWV = find_catalogue_oin("UWV")
 
 
 async def counts(session):
-    return tuple([await session.scalar(text(f"SELECT count(*) FROM {table}")) for table in ("agency", "dienst")])
+    return await AGENCIES.count(session), await DIENSTEN.count(session)
 
 
 async def test_loading_catalogue_twice_changes_nothing(session):

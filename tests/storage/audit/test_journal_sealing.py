@@ -14,17 +14,18 @@ from machtiging.audit.verification import verify_journal
 from machtiging.kernel.errors import Fault
 from tests.builders.database import bypass_triggers
 from tests.builders.keys import load_keyring
+from tests.builders.rows import JOURNAL, JOURNAL_INTAKE
 from tests.storage.audit.journal_lines import SOMEBODY, make_journal_line, record_journal_lines
 
 
 async def numbers(database):
     async with database.service.connect() as connection:
-        return list((await connection.scalars(text("SELECT seq FROM journal ORDER BY seq"))).all())
+        return list(await JOURNAL.read_column(connection, "seq", order_by="seq"))
 
 
 async def waiting(database):
     async with database.service.connect() as connection:
-        return await connection.scalar(text("SELECT count(*) FROM journal_intake"))
+        return await JOURNAL_INTAKE.count(connection)
 
 
 async def until_sealed(database):

@@ -10,6 +10,7 @@ from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.storage.statement import Statement
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import wait_until_blocked
+from tests.builders.rows import READER_MARKS
 
 WHERE = f"{API_PREFIX}/berichten/"
 END = "UPDATE machtiging SET state = 'ended', ended_at = now(), end_reason = 'ingetrokken' WHERE id = $1"
@@ -49,7 +50,7 @@ async def test_machtiging_stopped_between_statements_returns_403(
     assert (answer.status_code, answer.json()["code"]) == (403, code)
     assert "Geheim" not in answer.text
     assert await world.reasons("bericht:lezen") == [code]
-    assert await world.rows("SELECT * FROM reader_mark") == []
+    assert await READER_MARKS.read(world) == []
 
 
 async def test_token_revoked_between_statements_returns_401(world, superuser_connection, before_write):

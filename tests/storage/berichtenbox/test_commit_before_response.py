@@ -3,13 +3,14 @@
 import asyncio
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event
 
 from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from tests.builders.applications import replace_services
 from tests.builders.keys import load_keyring
 from tests.builders.letters import build_upload_parts, make_bericht, make_pdf
+from tests.builders.rows import READER_MARKS, READERS
 
 WHERE = f"{API_PREFIX}/berichten/"
 
@@ -47,7 +48,7 @@ async def test_row_65_bericht_read_with_locked_journal_returns_503(world_with_lo
                 answer = await client.get(path)
                 assert is_unreachable(answer)
                 assert "Geheim" not in answer.text
-        assert await world_with_lock_timeout.rows("SELECT * FROM reader_mark") == []
+        assert await READER_MARKS.read(world_with_lock_timeout) == []
         assert (await client.get(WHERE + bericht_id)).status_code == 200
     assert await world_with_lock_timeout.reasons("bericht:lezen") == ["toegestaan"]
 
@@ -62,7 +63,7 @@ async def test_row_65_aanlevering_with_unwritable_journal_returns_503(world_with
             await client.post(API_PREFIX + "/aanleveringen", files=build_upload_parts(make_bericht(kenmerk="K1"), pdf))
         )
         for table in ("bericht", "bijlage", "bijlage_part"):
-            assert (await world_with_lock_timeout.rows(f"SELECT count(*) FROM {table}"))[0][0] == 0
+            assert await READERS[table].count(world_with_lock_timeout) == 0
         await superuser_connection.execute("GRANT INSERT ON journal_intake TO machtiging_service")
         answer = await client.post(
             API_PREFIX + "/aanleveringen", files=build_upload_parts(make_bericht(kenmerk="K1"), pdf)
@@ -81,7 +82,7 @@ async def test_failed_commit_returns_503_without_bericht(world, superuser_connec
         answer = await client.get(WHERE + bericht_id)
         assert is_unreachable(answer)
         assert "Geheim" not in answer.text
-        assert await world.rows("SELECT * FROM reader_mark") == []
+        assert await READER_MARKS.read(world) == []
         for change in (client.delete(WHERE + bericht_id), client.patch(WHERE + bericht_id, json={"gelezen": True})):
             assert is_unreachable(await change)
 
@@ -146,4 +147,4 @@ async def test_aanlevering_with_failed_bijlage_insert_is_rolled_back(world, supe
         )
     async with world.sessions() as session:
         for table in ("bericht", "bijlage", "bijlage_part"):
-            assert await session.scalar(text(f"SELECT count(*) FROM {table}")) == 0
+            assert await READERS[table].count(session) == 0

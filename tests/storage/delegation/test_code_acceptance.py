@@ -26,21 +26,17 @@ from tests.builders.database import wait_until_blocked
 from tests.builders.keys import NOON, load_keyring
 from tests.builders.machtiging import MACHTIGING_LIMITS, Committed, add_offer
 from tests.builders.people import BORN, add_mother_and_son, add_person
+from tests.builders.rows import CODE_TRIES, JOURNAL_INTAKE, MACHTIGINGSCODES, NOTIFICATIONS
 
 HOUR = timedelta(hours=1)
 
 
-async def rows(session, query):
-    return [tuple(row) for row in await session.execute(text(query))]
-
-
 async def notification_kinds(session):
-    return {(person, kind) for person, kind in await rows(session, "SELECT person_id, kind FROM notification")}
+    return {(person, kind) for person, kind in await NOTIFICATIONS.read(session, "person_id", "kind")}
 
 
 async def reasons(session):
-    query = "SELECT reason FROM journal_intake WHERE act = 'code:geprobeerd'"
-    return [reason for (reason,) in await rows(session, query)]
+    return [reason for (reason,) in await JOURNAL_INTAKE.read(session, "reason", act="code:geprobeerd")]
 
 
 @pytest.fixture
@@ -69,8 +65,9 @@ async def test_acceptance_notifies_both_and_is_journalled(session):
         (people.mother, "machtiging_aangenomen"),
         (people.son, "machtiging_aangenomen_door_u"),
     } < await notification_kinds(session)
-    query = "SELECT actor_id, for_person_id, capacity, machtiging_id FROM journal_intake WHERE act LIKE '%aangenomen'"
-    assert await rows(session, query) == [(people.son, people.mother, "relative", offered.machtiging_id)]
+    assert await JOURNAL_INTAKE.read(
+        session, "actor_id", "for_person_id", "capacity", "machtiging_id", JOURNAL_INTAKE.c.act.like("%aangenomen")
+    ) == [(people.son, people.mother, "relative", offered.machtiging_id)]
 
 
 async def test_refused_code_is_used_up(session):
@@ -244,7 +241,7 @@ async def test_five_wrong_birth_dates_block_the_code(committed):
         with pytest.raises(InvalidInput, match="code_klopt_niet"):
             await committed.accept(offered.code, date(1951, 4, 8))
     async with unit_of_work(committed.sessions) as session:
-        assert await rows(session, "SELECT tries_left FROM machtigingscode") == [(0,)]
+        assert await MACHTIGINGSCODES.read(session, "tries_left") == [(0,)]
         other = CodeHolder(await add_person(session, Bsn("999990044")), Assurance.HIGH)
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
         await committed.accept(offered.code, BORN, other)
@@ -255,7 +252,7 @@ async def test_unknown_code_costs_no_try_of_another_code(committed):
     with pytest.raises(InvalidInput):
         await committed.accept(format_code(generate_code()))
     async with unit_of_work(committed.sessions) as session:
-        assert await rows(session, "SELECT tries_left FROM machtigingscode") == [(5,)]
+        assert await MACHTIGINGSCODES.read(session, "tries_left") == [(5,)]
 
 
 async def test_sixth_try_within_an_hour_is_rate_limited(committed):
@@ -276,7 +273,7 @@ async def test_code_tries_are_committed_on_refusal(committed, database):
         with pytest.raises(InvalidInput):
             await committed.accept(format_code(generate_code()))
     async with database.sessions() as session:
-        assert await rows(session, "SELECT person_id FROM code_try") == [(committed.people.son,)] * 2
+        assert await CODE_TRIES.read(session, "person_id") == [(committed.people.son,)] * 2
         assert await reasons(session) == ["code_onbekend"] * 2
 
 
@@ -286,7 +283,7 @@ async def test_old_code_tries_are_deleted(committed, database):
     with pytest.raises(InvalidInput):
         await committed.accept(format_code(generate_code()), at=NOON + 2 * HOUR)
     async with database.sessions() as session:
-        assert await rows(session, "SELECT tried_at FROM code_try") == [(NOON + 2 * HOUR,)]
+        assert await CODE_TRIES.read(session, "tried_at") == [(NOON + 2 * HOUR,)]
 
 
 async def test_concurrent_guesses_are_counted(committed):
@@ -319,10 +316,10 @@ async def test_double_submission_of_acceptance_is_idempotent(committed, database
     answers = await asyncio.gather(*(committed.accept(offered.code) for _ in range(4)), return_exceptions=True)
     assert [(answer.id, answer.state) for answer in answers] == [(offered.machtiging_id, MachtigingState.ACTIVE)] * 4
     async with database.sessions() as session:
-        acts = await rows(session, "SELECT act FROM journal_intake WHERE act = 'machtiging:aangenomen'")
+        acts = await JOURNAL_INTAKE.read(session, "act", act="machtiging:aangenomen")
         assert len(acts) == 1
-        assert await rows(session, "SELECT 1 FROM code_try") == []
-        assert await rows(session, "SELECT used_by, tries_left FROM machtigingscode") == [(committed.people.son, 5)]
+        assert await CODE_TRIES.count(session) == 0
+        assert await MACHTIGINGSCODES.read(session, "used_by", "tries_left") == [(committed.people.son, 5)]
 
 
 async def test_concurrent_withdrawal_and_acceptance_ends_the_machtiging(committed):
@@ -361,4 +358,4 @@ async def test_malformed_code_is_rejected(session):
     for code in ("", "\x00", "é" * 50 + "X" * 100_000, "'; DROP TABLE machtiging; --", "\ud800"):
         with pytest.raises(InvalidInput, match="code_verschreven"):
             await accept_offer(session, load_keyring(), people.helper, code, BORN, at=NOON)
-    assert await rows(session, "SELECT 1 FROM code_try") == []
+    assert await CODE_TRIES.count(session) == 0

@@ -20,6 +20,7 @@ from machtiging.kernel.errors import InvalidInput, NotAllowed
 from tests.builders.keys import NOON, load_keyring
 from tests.builders.machtiging import MACHTIGING_LIMITS, add_offer, make_terms
 from tests.builders.people import BORN, add_mother_and_son, add_person
+from tests.builders.rows import CODE_TRIES, JOURNAL_INTAKE, MACHTIGINGSCODES
 
 RING = load_keyring()
 WHOLE = date(1950, 5, 7)
@@ -35,8 +36,9 @@ async def an_offer_of(session, born):
 
 
 async def checks(session):
-    query = "SELECT facts ->> 'controle' FROM journal_intake WHERE act = 'code:geprobeerd'"
-    return {kind for (kind,) in await session.execute(text(query))}
+    return {
+        facts.get("controle") for facts in await JOURNAL_INTAKE.read_column(session, "facts", act="code:geprobeerd")
+    }
 
 
 async def tries_left(session, made):
@@ -110,8 +112,8 @@ async def test_giver_without_known_birth_date_gets_a_check_word(session, born):
 
 async def test_check_word_is_stored_as_keyed_hash_and_stays_valid(session):
     giver, helper, made = await an_offer_of(session, None)
-    kept = (await session.execute(text("SELECT machtigingscode::text FROM machtigingscode"))).scalar_one()
-    assert made.check_word not in kept
+    assert await MACHTIGINGSCODES.count(session) == 1
+    assert made.check_word not in await MACHTIGINGSCODES.dump(session)
     await save_profile(session, RING, giver, Profile("", WHOLE, None))
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
         await accept_offer(session, RING, helper, made.code, WHOLE, at=NOON)
@@ -144,7 +146,7 @@ async def test_code_reused_by_its_gemachtigde_returns_the_accepted_machtiging(se
     taken = await accept_offer(session, RING, people.helper, offered.code, BORN, at=NOON)
     for told in (BORN, date(1951, 4, 8), CheckAnswer(None)):
         assert await again(session, RING, people.helper, offered.code, told, at=NOON) == taken
-    assert (await session.execute(text("SELECT 1 FROM code_try"))).all() == []
+    assert await CODE_TRIES.count(session) == 0
 
 
 @pytest.mark.parametrize("again", [preview_offer, accept_offer, refuse_offer])
@@ -154,9 +156,8 @@ async def test_code_reused_after_refusal_returns_the_refused_machtiging(session,
     await refuse_offer(session, RING, people.helper, offered.code, BORN, at=NOON)
     found = await again(session, RING, people.helper, offered.code, BORN, at=NOON)
     assert (found.state, found.end_reason) == (MachtigingState.ENDED, EndReason.REFUSED)
-    query = "SELECT count(*) FROM journal_intake WHERE act = 'machtiging:geweigerd'"
-    assert await session.scalar(text(query)) == 1
-    assert (await session.execute(text("SELECT 1 FROM code_try"))).all() == []
+    assert await JOURNAL_INTAKE.count(session, act="machtiging:geweigerd") == 1
+    assert await CODE_TRIES.count(session) == 0
 
 
 async def test_code_reused_for_another_organisation_is_rejected_without_a_try(session):
@@ -167,7 +168,7 @@ async def test_code_reused_for_another_organisation_is_rejected_without_a_try(se
     for kvk in (None, "90000002"):
         with pytest.raises(NotAllowed, match="andere_organisatie"):
             await accept_offer(session, RING, CodeHolder(people.son, Assurance.HIGH, kvk), offered.code, BORN, at=NOON)
-    assert (await session.execute(text("SELECT 1 FROM code_try"))).all() == []
+    assert await CODE_TRIES.count(session) == 0
 
 
 async def test_replaced_code_is_rejected(session):

@@ -4,7 +4,6 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.delegation.acceptance import MAX_FAILED_TRIES, CodeHolder, accept_offer
 from machtiging.delegation.code_check import TRIES_BY_CHECK_KIND, CheckKind
@@ -16,6 +15,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import NOON, load_keyring
 from tests.builders.machtiging import Committed
 from tests.builders.people import BORN
+from tests.builders.rows import JOURNAL_INTAKE
 
 
 async def a_crowd(committed, count):
@@ -55,7 +55,7 @@ async def test_row_53_brute_force_of_codes_is_limited_per_person(database):
     taken = await tries(committed, committed.people.helper, offered.code, BORN)
     assert isinstance(taken.id, UUID)
     async with database.sessions() as session:
-        counted = await session.scalar(text("SELECT count(*) FROM journal_intake WHERE act = 'code:geprobeerd'"))
+        counted = await JOURNAL_INTAKE.count(session, act="code:geprobeerd")
     assert counted == len(crowd) * (MAX_FAILED_TRIES + 1) + 1
 
 

@@ -20,7 +20,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import NOON, load_keyring
 from tests.builders.machtiging import MACHTIGING_LIMITS, Committed, add_offer
 from tests.builders.people import BORN, add_mother_and_son
-from tests.builders.rows import AS_WRITTEN
+from tests.builders.rows import JOURNAL_INTAKE, MACHTIGINGSCODES, NOTIFICATIONS
 
 LATER = NOON + timedelta(hours=1)
 
@@ -36,12 +36,15 @@ async def renew(session, people, replaced, at=LATER, **changes):
 
 
 async def last_line(session):
-    query = f"SELECT act, outcome, reason, actor_id, for_person_id, machtiging_id FROM journal_intake {AS_WRITTEN}"
-    return tuple((await session.execute(text(query))).all()[-1])
+    return tuple(
+        (await JOURNAL_INTAKE.read(session, "act", "outcome", "reason", "actor_id", "for_person_id", "machtiging_id"))[
+            -1
+        ]
+    )
 
 
 async def codes(session):
-    return await session.scalar(text("SELECT count(*) FROM machtigingscode"))
+    return await MACHTIGINGSCODES.count(session)
 
 
 async def test_renewed_code_is_accepted_and_old_code_rejected(session):
@@ -71,8 +74,7 @@ async def test_code_renewal_is_journalled_and_notified(session):
     await renew(session, people, await named(session, offered))
     expected = ("code:vernieuwd", "done", "vernieuwd", people.mother, people.mother, offered.machtiging_id)
     assert await last_line(session) == expected
-    told = await session.execute(text("SELECT person_id FROM notification WHERE kind = 'nieuwe_code_door_u'"))
-    assert list(told.scalars()) == [people.mother]
+    assert await NOTIFICATIONS.read_column(session, "person_id", kind="nieuwe_code_door_u") == [people.mother]
 
 
 async def test_renewed_code_expiry_is_bounded_by_the_machtiging(session):

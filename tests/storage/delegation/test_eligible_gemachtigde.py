@@ -18,12 +18,13 @@ from machtiging.kernel.errors import InvalidInput, NotAllowed
 from tests.builders.keys import NOON, load_keyring
 from tests.builders.machtiging import add_offer
 from tests.builders.people import BORN, add_mother_and_son, add_person, add_person_without_bsn
+from tests.builders.rows import JOURNAL_INTAKE
 
 KVK = "90000001"
 
 
 async def facts_of(session, act):
-    found = await session.execute(text("SELECT facts FROM journal_intake WHERE act = :act"), {"act": act})
+    found = await JOURNAL_INTAKE.read(session, "facts", act=act)
     return [facts for (facts,) in found]
 
 
@@ -42,8 +43,9 @@ async def test_professional_offer_to_private_person_is_rejected(session):
     people = await add_mother_and_son(session)
     offered = await add_offer(session, people, capacity=Capacity.PROFESSIONAL)
     await refused(session, people.helper, offered, "alleen_voor_organisatie")
-    query = "SELECT reason FROM journal_intake WHERE act = 'code:geprobeerd' AND outcome = 'refused'"
-    assert {reason for (reason,) in await session.execute(text(query))} == {"alleen_voor_organisatie"}
+    assert {
+        reason for (reason,) in await JOURNAL_INTAKE.read(session, "reason", act="code:geprobeerd", outcome="refused")
+    } == {"alleen_voor_organisatie"}
 
 
 async def test_relative_offer_to_employee_is_rejected(session):

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.delegation.machtigingscode import CODE_INDEX_PURPOSE, normalise_code
 from machtiging.delegation.offer import Giver, offer_machtiging
@@ -22,11 +21,7 @@ from machtiging.kernel.period import Period
 from tests.builders.keys import NOON, load_keyring
 from tests.builders.machtiging import MACHTIGING_LIMITS, SVB, UWV, add_offer, make_terms
 from tests.builders.people import add_mother_and_son
-from tests.builders.rows import AS_WRITTEN
-
-
-async def rows(session, query, **values):
-    return [tuple(row) for row in await session.execute(text(query), values)]
+from tests.builders.rows import JOURNAL_INTAKE, MACHTIGINGEN, MACHTIGINGSCODES, NOTIFICATIONS, READERS
 
 
 async def test_offer_is_stored_and_not_in_force(session):
@@ -46,7 +41,7 @@ async def test_offer_is_stored_and_not_in_force(session):
 async def test_code_is_stored_as_blind_index_only(session):
     people = await add_mother_and_son(session)
     offered = await add_offer(session, people)
-    [(kept, tries, expires)] = await rows(session, "SELECT code_hash, tries_left, expires_at FROM machtigingscode")
+    [(kept, tries, expires)] = await MACHTIGINGSCODES.read(session, "code_hash", "tries_left", "expires_at")
     assert kept == load_keyring().blind_index(CODE_INDEX_PURPOSE, normalise_code(offered.code))
     assert (tries, expires) == (5, NOON + timedelta(days=30))
 
@@ -54,14 +49,14 @@ async def test_code_is_stored_as_blind_index_only(session):
 async def test_code_expires_with_the_offer(session):
     people = await add_mother_and_son(session)
     await add_offer(session, people, period=Period(NOON, NOON + timedelta(days=3)))
-    assert await rows(session, "SELECT expires_at FROM machtigingscode") == [(NOON + timedelta(days=3),)]
+    assert await MACHTIGINGSCODES.read(session, "expires_at") == [(NOON + timedelta(days=3),)]
 
 
 async def test_offer_is_journalled_and_notified_without_the_code(session):
     people = await add_mother_and_son(session)
     offered = await add_offer(session, people)
-    [line] = await rows(
-        session, "SELECT act, outcome, reason, actor_id, for_person_id, machtiging_id FROM journal_intake"
+    [line] = await JOURNAL_INTAKE.read(
+        session, "act", "outcome", "reason", "actor_id", "for_person_id", "machtiging_id"
     )
     assert line == (
         "machtiging:aangeboden",
@@ -71,8 +66,9 @@ async def test_offer_is_journalled_and_notified_without_the_code(session):
         people.mother,
         offered.machtiging_id,
     )
-    [(told, kind, everything)] = await rows(session, "SELECT person_id, kind, notification::text FROM notification")
-    assert (told, kind) == (people.mother, "machtiging_aangeboden_door_u")
+    told = await NOTIFICATIONS.read_one(session, "person_id", "kind")
+    assert told == (people.mother, "machtiging_aangeboden_door_u")
+    everything = await NOTIFICATIONS.dump(session)
     assert offered.code not in everything
     assert "Voorbeeld" not in everything
     assert "post bijhouden" not in everything
@@ -88,8 +84,8 @@ async def test_offer_with_same_idempotency_key_is_rejected(session):
         )
     assert [m.id for m in await list_given_machtigingen(session, people.mother)] == [first.machtiging_id]
     for table in ("machtigingscode", "notification"):
-        assert len(await rows(session, f"SELECT 1 FROM {table}")) == 1
-    journalled = await rows(session, f"SELECT outcome, reason, machtiging_id FROM journal_intake {AS_WRITTEN}")
+        assert await READERS[table].count(session) == 1
+    journalled = await JOURNAL_INTAKE.read(session, "outcome", "reason", "machtiging_id")
     assert journalled == [("done", "aangeboden", first.machtiging_id), ("refused", "aanbod_al_gemaakt", None)]
 
 
@@ -126,8 +122,8 @@ async def test_offer_with_low_assurance_is_rejected_and_journalled(session):
         await offer_machtiging(
             session, load_keyring(), MACHTIGING_LIMITS, Giver(people.mother, Assurance.LOW), make_terms(), at=NOON
         )
-    assert await rows(session, "SELECT outcome, reason FROM journal_intake") == [("refused", "niveau_te_laag")]
-    assert await rows(session, "SELECT id FROM machtiging") == []
+    assert await JOURNAL_INTAKE.read(session, "outcome", "reason") == [("refused", "niveau_te_laag")]
+    assert await MACHTIGINGEN.read(session, "id") == []
 
 
 WRONG_TERMS = [
@@ -153,4 +149,4 @@ async def test_offer_with_invalid_terms_stores_nothing(session):
         assert refusal.value.code == code
         assert field in refusal.value.fields
     for table in ("machtiging", "machtigingscode", "notification", "journal_intake"):
-        assert await rows(session, f"SELECT 1 FROM {table}") == []
+        assert await READERS[table].count(session) == 0

@@ -5,7 +5,6 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.delegation.pause import pause_machtiging, resume_machtiging
 from machtiging.delegation.queries import load_machtiging
@@ -18,19 +17,14 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import NOON
 from tests.builders.machtiging import Committed, add_offer, grant_machtiging
 from tests.builders.people import add_mother_and_son, add_person
-from tests.builders.rows import AS_WRITTEN
+from tests.builders.rows import JOURNAL_INTAKE, MACHTIGINGEN, NOTIFICATIONS
 
 LATER = NOON + timedelta(hours=1)
 EVERYTHING = [pause_machtiging, resume_machtiging, revoke_machtiging, give_back_machtiging]
 
 
-async def rows(session, query):
-    return [tuple(row) for row in await session.execute(text(query))]
-
-
 async def last_line(session):
-    query = f"SELECT act, outcome, reason, actor_id, for_person_id, capacity FROM journal_intake {AS_WRITTEN}"
-    return (await rows(session, query))[-1]
+    return (await JOURNAL_INTAKE.read(session, "act", "outcome", "reason", "actor_id", "for_person_id", "capacity"))[-1]
 
 
 async def test_revocation_by_giver_ends_machtiging_immediately(session):
@@ -62,7 +56,7 @@ async def test_open_offer_can_be_revoked(session):
     offered = await add_offer(session, people)
     ended = await revoke_machtiging(session, offered.machtiging_id, people.mother, at=LATER)
     assert ended.end_reason is EndReason.WITHDRAWN
-    kinds = await rows(session, "SELECT kind FROM notification ORDER BY created_at")
+    kinds = await NOTIFICATIONS.read(session, "kind", order_by="created_at")
     assert kinds == [("machtiging_aangeboden_door_u",), ("aanbod_ingetrokken_door_u",)]
 
 
@@ -71,10 +65,10 @@ async def test_paused_machtiging_is_not_in_force_until_resumed(session):
     taken = await grant_machtiging(session, people)
     resting = await pause_machtiging(session, taken.id, people.mother, at=LATER)
     assert effective_state(resting, LATER) is EffectiveState.PAUSED
-    assert await rows(session, "SELECT paused_at FROM machtiging") == [(LATER,)]
+    assert await MACHTIGINGEN.read(session, "paused_at") == [(LATER,)]
     awake = await resume_machtiging(session, taken.id, people.mother, at=LATER)
     assert effective_state(awake, LATER) is EffectiveState.IN_FORCE
-    assert await rows(session, "SELECT paused_at FROM machtiging") == [(None,)]
+    assert await MACHTIGINGEN.read(session, "paused_at") == [(None,)]
 
 
 @pytest.mark.parametrize("act", [revoke_machtiging, give_back_machtiging])
@@ -98,7 +92,7 @@ async def test_pause_revocation_and_give_back_notify_both(session, act, to_mothe
     people = await add_mother_and_son(session)
     taken = await grant_machtiging(session, people)
     await act(session, taken.id, people.son if act is give_back_machtiging else people.mother, at=LATER)
-    told = await rows(session, "SELECT person_id, kind FROM notification WHERE created_at > '2026-11-23 12:00Z'")
+    told = await NOTIFICATIONS.read(session, "person_id", "kind", NOTIFICATIONS.c.created_at > NOON)
     assert sorted(told) == sorted([(people.mother, to_mother), (people.son, to_son)])
 
 
@@ -107,8 +101,8 @@ async def test_resumption_notifies_both(session):
     taken = await grant_machtiging(session, people)
     await pause_machtiging(session, taken.id, people.mother, at=NOON)
     await resume_machtiging(session, taken.id, people.mother, at=LATER)
-    told = await rows(session, "SELECT kind FROM notification WHERE created_at > '2026-11-23 12:00Z'")
-    assert sorted(told) == [("machtiging_hervat",), ("machtiging_hervat_door_u",)]
+    told = await NOTIFICATIONS.read_column(session, "kind", NOTIFICATIONS.c.created_at > NOON)
+    assert sorted(told) == ["machtiging_hervat", "machtiging_hervat_door_u"]
 
 
 async def test_idor_on_machtiging_of_another_person_is_reported_as_not_found(session):
@@ -187,8 +181,7 @@ async def test_concurrent_revocations_end_machtiging_once(database):
     answers = await asyncio.gather(press(), press(), press(), return_exceptions=True)
     assert sorted(a.code for a in answers if isinstance(a, Refusal)) == ["machtiging_beeindigd"] * 2
     async with unit_of_work(database.sessions) as session:
-        told = await rows(session, "SELECT 1 FROM notification WHERE kind = 'machtiging_ingetrokken'")
-        assert told == [(1,)]
+        assert await NOTIFICATIONS.count(session, kind="machtiging_ingetrokken") == 1
 
 
 async def test_concurrent_revocation_and_resumption_ends_machtiging(database):

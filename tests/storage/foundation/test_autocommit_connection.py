@@ -18,6 +18,7 @@ from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.statement import Statement
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import wait_until_blocked
+from tests.builders.rows import AGENCIES, JOURNAL_INTAKE
 
 AGENCY = table("agency", column("oin", kinds.Text), column("name", kinds.Text), column("active", kinds.Boolean))
 PUT = Statement(insert(AGENCY), ("oin", "name", "active"))
@@ -37,7 +38,7 @@ async def single_connection_sessions(database):
 
 async def names(sessions):
     async with unit_of_work(sessions) as session:
-        return list((await session.execute(text("SELECT name FROM agency"))).scalars())
+        return await AGENCIES.read_column(session, "name")
 
 
 async def test_autocommit_statement_is_committed_when_it_returns(database, single_connection_sessions):
@@ -153,7 +154,8 @@ async def test_journal_line_is_the_same_in_session_and_autocommit(single_connect
         await record(work, line, at=AT)
     async with unit_of_work(single_connection_sessions) as session:
         await record(session, line, at=AT)
-        kept = await session.execute(text("SELECT to_jsonb(j) - 'id' - 'request_id' FROM journal_intake j"))
-        one, other = kept.scalars()
+        one, other = (dict(row._mapping) for row in await JOURNAL_INTAKE.read(session))
+    for line in (one, other):
+        del line["id"], line["request_id"]
     assert one == other
     assert one["facts"] == {"niveau": "laag"}

@@ -11,14 +11,14 @@ from machtiging.kernel.errors import Fault, NotFound
 from machtiging.storage.engine import DatabaseRole, make_engine
 from machtiging.storage.unit_of_work import Transaction, unit_of_work
 from tests.builders.applications import replace_services
+from tests.builders.rows import AGENCIES
 
 INSERT = text("INSERT INTO agency VALUES ('00000099000000000001', 'Proef', true)")
-COUNT = text("SELECT count(*) FROM agency")
 
 
 async def count(database):
     async with database.sessions() as session:
-        return await session.scalar(COUNT)
+        return await AGENCIES.count(session)
 
 
 async def test_unit_of_work_commits(database):

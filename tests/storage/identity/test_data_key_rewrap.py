@@ -14,7 +14,7 @@ from machtiging.identity.people import Profile, find_or_create_by_broker, load_d
 from machtiging.kernel.errors import Fault
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import NOON, make_key_directory
-from tests.builders.rows import AS_WRITTEN
+from tests.builders.rows import CODE_TRIES, JOURNAL_INTAKE, PERSONS
 
 PROFILE = Profile("Noor Voorbeeld", date(1951, 4, 7), None)
 
@@ -52,8 +52,7 @@ async def by_version(database):
 
 async def lines(database):
     async with database.sessions() as session:
-        query = f"SELECT reason, facts FROM journal_intake WHERE act = 'sleutel:gewisseld' {AS_WRITTEN}"
-        found = await session.execute(text(query))
+        found = await JOURNAL_INTAKE.read(session, "reason", "facts", act="sleutel:gewisseld")
         return [(row.reason, row.facts) for row in found]
 
 
@@ -143,7 +142,7 @@ async def test_rewrap_does_not_block_foreign_key_inserts(database, ring):
             trying = "INSERT INTO code_try (id, person_id, tried_at) VALUES (gen_random_uuid(), :who, now())"
             await beside.execute(text(trying), {"who": who})
             await beside.commit()
-        assert await session.scalar(text("SELECT count(*) FROM code_try WHERE person_id = :who"), {"who": who}) == 1
+        assert await CODE_TRIES.count(session, person_id=who) == 1
 
 
 async def test_concurrent_rewraps_share_the_work(database, ring):
@@ -201,5 +200,5 @@ async def test_new_person_gets_data_key_under_new_kek(database, ring):
     await some_people(database, rotated(ring), 1)
     assert await by_version(database) == {2: 1}
     async with unit_of_work(database.sessions) as session:
-        who = await session.scalar(text("SELECT id FROM person"))
+        who = await PERSONS.read_value(session, "id")
         assert await load_data_key(session, KeyRing.load(ring), who)

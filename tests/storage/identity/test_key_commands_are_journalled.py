@@ -6,7 +6,6 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.cli.operator_name import get_operator_name
 from machtiging.crypto.key_manifest import KeyKind, is_scheduled
@@ -17,7 +16,7 @@ from machtiging.kernel.clock import SystemClock
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.command_line import make_command_line
 from tests.builders.keys import load_keyring
-from tests.builders.rows import AS_WRITTEN
+from tests.builders.rows import JOURNAL_INTAKE
 
 NEXT_WEEK = SystemClock().now() + timedelta(days=7)
 
@@ -35,8 +34,7 @@ def run_without_database(tmp_path, capsys, monkeypatch):
 
 async def lines(database):
     async with unit_of_work(database.sessions) as session:
-        found = await session.execute(text(f"SELECT * FROM journal_intake WHERE act LIKE 'sleutel:%' {AS_WRITTEN}"))
-        return list(found)
+        return await JOURNAL_INTAKE.read(session, JOURNAL_INTAKE.c.act.like("sleutel:%"))
 
 
 def kids(ring) -> set[str]:

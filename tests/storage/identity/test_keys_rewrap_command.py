@@ -16,6 +16,7 @@ from machtiging.identity.people import find_or_create_by_broker
 from machtiging.settings import Settings
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import NOON, load_keyring, make_key_directory
+from tests.builders.rows import PERSONS
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ async def test_keys_list_counts_data_keys_per_kek(installation, capsys):
 
 async def test_rewrap_with_corrupt_data_key_exits_1_and_names_it(installation, database, capsys):
     async with database.sessions.begin() as session:
-        who = await session.scalar(text("SELECT id FROM person ORDER BY id LIMIT 1"))
+        who = await PERSONS.read_value(session, "id", order_by="id")
         await session.execute(text("UPDATE person SET data_key_wrapped = '\\x00' WHERE id = :who"), {"who": who})
     code, _, told = await run(capsys, "keys", "rewrap")
     assert code == 1

@@ -4,7 +4,6 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.identity.errors import LoginFailed
 from machtiging.identity.login_attempts import (
@@ -17,6 +16,7 @@ from machtiging.identity.rules import LoginRequest
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.sweep import Sweep
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.rows import LOGIN_ATTEMPTS
 
 LEVEL = Assurance.SUBSTANTIAL
 
@@ -39,7 +39,8 @@ async def test_state_and_browser_cookie_are_stored_as_hashes(session, clock):
     begun = await create_login_attempt(
         session, "dit-is-het-koekje", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now()
     )
-    row = await session.scalar(text("SELECT row_to_json(login_attempt)::text FROM login_attempt"))
+    assert await LOGIN_ATTEMPTS.count(session) == 1
+    row = await LOGIN_ATTEMPTS.dump(session)
     assert begun.state not in row
     assert "dit-is-het-koekje" not in row
 
@@ -106,4 +107,4 @@ async def test_expired_login_attempts_are_deleted(session, clock):
     clock.advance(ATTEMPT_LIFETIME + timedelta(seconds=1))
     await create_login_attempt(session, "browser", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now())
     assert await Sweep(EXPIRED_ATTEMPTS)(session, at=clock.now()) == 3
-    assert await session.scalar(text("SELECT count(*) FROM login_attempt")) == 1
+    assert await LOGIN_ATTEMPTS.count(session) == 1

@@ -24,6 +24,7 @@ from machtiging.kernel.bsn import Bsn
 from machtiging.storage.sweep import Sweep
 from tests.builders.database import wait_until_blocked
 from tests.builders.keys import load_keyring
+from tests.builders.rows import LOGIN_SESSIONS
 
 LIMITS = SessionLimits(idle_timeout=timedelta(minutes=15), absolute_timeout=timedelta(hours=8))
 SECOND = timedelta(seconds=1)
@@ -46,13 +47,13 @@ async def visitor(session, clock, token, limits=LIMITS):
 
 
 async def read_last_activity(session):
-    return await session.scalar(text("SELECT last_seen_at FROM login_session"))
+    return await LOGIN_SESSIONS.read_value(session, "last_seen_at")
 
 
 async def test_session_token_has_256_bits_and_is_stored_as_hash(session, token):
     assert len(token) == 43
-    row = await session.scalar(text("SELECT row_to_json(login_session)::text FROM login_session"))
-    assert token not in row
+    assert await LOGIN_SESSIONS.count(session) == 1
+    assert token not in await LOGIN_SESSIONS.dump(session)
 
 
 async def test_session_returns_the_login_data(session, clock, token):
@@ -126,7 +127,7 @@ async def test_request_does_not_wait_for_locked_last_seen(database, clock):
 
 
 async def test_retention_deletes_expired_ended_sessions_only(session, clock, token):
-    person = await session.scalar(text("SELECT person_id FROM login_session"))
+    person = await LOGIN_SESSIONS.read_value(session, "person_id")
     login = VerifiedLogin("i", "s", Assurance.HIGH, clock.now(), None, Profile("", None, None), frozenset(), None)
     sweep = Sweep(EXPIRED_SESSIONS)
     clock.advance(timedelta(hours=7))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.cli.database import open_service_sessions
 from machtiging.cli.operator_name import get_operator_name
@@ -16,6 +15,7 @@ from machtiging.settings import Settings
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import make_app_metadata, make_client_keys
 from tests.builders.command_line import make_command_line
+from tests.builders.rows import JOURNAL_INTAKE
 
 
 @pytest.fixture
@@ -25,8 +25,7 @@ def run(database, tmp_path, capsys, monkeypatch):
 
 async def lines(database, act):
     async with unit_of_work(database.sessions) as session:
-        found = await session.execute(text("SELECT * FROM journal_intake WHERE act = :act"), {"act": act})
-        return list(found)
+        return await JOURNAL_INTAKE.read(session, act=act)
 
 
 async def named_once(database, act):

@@ -21,14 +21,14 @@ from machtiging.kernel.errors import Fault, NotFound
 from machtiging.kernel.ids import PersonId, uuid7
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import load_keyring
+from tests.builders.rows import PERSONS
 
 BSN = Bsn("999990019")
 RIET = Profile("Riet van der Linden-Hoekstra", date(1943, 4, 17), "riet@post.example")
 
 
 async def everything_about_people(session) -> str:
-    rows = await session.execute(text("SELECT row_to_json(person)::text, encode(profile_sealed, 'escape') FROM person"))
-    return str(rows.all())
+    return await PERSONS.dump(session)
 
 
 async def test_same_bsn_is_the_same_person(session, clock):
@@ -55,7 +55,7 @@ async def test_concurrent_logins_create_one_person(database, clock, by):
 
     assert len(set(await asyncio.gather(*(one() for _ in range(10))))) == 1
     async with database.sessions() as session:
-        assert await session.scalar(text("SELECT count(*) FROM person")) == 1
+        assert await PERSONS.count(session) == 1
 
 
 async def test_bsn_and_name_are_stored_encrypted(session, clock):

@@ -30,6 +30,7 @@ from machtiging.kernel.errors import NotFound
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import wait_until_blocked
 from tests.builders.keys import load_keyring
+from tests.builders.rows import JOURNAL_INTAKE, LOGIN_SESSIONS, PERSONS
 
 LIMITS = SessionLimits(idle_timeout=timedelta(minutes=15), absolute_timeout=timedelta(hours=8))
 SECOND = timedelta(seconds=1)
@@ -61,8 +62,7 @@ async def expired(sessions, clock, limits=LIMITS, at_most=100):
 
 async def lines(sessions):
     async with unit_of_work(sessions) as session:
-        found = await session.execute(text("SELECT * FROM journal_intake WHERE act = 'sessie:beeindigd'"))
-        return list(found)
+        return await JOURNAL_INTAKE.read(session, act="sessie:beeindigd")
 
 
 async def test_idle_session_expires_when_its_requests_are_rejected(sessions, clock) -> None:
@@ -129,7 +129,7 @@ async def test_operator_session_view_has_times_and_no_secret(sessions, clock) ->
     await logged_in(sessions, clock, HIS)
     async with unit_of_work(sessions) as session:
         [shown] = await load_active_sessions(session, person, LIMITS, at=clock.now())
-        row = (await session.execute(text("SELECT * FROM login_session ORDER BY created_at LIMIT 1"))).one()
+        row = (await LOGIN_SESSIONS.read(session, order_by="created_at"))[0]
     assert (shown.started_at, shown.last_seen_at) == (began, clock.now())
     assert (shown.idle_expires_at, shown.expires_at) == (
         clock.now() + LIMITS.idle_timeout,
@@ -181,7 +181,7 @@ async def test_person_lookup_by_bsn_creates_no_person(sessions, clock) -> None:
         for looking in (find_by_bsn(session, load_keyring(), HIS), require_person(session, uuid4())):
             with pytest.raises(NotFound, match="persoon_onbekend"):
                 await looking
-        assert await session.scalar(text("SELECT count(*) FROM person")) == 1
+        assert await PERSONS.count(session) == 1
 
 
 MANY_THAT_ENDED = text(

@@ -7,7 +7,6 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.cli.operator_name import get_operator_name
 from machtiging.identity.people import Profile, find_or_create_by_bsn
@@ -20,6 +19,7 @@ from machtiging.settings import Settings
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.command_line import make_command_line
 from tests.builders.keys import load_keyring
+from tests.builders.rows import JOURNAL_INTAKE, NOTIFICATIONS, PERSONS
 
 BSN = "999990019"
 
@@ -42,13 +42,8 @@ async def token(database):
         return await start_session(session, person, login, limits, at=at)
 
 
-async def rows(database, what):
-    async with unit_of_work(database.sessions) as session:
-        return list(await session.execute(text(what)))
-
-
 async def journal(database, act):
-    return await rows(database, f"SELECT * FROM journal_intake WHERE act = '{act}'")
+    return await JOURNAL_INTAKE.read(database, act=act)
 
 
 async def test_sessions_list_by_bsn_shows_no_bsn_or_token(run, database, token):
@@ -83,13 +78,13 @@ async def test_sessions_end_requires_known_reason_and_is_journalled(run, databas
     assert (ended.code, "1 sessions and 0 consents" in ended.told) == (0, True)
     [line] = await journal(database, "sessie:beeindigd")
     assert line.facts == {"beheerder": get_operator_name(), "sessies": 1, "toestemmingen": 0}
-    assert [row.kind for row in await rows(database, "SELECT kind FROM notification")] == ["uitgelogd_door_ons"]
+    assert [row.kind for row in await NOTIFICATIONS.read(database, "kind")] == ["uitgelogd_door_ons"]
     again = await run("sessions", "end", "--reason", "op_verzoek", typed=BSN)
     assert (again.code, "nothing to end" in again.told) == (0, True)
 
 
 async def test_sessions_commands_accept_person_id(run, database, token):
-    [person] = await rows(database, "SELECT id FROM person")
+    [person] = await PERSONS.read(database, "id")
     assert (await run("sessions", "list", "--person", str(person.id))).code == 0
     ended = await run("sessions", "end", "--person", str(person.id), "--reason", "misbruik_gemeld", "--consents")
     assert (ended.code, "1 sessions" in ended.told) == (0, True)
@@ -102,8 +97,8 @@ async def test_sessions_commands_for_unknown_person_exit_1_and_create_no_person(
         await run("sessions", *verb, "--person", str(uuid4())),
     ):
         assert (ended.code, "Refused (persoon_onbekend)" in ended.told) == (1, True)
-    assert await rows(database, "SELECT 1 FROM person") == []
-    assert await rows(database, "SELECT 1 FROM journal_intake") == []
+    assert await PERSONS.count(database) == 0
+    assert await JOURNAL_INTAKE.count(database) == 0
 
 
 @pytest.mark.parametrize("typed", ["", "999990018", "x" * 300])

@@ -21,6 +21,7 @@ from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import NOON
 from tests.builders.people import add_person
+from tests.builders.rows import NOTIFICATIONS
 from tests.storage.notifications.smtp_server import a_mail_server
 
 FACTS = {"machtiging_id": "x", "begins_on": "2026-11-23", "ends_on": "2027-02-21"}
@@ -52,10 +53,9 @@ class Outbox:
             self.database.sessions, self.address_of, self.mailer, self.clock, find_name=self.name_of, **options
         )
 
-    async def rows(self, columns="tries, sent_at, given_up_at, last_error"):
-        async with self.database.sessions() as session:
-            found = await session.execute(text(f"SELECT {columns} FROM notification ORDER BY created_at, id"))
-            return [tuple(row) for row in found]
+    async def rows(self, *columns):
+        wanted = columns or ("tries", "sent_at", "given_up_at", "last_error")
+        return await NOTIFICATIONS.read(self.database, *wanted, order_by="created_at, id")
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ async def test_waiting_notification_is_sent_once(outbox):
 
 async def test_mail_has_the_name_that_the_outbox_has_not(outbox):
     await outbox.tell(0, NotificationKind.AANGENOMEN, helper_id=str(outbox.people[1]), giver_id=str(outbox.people[0]))
-    assert "Bram" not in str(await outbox.rows("notification::text"))
+    assert "Bram" not in await NOTIFICATIONS.dump(outbox.database)
     await outbox.send()
     [(_, mail)] = outbox.server.taken
     assert mail["Subject"] == "Uw machtiging is aangenomen"
@@ -116,7 +116,7 @@ async def test_temporary_smtp_error_is_retried(outbox, place):
     setattr(outbox.server, place, ["451 probeer het later"])
     await outbox.tell()
     assert await outbox.send() == 0
-    assert await outbox.rows("tries, next_try_at, last_error") == [(1, NOON + MINUTE, "smtp_451")]
+    assert await outbox.rows("tries", "next_try_at", "last_error") == [(1, NOON + MINUTE, "smtp_451")]
     outbox.clock.advance(MINUTE - timedelta(seconds=1))
     assert await outbox.send() == 0
     outbox.clock.advance(timedelta(seconds=1))
@@ -149,7 +149,7 @@ async def test_notification_is_given_up_after_five_retries(outbox):
     waits = []
     for _ in range(6):
         await outbox.send()
-        [(next_try, given_up)] = await outbox.rows("next_try_at, given_up_at")
+        [(next_try, given_up)] = await outbox.rows("next_try_at", "given_up_at")
         if given_up is None:
             waits.append(next_try - outbox.clock.now())
             outbox.clock.advance(waits[-1])
@@ -184,7 +184,7 @@ async def test_unreadable_notification_does_not_block_others(outbox):
         await session.execute(text("UPDATE notification SET kind = 'van_een_oude_versie'"))
     await outbox.tell(0, NotificationKind.GEPAUZEERD)
     assert await outbox.send() == 1
-    assert (None, NOON, "geen_tekst") in await outbox.rows("sent_at, given_up_at, last_error")
+    assert (None, NOON, "geen_tekst") in await outbox.rows("sent_at", "given_up_at", "last_error")
 
 
 async def test_corrupt_profile_does_not_block_others(outbox):
