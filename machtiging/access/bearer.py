@@ -73,9 +73,9 @@ def read_authorization_header(request: Request) -> AuthorizationCredentials:
     given = request.headers.getlist("authorization")
     in_address = bool(request.scope["query_string"]) and "access_token" in request.query_params
     if in_address and given:
-        raise InvalidInput("token_in_adres", "Zet een toegangsbewijs nooit in het adres.")
+        raise InvalidInput("token_in_adres")
     if not given or not given[0].lower().startswith(_SCHEMES):
-        raise MissingToken("token_ontbreekt", "Stuur een toegangsbewijs mee in de kop Authorization.")
+        raise MissingToken("token_ontbreekt")
     found = _AUTHORIZATION_HEADER.fullmatch(given[0])
     if found is None or len(given) > 1:
         raise _invalid_token_error("header Authorization is malformed or stands twice")
@@ -138,7 +138,7 @@ def _attribute_request_to_person(request: Request, facts: IssuedTokenFacts) -> N
 
 
 def _invalid_token_error(private: str) -> NotAuthenticated:
-    return NotAuthenticated("token_ongeldig", "Dit toegangsbewijs klopt niet. Log opnieuw in.", private=private)
+    return NotAuthenticated("token_ongeldig", private=private)
 
 
 async def _authenticate_token(
@@ -171,11 +171,11 @@ async def _authenticate_token(
 def token_refusal(state: TokenState, at: datetime) -> Refusal | None:
     """Return the refusal for an expired or revoked token; None for an open one."""
     if at >= state.facts.expires_at:
-        return NotAuthenticated("token_verlopen", "Dit toegangsbewijs is verlopen. Log opnieuw in.")
+        return NotAuthenticated("token_verlopen")
     # Ending a machtiging revokes its tokens. The guard then refuses with the state of the machtiging as the reason.
     ended = state.machtiging is not None and state.machtiging.state is MachtigingState.ENDED
     if state.revoked_at is not None and not ended:
-        return NotAuthenticated("token_ingetrokken", "Dit toegangsbewijs is ingetrokken. Log opnieuw in.")
+        return NotAuthenticated("token_ingetrokken")
     return None
 
 
@@ -214,7 +214,7 @@ async def journal_token_refusal(
 
 def wrong_audience_error() -> NotAllowed:
     """Return the refusal of a valid token that is not meant for this route."""
-    return NotAllowed("token_voor_ander_gebruik", "Dit toegangsbewijs is niet voor dit adres bedoeld.")
+    return NotAllowed("token_voor_ander_gebruik")
 
 
 @door("Helper")

@@ -164,4 +164,4 @@ def _check_matcher(location: str, line: str) -> None:
 
 
 def _unreadable_policy_fault(location: str, problem: str) -> Fault:
-    return Fault("beleid_onleesbaar", "Het beleid kan niet worden gelezen.", private=f"{location}: {problem}")
+    return Fault("beleid_onleesbaar", private=f"{location}: {problem}")

@@ -32,4 +32,4 @@ async def assert_token_not_revoked(request: Request, session: AsyncSession, *, o
         _TOKEN_TABLE.c.id == UUID(claims["jti"]), _TOKEN_TABLE.c.revoked_at.is_(None)
     )
     if await session.scalar(mine.with_for_update(read=True)) is None:
-        raise NotAuthenticated("token_ingetrokken", "Dit toegangsbewijs is ingetrokken. Log opnieuw in.")
+        raise NotAuthenticated("token_ingetrokken")

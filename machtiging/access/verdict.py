@@ -19,7 +19,6 @@ from machtiging.delegation.chain import is_chain_in_force
 from machtiging.delegation.rules import (
     GRANTABLE_ACTS,
     NOT_THE_HOLDER,
-    OTHER_ORGANISATION,
     Act,
     BerichtEnvelope,
     EffectiveState,
@@ -34,18 +33,12 @@ from machtiging.kernel.ids import BerichtId, PersonId
 DecideFunction = Callable[[PolicyRequest], PolicyDecision]
 ALLOWED_REASON = "toegestaan"
 
-_STATE_REFUSALS = {
-    EffectiveState.NOT_ACCEPTED: ("machtiging_niet_aangenomen", "Deze machtiging is nog niet aangenomen."),
-    EffectiveState.NOT_BEGUN: ("machtiging_niet_begonnen", "Deze machtiging is nog niet begonnen."),
-    EffectiveState.PAUSED: ("machtiging_gepauzeerd", "Deze machtiging is gepauzeerd. U kunt nu niet meelezen."),
-    EffectiveState.ENDED: ("machtiging_beeindigd", "Deze machtiging is beëindigd. U kunt niet meer meelezen."),
-    EffectiveState.EXPIRED: ("machtiging_verlopen", "Deze machtiging is verlopen. U kunt niet meer meelezen."),
-}
-
-
-_HOLDER_REFUSALS = {
-    NOT_THE_HOLDER: "Deze machtiging staat niet (meer) op uw naam.",
-    OTHER_ORGANISATION: "Deze machtiging hoort bij een andere organisatie dan waarvoor u bent ingelogd.",
+_CODE_BY_STATE = {
+    EffectiveState.NOT_ACCEPTED: "machtiging_niet_aangenomen",
+    EffectiveState.NOT_BEGUN: "machtiging_niet_begonnen",
+    EffectiveState.PAUSED: "machtiging_gepauzeerd",
+    EffectiveState.ENDED: "machtiging_beeindigd",
+    EffectiveState.EXPIRED: "machtiging_verlopen",
 }
 
 
@@ -103,9 +96,7 @@ def evaluate_listing(
     if pairs:
         return AccessVerdict(ALLOWED_REASON, None, None), pairs
     if any(not isinstance(answer, PolicyAllowed) and answer.reason == DECISION_FAILED for _, answer in answers):
-        return AccessVerdict(
-            DECISION_FAILED, None, NotAllowed(DECISION_FAILED, "Wij kunnen nu niet bepalen of dit mag.")
-        ), pairs
+        return AccessVerdict(DECISION_FAILED, None, NotAllowed(DECISION_FAILED)), pairs
     higher = (decide(replace(question, level=Assurance.HIGH)) for question, _ in answers)
     reachable = any(isinstance(answer, PolicyAllowed) for answer in higher)
     asked = [question for question, _ in answers]
@@ -152,12 +143,15 @@ def _not_in_force_verdict(actor: Actor, at: datetime) -> AccessVerdict | None:
         return None
     found = effective_state(actor.machtiging, at)
     if found is not EffectiveState.IN_FORCE:
-        code, public = _STATE_REFUSALS[found]
-        return AccessVerdict(code, None, NotInForce(code, public))
+        return _not_in_force_verdict_for(_CODE_BY_STATE[found])
     if not _is_chain_complete(actor, at):
         code = holder_refusal(actor.machtiging, actor.person_id, actor.organisation_kvk) or NOT_THE_HOLDER
-        return AccessVerdict(code, None, NotInForce(code, _HOLDER_REFUSALS[code]))
+        return _not_in_force_verdict_for(code)
     return None
+
+
+def _not_in_force_verdict_for(code: str) -> AccessVerdict:
+    return AccessVerdict(code, None, NotInForce(code, message=f"{code}.reading"))
 
 
 def _policy_hidden_verdict(decide: DecideFunction, policy_request: PolicyRequest) -> AccessVerdict | None:
@@ -188,12 +182,9 @@ def _act_not_granted_verdict(actor: Actor, act: Act, row_id: str | None = None) 
     code, machtiging = "handeling_niet_toegestaan", actor.machtiging
     by_token = actor.client_id is not None and act not in actor.acts
     if by_token and (machtiging is None or act in machtiging.scope.acts & GRANTABLE_ACTS):
-        public = (
-            f"Dit toegangsbewijs geeft de handeling '{act}' niet. Vraag bij het inloggen om authorization_details "
-            f"van het type berichtenbox, met de handeling '{act}'."
-        )
-        return AccessVerdict(code, row_id, ActionMissing(code, public, action=act.value))
-    return AccessVerdict(code, row_id, NotAllowed(code, "Deze handeling hoort niet bij wat u hier mag doen."))
+        missing = ActionMissing(code, message="handeling_niet_toegestaan.token", action=act.value)
+        return AccessVerdict(code, row_id, missing)
+    return AccessVerdict(code, row_id, NotAllowed(code))
 
 
 def _level_too_low_error(decide: DecideFunction, policy_requests: list[PolicyRequest], actor: Actor) -> NotAllowed:
@@ -206,12 +197,9 @@ def _level_too_low_error(decide: DecideFunction, policy_requests: list[PolicyReq
         if reached is level and any(
             isinstance(decide(replace(one, level=level)), PolicyAllowed) for one in policy_requests
         ):
-            public = f"Hiervoor moet u zekerder inloggen: op niveau {level.value}."
-            return LevelTooLow("niveau_te_laag", public, level=level.value, acr=level.acr)
-    return NotAllowed("niveau_te_laag", "Hiervoor moet zekerder zijn ingelogd, bij het geven, aannemen en nu.")
+            return LevelTooLow("niveau_te_laag", message="niveau_te_laag.step_up", level=level.value, acr=level.acr)
+    return NotAllowed("niveau_te_laag", message="niveau_te_laag.any_login")
 
 
 def _not_found_verdict(reason: str, row_id: str | None = None) -> AccessVerdict:
-    return AccessVerdict(
-        reason, row_id, NotFound("bericht_onbekend", "Dit bericht is er niet, of niet voor u.", private=reason)
-    )
+    return AccessVerdict(reason, row_id, NotFound("bericht_onbekend", private=reason))

@@ -27,7 +27,7 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.people import find_or_create_by_bsn, load_data_key
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.clock import Clock
-from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed, Refusal
+from machtiging.kernel.errors import Conflict, InvalidInput, Message, NotAllowed, Refusal
 from machtiging.kernel.ids import BerichtId, PersonId, uuid7
 from machtiging.storage.columns import table_of
 
@@ -125,24 +125,23 @@ async def _require_active_dienst(session: AsyncSession, sender: AgencyActor, cod
     if dienst is not None:
         return dienst
     if await find_active_agency(session, sender.oin) is None:
-        raise NotAllowed("afzender_niet_actief", "Deze afzender mag nu niet aanleveren.")
-    fields = {"dienst": "Deze dienst is niet bekend voor deze afzender."}
-    raise InvalidInput("dienst_onbekend", "Deze dienst kennen wij niet.", fields=fields)
+        raise NotAllowed("afzender_niet_actief")
+    raise InvalidInput("dienst_onbekend", fields={"dienst": Message("dienst_onbekend.afzender")})
 
 
 def _parse_ontvanger(bericht: BerichtIn) -> Bsn:
     try:
         return Bsn(bericht.ontvanger.waarde.get_secret_value())
     except InvalidInput as error:
-        raise InvalidInput(error.code, error.public, fields={"ontvanger.waarde": error.public}) from None
+        raise InvalidInput(error.code, fields={"ontvanger.waarde": Message(error.code)}) from None
 
 
 def _validate_published_at(bericht: BerichtIn, at: datetime) -> datetime:
     # Compare before converting: near the limits of datetime, conversion to UTC overflows.
     offered = bericht.publicatietijdstip or at
     if not _EARLIEST_PUBLICATION <= offered <= at + _MAX_PUBLICATION_LEAD:
-        sentence = "Dit tijdstip ligt te ver terug of te ver vooruit."
-        raise InvalidInput("publicatietijdstip_onmogelijk", sentence, fields={"publicatietijdstip": sentence})
+        code = "publicatietijdstip_onmogelijk"
+        raise InvalidInput(code, fields={"publicatietijdstip": Message(code)})
     return offered.astimezone(UTC)
 
 
@@ -170,7 +169,7 @@ async def _find_earlier_bericht(
     here = _BERICHT.c.afzender_oin == sender.oin, _BERICHT.c.sender_reference == kenmerk
     row = (await session.execute(columns.where(*here))).one()
     if row.content_hash != content_hash:
-        raise Conflict("kenmerk_al_gebruikt", "Met dit kenmerk is al een ander bericht aangeleverd.")
+        raise Conflict("kenmerk_al_gebruikt")
     return BerichtId(row.id)
 
 

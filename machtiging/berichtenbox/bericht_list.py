@@ -161,6 +161,6 @@ def _decode_cursor(keyring: KeyRing, permit: ListingPermit, cursor: str) -> tupl
         raw = b""
     place, seal = raw[: _CURSOR_FORMAT.size], raw[_CURSOR_FORMAT.size :]
     if len(place) != _CURSOR_FORMAT.size or not hmac.compare_digest(seal, _compute_cursor_mac(keyring, permit, place)):
-        raise InvalidInput("cursor_ongeldig", "Deze plaats in de lijst kennen wij niet. Begin opnieuw bij het begin.")
+        raise InvalidInput("cursor_ongeldig")
     microseconds, bericht_id = _CURSOR_FORMAT.unpack(place)
     return _EPOCH + timedelta(microseconds=microseconds), UUID(bytes=bericht_id)

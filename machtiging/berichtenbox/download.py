@@ -103,4 +103,4 @@ async def _assert_access_active(session: AsyncSession, actor: Actor, bijlage: Bi
         object_id=str(bijlage.bijlage_id),
     )
     await record(session, line, at=at)
-    raise NotInForce(DOWNLOAD_ABORTED, "De toegang is beëindigd terwijl u downloadde.")
+    raise NotInForce(DOWNLOAD_ABORTED)

@@ -58,7 +58,7 @@ async def update_marks(
         await session.execute(statement.returning(BERICHT.c.read_at, BERICHT.c.folder, BERICHT.c.changed_at))
     ).first()
     if row is None:
-        raise NotFound("bericht_onbekend", "Dit bericht is er niet, of niet voor u.", private="deleted meanwhile")
+        raise NotFound("bericht_onbekend", private="deleted meanwhile")
     return BerichtMarks(row.read_at is not None, row.folder, row.changed_at)
 
 

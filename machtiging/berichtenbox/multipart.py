@@ -24,7 +24,7 @@ from machtiging.kernel.errors import InvalidInput, TooLarge, UnsupportedMedia
 
 _MAX_MEMORY_BYTES = 4 * rules.MIB
 _SPOOL_CONTEXT = ("aanlevering",)
-_INCOMPLETE = "aanlevering_onvolledig", "De aanlevering is niet compleet aangekomen."
+_INCOMPLETE = "aanlevering_onvolledig"
 
 
 class _EncryptedSpool:
@@ -66,7 +66,7 @@ class ReceivedBijlage:
         """Add content. Raises TooLarge `bijlage_te_groot`."""
         self.size += len(data)
         if self.size > rules.MAX_BIJLAGE_BYTES:
-            raise TooLarge("bijlage_te_groot", "Een bijlage mag hoogstens 25 MiB zijn.")
+            raise TooLarge("bijlage_te_groot")
         self.digest.update(data)
         self.head = (self.head + data[: rules.PDF_HEADER_BYTES])[: rules.PDF_HEADER_BYTES]
         self.tail = (self.tail + data)[-rules.PDF_TRAILER_WINDOW :]
@@ -77,7 +77,7 @@ class ReceivedBijlage:
     def check_complete(self) -> None:
         """Check the complete content and store the rest of the buffer. Raises UnsupportedMedia `bijlage_geen_pdf`."""
         if not rules.is_pdf(self.head, self.tail):
-            raise UnsupportedMedia("bijlage_geen_pdf", "Een bijlage moet een PDF-bestand zijn.")
+            raise UnsupportedMedia("bijlage_geen_pdf")
         if self.buffer:
             self._spool_piece(len(self.buffer))
 
@@ -134,23 +134,23 @@ class _MultipartHandler:
         kind, options = parse_options_header(disposition)
         name = options.get(b"name")
         if kind != b"form-data" or name not in {b"bericht", b"bijlage"}:
-            raise InvalidInput("onderdeel_onbekend", "Een aanlevering heeft één deel 'bericht' en delen 'bijlage'.")
+            raise InvalidInput("onderdeel_onbekend")
         self._bijlage = self._new_bijlage(disposition, options) if name == b"bijlage" else None
         if name == b"bericht":
             if self._received.bericht is not None:
-                raise InvalidInput("bericht_dubbel", "Een aanlevering heeft precies één deel 'bericht'.")
+                raise InvalidInput("bericht_dubbel")
             self._received.bericht = bytearray()
 
     def _new_bijlage(self, disposition: bytes, options: dict[bytes, bytes]) -> ReceivedBijlage:
         if len(self._received.bijlagen) >= rules.MAX_BIJLAGEN:
-            raise TooLarge("te_veel_bijlagen", "Een bericht heeft hoogstens 100 bijlagen.")
+            raise TooLarge("te_veel_bijlagen")
         declared = self._headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if declared not in {b"application/pdf", b"application/octet-stream", b""}:
-            raise UnsupportedMedia("bijlage_geen_pdf", "Een bijlage moet een PDF-bestand zijn.")
+            raise UnsupportedMedia("bijlage_geen_pdf")
         try:
             offered = read_file_name(disposition, options)
         except ValueError:
-            raise InvalidInput("bijlage_naam_ongeldig", "De naam van deze bijlage is niet te lezen.") from None
+            raise InvalidInput("bijlage_naam_ongeldig", message="bijlage_naam_ongeldig.unreadable") from None
         bijlage = ReceivedBijlage(rules.validate_bijlage_naam(offered), self._received.spool)
         self._received.bijlagen.append(bijlage)
         return bijlage
@@ -162,7 +162,7 @@ class _MultipartHandler:
         assert self._received.bericht is not None  # noqa: S101 (a part is one of the two)
         self._received.bericht += data[start:end]
         if len(self._received.bericht) > rules.MAX_BERICHT_PART_BYTES:
-            raise TooLarge("bericht_te_groot", "De tekst van een bericht mag hoogstens 1 MiB zijn.")
+            raise TooLarge("bericht_te_groot")
 
     def on_part_end(self) -> None:
         if self._bijlage is not None:
@@ -182,7 +182,7 @@ async def receive_aanlevering(content_type: str, body: AsyncIterable[bytes]) -> 
     """
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
-        raise UnsupportedMedia("soort_niet_ondersteund", "Een aanlevering is multipart/form-data.")
+        raise UnsupportedMedia("soort_niet_ondersteund")
     received = ReceivedAanlevering(_EncryptedSpool())
     reader = _MultipartHandler(received)
     callbacks: Any = {f"on_{name}": getattr(reader, f"on_{name}") for name in (*_CALLBACKS, "end")}
@@ -190,9 +190,9 @@ async def receive_aanlevering(content_type: str, body: AsyncIterable[bytes]) -> 
         stack.callback(received.close)
         await _parse_body(options[b"boundary"], callbacks, body)
         if not reader.ended:
-            raise InvalidInput(*_INCOMPLETE)
+            raise InvalidInput(_INCOMPLETE)
         if received.bericht is None:
-            raise InvalidInput("bericht_ontbreekt", "In de aanlevering ontbreekt het deel 'bericht'.")
+            raise InvalidInput("bericht_ontbreekt")
         stack.pop_all()  # all is well: from here on the caller closes it
     return received
 
@@ -204,4 +204,4 @@ async def _parse_body(boundary: bytes, callbacks: Any, body: AsyncIterable[bytes
             parser.write(chunk)
         parser.finalize()
     except FormParserError:
-        raise InvalidInput(*_INCOMPLETE) from None
+        raise InvalidInput(_INCOMPLETE) from None

@@ -30,7 +30,7 @@ from machtiging.berichtenbox.schemas import (
     StatusOut,
 )
 from machtiging.delegation.rules import Act
-from machtiging.kernel.errors import InvalidInput
+from machtiging.kernel.errors import InvalidInput, Message
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.content_negotiation import negotiate_media_type, require_acceptable, require_content_type
 from machtiging.web.http_methods.head import build_head_response, is_head
@@ -122,8 +122,7 @@ def _build_aanlevering(received: ReceivedAanlevering, idempotency_key: str | Non
         offered = json.dumps({"kenmerk": _decode_header(idempotency_key).strip().strip('"')}).encode()
         kenmerk = parse_body(KenmerkHeader, offered, "kenmerk_ongeldig").kenmerk
     if kenmerk is None:
-        sentence = "Geef een kenmerk mee, in het bericht of in de kop Idempotency-Key."
-        raise InvalidInput("kenmerk_ontbreekt", sentence, fields={"kenmerk": sentence})
+        raise InvalidInput("kenmerk_ontbreekt", fields={"kenmerk": Message("kenmerk_ontbreekt")})
     return Aanlevering(bericht, kenmerk, received.bijlagen)
 
 

@@ -48,11 +48,9 @@ def validate_bijlage_naam(file_name: str) -> str:
     except ValueError:
         name = ""
     if not name.strip(".") or len(name) > MAX_NAAM_LENGTH or any(letter in name for letter in '/\\:*?"<>|'):
-        raise InvalidInput(
-            "bijlage_naam_ongeldig", "De naam van deze bijlage kan niet: gebruik een gewone bestandsnaam."
-        )
+        raise InvalidInput("bijlage_naam_ongeldig")
     if not name[:-4].strip(". ") or name[-4:].lower() != ".pdf":
-        raise InvalidInput("bijlage_naam_ongeldig", "De naam van een bijlage eindigt op .pdf, want dat is zij.")
+        raise InvalidInput("bijlage_naam_ongeldig", message="bijlage_naam_ongeldig.suffix")
     return name
 
 

@@ -29,9 +29,11 @@ def read_metadata(file: Path) -> dict[str, Any]:
             raise ValueError("the file is larger than 256 KiB")
         metadata = json.loads(file.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise InvalidInput("clientgegevens_onleesbaar", f"{file} is not readable as JSON: {error}.") from error
+        raise InvalidInput(
+            "clientgegevens_onleesbaar", message="clientgegevens_onleesbaar.json", params={"file": file, "error": error}
+        ) from error
     if not isinstance(metadata, dict):
-        raise InvalidInput("clientgegevens_onleesbaar", f"{file} must hold one JSON object.")
+        raise InvalidInput("clientgegevens_onleesbaar", params={"file": file})
     return metadata
 
 
@@ -139,7 +141,7 @@ async def _load_client(settings: Settings, client_id: str) -> dict[str, Any]:
                 how = "program" if client.by_program else "operator"
                 known = {"client_id": client_id, "state": client.state, "registered_by": how}
                 return {**client.registration, **known, "seen_as": digest_registration(client.registration)}
-    raise NotFound("client_onbekend", "Deze client kennen wij niet.")
+    raise NotFound("client_onbekend")
 
 
 @app.command("suspend")

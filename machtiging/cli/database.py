@@ -159,16 +159,13 @@ async def _check_downgrade(settings: Settings, target: str, confirmed_database: 
     if name is None:
         return
     if settings.env is Environment.PRODUCTION:
-        raise NotAllowed(
-            "terugdraaien_in_productie", f"Going back to {target} drops tables of {name}; not in production."
-        )
+        raise NotAllowed("terugdraaien_in_productie", params={"target": target, "name": name})
     if confirmed_database is None and sys.stdin.isatty():
         confirmed_database = typer.prompt(
             f"Going back to {target} drops tables and what is in them. Database", err=True
         )
     if confirmed_database != name:
-        told = f"Going back to {target} drops tables of {name} and what is in them. If you mean it: --yes-drop {name}"
-        raise NotAllowed("terugdraaien_niet_bevestigd", told)
+        raise NotAllowed("terugdraaien_niet_bevestigd", params={"target": target, "name": name})
 
 
 def migrate_database(

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from machtiging.kernel.errors import Fault, InvalidInput, Refusal
+from machtiging.message_catalogue import DUTCH, ENGLISH, describe_fields, describe_refusal, get_sentence, has_message
 from machtiging.supervision import UNEXPECTED_ERROR, error_location
 
 
@@ -30,48 +31,27 @@ out = Console()
 # Only the result goes to stdout, so that it can be piped. Everything else goes to stderr.
 err = Console(stderr=True)
 
-_MESSAGE_BY_FAULT = {
-    "sleutelbos_ontbreekt": "There are no keys yet. Make them with: machtiging keys generate",
-    "opslag_niet_bereikbaar": "The database cannot be reached. Ask `machtiging doctor` what is wrong.",
-    "ingebouwde_database_start_niet": "The embedded PostgreSQL does not start.",
-    "ingebouwde_database_loopt_nog": "The embedded PostgreSQL that was killed is not wholly gone yet. Wait a moment.",
-    "beleid_leeg": "The policy has no rows, and without rows nothing may be served.",
-    "beleid_onleesbaar": "The policy cannot be read.",
-    "oefenomgeving_in_productie": "The demo, the story and the login stand-in do not run in production.",
-    "oefenomgeving_open_voor_anderen": "The demo and the story run only where nobody else can reach them.",
-    "instellingen_onveilig": "These settings are not safe.",
-    "dienst_start_niet": "The service does not come up. The log says why; `machtiging doctor` may know more.",
-    "poort_bezet": "The port is taken.",
-    "poort_niet_toegestaan": "This user may not listen on that port. Choose one above 1023: MACHTIGING_PORT.",
-    "adres_niet_van_deze_machine": "That address is not one of this machine. Set MACHTIGING_HOST.",
-    "adres_leidt_niet_hierheen": "Set MACHTIGING_ISSUER and MACHTIGING_BROKER_ISSUER to where the service listens.",
-    "adres_onbekend": "There is no such address. Set MACHTIGING_HOST.",
-    "database_url_ongeldig": "A database URL is wrong.",
-    "databaserol_geweigerd": "The database does not give the role that is needed.",
-    "databaserol_verkeerd": "The database connection has another role than it must have.",
-    "databaseverbinding_verkeerd_ingesteld": "The database connection does not keep its settings.",
-    "database_alleen_lezen": "The database takes no writes.",
-    "pooler_ongeschikt": "The pooler in front of the database does not fit.",
-    "ingebouwde_database_weg": "The embedded PostgreSQL ended and could not be started again.",
-    "extra_demo_ontbreekt": "The extra `demo` is not installed.",
-    "postbus_start_niet": "The mail catcher cannot listen on its port.",
-}
-
 
 def describe_error(error: Exception) -> tuple[str, ExitCode]:
     """Return the sentence and the exit code for an error that ends a command."""
     if isinstance(error, Fault):
-        sentence = _MESSAGE_BY_FAULT.get(error.code, f"This installation is not fit to run ({error.code}).")
-        return (f"{sentence} {error.private}".strip(), ExitCode.ENVIRONMENT)
+        key = f"fault.{error.code}" if has_message(f"fault.{error.code}", ENGLISH) else "fault.other"
+        return (f"{get_sentence(key, ENGLISH, code=error.code)} {error.private}".strip(), ExitCode.ENVIRONMENT)
     if isinstance(error, InvalidInput) and error.fields:
-        details = "; ".join(f"{name}: {sentence}" for name, sentence in error.fields.items())
+        details = "; ".join(f"{name}: {sentence}" for name, sentence in describe_fields(error).items())
         return (f"Refused ({error.code}). {details}", ExitCode.FINDING)
     if isinstance(error, Refusal):
-        return (f"Refused ({error.code}). {error.public or error.private}", ExitCode.FINDING)
+        return (f"Refused ({error.code}). {_describe_refusal(error) or error.private}", ExitCode.FINDING)
     if isinstance(error, ValidationError):
         wrong = "; ".join(_describe_setting_error(dict(one)) for one in error.errors())
         return (f"A setting is wrong. {wrong}", ExitCode.ENVIRONMENT)
     return (_describe_other_error(error), ExitCode.ENVIRONMENT)
+
+
+def _describe_refusal(error: Refusal) -> str:
+    """Return the English sentence of a refusal that only operators see, else the Dutch one of every door."""
+    key = "" if error.message is None else error.message.key
+    return describe_refusal(error, ENGLISH if has_message(key, ENGLISH) else DUTCH)
 
 
 def _describe_setting_error(details: dict[str, Any]) -> str:

@@ -102,7 +102,7 @@ def parse_certificate(der: bytes) -> Certificate:
 
 
 def _unreadable_certificate_error(private: str) -> InvalidInput:
-    return InvalidInput("certificaat_vormfout", "Dit is geen certificaat dat wij aannemen.", private=private)
+    return InvalidInput("certificaat_vormfout", message="certificaat_vormfout.unacceptable", private=private)
 
 
 def _parse_distinguished_name(text: str) -> x509.Name:

@@ -59,7 +59,7 @@ class UnverifiedJws:
 
 def reject_token(reason: str) -> NoReturn:
     """Raise the general refusal; `reason` goes to the log only."""
-    raise NotAuthenticated("token_ongeldig", "Dit toegangsbewijs klopt niet. Log opnieuw in.", private=reason)
+    raise NotAuthenticated("token_ongeldig", private=reason)
 
 
 def parse_jws(token: str, *, allow_embedded_jwk: bool = False) -> UnverifiedJws:

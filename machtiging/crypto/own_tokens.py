@@ -180,7 +180,7 @@ def _verify_time_claims(claims: dict[str, Any], now: float) -> None:
     if "nbf" in claims and _read_numeric_date(claims, "nbf") > now + _CLOCK_SKEW_SECONDS:
         reject_token("nbf lies in the future")
     if _read_numeric_date(claims, "exp") <= now:
-        raise NotAuthenticated("token_verlopen", "Dit toegangsbewijs is verlopen. Log opnieuw in.", private="exp")
+        raise NotAuthenticated("token_verlopen", private="exp")
 
 
 def _read_numeric_date(claims: dict[str, Any], name: str) -> int:

@@ -80,7 +80,7 @@ def rotate_key(
     for too short a time, unless `immediately` (for a leaked key).
     """
     if kind in UNVERSIONED_KINDS:
-        raise InvalidInput("sleutel_heeft_een_versie", "Deze sleutel heeft één versie en kan niet wisselen.")
+        raise InvalidInput("sleutel_heeft_een_versie")
     if activate_at is not None:
         _validate_activation_time(kind, activate_at, at)
     with keystore.lock_directory(directory):
@@ -97,11 +97,11 @@ def rotate_key(
 
 def _validate_activation_time(kind: KeyKind, activate_at: datetime, at: datetime) -> None:
     if not kind.is_signing_kind:
-        raise InvalidInput("sleutel_zonder_moment", "Deze sleutel ziet niemand van buiten. Wissel hem meteen.")
+        raise InvalidInput("sleutel_zonder_moment")
     if activate_at <= at:
-        raise InvalidInput("moment_voorbij", "Dit moment is al voorbij.")
+        raise InvalidInput("moment_voorbij")
     if activate_at > at + MAX_ACTIVATION_DELAY:
-        raise InvalidInput("moment_te_ver", "Dit moment is meer dan een jaar ver weg.")
+        raise InvalidInput("moment_te_ver")
 
 
 def _plan_rotation(
@@ -169,7 +169,7 @@ def _check_published_long_enough(
         may = at + MIN_PUBLICATION_TIME  # this rotation publishes it
     if may is not None and (activate_at or at) < may:
         moment = f"{may.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        raise Conflict("sleutel_te_nieuw", f"De volgende sleutel staat nog te kort in de JWKS. Dit kan vanaf {moment}.")
+        raise Conflict("sleutel_te_nieuw", params={"moment": moment})
 
 
 def _next_version_entry(

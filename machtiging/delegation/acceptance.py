@@ -44,7 +44,7 @@ from machtiging.identity.people import both_have_bsn, load_profile
 from machtiging.identity.profile_claims import Profile, profiles_match
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.birth_date import DateParts
-from machtiging.kernel.errors import InvalidInput, NotAllowed, TooMany
+from machtiging.kernel.errors import InvalidInput, Message, NotAllowed, TooMany
 from machtiging.kernel.ids import PersonId, uuid7
 from machtiging.storage.columns import table_of
 
@@ -52,17 +52,6 @@ MAX_FAILED_TRIES = 5
 FAILED_TRY_WINDOW = timedelta(hours=1)
 _CODE_TABLE = table_of(Machtigingscode)
 _TRY_TABLE = table_of(CodeTry)
-_WRONG_CODE_TEXT = (
-    "Deze code werkt niet met wat u invulde. "
-    "Controleer de code, de geboortedatum en, als u dat kreeg, het controlewoord."
-)
-_MALFORMED_CODE_TEXT = (
-    "Dit kan geen machtigingscode zijn: een code heeft tien letters en cijfers. Controleer of u alles goed overnam."
-)
-_OTHER_LOGIN_TEXT = (
-    "U heeft deze machtiging aangenomen toen u anders was ingelogd: als uzelf, of voor een andere organisatie. "
-    "Log weer zo in."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +175,7 @@ async def _return_earlier_redemption(
     held = code_row.machtiging
     if held.gemachtigde_id is not None and not organisation_matches(held, code_holder.kvk):
         await _journal_try(session, code_holder, held, OTHER_ORGANISATION, at, None)
-        raise NotAllowed(OTHER_ORGANISATION, _OTHER_LOGIN_TEXT)
+        raise NotAllowed(OTHER_ORGANISATION, message="andere_organisatie.acceptance")
     await _journal_try(session, code_holder, held, None, at, None)
     return _VerifiedOffer(code_row.code_id, held, already_redeemed=True)
 
@@ -210,7 +199,7 @@ async def _require_eligible_holder(
         profile = await load_profile(session, keyring, code_holder.person_id)
         own = profile is not None and profiles_match(profile, giver_profile)
     if own:
-        raise NotAllowed("eigen_machtiging", "Dit is uw eigen aanbod. U kunt uzelf niet machtigen.")
+        raise NotAllowed("eigen_machtiging")
     require_eligible_login(machtiging.capacity, code_holder.kvk)
 
 
@@ -268,15 +257,15 @@ async def _enforce_try_limit(
     try:
         require_substantial_assurance(code_holder.assurance)
         if not is_well_formed_code(code):
-            raise InvalidInput("code_verschreven", _MALFORMED_CODE_TEXT)
+            raise InvalidInput("code_verschreven")
         # Serialise the tries of one helper: parallel guesses must not all read the same count.
         key = func.hashtextextended(f"machtigingscode:{code_holder.person_id}", 0)
         await session.execute(select(func.pg_advisory_xact_lock(key)))
         failed = await _count_recent_failures(session, code_holder, at)
         if failed.count >= MAX_FAILED_TRIES:
             wait = int((failed.resets_at - at).total_seconds()) + 1
-            public = f"U heeft te vaak een verkeerde code of geboortedatum ingevuld. {_retry_text(failed, at)}"
-            raise TooMany("te_vaak_geprobeerd", public, retry_after=wait)
+            params = {"advice": _retry_message(failed, at)}
+            raise TooMany("te_vaak_geprobeerd", params=params, retry_after=wait)
     except (NotAllowed, TooMany) as refusal:
         await _journal_try(session, code_holder, None, refusal.code, at, None)
         raise
@@ -289,10 +278,8 @@ async def _count_recent_failures(session: AsyncSession, code_holder: CodeHolder,
     return _RecentFailures(failed, (first or at) + FAILED_TRY_WINDOW)
 
 
-def _retry_text(failures: _RecentFailures, at: datetime) -> str:
-    minutes = ceil((failures.resets_at - at).total_seconds() / 60)
-    when = "1 minuut" if minutes == 1 else f"{minutes} minuten"
-    return f"U kunt het over {when} weer proberen. Vraag intussen degene die u de code gaf om een nieuwe code te maken."
+def _retry_message(failures: _RecentFailures, at: datetime) -> Message:
+    return Message("code_try_again_later", {"n": ceil((failures.resets_at - at).total_seconds() / 60)})
 
 
 def _code_error(code_row: CodeWithOffer, at: datetime) -> str | None:
@@ -331,8 +318,8 @@ async def _count_and_reject_try(
     await session.execute(fewer.values(tries_left=_CODE_TABLE.c.tries_left - 1))
     await _journal_try(session, code_holder, None if code_row is None else code_row.machtiging, reason, at, kind)
     left = MAX_FAILED_TRIES - failures.count - 1
-    told = f"U kunt het nog {left} keer proberen." if left > 0 else _retry_text(failures, at)
-    raise InvalidInput("code_klopt_niet", f"{_WRONG_CODE_TEXT} {told}", private=reason)
+    advice = Message("code_tries_left", {"n": left}) if left > 0 else _retry_message(failures, at)
+    raise InvalidInput("code_klopt_niet", params={"advice": advice}, private=reason)
 
 
 async def _journal_try(

@@ -62,7 +62,7 @@ async def renew_code(
     try:
         found = _require_renewable_offer(offered, giver, at)
         if open_code != code_to_replace.code_id:
-            raise Conflict(CODE_ALREADY_RENEWED, "Er is al een nieuwe code gemaakt.")
+            raise Conflict(CODE_ALREADY_RENEWED)
     except Refusal as refusal:
         await record(
             session, _build_journal_line(giver, offered, JournalOutcome.REFUSED, refusal.private or refusal.code), at=at
@@ -81,14 +81,14 @@ async def renew_code(
 def _require_renewable_offer(offered: Machtiging | None, giver: Giver, at: datetime) -> Machtiging:
     if offered is None or offered.vertegenwoordigde_id != giver.person_id:
         private = "bestaat_niet" if offered is None else "niet_van_u"
-        raise NotFound("machtiging_onbekend", "Deze machtiging kennen wij niet.", private=private)
+        raise NotFound("machtiging_onbekend", private=private)
     require_substantial_assurance(giver.assurance)
     if offered.state is MachtigingState.ENDED:
-        raise Conflict("machtiging_beeindigd", "Deze machtiging is al beëindigd. Een nieuwe code kan niet meer.")
+        raise Conflict("machtiging_beeindigd", message="machtiging_beeindigd.code_renewal")
     if offered.state is not MachtigingState.OFFERED:
-        raise Conflict("machtiging_al_aangenomen", "Deze machtiging is al aangenomen. Er is geen code meer nodig.")
+        raise Conflict("machtiging_al_aangenomen")
     if at >= offered.period.ends_at:
-        raise Conflict("machtiging_verlopen", "Deze machtiging is verlopen. Maak een nieuwe.")
+        raise Conflict("machtiging_verlopen", message="machtiging_verlopen.code_renewal")
     return offered
 
 

@@ -34,7 +34,7 @@ from machtiging.delegation.terms import (
 from machtiging.delegation.transition import notification_facts
 from machtiging.identity.people import load_profile
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed
+from machtiging.kernel.errors import Conflict, InvalidInput, Message, NotAllowed
 from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
 from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.texts import NotificationKind
@@ -82,14 +82,14 @@ async def offer_machtiging(
         *find_unknown_catalogue_keys(await load_active_agencies(session), terms.scope),
     ]
     if problems:
-        fields = {problem.field: problem.public for problem in reversed(problems)}
-        raise InvalidInput(problems[0].code, problems[0].public, fields=fields)
+        fields = {problem.field: Message(problem.code, problem.params) for problem in reversed(problems)}
+        raise InvalidInput(problems[0].code, params=problems[0].params, fields=fields)
     offered = await _insert_offer(
         session, _build_offer_values(giver, terms, at) | {"id": derive_offer_id(keyring, giver)}
     )
     if offered is None:
         await _journal_offer(session, giver, JournalOutcome.REFUSED, "aanbod_al_gemaakt", None, at=at)
-        raise Conflict("aanbod_al_gemaakt", "U heeft dit aanbod al gemaakt.")
+        raise Conflict("aanbod_al_gemaakt")
     made = await create_code(session, keyring, limits, offered, at=at)
     await _journal_offer(session, giver, JournalOutcome.DONE, "aangeboden", offered, at=at)
     await enqueue_notification(

@@ -224,12 +224,12 @@ def resolve_transition(machtiging: Machtiging, action: MachtigingAction, at: dat
     Raises Conflict `machtiging_beeindigd`, `machtiging_verlopen` or `machtiging_kan_dit_niet`.
     """
     if machtiging.state is MachtigingState.ENDED:
-        raise Conflict("machtiging_beeindigd", "Deze machtiging is al beëindigd.")
+        raise Conflict("machtiging_beeindigd")
     found = TRANSITIONS.get((machtiging.state, action))
     if found is None:
-        raise Conflict("machtiging_kan_dit_niet", "Dit kan nu niet met deze machtiging.")
+        raise Conflict("machtiging_kan_dit_niet")
     if at >= machtiging.period.ends_at and found.target_state is not MachtigingState.ENDED:
-        raise Conflict("machtiging_verlopen", "Deze machtiging is verlopen.")
+        raise Conflict("machtiging_verlopen")
     return found
 
 
@@ -244,9 +244,7 @@ def require_substantial_assurance(assurance: Assurance) -> None:
     Raises NotAllowed `niveau_te_laag`.
     """
     if not assurance.is_at_least(Assurance.SUBSTANTIAL):
-        raise NotAllowed(
-            "niveau_te_laag", "Hiervoor moet u zekerder inloggen, bijvoorbeeld met de DigiD-app en ID-check."
-        )
+        raise NotAllowed("niveau_te_laag")
 
 
 def effective_state(machtiging: Machtiging, at: datetime) -> EffectiveState:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 
 from machtiging.agencies.queries import AgencyView
@@ -40,11 +41,11 @@ class MachtigingTerms:
 
 
 class TermsProblem(NamedTuple):
-    """One problem in the terms: its field, the code of the refusal, and the sentence."""
+    """One problem in the terms: its field, and the code of the refusal with the parameters of its sentence."""
 
     field: str
     code: str
-    public: str
+    params: Mapping[str, object] = MappingProxyType({})
 
 
 def normalise_terms(terms: MachtigingTerms) -> MachtigingTerms:
@@ -72,41 +73,30 @@ def find_terms_problems(terms: MachtigingTerms, limits: MachtigingLimits, at: da
     last_day = terms.period.last_day
     capacity, letters_from = terms.capacity, terms.scope.letters_from
     found = [
-        (capacity not in SELECTABLE_CAPACITIES, "capacity", "hoedanigheid_niet_te_kiezen", "Dit kunt u niet kiezen."),
-        (
-            not _is_single_line(terms.purpose, 3),
-            "purpose",
-            "doel_ongeldig",
-            "Schrijf uw doel in 3 tot 200 tekens op één regel.",
-        ),
-        (
-            not _is_single_line(terms.legal_ground, 1),
-            "legal_ground",
-            "grondslag_ongeldig",
-            "Noem de grondslag op één regel.",
-        ),
+        (capacity not in SELECTABLE_CAPACITIES, TermsProblem("capacity", "hoedanigheid_niet_te_kiezen")),
+        (not _is_single_line(terms.purpose, 3), TermsProblem("purpose", "doel_ongeldig")),
+        (not _is_single_line(terms.legal_ground, 1), TermsProblem("legal_ground", "grondslag_ongeldig")),
         *_check_acts(terms.scope),
         *_check_themes(terms.scope),
-        (letters_from > last_day, "letters_from", "brieven_vanaf_te_laat", "Deze dag ligt na de einddatum."),
+        (letters_from > last_day, TermsProblem("letters_from", "brieven_vanaf_te_laat")),
         *_check_period(terms.period, limits, at),
     ]
-    return [TermsProblem(field, code, public) for wrong, field, code, public in found if wrong]
+    return [problem for wrong, problem in found if wrong]
 
 
-def _check_acts(scope: MachtigingScope) -> list[tuple[bool, str, str, str]]:
+def _check_acts(scope: MachtigingScope) -> list[tuple[bool, TermsProblem]]:
     """Check the acts. A missing prerequisite is a problem and is not added silently."""
-    together = "Wie mag downloaden moet ook mogen lezen, en wie mag lezen moet ook de lijst mogen zien."
     return [
-        (not scope.acts, "acts", "handeling_ontbreekt", "Kies wat uw gemachtigde mag doen."),
-        (not scope.acts <= GRANTABLE_ACTS, "acts", "handeling_niet_te_geven", "Dit kunt u alleen zelf doen."),
-        (bool(find_missing_acts(scope.acts)), "acts", "handelingen_horen_bij_elkaar", together),
+        (not scope.acts, TermsProblem("acts", "handeling_ontbreekt")),
+        (not scope.acts <= GRANTABLE_ACTS, TermsProblem("acts", "handeling_niet_te_geven")),
+        (bool(find_missing_acts(scope.acts)), TermsProblem("acts", "handelingen_horen_bij_elkaar")),
     ]
 
 
-def _check_themes(scope: MachtigingScope) -> list[tuple[bool, str, str, str]]:
+def _check_themes(scope: MachtigingScope) -> list[tuple[bool, TermsProblem]]:
     return [
-        (not _are_themes_valid(scope), "themes", "thema_onbekend", "Dit onderwerp kennen wij niet."),
-        (not effective_themes(scope), "themes", "niets_over", "Zo blijft er geen onderwerp over."),
+        (not _are_themes_valid(scope), TermsProblem("themes", "thema_onbekend")),
+        (not effective_themes(scope), TermsProblem("themes", "niets_over")),
     ]
 
 
@@ -114,19 +104,14 @@ def _are_themes_valid(scope: MachtigingScope) -> bool:
     return all(isinstance(theme, Theme) for theme in (scope.themes or frozenset()) | scope.excluded_themes)
 
 
-def _check_period(period: Period, limits: MachtigingLimits, at: datetime) -> list[tuple[bool, str, str, str]]:
-    longest = f"Een machtiging duurt hoogstens {limits.maximum_duration_text}."
+def _check_period(period: Period, limits: MachtigingLimits, at: datetime) -> list[tuple[bool, TermsProblem]]:
+    longest = {"duration": limits.maximum_duration_text}
     latest_day = limits.latest_end_date(to_dutch_date(period.starts_at))
     return [
-        (
-            period.starts_at < at - _MAX_START_IN_PAST,
-            "starts_at",
-            "begin_in_het_verleden",
-            "De begindatum is al voorbij.",
-        ),
-        (period.starts_at > at + _MAX_START_AHEAD, "starts_at", "begin_te_ver_weg", "Begin binnen 90 dagen."),
-        (period.ends_at <= at, "ends_at", "periode_voorbij", "De einddatum is al voorbij."),
-        (period.last_day > latest_day, "ends_at", "periode_te_lang", longest),
+        (period.starts_at < at - _MAX_START_IN_PAST, TermsProblem("starts_at", "begin_in_het_verleden")),
+        (period.starts_at > at + _MAX_START_AHEAD, TermsProblem("starts_at", "begin_te_ver_weg")),
+        (period.ends_at <= at, TermsProblem("ends_at", "periode_voorbij")),
+        (period.last_day > latest_day, TermsProblem("ends_at", "periode_te_lang", longest)),
     ]
 
 
@@ -136,13 +121,9 @@ def require_eligible_login(capacity: Capacity, kvk: str | None) -> None:
     Raises NotAllowed `alleen_voor_organisatie` or `alleen_voor_naaste`.
     """
     if capacity is Capacity.PROFESSIONAL and kvk is None:
-        public = "Deze machtiging is voor een hulpverlener van een organisatie. Log in via uw organisatie. "
-        public += "Helpt u als familie of bekende? Vraag dan om een nieuwe machtiging."
-        raise NotAllowed("alleen_voor_organisatie", public)
+        raise NotAllowed("alleen_voor_organisatie")
     if capacity is Capacity.RELATIVE and kvk is not None:
-        public = "Deze machtiging is voor familie of een bekende. Log in als uzelf, en niet via uw organisatie. "
-        public += "Helpt u voor uw werk? Vraag dan om een nieuwe machtiging."
-        raise NotAllowed("alleen_voor_naaste", public)
+        raise NotAllowed("alleen_voor_naaste")
 
 
 def find_unknown_catalogue_keys(agencies: Sequence[AgencyView], scope: MachtigingScope) -> list[TermsProblem]:
@@ -152,10 +133,10 @@ def find_unknown_catalogue_keys(agencies: Sequence[AgencyView], scope: Machtigin
     afzenders, diensten = scope.afzenders, scope.diensten
     beside = afzenders is not None and any(key.split("/")[0] not in afzenders for key in diensten or ())
     found = [
-        (afzenders == frozenset(), "afzenders", "afzender_ontbreekt", "Kies minstens één afzender."),
-        (diensten == frozenset(), "diensten", "dienst_ontbreekt", "Kies minstens één dienst."),
-        (not (afzenders or frozenset()) <= oins, "afzenders", "afzender_onbekend", "Deze afzender kennen wij niet."),
-        (not (diensten or frozenset()) <= keys, "diensten", "dienst_onbekend", "Deze dienst kennen wij niet."),
-        (beside, "diensten", "dienst_van_andere_afzender", "Deze dienst hoort niet bij de afzenders die u koos."),
+        (afzenders == frozenset(), TermsProblem("afzenders", "afzender_ontbreekt")),
+        (diensten == frozenset(), TermsProblem("diensten", "dienst_ontbreekt")),
+        (not (afzenders or frozenset()) <= oins, TermsProblem("afzenders", "afzender_onbekend")),
+        (not (diensten or frozenset()) <= keys, TermsProblem("diensten", "dienst_onbekend")),
+        (beside, TermsProblem("diensten", "dienst_van_andere_afzender")),
     ]
-    return [TermsProblem(field, code, public) for wrong, field, code, public in found if wrong]
+    return [problem for wrong, problem in found if wrong]

@@ -66,7 +66,7 @@ async def transition_machtiging(
         await _journal_refusal(
             session, action, before, person_id, "bestaat_niet" if before is None else "niet_van_u", at
         )
-        raise NotFound("machtiging_onbekend", "Deze machtiging kennen wij niet.")
+        raise NotFound("machtiging_onbekend")
     try:
         line = resolve_transition(before, action, at)
     except Conflict as refusal:
@@ -74,7 +74,7 @@ async def transition_machtiging(
         raise
     after = await apply_transition(session, before, line, {}, at=at)
     if after is None:  # impossible while the row is locked
-        raise Conflict("machtiging_kan_dit_niet", "Dit kan nu niet met deze machtiging.")
+        raise Conflict("machtiging_kan_dit_niet")
     await journal_and_notify(session, action, after, person_id, at=at)
     return after
 

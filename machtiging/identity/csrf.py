@@ -23,8 +23,7 @@ class FormExpired(NotAllowed):
 
 
 def _build_refusal(reason: str) -> FormExpired:
-    sentence = "Dit formulier is verlopen. Ga terug, laad de pagina opnieuw en probeer het nog een keer."
-    return FormExpired("formulier_verlopen", sentence, private=reason)
+    return FormExpired("formulier_verlopen", private=reason)
 
 
 def parse_origin(url: str) -> str:

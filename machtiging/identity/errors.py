@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from machtiging.kernel.errors import NotAuthenticated
+from machtiging.message_catalogue import get_sentence
 
 LOGIN_CANCELLED = "inloggen_gestopt"
 
@@ -13,41 +14,40 @@ LOGIN_CANCELLED = "inloggen_gestopt"
 class LoginFailed(NotAuthenticated):
     """A login failed. `code` is the reason, for the page and the log."""
 
+    code_is_key = False
+
 
 class IdTokenRejected(LoginFailed):
     """The id_token has a valid signature, but its claims are refused. This failure is journalled."""
 
 
 class LoginFailureText(NamedTuple):
-    """The HTTP status, title and text of the page about a failed login."""
+    """The HTTP status of the page about a failed login, and the key of its texts in the catalogue."""
 
     status: int
-    title: str
-    text: str
+    key: str
+
+    @property
+    def title(self) -> str:
+        """The title of the page."""
+        return get_sentence(f"login.{self.key}.title")
+
+    @property
+    def text(self) -> str:
+        """The explanation under the title."""
+        return get_sentence(f"login.{self.key}")
 
 
-_EXPIRED_TEXT = LoginFailureText(
-    400, "Dit inloggen is verlopen", "U was te lang weg, of u begon in een andere browser. Begin opnieuw met inloggen."
-)
-_DEFAULT_TEXT = LoginFailureText(
-    400, "Inloggen is niet gelukt", "Het antwoord van de inlogdienst klopt niet. Voor uw veiligheid stoppen wij hier."
-)
+_EXPIRED_TEXT = LoginFailureText(400, "expired")
+_DEFAULT_TEXT = LoginFailureText(400, "failed")
 _TEXTS_BY_CODE: Mapping[str, LoginFailureText] = {
-    LOGIN_CANCELLED: LoginFailureText(
-        200, "U hebt het inloggen gestopt", "U bent niet opnieuw ingelogd. Was u al ingelogd? Dan blijft dat zo."
-    ),
+    LOGIN_CANCELLED: LoginFailureText(200, "cancelled"),
     "andere_browser": _EXPIRED_TEXT,
     "inlogpoging_onbekend": _EXPIRED_TEXT,
     "inlogpoging_verlopen": _EXPIRED_TEXT,
     "inloggen_te_lang_geleden": _EXPIRED_TEXT,
-    "niveau_te_laag": LoginFailureText(
-        403,
-        "Uw inlogniveau is te laag",
-        "Voor deze pagina moet u op een hoger niveau inloggen, bijvoorbeeld met een controle van uw identiteitsbewijs.",
-    ),
-    "broker_niet_bereikbaar": LoginFailureText(
-        503, "Inloggen lukt nu niet", "De inlogdienst antwoordt niet. Probeer het over een paar minuten opnieuw."
-    ),
+    "niveau_te_laag": LoginFailureText(403, "level_too_low"),
+    "broker_niet_bereikbaar": LoginFailureText(503, "broker_unreachable"),
 }
 
 

@@ -75,7 +75,7 @@ async def find_by_bsn(session: AsyncSession, keyring: KeyRing, bsn: Bsn) -> Pers
     index = keyring.blind_index(_BSN_FIELD, bsn.reveal())
     found = (await session.execute(select(*_IDENTITY_COLUMNS).where(_PERSON.c.bsn_index == index))).one_or_none()
     if found is None or not await authenticate_row(session, SEALED_PERSON, found):
-        raise NotFound("persoon_onbekend", "Deze persoon kennen wij niet.")
+        raise NotFound("persoon_onbekend")
     return PersonId(found.id)
 
 
@@ -117,7 +117,7 @@ async def _verify_person(session: AsyncSession, person: Row[Any]) -> PersonId:
     person, and no letter may be delivered to her box.
     """
     if not await authenticate_row(session, SEALED_PERSON, person):
-        raise NotAllowed(ROW_INVALID, "Er klopt iets niet in onze gegevens. Wij zoeken dit uit. Er is niets gedaan.")
+        raise NotAllowed(ROW_INVALID)
     return PersonId(person.id)
 
 
@@ -125,7 +125,7 @@ async def load_data_key(session: AsyncSession, keyring: KeyRing, person_id: Pers
     """Load the data key of a person's letters and profile. Raises NotFound `persoon_onbekend`."""
     row = (await session.execute(_SELECT_DATA_KEY, {"person_id": person_id})).mappings().one_or_none()
     if row is None:
-        raise NotFound("persoon_onbekend", "Deze persoon kennen wij niet.")
+        raise NotFound("persoon_onbekend")
     return unwrap_data_key(row, keyring, person_id)
 
 
@@ -155,7 +155,7 @@ async def save_profile(session: AsyncSession, keyring: KeyRing, person_id: Perso
     # Lock the row: a concurrent login may have changed the profile since it was read.
     row = (await session.execute(_LOCK_PROFILE, {"person_id": person_id})).mappings().one_or_none()
     if row is None:
-        raise NotFound("persoon_onbekend", "Deze persoon kennen wij niet.")
+        raise NotFound("persoon_onbekend")
     key = unwrap_data_key(row, keyring, person_id)
     if row["profile_sealed"] is not None:
         received = merge_profiles(decrypt_profile(key, row["profile_sealed"], person_id), received)

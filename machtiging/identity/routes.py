@@ -47,7 +47,7 @@ def _parse_login_request(
     try:
         requested = Assurance(niveau)
     except ValueError as error:
-        raise InvalidInput("niveau_onbekend", "Dit inlogniveau kennen wij niet.") from error
+        raise InvalidInput("niveau_onbekend") from error
     return LoginRequest(safe_return_path(terug), requested, login_hint, reauthenticate=opnieuw == "ja")
 
 

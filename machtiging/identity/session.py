@@ -207,7 +207,7 @@ OptionalVisitor = Annotated[Visitor | None, Depends(find_visitor)]
 async def require_visitor(visitor: OptionalVisitor) -> Visitor:
     """Return the logged-in visitor. Raises NotAuthenticated `niet_ingelogd`."""
     if visitor is None:
-        raise NotAuthenticated("niet_ingelogd", "Log eerst in.")
+        raise NotAuthenticated("niet_ingelogd")
     return visitor
 
 
@@ -224,7 +224,7 @@ async def _require_citizen(visitor: _RequiredVisitor) -> Visitor:
 async def _require_operator(visitor: _RequiredVisitor) -> Visitor:
     """Admit operators only. Raises NotAllowed `alleen_voor_beheerders`."""
     if "beheerder" not in visitor.roles:
-        raise NotAllowed("alleen_voor_beheerders", "Deze pagina is alleen voor beheerders.")
+        raise NotAllowed("alleen_voor_beheerders")
     return visitor
 
 

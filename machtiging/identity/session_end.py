@@ -73,7 +73,7 @@ class ActiveSession:
 async def require_person(session: AsyncSession, person_id: UUID) -> PersonId:
     """Check that this person exists. Raises NotFound `persoon_onbekend`."""
     if await session.scalar(select(_PERSON.c.id).where(_PERSON.c.id == person_id)) is None:
-        raise NotFound("persoon_onbekend", "Deze persoon kennen wij niet.")
+        raise NotFound("persoon_onbekend")
     return PersonId(person_id)
 
 

@@ -27,11 +27,10 @@ class _ElfproefNumber:
     __slots__ = ("_digits",)
     _digits: str
     _code = "nummer_ongeldig"
-    _public = "Dit nummer klopt niet. Controleer de negen cijfers."
 
     def __init__(self, digits: str) -> None:
         if not isinstance(digits, str) or not passes_11_proef(digits):
-            raise InvalidInput(self._code, self._public)
+            raise InvalidInput(self._code)
         object.__setattr__(self, "_digits", digits)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -65,7 +64,6 @@ class Bsn(_ElfproefNumber):
 
     __slots__ = ()
     _code = "bsn_ongeldig"
-    _public = "Dit burgerservicenummer klopt niet. Controleer de negen cijfers."
 
 
 def parse_bsn(text: str) -> Bsn:
@@ -81,4 +79,3 @@ class Rsin(_ElfproefNumber):
     """The number of a legal entity, with the same check as the BSN. Raises InvalidInput `rsin_ongeldig`."""
 
     _code = "rsin_ongeldig"
-    _public = "Dit RSIN klopt niet. Controleer de negen cijfers."

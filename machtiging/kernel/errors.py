@@ -15,24 +15,48 @@
     │   └── TooMany        too many attempts; retry later
     └── Fault              a failure on our side: all is rolled back, unless the answer to COMMIT was lost (`commits`)
 
-Every refusal has a stable `code` (snake_case, Dutch terms where the law has one), a `public` sentence in Dutch for the
-caller, and a `private` detail for the journal and the logs only.
+Every refusal has a stable `code` (snake_case, Dutch terms where the law has one), a `message` for the caller, and a
+`private` detail for the journal and the logs only. A message is a key of the catalogue with parameters, never a
+sentence: `message_catalogue` has the sentences.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar, NamedTuple
+
+_NO_PARAMS: Mapping[str, object] = MappingProxyType({})
+
+
+class Message(NamedTuple):
+    """A key of the message catalogue with the parameters of its sentence."""
+
+    key: str
+    params: Mapping[str, object] = _NO_PARAMS
+
 
 class MachtigingError(Exception):
-    """Base class of all errors of this application."""
+    """Base class of all errors of this application.
 
-    def __init__(self, code: str, public: str = "", *, private: str = "") -> None:
+    `message` is the key of the sentence for the caller. Without it, `code` is the key. With "" there is no sentence of
+    its own, and the one of the error class is used. `params` are the parameters of the sentence.
+    """
+
+    # False: the code is no key, so errors of this class have no sentence of their own.
+    code_is_key: ClassVar[bool] = True
+
+    def __init__(
+        self, code: str, *, message: str | None = None, params: Mapping[str, object] = _NO_PARAMS, private: str = ""
+    ) -> None:
         super().__init__(code)
         self.code = code
-        self.public = public
+        key = message if message is not None else code if self.code_is_key else ""
+        self.message = Message(key, params) if key else None
         self.private = private
 
     def __str__(self) -> str:
-        return f"{self.code}: {self.private or self.public}"
+        return f"{self.code}: {self.private}" if self.private else self.code
 
 
 class Refusal(MachtigingError):
@@ -40,10 +64,18 @@ class Refusal(MachtigingError):
 
 
 class InvalidInput(Refusal):
-    """The request is malformed. `fields` maps a field to a sentence that helps to correct it."""
+    """The request is malformed. `fields` maps a field to a message that helps to correct it."""
 
-    def __init__(self, code: str, public: str = "", *, private: str = "", fields: dict[str, str] | None = None) -> None:
-        super().__init__(code, public, private=private)
+    def __init__(
+        self,
+        code: str,
+        *,
+        message: str | None = None,
+        params: Mapping[str, object] = _NO_PARAMS,
+        private: str = "",
+        fields: Mapping[str, Message] | None = None,
+    ) -> None:
+        super().__init__(code, message=message, params=params, private=private)
         self.fields = fields or {}
 
 
@@ -67,8 +99,8 @@ class ActionMissing(NotAllowed):
     `action` is its name in `authorization_details`.
     """
 
-    def __init__(self, code: str, public: str = "", *, private: str = "", action: str) -> None:
-        super().__init__(code, public, private=private)
+    def __init__(self, code: str, *, message: str | None = None, action: str) -> None:
+        super().__init__(code, message=message, params={"action": action})
         self.action = action
 
 
@@ -78,8 +110,8 @@ class LevelTooLow(NotAllowed):
     `level` and `acr` are the required level, by its name and by its `acr` value.
     """
 
-    def __init__(self, code: str, public: str = "", *, private: str = "", level: str, acr: str) -> None:
-        super().__init__(code, public, private=private)
+    def __init__(self, code: str, *, message: str | None = None, level: str, acr: str) -> None:
+        super().__init__(code, message=message, params={"level": level})
         self.level = level
         self.acr = acr
 
@@ -106,10 +138,19 @@ class UnsupportedMedia(Refusal):
 class TooMany(Refusal):
     """Too many attempts. `retry_after` is in whole seconds."""
 
-    def __init__(self, code: str, public: str = "", *, private: str = "", retry_after: int = 3600) -> None:
-        super().__init__(code, public, private=private)
+    def __init__(
+        self,
+        code: str,
+        *,
+        message: str | None = None,
+        params: Mapping[str, object] = _NO_PARAMS,
+        retry_after: int = 3600,
+    ) -> None:
+        super().__init__(code, message=message, params=params)
         self.retry_after = retry_after
 
 
 class Fault(MachtigingError):
     """A failure on our side. The transaction rolls back; the caller gets only a correlation id."""
+
+    code_is_key = False

@@ -25,7 +25,7 @@ class Oin:
 
     def __post_init__(self) -> None:
         if not _is_digits(self.value, 20) or self.value[:8] not in OIN_PREFIXES:
-            raise InvalidInput("oin_ongeldig", "Dit OIN klopt niet: twintig cijfers met een bekend begin.")
+            raise InvalidInput("oin_ongeldig")
 
     def __str__(self) -> str:
         return self.value
@@ -39,7 +39,7 @@ class KvkNumber:
 
     def __post_init__(self) -> None:
         if not _is_digits(self.value, 8):
-            raise InvalidInput("kvk_ongeldig", "Dit KvK-nummer klopt niet: het heeft acht cijfers.")
+            raise InvalidInput("kvk_ongeldig")
 
     def __str__(self) -> str:
         return self.value

@@ -18,9 +18,9 @@ class Period:
 
     def __post_init__(self) -> None:
         if self.starts_at.tzinfo is None or self.ends_at.tzinfo is None:
-            raise InvalidInput("periode_zonder_tijdzone", "Bij deze tijd ontbreekt de tijdzone.")
+            raise InvalidInput("periode_zonder_tijdzone")
         if self.ends_at <= self.starts_at:
-            raise InvalidInput("periode_omgekeerd", "De einddatum moet na de begindatum liggen.")
+            raise InvalidInput("periode_omgekeerd")
 
     @property
     def duration(self) -> timedelta:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from machtiging.kernel import errors
+from machtiging.message_catalogue import ENGLISH, find_sentence, get_sentence
 
 
 class OAuthErrorCode(StrEnum):
@@ -49,71 +50,6 @@ class OAuthErrorCode(StrEnum):
     USE_DPOP_NONCE = "use_dpop_nonce"
 
 
-# One text per error, against enumeration: the wording must not tell an unknown client from a wrong key, or a missing
-# machtiging from another person's. Only invalid_request says what to correct.
-ERROR_DESCRIPTIONS: Mapping[OAuthErrorCode, str] = {
-    OAuthErrorCode.ACCESS_DENIED: "The request was refused.",
-    OAuthErrorCode.AUTHORIZATION_PENDING: "The person has not decided yet.",
-    OAuthErrorCode.EXPIRED_TOKEN: "The auth_req_id has expired.",
-    OAuthErrorCode.CONSENT_REQUIRED: "The person has to see a page and agree, so prompt=none cannot be served.",
-    OAuthErrorCode.INVALID_AUTHORIZATION_DETAILS: "The authorization_details cannot be granted.",
-    OAuthErrorCode.INVALID_BINDING_MESSAGE: "Give 1 to 40 plain letters, digits, spaces, commas or hyphens.",
-    OAuthErrorCode.INVALID_CLIENT: "Client authentication failed.",
-    OAuthErrorCode.INVALID_CLIENT_METADATA: "The client metadata are not acceptable.",
-    OAuthErrorCode.INVALID_DPOP_PROOF: "The DPoP proof is missing, or is not one for this request.",
-    OAuthErrorCode.INVALID_GRANT: "The code or token is not valid, or no longer.",
-    OAuthErrorCode.INVALID_REDIRECT_URI: "A redirect_uri is not acceptable.",
-    OAuthErrorCode.INVALID_REQUEST: "The request is malformed.",
-    OAuthErrorCode.INVALID_REQUEST_OBJECT: (
-        "The request object is not valid, was used before, or is not all that was sent."
-    ),
-    OAuthErrorCode.INVALID_REQUEST_URI: "The request_uri is unknown, expired or was used before.",
-    OAuthErrorCode.INVALID_SCOPE: "The scope is unknown, malformed or not registered for this client.",
-    OAuthErrorCode.INVALID_SOFTWARE_STATEMENT: "The software statement is not a signed statement.",
-    OAuthErrorCode.INVALID_TARGET: "The resource is unknown.",
-    OAuthErrorCode.LOGIN_REQUIRED: "The person has to log in for this.",
-    OAuthErrorCode.SERVER_ERROR: "Something went wrong on our side.",
-    OAuthErrorCode.SLOW_DOWN: "The person has not decided yet. Wait longer before you ask again.",
-    OAuthErrorCode.TEMPORARILY_UNAVAILABLE: "Too many tries. Wait and try again.",
-    OAuthErrorCode.UNAPPROVED_SOFTWARE_STATEMENT: "No issuer of software statements is trusted here.",
-    OAuthErrorCode.UNAUTHORIZED_CLIENT: "The client is not registered for this.",
-    OAuthErrorCode.UNKNOWN_USER_ID: "The login_hint is not written as a meldcode.",
-    OAuthErrorCode.UNMET_AUTHENTICATION_REQUIREMENTS: "The level of assurance that was asked for cannot be reached.",
-    OAuthErrorCode.UNSUPPORTED_GRANT_TYPE: "This grant type is not supported.",
-    OAuthErrorCode.UNSUPPORTED_RESPONSE_TYPE: "Only the response type code is supported.",
-    OAuthErrorCode.USE_DPOP_NONCE: "The DPoP proof must hold the nonce in the header DPoP-Nonce.",
-}
-
-
-# Causes of failed client authentication by reason code: for the developer, where `OAuthRefusal.cause` is disclosed.
-CLIENT_AUTH_CAUSES: Mapping[str, str] = {
-    "bewijs_algoritme": "The alg of the assertion is not ES256 or PS256, or is not the one of the registered key.",
-    "bewijs_hergebruikt": "This assertion was used before: make a new one, with a new jti, for each request.",
-    "bewijs_kid_onbekend": "No registered key has the kid of the assertion.",
-    "bewijs_kid_ontbreekt": "The assertion has no kid, and more than one registered key fits.",
-    "bewijs_ondertekening": "The signature of the assertion is not made with the registered key.",
-    "bewijs_te_oud": "The iat of the assertion is more than five minutes ago.",
-    "bewijs_typ": "The typ of the assertion must be JWT or client-authentication+jwt.",
-    "bewijs_uit_de_toekomst": "The iat or nbf of the assertion lies in the future.",
-    "bewijs_van_ander": "The iss and sub of the assertion must be the client_id.",
-    "bewijs_verlopen": "The assertion has expired.",
-    "bewijs_voor_ander": "The aud of the assertion must be the issuer of this server, and nothing else.",
-    "bewijs_vormfout": "The client_assertion is no JWT with a sub, or its client_assertion_type is wrong.",
-    "bewijs_zonder_jti": "The assertion needs a jti of 1 to 256 characters.",
-    "bewijs_zonder_tijd": "The assertion needs exp and iat, in seconds.",
-    "certificaat_onbekend": "The TLS certificate is not the one that was registered.",
-    "certificaat_ontbreekt": "No TLS certificate was shown.",
-    "client_andere_methode": "The client registered another authentication method.",
-    "client_id_wijkt_af": "The client_id differs from the client that authenticated.",
-    "client_onbekend": "No client is known under this client_id with this authentication method.",
-    "client_zonder_sleutels": "The client registered no keys.",
-    "geheim_niet_ondersteund": "There are no client secrets here: authenticate with private_key_jwt.",
-    "sleutels_niet_opgehaald": "The keys at the jwks_uri of the client could not be fetched.",
-    "sleutels_niet_te_halen": "The keys at the jwks_uri of the client could not be fetched.",
-    "sleutels_ophalen_te_druk": "The keys at the jwks_uri of the client could not be fetched now. Try again.",
-}
-
-
 class OAuthErrorResponse(NamedTuple):
     """Status, error code and description of one OAuth error response."""
 
@@ -125,33 +61,45 @@ class OAuthErrorResponse(NamedTuple):
 class OAuthRefusal(errors.Refusal):
     """A refusal with an OAuth error code.
 
-    `code` is the exact reason for the journal; `description` is for the client.
+    `code` is the exact reason for the journal. The client gets the fixed description of the OAuth error, or the
+    sentence of `description`, a message in English.
 
-    `cause` states the exact reason for the client's developer. It is disclosed outside production, and everywhere when
-    `authenticated`: that caller has proved its identity, so the sentence does not reveal which clients exist.
+    `disclose_cause` adds the sentence of the reason code, for the client's developer: outside production, and
+    everywhere when `authenticated`. That caller has proved its identity, so the sentence does not reveal which clients
+    exist.
     """
 
     def __init__(
         self,
         error: OAuthErrorCode,
         code: str,
-        description: str = "",
         *,
+        description: errors.Message | None = None,
         private: str = "",
-        cause: str = "",
+        disclose_cause: bool = False,
         authenticated: bool = False,
     ) -> None:
-        super().__init__(code, "Dit verzoek van de app klopt niet.", private=private)
+        super().__init__(code, message="verzoek_van_app_ongeldig", private=private)
         self.error = error
-        self.description = description or ERROR_DESCRIPTIONS[error]
-        self.cause = cause
+        self.description = description or default_description(error)
+        self.disclose_cause = disclose_cause
         self.authenticated = authenticated
 
     def build_description(self, *, practice: bool) -> str:
         """Build the `error_description`, with the cause where it may be disclosed."""
-        return (
-            f"{self.description} {self.cause}" if self.cause and (practice or self.authenticated) else self.description
-        )
+        described = find_sentence(self.description, ENGLISH)
+        if self.disclose_cause and (practice or self.authenticated):
+            described += " " + get_sentence(f"oauth.client_authentication.{self.code}", ENGLISH)
+        return described
+
+
+def default_description(error: OAuthErrorCode) -> errors.Message:
+    """Return the fixed description of an OAuth error.
+
+    One text per error prevents enumeration: the wording must not tell an unknown client from a wrong key, or a missing
+    machtiging from another person's. Only invalid_request says what to correct.
+    """
+    return errors.Message(f"oauth.error.{error.value}")
 
 
 # Status and OAuth error of the kernel's errors. A Fault is answered by web/, after the rollback.
@@ -184,9 +132,10 @@ def to_oauth_error(error: errors.MachtigingError, *, practice: bool = False) -> 
         described = error.build_description(practice=practice)
         return OAuthErrorResponse(401 if error.error is OAuthErrorCode.INVALID_CLIENT else 400, error.error, described)
     status, wire = next(ERROR_RESPONSES[kind] for kind in type(error).__mro__ if kind in ERROR_RESPONSES)
-    return OAuthErrorResponse(status, wire, ERROR_DESCRIPTIONS[wire])
+    return OAuthErrorResponse(status, wire, find_sentence(default_description(wire), ENGLISH))
 
 
-def invalid_request_error(code: str, description: str) -> OAuthRefusal:
-    """Build an `invalid_request` refusal with a sentence for the developer."""
-    return OAuthRefusal(OAuthErrorCode.INVALID_REQUEST, code, description)
+def invalid_request_error(code: str, variant: str = "", **params: object) -> OAuthRefusal:
+    """Build an `invalid_request` refusal with a sentence for the developer: the message `oauth.<code>[.<variant>]`."""
+    key = f"oauth.{code}.{variant}" if variant else f"oauth.{code}"
+    return OAuthRefusal(OAuthErrorCode.INVALID_REQUEST, code, description=errors.Message(key, params))

@@ -15,7 +15,7 @@ from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, attribute_to_operator, record
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
-from machtiging.kernel.errors import Conflict, InvalidInput
+from machtiging.kernel.errors import Conflict, InvalidInput, Message
 from machtiging.oauth.clients import metadata
 from machtiging.oauth.tables import SEALED_CLIENT, OAuthClient
 from machtiging.storage.columns import table_of
@@ -47,7 +47,8 @@ async def register_client(
         faults["oin"] = "De scope aanleveringen:schrijven is voor een afzender: geef zijn OIN op."
     if faults:
         told = "; ".join(f"{name}: {text}" for name, text in faults.items())
-        raise InvalidInput("clientgegevens_ongeldig", f"Deze clientgegevens kloppen niet. {told}", fields=faults)
+        fields = {name: Message("metadata.fault", {"fault": text}) for name, text in faults.items()}
+        raise InvalidInput("clientgegevens_ongeldig", params={"faults": told}, fields=fields)
     client_id = client_metadata.get("client_id") or generate_client_id()
     registration = metadata.add_defaults(client_metadata)
     if await _insert_client(session, client_id, registration, oin, at):
@@ -79,9 +80,9 @@ async def _insert_client(
         wanted = select(_CLIENT).where(_CLIENT.c.client_id == client_id)
         there = (await session.execute(wanted)).one_or_none()
         if there is None:
-            raise Conflict("resource_bestaat_al", "Een andere client bewaakt deze resource al.")
+            raise Conflict("resource_bestaat_al")
         same = there.registration == registration and there.oin == oin
         if not same or not await authenticate_row(session, SEALED_CLIENT, there, at=at):
-            raise Conflict("client_bestaat_al", "Er is al een andere client met dit client_id.")
+            raise Conflict("client_bestaat_al")
         return False
     return True

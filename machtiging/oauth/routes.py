@@ -194,7 +194,7 @@ async def submit_consent_decision(
         raise pushed_requests.unknown_request_refusal() from refusal
     decision = form.get("besluit")
     if decision not in ("akkoord", "weigeren"):
-        raise InvalidInput("besluit_ontbreekt", "Kies of u akkoord gaat of weigert.")
+        raise InvalidInput("besluit_ontbreekt", message="besluit_ontbreekt.consent")
     exchange = _build_request_context(request, session)
     back = await decide_authorization(
         exchange, visitor, pushed_requests.parse_reference(form), approved=decision == "akkoord"
@@ -223,7 +223,7 @@ async def _authenticate_userinfo_token(request: Request, context: RequestContext
     """
     session, at, shown = context.session, context.at, read_authorization_header(request)
     found = await load_own_api_token(context, shown.token)
-    wrong = NotAuthenticated("token_ongeldig", "Dit toegangsbewijs klopt niet of geldt niet meer.")
+    wrong = NotAuthenticated("token_ongeldig", message="token_ongeldig.inactive")
     if found is None:
         raise wrong
     state, facts = found.state, found.state.facts
@@ -234,7 +234,7 @@ async def _authenticate_userinfo_token(request: Request, context: RequestContext
         raise await journal_token_refusal(session, state, wrong, at=at, reason=reason)
     await enforce_sender_constraint(request, session, state, shown, at=at)
     if "openid" not in facts.scope.split():
-        narrow = NotAllowed("scope_ontbreekt", "Dit toegangsbewijs is niet voor dit adres bedoeld.")
+        narrow = NotAllowed("scope_ontbreekt")
         raise await journal_token_refusal(session, state, narrow, at=at)
     return client, grant
 

@@ -88,11 +88,11 @@ async def resume_client(session: AsyncSession, client_id: str, *, at: datetime, 
     if not await authenticate_row(session, SEALED_CLIENT, row, at=at):
         raise _unknown_client_error()
     if row.withdrawn_at is not None:
-        raise Conflict("client_teruggetrokken", "Deze client heeft zichzelf teruggetrokken, voorgoed.")
+        raise Conflict("client_teruggetrokken")
     if row.state == _ACTIVE:
         return False
     if row.state != _SUSPENDED:
-        raise Conflict("client_niet_geschorst", "Deze client is niet geschorst.")
+        raise Conflict("client_niet_geschorst")
     to = _PROPOSED if row.by_program else _ACTIVE
     line = NewJournalLine(JournalAct.CLIENT_HERVAT, JournalOutcome.DONE, "hervat", client_id=client_id)
     await _change_client_state(session, row, to, attribute_to_operator(line, operator), at)
@@ -109,7 +109,7 @@ async def _lock_client(session: AsyncSession, client_id: str) -> Row[Any]:
 
 
 def _unknown_client_error() -> NotFound:
-    return NotFound("client_onbekend", "Deze client kennen wij niet.")
+    return NotFound("client_onbekend")
 
 
 async def _change_client_state(

@@ -15,6 +15,7 @@ from machtiging.delegation.termination import refuse_offer
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import InvalidInput, NotAllowed
+from machtiging.message_catalogue import describe_refusal
 from machtiging.oauth.dependencies import oauth_services
 from machtiging.portal import views
 from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form
@@ -95,6 +96,6 @@ def _read_code_and_check(sent: SubmittedForm) -> tuple[str, CheckAnswer] | None:
 
 def _show_form_again(request: Request, sent: SubmittedForm, refusal: InvalidInput | NotAllowed) -> HTMLResponse:
     # Caught here, so that the transaction commits and the failed attempt stays counted.
-    sent.add_fault("code", refusal.public)
+    sent.add_fault("code", describe_refusal(refusal))
     status = 400 if isinstance(refusal, InvalidInput) else 403
     return render_page(request, "aannemen.html", status=status, sent=sent)

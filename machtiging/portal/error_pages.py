@@ -22,6 +22,7 @@ from machtiging.identity.session import SESSION_COOKIE, Visitor, authenticate_se
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault, LevelTooLow, MachtigingError, NotAllowed, NotAuthenticated
 from machtiging.kernel.ids import PersonId
+from machtiging.message_catalogue import describe_refusal
 from machtiging.oauth.dependencies import oauth_services
 from machtiging.oauth.openid.routes import PATH as LOGOUT
 from machtiging.oauth.openid.rp_initiated_logout import LOGOUT_PARAMETERS
@@ -134,7 +135,7 @@ async def _respond_to_expired_form(
 def _render_login_required(sent: _InterruptedForm, error: Exception) -> Response:
     level = Assurance(error.level) if isinstance(error, LevelTooLow) else Assurance.SUBSTANTIAL
     link = build_login_path(LoginRequest(sent.address, level, None))
-    why = error.public if isinstance(error, LevelTooLow) else None
+    why = describe_refusal(error) if isinstance(error, LevelTooLow) else None
     if why is None:
         sent.request.state.visitor = None
     return sent.set_cookie(

@@ -16,6 +16,7 @@ from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import Conflict, NotFound
 from machtiging.kernel.ids import MachtigingId
+from machtiging.message_catalogue import describe_refusal
 from machtiging.notifications.delivery_failures import count_unread_undelivered
 from machtiging.oauth.ciba.queries import count_pending_requests
 from machtiging.oauth.dependencies import oauth_services
@@ -103,7 +104,7 @@ async def _show_current_state(
     card = await _load_card(request, session, visitor, machtiging_id)
     if views.find_confirmation(action, card) is not None:
         return _redirect_to_machtiging(machtiging_id, action)
-    return await _render_machtiging(request, session, visitor, card, note=refusal.public)
+    return await _render_machtiging(request, session, visitor, card, note=describe_refusal(refusal))
 
 
 @router.get("/machtigingen/{machtiging_id}/intrekken")
@@ -195,7 +196,7 @@ async def submit_new_code(
     except Conflict as refusal:
         if refusal.code != CODE_ALREADY_RENEWED:
             card = await _load_card(request, session, visitor, machtiging_id)
-            return await _render_machtiging(request, session, visitor, card, note=refusal.public)
+            return await _render_machtiging(request, session, visitor, card, note=describe_refusal(refusal))
         code = await views.find_renewable_code(session, replaced.machtiging_id, visitor.person_id, at)
         twice = "aanbod_al_gemaakt.html"
         return render_page(request, twice, status=409, machtiging_id=machtiging_id, code=code, renewed=True)
@@ -223,7 +224,7 @@ def _redirect_to_machtiging(machtiging_id: UUID, action: CompletedAction) -> Red
 async def _load_card(request: Request, session: AsyncSession, visitor: Visitor, machtiging_id: UUID) -> MachtigingCard:
     found = await queries.load_machtiging_of_person(session, MachtigingId(machtiging_id), visitor.person_id)
     if found is None:
-        raise NotFound("machtiging_onbekend", "Deze machtiging kennen wij niet.")
+        raise NotFound("machtiging_onbekend")
     services = oauth_services(request)
     people = views.PersonNames(session, services.keyring)
     return await views.build_machtiging_card(

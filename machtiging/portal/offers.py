@@ -21,6 +21,7 @@ from machtiging.kernel.clock import add_years, end_of_day, to_dutch_date
 from machtiging.kernel.errors import Conflict, InvalidInput
 from machtiging.kernel.ids import MachtigingId
 from machtiging.kernel.period import Period
+from machtiging.message_catalogue import describe_fields, describe_refusal
 from machtiging.oauth.dependencies import oauth_services
 from machtiging.portal import labels, views
 from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form, split_date
@@ -159,7 +160,7 @@ _FORM_FIELDS = {
 
 def _copy_rule_faults(sent: SubmittedForm, error: InvalidInput) -> None:
     """Copy the faults of the domain rules to the form fields."""
-    for name, sentence in (error.fields or {"ends_at": error.public}).items():
+    for name, sentence in (describe_fields(error) or {"ends_at": describe_refusal(error)}).items():
         sent.add_fault(_FORM_FIELDS.get(name, "duur"), sentence)
 
 

@@ -31,7 +31,7 @@ def refuse_in_production(settings: Settings) -> None:
     """
     named = os.environ.get("MACHTIGING_ENV", "").strip().lower()
     if settings.env is Environment.PRODUCTION or named == Environment.PRODUCTION.value:
-        raise Fault("oefenomgeving_in_productie", "De oefenomgeving start niet in productie.")
+        raise Fault("oefenomgeving_in_productie")
 
 
 def refuse_non_loopback_host(settings: Settings) -> None:

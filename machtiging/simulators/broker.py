@@ -55,7 +55,7 @@ async def authorize_visitor(request: Request) -> Response:
     asked = request.query_params
     client = _get_provider(request).client
     if (asked.get("client_id"), asked.get("redirect_uri")) != (client.client_id, client.redirect_uri):
-        raise InvalidInput("client_onbekend", "Deze toepassing kennen wij niet, of het retouradres klopt niet.")
+        raise InvalidInput("client_onbekend", message="client_onbekend.simulator")
     if (fault := _find_request_error(asked)) is not None:
         return _redirect_to_client(request, {"error": fault})
     if "annuleren" in asked:

@@ -24,17 +24,17 @@ async def verify_client_assertion(provider: SimulatedProvider, http: httpx.Async
     claims = verify_jwt(assertion, await _fetch_client_jwks(provider, http), algorithms=_ALGORITHMS, typ=None)
     named = (claims.get("iss"), claims.get("sub"))
     if named != (provider.client.client_id,) * 2 or claims.get("aud") not in (provider.issuer, [provider.issuer]):
-        raise NotAuthenticated("client_onbekend", private="iss, sub or aud")
+        raise NotAuthenticated("client_onbekend", message="", private="iss, sub or aud")
     jti, until = claims.get("jti"), _read_expiry(claims)
     now = provider.clock.now()
     if not isinstance(jti, str) or not now < until <= now + _MAX_LIFETIME or not provider.consume_jti(jti, until):
-        raise NotAuthenticated("client_onbekend", private="exp or jti")
+        raise NotAuthenticated("client_onbekend", message="", private="exp or jti")
 
 
 def _read_expiry(claims: dict[str, Any]) -> datetime:
     value = claims.get("exp")
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**40:
-        raise NotAuthenticated("client_onbekend", private="exp")
+        raise NotAuthenticated("client_onbekend", message="", private="exp")
     return datetime.fromtimestamp(value, UTC)
 
 
@@ -43,5 +43,5 @@ async def _fetch_client_jwks(provider: SimulatedProvider, http: httpx.AsyncClien
         response = await http.get(provider.client.issuer + "/jwks")
         jwks: dict[str, Any] = response.raise_for_status().json()
     except (httpx.HTTPError, ValueError) as error:
-        raise NotAuthenticated("client_onbekend", private=f"jwks: {type(error).__name__}") from error
+        raise NotAuthenticated("client_onbekend", message="", private=f"jwks: {type(error).__name__}") from error
     return jwks

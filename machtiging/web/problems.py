@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from machtiging.dependencies import services_if_any
 from machtiging.kernel import errors
 from machtiging.kernel.commits import nothing_committed, start_commit_count
+from machtiging.message_catalogue import describe_fields, describe_refusal, get_sentence
 from machtiging.web import request_id
 from machtiging.web.doors import challenge_headers, insufficient_scope_challenge, step_up_challenge
 from machtiging.web.pages import PageServices, StatePage, find_state_page, render_page
@@ -41,45 +42,50 @@ _log = structlog.get_logger("machtiging.web")
 
 
 class ProblemTemplate(NamedTuple):
-    """The HTTP status and the texts for one error class."""
+    """The HTTP status for one error class, and the key of its texts in the catalogue."""
 
     status: int
-    title: str
-    detail: str
+    key: str
+
+    @property
+    def title(self) -> str:
+        """The title of the problem."""
+        return get_sentence(f"problem.{self.key}.title")
+
+    @property
+    def detail(self) -> str:
+        """The sentence for an error without one of its own."""
+        return get_sentence(f"problem.{self.key}")
 
 
 PROBLEM_TEMPLATES: Mapping[type[errors.MachtigingError], ProblemTemplate] = {
-    errors.InvalidInput: ProblemTemplate(400, "Ongeldige invoer", "Uw verzoek klopt niet."),
-    errors.NotAuthenticated: ProblemTemplate(401, "Niet aangemeld", "Wij weten niet wie u bent. Meld u opnieuw aan."),
-    errors.NotAllowed: ProblemTemplate(403, "Niet toegestaan", "U mag dit niet doen."),
-    errors.ActionMissing: ProblemTemplate(403, "Handeling ontbreekt", "Dit toegangsbewijs geeft deze handeling niet."),
-    errors.LevelTooLow: ProblemTemplate(401, "Zekerder inloggen", "Hiervoor moet u zekerder inloggen."),
-    errors.NotInForce: ProblemTemplate(403, "Machtiging geldt niet", "Deze machtiging geldt nu niet."),
-    errors.NotFound: ProblemTemplate(404, "Niet gevonden", "Dit bestaat niet, of u mag het niet zien."),
-    errors.Conflict: ProblemTemplate(409, "Past niet bij wat er al is", "Uw verzoek past niet bij wat er al vastligt."),
-    errors.TooLarge: ProblemTemplate(413, "Te groot", "Wat u stuurt is te groot."),
-    errors.UnsupportedMedia: ProblemTemplate(
-        415, "Soort inhoud niet ondersteund", "Deze soort inhoud nemen wij hier niet aan."
-    ),
-    errors.TooMany: ProblemTemplate(429, "Te vaak geprobeerd", "U heeft het te vaak geprobeerd. Wacht even."),
-    errors.Refusal: ProblemTemplate(400, "Geweigerd", "Dit verzoek is geweigerd."),
-    errors.Fault: ProblemTemplate(500, "Er ging iets mis", "Er ging bij ons iets mis. Probeer het later opnieuw."),
-    errors.MachtigingError: ProblemTemplate(
-        500, "Er ging iets mis", "Er ging bij ons iets mis. Probeer het later opnieuw."
-    ),
+    errors.InvalidInput: ProblemTemplate(400, "invalid_input"),
+    errors.NotAuthenticated: ProblemTemplate(401, "not_authenticated"),
+    errors.NotAllowed: ProblemTemplate(403, "not_allowed"),
+    errors.ActionMissing: ProblemTemplate(403, "action_missing"),
+    errors.LevelTooLow: ProblemTemplate(401, "level_too_low"),
+    errors.NotInForce: ProblemTemplate(403, "not_in_force"),
+    errors.NotFound: ProblemTemplate(404, "not_found"),
+    errors.Conflict: ProblemTemplate(409, "conflict"),
+    errors.TooLarge: ProblemTemplate(413, "too_large"),
+    errors.UnsupportedMedia: ProblemTemplate(415, "unsupported_media"),
+    errors.TooMany: ProblemTemplate(429, "too_many"),
+    errors.Refusal: ProblemTemplate(400, "refusal"),
+    errors.Fault: ProblemTemplate(500, "fault"),
+    errors.MachtigingError: ProblemTemplate(500, "fault"),
 }
 
-# Refusals by the framework, before our code runs: code, title, detail.
-_PROBLEMS_BY_STATUS: Mapping[int, tuple[str, str, str]] = {
-    400: ("ongeldige_invoer", "Ongeldige invoer", "Uw verzoek klopt niet."),
-    401: ("niet_aangemeld", "Niet aangemeld", "Wij weten niet wie u bent."),
-    403: ("niet_toegestaan", "Niet toegestaan", "U mag dit niet doen."),
-    404: ("niet_gevonden", "Niet gevonden", "Dit adres bestaat niet."),
-    405: ("methode_niet_toegestaan", "Methode niet toegestaan", "Dit kan niet op dit adres."),
-    406: ("antwoord_niet_leverbaar", "Antwoord niet leverbaar", "In deze vorm kunnen wij niet antwoorden."),
-    408: ("verzoek_te_traag", "Te traag", "Uw verzoek kwam niet op tijd helemaal aan. Probeer het opnieuw."),
-    413: ("verzoek_te_groot", "Te groot", "Wat u stuurt is te groot."),
-    415: ("soort_niet_ondersteund", "Soort inhoud niet ondersteund", "Deze soort inhoud nemen wij hier niet aan."),
+# Codes of refusals by the framework, before our code runs.
+_CODE_BY_STATUS: Mapping[int, str] = {
+    400: "ongeldige_invoer",
+    401: "niet_aangemeld",
+    403: "niet_toegestaan",
+    404: "niet_gevonden",
+    405: "methode_niet_toegestaan",
+    406: "antwoord_niet_leverbaar",
+    408: "verzoek_te_traag",
+    413: "verzoek_te_groot",
+    415: "soort_niet_ondersteund",
 }
 
 
@@ -126,7 +132,7 @@ def problem_from_error(error: errors.MachtigingError) -> ProblemDetails:
     faults: tuple[Mapping[str, str], ...] = ()
     headers: dict[str, str] = {}
     if isinstance(error, errors.InvalidInput):
-        faults = tuple({"veld": name, "melding": text} for name, text in error.fields.items())
+        faults = tuple({"veld": name, "melding": text} for name, text in describe_fields(error).items())
     elif isinstance(error, errors.TooMany):
         headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, errors.NotAuthenticated):
@@ -138,15 +144,14 @@ def problem_from_error(error: errors.MachtigingError) -> ProblemDetails:
     elif isinstance(error, errors.NotAllowed) and error.code == TOKEN_FOR_OTHER_USE:
         headers["WWW-Authenticate"] = 'Bearer realm="machtiging", error="insufficient_scope"'  # RFC 6750 section 3.1
     level = error.level if isinstance(error, errors.LevelTooLow) else ""
-    return ProblemDetails(
-        answer.status, error.code, answer.title, error.public or answer.detail, faults, headers, level
-    )
+    detail = describe_refusal(error) or answer.detail
+    return ProblemDetails(answer.status, error.code, answer.title, detail, faults, headers, level)
 
 
 def _problem_from_fault(code: str, template: ProblemTemplate) -> ProblemDetails:
     if code == STORAGE_UNREACHABLE:
-        detail = "Onze opslag is even niet bereikbaar. Probeer het zo opnieuw."
-        return ProblemDetails(503, STORAGE_UNREACHABLE, "Even niet bereikbaar", detail, headers={"Retry-After": "5"})
+        title, detail = get_sentence("problem.storage_unreachable.title"), get_sentence("problem.storage_unreachable")
+        return ProblemDetails(503, STORAGE_UNREACHABLE, title, detail, headers={"Retry-After": "5"})
     return ProblemDetails(template.status, "interne_fout", template.title, template.detail)
 
 
@@ -166,23 +171,23 @@ def _add_request_outcome(request: Request, problem: ProblemDetails) -> ProblemDe
         if "gedaan" not in request.query_params:
             return problem
     elif nothing_committed():
-        return replace(problem, detail=problem.detail.replace("Probeer", "Er is niets gedaan. Probeer"))
+        nothing_done = get_sentence("outcome.nothing_done")
+        return replace(problem, detail=problem.detail.replace("Probeer", f"{nothing_done} Probeer"))
     reason = problem.detail.partition(" Probeer")[0]
     if not wants_page(request):
-        return replace(problem, detail=f"{reason} Wij weten niet of dit is gelukt. Kijk eerst wat er nu vastligt.")
+        return replace(problem, detail=f"{reason} {get_sentence('outcome.unknown')}")
     shown = find_state_page(request)
-    detail = f"{reason} Wij weten niet of dit is gelukt. Kijk bij {shown.name} wat er nu geldt."
-    return replace(problem, title="Wij weten niet of dit is gelukt", detail=detail, state_page=shown)
+    detail = f"{reason} {get_sentence('outcome.unknown.page', page=shown.name)}"
+    return replace(problem, title=get_sentence("outcome.unknown.title"), detail=detail, state_page=shown)
 
 
 def problem_from_status(status: int, headers: Mapping[str, str] | None = None) -> ProblemDetails:
     """Build the problem for a refusal by the framework."""
-    if status not in _PROBLEMS_BY_STATUS:
-        return ProblemDetails(
-            status, "verzoek_geweigerd", "Geweigerd", HTTPStatus(status).phrase, headers=headers or {}
-        )
-    code, title, detail = _PROBLEMS_BY_STATUS[status]
-    return ProblemDetails(status, code, title, detail, headers=headers or {})
+    if status not in _CODE_BY_STATUS:
+        title, phrase = get_sentence("problem.refusal.title"), HTTPStatus(status).phrase
+        return ProblemDetails(status, "verzoek_geweigerd", title, phrase, headers=headers or {})
+    title, detail = get_sentence(f"status.{status}.title"), get_sentence(f"status.{status}")
+    return ProblemDetails(status, _CODE_BY_STATUS[status], title, detail, headers=headers or {})
 
 
 def wants_page(request: Request) -> bool:
@@ -218,8 +223,7 @@ def _build_page_response(request: Request, problem: ProblemDetails, headers: Map
 def _render_login_required(request: Request) -> Response:
     """Render a login link if the session ended after a form post. A redirect would be blocked."""
     shown = find_state_page(request)
-    detail = f"U bent niet meer ingelogd. Log opnieuw in en kijk bij {shown.name} wat er nu geldt."
-    title = "Wij weten niet of dit is gelukt"
+    title, detail = get_sentence("outcome.unknown.title"), get_sentence("outcome.logged_out", page=shown.name)
     return _render_error_page(request, ProblemDetails(401, "niet_ingelogd", title, detail, state_page=shown), {})
 
 

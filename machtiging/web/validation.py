@@ -7,32 +7,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from machtiging.kernel.errors import InvalidInput
+from machtiging.kernel.errors import InvalidInput, Message
 from machtiging.kernel.text import drop_byte_order_mark
+from machtiging.message_catalogue import find_sentence, has_message
 
 _Model = TypeVar("_Model", bound=BaseModel)
-
-_FAULT_MESSAGES: Mapping[str, str] = {
-    "missing": "Dit veld ontbreekt.",
-    "extra_forbidden": "Dit veld kennen wij niet.",
-    "string_type": "Hier hoort tekst.",
-    "string_too_long": "Dit is te lang: hoogstens {max_length} tekens.",
-    "bytes_too_long": "Dit is te lang: hoogstens 1 MiB.",
-    "string_too_short": "Dit is te kort: minstens {min_length} tekens.",
-    "string_pattern_mismatch": "Dit heeft niet de juiste vorm.",
-    "bool_type": "Hier hoort true of false.",
-    "int_type": "Hier hoort een geheel getal.",
-    "int_parsing": "Hier hoort een geheel getal.",
-    "greater_than_equal": "Dit is te klein: minstens {ge}.",
-    "less_than_equal": "Dit is te groot: hoogstens {le}.",
-    "literal_error": "Kies een van: {expected}.",
-    "timezone_aware": "Bij deze tijd ontbreekt de tijdzone.",
-    "datetime_from_date_parsing": "Dit is geen datum met tijd.",
-    "datetime_type": "Dit is geen datum met tijd.",
-    "json_invalid": "Dit is geen geldige JSON.",
-    "model_type": "Hier hoort een object.",
-    "dict_type": "Hier hoort een object.",
-}
 
 
 class StrictRequestModel(BaseModel):
@@ -43,12 +22,23 @@ class StrictRequestModel(BaseModel):
 
 def describe_faults(pydantic_errors: Sequence[Any], field_prefix: str = "") -> tuple[Mapping[str, str], ...]:
     """Return one entry per error: `veld` (path), `melding` (sentence), `soort` (stable, for programs)."""
-    faults = []
-    for fault in pydantic_errors:
-        where = ".".join(str(step) for step in fault["loc"] if step != "body")
-        sentence = _FAULT_MESSAGES.get(fault["type"], "Deze waarde klopt niet.").format_map(fault.get("ctx") or {})
-        faults.append({"veld": _truncate_field_name(field_prefix + where), "melding": sentence, "soort": fault["type"]})
-    return tuple(faults)
+    return tuple(
+        {
+            "veld": _find_field_name(fault, field_prefix),
+            "melding": find_sentence(_fault_message(fault)),
+            "soort": fault["type"],
+        }
+        for fault in pydantic_errors
+    )
+
+
+def _find_field_name(fault: Mapping[str, Any], prefix: str = "") -> str:
+    return _truncate_field_name(prefix + ".".join(str(step) for step in fault["loc"] if step != "body"))
+
+
+def _fault_message(fault: Mapping[str, Any]) -> Message:
+    key = f"field.{fault['type']}"
+    return Message(key if has_message(key) else "field.other", fault.get("ctx") or {})
 
 
 def _truncate_field_name(name: str) -> str:
@@ -64,6 +54,6 @@ def parse_body(model: type[_Model], body: bytes, code: str = "ongeldige_invoer")
     try:
         return model.model_validate_json(drop_byte_order_mark(body))
     except ValidationError as error:
-        faults = describe_faults(error.errors(include_url=False, include_input=False))
-        fields = {fault["veld"] or "inhoud": fault["melding"] for fault in faults}
-        raise InvalidInput(code, "Uw verzoek klopt niet.", fields=fields) from None
+        faults = error.errors(include_url=False, include_input=False)
+        fields = {_find_field_name(fault) or "inhoud": _fault_message(fault) for fault in faults}
+        raise InvalidInput(code, message="verzoek_ongeldig", fields=fields) from None

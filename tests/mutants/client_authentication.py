@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
+from machtiging.kernel.errors import Message
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 from machtiging.oauth.protocol import client_assertion, client_auth, requests, server
 from machtiging.oauth.protocol.client_auth import PrivateKeyJwt
@@ -81,7 +82,7 @@ def _client_id_authenticates() -> None:
 
 def _errors_reveal_unknown_clients() -> None:
     def refuse(code: str, **_authenticated: bool) -> None:
-        raise OAuthRefusal(OAuthErrorCode.INVALID_CLIENT, code, code)
+        raise OAuthRefusal(OAuthErrorCode.INVALID_CLIENT, code, description=Message("oauth.authlib", {"text": code}))
 
     for module in (client_assertion, client_auth):
         swap(module, module.refuse_client_auth, lambda _: refuse)

@@ -2,35 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from machtiging.kernel.errors import NotAuthenticated
 
 # The only signature algorithms accepted for a proof, whatever its header says.
 PROOF_ALGORITHMS = ("ES256", "PS256", "Ed25519")
 NONCE_REQUIRED, PROOF_REPLAYED = "dpop_nonce_nodig", "dpop_hergebruikt"
-_REFUSAL_TEXTS: Mapping[str, str] = MappingProxyType(
-    {
-        "dpop_ontbreekt": "Bij dit toegangsbewijs hoort een bewijs van uw sleutel, in de kop DPoP.",
-        "dpop_dubbel": "Stuur precies één kop DPoP.",
-        "dpop_vormfout": "Het bewijs in de kop DPoP is niet goed gemaakt of niet goed ondertekend.",
-        "dpop_andere_methode": "Het bewijs in de kop DPoP is voor een andere methode gemaakt.",
-        "dpop_ander_adres": "Het bewijs in de kop DPoP is voor een ander adres gemaakt.",
-        "dpop_tijd": "Het bewijs in de kop DPoP is te oud, of komt uit de toekomst.",
-        NONCE_REQUIRED: "Neem in het bewijs in de kop DPoP de nonce op die wij meesturen.",
-        "dpop_ander_token": "Het bewijs in de kop DPoP hoort niet bij dit toegangsbewijs.",
-        PROOF_REPLAYED: "Het bewijs in de kop DPoP is al eens gebruikt. Maak er voor elk verzoek een.",
-        "dpop_andere_sleutel": "Dit toegangsbewijs hoort bij een andere sleutel.",
-        "token_gebonden": "Dit toegangsbewijs werkt alleen samen met het bewijs waaraan het gebonden is.",
-        "token_niet_gebonden": "Dit toegangsbewijs is niet aan een sleutel gebonden. Stuur het als Bearer.",
-        "certificaat_ontbreekt": "Dit toegangsbewijs werkt alleen met het certificaat waaraan het gebonden is.",
-        "certificaat_anders": "Dit toegangsbewijs hoort bij een ander certificaat.",
-        "certificaat_niet_van_proxy": "De kop Client-Cert nemen wij alleen van onze eigen proxy aan.",
-        "certificaat_vormfout": "Het certificaat is niet te lezen.",
-        "certificaat_niet_geldig": "Het certificaat is verlopen of nog niet geldig.",
-    }
-)
 
 
 class MissingToken(NotAuthenticated):
@@ -46,7 +22,7 @@ class ProofRefused(NotAuthenticated):
     """
 
     def __init__(self, code: str, *, private: str = "") -> None:
-        super().__init__(code, _REFUSAL_TEXTS[code], private=private)
+        super().__init__(code, private=private)
         if code == NONCE_REQUIRED:
             self.error = "use_dpop_nonce"
         elif code.startswith("dpop_") and code != "dpop_andere_sleutel":

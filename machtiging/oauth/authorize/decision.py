@@ -134,7 +134,7 @@ async def decide_authorization(
     """
     # Lock order everywhere: session, then request. So two decisions at the same moment cannot deadlock.
     if not await lock_session(context.session, visitor):
-        raise NotAuthenticated("niet_ingelogd", "Log eerst in.")
+        raise NotAuthenticated("niet_ingelogd")
     pushed = await pushed_requests.consume_request(context, reference)
     if pushed is None:
         return await _repeat_decision(context, visitor, reference)
@@ -191,7 +191,7 @@ async def _repeat_decision(context: RequestContext, visitor: Visitor, reference:
     if row is None:  # the first decision was a denial
         return _redirect_to_client(context, redirect_uri, pushed, {"error": OAuthErrorCode.ACCESS_DENIED})
     if row.person_id != visitor.person_id or row.used_at is not None or row.expires_at <= context.at:
-        raise Conflict("al_besloten", "U heeft over dit verzoek al besloten. Ga terug naar de app.")
+        raise Conflict("al_besloten")
     return _redirect_to_client(context, redirect_uri, pushed, {"code": code})
 
 
@@ -266,7 +266,7 @@ async def _redirect_refusal(
 ) -> Redirect:
     if visitor is not None:  # no journal line without a session
         await _journal_refusal(context, visitor, pushed, refusal)
-    told = {"error": refusal.error.value, "error_description": refusal.description}
+    told = {"error": refusal.error.value, "error_description": refusal.build_description(practice=False)}
     return _redirect_to_client(context, redirect_uri, pushed, told)
 
 

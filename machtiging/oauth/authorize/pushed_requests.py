@@ -86,8 +86,6 @@ def unknown_request_refusal() -> InvalidInput:
     """Build the one refusal for every wrong reference: an error page for the person."""
     return InvalidInput(
         "verzoek_onbekend",
-        "De app heeft u met een verzoek gestuurd dat wij niet kennen of dat is verlopen. Ga terug naar de app en "
-        "probeer het daar opnieuw.",
     )
 
 
@@ -119,9 +117,7 @@ async def push_authorization_request(context: RequestContext, request: OAuthRequ
         refuse_box_changes(wanted, "handeling_alleen_hier")
     validate_grant_management(request.form, has_machtiging=wanted is not None and wanted.machtiging_id is not None)
     if wanted is None and "openid" not in parameters.get("scope", "").split():
-        raise invalid_request_error(
-            "niets_gevraagd", "Ask authorization_details of type berichtenbox, or scope openid."
-        )
+        raise invalid_request_error("niets_gevraagd")
     request_uri = await _store_pushed_request(context, client.client_id, parameters)
     return {"request_uri": request_uri, "expires_in": int(REQUEST_URI_LIFETIME.total_seconds())}
 
@@ -148,7 +144,7 @@ def _select_stored_parameters(request: OAuthRequest) -> dict[str, Any]:
     """
     kept = {name: request.form[name] for name in _STORED_PARAMETERS if name in request.form}
     if sum(len(name) + len(value.encode()) for name, value in kept.items()) > _MAX_PARAMETERS_BYTES:
-        raise invalid_request_error("verzoek_te_groot", "The parameters are larger than 8 KB together.")
+        raise invalid_request_error("verzoek_te_groot")
     return kept
 
 
@@ -156,11 +152,11 @@ def _reject_unsupported_parameters(request: OAuthRequest) -> None:
     form = request.form
     for name in _UNSUPPORTED_PARAMETERS:
         if name in form:
-            raise invalid_request_error("parameter_niet_ondersteund", f"The parameter {name} is not supported.")
+            raise invalid_request_error("parameter_niet_ondersteund", name=name)
     if "response_type" not in form:
-        raise invalid_request_error("response_type_ontbreekt", "The parameter response_type is missing.")
+        raise invalid_request_error("response_type_ontbreekt")
     if form.get("response_mode", "query") != "query":
-        raise invalid_request_error("parameter_niet_ondersteund", "This response_mode is not supported.")
+        raise invalid_request_error("parameter_niet_ondersteund", variant="response_mode")
 
 
 def validate_authorization_request(server: OAuthServer, context: RequestContext, parameters: dict[str, Any]) -> Any:

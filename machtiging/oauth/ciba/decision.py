@@ -57,10 +57,10 @@ async def decide_backchannel_request(
     has ended.
     """
     if _REQUEST_ID.fullmatch(request_id) is None:
-        raise InvalidInput("verzoek_vormfout", "Dit formulier klopt niet. Laad de pagina opnieuw.")
+        raise InvalidInput("verzoek_vormfout")
     # Ending the sessions and consents of the person waits for this lock, or came first.
     if not await lock_session(session, visitor):
-        raise NotAuthenticated("niet_ingelogd", "Log eerst in.")
+        raise NotAuthenticated("niet_ingelogd")
     waiting = next(
         (one for one in await list_pending_requests(session, visitor.person_id, at) if one.id == request_id), None
     )
@@ -108,13 +108,12 @@ async def _resolve_grantable_access(
     except OAuthRefusal as refusal:
         if refusal.code == OTHER_ORGANISATION:  # stays pending: she can log in for the other one
             await _journal_refusal(session, visitor, refusal.code, at)
-            raise NotAllowed(
-                refusal.code, "Log voor deze vraag in via de organisatie van deze machtiging."
-            ) from refusal
+            raise NotAllowed(refusal.code, message="andere_organisatie.ciba") from refusal
         if (level := find_step_up_level(visitor, pending, refusal)) is not None:
             await _journal_refusal(session, visitor, refusal.code, at)
-            say = f"Log voor deze vraag in met het niveau {level.value}."
-            raise LevelTooLow(refusal.code, say, level=level.value, acr=level.acr) from refusal
+            raise LevelTooLow(
+                refusal.code, message="niveau_te_laag.ciba", level=level.value, acr=level.acr
+            ) from refusal
         await _deny_request(session, visitor, pending, refusal.code, at)
         _raise_no_longer_possible()
 
@@ -130,7 +129,7 @@ def find_step_up_level(visitor: Visitor, pending: PendingBackchannelRequest, ref
 
 
 def _raise_no_longer_possible() -> NoReturn:
-    raise Conflict("kan_niet_meer", "Deze toestemming kan niet meer worden gegeven. De vraag is gesloten.")
+    raise Conflict("kan_niet_meer")
 
 
 async def _deny_request(
@@ -167,12 +166,12 @@ async def _repeat_decision(
         return
     if state is None:
         await _journal_refusal(session, visitor, "verzoek_onbekend", at)
-        raise NotFound("verzoek_onbekend", "Deze vraag kennen wij niet.")
+        raise NotFound("verzoek_onbekend", message="verzoek_onbekend.ciba")
     if state in ("pending", "expired"):
         await _journal_refusal(session, visitor, "verzoek_verlopen", at)
-        raise Conflict("verzoek_verlopen", "Deze vraag is verlopen. Laat de balie het opnieuw vragen.")
+        raise Conflict("verzoek_verlopen")
     await _journal_refusal(session, visitor, "al_besloten", at)
-    raise Conflict("al_besloten", "U heeft over deze vraag al besloten.")
+    raise Conflict("al_besloten", message="al_besloten.ciba")
 
 
 async def _journal_refusal(session: AsyncSession, visitor: Visitor, reason: str, at: datetime) -> None:

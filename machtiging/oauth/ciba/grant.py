@@ -6,10 +6,11 @@ from typing import Any
 
 from authlib.oauth2.rfc6749 import BaseGrant, TokenEndpointMixin
 
+from machtiging.message_catalogue import ENGLISH, find_sentence
 from machtiging.oauth import queries, token_issuance
 from machtiging.oauth.ciba.poll import ApprovedPoll, auth_req_id_refusal, poll_request
 from machtiging.oauth.client import CIBA, PRIVATE_KEY_JWT
-from machtiging.oauth.errors import ERROR_DESCRIPTIONS, OAuthErrorCode, OAuthRefusal, invalid_request_error
+from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal, default_description, invalid_request_error
 from machtiging.oauth.openid import id_token
 from machtiging.oauth.openid.released_claims import build_at_hash
 from machtiging.oauth.protocol.grants import build_token_spec, load_active_grant
@@ -37,7 +38,7 @@ class BackchannelGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
         if not client.check_grant_type(self.GRANT_TYPE):
             raise OAuthRefusal(OAuthErrorCode.UNAUTHORIZED_CLIENT, "client_niet_bevoegd")
         if "auth_req_id" not in self.request.form:
-            raise invalid_request_error("verzoek_ontbreekt", "The parameter auth_req_id is missing.")
+            raise invalid_request_error("verzoek_ontbreekt")
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """Return the token response, or `authorization_pending` or `slow_down`.
@@ -53,7 +54,7 @@ async def _build_poll_response(context: RequestContext, request: OAuthRequest) -
     if isinstance(found, ApprovedPoll):
         return 200, await _issue_tokens(context, request, found)
     error = OAuthErrorCode.SLOW_DOWN if found.slow_down else OAuthErrorCode.AUTHORIZATION_PENDING
-    return 400, {"error": error.value, "error_description": ERROR_DESCRIPTIONS[error]}
+    return 400, {"error": error.value, "error_description": find_sentence(default_description(error), ENGLISH)}
 
 
 async def _issue_tokens(

@@ -16,6 +16,7 @@ from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
 from machtiging.delegation.rules import is_usable
+from machtiging.kernel.errors import Message
 from machtiging.kernel.ids import GrantId
 from machtiging.oauth.ciba.rules import (
     MAX_POLL_INTERVAL_SECONDS,
@@ -33,7 +34,6 @@ from machtiging.storage.row_mac import ROW_INVALID
 
 _REQUEST = table_of(BackchannelRequest)
 _MAX_AUTH_REQ_ID_LENGTH = 128
-_NOT_VALID = "The auth_req_id is not valid, or no longer."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class ApprovedPoll:
 
 def auth_req_id_refusal(reason: str) -> OAuthRefusal:
     """Build `invalid_grant`, with one text for unknown, another client's and used before."""
-    return OAuthRefusal(OAuthErrorCode.INVALID_GRANT, reason, _NOT_VALID)
+    return OAuthRefusal(OAuthErrorCode.INVALID_GRANT, reason, description=Message("oauth.auth_req_id_invalid"))
 
 
 async def poll_request(context: RequestContext, client: Client, auth_req_id: str) -> PendingPoll | ApprovedPoll:

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen
 from machtiging.kernel.errors import Conflict, InvalidInput
+from machtiging.message_catalogue import describe_refusal
 from machtiging.oauth.ciba.decision import BackchannelDecision, decide_backchannel_request
 from machtiging.oauth.ciba.meldcode import create_meldcode
 from machtiging.oauth.ciba.requests_page import render_requests_page
@@ -49,11 +50,11 @@ async def post_decision(request: Request, visitor: Citizen, session: Transaction
     form = await request.form(max_files=0)
     asked, chosen = form.get("verzoek"), form.get("besluit")
     if not isinstance(asked, str) or chosen not in set(BackchannelDecision):
-        raise InvalidInput("besluit_ontbreekt", "Kies een van de knoppen.")
+        raise InvalidInput("besluit_ontbreekt")
     try:
         await decide_backchannel_request(
             session, visitor, asked, BackchannelDecision(str(chosen)), at=oauth_services(request).clock.now()
         )
     except Conflict as refusal:  # caught here, so that the journal line is committed
-        return await render_requests_page(request, session, visitor, None, note=refusal.public)
+        return await render_requests_page(request, session, visitor, None, note=describe_refusal(refusal))
     return RedirectResponse(f"/verzoeken?gedaan={chosen}", 303)

@@ -54,7 +54,7 @@ def parse_backchannel_request(form: Mapping[str, str], client: Client) -> Backch
     """
     for name in _UNSUPPORTED_PARAMETERS:
         if name in form:
-            raise invalid_request_error("parameter_niet_ondersteund", f"The parameter {name} is not supported here.")
+            raise invalid_request_error("parameter_niet_ondersteund", variant="ciba", name=name)
     scope = client.get_allowed_scope(form.get("scope"))
     if scope is None or "openid" not in scope.split():  # CIBA 7.1
         raise OAuthRefusal(OAuthErrorCode.INVALID_SCOPE, "scope_ongeldig")
@@ -76,9 +76,9 @@ def _parse_hint(form: Mapping[str, str]) -> str:
     """
     given = [name for name in _HINT_PARAMETERS if name in form]
     if len(given) != 1:
-        raise invalid_request_error("niet_precies_een_hint", "Exactly one hint is needed: login_hint.")
+        raise invalid_request_error("niet_precies_een_hint")
     if given != ["login_hint"]:
-        raise invalid_request_error("hint_niet_ondersteund", "The hint is a meldcode in login_hint.")
+        raise invalid_request_error("hint_niet_ondersteund")
     code = normalise_code(form["login_hint"])
     if not is_valid_meldcode(code):
         raise OAuthRefusal(OAuthErrorCode.UNKNOWN_USER_ID, "meldcode_vormfout")
@@ -108,5 +108,5 @@ def _parse_requested_expiry(value: str | None) -> timedelta:
     if value is None:
         return REQUEST_LIFETIME
     if _REQUESTED_EXPIRY.fullmatch(value) is None:
-        raise invalid_request_error("looptijd_vormfout", "The requested_expiry is a number of seconds.")
+        raise invalid_request_error("looptijd_vormfout")
     return min(timedelta(seconds=int(value)), MAX_REQUEST_LIFETIME)

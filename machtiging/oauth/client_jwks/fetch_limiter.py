@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
-from machtiging.oauth.errors import CLIENT_AUTH_CAUSES, OAuthErrorCode, OAuthRefusal
+from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 
 _MAX_CONCURRENT_FETCHES = 16
 _TIMEOUT_SECONDS = 2.0
@@ -25,7 +25,7 @@ class FetchLimitExceeded(OAuthRefusal):
 
     def __init__(self) -> None:
         code = "sleutels_ophalen_te_druk"
-        super().__init__(OAuthErrorCode.INVALID_CLIENT, code, cause=CLIENT_AUTH_CAUSES[code])
+        super().__init__(OAuthErrorCode.INVALID_CLIENT, code, disclose_cause=True)
 
 
 class FetchLimiter:

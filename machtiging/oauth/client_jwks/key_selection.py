@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from machtiging.oauth.client import Client
-from machtiging.oauth.errors import CLIENT_AUTH_CAUSES, OAuthErrorCode, OAuthRefusal
+from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 
 # Fetched again after a day, or for a `kid` that is not in the copy; at most once a minute.
 REFRESH_AFTER = timedelta(hours=24)
@@ -26,7 +26,7 @@ class JwksFetchRequired(OAuthRefusal):
 
     def __init__(self, client_id: str, uri: str, *, has_usable_copy: bool = False) -> None:
         code = "sleutels_niet_opgehaald"
-        super().__init__(OAuthErrorCode.INVALID_CLIENT, code, cause=CLIENT_AUTH_CAUSES[code])
+        super().__init__(OAuthErrorCode.INVALID_CLIENT, code, disclose_cause=True)
         self.client_id, self.uri, self.has_usable_copy = client_id, uri, has_usable_copy
 
 
@@ -54,7 +54,7 @@ def select_jwks(client: Client, kid: str | None, at: datetime) -> dict[str, Any]
 
 
 def _no_keys_refusal(reason: str) -> OAuthRefusal:
-    return OAuthRefusal(OAuthErrorCode.INVALID_CLIENT, reason, cause=CLIENT_AUTH_CAUSES[reason])
+    return OAuthRefusal(OAuthErrorCode.INVALID_CLIENT, reason, disclose_cause=True)
 
 
 def _may_fetch(client: Client, at: datetime) -> bool:

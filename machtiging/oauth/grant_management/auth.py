@@ -45,7 +45,7 @@ class GrantManagementClient:
     async def require_scope(self, executor: Executor, scope: str, *, at: datetime) -> None:
         """Require this scope. Raises NotAllowed `scope_ontbreekt`, which is journalled."""
         if scope not in self.scope:
-            refusal = NotAllowed("scope_ontbreekt", "Dit toegangsbewijs is niet voor dit adres bedoeld.")
+            refusal = NotAllowed("scope_ontbreekt")
             raise await journal_token_refusal(executor, self.token, refusal, at=at)
 
 
@@ -61,7 +61,7 @@ async def _authenticate_client(request: Request, session: Transaction) -> GrantM
         shown.token, typ=ACCESS_TOKEN_TYP, issuer=issuer.url, audience=issuer.grant_management_audience, at=at
     )
     found = await queries.find_token_status(session, TokenId(UUID(claims["jti"])), at)
-    wrong = NotAuthenticated("token_ongeldig", "Dit toegangsbewijs klopt niet of geldt niet meer.")
+    wrong = NotAuthenticated("token_ongeldig", message="token_ongeldig.inactive")
     if (
         found is None
         or found[0].facts.audience != issuer.grant_management_audience

@@ -47,7 +47,7 @@ async def revoke_consent(
             object_id=None if grant is None else str(grant_id),
         )
         await record(session, line, at=at)
-        raise NotFound("toestemming_onbekend", "Deze toestemming kennen wij niet.")
+        raise NotFound("toestemming_onbekend")
     ending = GrantEnding(CONSENT_REVOKED_REASON, person_id, _resolve_capacity(person_id, grant, held), via_client_id)
     if not await end_grant(session, grant_id, ending, at=at):
         return False

@@ -73,7 +73,7 @@ def _parse_consent_id(text: str) -> GrantId:
 
 
 def _unknown_consent_refusal() -> NotFound:
-    return NotFound("toestemming_onbekend", "Deze toestemming kennen wij niet.")
+    return NotFound("toestemming_onbekend")
 
 
 def _build_toestemming(consent: Consent, *, given_by_self: bool) -> dict[str, Any]:

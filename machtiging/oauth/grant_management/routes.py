@@ -98,7 +98,7 @@ async def _journal_unknown_grant(
         object_id=None if grant_id is None else str(grant_id),
     )
     await record(session, line, at=at)
-    return NotFound("toestemming_onbekend", "Deze toestemming kennen wij niet.")
+    return NotFound("toestemming_onbekend")
 
 
 def _build_grant_response(grant: queries.Grant, issuer: Issuer) -> dict[str, Any]:

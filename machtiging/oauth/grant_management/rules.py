@@ -21,9 +21,11 @@ def validate_grant_management(form: Mapping[str, str], *, has_machtiging: bool) 
     OAuthRefusal.
     """
     if form.get(GRANT_MANAGEMENT_ACTION, CREATE_ACTION) != CREATE_ACTION:
-        raise invalid_request_error("grantactie_onbekend", f"The only {GRANT_MANAGEMENT_ACTION} is {CREATE_ACTION}.")
+        raise invalid_request_error(
+            "grantactie_onbekend", grant_management_action=GRANT_MANAGEMENT_ACTION, create_action=CREATE_ACTION
+        )
     if "grant_id" in form:
-        raise invalid_request_error("grant_id_bij_nieuwe", "A new grant gets an id of ours: leave out grant_id.")
+        raise invalid_request_error("grant_id_bij_nieuwe")
     scope = set(form.get("scope", "").split())
     if scope & GRANT_MANAGEMENT_SCOPES:
         raise OAuthRefusal(OAuthErrorCode.INVALID_SCOPE, "beheer_is_geen_toestemming")

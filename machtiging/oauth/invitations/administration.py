@@ -45,17 +45,12 @@ class Invitation:
     status: InvitationStatus
 
 
+# Code and message key of a refused withdrawal.
 _WITHDRAWAL_REFUSALS = {
-    InvitationStatus.USED_UP: (
-        "uitnodiging_opgebruikt",
-        "Deze uitnodiging is al gebruikt; er valt niets in te trekken.",
-    ),
-    InvitationStatus.REFUSED_TOO_OFTEN: (
-        "uitnodiging_opgebruikt",
-        "Deze uitnodiging is te vaak vergeefs gebruikt en geldt niet meer.",
-    ),
-    InvitationStatus.EXPIRED: ("uitnodiging_verlopen", "Deze uitnodiging is al verlopen."),
-    InvitationStatus.WITHDRAWN: ("uitnodiging_al_ingetrokken", "Deze uitnodiging is al ingetrokken."),
+    InvitationStatus.USED_UP: ("uitnodiging_opgebruikt", "uitnodiging_opgebruikt"),
+    InvitationStatus.REFUSED_TOO_OFTEN: ("uitnodiging_opgebruikt", "uitnodiging_opgebruikt.refused_too_often"),
+    InvitationStatus.EXPIRED: ("uitnodiging_verlopen", "uitnodiging_verlopen"),
+    InvitationStatus.WITHDRAWN: ("uitnodiging_al_ingetrokken", "uitnodiging_al_ingetrokken"),
 }
 
 
@@ -74,7 +69,8 @@ async def withdraw_invitation(session: AsyncSession, name: str, operator: str, *
     row = await _lock_invitation(session, name)
     found = _build_invitation(row, at)
     if found.status is not InvitationStatus.OPEN:
-        raise Conflict(*_WITHDRAWAL_REFUSALS[found.status])
+        code, message = _WITHDRAWAL_REFUSALS[found.status]
+        raise Conflict(code, message=message)
     await session.execute(update(_TOKEN).where(_TOKEN.c.token_hash == row.token_hash).values(withdrawn_at=at))
     line = NewJournalLine(
         act=JournalAct.UITNODIGING_INGETROKKEN,
@@ -93,7 +89,7 @@ async def _lock_invitation(session: AsyncSession, name: str) -> Row[Any]:
 
     Raises NotFound `uitnodiging_onbekend`.
     """
-    unknown = NotFound("uitnodiging_onbekend", "Deze uitnodiging kennen wij niet. Kijk in de lijst hoe zij heet.")
+    unknown = NotFound("uitnodiging_onbekend")
     if _INVITATION_NAME.fullmatch(name) is None:
         raise unknown
     begins = bytes.fromhex(name)

@@ -40,7 +40,7 @@ async def create_invitation(
         told = ""
     right = 0 < len(told) <= _MAX_NOTE_LENGTH
     if not right or not 1 <= uses <= MAX_USES or not timedelta(0) < lifetime <= MAX_LIFETIME:
-        raise InvalidInput("uitnodiging_ongeldig", "Geef een notitie, 1 tot 1000 keer en 1 tot 366 dagen.")
+        raise InvalidInput("uitnodiging_ongeldig")
     token = secrets.generate_token()
     digest = secrets.sha256_digest(token)
     row = {"token_hash": digest, "note": told, "uses_left": uses, "created_at": at, "expires_at": at + lifetime}
@@ -89,7 +89,7 @@ def _match_usable(digest: bytes, at: datetime) -> tuple[ColumnElement[bool], ...
 
 
 def _unknown_invitation_refusal() -> NotAuthenticated:
-    return NotAuthenticated("uitnodiging_onbekend", "Deze uitnodiging kennen wij niet, of zij geldt niet meer.")
+    return NotAuthenticated("uitnodiging_onbekend", message="uitnodiging_onbekend.registration")
 
 
 def derive_invitation_name(digest: bytes) -> str:

@@ -91,15 +91,11 @@ def parse_authentication_request(form: Mapping[str, Any], client: Client, issuer
 def _parse_prompts(text: str) -> list[str]:
     prompts = text.split()
     if PROMPT_SELECT_ACCOUNT in prompts:
-        raise invalid_request_error(
-            "account_kiezen_kan_niet", "prompt=select_account is not supported; use prompt=login."
-        )
+        raise invalid_request_error("account_kiezen_kan_niet")
     if set(prompts) - _SUPPORTED_PROMPTS or len(set(prompts)) != len(prompts):
-        raise invalid_request_error("parameter_niet_ondersteund", "This prompt is not supported.")
+        raise invalid_request_error("parameter_niet_ondersteund", variant="prompt")
     if PROMPT_NONE in prompts and len(prompts) > 1:
-        raise invalid_request_error(
-            "prompt_spreekt_zich_tegen", "prompt=none stands by itself (OpenID Connect Core 3.1.2.1)."
-        )
+        raise invalid_request_error("prompt_spreekt_zich_tegen")
     return prompts
 
 
@@ -112,7 +108,7 @@ def _parse_max_age(value: object) -> int | None:
         or not (text.isascii() and text.isdigit() and len(text) <= 9)
         or int(text) > _MAX_MAX_AGE_SECONDS
     ):
-        raise invalid_request_error("max_age_vormfout", "max_age is a whole number of seconds.")
+        raise invalid_request_error("max_age_vormfout")
     return int(text)
 
 
@@ -145,6 +141,4 @@ def verify_id_token_hint(hint: str, client_id: str | None, issuer: Issuer) -> di
 
 
 def _id_token_hint_refusal() -> OAuthRefusal:
-    return invalid_request_error(
-        "id_token_hint_ongeldig", "The id_token_hint is not an ID token of ours for this client."
-    )
+    return invalid_request_error("id_token_hint_ongeldig")

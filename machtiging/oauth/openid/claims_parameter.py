@@ -37,7 +37,7 @@ class ClaimsRequest:
 
 
 def _raise_malformed() -> NoReturn:
-    raise invalid_request_error("claims_vormfout", "The claims parameter is malformed (OpenID Connect Core 5.5).")
+    raise invalid_request_error("claims_vormfout")
 
 
 def parse_claims_parameter(value: str | Mapping[str, Any] | None) -> ClaimsRequest:

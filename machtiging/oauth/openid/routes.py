@@ -78,7 +78,7 @@ async def confirm_logout(request: Request, session: Transaction, visitor: Option
     await verify_csrf(request, visitor)
     decision = dict(pairs).get("besluit")
     if decision not in ("uitloggen", "blijven"):
-        raise InvalidInput("besluit_ontbreekt", "Kies of u wilt uitloggen of ingelogd blijft.")
+        raise InvalidInput("besluit_ontbreekt", message="besluit_ontbreekt.logout")
     if decision == "blijven":
         return RedirectResponse(HOME, 303)
     at = services.clock.now()

@@ -19,10 +19,10 @@ from machtiging.crypto.jose import (
     typ_matches,
     verify_parsed_jws,
 )
-from machtiging.kernel.errors import NotAuthenticated
+from machtiging.kernel.errors import Message, NotAuthenticated
 from machtiging.oauth.client import Client
 from machtiging.oauth.client_jwks.key_selection import select_jwks
-from machtiging.oauth.errors import CLIENT_AUTH_CAUSES, OAuthErrorCode, OAuthRefusal
+from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_ALGORITHMS = ("ES256", "PS256")
@@ -51,7 +51,7 @@ def refuse_client_auth(code: str, *, authenticated: bool = False) -> NoReturn:
     Against enumeration: in production an unknown client looks like a wrong key. `authenticated`: the signature was
     good.
     """
-    raise OAuthRefusal(OAuthErrorCode.INVALID_CLIENT, code, cause=CLIENT_AUTH_CAUSES[code], authenticated=authenticated)
+    raise OAuthRefusal(OAuthErrorCode.INVALID_CLIENT, code, disclose_cause=True, authenticated=authenticated)
 
 
 def require_one_auth_method(form: Mapping[str, str], headers: Mapping[str, str]) -> None:
@@ -62,7 +62,7 @@ def require_one_auth_method(form: Mapping[str, str], headers: Mapping[str, str])
     header, secret = "authorization" in headers, "client_secret" in form
     assertion = "client_assertion" in form or "client_assertion_type" in form
     if header + secret + assertion > 1:
-        raise OAuthRefusal(OAuthErrorCode.INVALID_REQUEST, "twee_manieren", "Use one client authentication method.")
+        raise OAuthRefusal(OAuthErrorCode.INVALID_REQUEST, "twee_manieren", description=Message("oauth.twee_manieren"))
     if header or secret:
         refuse_client_auth("geheim_niet_ondersteund")
 

@@ -93,7 +93,7 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         """
         offered: str | None = request.payload.redirect_uri
         if offered is None or not client.check_redirect_uri(offered):
-            raise invalid_request_error("redirect_uri_onbekend", "The redirect_uri is missing or not registered.")
+            raise invalid_request_error("redirect_uri_onbekend")
         return offered
 
     def validate_authorization_request(self) -> str:
@@ -101,9 +101,9 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         redirect_uri: str = super().validate_authorization_request()
         form = self.request.form
         if not is_s256_challenge(form.get("code_challenge"), form.get("code_challenge_method")):
-            raise invalid_request_error("pkce_ontbreekt", "PKCE with code_challenge_method S256 is required.")
+            raise invalid_request_error("pkce_ontbreekt")
         if "openid" in (self.request.scope or "").split() and not form.get("nonce"):
-            raise invalid_request_error("nonce_ontbreekt", "With scope openid a nonce is required.")
+            raise invalid_request_error("nonce_ontbreekt")
         return redirect_uri
 
     def query_authorization_code(self, code: str, client: Client) -> RedeemedCode:

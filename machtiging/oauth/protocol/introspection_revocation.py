@@ -141,7 +141,7 @@ def is_audience_of(client: Client, token: AccessTokenView, issuer: Issuer) -> bo
 
 def _require_token_parameter(request: OAuthRequest) -> str:
     if "token" not in request.form:
-        raise invalid_request_error("token_ontbreekt", "The parameter token is missing.")
+        raise invalid_request_error("token_ontbreekt")
     return request.form["token"]
 
 

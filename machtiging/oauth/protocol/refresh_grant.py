@@ -54,7 +54,7 @@ class RefreshGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
         if not client.check_grant_type(self.GRANT_TYPE):
             raise OAuthRefusal(OAuthErrorCode.UNAUTHORIZED_CLIENT, "client_ververst_niet")
         if "refresh_token" not in self.request.form:
-            raise invalid_request_error("verversing_ontbreekt", "The parameter refresh_token is missing.")
+            raise invalid_request_error("verversing_ontbreekt")
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """Build the token response with the next refresh token. Raises OAuthRefusal."""

@@ -104,14 +104,14 @@ def to_oauth_request(request: Request, uri: str, form: Mapping[str, str]) -> OAu
 async def read_form(request: Request) -> dict[str, str]:
     """Read the form of a client's request. Raises OAuthRefusal `invalid_request`, TooLarge."""
     if request.scope["query_string"]:
-        raise invalid_request_error("parameters_in_adres", "Parameters belong in the request body.")
+        raise invalid_request_error("parameters_in_adres")
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != _FORM_MEDIA_TYPE:
-        raise invalid_request_error("geen_formulier", f"The content type must be {_FORM_MEDIA_TYPE}.")
+        raise invalid_request_error("geen_formulier", form_media_type=_FORM_MEDIA_TYPE)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > _MAX_BODY_BYTES:
-            raise TooLarge("verzoek_te_groot", "Dit verzoek is te groot.")
+            raise TooLarge("verzoek_te_groot")
     return validate_parameters(_parse_pairs(bytes(body)))
 
 
@@ -136,7 +136,7 @@ def _parse_pairs(raw: bytes) -> list[tuple[str, str]]:
     try:
         return parse_qsl(raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_PARAMETERS)
     except ValueError:
-        raise invalid_request_error("parameters_onleesbaar", "The parameters cannot be read.") from None
+        raise invalid_request_error("parameters_onleesbaar") from None
 
 
 def validate_parameters(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -149,11 +149,9 @@ def validate_parameters(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in pairs:
         if name in found:
-            raise invalid_request_error("parameter_dubbel", "A parameter stands twice.")
+            raise invalid_request_error("parameter_dubbel")
         if not name or len(name) > _MAX_NAME_LENGTH or not (is_printable_value(name) and is_printable_value(value)):
-            raise invalid_request_error(
-                "parameter_onleesbaar", "A parameter has no name, is too long or holds control characters."
-            )
+            raise invalid_request_error("parameter_onleesbaar")
         found[name] = value
     return {name: value for name, value in found.items() if value}
 

@@ -14,6 +14,7 @@ from sqlalchemy.util import greenlet_spawn
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from machtiging.access.sender_constraint.dpop import DpopProof
+from machtiging.kernel.errors import Message
 from machtiging.oauth import queries
 from machtiging.oauth.client import (
     AUTH_METHOD_NONE,
@@ -23,11 +24,8 @@ from machtiging.oauth.client import (
     Client,
 )
 from machtiging.oauth.errors import (
-    CLIENT_AUTH_CAUSES,
-    ERROR_DESCRIPTIONS,
     OAuthErrorCode,
     OAuthRefusal,
-    invalid_request_error,
 )
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.protocol.client_assertion import refuse_client_auth, require_one_auth_method
@@ -40,9 +38,6 @@ from machtiging.storage.statement import Executor
 
 _T = TypeVar("_T")
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-_ERRORS_WITH_DESCRIPTION = {
-    OAuthErrorCode.INVALID_REQUEST
-}  # Authlib's other texts disclose too much, or repeat the input
 _FORBIDDEN_CHARACTERS = "Error description contains forbidden characters"
 _REASON_CODES = {
     OAuthErrorCode.INVALID_GRANT: "code_ongeldig",
@@ -155,12 +150,20 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]
 
 
 def to_oauth_refusal(error: OAuth2Error) -> OAuthRefusal:
-    """Convert Authlib's error to a refusal with our text and reason code."""
+    """Convert Authlib's error to a refusal with our text and reason code.
+
+    Only invalid_request keeps Authlib's description: the others disclose too much, or repeat the input.
+    """
     wire = OAuthErrorCode(error.error) if error.error in set(OAuthErrorCode) else OAuthErrorCode.INVALID_REQUEST
-    text = str(error.description or "") if wire in _ERRORS_WITH_DESCRIPTION else ERROR_DESCRIPTIONS[wire]
+    described = error.description if wire is OAuthErrorCode.INVALID_REQUEST else None
     reason = _REASON_CODES.get(wire, "verzoek_vormfout")
-    cause = CLIENT_AUTH_CAUSES[reason] if wire is OAuthErrorCode.INVALID_CLIENT else ""
-    return OAuthRefusal(wire, reason, text, private=type(error).__name__, cause=cause)
+    return OAuthRefusal(
+        wire,
+        reason,
+        description=Message("oauth.authlib", {"text": str(described)}) if described else None,
+        private=type(error).__name__,
+        disclose_cause=wire is OAuthErrorCode.INVALID_CLIENT,
+    )
 
 
 async def run_authlib(server: OAuthServer, call: Callable[[OAuthServer], _T]) -> _T:
@@ -177,4 +180,4 @@ async def run_authlib(server: OAuthServer, call: Callable[[OAuthServer], _T]) ->
     except ValueError as error:
         if not str(error).startswith(_FORBIDDEN_CHARACTERS):
             raise
-        raise invalid_request_error("verzoek_vormfout", ERROR_DESCRIPTIONS[OAuthErrorCode.INVALID_REQUEST]) from error
+        raise OAuthRefusal(OAuthErrorCode.INVALID_REQUEST, "verzoek_vormfout") from error

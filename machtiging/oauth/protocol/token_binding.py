@@ -19,6 +19,7 @@ from machtiging.access.sender_constraint.errors import NONCE_REQUIRED, PROOF_REP
 from machtiging.access.sender_constraint.presented_credentials import PresentedCredentials
 from machtiging.crypto.certificates import Certificate
 from machtiging.crypto.keyring import KeyRing
+from machtiging.kernel.errors import Message
 from machtiging.oauth.client import Client
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal, invalid_request_error
 from machtiging.oauth.protocol.requests import OAuthRequest
@@ -85,24 +86,20 @@ def resolve_code_binding(request: OAuthRequest, proven_jkt: str | None) -> str |
     """
     named = request.form.get("dpop_jkt")
     if named is not None and _JWK_THUMBPRINT.fullmatch(named) is None:
-        raise invalid_request_error("dpop_jkt_vormfout", "The parameter dpop_jkt is no SHA-256 thumbprint.")
+        raise invalid_request_error("dpop_jkt_vormfout")
     if proven_jkt is None:
         return named
     if named not in (None, proven_jkt):
-        raise invalid_request_error("dpop_jkt_wijkt_af", "The parameter dpop_jkt is not the key of the DPoP proof.")
+        raise invalid_request_error("dpop_jkt_wijkt_af")
     return proven_jkt
 
 
 def _bind_to_certificate(presented: PresentedCredentials, at: datetime) -> TokenBinding:
     if presented.proofs:
-        raise invalid_request_error(
-            "twee_bindingen", "This client's tokens are bound to its certificate: send no DPoP proof."
-        )
+        raise invalid_request_error("twee_bindingen")
     certificate = parse_request_certificate(presented, at)
     if certificate is None:
-        raise invalid_request_error(
-            "certificaat_ontbreekt", "This client's tokens are bound to its certificate: show it."
-        )
+        raise invalid_request_error("certificaat_ontbreekt")
     return TokenBinding(x5t=certificate.x5t)
 
 
@@ -123,4 +120,4 @@ def parse_request_chain(presented: PresentedCredentials) -> list[Certificate]:
 
 
 def _certificate_error(refused: ProofRefused) -> OAuthRefusal:
-    return invalid_request_error(refused.code, "The client certificate cannot be used.")
+    return OAuthRefusal(OAuthErrorCode.INVALID_REQUEST, refused.code, description=Message("oauth.certificate_unusable"))

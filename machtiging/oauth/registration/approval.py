@@ -44,11 +44,11 @@ async def approve_client(
     mine = _CLIENT.c.client_id == client_id
     row = (await session.execute(select(_CLIENT).where(mine).with_for_update())).one_or_none()
     if row is None or not await authenticate_row(session, SEALED_CLIENT, row, at=at):
-        raise NotFound("client_onbekend", "Deze client kennen wij niet.")
+        raise NotFound("client_onbekend")
     if row.state != PROPOSED:
-        raise Conflict("client_niet_voorgesteld", "Deze client is niet voorgesteld.")
+        raise Conflict("client_niet_voorgesteld")
     if digest_registration(row.registration) != reviewed_digest:
-        raise Conflict("client_veranderd", "Deze client is anders dan u heeft gezien. Kijk opnieuw.")
+        raise Conflict("client_veranderd")
     values = reseal_changes(session, SEALED_CLIENT, row, {"state": ACTIVE, "unseen_changes": 0})
     await session.execute(update(_CLIENT).where(mine).values(values))
     line = NewJournalLine(JournalAct.CLIENT_GOEDGEKEURD, JournalOutcome.DONE, "goedgekeurd", client_id=client_id)

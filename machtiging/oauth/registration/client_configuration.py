@@ -17,7 +17,7 @@ from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
-from machtiging.kernel.errors import NotAuthenticated
+from machtiging.kernel.errors import Message, NotAuthenticated
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 from machtiging.oauth.registration.client_registration import ACTIVE, PROPOSED, ClientInformation
 from machtiging.oauth.registration.validation import (
@@ -120,7 +120,7 @@ async def _count_unreviewed_change(session: AsyncSession, row: Row[Any]) -> None
 
 
 def _unknown_registration_refusal() -> NotAuthenticated:
-    return NotAuthenticated("registratie_onbekend", "Deze registratie kennen wij niet.")
+    return NotAuthenticated("registratie_onbekend")
 
 
 def _validate_replacement(
@@ -131,15 +131,17 @@ def _validate_replacement(
     A missing member is deleted: this is a replacement, not a patch. Raises OAuthRefusal.
     """
     if submitted.get("client_id") != client_id:
-        text = "The client_id must be the one of this registration."
-        raise OAuthRefusal(OAuthErrorCode.INVALID_CLIENT_METADATA, "client_id_wijkt_af", text)
+        raise _replacement_refusal("client_id_wijkt_af")
     after = validate_metadata(
         {name: value for name, value in submitted.items() if name != "client_id"}, practice=practice
     )
     if after["grant_types"][0] != row.registration["grant_types"][0]:
-        text = "The grant type of a client does not change: register another client."
-        raise OAuthRefusal(OAuthErrorCode.INVALID_CLIENT_METADATA, "grant_types_gewijzigd", text)
+        raise _replacement_refusal("grant_types_gewijzigd")
     return after
+
+
+def _replacement_refusal(code: str) -> OAuthRefusal:
+    return OAuthRefusal(OAuthErrorCode.INVALID_CLIENT_METADATA, code, description=Message(f"oauth.{code}"))
 
 
 def _build_journal_line(act: JournalAct, reason: str, client_id: str, revoked_tokens: int) -> NewJournalLine:

@@ -120,7 +120,7 @@ def _read_bearer_token(request: Request) -> str:
     headers = request.headers.getlist("authorization")
     found = _BEARER_TOKEN.fullmatch(headers[0]) if len(headers) == 1 else None
     if found is None:
-        raise NotAuthenticated("token_ontbreekt", "Stuur een toegangsbewijs mee in de kop Authorization.")
+        raise NotAuthenticated("token_ontbreekt")
     return found[1]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from machtiging.crypto.jose import parse_jws, parse_strict_json
-from machtiging.kernel.errors import NotAuthenticated
+from machtiging.kernel.errors import Message, NotAuthenticated
 from machtiging.kernel.text import drop_byte_order_mark
 from machtiging.oauth.client import AUTHORIZATION_CODE
 from machtiging.oauth.clients import metadata
@@ -95,14 +95,13 @@ class RegistrationRequest:
 def parse_metadata(request: RegistrationRequest) -> dict[str, Any]:
     """Parse the body: one JSON object. Raises OAuthRefusal `invalid_client_metadata`."""
     if request.content_type.split(";")[0].strip().lower() != "application/json":
-        raise _unreadable_metadata_refusal("geen_json", "The content type must be application/json.")
+        raise _unreadable_metadata_refusal("geen_json")
     if len(request.body) > _MAX_BODY_BYTES:
-        raise _unreadable_metadata_refusal("clientgegevens_te_groot", "The metadata are larger than 64 KB.")
+        raise _unreadable_metadata_refusal("clientgegevens_te_groot")
     try:
         return parse_strict_json(drop_byte_order_mark(request.body))
     except NotAuthenticated:
-        text = "The body must be one JSON object without repeated members."
-        raise _unreadable_metadata_refusal("clientgegevens_onleesbaar", text) from None
+        raise _unreadable_metadata_refusal("clientgegevens_onleesbaar") from None
 
 
 def validate_metadata(submitted: Mapping[str, Any], *, practice: bool) -> dict[str, Any]:
@@ -147,8 +146,9 @@ def _reject_software_statement(statement: object) -> None:
     try:
         parse_jws(statement if isinstance(statement, str) else "")
     except NotAuthenticated:
-        text = "The software statement is not a signed JWT."
-        raise OAuthRefusal(OAuthErrorCode.INVALID_SOFTWARE_STATEMENT, "softwareverklaring_onleesbaar", text) from None
+        code = "softwareverklaring_onleesbaar"
+        described = Message(f"oauth.{code}")
+        raise OAuthRefusal(OAuthErrorCode.INVALID_SOFTWARE_STATEMENT, code, description=described) from None
     raise OAuthRefusal(OAuthErrorCode.UNAPPROVED_SOFTWARE_STATEMENT, "softwareverklaring_niet_vertrouwd")
 
 
@@ -159,11 +159,12 @@ def _metadata_refusal(errors: Mapping[str, str]) -> OAuthRefusal:
         else OAuthErrorCode.INVALID_CLIENT_METADATA
     )
     told = "; ".join(f"{name}: {text}" for name, text in list(errors.items())[:_MAX_REPORTED_ERRORS])
-    return OAuthRefusal(wire, "clientgegevens_ongeldig", _replace_non_ascii(told))
+    described = Message("oauth.clientgegevens_ongeldig", {"faults": _replace_non_ascii(told)})
+    return OAuthRefusal(wire, "clientgegevens_ongeldig", description=described)
 
 
-def _unreadable_metadata_refusal(reason: str, text: str) -> OAuthRefusal:
-    return OAuthRefusal(OAuthErrorCode.INVALID_CLIENT_METADATA, reason, text)
+def _unreadable_metadata_refusal(code: str) -> OAuthRefusal:
+    return OAuthRefusal(OAuthErrorCode.INVALID_CLIENT_METADATA, code, description=Message(f"oauth.{code}"))
 
 
 def _replace_non_ascii(text: str) -> str:

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from machtiging.crypto import secrets
 from machtiging.crypto.jose import parse_jws, verify_jwt
-from machtiging.kernel.errors import NotAuthenticated
+from machtiging.kernel.errors import Message, NotAuthenticated
 from machtiging.oauth.client import Client
 from machtiging.oauth.client_jwks.key_selection import select_jwks
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
@@ -80,7 +80,9 @@ async def verify_request_object(
     if "request" not in form:
         if client.require_signed_request_object:
             raise OAuthRefusal(
-                OAuthErrorCode.INVALID_REQUEST, "verzoek_niet_ondertekend", "This client signs its requests."
+                OAuthErrorCode.INVALID_REQUEST,
+                "verzoek_niet_ondertekend",
+                description=Message("oauth.verzoek_niet_ondertekend"),
             )
         return dict(form)
     if form.keys() - _OUTER_PARAMETERS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from machtiging.kernel.errors import Message
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal, invalid_request_error
 
 _TOKEN_TYPE_PREFIX = "urn:ietf:params:oauth:token-type:"
@@ -32,22 +33,22 @@ def parse_token_exchange_request(form: Mapping[str, str]) -> TokenExchangeReques
     """
     for name in _UNSUPPORTED_PARAMETERS:
         if name in form:
-            raise invalid_request_error("parameter_niet_ondersteund", f"The parameter {name} is not supported.")
+            raise invalid_request_error("parameter_niet_ondersteund", name=name)
     for name in ("subject_token", "subject_token_type", "resource"):
         if name not in form:
-            raise invalid_request_error("parameter_ontbreekt", f"The parameter {name} is missing.")
+            raise invalid_request_error("parameter_ontbreekt", name=name)
     wanted = form.get("requested_token_type", ACCESS_TOKEN_TYPE)
     if form["subject_token_type"] not in _ACCEPTED_TOKEN_TYPES or wanted not in _ACCEPTED_TOKEN_TYPES:
-        raise invalid_request_error(
-            "soort_token_onbekend", "Only access tokens of this server can be exchanged, and for the same."
-        )
+        raise invalid_request_error("soort_token_onbekend")
     details = form.get("authorization_details")
     return TokenExchangeRequest(form["subject_token"], form["resource"], form.get("scope"), details, wanted)
 
 
 def invalid_subject_token_error(code: str) -> OAuthRefusal:
     """Build the one refusal for all subject tokens (RFC 8693 2.2.2). Only the journal gets the cause."""
-    return OAuthRefusal(OAuthErrorCode.INVALID_REQUEST, code, "The subject_token cannot be exchanged.")
+    return OAuthRefusal(
+        OAuthErrorCode.INVALID_REQUEST, code, description=Message("oauth.subject_token_not_exchangeable")
+    )
 
 
 def narrow_exchange_scope(granted: str, registered: frozenset[str], requested: str | None) -> str:

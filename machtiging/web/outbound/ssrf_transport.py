@@ -34,6 +34,8 @@ HostResolver = Callable[[str, int], Awaitable[Sequence[str]]]
 class OutboundRequestFailed(MachtigingError):
     """No response was obtained. `code`: adres_*, naam_onbekend, niet_bereikbaar, te_traag, antwoord_*."""
 
+    code_is_key = False
+
 
 @dataclass(frozen=True, slots=True)
 class _OutboundTarget:

@@ -18,13 +18,9 @@ from machtiging.kernel.errors import TooMany
 from machtiging.web import problems
 from machtiging.web.headers import add_header
 from machtiging.web.rate_limit.callers import CallerIdentifier
-from machtiging.web.rate_limit.limiter import TOO_MANY_IN_FLIGHT, CallerKind, Quota, RateLimiter, Rejection
+from machtiging.web.rate_limit.limiter import CallerKind, Quota, RateLimiter, Rejection
 
 _LOG_INTERVAL_SECONDS = 10.0
-_REJECTION_TEXTS = {
-    TOO_MANY_IN_FLIGHT: "Wij krijgen te veel verzoeken tegelijk van uw apparaat of netwerk.",
-}
-_DEFAULT_REJECTION_TEXT = "Wij krijgen te veel verzoeken van uw apparaat of netwerk."
 _log = structlog.get_logger("machtiging.web")
 
 
@@ -62,11 +58,10 @@ class RateLimitMiddleware:
             self._identifier.remember_person(scope, fingerprint)
 
     def _build_rejection_response(self, request: Request, rejection: Rejection) -> Response:
-        wait = "1 seconde" if rejection.retry_after == 1 else f"{rejection.retry_after} seconden"
-        public = f"{_REJECTION_TEXTS.get(rejection.code, _DEFAULT_REJECTION_TEXT)} Wacht {wait} en probeer het opnieuw."
+        refusal = TooMany(rejection.code, params={"n": rejection.retry_after}, retry_after=rejection.retry_after)
         # Requests pipelined on the same connection are not read.
         add_header(request.scope, "Connection", "close")
-        problem = problems.problem_from_error(TooMany(rejection.code, public, retry_after=rejection.retry_after))
+        problem = problems.problem_from_error(refusal)
         if request.scope["path"].split("/", 2)[1:2] not in self._oauth_paths:
             if problems.wants_page(request):  # the reader may share the address with others, so no blame
                 problem = replace(problem, title="Even wachten")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from machtiging.kernel.errors import Conflict, InvalidInput
+from machtiging.message_catalogue import describe_refusal
 from machtiging.oauth.register_client import register_client
 from tests.builders.client import make_agency_metadata, make_app_metadata, make_client_keys
 from tests.builders.keys import NOON
@@ -39,7 +40,7 @@ async def test_registration_reports_all_errors_at_once(session) -> None:
         await register_client(session, {"onbekend": 1}, oin="00000099999999999000", at=NOON)
     expected = {"onbekend", "client_name", "grant_types", "token_endpoint_auth_method", "redirect_uris", "oin"}
     assert refused.value.fields.keys() == expected
-    assert all(name in refused.value.public for name in expected)
+    assert all(name in describe_refusal(refused.value) for name in expected)
 
 
 async def test_registration_for_delivery_requires_known_oin(session, pair) -> None:

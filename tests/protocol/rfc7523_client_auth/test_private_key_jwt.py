@@ -19,7 +19,7 @@ from joserfc.jwk import ECKey
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from machtiging.oauth.errors import CLIENT_AUTH_CAUSES
+from machtiging.message_catalogue import ENGLISH, get_sentence
 from machtiging.oauth.retention import expired_rows_sweep
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
@@ -374,7 +374,7 @@ async def test_client_auth_failure_names_cause_in_practice_or_after_authenticati
     with capture_logs() as logged:
         answer = refused(await token(app, proof, client_id=named), why=code)
     described = answer.json()["error_description"]
-    assert (CLIENT_AUTH_CAUSES[code] in described) is (practice or proven)
+    assert (get_sentence(f"oauth.client_authentication.{code}", ENGLISH) in described) is (practice or proven)
     if not (practice or proven):
         assert described == "Client authentication failed."
     assert code in [entry.get("code") for entry in logged] + [

@@ -8,6 +8,7 @@ import pytest
 
 from machtiging.crypto.secrets import sha256_digest
 from machtiging.kernel.errors import Conflict, NotAuthenticated, NotFound
+from machtiging.message_catalogue import describe_refusal
 from machtiging.oauth.invitations import initial_access_token
 from machtiging.oauth.invitations.administration import InvitationStatus, list_invitations, withdraw_invitation
 from machtiging.storage.unit_of_work import unit_of_work
@@ -35,7 +36,7 @@ async def refused(oauth, name: str, kind, code: str) -> None:
     with pytest.raises(kind) as told:
         await withdraw_by_operator(oauth, name)
     assert told.value.code == code
-    assert told.value.public.startswith("Deze uitnodiging")
+    assert describe_refusal(told.value).startswith("Deze uitnodiging")
     assert await oauth.lines("uitnodiging:ingetrokken") == []
 
 

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from machtiging.kernel.errors import InvalidInput
+from machtiging.message_catalogue import describe_fields
 from tests.builders.client import make_app_metadata, make_client_keys
 from tests.builders.flow import AFTER, request_userinfo, start_login_flow
 from tests.builders.keys import load_keyring
@@ -241,6 +242,6 @@ async def test_post_logout_redirect_uri_invalid_is_rejected_at_registration(oaut
     with pytest.raises(InvalidInput) as refused:
         await oauth.add(make_app_metadata(make_client_keys(), post_logout_redirect_uris=uris))
     assert "post_logout_redirect_uris" in refused.value.fields
-    assert "redirect_uri " not in refused.value.fields["post_logout_redirect_uris"].replace(
+    assert "redirect_uri " not in describe_fields(refused.value)["post_logout_redirect_uris"].replace(
         "post_logout_redirect_uri", ""
     )

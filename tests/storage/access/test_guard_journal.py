@@ -14,6 +14,7 @@ from machtiging.delegation.termination import revoke_machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import ActionMissing, LevelTooLow, NotAllowed, NotFound, NotInForce, Refusal
 from machtiging.kernel.ids import TokenId, uuid7
+from machtiging.message_catalogue import describe_refusal
 from tests.builders.bearer import POLICY, make_letter_target
 from tests.builders.database import record_queries
 from tests.builders.keys import NOON
@@ -106,7 +107,7 @@ async def test_hidden_refusals_are_indistinguishable_and_journalled_with_their_r
     for reason, target in hidden_targets(people).items():
         with record_queries(rollback_database) as statements:
             refusal = await refused(session, helping(accepted_machtiging), target, act)
-        answers.add((type(refusal), refusal.code, refusal.public, *statements))
+        answers.add((type(refusal), refusal.code, describe_refusal(refusal), *statements))
         line = await last_line(session)
         assert (line["outcome"], line["reason"], line["object_id"]) == ("refused", reason, target.object_id)
     # One and the same: class, code, sentence, and the SQL that was sent (one INSERT).

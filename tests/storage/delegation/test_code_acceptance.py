@@ -21,6 +21,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import InvalidInput, NotAllowed, NotFound, Refusal, TooMany
 from machtiging.kernel.period import Period
+from machtiging.message_catalogue import describe_refusal
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import wait_until_blocked
 from tests.builders.keys import NOON, load_keyring
@@ -143,7 +144,7 @@ async def failing(session, people, how, act=accept_offer):
             await act(session, load_keyring(), people.helper, code, born, at=at)
     finally:
         event.remove(engine, "before_cursor_execute", note)
-    return (type(refusal.value), refusal.value.code, refusal.value.public, refusal.value.fields), statements
+    return (type(refusal.value), refusal.value.code, describe_refusal(refusal.value), refusal.value.fields), statements
 
 
 @pytest.mark.parametrize("how", HOWS)

@@ -17,6 +17,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.birth_date import PartialDate
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import InvalidInput, NotAllowed
+from machtiging.message_catalogue import describe_refusal
 from tests.builders.keys import NOON, load_keyring
 from tests.builders.machtiging import MACHTIGING_LIMITS, add_offer, make_terms
 from tests.builders.people import BORN, add_mother_and_son, add_person
@@ -187,7 +188,7 @@ async def test_wrong_code_refusal_shows_the_tries_left(session):
     for _ in range(5):
         with pytest.raises(InvalidInput) as refusal:
             await accept_offer(session, RING, people.helper, offered.code, date(1951, 4, 8), at=NOON)
-        told.append(refusal.value.public)
+        told.append(describe_refusal(refusal.value))
     assert ["4 keer" in told[0], "3 keer" in told[1], "2 keer" in told[2], "1 keer" in told[3]] == [True] * 4
     assert "over 60 minuten" in told[4]
     assert "nieuwe code" in told[4]

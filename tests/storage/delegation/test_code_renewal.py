@@ -16,6 +16,7 @@ from machtiging.delegation.termination import refuse_offer, revoke_machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed, NotFound, Refusal
 from machtiging.kernel.period import Period
+from machtiging.message_catalogue import describe_refusal
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import NOON, load_keyring
 from tests.builders.machtiging import MACHTIGING_LIMITS, Committed, add_offer
@@ -116,7 +117,7 @@ async def test_idor_on_code_renewal_is_reported_as_not_found(session):
         session, people, CodeToReplace(uuid4(), hers.code_id), "machtiging_onbekend", NotFound
     )
     assert line[2:] == ("bestaat_niet", people.mother, None, None)
-    assert (theirs.code, theirs.public) == (nothing.code, nothing.public)
+    assert (theirs.code, describe_refusal(theirs)) == (nothing.code, describe_refusal(nothing))
     assert (await preview_offer(session, load_keyring(), people.helper, offered.code, BORN, at=LATER)).id
 
 

@@ -15,6 +15,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.birth_date import PartialDate
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import InvalidInput, NotAllowed
+from machtiging.message_catalogue import describe_refusal
 from tests.builders.keys import NOON, load_keyring
 from tests.builders.machtiging import add_offer
 from tests.builders.people import BORN, add_mother_and_son, add_person, add_person_without_bsn
@@ -33,7 +34,7 @@ async def refused(session, helper, offered, code):
     for act in (preview_offer, accept_offer, refuse_offer):
         with pytest.raises(NotAllowed, match=code) as refusal:
             await act(session, load_keyring(), helper, offered.code, BORN, at=NOON)
-        assert refusal.value.public.endswith(".")
+        assert describe_refusal(refusal.value).endswith(".")
     kept = await load_machtiging(session, offered.machtiging_id)
     assert kept is not None
     assert (kept.state, kept.gemachtigde_id, kept.gemachtigde_kvk) == (MachtigingState.OFFERED, None, None)

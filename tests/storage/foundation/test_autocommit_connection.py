@@ -61,7 +61,7 @@ async def test_failed_autocommit_statement_is_a_fault_without_detail(single_conn
         async with autocommit_connection(single_connection_sessions) as work:
             await PUT.execute(work, PROEF)
             await PUT.execute(work, PROEF)
-    assert (fault.value.code, fault.value.public) == ("opslag_niet_bereikbaar", "")
+    assert (fault.value.code, fault.value.message) == ("opslag_niet_bereikbaar", None)
     assert "Proef" not in str(fault.value.private)
     assert await names(single_connection_sessions) == ["Proef"]
 

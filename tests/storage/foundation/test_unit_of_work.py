@@ -49,7 +49,7 @@ async def test_database_error_is_a_fault_without_detail(database):
         async with unit_of_work(database.sessions) as session:
             await session.execute(text("SELECT 1/0"))
     assert fault.value.code == "opslag_niet_bereikbaar"
-    assert fault.value.public == ""
+    assert fault.value.message is None
 
 
 async def test_failed_commit_returns_500(database):

@@ -16,6 +16,7 @@ from machtiging.delegation.rules import Act, Capacity, EndReason, MachtigingStat
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import ActionMissing, LevelTooLow, NotAllowed, NotFound, NotInForce
 from machtiging.kernel.period import Period
+from machtiging.message_catalogue import describe_refusal
 from tests.builders.applications import POLICIES
 from tests.builders.keys import NOON
 from tests.builders.machtiging import draw_envelopes, draw_scopes
@@ -141,7 +142,7 @@ def test_bericht_outside_scope_is_reported_as_not_found(scope, target, reason, a
     verdict = judged(actor, target, act)
     assert refusal_of(verdict) == HIDDEN
     assert verdict.reason == reason
-    assert verdict.refusal.public == judged(actor, make_absent_target(), act).refusal.public
+    assert describe_refusal(verdict.refusal) == describe_refusal(judged(actor, make_absent_target(), act).refusal)
 
 
 def test_theme_denied_by_policy_is_reported_as_not_found():
@@ -184,7 +185,7 @@ def test_act_outside_token_is_refused_with_the_missing_action():
         verdict = judged(actor, act=act)
         assert refusal_of(verdict) == (ActionMissing, "handeling_niet_toegestaan")
         assert verdict.refusal.action == act.value
-        assert f"'{act.value}'" in verdict.refusal.public
+        assert f"'{act.value}'" in describe_refusal(verdict.refusal)
 
 
 @pytest.mark.parametrize("act", [Act.MARK, Act.DELETE])

@@ -18,7 +18,7 @@ from machtiging.cli.doctor_checks.installation import FindingStatus
 from machtiging.cli.errors import ExitCode, describe_error
 from machtiging.cli.processes.servers import bind_socket
 from machtiging.cli.serve import bind_practice_sockets
-from machtiging.kernel.errors import Fault, InvalidInput, NotAllowed
+from machtiging.kernel.errors import Fault, InvalidInput, Message, NotAllowed
 from machtiging.settings import Environment, Settings
 from tests.builders.keys import make_key_directory
 
@@ -162,15 +162,16 @@ def test_client_metadata_with_byte_order_mark_is_accepted(tmp_path):
 def test_client_metadata_over_256_kib_is_rejected(tmp_path):
     file = tmp_path / "client.json"
     file.write_text(json.dumps({"client_name": "x" * 1_000_000}))
-    with pytest.raises(InvalidInput, match="256 KiB"):
+    with pytest.raises(InvalidInput) as refused:
         read_metadata(file)
+    assert "256 KiB" in describe_error(refused.value)[0]
 
 
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (NotAllowed("nee", "Dit mag niet."), ExitCode.FINDING),
-        (InvalidInput("x_y", "Onjuist.", fields={"veld": "Zo niet."}), ExitCode.FINDING),
+        (NotAllowed("niveau_te_laag"), ExitCode.FINDING),
+        (InvalidInput("bsn_ongeldig", fields={"veld": Message("rsin_ongeldig")}), ExitCode.FINDING),
         (Fault("opslag_niet_bereikbaar", private="gone"), ExitCode.ENVIRONMENT),
         (Fault("nooit_gehoord"), ExitCode.ENVIRONMENT),
         (OSError("disk full"), ExitCode.ENVIRONMENT),

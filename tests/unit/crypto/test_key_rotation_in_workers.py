@@ -18,6 +18,7 @@ from machtiging.crypto.keyring import KeyRing, watch_key_ring
 from machtiging.crypto.own_tokens import RETIRED_KEY_LIFETIME
 from machtiging.crypto.rotation import earliest_signing_time, read_key_entries, rotate_key
 from machtiging.kernel.errors import Conflict, Fault, NotAuthenticated
+from machtiging.message_catalogue import describe_refusal
 from tests.builders.keys import MADE_AT, load_keyring, make_key_directory
 from tests.unit.virtual_time import run_in_virtual_time
 
@@ -100,7 +101,7 @@ def test_rotation_before_publication_delay_is_rejected_with_the_time(keys):
     assert begins == LATER + PUBLISHED
     with pytest.raises(Conflict, match="sleutel_te_nieuw") as refused:
         rotate_key(keys, KeyKind.ES256, begins - timedelta(seconds=1))
-    assert f"{begins:%H:%M}" in refused.value.public
+    assert f"{begins:%H:%M}" in describe_refusal(refused.value)
     assert rotate_key(keys, KeyKind.ES256, begins).name == "es256-3"
 
 

@@ -18,6 +18,7 @@ from machtiging.crypto.key_manifest import KeyKind
 from machtiging.crypto.keyring import KeyRing, generate_key_ring
 from machtiging.crypto.rotation import rotate_key
 from machtiging.kernel.errors import Fault, NotAuthenticated
+from machtiging.message_catalogue import describe_refusal
 from tests.builders.keys import MADE_AT, load_keyring, make_key_directory
 
 NOW = MADE_AT + timedelta(days=1)
@@ -43,7 +44,7 @@ def refused(token, code="token_ongeldig", **options):
     with pytest.raises(NotAuthenticated) as refusal:
         read(token, **options)
     assert refusal.value.code == code
-    assert "." not in refusal.value.public.rstrip(".").replace(". ", "")
+    assert "." not in describe_refusal(refusal.value).rstrip(".").replace(". ", "")
     return refusal.value.private
 
 

@@ -7,8 +7,10 @@ import logging
 import pytest
 
 from machtiging.kernel import errors
-from machtiging.oauth.errors import ERROR_DESCRIPTIONS, ERROR_RESPONSES, OAuthErrorCode, OAuthRefusal, to_oauth_error
+from machtiging.message_catalogue import ENGLISH, get_sentence
+from machtiging.oauth.errors import ERROR_RESPONSES, OAuthErrorCode, OAuthRefusal, to_oauth_error
 from machtiging.oauth.protocol.requests import validate_parameters
+from tests.builders.message_catalogue import read_catalogue
 
 
 def tree(kind=errors.MachtigingError):
@@ -30,15 +32,17 @@ def test_unknown_error_subclass_uses_the_code_of_its_parent() -> None:
 
 
 def test_error_description_leaks_no_detail() -> None:
-    answer = to_oauth_error(errors.NotFound("x", "Dit is van Jan", private="geheim"))
+    answer = to_oauth_error(errors.NotFound("x", message="problem.not_found", params={"name": "Jan"}, private="geheim"))
     assert "Jan" not in answer.description
     assert "geheim" not in answer.description
 
 
 def test_error_descriptions_use_rfc_6749_characters() -> None:
-    assert set(ERROR_DESCRIPTIONS) == set(OAuthErrorCode)
-    for text in ERROR_DESCRIPTIONS.values():
-        assert all(" " <= letter <= "~" and letter not in '"\\' for letter in text)
+    for error in OAuthErrorCode:
+        assert get_sentence(f"oauth.error.{error.value}", ENGLISH)
+    for key, forms in read_catalogue(ENGLISH).items():
+        if key.startswith("oauth."):
+            assert all(" " <= letter <= "~" and letter not in '"\\' for text in forms for letter in text), key
 
 
 def test_invalid_client_is_401_and_other_errors_are_400() -> None:

@@ -71,17 +71,19 @@ async def test_error_gives_problem_json_with_its_status(error, status):
 
 
 async def test_refusal_shows_code_and_public_text_only():
-    error = errors.NotInForce("machtiging_beeindigd", "Deze machtiging is beëindigd.", private="row 17")
+    error = errors.NotInForce("machtiging_beeindigd", private="row 17")
     answer = await raising(error).get("/api/v1/ding")
     assert answer.json()["code"] == "machtiging_beeindigd"
-    assert answer.json()["detail"] == "Deze machtiging is beëindigd."
+    assert answer.json()["detail"] == "Deze machtiging is al beëindigd."
     assert "row 17" not in answer.text
 
 
 async def test_invalid_fields_are_returned_as_fouten():
-    error = errors.InvalidInput("bsn_ongeldig", "Klopt niet.", fields={"ontvanger.waarde": "Controleer de cijfers."})
+    error = errors.InvalidInput("bsn_ongeldig", fields={"ontvanger.waarde": errors.Message("rsin_ongeldig")})
     body = (await raising(error).get("/api/v1/ding")).json()
-    assert body["fouten"] == [{"veld": "ontvanger.waarde", "melding": "Controleer de cijfers."}]
+    assert body["fouten"] == [
+        {"veld": "ontvanger.waarde", "melding": "Dit RSIN klopt niet. Controleer de negen cijfers."}
+    ]
 
 
 async def test_unexpected_exception_returns_500_with_id_only():
@@ -100,7 +102,7 @@ async def test_fault_returns_500_without_code_and_detail():
 
 
 async def test_too_many_requests_has_retry_after():
-    answer = await raising(errors.TooMany("te_vaak_geprobeerd", retry_after=60)).get("/api/v1/ding")
+    answer = await raising(errors.TooMany("te_vaak_geprobeerd", params={"advice": "Wacht."}, retry_after=60)).get("/api/v1/ding")
     assert answer.headers["retry-after"] == "60"
 
 
