@@ -18,6 +18,7 @@ one line are strangers: they do not import each other.
     crypto          key ring, signatures, encryption, MACs, pseudonyms (only here: cryptography and joserfc)
     web, storage    doors, rate limits, CORS, errors; connections, unit of work, row MACs, migrations
     dependencies    typed access to the services of the application behind a request
+    message_catalogue  the Dutch and English sentences of refusals and faults, by key (locale/)
     supervision     background tasks: restarts and failure counts
     settings        read once from the environment, passed down as plain values
     kernel          numbers, periods, ids, errors, glossary: no I/O, no framework

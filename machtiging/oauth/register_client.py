@@ -16,6 +16,7 @@ from machtiging.audit.journal import NewJournalLine, attribute_to_operator, reco
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.kernel.errors import Conflict, InvalidInput, Message
+from machtiging.message_catalogue import find_sentence
 from machtiging.oauth.clients import metadata
 from machtiging.oauth.tables import SEALED_CLIENT, OAuthClient
 from machtiging.storage.columns import table_of
@@ -42,13 +43,12 @@ async def register_client(
     """
     faults = metadata.find_metadata_errors(client_metadata, practice=practice)
     if oin is not None and await find_active_agency(session, oin) is None:
-        faults["oin"] = "Er is geen actieve afzender met dit OIN."
+        faults["oin"] = Message("metadata.oin_unknown")
     if oin is None and "aanleveringen:schrijven" in str(client_metadata.get("scope", "")).split():
-        faults["oin"] = "De scope aanleveringen:schrijven is voor een afzender: geef zijn OIN op."
+        faults["oin"] = Message("metadata.oin_missing")
     if faults:
-        told = "; ".join(f"{name}: {text}" for name, text in faults.items())
-        fields = {name: Message("metadata.fault", {"fault": text}) for name, text in faults.items()}
-        raise InvalidInput("clientgegevens_ongeldig", params={"faults": told}, fields=fields)
+        told = "; ".join(f"{name}: {find_sentence(message)}" for name, message in faults.items())
+        raise InvalidInput("clientgegevens_ongeldig", params={"faults": told}, fields=faults)
     client_id = client_metadata.get("client_id") or generate_client_id()
     registration = metadata.add_defaults(client_metadata)
     if await _insert_client(session, client_id, registration, oin, at):

@@ -9,21 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from machtiging.message_catalogue import ENGLISH, get_sentence
 from machtiging.oauth import queries
 from machtiging.oauth.authorize.decision import Redirect, build_authorization_response
 from machtiging.oauth.authorize.pushed_requests import REQUEST_URI_PREFIX
 from machtiging.oauth.errors import OAuthErrorCode
 from machtiging.oauth.protocol.requests import is_printable_value
 from machtiging.oauth.protocol.server import RequestContext
-
-_PUSH_HINT = "Push the request to the pushed_authorization_request_endpoint first (PAR, RFC 9126)"
-_NOT_PUSHED = f"This server takes pushed requests only. {_PUSH_HINT}, and send client_id and request_uri here."
-_DUPLICATE_PARAMETER = f"A parameter stands twice. {_PUSH_HINT}, and send each parameter once."
-_UNREADABLE_PARAMETER = f"A parameter cannot be read. {_PUSH_HINT}."
-_UNKNOWN_REQUEST_URI = (
-    f"The request_uri is unknown, expired or was used before. {_PUSH_HINT}: each request_uri is good once."
-)
-_FOREIGN_REQUEST_URI = f"Only a request_uri that this server gave out is taken. {_PUSH_HINT}."
 
 
 async def build_unpushed_error(context: RequestContext, pairs: Sequence[tuple[str, str]]) -> Redirect | None:
@@ -41,25 +33,26 @@ async def build_unpushed_error(context: RequestContext, pairs: Sequence[tuple[st
     client = await queries.find_active_client(context.session, client_id)
     if client is None or not client.check_redirect_uri(redirect_uri):
         return None
-    error, description = _classify_error(pairs)
-    told = {"error": error.value, "error_description": description}
+    error, key = _classify_error(pairs)
+    told = {"error": error.value, "error_description": get_sentence(key, ENGLISH)}
     return build_authorization_response(
         context.issuer, redirect_uri, state if is_printable_value(state or "") else None, told
     )
 
 
 def _classify_error(pairs: Sequence[tuple[str, str]]) -> tuple[OAuthErrorCode, str]:
+    """Return the OAuth error and the key of its description."""
     counted = Counter(name for name, _ in pairs)
     if any(count > 1 for count in counted.values()):
-        return OAuthErrorCode.INVALID_REQUEST, _DUPLICATE_PARAMETER
+        return OAuthErrorCode.INVALID_REQUEST, "oauth.unpushed.duplicate_parameter"
     if not all(is_printable_value(name) and is_printable_value(value) for name, value in pairs):
-        return OAuthErrorCode.INVALID_REQUEST, _UNREADABLE_PARAMETER
+        return OAuthErrorCode.INVALID_REQUEST, "oauth.unpushed.unreadable_parameter"
     request_uri = _read_single(pairs, "request_uri")
     if request_uri is None:
-        return OAuthErrorCode.INVALID_REQUEST, _NOT_PUSHED
-    return OAuthErrorCode.INVALID_REQUEST_URI, _UNKNOWN_REQUEST_URI if request_uri.startswith(
-        REQUEST_URI_PREFIX
-    ) else _FOREIGN_REQUEST_URI
+        return OAuthErrorCode.INVALID_REQUEST, "oauth.unpushed"
+    ours = request_uri.startswith(REQUEST_URI_PREFIX)
+    key = "oauth.unpushed.unknown_request_uri" if ours else "oauth.unpushed.foreign_request_uri"
+    return OAuthErrorCode.INVALID_REQUEST_URI, key
 
 
 def _read_single(pairs: Sequence[tuple[str, str]], name: str) -> str | None:

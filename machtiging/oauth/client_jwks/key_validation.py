@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
+from machtiging.kernel.errors import Message
 from machtiging.oauth.client import PRIVATE_KEY_JWT, SELF_SIGNED_TLS_CLIENT_AUTH
 from machtiging.oauth.client_jwks.registered_certificates import find_certificate_errors
 
@@ -21,26 +22,26 @@ _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv
 _ALGORITHM = {"EC": "ES256", "RSA": "PS256"}
 
 
-def find_jwks_errors(metadata: Mapping[str, Any]) -> dict[str, str]:
+def find_jwks_errors(metadata: Mapping[str, Any]) -> dict[str, Message]:
     """Find the error in `jwks`, or in its absence: at most one. `jwks_uri` may replace it."""
     method = metadata.get("token_endpoint_auth_method")
     jwks, needed = metadata.get("jwks"), method == PRIVATE_KEY_JWT
     if method == SELF_SIGNED_TLS_CLIENT_AUTH and "jwks_uri" not in metadata:
         return find_certificate_errors(metadata)
     if "jwks_uri" in metadata and jwks is not None:
-        return {"jwks_uri": "Geef jwks of jwks_uri, niet allebei."}
+        return {"jwks_uri": Message("metadata.jwks_or_uri")}
     if "jwks_uri" in metadata:
-        return {} if needed else {"jwks_uri": "Alleen een client met private_key_jwt heeft sleutels."}
+        return {} if needed else {"jwks_uri": Message("metadata.jwks_needs_private_key_jwt")}
     if jwks is None:
-        return {"jwks": "Met private_key_jwt horen hier de publieke sleutels, of een jwks_uri."} if needed else {}
+        return {"jwks": Message("metadata.jwks_missing")} if needed else {}
     if not needed:
-        return {"jwks": "Alleen een client met private_key_jwt heeft sleutels."}
+        return {"jwks": Message("metadata.jwks_needs_private_key_jwt")}
     found = jwks.get("keys") if isinstance(jwks, dict) and jwks.keys() == {"keys"} else None
     if not isinstance(found, list) or not 0 < len(found) <= _MAX_KEYS:
-        return {"jwks": f"Hier hoort een JWK Set met 1 tot {_MAX_KEYS} sleutels."}
+        return {"jwks": Message("metadata.jwks_count", {"max_keys": _MAX_KEYS})}
     fault = next((fault for key in found if (fault := _check_key(key)) is not None), None)
     if fault is None and not _have_distinct_kids(found):
-        fault = "Elke sleutel moet een eigen kid hebben."
+        fault = Message("metadata.jwks_kid")
     return {} if fault is None else {"jwks": fault}
 
 
@@ -75,33 +76,33 @@ def _have_distinct_kids(keys: list[dict[str, Any]]) -> bool:
     return len(keys) == 1 or (None not in kids and len(set(kids)) == len(kids))
 
 
-def _check_key(key: Any) -> str | None:
+def _check_key(key: Any) -> Message | None:
     if not _is_supported_key_type(key):
-        return "Een sleutel is EC (P-256) of RSA."
+        return Message("metadata.jwks_key_type")
     kty = key["kty"]
     if key.keys() - _PUBLIC_MEMBERS[kty]:
         # A private key in a registration is compromised.
-        return "Een sleutel heeft leden die hier niet horen. Geef alleen publieke sleutels, nooit een geheime."
+        return Message("metadata.jwks_members")
     if key.get("use", "sig") != "sig" or key.get("alg", _ALGORITHM[kty]) != _ALGORITHM[kty]:
-        return "Een sleutel is er om te ondertekenen: EC met ES256, RSA met PS256."
+        return Message("metadata.jwks_use")
     if key.get("key_ops", ["verify"]) != ["verify"]:
-        return 'De key_ops van een publieke sleutel zijn ["verify"].'
+        return Message("metadata.jwks_key_ops")
     # Base64 decoding skips foreign characters, and PostgreSQL cannot store every JSON string.
     plain = all(isinstance(value, str) and value.isprintable() for name, value in key.items() if name != "key_ops")
     if not plain or len(key.get("kid", "")) > 128:
-        return "Een sleutel is gewone tekst, en een kid daarin heeft hoogstens 128 tekens."
+        return Message("metadata.jwks_text")
     return _check_key_strength(key)
 
 
-def _check_key_strength(key: dict[str, Any]) -> str | None:
+def _check_key_strength(key: dict[str, Any]) -> Message | None:
     if key["kty"] == "EC":
         right = key.get("crv") == "P-256" and all(
             len(_decode_base64url(key.get(c))) == _COORDINATE_BYTES for c in ("x", "y")
         )
-        return None if right else "Een EC-sleutel heeft kromme P-256 en de coordinaten x en y."
+        return None if right else Message("metadata.jwks_ec")
     size = len(_decode_base64url(key.get("n")).lstrip(b"\0"))
     if not _MIN_RSA_BYTES <= size <= _MAX_RSA_BYTES or not _decode_base64url(key.get("e")):
-        return "Een RSA-sleutel heeft minstens 2048 en hoogstens 8192 bits."
+        return Message("metadata.jwks_rsa")
     return None
 
 

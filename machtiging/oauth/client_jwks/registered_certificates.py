@@ -9,22 +9,22 @@ from typing import Any
 
 from machtiging.crypto import certificates
 from machtiging.crypto.proof_of_possession import jwk_thumbprint
-from machtiging.kernel.errors import InvalidInput, NotAuthenticated
+from machtiging.kernel.errors import InvalidInput, Message, NotAuthenticated
 from machtiging.oauth.client import SELF_SIGNED_TLS_CLIENT_AUTH
 
 _MAX_CERTIFICATES = 10
 
 
-def find_certificate_errors(metadata: Mapping[str, Any]) -> dict[str, str]:
+def find_certificate_errors(metadata: Mapping[str, Any]) -> dict[str, Message]:
     """Find the errors in `jwks` of a client with self-signed certificates (RFC 8705 2.2.2)."""
     if metadata.get("token_endpoint_auth_method") != SELF_SIGNED_TLS_CLIENT_AUTH:
         return {}
     jwks = metadata.get("jwks")
     found = jwks.get("keys") if isinstance(jwks, dict) and jwks.keys() == {"keys"} else None
     if not isinstance(found, list) or not 0 < len(found) <= _MAX_CERTIFICATES:
-        return {"jwks": f"Hier hoort een JWK Set met 1 tot {_MAX_CERTIFICATES} certificaten (x5c)."}
+        return {"jwks": Message("metadata.certificates_count", {"max_certificates": _MAX_CERTIFICATES})}
     if not all(_matches_own_certificate(key) for key in found):
-        return {"jwks": "Elke sleutel is publiek en heeft in x5c precies het certificaat dat bij die sleutel hoort."}
+        return {"jwks": Message("metadata.certificates_of_keys")}
     return {}
 
 

@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from machtiging.kernel.errors import Message
 from machtiging.oauth.client import (
     AUTH_METHOD_NONE,
     AUTHORIZATION_CODE,
@@ -35,7 +36,7 @@ from machtiging.oauth.clients.metadata_values import (
     check_contacts,
     check_page_uri,
     check_short_text,
-    check_uri_of_member,
+    check_uri,
 )
 from machtiging.oauth.rules import BERICHTENBOX_DETAIL_TYPE
 
@@ -63,25 +64,31 @@ _ALLOWED_VALUES: Mapping[str, tuple[Any, ...]] = {
     "token_endpoint_auth_signing_alg": _REQUEST_ALGS,
 }
 _AUTH_METHODS = (PRIVATE_KEY_JWT, AUTH_METHOD_NONE, TLS_CLIENT_AUTH, SELF_SIGNED_TLS_CLIENT_AUTH)
-_AUTH_METHOD_ERROR = (
-    f"Kies {PRIVATE_KEY_JWT}, of {AUTH_METHOD_NONE} voor een app zonder geheim. Gedeelde geheimen zijn er niet."
+_AUTH_METHOD_ERROR = Message(
+    "metadata.auth_method", {"private_key_jwt": PRIVATE_KEY_JWT, "auth_method_none": AUTH_METHOD_NONE}
 )
-_GRANT_TYPES_ERROR = (
-    f"Kies er precies een: {AUTHORIZATION_CODE} (eventueel met {REFRESH_TOKEN}), {CLIENT_CREDENTIALS}, "
-    f"{TOKEN_EXCHANGE} of {CIBA}."
+_GRANT_TYPES_ERROR = Message(
+    "metadata.grant_types",
+    {
+        "authorization_code": AUTHORIZATION_CODE,
+        "refresh_token": REFRESH_TOKEN,
+        "client_credentials": CLIENT_CREDENTIALS,
+        "token_exchange": TOKEN_EXCHANGE,
+        "ciba": CIBA,
+    },
 )
 _CHOICE, _VALUE = "metadata_choice", "metadata_value"
 
 
-def _check_auth_method(value: object) -> str | None:
+def _check_auth_method(value: object) -> Message | None:
     return None if value in _AUTH_METHODS else _AUTH_METHOD_ERROR
 
 
-def _check_grant_types(value: object) -> str | None:
+def _check_grant_types(value: object) -> Message | None:
     return None if value in (*CODE_FLOW_GRANT_TYPES, *MACHINE_GRANT_TYPES) else _GRANT_TYPES_ERROR
 
 
-_VALUE_CHECKS: Mapping[str, Callable[[object], str | None]] = {
+_VALUE_CHECKS: Mapping[str, Callable[[object], Message | None]] = {
     "client_name": check_client_name,
     "token_endpoint_auth_method": _check_auth_method,
     "grant_types": _check_grant_types,
@@ -158,7 +165,7 @@ class ClientMetadata(BaseModel):
     def _check_choice(cls, value: object, info: ValidationInfo) -> object:
         allowed = _ALLOWED_VALUES[info.field_name or ""]
         if not any(value == one and type(value) is type(one) for one in allowed):
-            raise _text_error("Kies uit: " + ", ".join(map(str, allowed)) + ".", _CHOICE)
+            raise _message_error(Message("metadata.choice", {"names": ", ".join(map(str, allowed))}), _CHOICE)
         return value
 
     @field_validator(*_VALUE_CHECKS, mode="before")
@@ -175,7 +182,7 @@ class ClientMetadata(BaseModel):
     @classmethod
     def _check_jwks_uri(cls, value: object, info: ValidationInfo) -> object:
         # As a redirect URI. The SSRF guard checks its address at every fetch.
-        return _accept(value, check_uri_of_member(value, "jwks_uri", practice=_is_practice(info)))
+        return _accept(value, check_uri(value, practice=_is_practice(info), member="jwks_uri"))
 
     @model_validator(mode="wrap")
     @classmethod
@@ -191,20 +198,22 @@ class ClientMetadata(BaseModel):
         if model is not None and not errors:
             return model
         # Without an error text of ours, these are the errors of the types.
-        errors = errors or {str(one["loc"][0]): one["msg"] for one in found}
-        lines = [InitErrorDetails(type=_text_error(text), loc=(name,), input=None) for name, text in errors.items()]
+        errors = errors or {str(one["loc"][0]): _find_message(one) for one in found}
+        lines = [
+            InitErrorDetails(type=_message_error(message), loc=(name,), input=None) for name, message in errors.items()
+        ]
         raise ValidationError.from_exception_data(cls.__name__, lines)
 
 
-def _merge_errors(found: Sequence[ErrorDetails], document: Mapping[str, Any], *, practice: bool) -> dict[str, str]:
+def _merge_errors(found: Sequence[ErrorDetails], document: Mapping[str, Any], *, practice: bool) -> dict[str, Message]:
     """Return one text for each member: the closed choices, then the rest. A rule replaces an earlier text.
 
     A value of a wrong type has no text of its own: a check or a rule has it.
     """
-    choices = {str(one["loc"][0]): one["msg"] for one in found if one["type"] == _CHOICE}
-    values = {str(one["loc"][0]): one["msg"] for one in found if one["type"] == _VALUE}
+    choices = {str(one["loc"][0]): _find_message(one) for one in found if one["type"] == _CHOICE}
+    values = {str(one["loc"][0]): _find_message(one) for one in found if one["type"] == _VALUE}
     missing = {str(one["loc"][0]) for one in found if one["type"] == "missing"}
-    others = values | {name: _VALUE_CHECKS[name](None) or "" for name in missing}
+    others = values | {name: message for name in missing if (message := _VALUE_CHECKS[name](None)) is not None}
     others |= find_rule_errors(document, practice=practice)
     return (
         {name: choices[name] for name in _ALLOWED_VALUES if name in choices}
@@ -213,14 +222,20 @@ def _merge_errors(found: Sequence[ErrorDetails], document: Mapping[str, Any], *,
     )
 
 
-def _text_error(text: str, kind: str = _VALUE) -> PydanticCustomError:
-    return PydanticCustomError(kind, "{text}", {"text": text})
+def _message_error(message: Message, kind: str = _VALUE) -> PydanticCustomError:
+    return PydanticCustomError(kind, "{message}", {"message": message})
 
 
-def _accept(value: object, error: str | None) -> object:
+def _find_message(error: ErrorDetails) -> Message:
+    """Return the message of an error of ours; one with Pydantic's text for the error of a type."""
+    ours = error.get("ctx", {}).get("message")
+    return ours if isinstance(ours, Message) else Message("metadata.type", {"text": error["msg"]})
+
+
+def _accept(value: object, error: Message | None) -> object:
     """Return the value if it has no error. Raises the error otherwise."""
     if error is not None:
-        raise _text_error(error)
+        raise _message_error(error)
     return value
 
 
@@ -231,14 +246,14 @@ def _is_practice(info: ValidationInfo) -> bool:
 MEMBERS = frozenset(ClientMetadata.model_fields)
 
 
-def find_metadata_errors(metadata: Mapping[str, Any], *, practice: bool) -> dict[str, str]:
-    """Find the errors, by member, each with a text that helps to correct it."""
-    unknown = dict.fromkeys(sorted(metadata.keys() - MEMBERS), "Dit gegeven kennen wij niet.")
+def find_metadata_errors(metadata: Mapping[str, Any], *, practice: bool) -> dict[str, Message]:
+    """Find the errors, by member, each with a message that helps to correct it."""
+    unknown = dict.fromkeys(sorted(metadata.keys() - MEMBERS), Message("metadata.unknown_member"))
     known = {name: value for name, value in metadata.items() if name in MEMBERS}
     try:
         ClientMetadata.model_validate(known, context={"practice": practice})
     except ValidationError as invalid:
-        return unknown | {str(one["loc"][0]): one["msg"] for one in invalid.errors(include_url=False)}
+        return unknown | {str(one["loc"][0]): _find_message(one) for one in invalid.errors(include_url=False)}
     return unknown
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from machtiging.kernel.errors import Message
 from machtiging.oauth.client import (
     AUTH_METHOD_NONE,
     AUTHORIZATION_CODE,
@@ -28,7 +29,6 @@ from machtiging.oauth.clients.metadata_values import (
     MAX_URIS,
     check_resource_uri,
     check_uri,
-    check_uri_of_member,
     is_certificate_name,
 )
 from machtiging.oauth.rules import GRANT_MANAGEMENT_SCOPES, SCOPES_BY_GRANT_TYPE
@@ -46,10 +46,10 @@ _LOGIN_MEMBERS = (
 _MAX_TARGETS = 10
 
 Document = Mapping[str, Any]
-Errors = dict[str, str]
+Errors = dict[str, Message]
 
 
-def _name_error(name: str, error: str | None) -> Errors:
+def _name_error(name: str, error: Message | None) -> Errors:
     return {} if error is None else {name: error}
 
 
@@ -57,27 +57,39 @@ def _check_auth_method(document: Document) -> Errors:
     if document.get("token_endpoint_auth_method") != AUTH_METHOD_NONE:
         return {}
     if document.get("grant_types") in MACHINE_GRANT_TYPES:
-        return {"token_endpoint_auth_method": f"Met deze grant_types hoort {PRIVATE_KEY_JWT}."}
+        return {
+            "token_endpoint_auth_method": Message(
+                "metadata.auth_method_of_machine", {"private_key_jwt": PRIVATE_KEY_JWT}
+            )
+        }
     if document.get("resource_server") is True:
-        return {"token_endpoint_auth_method": f"Een resource server bewijst wie hij is: {PRIVATE_KEY_JWT}."}
+        return {
+            "token_endpoint_auth_method": Message(
+                "metadata.auth_method_of_resource_server", {"private_key_jwt": PRIVATE_KEY_JWT}
+            )
+        }
     return {}
 
 
 def _check_response_types(document: Document) -> Errors:
     wanted = ["code"] if document.get("grant_types") in CODE_FLOW_GRANT_TYPES else []
-    return {} if document.get("response_types", wanted) == wanted else {"response_types": f"Hier hoort {wanted}."}
+    return (
+        {}
+        if document.get("response_types", wanted) == wanted
+        else {"response_types": Message("metadata.response_types", {"wanted": wanted})}
+    )
 
 
 def _check_redirect_uris(document: Document, *, practice: bool) -> Errors:
     uris = document.get("redirect_uris")
     if document.get("grant_types") in MACHINE_GRANT_TYPES:
-        return {} if uris in (None, []) else {"redirect_uris": "Met deze grant_types zijn er geen redirect_uris."}
+        return {} if uris in (None, []) else {"redirect_uris": Message("metadata.no_redirect_uris")}
     if not isinstance(uris, list) or not 0 < len(uris) <= MAX_URIS:
-        return {"redirect_uris": f"Geef 1 tot {MAX_URIS} redirect_uris."}
+        return {"redirect_uris": Message("metadata.redirect_uris_count", {"max_uris": MAX_URIS})}
     error = next((error for uri in uris if (error := check_uri(uri, practice=practice)) is not None), None)
     # The pairwise subject depends on the host, and sector_identifier_uri is not supported yet (OIDC Core 8.1).
     if error is None and len({urlsplit(uri).hostname for uri in uris}) != 1:
-        error = "Alle redirect_uris horen op dezelfde host."
+        error = Message("metadata.redirect_uris_of_one_host")
     return _name_error("redirect_uris", error)
 
 
@@ -87,37 +99,42 @@ def _check_scope(document: Document) -> Errors:
     if types in CODE_FLOW_GRANT_TYPES and document.get("token_endpoint_auth_method") != AUTH_METHOD_NONE:
         allowed += tuple(sorted(GRANT_MANAGEMENT_SCOPES))
     if not isinstance(scope, str) or not set(scope.split()) <= set(allowed) or " ".join(scope.split()) != scope:
-        return {"scope": "Met deze grant_types mag de scope bestaan uit: " + (" ".join(allowed) or "niets") + "."}
+        return {"scope": Message("metadata.scope" if allowed else "metadata.no_scope", {"scope": " ".join(allowed)})}
     return {}
 
 
 def _check_ciba_members(document: Document) -> Errors:
     if document.get("grant_types") == [CIBA]:
         given = document.get("backchannel_token_delivery_mode") is not None
-        return {} if given else {"backchannel_token_delivery_mode": f"Met {CIBA} hoort hier: poll."}
-    return {name: f"Dit gegeven is alleen voor {CIBA}." for name in _CIBA_MEMBERS if name in document}
+        return (
+            {} if given else {"backchannel_token_delivery_mode": Message("metadata.ciba_delivery_mode", {"ciba": CIBA})}
+        )
+    return {name: Message("metadata.ciba_only", {"ciba": CIBA}) for name in _CIBA_MEMBERS if name in document}
 
 
 def _check_token_binding(document: Document) -> Errors:
     dpop, certificate = "dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens"
     both = document.get(dpop) is True and document.get(certificate) is True
-    return {dpop: f"Kies {dpop} of {certificate}, niet allebei."} if both else {}
+    return {dpop: Message("metadata.one_token_binding", {"dpop": dpop, "certificate": certificate})} if both else {}
 
 
 def _check_certificate_name(document: Document) -> Errors:
     given = [name for name in TLS_CLIENT_AUTH_MEMBERS if name in document]
     if document.get("token_endpoint_auth_method") != TLS_CLIENT_AUTH:
-        return dict.fromkeys(given, f"Dit hoort bij {TLS_CLIENT_AUTH}.")
+        return dict.fromkeys(given, Message("metadata.tls_client_auth_only", {"tls_client_auth": TLS_CLIENT_AUTH}))
     if len(given) != 1:
-        sentence = f"Geef met {TLS_CLIENT_AUTH} precies een van: {', '.join(TLS_CLIENT_AUTH_MEMBERS)}."
+        sentence = Message(
+            "metadata.one_certificate_name",
+            {"tls_client_auth": TLS_CLIENT_AUTH, "names": ", ".join(TLS_CLIENT_AUTH_MEMBERS)},
+        )
         return dict.fromkeys(given or TLS_CLIENT_AUTH_MEMBERS[:1], sentence)
     right = is_certificate_name(given[0].removeprefix("tls_client_auth_"), document[given[0]])
-    return {} if right else {given[0]: "Deze naam kan niet in een certificaat staan."}
+    return {} if right else {given[0]: Message("metadata.certificate_name")}
 
 
 def _check_resource(document: Document, *, practice: bool) -> Errors:
     errors = {
-        name: f"Alleen wie een resource heeft kiest een {name}."
+        name: Message("metadata.resource_owner_only", {"name": name})
         for name in ("subject_layout", "access_token_signed_response_alg")
         if name in document and "resource" not in document
     }
@@ -125,19 +142,19 @@ def _check_resource(document: Document, *, practice: bool) -> Errors:
     if resource is None:
         return errors
     if document.get("resource_server") is not True:
-        return errors | {"resource": "Alleen een resource server heeft een resource."}
+        return errors | {"resource": Message("metadata.resource_server_only")}
     return errors | _name_error("resource", check_resource_uri(resource, practice=practice))
 
 
 def _check_token_exchange(document: Document, *, practice: bool) -> Errors:
     targets = document.get("exchange_targets")
     if document.get("grant_types") != [TOKEN_EXCHANGE]:
-        return {} if targets is None else {"exchange_targets": "Alleen wie tokens inwisselt heeft exchange_targets."}
+        return {} if targets is None else {"exchange_targets": Message("metadata.exchange_only")}
     errors = {}
     if document.get("resource_server") is not True:
-        errors["resource_server"] = "Alleen een resource server wisselt tokens in: zet resource_server op true."
+        errors["resource_server"] = Message("metadata.exchange_needs_resource_server")
     if not isinstance(targets, list) or not 0 < len(targets) <= _MAX_TARGETS:
-        text = f"Geef 1 tot {_MAX_TARGETS} resources waarvoor deze client tokens mag inwisselen."
+        text = Message("metadata.exchange_targets_count", {"max_targets": _MAX_TARGETS})
         return errors | {"exchange_targets": text}
     wrong = (error for one in targets if (error := check_resource_uri(one, practice=practice)) is not None)
     return errors | _name_error("exchange_targets", next(wrong, None))
@@ -147,24 +164,22 @@ def _check_request_object_signing(document: Document) -> Errors:
     signs = document.get("require_signed_request_object") is True or "request_object_signing_alg" in document
     if not signs or document.get("token_endpoint_auth_method") == PRIVATE_KEY_JWT:
         return {}
-    return {"request_object_signing_alg": f"Alleen een client met {PRIVATE_KEY_JWT} ondertekent zijn verzoeken."}
+    return {"request_object_signing_alg": Message("metadata.signing_needs_keys", {"private_key_jwt": PRIVATE_KEY_JWT})}
 
 
 def _check_login_members(document: Document, *, practice: bool) -> Errors:
     if "redirect_uris" not in document:
-        return {
-            name: "Alleen een app waar mensen mee inloggen heeft dit." for name in _LOGIN_MEMBERS if name in document
-        }
+        return {name: Message("metadata.login_app_only") for name in _LOGIN_MEMBERS if name in document}
     errors = {}
     if "backchannel_logout_uri" in document:
         name = "backchannel_logout_uri"
-        errors = _name_error(name, check_uri_of_member(document[name], name, practice=practice))
+        errors = _name_error(name, check_uri(document[name], practice=practice, member=name))
     uris = document.get("post_logout_redirect_uris", [])
     if not isinstance(uris, list) or len(uris) > MAX_URIS or len(set(map(str, uris))) != len(uris):
-        text = f"Geef hoogstens {MAX_URIS} verschillende post_logout_redirect_uris."
+        text = Message("metadata.post_logout_redirect_uris_count", {"max_uris": MAX_URIS})
         return errors | {"post_logout_redirect_uris": text}
     name = "post_logout_redirect_uri"
-    wrong = (error for uri in uris if (error := check_uri_of_member(uri, name, practice=practice)) is not None)
+    wrong = (error for uri in uris if (error := check_uri(uri, practice=practice, member=name)) is not None)
     return errors | _name_error("post_logout_redirect_uris", next(wrong, None))
 
 

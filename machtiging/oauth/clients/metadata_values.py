@@ -1,6 +1,6 @@
 """Checks of one value in client metadata: names, addresses, short texts, certificate names. Pure.
 
-Each check returns the error text, or None.
+Each check returns the message of the error, or None.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import unicodedata
 from urllib.parse import parse_qsl, urlsplit
 
 from machtiging.crypto import certificates
+from machtiging.kernel.errors import Message
 from machtiging.kernel.text import require_plain_line
 from machtiging.oauth.client import LOOPBACK_HOSTS
 
@@ -28,28 +29,28 @@ _MAX_CONTACTS = 10
 _PUNCTUATION = frozenset(" !&'()+,-./:0123456789’–")
 
 
-def check_client_id(value: object, *, practice: bool) -> str | None:
+def check_client_id(value: object, *, practice: bool) -> Message | None:
     """Check a chosen client id: in practice only."""
     if value is None:
         return None
     if not practice:
-        return "Het client_id wordt door ons gegeven. Alleen in een oefenomgeving kunt u het kiezen."
+        return Message("metadata.client_id_is_ours")
     right = isinstance(value, str) and _CLIENT_ID.fullmatch(value) is not None
-    return None if right else "Een client_id heeft 3 tot 64 letters, cijfers, punten, strepen."
+    return None if right else Message("metadata.client_id_format")
 
 
-def check_client_name(value: object) -> str | None:
+def check_client_name(value: object) -> Message | None:
     """Check the name on the consent page: Latin letters only, against look-alikes.
 
     Mixed scripts, confusables, invisible and bidirectional characters are refused (Unicode TR 36 and 39).
     """
     if not isinstance(value, str) or not 2 <= len(value) <= _MAX_NAME_LENGTH:
-        return f"Een naam heeft 2 tot {_MAX_NAME_LENGTH} tekens."
+        return Message("metadata.name_length", {"max_name_length": _MAX_NAME_LENGTH})
     if unicodedata.normalize("NFKC", value) != value or " ".join(value.split()) != value:
-        return "De naam heeft tekens in een bijzondere vorm, of spaties te veel."
+        return Message("metadata.name_normal_form")
     if not all(letter in _PUNCTUATION or _is_plain_latin(letter) for letter in value):
-        return "De naam mag alleen gewone Latijnse letters, cijfers en leestekens hebben."
-    return None if any(letter.isalpha() for letter in value) else "De naam moet letters hebben."
+        return Message("metadata.name_script")
+    return None if any(letter.isalpha() for letter in value) else Message("metadata.name_letters")
 
 
 def _is_plain_latin(letter: str) -> bool:
@@ -58,55 +59,52 @@ def _is_plain_latin(letter: str) -> bool:
     return base.isascii() and base.isalpha() and letter.isalpha()
 
 
-def check_uri(uri: object, *, practice: bool) -> str | None:
-    """Check a URI: absolute, https, and unambiguous for every parser.
+def check_uri(uri: object, *, practice: bool, member: str = "redirect_uri") -> Message | None:
+    """Check a URI: absolute, https, and unambiguous for every parser. The message names the `member`.
 
     Sources: RFC 6749 3.1.2, RFC 9700 4.1.
     """
     if not isinstance(uri, str) or _URI_CHARACTERS.fullmatch(uri) is None or set(uri) & set("\\*<>\"'`{}|^#;,"):
-        return "Een redirect_uri is een adres zonder #, *, aanhalingstekens of andere bijzondere tekens."
+        return Message("metadata.uri_characters", {"member": member})
     try:
         parts = urlsplit(uri)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        return "Een redirect_uri is een volledig adres."
+        return Message("metadata.uri_absolute", {"member": member})
     if parts.netloc != (host if port is None else f"{host}:{port}") or parts.geturl() != uri:
-        return "Een redirect_uri heeft geen gebruikersnaam, en staat in de gewone schrijfwijze (kleine letters)."
+        return Message("metadata.uri_normal_form", {"member": member})
     loopback = practice and host in LOOPBACK_HOSTS
     if parts.scheme != "https" and not (loopback and parts.scheme == "http"):
-        return "Een redirect_uri begint met https://. In een oefenomgeving mag http://localhost ook."
+        return Message("metadata.uri_scheme", {"member": member})
     if not loopback and _HOST.fullmatch(host) is None:
-        return "Een redirect_uri heeft een gewone hostnaam, geen IP-adres of jokerteken."
+        return Message("metadata.uri_host", {"member": member})
     if {"..", "."} & set(parts.path.lower().replace("%2e", ".").split("/")) or "%2f" in parts.path.lower():
-        return "Een redirect_uri heeft geen .. of %2F in het pad."
+        return Message("metadata.uri_path", {"member": member})
     names = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
     return (
-        f"Een redirect_uri bevat geen {', '.join(sorted(names & _RESPONSE_PARAMETERS))}."
+        Message(
+            "metadata.uri_response_parameters",
+            {"member": member, "names": ", ".join(sorted(names & _RESPONSE_PARAMETERS))},
+        )
         if names & _RESPONSE_PARAMETERS
         else None
     )
 
 
-def check_uri_of_member(uri: object, name: str, *, practice: bool) -> str | None:
-    """Check a URI as a redirect URI. The error text says `name`."""
-    error = check_uri(uri, practice=practice)
-    return None if error is None else error.replace("redirect_uri", name)
-
-
-def check_page_uri(value: object) -> str | None:
+def check_page_uri(value: object) -> Message | None:
     """Check the address of a web page, where one is given."""
     return None if value is None else check_uri(value, practice=False)
 
 
-def check_resource_uri(resource: object, *, practice: bool) -> str | None:
+def check_resource_uri(resource: object, *, practice: bool) -> Message | None:
     """Check a resource indicator (RFC 8707 section 2): a URI without a query."""
-    error = check_uri_of_member(resource, "resource", practice=practice)
-    return error or ("Een resource heeft geen ? in het adres." if "?" in str(resource) else None)
+    error = check_uri(resource, practice=practice, member="resource")
+    return error or (Message("metadata.resource_query") if "?" in str(resource) else None)
 
 
-def check_short_text(value: object) -> str | None:
+def check_short_text(value: object) -> Message | None:
     """Check one short line of text, where one is given."""
-    error = "Hier hoort een korte tekst."
+    error = Message("metadata.short_text")
     if value is None or value == "":
         return None
     try:
@@ -115,14 +113,14 @@ def check_short_text(value: object) -> str | None:
         return error
 
 
-def check_contacts(value: object) -> str | None:
+def check_contacts(value: object) -> Message | None:
     """Check the list of e-mail addresses."""
     right = (
         isinstance(value, list)
         and len(value) <= _MAX_CONTACTS
         and all(check_short_text(one) is None and one for one in value)
     )
-    return None if right else f"Hier horen hoogstens {_MAX_CONTACTS} e-mailadressen."
+    return None if right else Message("metadata.contacts", {"max_contacts": _MAX_CONTACTS})
 
 
 def is_certificate_name(kind: str, value: object) -> bool:

@@ -17,6 +17,7 @@ from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.crypto import secrets
 from machtiging.kernel.errors import NotAuthenticated, Refusal
+from machtiging.message_catalogue import ENGLISH, get_sentence
 from machtiging.oauth.dependencies import oauth_services
 from machtiging.oauth.errors import to_oauth_error
 from machtiging.oauth.invitations import initial_access_token
@@ -126,7 +127,7 @@ def _read_bearer_token(request: Request) -> str:
 
 def _invalid_token_response() -> Response:
     """Build the one response for every missing or invalid token (RFC 6750 section 3)."""
-    told = "The access token is missing, unknown or no longer valid."
+    told = get_sentence("oauth.registration_token", ENGLISH)
     headers = {**NO_STORE, "WWW-Authenticate": f'Bearer error="invalid_token", error_description="{told}"'}
     return JSONResponse({"error": "invalid_token", "error_description": told}, 401, headers=headers)
 

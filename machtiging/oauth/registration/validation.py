@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from machtiging.crypto.jose import parse_jws, parse_strict_json
 from machtiging.kernel.errors import Message, NotAuthenticated
 from machtiging.kernel.text import drop_byte_order_mark
+from machtiging.message_catalogue import find_sentence
 from machtiging.oauth.client import AUTHORIZATION_CODE
 from machtiging.oauth.clients import metadata
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
@@ -121,12 +122,10 @@ def validate_metadata(submitted: Mapping[str, Any], *, practice: bool) -> dict[s
     }
     faults = metadata.find_metadata_errors(whole, practice=practice)
     # Last, because this text is more precise: the member exists, but only an operator may set it.
-    faults |= dict.fromkeys(
-        sorted(whole.keys() - _SELF_REGISTRABLE_MEMBERS), "Dit gegeven kan een programma niet aanmelden."
-    )
+    faults |= dict.fromkeys(sorted(whole.keys() - _SELF_REGISTRABLE_MEMBERS), Message("metadata.operator_only"))
     if not _uses_code_flow(whole):
         # NL GOV OAuth 3.1.3: no clients without a person. No token exchange and no CIBA either.
-        faults["grant_types"] = f"Een programma kan alleen {AUTHORIZATION_CODE} aanmelden."
+        faults["grant_types"] = Message("metadata.program_grant_types", {"authorization_code": AUTHORIZATION_CODE})
     if faults:
         raise _metadata_refusal(faults)
     # Without the members that the client may not send in an update; leaving them out means the same.
@@ -152,13 +151,14 @@ def _reject_software_statement(statement: object) -> None:
     raise OAuthRefusal(OAuthErrorCode.UNAPPROVED_SOFTWARE_STATEMENT, "softwareverklaring_niet_vertrouwd")
 
 
-def _metadata_refusal(errors: Mapping[str, str]) -> OAuthRefusal:
+def _metadata_refusal(errors: Mapping[str, Message]) -> OAuthRefusal:
     wire = (
         OAuthErrorCode.INVALID_REDIRECT_URI
         if errors.keys() == {"redirect_uris"}
         else OAuthErrorCode.INVALID_CLIENT_METADATA
     )
-    told = "; ".join(f"{name}: {text}" for name, text in list(errors.items())[:_MAX_REPORTED_ERRORS])
+    reported = list(errors.items())[:_MAX_REPORTED_ERRORS]
+    told = "; ".join(f"{name}: {find_sentence(message)}" for name, message in reported)
     described = Message("oauth.clientgegevens_ongeldig", {"faults": _replace_non_ascii(told)})
     return OAuthRefusal(wire, "clientgegevens_ongeldig", description=described)
 

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from machtiging.kernel.errors import TooMany
+from machtiging.message_catalogue import ENGLISH, get_sentence
 from machtiging.web import problems
 from machtiging.web.headers import add_header
 from machtiging.web.rate_limit.callers import CallerIdentifier
@@ -67,7 +68,7 @@ class RateLimitMiddleware:
                 problem = replace(problem, title="Even wachten")
             return problems.build_problem_response(request, problem)
         # RFC 6749 section 5.2 has no code of its own for this; 4.1.2.1 has.
-        body = {"error": "temporarily_unavailable", "error_description": "Too many requests. Wait and try again."}
+        body = {"error": "temporarily_unavailable", "error_description": get_sentence("oauth.rate_limit", ENGLISH)}
         return JSONResponse(body, problem.status, headers={**problem.headers, "Cache-Control": "no-store"})
 
 

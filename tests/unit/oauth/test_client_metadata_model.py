@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from machtiging.message_catalogue import find_sentence
 from machtiging.oauth.clients.metadata import MEMBERS, ClientMetadata, find_metadata_errors
 from tests.builders.client import make_app_metadata, make_client_keys
 
@@ -30,7 +31,7 @@ VALUES = JSON | st.sampled_from(
 def test_any_client_metadata_is_kept_exactly_or_has_an_error_per_member(changes, missing, practice):
     submitted = {name: value for name, value in {**WHOLE, **changes}.items() if name not in missing}
     errors = find_metadata_errors(submitted, practice=practice)
-    assert all(text.endswith(".") for text in errors.values())
+    assert all(find_sentence(message).endswith(".") for message in errors.values())
     assert submitted.keys() - MEMBERS <= errors.keys()
     if not errors:
         model = ClientMetadata.model_validate(submitted, context={"practice": practice})
@@ -50,7 +51,8 @@ def test_errors_of_unknown_members_and_choices_come_first_in_fixed_order() -> No
         "subject_layout": "andersom",
         "dpop_bound_access_tokens": "true",
     }
-    assert list(find_metadata_errors(wrong, practice=False).items()) == [
+    errors = find_metadata_errors(wrong, practice=False)
+    assert [(name, find_sentence(message)) for name, message in errors.items()] == [
         ("a_onbekend", "Dit gegeven kennen wij niet."),
         ("zz_onbekend", "Dit gegeven kennen wij niet."),
         ("dpop_bound_access_tokens", "Kies uit: True, False."),

@@ -102,7 +102,9 @@ async def test_fault_returns_500_without_code_and_detail():
 
 
 async def test_too_many_requests_has_retry_after():
-    answer = await raising(errors.TooMany("te_vaak_geprobeerd", params={"advice": "Wacht."}, retry_after=60)).get("/api/v1/ding")
+    answer = await raising(errors.TooMany("te_vaak_geprobeerd", params={"advice": "Wacht."}, retry_after=60)).get(
+        "/api/v1/ding"
+    )
     assert answer.headers["retry-after"] == "60"
 
 
