@@ -40,7 +40,7 @@ from the function named beside it:
 The request also runs code in the files below. You can skip them at first. Each does one small part for the eight files
 above, or work that every request needs.
 
-    around every request     web/headers.py, web/http_methods/cors.py, web/http_methods/head.py, web/problems.py,
+    around every request     web/headers.py, web/http_methods/cors.py, web/http_methods/head.py, web/errors/handlers.py,
                              web/rate_limit/middleware.py, web/rate_limit/callers.py, web/rate_limit/limiter.py,
                              web/body_limits.py, web/direct_routes.py, web/content_negotiation.py,
                              web/request_id.py, web/structured_logging.py, kernel/commits.py

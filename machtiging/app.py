@@ -54,7 +54,8 @@ from machtiging.settings import Environment, Settings, is_loopback
 from machtiging.storage.engine import DatabaseRole, make_engine
 from machtiging.storage.reserved_connections import SessionsWithReserve
 from machtiging.supervision import BackgroundTask, TaskRecord, TaskSupervisor, run_repeatedly
-from machtiging.web import body_limits, direct_routes, headers, openapi, problems
+from machtiging.web import body_limits, direct_routes, headers, openapi
+from machtiging.web.errors.handlers import install_error_handlers
 from machtiging.web.http_methods import cors, head
 from machtiging.web.http_methods.cors import CorsRules
 from machtiging.web.outbound.http_client import OutboundHttpClient
@@ -120,7 +121,7 @@ def _install_middleware(app: FastAPI, settings: Settings) -> None:
     Up to the direct routes, each layer is inside the one before. HEAD, CORS and headers each wrap all earlier layers.
     """
     openapi.install(app, issuer=settings.issuer)
-    problems.install(app)
+    install_error_handlers(app)
     error_pages.install(app)
     _install_rate_limits(app, settings)
     body_limits.install(app, max_bytes_by_path=BODY_LIMITS)

@@ -52,7 +52,8 @@ from machtiging.oauth.protocol.server import NO_STORE, RequestContext, run_authl
 from machtiging.oauth.registration.routes import router as registration
 from machtiging.oauth.token_endpoint.routes import router as token
 from machtiging.storage.unit_of_work import Transaction
-from machtiging.web.doors import RESOURCE_METADATA_PATH, Public
+from machtiging.web.doors import Public
+from machtiging.web.errors.challenges import RESOURCE_METADATA_PATH
 from machtiging.web.headers import add_header
 from machtiging.web.http_methods.head import build_head_response, is_head
 

@@ -27,8 +27,9 @@ from machtiging.oauth.dependencies import oauth_services
 from machtiging.oauth.openid.routes import PATH as LOGOUT
 from machtiging.oauth.openid.rp_initiated_logout import LOGOUT_PARAMETERS
 from machtiging.storage.unit_of_work import unit_of_work
-from machtiging.web.pages import find_canonical_url, find_nearest_page, render_page
-from machtiging.web.problems import wants_page
+from machtiging.web.errors.responses import wants_page
+from machtiging.web.page_urls import find_canonical_url, find_nearest_page
+from machtiging.web.pages import render_page
 
 # As in Starlette, whose own type allows synchronous handlers too.
 Handler = Callable[[Request, Any], Any]
@@ -70,7 +71,7 @@ class _InterruptedForm:
 
 
 def install(app: FastAPI) -> None:
-    """Install these handlers; after `web.problems.install`, which provides the others."""
+    """Install these handlers; after `web.errors.handlers.install_error_handlers`, which provides the others."""
     others: Handler = app.exception_handlers[MachtigingError]
     http: Handler = app.exception_handlers[HTTPException]
 

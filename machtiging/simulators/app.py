@@ -17,7 +17,7 @@ from machtiging.simulators import broker, mail_routes
 from machtiging.simulators.dependencies import SimulatorServices
 from machtiging.simulators.mail_catcher import MailCatcher
 from machtiging.simulators.provider import RelyingParty, SimulatedProvider
-from machtiging.web import problems
+from machtiging.web.errors.handlers import install_error_handlers
 from machtiging.web.pages import PageRenderer
 from machtiging.web.tls import tls_context
 
@@ -63,7 +63,7 @@ def create_simulator(
     attach_services(app, services)
     app.include_router(broker.router)
     app.include_router(mail_routes.router)
-    problems.install(app)
+    install_error_handlers(app)
     return app
 
 

@@ -18,7 +18,8 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from machtiging.web import problems
+from machtiging.web.errors.problem_details import problem_from_status
+from machtiging.web.errors.responses import build_problem_response
 
 DEFAULT_MAX_BYTES = 256 * 1024
 BODY_TIMEOUT_SECONDS = 30.0
@@ -58,8 +59,8 @@ class _BodyLimitMiddleware:
                 else await self._read_whole_body(receive, limit)
             )
         except HTTPException as refused:
-            problem = problems.problem_from_status(refused.status_code, refused.headers)
-            await problems.build_problem_response(Request(scope), problem)(scope, receive, send)
+            problem = problem_from_status(refused.status_code, refused.headers)
+            await build_problem_response(Request(scope), problem)(scope, receive, send)
             return
         await self._app(scope, whole, send)
 

@@ -13,8 +13,8 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import JSONResponse
 
 from machtiging.web.doors import Public
+from machtiging.web.errors.problem_details import PROBLEM_MEDIA_TYPE, problem_from_status
 from machtiging.web.headers import API_VERSION
-from machtiging.web.problems import PROBLEM_MEDIA_TYPE, problem_from_status
 
 API_V1_PREFIX = "/api/v1"
 SCHEMA_REF = "#/components/schemas/{model}"

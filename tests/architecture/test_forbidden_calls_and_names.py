@@ -10,7 +10,7 @@ from tests.architecture.sources import PACKAGE, ROOT, calls, modules, name_of, n
 
 # Modules with an outermost handler, which may catch everything.
 EDGES = {
-    "machtiging/web/problems.py",
+    "machtiging/web/errors/handlers.py",
     "machtiging/storage/embedded_postgres.py",
     "machtiging/access/policy_engine.py",
     "machtiging/supervision.py",

@@ -10,7 +10,8 @@ from fastapi import FastAPI
 
 from machtiging.berichtenbox.routes import router
 from machtiging.oauth.grant_management.consents_api import router as consents
-from machtiging.web import openapi, problems
+from machtiging.web import openapi
+from machtiging.web.errors.handlers import install_error_handlers
 from tests.architecture.sources import ROOT
 
 SPECTRAL = ROOT / ".cache/spectral/node_modules/@stoplight/spectral-cli/dist/index.js"
@@ -22,7 +23,7 @@ def the_description() -> dict:
     app = FastAPI(openapi_url=None)
     app.include_router(router)
     app.include_router(consents)
-    problems.install(app)
+    install_error_handlers(app)
     openapi.install(app, issuer="https://machtigen.example")
     return app.openapi()
 

@@ -24,7 +24,7 @@ from machtiging.kernel.ids import BerichtId, PersonId, TokenId, uuid7
 from machtiging.oauth.rules import build_authorization_details
 from machtiging.storage.engine import make_engine, make_sessions
 from machtiging.storage.unit_of_work import Transaction, unit_of_work
-from machtiging.web import problems
+from machtiging.web.errors.handlers import install_error_handlers
 from tests.builders.applications import API_ISSUER, copy_application, load_policy, make_services
 from tests.builders.keys import NOON, load_keyring
 from tests.builders.machtiging import grant_machtiging, make_envelope, make_machtiging
@@ -52,7 +52,7 @@ def make_bearer_application(database: Any, clock: Any, mother: PersonId) -> Fast
 @functools.cache
 def _assembled() -> FastAPI:
     app = FastAPI()
-    problems.install(app)
+    install_error_handlers(app)
     attach_services(app, make_services(issuer=API_ISSUER, policy=POLICY))
 
     @app.get(READ)

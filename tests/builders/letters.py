@@ -29,7 +29,8 @@ from machtiging.identity.people import find_or_create_by_bsn
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
-from machtiging.web import body_limits, direct_routes, headers, openapi, problems
+from machtiging.web import body_limits, direct_routes, headers, openapi
+from machtiging.web.errors.handlers import install_error_handlers
 from machtiging.web.http_methods import head
 from tests.builders.applications import API_ISSUER, POLICIES, copy_application, load_policy, make_services
 from tests.builders.bearer import make_token_facts, sign_access_token
@@ -191,7 +192,7 @@ def _assembled(worker: str) -> FastAPI:
     attach_services(app, make_services(issuer=API_ISSUER, policy=Policy.load(POLICIES) if worker else load_policy()))
     app.include_router(router)
     openapi.install(app, issuer=API_ISSUER)
-    problems.install(app)
+    install_error_handlers(app)
     body_limits.install(app, max_bytes_by_path=BODY_LIMITS)
     direct_routes.install(app)
     head.install(app)

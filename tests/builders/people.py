@@ -38,7 +38,8 @@ from machtiging.simulators.app import create_simulator
 from machtiging.simulators.mail_catcher import MailCatcher
 from machtiging.simulators.provider import SimulatedProvider
 from machtiging.storage.unit_of_work import unit_of_work
-from machtiging.web import headers, problems
+from machtiging.web import headers
+from machtiging.web.errors.handlers import install_error_handlers
 from machtiging.web.pages import PageRenderer
 from machtiging.web.tls import tls_context
 from tests.builders.applications import copy_application, make_services, replace_services
@@ -125,7 +126,7 @@ def assemble_login_service() -> FastAPI:
     )
     app.include_router(router)
     _add_pages(app)
-    problems.install(app)
+    install_error_handlers(app)
     error_pages.install(app)
     headers.install(app, issuer=ISSUER)
     return app

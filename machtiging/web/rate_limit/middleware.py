@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from machtiging.kernel.errors import TooMany
 from machtiging.message_catalogue import ENGLISH, get_sentence
-from machtiging.web import problems
+from machtiging.web.errors.problem_details import problem_from_error
+from machtiging.web.errors.responses import build_problem_response, wants_page
 from machtiging.web.headers import add_header
 from machtiging.web.rate_limit.callers import CallerIdentifier
 from machtiging.web.rate_limit.limiter import CallerKind, Quota, RateLimiter, Rejection
@@ -62,11 +63,11 @@ class RateLimitMiddleware:
         refusal = TooMany(rejection.code, params={"n": rejection.retry_after}, retry_after=rejection.retry_after)
         # Requests pipelined on the same connection are not read.
         add_header(request.scope, "Connection", "close")
-        problem = problems.problem_from_error(refusal)
+        problem = problem_from_error(refusal)
         if request.scope["path"].split("/", 2)[1:2] not in self._oauth_paths:
-            if problems.wants_page(request):  # the reader may share the address with others, so no blame
+            if wants_page(request):  # the reader may share the address with others, so no blame
                 problem = replace(problem, title="Even wachten")
-            return problems.build_problem_response(request, problem)
+            return build_problem_response(request, problem)
         # RFC 6749 section 5.2 has no code of its own for this; 4.1.2.1 has.
         body = {"error": "temporarily_unavailable", "error_description": get_sentence("oauth.rate_limit", ENGLISH)}
         return JSONResponse(body, problem.status, headers={**problem.headers, "Cache-Control": "no-store"})

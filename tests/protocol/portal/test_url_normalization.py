@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from machtiging.web.pages import PAGE_PREFIXES
+from machtiging.web.page_urls import PAGE_PREFIXES
 from tests.architecture.test_doors import doors_of
 from tests.builders.people import ISSUER
 from tests.builders.portal import OFFER, assemble_service, make_offer

@@ -4,13 +4,14 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 
-from machtiging.web import body_limits, problems
+from machtiging.web import body_limits
+from machtiging.web.errors.handlers import install_error_handlers
 
 
 @pytest.fixture
 def app() -> FastAPI:
     made = FastAPI(openapi_url=None)
-    problems.install(made)
+    install_error_handlers(made)
     body_limits.install(made)
 
     @made.post("/")

@@ -14,7 +14,8 @@ from fastapi import FastAPI
 
 from machtiging.access.policy_engine import Policy
 from machtiging.delegation.machtigingscode import format_code, generate_code
-from machtiging.web import headers, problems, structured_logging
+from machtiging.web import headers, structured_logging
+from machtiging.web.errors.handlers import install_error_handlers
 from tests.builders.command_line import preserve_logging
 
 POLICIES = Path(__file__).resolve().parents[3] / "policies"
@@ -36,7 +37,7 @@ def lines(stream: io.StringIO) -> list[dict]:
 
 def a_client() -> httpx.AsyncClient:
     app = FastAPI(openapi_url=None)
-    problems.install(app)
+    install_error_handlers(app)
     headers.install(app)
 
     @app.get("/api/v1/berichten/{bericht_id}")

@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict
 
 from machtiging.dependencies import attach_services
 from machtiging.kernel import errors
-from machtiging.web import body_limits, headers, problems
+from machtiging.web import body_limits, headers
+from machtiging.web.errors.handlers import install_error_handlers
+from machtiging.web.errors.problem_details import PROBLEM_TEMPLATES
 from machtiging.web.pages import PageRenderer, PageServices
 
 
@@ -15,7 +17,7 @@ def an_app(*, pages: bool = True, issuer: str = "http://localhost:8000") -> Fast
     app = FastAPI(openapi_url=None)
     if pages:
         attach_services(app, PageServices(pages=PageRenderer(["machtiging.web"]), practice=True))
-    problems.install(app)
+    install_error_handlers(app)
     headers.install(app, issuer=issuer)
     body_limits.install(app, default_max_bytes=1000, max_bytes_by_path={"/api/groot": 5000})
     return app
@@ -41,7 +43,7 @@ def every_class(kind: type[errors.MachtigingError] = errors.MachtigingError) -> 
 
 @pytest.mark.parametrize("kind", [kind for kind in every_class() if kind.__module__ == errors.__name__])
 def test_every_error_class_has_a_problem_response(kind):
-    assert kind in problems.PROBLEM_TEMPLATES
+    assert kind in PROBLEM_TEMPLATES
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.responses import StreamingResponse
 
-from machtiging.web import body_limits, problems
+from machtiging.web import body_limits
+from machtiging.web.errors.handlers import install_error_handlers
 from tests.unit.virtual_time import run_in_virtual_time
 
 
@@ -21,7 +22,7 @@ async def never_ending():
 def app() -> FastAPI:
     made = FastAPI(openapi_url=None)
     made.state.opened = []
-    problems.install(made)
+    install_error_handlers(made)
     body_limits.install(
         made,
         default_max_bytes=100,
@@ -123,7 +124,7 @@ def hurried(app: FastAPI, slowest: int) -> FastAPI:
     """The same application with another minimum rate."""
     made = FastAPI(openapi_url=None, routes=app.routes)
     made.state.opened = app.state.opened
-    problems.install(made)
+    install_error_handlers(made)
     body_limits.install(
         made, default_max_bytes=100, max_bytes_by_path={"/groot": 10_000}, timeout=0.2, min_bytes_per_second=slowest
     )

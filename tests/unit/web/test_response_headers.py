@@ -5,13 +5,14 @@ import pytest
 from fastapi import FastAPI
 from starlette.responses import HTMLResponse, JSONResponse
 
-from machtiging.web import headers, problems
+from machtiging.web import headers
+from machtiging.web.errors.handlers import install_error_handlers
 
 
 def a_client(issuer: str = "http://localhost:8000") -> httpx.AsyncClient:
     app = FastAPI(openapi_url=None)
     headers.install(app, issuer=issuer)
-    problems.install(app)
+    install_error_handlers(app)
 
     @app.get("/api/v1/goed")
     async def goed() -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Errors as HTTP responses: handlers, problem details, error pages and challenges."""

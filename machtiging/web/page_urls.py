@@ -1,0 +1,84 @@
+"""URLs of pages: the page that holds a form, the page that shows current state, and the canonical spelling of a URL."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.routing import Match
+
+# First path segments of pages that people type. Only these get a canonical spelling.
+PAGE_PREFIXES = frozenset(
+    {
+        "aan-de-balie",
+        "apps",
+        "authorize",
+        "berichten",
+        "inloggen",
+        "inzage",
+        "logout",
+        "machtigingen",
+        "meldingen",
+        "uitloggen",
+        "verzoeken",
+    }
+)
+
+
+class StatePage(NamedTuple):
+    """A page that shows current state: its URL, and its name in a sentence."""
+
+    address: str
+    name: str
+
+
+# By first path segment. All others lead to the start page.
+_STATE_PAGES = {
+    "aan-de-balie": StatePage("/aan-de-balie", "Hulp aan een balie"),
+    "apps": StatePage("/apps", "Apps met toegang"),
+    "authorize": StatePage("/apps", "Apps met toegang"),
+    "berichten": StatePage("/berichten", "Berichten"),
+    "machtigingen": StatePage("/machtigingen", "Machtigingen"),
+    "meldingen": StatePage("/meldingen", "Berichten van ons"),
+    "verzoeken": StatePage("/verzoeken", "Wat wordt u gevraagd"),
+}
+_START_PAGE = StatePage("/", "het begin")
+_MACHTIGING_PATH = re.compile(r"/machtigingen/[0-9A-Fa-f-]{36}(?=/|$)")
+
+
+def find_state_page(request: Request) -> StatePage:
+    """Return the page that shows the result of this request."""
+    path = request.url.path
+    if (found := _MACHTIGING_PATH.match(path)) is not None:
+        return StatePage(found.group(), "deze machtiging")
+    return _STATE_PAGES.get(path.removeprefix("/").partition("/")[0], _START_PAGE)
+
+
+def find_nearest_page(request: Request) -> str:
+    """Return the path of the form's page. That is the request's own path, or the nearest parent with a page."""
+    path = request.url.path
+    while path.strip("/") and not _is_existing_page(request, path):
+        path = path.rpartition("/")[0] or "/"
+    return path if path.strip("/") else "/"
+
+
+def find_canonical_url(request: Request) -> str | None:
+    """Return the URL of a page requested with capitals or trailing slashes. None if none exists.
+
+    Never an open redirect: the result is a path on this site, with a first segment from `PAGE_PREFIXES` and an existing
+    route.
+    """
+    asked = request.url.path
+    wanted = asked.rstrip("/").lower()
+    first = wanted.removeprefix("/").partition("/")[0]
+    if wanted == asked or first not in PAGE_PREFIXES or not _is_existing_page(request, wanted):
+        return None
+    query = request.scope["query_string"].decode("latin-1")
+    return quote(wanted, safe="/") + ("?" + query if query else "")
+
+
+def _is_existing_page(request: Request, path: str) -> bool:
+    scope = {**request.scope, "method": "GET", "path": path, "raw_path": path.encode()}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes)
