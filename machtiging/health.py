@@ -75,8 +75,8 @@ async def check_readiness(_: Public, request: Request) -> JSONResponse:
         if abs(there - services.clock.now()) > MAX_CLOCK_SKEW:
             checks["klok"] = "loopt niet gelijk met de database"
     healthy = all(value == "ok" for value in checks.values())
-    told = {"status": "ok" if healthy else "niet gereed", "controles": checks, **_collect_warnings(services)}
-    return JSONResponse(told, 200 if healthy else 503)
+    body = {"status": "ok" if healthy else "niet gereed", "controles": checks, **_collect_warnings(services)}
+    return JSONResponse(body, 200 if healthy else 503)
 
 
 async def _check_database(services: HealthServices) -> datetime:

@@ -70,14 +70,14 @@ def read_authorization_header(request: Request) -> AuthorizationCredentials:
     Sources: RFC 6750 section 2.1, RFC 9449 section 7.1. Raises NotAuthenticated `token_ontbreekt` or `token_ongeldig`.
     Raises InvalidInput `token_in_adres` for a token in the query as well: RFC 6750 section 2.3 is not supported.
     """
-    given = request.headers.getlist("authorization")
+    header_values = request.headers.getlist("authorization")
     in_address = bool(request.scope["query_string"]) and "access_token" in request.query_params
-    if in_address and given:
+    if in_address and header_values:
         raise InvalidInput("token_in_adres")
-    if not given or not given[0].lower().startswith(_SCHEMES):
+    if not header_values or not header_values[0].lower().startswith(_SCHEMES):
         raise MissingToken("token_ontbreekt")
-    found = _AUTHORIZATION_HEADER.fullmatch(given[0])
-    if found is None or len(given) > 1:
+    found = _AUTHORIZATION_HEADER.fullmatch(header_values[0])
+    if found is None or len(header_values) > 1:
         raise _invalid_token_error("header Authorization is malformed or stands twice")
     return AuthorizationCredentials(DPOP if found[1] else BEARER, found[2])
 

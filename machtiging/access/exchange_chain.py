@@ -20,8 +20,8 @@ async def lock_and_count_exchanges(session: AsyncSession, jti: TokenId) -> int:
     The lock lasts until the transaction ends. A concurrent revocation waits for it, and then finds the new token.
     """
     mine = select(_TOKEN_TABLE.c.revoked_at).where(_TOKEN_TABLE.c.id == jti).with_for_update(read=True, key_share=True)
-    held = (await session.execute(mine)).one_or_none()
-    if held is None or held.revoked_at is not None:
+    locked_row = (await session.execute(mine)).one_or_none()
+    if locked_row is None or locked_row.revoked_at is not None:
         return 0
     line = select(_TOKEN_TABLE.c.parent_id).where(_TOKEN_TABLE.c.id == jti).cte("line", recursive=True)
     line = line.union_all(select(_TOKEN_TABLE.c.parent_id).join(line, _TOKEN_TABLE.c.id == line.c.parent_id))

@@ -110,13 +110,13 @@ def _parse_row(location: str, line: str) -> PolicyRow:
 
 
 def _parse_cell(location: str, column: str, cell: str) -> frozenset[str]:
-    known = [str(word) for word in COLUMN_ENUMS[column]]
+    allowed_words = [str(word) for word in COLUMN_ENUMS[column]]
     if cell == WILDCARD:
-        return frozenset(known)
+        return frozenset(allowed_words)
     words = cell.split(" ")
     for word in words:
-        if word not in known:
-            raise _unreadable_policy_fault(location, f"'{word}' is no {column}; known are {', '.join(known)}")
+        if word not in allowed_words:
+            raise _unreadable_policy_fault(location, f"'{word}' is no {column}; known are {', '.join(allowed_words)}")
     if len(set(words)) != len(words):
         raise _unreadable_policy_fault(location, f"a word stands twice in '{cell}'")
     return frozenset(words)

@@ -65,8 +65,8 @@ def _group_acts_by_levels(
 ) -> dict[tuple[Assurance, ...], list[Act]]:
     cells: dict[tuple[Assurance, ...], list[Act]] = {}
     for act in Act:
-        asked = PolicyRequest(capacity, act, theme, sensitivity, Assurance.LOW, *[True] * len(FACT_FIELDS))
-        levels = tuple(level for level in Assurance if _is_allowed(policy.decide(replace(asked, level=level))))
+        policy_request = PolicyRequest(capacity, act, theme, sensitivity, Assurance.LOW, *[True] * len(FACT_FIELDS))
+        levels = tuple(level for level in Assurance if _is_allowed(policy.decide(replace(policy_request, level=level))))
         if levels:
             cells.setdefault(levels, []).append(act)
     return cells
@@ -116,22 +116,27 @@ class ScenarioResult:
 
 def check_scenarios(policy: Policy, scenarios: Iterable[PolicyScenario]) -> Iterator[ScenarioResult]:
     """Run every scenario against the policy, lazily."""
-    return (ScenarioResult(told.location, told.story, tuple(_find_differences(policy, told))) for told in scenarios)
+    return (
+        ScenarioResult(scenario.location, scenario.story, tuple(_find_differences(policy, scenario)))
+        for scenario in scenarios
+    )
 
 
 def _find_differences(policy: Policy, scenario: PolicyScenario) -> Iterable[str]:
     """Compare allowed acts, allowed capacities and listing with the scenario, and with each other."""
-    asked = scenario.policy_request
-    may = {act for act in Act if _is_allowed(policy.decide(replace(asked, act=act)))}
+    policy_request = scenario.policy_request
+    may = {act for act in Act if _is_allowed(policy.decide(replace(policy_request, act=act)))}
     yield from _describe_differences("mag", scenario.allowed_acts, may)
-    who = {capacity for capacity in Capacity if _is_allowed(policy.decide(_with_capacity(asked, capacity)))}
+    who = {capacity for capacity in Capacity if _is_allowed(policy.decide(_with_capacity(policy_request, capacity)))}
     yield from _describe_differences("wie", scenario.allowed_capacities, who)
     listed = {
-        (theme, degree) for theme, degree in product(Theme, Sensitivity) if _is_listed(policy, asked, theme, degree)
+        (theme, degree)
+        for theme, degree in product(Theme, Sensitivity)
+        if _is_listed(policy, policy_request, theme, degree)
     }
-    in_list = (asked.theme, asked.sensitivity) in listed
-    if not in_list == (Act.READ in may) == (asked.capacity in who):
-        yield f"lijst, lezen en wie zijn het niet eens: {in_list}, {Act.READ in may}, {asked.capacity in who}"
+    in_list = (policy_request.theme, policy_request.sensitivity) in listed
+    if not in_list == (Act.READ in may) == (policy_request.capacity in who):
+        yield f"lijst, lezen en wie zijn het niet eens: {in_list}, {Act.READ in may}, {policy_request.capacity in who}"
 
 
 def _describe_differences(name: str, expected: frozenset[Any], actual: set[Any]) -> Iterable[str]:
@@ -162,9 +167,9 @@ def read_scenarios(directory: Path) -> list[PolicyScenario]:
     """Read every scenario in `*.yaml`. Raises Fault `scenario_onleesbaar` with file and number."""
     files = sorted(directory.glob("*.yaml"))
     found = [
-        _parse_scenario(f"{file.name} {number}", told)
+        _parse_scenario(f"{file.name} {number}", document)
         for file in files
-        for number, told in _read_scenario_documents(file)
+        for number, document in _read_scenario_documents(file)
     ]
     if not found:
         raise Fault("scenario_onleesbaar", private=f"{directory}: no scenarios")
@@ -173,12 +178,12 @@ def read_scenarios(directory: Path) -> list[PolicyScenario]:
 
 def _read_scenario_documents(file: Path) -> Iterable[tuple[int, Any]]:
     try:
-        told = yaml.safe_load(file.read_text(encoding="utf-8"))
+        documents = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise Fault("scenario_onleesbaar", private=f"{file.name}: {error}") from error
-    if not isinstance(told, list):
+    if not isinstance(documents, list):
         raise Fault("scenario_onleesbaar", private=f"{file.name}: must be a list of stories")
-    return enumerate(told, start=1)
+    return enumerate(documents, start=1)
 
 
 def _parse_scenario(location: str, document: Any) -> PolicyScenario:

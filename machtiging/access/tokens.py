@@ -54,8 +54,8 @@ def insert_token_cte(gate: FromClause) -> tuple[CTE, CTE]:
     Parameters: see `insert_token_params`.
     """
     names = (*_FACT_COLUMNS, MAC_COLUMN)
-    said = [bindparam(f"token_{name}", type_=_TOKEN_TABLE.c[name].type).label(name) for name in names]
-    token = insert(_TOKEN_TABLE).from_select(list(names), select(*said).select_from(gate)).cte("registered")
+    parameters = [bindparam(f"token_{name}", type_=_TOKEN_TABLE.c[name].type).label(name) for name in names]
+    token = insert(_TOKEN_TABLE).from_select(list(names), select(*parameters).select_from(gate)).cte("registered")
     return token, insert_journal_cte(gate).cte("line")
 
 
@@ -106,12 +106,12 @@ def _build_token_select(*, for_share: bool, joined: JoinedSelect | None = None) 
         theirs = theirs.join(lock_shared(token.c.t_machtiging_id), true())
         theirs = theirs.with_for_update(read=True, of=machtiging)
     # PostgreSQL refuses FOR SHARE on the nullable side of an outer join; in a CTE it is allowed.
-    held = theirs.cte("held")
-    known = token.outerjoin(held, true())
+    machtiging_cte = theirs.cte("held")
+    token_with_machtiging = token.outerjoin(machtiging_cte, true())
     if joined is None:
-        return select(token, held).select_from(known)
+        return select(token, machtiging_cte).select_from(token_with_machtiging)
     more = joined(token).lateral("beside")
-    return select(token, held, more).select_from(known.outerjoin(more, true()))
+    return select(token, machtiging_cte, more).select_from(token_with_machtiging.outerjoin(more, true()))
 
 
 _LOAD, _LOAD_FOR_SHARE = Statement(_build_token_select(for_share=False)), Statement(_build_token_select(for_share=True))
@@ -162,11 +162,11 @@ def token_state_from_row(row: ResultRow) -> TokenState:
 
     Raises Fault `machtiging_ontbreekt`.
     """
-    held = None if row["m_id"] is None else machtiging_from_mapping(row)
-    if held is None and row["t_machtiging_id"] is not None:
+    machtiging = None if row["m_id"] is None else machtiging_from_mapping(row)
+    if machtiging is None and row["t_machtiging_id"] is not None:
         # Fail closed: without its machtiging this token would count as one for the own box.
         raise Fault("machtiging_ontbreekt", private=f"token {row['t_id']} hangs on a machtiging that is not there")
-    return TokenState(_facts_from_row(row), row["t_revoked_at"], held)
+    return TokenState(_facts_from_row(row), row["t_revoked_at"], machtiging)
 
 
 def _facts_from_row(row: Mapping[Any, Any]) -> IssuedTokenFacts:

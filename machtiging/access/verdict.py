@@ -91,7 +91,9 @@ def evaluate_listing(
     questions = [_build_policy_request(actor, Act.LIST, theme, degree, at) for theme in Theme for degree in Sensitivity]
     answers = [(question, decide(question)) for question in questions]
     pairs = frozenset(
-        (asked.theme, asked.sensitivity) for asked, answer in answers if isinstance(answer, PolicyAllowed)
+        (questions_asked.theme, questions_asked.sensitivity)
+        for questions_asked, answer in answers
+        if isinstance(answer, PolicyAllowed)
     )
     if pairs:
         return AccessVerdict(ALLOWED_REASON, None, None), pairs
@@ -99,8 +101,8 @@ def evaluate_listing(
         return AccessVerdict(DECISION_FAILED, None, NotAllowed(DECISION_FAILED)), pairs
     higher = (decide(replace(question, level=Assurance.HIGH)) for question, _ in answers)
     reachable = any(isinstance(answer, PolicyAllowed) for answer in higher)
-    asked = [question for question, _ in answers]
-    too_low = AccessVerdict("niveau_te_laag", None, _level_too_low_error(decide, asked, actor))
+    questions_asked = [question for question, _ in answers]
+    too_low = AccessVerdict("niveau_te_laag", None, _level_too_low_error(decide, questions_asked, actor))
     return _not_in_force_verdict(actor, at) or (
         too_low if reachable else _act_not_granted_verdict(actor, Act.LIST)
     ), pairs

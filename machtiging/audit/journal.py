@@ -80,8 +80,8 @@ def build_journalled_fetch(fetch: Select[Any]) -> Statement:
 
 def insert_journal_cte(gate: FromClause) -> Insert:
     """Build a CTE that inserts a journal line for every row of `gate`. Values: `insert_journal_params`."""
-    said = [bindparam(f"line_{column.name}", type_=column.type).label(column.name) for column in _INTAKE.c]
-    return insert(_INTAKE).from_select(list(_INTAKE.c.keys()), select(*said).select_from(gate))
+    parameters = [bindparam(f"line_{column.name}", type_=column.type).label(column.name) for column in _INTAKE.c]
+    return insert(_INTAKE).from_select(list(_INTAKE.c.keys()), select(*parameters).select_from(gate))
 
 
 def insert_journal_params(line: NewJournalLine, line_id: UUID, at: datetime) -> dict[str, Any]:

@@ -89,8 +89,8 @@ def _build_page(
         counts[key] = counts.get(key, 0) + 1
     fresh = [(key, number) for key, number in newest.items() if number >= already_listed]
     # If the window is full, its last minute may be incomplete.
-    begun = _truncate_to_minute(lines[-1].occurred_at) if full else None
-    whole = [(key, number) for key, number in fresh if _truncate_to_minute(lines[number].occurred_at) != begun]
+    open_minute = _truncate_to_minute(lines[-1].occurred_at) if full else None
+    whole = [(key, number) for key, number in fresh if _truncate_to_minute(lines[number].occurred_at) != open_minute]
     if len(whole) > limit:
         return _assemble_page(lines, counts, whole[:limit], lines[whole[limit - 1][1]])
     if not full:
@@ -115,10 +115,10 @@ def _group_key(line: JournalEntry) -> Hashable:
     """Return the values that equal lines share: all shown values, and the minute."""
     if line.occurred_at.year not in _PLAUSIBLE_YEARS:
         return line.id
-    done = (line.act, line.outcome, line.reason, line.object_kind, line.object_id)
+    act_key = (line.act, line.outcome, line.reason, line.object_kind, line.object_id)
     return (
         _truncate_to_minute(line.occurred_at),
-        *done,
+        *act_key,
         line.actor_id,
         line.capacity,
         line.client_id,

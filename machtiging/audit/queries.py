@@ -129,11 +129,11 @@ def _cursor_position(
     if isinstance(before, datetime):
         return literal(before, TIMESTAMPTZ), None
     # The instant comes from the line itself, since a URL may not be able to express it.
-    known = [
+    cursor_fields = [
         select(table.c.occurred_at).where(table.c.id == before.id, table.c[column] == value).scalar_subquery()
         for table in (_journal, _intake)
     ]
-    return func.coalesce(*known, literal(before.occurred_at, TIMESTAMPTZ)), before.id
+    return func.coalesce(*cursor_fields, literal(before.occurred_at, TIMESTAMPTZ)), before.id
 
 
 def _select_page(

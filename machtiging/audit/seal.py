@@ -125,6 +125,6 @@ async def _move_lines(
         "hashes": [place.hash for place in positions],
     }
     moved = await connection.execute(_INSERT_SEALED, numbered)
-    left = await connection.execute(_DELETE_INTAKE, {"ids": ids})
-    if (moved.rowcount, left.rowcount) != (len(ids), len(ids)):
-        raise Fault("journaal_gebroken", private=f"{moved.rowcount} and {left.rowcount} of {len(ids)} lines moved")
+    deleted = await connection.execute(_DELETE_INTAKE, {"ids": ids})
+    if (moved.rowcount, deleted.rowcount) != (len(ids), len(ids)):
+        raise Fault("journaal_gebroken", private=f"{moved.rowcount} and {deleted.rowcount} of {len(ids)} lines moved")

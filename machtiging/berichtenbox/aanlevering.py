@@ -148,9 +148,9 @@ def _validate_published_at(bericht: BerichtIn, at: datetime) -> datetime:
 def _hash_content(keyring: KeyRing, person_id: PersonId, aanlevering: Aanlevering) -> bytes:
     # A keyed hash: a reader of the database cannot test guesses of the content.
     bericht = aanlevering.bericht
-    told = bericht.publicatietijdstip and bericht.publicatietijdstip.astimezone(UTC).isoformat()
+    publication_time = bericht.publicatietijdstip and bericht.publicatietijdstip.astimezone(UTC).isoformat()
     bijlagen = [(bijlage.naam, bijlage.digest.hexdigest()) for bijlage in aanlevering.bijlagen]
-    parts = [str(person_id), bericht.dienst, bericht.onderwerp, bericht.inhoud, told, bijlagen]
+    parts = [str(person_id), bericht.dienst, bericht.onderwerp, bericht.inhoud, publication_time, bijlagen]
     return keyring.blind_index("bericht", json.dumps(parts, ensure_ascii=False))
 
 

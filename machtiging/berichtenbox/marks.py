@@ -70,5 +70,5 @@ async def soft_delete_bericht(
     leave = await issue_permit(
         session, policy, actor, Act.DELETE, build_access_target(found, "bericht", bericht_id), at=at
     )
-    gone = update(BERICHT).where(BERICHT.c.id == leave.bericht_id_for(Act.DELETE), BERICHT.c.deleted_at.is_(None))
-    await session.execute(gone.values(deleted_at=at, changed_at=at))
+    deletion = update(BERICHT).where(BERICHT.c.id == leave.bericht_id_for(Act.DELETE), BERICHT.c.deleted_at.is_(None))
+    await session.execute(deletion.values(deleted_at=at, changed_at=at))

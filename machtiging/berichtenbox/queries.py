@@ -96,8 +96,8 @@ def _build_bijlagen_column() -> Any:
     """
     # Literals and not bind parameters, because the values are constant.
     naam = func.encode(BIJLAGE.c.naam_sealed, literal_column("'hex'"))
-    known = {"id": BIJLAGE.c.id, "mime_type": BIJLAGE.c.mime_type, "size": BIJLAGE.c.size, "naam_sealed": naam}
-    members = [part for name, column in known.items() for part in (literal_column(f"'{name}'"), column)]
+    fields = {"id": BIJLAGE.c.id, "mime_type": BIJLAGE.c.mime_type, "size": BIJLAGE.c.size, "naam_sealed": naam}
+    members = [part for name, column in fields.items() for part in (literal_column(f"'{name}'"), column)]
     listed = func.jsonb_agg(aggregate_order_by(func.jsonb_build_object(*members), BIJLAGE.c.position))
     mine = select(type_coerce(listed, JSONB)).where(BIJLAGE.c.bericht_id == BERICHT.c.id)
     return mine.correlate(BERICHT).scalar_subquery().label("bijlagen")
@@ -147,8 +147,8 @@ _CONTENT_UNDER_MACHTIGING, _CONTENT_OF_OWN_BOX = (
 def conditional_content_fetch(envelope: ResultRow) -> GuardedQuery:
     """Return `CONTENT_FETCH` with an optimistic lock on the result of `TokenAndEnvelopeQuery`."""
     statement = _CONTENT_OF_OWN_BOX if envelope["m_id"] is None else _CONTENT_UNDER_MACHTIGING
-    seen = {"jti": envelope["t_id"], "machtiging": envelope["m_id"], "version": envelope["m_version"]}
-    return GuardedQuery(Act.READ, statement, lambda leave: {**_content_params(leave), **seen})
+    read_versions = {"jti": envelope["t_id"], "machtiging": envelope["m_id"], "version": envelope["m_version"]}
+    return GuardedQuery(Act.READ, statement, lambda leave: {**_content_params(leave), **read_versions})
 
 
 async def find_bericht(work: Executor, bericht_id: UUID, reader_id: PersonId, at: datetime) -> ResultRow | None:

@@ -34,11 +34,11 @@ _negotiate_json = require_acceptable("application/json")
 async def _respond_with_bericht(request: Request) -> Response:
     services = access_services(request)
     await _negotiate_json(request)
-    asked = rules.parse_id(request.path_params["berichtId"])
+    bericht_id = rules.parse_id(request.path_params["berichtId"])
     async with autocommit_connection(services.sessions) as work:
         letter = None
         for tries in range(_MAX_ATTEMPTS):
-            look = TokenAndEnvelopeQuery(asked, at := services.clock.now())
+            look = TokenAndEnvelopeQuery(bericht_id, at := services.clock.now())
             actor = await authenticate_user_token(request, work, look, is_retry=tries > 0)
             if is_head(request):
                 if await authorize_reading_if_unchanged(work, services.policy, actor, look, at=at):
@@ -49,8 +49,8 @@ async def _respond_with_bericht(request: Request) -> Response:
                 break
     if letter is None:
         raise Fault("opslag_niet_bereikbaar", private="what the token hangs on changed again and again")
-    told = BerichtOut.model_validate(_to_bericht_out(letter))
-    return Response(told.model_dump_json(exclude_none=True), media_type="application/json")
+    body = BerichtOut.model_validate(_to_bericht_out(letter))
+    return Response(body.model_dump_json(exclude_none=True), media_type="application/json")
 
 
 def _to_bericht_out(bericht: BerichtView) -> dict[str, Any]:

@@ -139,7 +139,7 @@ def decrypt_bericht(
         inhoud=key.decrypt(content["inhoud_sealed"], *place, "inhoud").decode(),
         published_at=envelope["published_at"],
         received_at=envelope["received_at"],
-        bijlagen=[_build_bijlage_view(key, known) for known in content["bijlagen"] or ()],
+        bijlagen=[_build_bijlage_view(key, bijlage) for bijlage in content["bijlagen"] or ()],
         folder=envelope["folder"] if own else None,
         changed_at=envelope["changed_at"] if own else None,
     )

@@ -235,8 +235,8 @@ async def get_bijlage(
 ) -> Response:
     """De bijlage als download. Eindigt de machtiging onderweg, dan breekt de download af."""
     services = access_services(request)
-    asked = rules.parse_id(bericht_id), rules.parse_id(bijlage_id)
-    found = await authorize_download(session, services.keyring, services.policy, actor, asked, at=services.clock.now())
+    ids = rules.parse_id(bericht_id), rules.parse_id(bijlage_id)
+    found = await authorize_download(session, services.keyring, services.policy, actor, ids, at=services.clock.now())
     media_type = negotiate_media_type(request, *_DOWNLOAD_TYPES)
     if is_head(request):
         return build_head_response(media_type, build_download_headers(found))

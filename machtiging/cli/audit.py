@@ -57,8 +57,8 @@ def verify_journal(
         report = asyncio.run(
             _read_and_verify(settings, heads, lambda done, of: bar.update(task, completed=done, total=of))
         )
-    for said in [*(problem.text for problem in report.problems), *map(str, report.deviations)]:
-        out.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
+    for line in [*(problem.text for problem in report.problems), *map(str, report.deviations)]:
+        out.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
     if report.head:
         err.print(
             "Keep this signed head outside the database; `--head FILE` later proves that nothing was cut off:",
@@ -85,8 +85,8 @@ def _read_expected_head(settings: Settings, head_option: Path | None) -> str | N
     """Read the expected head: from the option, else from the file of the sealer."""
     from machtiging.audit.head_anchor import read_head
 
-    kept = settings.journal_head_file
-    file = head_option or (kept if kept is not None and kept.exists() else None)
+    head_file = settings.journal_head_file
+    file = head_option or (head_file if head_file is not None and head_file.exists() else None)
     return None if file is None else read_head(file)
 
 

@@ -35,8 +35,8 @@ def show_invitations() -> None:
 def withdraw_invitation(name: Annotated[str, typer.Argument(help="The name, as in `clients invitations`.")]) -> None:
     """Withdraw an invitation. It registers no more clients. Clients registered with it stay."""
     with provide_database(Settings()) as settings:
-        gone = asyncio.run(_withdraw_invitation(settings, name))
-    err.print(f"{gone.name} is withdrawn; it was good for {gone.uses_left} more client(s).")
+        withdrawn = asyncio.run(_withdraw_invitation(settings, name))
+    err.print(f"{withdrawn.name} is withdrawn; it was good for {withdrawn.uses_left} more client(s).")
 
 
 async def _load_invitations(settings: Settings) -> list[Invitation]:

@@ -139,8 +139,8 @@ async def _load_client(settings: Settings, client_id: str) -> dict[str, Any]:
         for client in await list_oauth_clients(session):
             if client.client_id == client_id:
                 how = "program" if client.by_program else "operator"
-                known = {"client_id": client_id, "state": client.state, "registered_by": how}
-                return {**client.registration, **known, "seen_as": digest_registration(client.registration)}
+                description = {"client_id": client_id, "state": client.state, "registered_by": how}
+                return {**client.registration, **description, "seen_as": digest_registration(client.registration)}
     raise NotFound("client_onbekend")
 
 

@@ -70,8 +70,8 @@ def _describe_other_error(error: Exception) -> str:
     if isinstance(error, (SQLAlchemyError, *load_asyncpg_errors())):
         return f"The database refused or cannot be reached ({kind}). Ask `machtiging doctor`. (opslag_niet_bereikbaar)"
     if isinstance(error, OSError):
-        told = ": ".join(str(part) for part in (error.strerror, error.filename) if part)
-        return f"This machine is in the way ({kind}). {told} (machine_in_de_weg)".replace("  ", " ")
+        reason = ": ".join(str(part) for part in (error.strerror, error.filename) if part)
+        return f"This machine is in the way ({kind}). {reason} (machine_in_de_weg)".replace("  ", " ")
     detail = error_location(error)
     structlog.get_logger(__name__).error("unforeseen", code=UNEXPECTED_ERROR, detail=detail)
     return f"Something went wrong that was not foreseen ({UNEXPECTED_ERROR}). Please report it with this: {detail}"

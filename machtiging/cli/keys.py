@@ -28,9 +28,9 @@ def generate_keys() -> None:
 
     directory = Settings().keys_dir
     with err.status("Making keys ..."):
-        made = rotation.generate_key_ring(directory)
-    if made:
-        journal_key_change(JournalAct.SLEUTEL_GEMAAKT, "gemaakt", made)
+        created = rotation.generate_key_ring(directory)
+    if created:
+        journal_key_change(JournalAct.SLEUTEL_GEMAAKT, "gemaakt", created)
     err.print(f"The key ring in {directory} is complete. Make a backup: without these keys no letter can be opened.")
 
 
@@ -121,14 +121,14 @@ def rotate_key(
         raise typer.BadParameter("--at-once and --from are two different moments")
     entry = rotation.rotate_key(Settings().keys_dir, kind, SystemClock().now(), immediately=at_once, activate_at=moment)
     if is_scheduled(entry) and moment is not None:
-        reason, told = "gepland", f"{entry.name} is published now, and signs from {moment:%Y-%m-%d %H:%M} UTC on."
+        reason, message = "gepland", f"{entry.name} is published now, and signs from {moment:%Y-%m-%d %H:%M} UTC on."
     elif entry.state is KeyState.PUBLISHED:
         reason = "gepubliceerd"
-        told = f"{entry.name} is published now. Bring it into use with the same command, in an hour or later."
+        message = f"{entry.name} is published now. Bring it into use with the same command, in an hour or later."
     else:
         reason = "met_spoed_in_gebruik" if at_once else "in_gebruik"
-        told = f"{entry.name} is in use now; running workers take it within seconds."
-    err.print(told)
+        message = f"{entry.name} is in use now; running workers take it within seconds."
+    err.print(message)
     if not journal_key_change(JournalAct.SLEUTEL_GEWISSELD, reason, [entry]):
         raise typer.Exit(ExitCode.FINDING)
 

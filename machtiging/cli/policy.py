@@ -50,13 +50,13 @@ def check_scenarios() -> None:
     from machtiging.access import policy_report
 
     policy, directory = _load_policy()
-    told = list(policy_report.check_scenarios(policy, policy_report.read_scenarios(directory / "scenarios")))
-    wrong = [row for row in told if row.problems]
+    results = list(policy_report.check_scenarios(policy, policy_report.read_scenarios(directory / "scenarios")))
+    wrong = [row for row in results if row.problems]
     for row in wrong:
         out.print(f"{row.location}: {row.story}", style="red", markup=False, highlight=False, soft_wrap=True)
         for problem in row.problems:
             out.print(f"   {problem}", markup=False, highlight=False, soft_wrap=True)
-    out.print(f"{len(told) - len(wrong)} of {len(told)} stories come out.")
+    out.print(f"{len(results) - len(wrong)} of {len(results)} stories come out.")
     if wrong:
         raise typer.Exit(ExitCode.FINDING)
 

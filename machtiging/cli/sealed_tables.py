@@ -47,9 +47,9 @@ async def seal_unsealed_rows(connection: AsyncConnection, keys: RowKeys, *, allo
                 how = "they are trusted as they are now; run `machtiging migrate --seal-existing-rows`, once"
                 raise Fault("rijen_niet_verzegeld", private=f"{table.name} has rows that are not sealed: {how}")
             for row in rows:
-                made = keys.row_mac(sealed.encode_row({**row}))
+                mac = keys.row_mac(sealed.encode_row({**row}))
                 await connection.execute(
-                    update(table).where(*(table.c[name] == row[name] for name in sealed.key)).values({MAC_COLUMN: made})
+                    update(table).where(*(table.c[name] == row[name] for name in sealed.key)).values({MAC_COLUMN: mac})
                 )
             count += len(rows)
     return count

@@ -39,13 +39,13 @@ def run_service(
     refuse_unsafe_settings(Settings())
     with provide_database(Settings(), serving=True) as settings:
         KeyRing.load(settings.keys_dir)  # fail once here, not in every worker
-        taken = bind_socket(settings.host, settings.port)
+        listener = bind_socket(settings.host, settings.port)
         err.print(f"Serving {settings.issuer} on {settings.host}:{settings.port} with {workers} worker(s).")
         if workers == 1:
-            _run_event_loop(_serve_in_process(settings, taken))
+            _run_event_loop(_serve_in_process(settings, listener))
             return
         os.environ["MACHTIGING_DATABASE_URL"] = require_database_url(settings)
-        serve_in_workers(settings, workers, taken)
+        serve_in_workers(settings, workers, listener)
 
 
 async def _serve_in_process(settings: Settings, listener: socket.socket) -> None:

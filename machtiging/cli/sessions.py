@@ -73,8 +73,8 @@ def end_sessions(
 def _parse_person(person: str | None) -> _PersonReference:
     """Parse the person id, or read a BSN. Raises InvalidInput `bsn_ongeldig`, typer.BadParameter; neither quotes it."""
     if person is None:
-        asked = sys.stdin.isatty()
-        typed = typer.prompt("BSN", hide_input=True, err=True) if asked else sys.stdin.readline()
+        is_interactive = sys.stdin.isatty()
+        typed = typer.prompt("BSN", hide_input=True, err=True) if is_interactive else sys.stdin.readline()
         return parse_bsn(typed)
     try:
         return UUID(person)

@@ -89,8 +89,10 @@ def is_scheduled(entry: KeyEntry) -> bool:
 
 def entries_at(entries: Sequence[KeyEntry], at: datetime) -> tuple[KeyEntry, ...]:
     """Return the entries at this instant, with due activations and retirements applied."""
-    begun = {entry.kind: entry.activated_at for entry in entries if is_scheduled(entry) and _active_since(entry) <= at}
-    return tuple(_apply_activation(entry, begun.get(entry.kind)) for entry in entries)
+    activated_at = {
+        entry.kind: entry.activated_at for entry in entries if is_scheduled(entry) and _active_since(entry) <= at
+    }
+    return tuple(_apply_activation(entry, activated_at.get(entry.kind)) for entry in entries)
 
 
 def _active_since(entry: KeyEntry) -> datetime:

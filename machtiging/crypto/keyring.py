@@ -289,18 +289,18 @@ async def watch_key_ring(
     keyring: KeyRing, *, every: float, stop: asyncio.Event, record: TaskRecord | None = None
 ) -> None:
     """Reload the key ring when it changes, every `every` seconds, until `stop` is set."""
-    told = ""
+    last_problem = ""
 
     async def reload_key_ring() -> None:
-        nonlocal told
+        nonlocal last_problem
         try:
             if keyring.reload_if_changed():
                 _log.info("key_ring_read_again", keys=keyring.key_names)
-            told = ""
+            last_problem = ""
         except Fault as fault:
-            if told != fault.private:
+            if last_problem != fault.private:
                 _log.error("key_ring_not_read", code=fault.code, detail=fault.private)
-            told = fault.private
+            last_problem = fault.private
 
     await run_repeatedly(reload_key_ring, record or TaskRecord("sleutelwacht"), every=every, stop=stop)
 

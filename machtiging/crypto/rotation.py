@@ -135,9 +135,9 @@ def _initial_entries(at: datetime) -> list[KeyEntry]:
 
 
 def _reject_leftover_keys(directory: Path, ring: list[KeyEntry]) -> None:
-    left = {path.stem for path in directory.glob("*.key")} - {entry.name for entry in ring}
-    if left:
-        why = f"{directory} holds {min(left)}.key but no {keystore.MANIFEST_NAME}: restore it from a backup"
+    leftovers = {path.stem for path in directory.glob("*.key")} - {entry.name for entry in ring}
+    if leftovers:
+        why = f"{directory} holds {min(leftovers)}.key but no {keystore.MANIFEST_NAME}: restore it from a backup"
         raise Fault("sleutelbos_onvolledig", private=why)
 
 
@@ -179,11 +179,11 @@ def _next_version_entry(
 
     Includes files that the manifest does not list.
     """
-    taken = {entry.version for entry in entries if entry.kind is kind}
+    used_versions = {entry.version for entry in entries if entry.kind is kind}
     for path in directory.glob(f"{kind}-*.key"):
         number = path.stem.rpartition("-")[2]
-        taken |= {int(number)} if number.isdecimal() else set()
-    name = key_name(kind, max(taken, default=0) + 1)
+        used_versions |= {int(number)} if number.isdecimal() else set()
+    name = key_name(kind, max(used_versions, default=0) + 1)
     if kind.is_signing_kind and not (immediately and earliest_signing_time(entries, kind) is None):
         return KeyEntry(name, kind, KeyState.PUBLISHED, at)
     return KeyEntry(name, kind, KeyState.ACTIVE, at, activated_at=at)

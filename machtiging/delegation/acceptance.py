@@ -172,12 +172,12 @@ async def _return_earlier_redemption(
 
     Raises NotAllowed `andere_organisatie`.
     """
-    held = code_row.machtiging
-    if held.gemachtigde_id is not None and not organisation_matches(held, code_holder.kvk):
-        await _journal_try(session, code_holder, held, OTHER_ORGANISATION, at, None)
+    machtiging = code_row.machtiging
+    if machtiging.gemachtigde_id is not None and not organisation_matches(machtiging, code_holder.kvk):
+        await _journal_try(session, code_holder, machtiging, OTHER_ORGANISATION, at, None)
         raise NotAllowed(OTHER_ORGANISATION, message="andere_organisatie.acceptance")
-    await _journal_try(session, code_holder, held, None, at, None)
-    return _VerifiedOffer(code_row.code_id, held, already_redeemed=True)
+    await _journal_try(session, code_holder, machtiging, None, at, None)
+    return _VerifiedOffer(code_row.code_id, machtiging, already_redeemed=True)
 
 
 async def _require_eligible_holder(
@@ -317,8 +317,8 @@ async def _count_and_reject_try(
     )
     await session.execute(fewer.values(tries_left=_CODE_TABLE.c.tries_left - 1))
     await _journal_try(session, code_holder, None if code_row is None else code_row.machtiging, reason, at, kind)
-    left = MAX_FAILED_TRIES - failures.count - 1
-    advice = Message("code_tries_left", {"n": left}) if left > 0 else _retry_message(failures, at)
+    tries_left = MAX_FAILED_TRIES - failures.count - 1
+    advice = Message("code_tries_left", {"n": tries_left}) if tries_left > 0 else _retry_message(failures, at)
     raise InvalidInput("code_klopt_niet", params={"advice": advice}, private=reason)
 
 

@@ -46,12 +46,12 @@ def select_check_kind(birth_date: BirthDate | None) -> CheckKind:
     """Select the check for a birth date. A month or a day alone is too little."""
     if birth_date is None:
         return CheckKind.WORD
-    known = (birth_date.year is not None, birth_date.month is not None, birth_date.day is not None)
-    if all(known):
+    known_parts = (birth_date.year is not None, birth_date.month is not None, birth_date.day is not None)
+    if all(known_parts):
         return CheckKind.BIRTH_DATE
-    if known == (True, False, False):
+    if known_parts == (True, False, False):
         return CheckKind.YEAR
-    return CheckKind.PART if sum(known) > 1 else CheckKind.WORD
+    return CheckKind.PART if sum(known_parts) > 1 else CheckKind.WORD
 
 
 def generate_check_word() -> str:
@@ -102,6 +102,6 @@ def birth_date_matches(birth_date: BirthDate | None, answer: DateParts | None) -
 
 def _encode_date_parts(birth_date: BirthDate | None, source: DateParts | None) -> str:
     """Encode the parts of `source` that `birth_date` has; all others as zero."""
-    known = (None, None, None) if birth_date is None else (birth_date.year, birth_date.month, birth_date.day)
+    date_parts = (None, None, None) if birth_date is None else (birth_date.year, birth_date.month, birth_date.day)
     values = (None, None, None) if source is None else (source.year, source.month, source.day)
-    return "-".join(str(0 if part is None else value or 0) for part, value in zip(known, values, strict=True))
+    return "-".join(str(0 if part is None else value or 0) for part, value in zip(date_parts, values, strict=True))

@@ -56,8 +56,8 @@ async def renew_code(
     mine = (_CODE_TABLE.c.machtiging_id == code_to_replace.machtiging_id, _CODE_TABLE.c.used_at.is_(None))
     open_code = await session.scalar(select(_CODE_TABLE.c.id).where(*mine).with_for_update())
     table = machtiging_table()
-    held = select(table).where(table.c.id == code_to_replace.machtiging_id).with_for_update()
-    row = (await session.execute(held)).one_or_none()
+    locked = select(table).where(table.c.id == code_to_replace.machtiging_id).with_for_update()
+    row = (await session.execute(locked)).one_or_none()
     offered = None if row is None else machtiging_from_row(row)
     try:
         found = _require_renewable_offer(offered, giver, at)
@@ -70,12 +70,12 @@ async def renew_code(
         raise
     # `used_at` without tries left marks a replaced code; a redeemed code has tries left.
     await session.execute(update(_CODE_TABLE).where(_CODE_TABLE.c.id == open_code).values(used_at=at, tries_left=0))
-    made = await create_code(session, keyring, limits, found, at=at)
+    new_code = await create_code(session, keyring, limits, found, at=at)
     await record(session, _build_journal_line(giver, found, JournalOutcome.DONE, "vernieuwd"), at=at)
     await enqueue_notification(
         session, giver.person_id, NotificationKind.NIEUWE_CODE_DOOR_U, notification_facts(found, None), at=at
     )
-    return made
+    return new_code
 
 
 def _require_renewable_offer(offered: Machtiging | None, giver: Giver, at: datetime) -> Machtiging:

@@ -90,12 +90,12 @@ async def offer_machtiging(
     if offered is None:
         await _journal_offer(session, giver, JournalOutcome.REFUSED, "aanbod_al_gemaakt", None, at=at)
         raise Conflict("aanbod_al_gemaakt")
-    made = await create_code(session, keyring, limits, offered, at=at)
+    offer_result = await create_code(session, keyring, limits, offered, at=at)
     await _journal_offer(session, giver, JournalOutcome.DONE, "aangeboden", offered, at=at)
     await enqueue_notification(
         session, giver.person_id, NotificationKind.AANGEBODEN_DOOR_U, notification_facts(offered, None), at=at
     )
-    return made
+    return offer_result
 
 
 def derive_offer_id(keyring: KeyRing, giver: Giver) -> UUID:

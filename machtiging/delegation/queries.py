@@ -92,8 +92,8 @@ async def load_machtiging_for_share(session: AsyncSession, machtiging_id: Machti
     For inserting a row under it: a concurrent revocation waits, and then ends that row too.
     """
     beside = _MACHTIGING_TABLE.join(lock_shared(literal(machtiging_id, _MACHTIGING_TABLE.c.id.type)), true())
-    held = select(_MACHTIGING_TABLE).select_from(beside).where(_MACHTIGING_TABLE.c.id == machtiging_id)
-    found = await _fetch_machtigingen(session, held.with_for_update(read=True, of=_MACHTIGING_TABLE))
+    query = select(_MACHTIGING_TABLE).select_from(beside).where(_MACHTIGING_TABLE.c.id == machtiging_id)
+    found = await _fetch_machtigingen(session, query.with_for_update(read=True, of=_MACHTIGING_TABLE))
     return found[0] if found else None
 
 

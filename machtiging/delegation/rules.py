@@ -235,7 +235,7 @@ def resolve_transition(machtiging: Machtiging, action: MachtigingAction, at: dat
 
 def role_for_action(action: MachtigingAction) -> MachtigingRole:
     """Return the role that may do this action, the same in every state."""
-    return next(line.role for (_, known), line in TRANSITIONS.items() if known is action)
+    return next(line.role for (_, allowed_action), line in TRANSITIONS.items() if allowed_action is action)
 
 
 def require_substantial_assurance(assurance: Assurance) -> None:

@@ -59,8 +59,8 @@ async def transition_machtiging(
     await lock_exclusive(session, machtiging_id)
     # FOR NO KEY UPDATE: issuing a token locks the consent and then this row's key (foreign key), while ending a
     # machtiging locks this row and then the consent. FOR UPDATE would make the two deadlock.
-    held = select(_MACHTIGING_TABLE).where(_MACHTIGING_TABLE.c.id == machtiging_id).with_for_update(key_share=True)
-    found = (await session.execute(held)).one_or_none()
+    query = select(_MACHTIGING_TABLE).where(_MACHTIGING_TABLE.c.id == machtiging_id).with_for_update(key_share=True)
+    found = (await session.execute(query)).one_or_none()
     before = None if found is None else machtiging_from_row(found)
     if before is None or _person_in_role(before, action) != person_id:
         await _journal_refusal(

@@ -98,10 +98,10 @@ class Broker:
     async def load_metadata(self, *, at: datetime) -> BrokerMetadata:
         """Return the broker's metadata, cached for one hour. Raises LoginFailed `broker_...`."""
         if self._metadata is None or at - self._metadata.fetched_at > _CACHE_LIFETIME:
-            told = await self._fetch_json("GET", self.issuer.rstrip("/") + "/.well-known/openid-configuration")
-            self._metadata = _CachedResponse(self._parse_metadata(told), at)
-        known: BrokerMetadata = self._metadata.value
-        return known
+            document = await self._fetch_json("GET", self.issuer.rstrip("/") + "/.well-known/openid-configuration")
+            self._metadata = _CachedResponse(self._parse_metadata(document), at)
+        cached: BrokerMetadata = self._metadata.value
+        return cached
 
     def _parse_metadata(self, document: dict[str, Any]) -> BrokerMetadata:
         """Validate a discovery document: the issuer must match exactly (Discovery section 4.3).
@@ -233,9 +233,9 @@ class Broker:
 
 def _parse_json_object(body: bytes) -> dict[str, Any]:
     try:
-        told = json.loads(body)
+        document = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise LoginFailed("broker_antwoord_ongeldig") from error
-    if not isinstance(told, dict):
+    if not isinstance(document, dict):
         raise LoginFailed("broker_antwoord_ongeldig")
-    return told
+    return document

@@ -59,10 +59,10 @@ async def rewrap_batch(
         old = old.where(_PERSON.c.id > after)
     # The weakest lock that stops updates. Deliveries for these people are not blocked.
     rows = (await session.execute(old.with_for_update(key_share=True, skip_locked=True))).all()
-    made = {PersonId(row.id): _try_rewrap(keyring, row.data_key_wrapped, row.kek_version, row.id) for row in rows}
+    rewrapped = {PersonId(row.id): _try_rewrap(keyring, row.data_key_wrapped, row.kek_version, row.id) for row in rows}
     changed = [
         {"whose": who, "wrapped": key.wrapped, "version": key.kek_version}
-        for who, key in made.items()
+        for who, key in rewrapped.items()
         if key is not None
     ]
     if changed:
@@ -72,7 +72,7 @@ async def rewrap_batch(
             JournalAct.SLEUTEL_GEWISSELD, JournalOutcome.DONE, "datasleutels_opnieuw_verpakt", facts=facts
         )
         await record(session, line, at=at)
-    broken = tuple(who for who, key in made.items() if key is None)
+    broken = tuple(who for who, key in rewrapped.items() if key is None)
     return RewrapBatch(len(changed), broken, PersonId(rows[-1].id) if rows else None)
 
 

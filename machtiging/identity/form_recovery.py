@@ -83,8 +83,8 @@ async def save_form(
     `form_key` is the browser token and the URL of the form's page. One form is stored per page: a newer one replaces
     it. A person has at most `MAX_FORMS_PER_PERSON` forms; the oldest are deleted first.
     """
-    told = json.dumps(pairs).encode()
-    if len(told) > MAX_FORM_BYTES:
+    serialized = json.dumps(pairs).encode()
+    if len(serialized) > MAX_FORM_BYTES:
         return False
     browser, page = form_key
     key = await load_data_key(session, keyring, person_id)
@@ -92,7 +92,7 @@ async def save_form(
         "browser_hash": secrets.sha256_digest(browser),
         "page_hash": secrets.sha256_digest(page),
         "person_id": person_id,
-        "sealed": key.encrypt(told, *_form_context(person_id, browser, page)),
+        "sealed": key.encrypt(serialized, *_form_context(person_id, browser, page)),
         "created_at": at,
         "expires_at": at + FORM_LIFETIME,
     }
@@ -143,12 +143,12 @@ async def _decrypt_form(
     person_id = PersonId(row.person_id)
     key = await load_data_key(session, keyring, person_id)
     try:
-        told = key.decrypt(row.sealed, *_form_context(person_id, *form_key))
+        serialized = key.decrypt(row.sealed, *_form_context(person_id, *form_key))
     except Fault as fault:
         # The row was tampered with. The page opens empty, and the log tells the operator.
         _log.error("kept_form_does_not_open", code=fault.code, detail=fault.private)
         return None
-    return [(name, value) for name, value in json.loads(told)]
+    return [(name, value) for name, value in json.loads(serialized)]
 
 
 def _form_context(person_id: PersonId, browser: str, page: str) -> tuple[str, ...]:

@@ -63,10 +63,10 @@ async def find_or_create_by_bsn(session: AsyncSession, keyring: KeyRing, bsn: Bs
     if found is not None:
         return await _verify_person(session, found)
     person_id = PersonId(uuid7())
-    made = keyring.create_data_key(person_id)
-    sealed = made.key.encrypt(bsn.reveal().encode(), *_field_context(person_id, _BSN_FIELD))
+    data_key = keyring.create_data_key(person_id)
+    sealed = data_key.key.encrypt(bsn.reveal().encode(), *_field_context(person_id, _BSN_FIELD))
     row = {"id": person_id, "bsn_index": index, "bsn_sealed": sealed, "created_at": at}
-    row |= {"data_key_wrapped": made.wrapped, "kek_version": made.kek_version}
+    row |= {"data_key_wrapped": data_key.wrapped, "kek_version": data_key.kek_version}
     return await _insert_or_find(session, row, by_index, ["bsn_index"])
 
 
@@ -88,9 +88,9 @@ async def find_or_create_by_broker(
     if found is not None:
         return await _verify_person(session, found)
     person_id = PersonId(uuid7())
-    made = keyring.create_data_key(person_id)
+    data_key = keyring.create_data_key(person_id)
     row = {"id": person_id, "broker_issuer": issuer, "broker_subject": subject, "created_at": at}
-    row |= {"data_key_wrapped": made.wrapped, "kek_version": made.kek_version}
+    row |= {"data_key_wrapped": data_key.wrapped, "kek_version": data_key.kek_version}
     return await _insert_or_find(session, row, by_name, ["broker_issuer", "broker_subject"])
 
 
@@ -103,8 +103,8 @@ async def _insert_or_find(session: AsyncSession, row: dict[str, Any], find: Any,
         .on_conflict_do_nothing(index_elements=unique_columns)
         .returning(*_IDENTITY_COLUMNS)
     )
-    made = (await session.execute(statement)).one_or_none()
-    person = made if made is not None else (await session.execute(find)).one_or_none()
+    inserted = (await session.execute(statement)).one_or_none()
+    person = inserted if inserted is not None else (await session.execute(find)).one_or_none()
     if person is None:
         raise Fault("persoon_niet_aangemaakt")
     return await _verify_person(session, person)
@@ -139,9 +139,9 @@ async def load_profile(work: Executor, keyring: KeyRing, person_id: PersonId) ->
 
 def decrypt_profile(key: DataKey, sealed: bytes, person_id: PersonId) -> Profile:
     """Decrypt a profile. Raises Fault `versleuteling_klopt_niet` for that of another person."""
-    told = json.loads(key.decrypt(sealed, *_field_context(person_id, _PROFILE_FIELD)))
-    born = told["birth_date"]
-    return Profile(told["name"], None if born is None else parse_birth_date(born), told["email"])
+    document = json.loads(key.decrypt(sealed, *_field_context(person_id, _PROFILE_FIELD)))
+    born = document["birth_date"]
+    return Profile(document["name"], None if born is None else parse_birth_date(born), document["email"])
 
 
 async def save_profile(session: AsyncSession, keyring: KeyRing, person_id: PersonId, received: Profile) -> None:
@@ -149,8 +149,8 @@ async def save_profile(session: AsyncSession, keyring: KeyRing, person_id: Perso
 
     See `merge_profiles` for values that were not received.
     """
-    known = await load_profile(session, keyring, person_id)
-    if known is not None and merge_profiles(known, received) == known:
+    stored = await load_profile(session, keyring, person_id)
+    if stored is not None and merge_profiles(stored, received) == stored:
         return
     # Lock the row: a concurrent login may have changed the profile since it was read.
     row = (await session.execute(_LOCK_PROFILE, {"person_id": person_id})).mappings().one_or_none()

@@ -75,9 +75,9 @@ async def start_login(
         return _render_failure(request, failure, login_request)
     # Tabs of one browser share the cookie, so that parallel logins do not break each other.
     browser = _read_browser_token(request) or secrets.generate_token()
-    begun = await login_attempts.create_login_attempt(session, browser, login_request, at=at)
+    attempt = await login_attempts.create_login_attempt(session, browser, login_request, at=at)
     hint = login_request.login_hint if services.practice else None
-    response = RedirectResponse(broker.create_authorization_url(metadata, begun, hint), 303)
+    response = RedirectResponse(broker.create_authorization_url(metadata, attempt, hint), 303)
     age = int(login_attempts.ATTEMPT_LIFETIME.total_seconds())
     response.set_cookie(
         login_attempts.LOGIN_COOKIE, browser, max_age=age, secure=True, httponly=True, samesite="lax", path="/"
@@ -128,13 +128,15 @@ async def finish_login(
         )
     at, old = services.clock.now(), request.cookies.get(SESSION_COOKIE)
     async with unit_of_work(choose_sessions(request)) as session:
-        made = await login.establish_login(session, services.keyring, vouched, old, services.session_limits, at=at)
-        if made.ended_session is not None:
-            await services.on_session_end(session, made.ended_session, at=at)
-        if made.email_changed_for is not None:
-            await services.on_new_address(session, made.email_changed_for, at=at)
+        login_result = await login.establish_login(
+            session, services.keyring, vouched, old, services.session_limits, at=at
+        )
+        if login_result.ended_session is not None:
+            await services.on_session_end(session, login_result.ended_session, at=at)
+        if login_result.email_changed_for is not None:
+            await services.on_new_address(session, login_result.email_changed_for, at=at)
     response = RedirectResponse(attempt.return_to, 303)
-    set_session_cookie(response, made.session_token)
+    set_session_cookie(response, login_result.session_token)
     return response
 
 
@@ -168,12 +170,18 @@ async def _redeem_code(
 
 def _render_failure(request: Request, failure: LoginFailed, login_request: LoginRequest) -> Response:
     """Render the page about a failed login, with a link to try again."""
-    told = explain_login_failure(failure)
+    texts = explain_login_failure(failure)
     again = build_login_path(login_request)
     response = render_page(
-        request, "inloggen_mislukt.html", status=told.status, told=told, reason=failure.code, again=again, visitor=None
+        request,
+        "inloggen_mislukt.html",
+        status=texts.status,
+        told=texts,
+        reason=failure.code,
+        again=again,
+        visitor=None,
     )
-    if told.status == 503:
+    if texts.status == 503:
         response.headers["Retry-After"] = "60"
     return response
 

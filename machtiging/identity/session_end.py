@@ -98,6 +98,6 @@ async def load_active_sessions(
 async def end_all_sessions(session: AsyncSession, person_id: PersonId, *, at: datetime) -> list[EndedSession]:
     """End all sessions of this person. Returns the ended sessions. The caller writes the journal line."""
     mine = select(_SESSION.c.id).where(_SESSION.c.person_id == person_id, _SESSION.c.ended_at.is_(None))
-    held = mine.order_by(_SESSION.c.id).with_for_update()
-    ending = update(_SESSION).where(_SESSION.c.id.in_(held)).values(ended_at=at).returning(_SESSION.c.sid)
+    locked = mine.order_by(_SESSION.c.id).with_for_update()
+    ending = update(_SESSION).where(_SESSION.c.id.in_(locked)).values(ended_at=at).returning(_SESSION.c.sid)
     return [EndedSession(person_id, sid) for sid in await session.scalars(ending)]

@@ -53,8 +53,8 @@ def require_plain_line(text: str) -> str:
 def keep_letters_and_digits(text: str) -> str:
     """Return the letters and digits of a code, in NFKC, with ASCII digits."""
     normal = unicodedata.normalize("NFKC", text)
-    kept = (letter for letter in normal if unicodedata.category(letter).startswith(_LETTERS_AND_NUMBERS))
-    return "".join(_ascii_digit(letter) for letter in kept)
+    letters = (letter for letter in normal if unicodedata.category(letter).startswith(_LETTERS_AND_NUMBERS))
+    return "".join(_ascii_digit(letter) for letter in letters)
 
 
 def _ascii_digit(letter: str) -> str:

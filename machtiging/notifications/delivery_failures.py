@@ -73,8 +73,8 @@ async def retry_undelivered(session: AsyncSession, person_id: PersonId, *, at: d
     """
     again = and_(_is_undelivered_since(person_id, at - RETRY_PERIOD), _TABLE.c.seen_at.is_(None))
     values = {"given_up_at": None, "tries": 0, "next_try_at": at, "last_error": None}
-    done = await session.execute(update(_TABLE).where(again).values(values).returning(_TABLE.c.id))
-    return len(done.all())
+    updated = await session.execute(update(_TABLE).where(again).values(values).returning(_TABLE.c.id))
+    return len(updated.all())
 
 
 async def count_undelivered(session: AsyncSession, *, since: datetime) -> list[UndeliveredCount]:

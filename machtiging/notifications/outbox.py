@@ -27,5 +27,5 @@ async def enqueue_notification(
     """
     row: dict[str, Any] = {"id": uuid7(), "person_id": person_id, "kind": kind, "facts": dict(facts), "created_at": at}
     row |= {"next_try_at": at, "tries": 0}
-    told = select(*(literal(value, _NOTIFICATION.c[name].type) for name, value in row.items()))
-    await session.execute(insert(_NOTIFICATION).from_select(list(row), told.where(literal(person_id is not None))))
+    values = select(*(literal(value, _NOTIFICATION.c[name].type) for name, value in row.items()))
+    await session.execute(insert(_NOTIFICATION).from_select(list(row), values.where(literal(person_id is not None))))

@@ -62,14 +62,14 @@ async def send_due_notifications(
     Stops early when the server is unreachable. Raises Fault `opslag_niet_bereikbaar` when the database is unavailable;
     then nothing is lost.
     """
-    taken = 0
+    claimed_count = 0
     for _ in range(limit):
         async with unit_of_work(sessions) as session:
             answer = await _send_next(session, find_address, find_name, mailer, clock.now())
         if answer is None or answer.status is DeliveryStatus.UNREACHABLE:
             break
-        taken += answer.status is DeliveryStatus.ACCEPTED
-    return taken
+        claimed_count += answer.status is DeliveryStatus.ACCEPTED
+    return claimed_count
 
 
 async def run_outbox_dispatcher(

@@ -73,10 +73,10 @@ async def _deny_backchannel_requests(session: AsyncSession, machtiging_id: Macht
     table = machtiging_table()
     helper = select(table.c.gemachtigde_id).where(table.c.id == machtiging_id).scalar_subquery()
     waiting = (_BACKCHANNEL_REQUEST.c.state == "pending", _BACKCHANNEL_REQUEST.c.expires_at > at)
-    asked = update(_BACKCHANNEL_REQUEST).where(
+    statement = update(_BACKCHANNEL_REQUEST).where(
         _BACKCHANNEL_REQUEST.c.person_id == helper, _BACKCHANNEL_REQUEST.c.machtiging_id == machtiging_id, *waiting
     )
-    await session.execute(asked.values(state="denied"))
+    await session.execute(statement.values(state="denied"))
 
 
 async def end_grants_of_session(session: AsyncSession, session_id: UUID, ending: GrantEnding, *, at: datetime) -> int:
@@ -115,7 +115,7 @@ async def _end_grants(
     closing = update(_GRANT).where(_GRANT.c.id.in_(theirs)).values(ended_at=at, end_reason=ending.reason)
     ended = list(await session.execute(closing.returning(*_GRANT.c)))
     for grant in ended:
-        held = None if grant.machtiging_id is None else await load_machtiging(session, grant.machtiging_id)
+        machtiging = None if grant.machtiging_id is None else await load_machtiging(session, grant.machtiging_id)
         line = NewJournalLine(
             act=JournalAct.GRANT_BEEINDIGD,
             outcome=JournalOutcome.DONE,
@@ -123,7 +123,7 @@ async def _end_grants(
             actor_id=ending.actor_id,
             capacity=ending.capacity,
             client_id=grant.client_id,
-            for_person_id=grant.person_id if held is None else held.vertegenwoordigde_id,
+            for_person_id=grant.person_id if machtiging is None else machtiging.vertegenwoordigde_id,
             machtiging_id=grant.machtiging_id,
             object_kind="grant",
             object_id=str(grant.id),

@@ -47,8 +47,8 @@ async def register_client(
     if oin is None and "aanleveringen:schrijven" in str(client_metadata.get("scope", "")).split():
         faults["oin"] = Message("metadata.oin_missing")
     if faults:
-        told = "; ".join(f"{name}: {find_sentence(message)}" for name, message in faults.items())
-        raise InvalidInput("clientgegevens_ongeldig", params={"faults": told}, fields=faults)
+        sentences = "; ".join(f"{name}: {find_sentence(message)}" for name, message in faults.items())
+        raise InvalidInput("clientgegevens_ongeldig", params={"faults": sentences}, fields=faults)
     client_id = client_metadata.get("client_id") or generate_client_id()
     registration = metadata.add_defaults(client_metadata)
     if await _insert_client(session, client_id, registration, oin, at):

@@ -211,9 +211,9 @@ async def get_userinfo(request: Request, session: Transaction, _door: Public) ->
     """
     exchange = _build_request_context(request, session)
     client, grant = await _authenticate_userinfo_token(request, exchange)
-    told = token_issuance.build_subject_claims(exchange.issuer, client, await load_active_grant(exchange, grant))
-    told |= await load_userinfo_claims(session, exchange.issuer.keyring, grant)
-    return userinfo_answer(exchange.issuer, client, told)
+    claims = token_issuance.build_subject_claims(exchange.issuer, client, await load_active_grant(exchange, grant))
+    claims |= await load_userinfo_claims(session, exchange.issuer.keyring, grant)
+    return userinfo_answer(exchange.issuer, client, claims)
 
 
 async def _authenticate_userinfo_token(request: Request, context: RequestContext) -> tuple[Client, queries.Grant]:

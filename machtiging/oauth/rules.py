@@ -142,10 +142,10 @@ def strip_box_changes(details: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """
     if not contains_box_changes(extract_acts(details)):
         return details
-    kept = extract_acts(details) & GRANTABLE_ACTS
-    if not kept:
+    kept_acts = extract_acts(details) & GRANTABLE_ACTS
+    if not kept_acts:
         refuse_authorization_details("handeling_alleen_eigen_app")
-    return build_authorization_details(None, kept)
+    return build_authorization_details(None, kept_acts)
 
 
 def build_authorization_details(machtiging_id: UUID | None, acts: Collection[Act]) -> list[dict[str, Any]]:

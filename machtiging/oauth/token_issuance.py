@@ -120,9 +120,9 @@ async def issue_user_token(
 
     Raises OAuthRefusal `invalid_client` when the client was suspended meanwhile.
     """
-    made = build_user_token(issuer, client, active_grant, at=at, spec=spec)
-    await persist_token(session, made)
-    return made.response
+    access_token = build_user_token(issuer, client, active_grant, at=at, spec=spec)
+    await persist_token(session, access_token)
+    return access_token.response
 
 
 def build_user_token(

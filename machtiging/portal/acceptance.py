@@ -48,8 +48,8 @@ async def show_offer_preview(request: Request, visitor: Citizen, _: CsrfProtecte
     if found.state is not MachtigingState.OFFERED:
         return _redirect_to_outcome(found)
     giver = await views.PersonNames(session, services.keyring).load_name(found.vertegenwoordigde_id)
-    said = views.describe_machtiging(found, await views.load_agency_names(session))
-    return render_page(request, "aannemen_controle.html", sent=sent, giver=giver, said=said)
+    description = views.describe_machtiging(found, await views.load_agency_names(session))
+    return render_page(request, "aannemen_controle.html", sent=sent, giver=giver, said=description)
 
 
 @router.post("/machtigingen/aannemen/besluit")
@@ -73,8 +73,8 @@ def _redirect_to_outcome(machtiging: Machtiging) -> RedirectResponse:
     """Redirect to the current state, also after a repeated click. The message only if still true."""
     if machtiging.end_reason is EndReason.REFUSED:
         return RedirectResponse(f"/machtigingen?gedaan={CompletedAction.REFUSED}", 303)
-    done = f"?gedaan={CompletedAction.ACCEPTED}" if machtiging.state is MachtigingState.ACTIVE else ""
-    return RedirectResponse(f"/machtigingen/{machtiging.id}{done}", 303)
+    query = f"?gedaan={CompletedAction.ACCEPTED}" if machtiging.state is MachtigingState.ACTIVE else ""
+    return RedirectResponse(f"/machtigingen/{machtiging.id}{query}", 303)
 
 
 def _make_helper(visitor: Visitor) -> CodeHolder:

@@ -90,8 +90,8 @@ async def show_access_history(
 
 def _cursor_after(line: JournalEntry) -> JournalCursor:
     """Return the pagination cursor after this line. An impossible time is replaced by a valid one."""
-    known = line.occurred_at.year in _JOURNAL_YEARS
-    return JournalCursor(line.occurred_at if known else datetime(_JOURNAL_YEARS[0], 1, 1, tzinfo=UTC), line.id)
+    is_possible = line.occurred_at.year in _JOURNAL_YEARS
+    return JournalCursor(line.occurred_at if is_possible else datetime(_JOURNAL_YEARS[0], 1, 1, tzinfo=UTC), line.id)
 
 
 def _group_by_day(looks: Iterable[JournalLineView]) -> list[tuple[date | None, list[JournalLineView]]]:
@@ -138,8 +138,8 @@ def _describe_reason(line: JournalEntry) -> str | None:
 
 def _describe_act(line: JournalEntry, sender: str | None, *, refused: bool) -> str:
     by_app = line.actor_id is None and line.client_id is not None and line.capacity != OPERATOR
-    said = labels.describe_act(line.act, refused=refused, sender=sender, by_app=by_app)
-    return said + labels.describe_check_kind(line.facts)
+    description = labels.describe_act(line.act, refused=refused, sender=sender, by_app=by_app)
+    return description + labels.describe_check_kind(line.facts)
 
 
 async def _describe_actor(people: views.PersonNames, visitor: Visitor, line: JournalEntry, app: str | None) -> str:

@@ -115,21 +115,21 @@ async def _load_cards(request: Request, session: AsyncSession, visitor: Visitor)
 
 
 async def _build_app_card(consent: Consent, visitor: Visitor, people: views.PersonNames, at: datetime) -> AppCard:
-    held, mine = consent.machtiging, consent.person_id == visitor.person_id
-    elsewhere = mine and held is not None and not organisation_matches(held, visitor.organisation_kvk)
+    machtiging, mine = consent.machtiging, consent.person_id == visitor.person_id
+    elsewhere = mine and machtiging is not None and not organisation_matches(machtiging, visitor.organisation_kvk)
     return AppCard(
         id=consent.id,
         app=consent.app,
         helper=None if mine else await people.load_name(consent.person_id),
-        giver=await people.load_name(held.vertegenwoordigde_id)
-        if mine and held is not None and not elsewhere
+        giver=await people.load_name(machtiging.vertegenwoordigde_id)
+        if mine and machtiging is not None and not elsewhere
         else None,
         acts=labels.join_phrases(labels.label_acts(consent.acts)),
         given_at=consent.given_at,
         until=consent.until,
-        paused=held is not None and effective_state(held, at) is EffectiveState.PAUSED,
-        machtiging_id=None if held is None else held.id,
-        purpose=None if held is None or elsewhere else held.purpose,
+        paused=machtiging is not None and effective_state(machtiging, at) is EffectiveState.PAUSED,
+        machtiging_id=None if machtiging is None else machtiging.id,
+        purpose=None if machtiging is None or elsewhere else machtiging.purpose,
         elsewhere=_describe_resource(consent),
         other_organisation=elsewhere,
     )

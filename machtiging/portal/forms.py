@@ -133,9 +133,9 @@ def _normalize_date_part(part: str) -> str:
 
 def make_blank_form(request: Request, **values: str | list[str]) -> SubmittedForm:
     """Make a new form with initial values, or with the values saved before a login."""
-    kept: dict[str, list[str]] | None = getattr(request.state, "kept_form", None)
-    if kept is not None:
-        return SubmittedForm(kept)
+    saved_form: dict[str, list[str]] | None = getattr(request.state, "kept_form", None)
+    if saved_form is not None:
+        return SubmittedForm(saved_form)
     return SubmittedForm({name: value if isinstance(value, list) else [value] for name, value in values.items()})
 
 

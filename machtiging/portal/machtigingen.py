@@ -202,10 +202,10 @@ async def submit_new_code(
         return render_page(request, twice, status=409, machtiging_id=machtiging_id, code=code, renewed=True)
     card = await _load_card(request, session, visitor, machtiging_id)
     until = min(at + services.delegation_limits.code_lifetime, card.agreement.ends_at)
-    said = card.agreement
+    agreement = card.agreement
     shown = "aangeboden.html"
     return render_page(
-        request, shown, said=said, code=renewed.code, word=renewed.check_word, code_until=until, renewed=True
+        request, shown, said=agreement, code=renewed.code, word=renewed.check_word, code_until=until, renewed=True
     )
 
 

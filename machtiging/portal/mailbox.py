@@ -57,8 +57,8 @@ async def serve_attachment(
 ) -> Response:
     """Send an attachment as a download: a PDF must never run inside our pages."""
     services, actor = oauth_services(request), build_citizen_actor(visitor)
-    asked = (bericht_id, bijlage_id)
-    found = await authorize_download(session, services.keyring, services.policy, actor, asked, at=services.clock.now())
+    ids = (bericht_id, bijlage_id)
+    found = await authorize_download(session, services.keyring, services.policy, actor, ids, at=services.clock.now())
     if is_head(request):
         return build_head_response("application/pdf", build_download_headers(found))
     pieces = stream_bijlage(services.sessions, actor, found, services.clock)

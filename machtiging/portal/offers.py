@@ -79,12 +79,12 @@ async def submit_offer_form(request: Request, visitor: Citizen, _: CsrfProtected
         return _render_offer_form(request, agencies, sent, status=400)
     if sent.first_value("akkoord") == "wijzig":
         return _render_offer_form(request, agencies, sent)
-    said = views.describe_agreement(
+    agreement = views.describe_agreement(
         terms.capacity, terms.purpose, terms.scope, terms.period, await views.load_agency_names(session)
     )
     key = sent.first_value(_OFFER_KEY_FIELD)
     if sent.first_value("akkoord") != "ja" or not _OFFER_KEY_PATTERN.fullmatch(key):
-        return render_page(request, "aanbieden_controle.html", said=said, sent=sent, key=generate_token(128))
+        return render_page(request, "aanbieden_controle.html", said=agreement, sent=sent, key=generate_token(128))
     giver = Giver(visitor.person_id, visitor.assurance, key)
     try:
         offered = await offer_machtiging(session, services.keyring, services.delegation_limits, giver, terms, at=at)
@@ -96,15 +96,17 @@ async def submit_offer_form(request: Request, visitor: Citizen, _: CsrfProtected
     until = min(at + services.delegation_limits.code_lifetime, terms.period.ends_at)
     shown = "aangeboden.html"
     return render_page(
-        request, shown, said=said, code=offered.code, word=offered.check_word, code_until=until, renewed=False
+        request, shown, said=agreement, code=offered.code, word=offered.check_word, code_until=until, renewed=False
     )
 
 
 async def _show_earlier_offer(request: Request, session: AsyncSession, giver: Giver) -> HTMLResponse:
     services = oauth_services(request)
-    made = MachtigingId(derive_offer_id(services.keyring, giver))
-    code = await views.find_renewable_code(session, made, giver.person_id, services.clock.now())
-    return render_page(request, "aanbod_al_gemaakt.html", status=409, machtiging_id=made, code=code, renewed=False)
+    machtiging_id = MachtigingId(derive_offer_id(services.keyring, giver))
+    code = await views.find_renewable_code(session, machtiging_id, giver.person_id, services.clock.now())
+    return render_page(
+        request, "aanbod_al_gemaakt.html", status=409, machtiging_id=machtiging_id, code=code, renewed=False
+    )
 
 
 async def _restore_review_page(
@@ -126,10 +128,10 @@ async def _restore_review_page(
         is not None
     ):
         return await _show_earlier_offer(request, session, giver)
-    said = views.describe_agreement(
+    agreement = views.describe_agreement(
         terms.capacity, terms.purpose, terms.scope, terms.period, await views.load_agency_names(session)
     )
-    return render_page(request, "aanbieden_controle.html", said=said, sent=saved_form, key=key)
+    return render_page(request, "aanbieden_controle.html", said=agreement, sent=saved_form, key=key)
 
 
 def _render_offer_form(

@@ -162,8 +162,10 @@ def find_confirmation(gedaan: str | None, card: MachtigingCard) -> str | None:
     """Return the message for the action in the URL, if it is still true."""
     if gedaan not in _CONFIRMATION_CONDITIONS:
         return None
-    given, standings = _CONFIRMATION_CONDITIONS[labels.CompletedAction(gedaan)]
-    return labels.describe_completed_action(gedaan) if card.given is given and card.standing_word in standings else None
+    by_giver, standings = _CONFIRMATION_CONDITIONS[labels.CompletedAction(gedaan)]
+    return (
+        labels.describe_completed_action(gedaan) if card.given is by_giver and card.standing_word in standings else None
+    )
 
 
 class PersonNames:
@@ -186,12 +188,12 @@ async def build_machtiging_card(
     machtiging: Machtiging, viewer: Visitor, people: PersonNames, names: AgencyNames, at: datetime
 ) -> MachtigingCard:
     """Build the card of a machtiging for one of its two parties."""
-    given = machtiging.vertegenwoordigde_id == viewer.person_id
-    other_id = machtiging.gemachtigde_id if given else machtiging.vertegenwoordigde_id
+    is_giver = machtiging.vertegenwoordigde_id == viewer.person_id
+    other_id = machtiging.gemachtigde_id if is_giver else machtiging.vertegenwoordigde_id
     now = effective_state(machtiging, at)
     return MachtigingCard(
         id=machtiging.id,
-        given=given,
+        given=is_giver,
         other=NOBODY_YET if other_id is None else await people.load_name(other_id),
         kvk=machtiging.gemachtigde_kvk,
         standing=now,
@@ -202,6 +204,6 @@ async def build_machtiging_card(
         offered_at=machtiging.offered_at,
         accepted_at=machtiging.accepted_at,
         ended_at=machtiging.ended_at,
-        deeds=available_actions(machtiging, MachtigingRole.GIVER if given else MachtigingRole.HELPER, at),
-        usable_here=given or organisation_matches(machtiging, viewer.organisation_kvk),
+        deeds=available_actions(machtiging, MachtigingRole.GIVER if is_giver else MachtigingRole.HELPER, at),
+        usable_here=is_giver or organisation_matches(machtiging, viewer.organisation_kvk),
     )

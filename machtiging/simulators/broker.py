@@ -52,15 +52,15 @@ async def authorize_visitor(request: Request) -> Response:
 
     Redirects only after client and redirect URI are verified (RFC 6749 section 4.1.2.1).
     """
-    asked = request.query_params
+    parameters = request.query_params
     client = _get_provider(request).client
-    if (asked.get("client_id"), asked.get("redirect_uri")) != (client.client_id, client.redirect_uri):
+    if (parameters.get("client_id"), parameters.get("redirect_uri")) != (client.client_id, client.redirect_uri):
         raise InvalidInput("client_onbekend", message="client_onbekend.simulator")
-    if (fault := _find_request_error(asked)) is not None:
+    if (fault := _find_request_error(parameters)) is not None:
         return _redirect_to_client(request, {"error": fault})
-    if "annuleren" in asked:
+    if "annuleren" in parameters:
         return _redirect_to_client(request, {"error": "access_denied"})
-    persona = PERSONAS.get(asked.get("login_hint", ""))
+    persona = PERSONAS.get(parameters.get("login_hint", ""))
     if persona is None:
         return _show_persona_page(request)
     return _redirect_to_client(request, {"code": _issue_code(request, persona)})
@@ -95,27 +95,27 @@ def _choose_assurance(parameters: Mapping[str, str]) -> Assurance:
     """Return the level of assurance: the visitor's choice, else the lowest known `acr_values`."""
     if "niveau" in parameters:
         return Assurance(parameters["niveau"])
-    known = [level for level in Assurance if level.acr in parameters.get("acr_values", "").split()]
-    return lowest_assurance(*known) if known else Assurance.SUBSTANTIAL
+    levels = [level for level in Assurance if level.acr in parameters.get("acr_values", "").split()]
+    return lowest_assurance(*levels) if levels else Assurance.SUBSTANTIAL
 
 
 def _issue_code(request: Request, persona: Persona) -> str:
-    asked, provider = request.query_params, _get_provider(request)
-    reached = lowest_assurance(_choose_assurance(asked), persona.highest)
-    nonce = asked.get("nonce")
-    return provider.issue_code(IssuedLogin(persona, reached, nonce, asked["code_challenge"], provider.clock.now()))
+    parameters, provider = request.query_params, _get_provider(request)
+    reached = lowest_assurance(_choose_assurance(parameters), persona.highest)
+    nonce = parameters.get("nonce")
+    return provider.issue_code(IssuedLogin(persona, reached, nonce, parameters["code_challenge"], provider.clock.now()))
 
 
 def _show_persona_page(request: Request) -> Response:
-    asked = request.query_params
-    handed_on = [(name, asked[name]) for name in _FORWARDED_PARAMETERS if name in asked]
+    parameters = request.query_params
+    handed_on = [(name, parameters[name]) for name in _FORWARDED_PARAMETERS if name in parameters]
     response = render_page(
         request,
         "kies_persoon.html",
         personas=PERSONAS.values(),
         handed_on=handed_on,
         levels=list(Assurance),
-        wanted=_choose_assurance(asked),
+        wanted=_choose_assurance(parameters),
     )
     response.headers.update(_NO_STORE)
     return response
@@ -137,13 +137,13 @@ async def redeem_code(request: Request) -> Response:
     issued = provider.redeem_code(form.get("code", ""), form.get("code_verifier", ""))
     if issued is None or form.get("redirect_uri") != provider.client.redirect_uri:
         return _error_response(400, "invalid_grant")
-    told = {
+    claims = {
         "access_token": "none",
         "token_type": "Bearer",
         "expires_in": 0,
         "id_token": provider.build_id_token(issued),
     }
-    return JSONResponse(told, headers=_NO_STORE)
+    return JSONResponse(claims, headers=_NO_STORE)
 
 
 def _error_response(status: int, error: str) -> Response:

@@ -25,7 +25,7 @@ class Persona:
 
     def build_claims(self) -> dict[str, Any]:
         """Return the claims of this person for the ID token. Absent values are left out."""
-        told = {
+        claims = {
             "sub": f"oefenpersoon-{self.key}",
             "name": self.name,
             "email": self.email,
@@ -34,7 +34,7 @@ class Persona:
             "kvk": self.kvk,
             "roles": list(self.roles) or None,
         }
-        return {name: value for name, value in told.items() if value is not None}
+        return {name: value for name, value in claims.items() if value is not None}
 
 
 _PERSONAS = (

@@ -113,7 +113,7 @@ class EmbeddedPostgres:
 
     def _run_server(self) -> None:
         log = self._directory / "log"
-        begun = log.stat().st_size if log.exists() else 0
+        log_start = log.stat().st_size if log.exists() else 0
         options = ["-c", "listen_addresses=", "-c", f'unix_socket_directories="{_socket_directory(self._directory)}"']
         # Relative, because pg_ctl puts these paths into a shell command in which some characters mean something.
         start = ("start", "-w", "-t", "60", "-D", ".", "-l", log.name, "-o", shlex.join(options))
@@ -123,7 +123,7 @@ class EmbeddedPostgres:
             if not log.exists():
                 raise
             with log.open(encoding="utf-8", errors="replace") as file:
-                file.seek(begun)
+                file.seek(log_start)
                 raise start_fault(self._directory, extract_error_lines(file.read())) from fault
 
 
@@ -195,9 +195,9 @@ def _remove_stale_pid_file(directory: Path, timeout: float) -> None:
     if not file.exists() or find_server_pid(directory) is not None:
         return
     until = time.monotonic() + timeout
-    while left := [one.pid for one in psutil.process_iter() if _is_server_process(directory, one)]:
+    while remaining := [one.pid for one in psutil.process_iter() if _is_server_process(directory, one)]:
         if time.monotonic() >= until:
-            raise Fault("ingebouwde_database_loopt_nog", private=f"{directory}: {left} still run")
+            raise Fault("ingebouwde_database_loopt_nog", private=f"{directory}: {remaining} still run")
         time.sleep(0.02)
     for lock in (file, *directory.glob(".s.PGSQL.*.lock")):
         lock.unlink(missing_ok=True)

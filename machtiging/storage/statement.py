@@ -90,9 +90,10 @@ class Statement:
             await executor.execute(self._compilation.text, *self._bind_arguments(values))
 
     def _bind_arguments(self, values: Mapping[str, Any]) -> list[Any]:
-        known = {**self._compilation.constants, **values}
+        arguments = {**self._compilation.constants, **values}
         return [
-            known[name] if process is None else process(known[name]) for name, process in self._compilation.parameters
+            arguments[name] if process is None else process(arguments[name])
+            for name, process in self._compilation.parameters
         ]
 
     @cached_property

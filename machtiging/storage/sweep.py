@@ -21,10 +21,10 @@ class Sweep:
     """
 
     def __init__(self, *expired: ExpiredRows, batch_size: int = 100) -> None:
-        gone = [
+        deletions = [
             _delete_expired_cte(table, over, f"{number}", batch_size) for number, (table, over) in enumerate(expired)
         ]
-        self._core = select(*(select(func.count()).select_from(rows).scalar_subquery() for rows in gone))
+        self._core = select(*(select(func.count()).select_from(rows).scalar_subquery() for rows in deletions))
 
     async def __call__(self, session: AsyncSession, *, at: datetime) -> int:
         """Delete expired rows and return their number."""

@@ -115,13 +115,13 @@ class _BodyLimitMiddleware:
 
 
 def _limit_received_bytes(receive: Receive, limit: int) -> Receive:
-    taken = 0
+    received_bytes = 0
 
     async def receive_within_limit() -> Message:
-        nonlocal taken
+        nonlocal received_bytes
         message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > limit:
+        received_bytes += len(message.get("body", b""))
+        if received_bytes > limit:
             raise HTTPException(413)
         return message
 

@@ -80,20 +80,20 @@ class _ResponseHeadersMiddleware:
         self, response_headers: Iterable[tuple[bytes, bytes]], scope: Scope, echoed_id: str
     ) -> list[tuple[bytes, bytes]]:
         path: str = scope["path"]
-        said = {request_id.REQUEST_ID_HEADER: echoed_id, **scope.get(_EXTRA_HEADERS_KEY, {})}
+        added_headers = {request_id.REQUEST_ID_HEADER: echoed_id, **scope.get(_EXTRA_HEADERS_KEY, {})}
         if path.startswith(API_PREFIX):
-            said["api-version"] = API_VERSION
-        ours = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in said.items()]
+            added_headers["api-version"] = API_VERSION
+        ours = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in added_headers.items()]
         unwanted = {*_REMOVED_HEADERS, *(name for name, _ in ours)}
-        kept = [one for one in response_headers if one[0] not in unwanted]
-        there = dict(kept)
+        remaining = [one for one in response_headers if one[0] not in unwanted]
+        there = dict(remaining)
         is_page = there.get(b"content-type", b"").startswith(b"text/html")
         unless_said = (
             (b"content-security-policy", _CSP_PAGE if is_page else _CSP_API),
             (b"cache-control", _STATIC_CACHE_CONTROL if path.startswith("/static/") else b"no-store"),
             *(_HTTPS_SECURITY_HEADERS if self._https else _SECURITY_HEADERS),
         )
-        return [*kept, *(one for one in unless_said if one[0] not in there), *ours]
+        return [*remaining, *(one for one in unless_said if one[0] not in there), *ours]
 
 
 def route_template(scope: Scope) -> str:

@@ -94,7 +94,7 @@ def build_openapi_document(app: FastAPI, issuer: str) -> dict[str, Any]:
         schemas.pop(unused, None)
     document["paths"] = {
         path.removeprefix(API_V1_PREFIX): {
-            method: _complete_operation(method, told, schemas) for method, told in operations.items()
+            method: _complete_operation(method, operation, schemas) for method, operation in operations.items()
         }
         for path, operations in document.get("paths", {}).items()
         if path.startswith(API_V1_PREFIX + "/") and path != DOCUMENT_PATH

@@ -70,10 +70,10 @@ def find_canonical_url(request: Request) -> str | None:
     Never an open redirect: the result is a path on this site, with a first segment from `PAGE_PREFIXES` and an existing
     route.
     """
-    asked = request.url.path
-    wanted = asked.rstrip("/").lower()
+    path = request.url.path
+    wanted = path.rstrip("/").lower()
     first = wanted.removeprefix("/").partition("/")[0]
-    if wanted == asked or first not in PAGE_PREFIXES or not _is_existing_page(request, wanted):
+    if wanted == path or first not in PAGE_PREFIXES or not _is_existing_page(request, wanted):
         return None
     query = request.scope["query_string"].decode("latin-1")
     return quote(wanted, safe="/") + ("?" + query if query else "")

@@ -42,8 +42,8 @@ class _RequestLogWriter:
 
     def info(self, event: str, **facts: str | float) -> None:
         if self._enabled:
-            said = _add_timestamp(None, "info", {**facts, "event": event, "level": "info"})
-            self._stream.write(_encode_json(said) + "\n")
+            record = _add_timestamp(None, "info", {**facts, "event": event, "level": "info"})
+            self._stream.write(_encode_json(record) + "\n")
             self._stream.flush()
 
 
@@ -63,8 +63,8 @@ def redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
 
 
 def _add_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    if known := request_id.find_request_id():
-        event.setdefault("request_id", known)
+    if request_id_text := request_id.find_request_id():
+        event.setdefault("request_id", request_id_text)
     return event
 
 

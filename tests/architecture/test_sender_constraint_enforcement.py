@@ -13,7 +13,7 @@ def test_module_that_reads_a_token_enforces_its_sender_constraint():
     assert {name for name in takers - SECOND_LOOK if "await enforce_sender_constraint(" not in texts[name]} == set()
 
 
-# The door; the scheme of the challenge; the rate limiter; a module that rejects the header; tokens that are no access tokens.
+# The door; the scheme of a challenge; the rate limiter; a module that rejects the header; registration tokens.
 READERS = {
     "machtiging/access/bearer.py",
     "machtiging/web/errors/challenges.py",

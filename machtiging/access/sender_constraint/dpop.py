@@ -48,16 +48,16 @@ def consume_jti_cte(gate: FromClause) -> tuple[CTE, CTE]:
         _PROOF_TABLE.c.expires_at < bindparam("now", type_=_PROOF_TABLE.c.expires_at.type)
     )
     old = over.limit(_CLEANUP_BATCH_SIZE).with_for_update(skip_locked=True).cte("old")
-    gone = delete(_PROOF_TABLE).where(_PROOF_TABLE.c.proof_hash.in_(select(old.c.proof_hash))).cte("gone")
+    deleted = delete(_PROOF_TABLE).where(_PROOF_TABLE.c.proof_hash.in_(select(old.c.proof_hash))).cte("gone")
     names = ("proof_hash", "expires_at")
     row = select(*(bindparam(f"proof_{name}", type_=_PROOF_TABLE.c[name].type).label(name) for name in names))
     using = insert(_PROOF_TABLE).from_select(names, row.select_from(gate)).on_conflict_do_nothing()
-    return using.returning(_PROOF_TABLE.c.proof_hash).cte("proof"), gone
+    return using.returning(_PROOF_TABLE.c.proof_hash).cte("proof"), deleted
 
 
 def _build_consume_statement() -> Statement:
-    proof, gone = consume_jti_cte(select(literal(1)).cte("gate"))
-    return Statement(select(proof).add_cte(gone))
+    proof, deleted = consume_jti_cte(select(literal(1)).cte("gate"))
+    return Statement(select(proof).add_cte(deleted))
 
 
 _CONSUME_JTI = _build_consume_statement()

@@ -22,10 +22,10 @@ def htu_matches_request(htu: object, issuer: str, path: str) -> bool:
     """
     if not isinstance(htu, str) or len(htu) > _MAX_URL_LENGTH or _PRINTABLE.fullmatch(htu) is None:
         return False
-    asked, claimed = _split_url(issuer), _split_url(htu)
-    if asked is None or claimed is None or claimed[:3] != asked[:3]:
+    expected, claimed = _split_url(issuer), _split_url(htu)
+    if expected is None or claimed is None or claimed[:3] != expected[:3]:
         return False
-    return unquote_to_bytes(claimed[3] or "/") == unquote_to_bytes(asked[3]) + path.encode("utf-8", "surrogatepass")
+    return unquote_to_bytes(claimed[3] or "/") == unquote_to_bytes(expected[3]) + path.encode("utf-8", "surrogatepass")
 
 
 def _split_url(url: str) -> tuple[str, str, int, str] | None:

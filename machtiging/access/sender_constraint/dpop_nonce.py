@@ -26,7 +26,10 @@ def is_valid_dpop_nonce(keyring: KeyRing, nonce: object, at: datetime) -> bool:
     if not isinstance(nonce, str) or not nonce.isascii():
         return False
     window = int(at.timestamp()) // _WINDOW_SECONDS
-    return any(secrets.constant_time_equals(nonce, _nonce_for_window(keyring, known)) for known in (window, window - 1))
+    return any(
+        secrets.constant_time_equals(nonce, _nonce_for_window(keyring, window_number))
+        for window_number in (window, window - 1)
+    )
 
 
 def _nonce_for_window(keyring: KeyRing, window: int) -> str:

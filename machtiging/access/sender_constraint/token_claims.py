@@ -20,11 +20,19 @@ def claims_match_row(claims: Mapping[str, Any], facts: IssuedTokenFacts) -> bool
     `sub` is not compared: it is a pairwise pseudonym in the claims and a person in the row. The row MAC covers both
     `jti` and person.
     """
-    said = (claims.get("client_id"), claims.get("exp"), claims.get("iat"), claims.get("scope") or "", claims.get("oin"))
+    claimed = (
+        claims.get("client_id"),
+        claims.get("exp"),
+        claims.get("iat"),
+        claims.get("scope") or "",
+        claims.get("oin"),
+    )
     times = int(facts.expires_at.timestamp()), int(facts.issued_at.timestamp())
-    fits = said == (facts.client_id, *times, facts.scope, facts.oin) and (claims.get("cnf") or {}) == cnf_claim(facts)
+    fits = claimed == (facts.client_id, *times, facts.scope, facts.oin) and (claims.get("cnf") or {}) == cnf_claim(
+        facts
+    )
     details = claims.get("authorization_details") or []
     acts = {act for detail in details for act in detail.get("actions", ())}
     under = {detail["machtiging"] for detail in details if "machtiging" in detail}
-    held = set() if facts.machtiging_id is None else {str(facts.machtiging_id)}
-    return fits and acts == {act.value for act in facts.acts} and (not details or under == held)
+    machtiging_ids = set() if facts.machtiging_id is None else {str(facts.machtiging_id)}
+    return fits and acts == {act.value for act in facts.acts} and (not details or under == machtiging_ids)

@@ -48,8 +48,8 @@ class DemoAgency:
     async def deliver_letter(self, letter: DemoLetter, bsn: str, reference: str) -> str:
         """Deliver one letter with its PDF, twice, to prove idempotence. Returns its id. Raises StoryFailed."""
         response = await self._post_letter(letter, bsn, reference)
-        got = f"{response.status_code}: {response.text[:300]}"
-        check_step(condition=response.status_code == 201, expected="201 op POST /api/v1/aanleveringen", got=got)
+        received = f"{response.status_code}: {response.text[:300]}"
+        check_step(condition=response.status_code == 201, expected="201 op POST /api/v1/aanleveringen", got=received)
         again = await self._post_letter(letter, bsn, reference)
         same = again.status_code == 200 and again.json() == response.json()
         check_step(condition=same, expected="dezelfde brief nog eens is dezelfde brief", got=again.text[:300])

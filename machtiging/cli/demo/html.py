@@ -25,10 +25,10 @@ class HtmlForm:
         self.choices.setdefault(name, []).append(value)
         if not selected:
             return
-        kept = self.values.get(name)
-        if repeatable or kept is not None:
+        previous = self.values.get(name)
+        if repeatable or previous is not None:
             # A form sends every ticked box, and every field with the same name.
-            earlier = [] if kept is None else kept if isinstance(kept, list) else [kept]
+            earlier = [] if previous is None else previous if isinstance(previous, list) else [previous]
             self.values[name] = [*earlier, value]
         else:
             self.values[name] = value
@@ -77,19 +77,19 @@ class _PageParser(HTMLParser):
         self._in_output = False
 
     def handle_starttag(self, tag: str, attrs: Attributes) -> None:
-        got = {name: value or "" for name, value in attrs}
+        attributes = {name: value or "" for name, value in attrs}
         if tag in _INVISIBLE_TAGS:
             self._invisible_tags.append(tag)
         elif tag == "form":
-            self._open_form = HtmlForm(got.get("action", ""), got.get("method", "get").lower())
+            self._open_form = HtmlForm(attributes.get("action", ""), attributes.get("method", "get").lower())
             self.forms.append(self._open_form)
         elif tag == "a":
-            self._open_link = got.get("href")
-            self.link_contexts.append((got.get("href", ""), []))
+            self._open_link = attributes.get("href")
+            self.link_contexts.append((attributes.get("href", ""), []))
         elif tag == "output":
             self._in_output = True
         elif self._open_form is not None:
-            self._read_control(tag, got)
+            self._read_control(tag, attributes)
 
     def _read_control(self, tag: str, attributes: dict[str, str]) -> None:
         name = attributes.get("name")

@@ -51,9 +51,9 @@ class DemoOAuthClient:
     ) -> dict[str, Any]:
         """Post a form to an endpoint of the server. Raises StoryFailed on another status than `expected_status`."""
         response = await self.http.post(self.issuer + endpoint, data={**form, **self.build_client_assertion(at)})
-        got = f"{response.status_code}: {response.text[:300]}"
+        received = f"{response.status_code}: {response.text[:300]}"
         check_step(
-            condition=response.status_code == expected_status, expected=f"{expected_status} op {endpoint}", got=got
+            condition=response.status_code == expected_status, expected=f"{expected_status} op {endpoint}", got=received
         )
         answer: dict[str, Any] = response.json()
         return answer

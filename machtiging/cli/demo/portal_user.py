@@ -65,9 +65,11 @@ class PortalUser:
         check = await self.browser.submit_form(form, answers)
         for name in CHOSEN_SENDERS:
             check_step(condition=name in check.text, expected=f"{name} op de controlepagina", got=check.text[:400])
-        made = await self.browser.submit_form(check.find_form("/machtigingen/aanbieden"), {"akkoord": "ja"})
-        check_step(condition=len(made.codes) == 1, expected="precies één machtigingscode", got=made.text[:200])
-        return made.codes[0]
+        confirmation = await self.browser.submit_form(check.find_form("/machtigingen/aanbieden"), {"akkoord": "ja"})
+        check_step(
+            condition=len(confirmation.codes) == 1, expected="precies één machtigingscode", got=confirmation.text[:200]
+        )
+        return confirmation.codes[0]
 
     async def accept_machtiging(self, code: str, birthdate: date) -> tuple[str, str]:
         """Accept an offer with code and birth date. Returns the text of the offer and the machtiging id."""
@@ -82,8 +84,8 @@ class PortalUser:
         }
         shown = await self.browser.submit_form(form, answers)
         accepted = await self.browser.submit_form(shown.find_form("/besluit"), {"besluit": "aannemen"})
-        told = "U heeft de machtiging aangenomen" in accepted.text
-        check_step(condition=told, expected="de machtiging is aangenomen", got=accepted.text[:200])
+        is_confirmed = "U heeft de machtiging aangenomen" in accepted.text
+        check_step(condition=is_confirmed, expected="de machtiging is aangenomen", got=accepted.text[:200])
         return shown.text, urlsplit(self.browser.url).path.rsplit("/", 1)[-1]
 
     async def find_unread(self, ids: set[str]) -> set[str]:
@@ -109,5 +111,9 @@ class PortalUser:
     async def revoke_machtiging(self, machtiging_id: str) -> None:
         """Revoke a machtiging and confirm it. Raises StoryFailed."""
         sure = await self.browser.open_page(self.portal_url(f"/machtigingen/{machtiging_id}/intrekken"))
-        done = await self.browser.submit_form(sure.find_form("/intrekken"), {})
-        check_step(condition="Ingetrokken" in done.text, expected="de machtiging is ingetrokken", got=done.text[:200])
+        confirmation = await self.browser.submit_form(sure.find_form("/intrekken"), {})
+        check_step(
+            condition="Ingetrokken" in confirmation.text,
+            expected="de machtiging is ingetrokken",
+            got=confirmation.text[:200],
+        )

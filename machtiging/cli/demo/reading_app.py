@@ -56,8 +56,8 @@ class ReadingApp:
         """Obtain a token for this machtiging: PAR, consent in the browser, code exchange. Returns the consent page."""
         verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
         pushed = await self._push_request(machtiging_id, _compute_s256_challenge(verifier), state)
-        asked = urlencode({"client_id": self.client.client_id, "request_uri": pushed})
-        consent = await browser.open_page(f"{self.environment.issuer}/authorize?{asked}")
+        query = urlencode({"client_id": self.client.client_id, "request_uri": pushed})
+        consent = await browser.open_page(f"{self.environment.issuer}/authorize?{query}")
         await browser.submit_form(consent.find_form("/authorize"), {"besluit": "akkoord"})
         code = self._extract_code(browser.url, state)
         form = {
@@ -86,26 +86,28 @@ class ReadingApp:
         return str(answer["request_uri"])
 
     def _extract_code(self, address: str, state: str) -> str:
-        told = parse_qs(urlsplit(address).query)
+        parameters = parse_qs(urlsplit(address).query)
         check_step(
             condition=address.startswith(REDIRECT_URI + "?"),
             expected=f"terug naar {REDIRECT_URI}",
             got=address.split("?")[0],
         )
-        check_step(condition=told.get("state") == [state], expected="de eigen state terug", got=told.get("state"))
         check_step(
-            condition=told.get("iss") == [self.environment.issuer],
-            expected="iss van de dienst (RFC 9207)",
-            got=told.get("iss"),
+            condition=parameters.get("state") == [state], expected="de eigen state terug", got=parameters.get("state")
         )
-        check_step(condition="code" in told, expected="een code", got=sorted(told))
-        return told["code"][0]
+        check_step(
+            condition=parameters.get("iss") == [self.environment.issuer],
+            expected="iss van de dienst (RFC 9207)",
+            got=parameters.get("iss"),
+        )
+        check_step(condition="code" in parameters, expected="een code", got=sorted(parameters))
+        return parameters["code"][0]
 
     def decode_claims(self) -> dict[str, Any]:
         """Decode the claims of the access token without verification. The app only displays them."""
         middle = self.token.split(".")[1]
-        said: dict[str, Any] = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
-        return said
+        claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
+        return claims
 
     async def get_resource(self, path: str) -> httpx.Response:
         """Send a GET request to the API."""
@@ -125,8 +127,8 @@ class ReadingApp:
         found: list[dict[str, Any]] = []
         while path:
             response = await self.get_resource(path)
-            got = f"{response.status_code}: {response.text[:300]}"
-            check_step(condition=response.status_code == 200, expected="de lijst van brieven", got=got)
+            received = f"{response.status_code}: {response.text[:300]}"
+            check_step(condition=response.status_code == 200, expected="de lijst van brieven", got=received)
             body = response.json()
             found += body["berichten"]
             following = body["_links"].get("next")

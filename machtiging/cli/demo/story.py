@@ -141,22 +141,22 @@ async def _accept_machtiging(story: StoryProgress, him: PortalUser, code: str) -
 
 
 async def _wait_for_emails(story: StoryProgress, before: list[dict[str, Any]], recipients: set[str]) -> None:
-    waited, told = 0.0, set[str]()
+    waited, subjects = 0.0, set[str]()
     while waited < _MAIL_WITHIN_SECONDS:
         mails = [
             mail
             for mail in await story.environment.fetch_emails(story.http)
             if mail not in before and "aangenomen" in mail["onderwerp"]
         ]
-        told = {address for mail in mails for address in mail["aan"]}
-        if recipients <= told:
+        subjects = {address for mail in mails for address in mail["aan"]}
+        if recipients <= subjects:
             return
         await asyncio.sleep(0.2)
         waited += 0.2
     check_step(
-        condition=recipients <= told,
+        condition=recipients <= subjects,
         expected="een e-mail aan beiden",
-        got=f"{len(recipients & told)} van {len(recipients)}",
+        got=f"{len(recipients & subjects)} van {len(recipients)}",
     )
 
 
@@ -225,18 +225,18 @@ async def _read_letters(story: StoryProgress, app: ReadingApp) -> None:
 async def _try_letters_outside_scope(story: StoryProgress, app: ReadingApp) -> None:
     nothing = normalise_response(await app.get_resource(f"/berichten/{story.unknown_bericht_id}"))
     check_step(condition=nothing[0] == 404, expected="404 voor een brief die niet bestaat", got=nothing[0])
-    seen: set[str] = set()
+    titles: set[str] = set()
     for letter in story.select_letters(inside=False):
-        if letter.refusal_reason is None or letter.refusal_reason in seen:
+        if letter.refusal_reason is None or letter.refusal_reason in titles:
             continue
-        seen.add(letter.refusal_reason)
+        titles.add(letter.refusal_reason)
         answer = normalise_response(await app.get_resource(f"/berichten/{story.bericht_ids[letter.reference]}"))
         same = answer == nothing
         check_step(
             condition=same, expected="hetzelfde antwoord als voor een brief die niet bestaat", got=(answer, nothing)
         )
         story.refusal_reasons.append(letter.refusal_reason)
-    check_step(condition=len(seen) == 3, expected="drie soorten weigering", got=seen)
+    check_step(condition=len(titles) == 3, expected="drie soorten weigering", got=titles)
     story.tell_event("drie brieven buiten de afspraak lijken voor hem niet te bestaan", "access/guard.py")
 
 
@@ -254,7 +254,7 @@ async def _try_to_delete_letter(story: StoryProgress, app: ReadingApp, her: Port
 
 
 async def _check_overview(story: StoryProgress, her: PortalUser, machtiging_id: str) -> None:
-    seen = await her.read_overview()
+    overview = await her.read_overview()
     his_name, letter = PERSONAS["naaste"].name, story.select_letters(inside=True)[0]
     acts = ("lijst", "lezen", "downloaden")
     did = [labels.describe_act(f"bericht:{act}", refused=False, sender=letter.sender) for act in acts]
@@ -268,7 +268,7 @@ async def _check_overview(story: StoryProgress, her: PortalUser, machtiging_id: 
         "Dit is geweigerd.",
         *map(labels.describe_reason, story.refusal_reasons),
     ):
-        check_step(condition=expected in seen, expected=f"'{expected}' in haar overzicht", got=seen[:800])
+        check_step(condition=expected in overview, expected=f"'{expected}' in haar overzicht", got=overview[:800])
     story.tell_event(f"zij ziet: {his_name} {did[1]}, wanneer, en met welke machtiging", "portal/access_history.py")
     lines = await story.environment.load_journal(UUID(machtiging_id))
     reasons = {line.reason for line in lines if line.outcome == JournalOutcome.REFUSED}
@@ -285,11 +285,13 @@ async def _revoke_machtiging(story: StoryProgress, her: PortalUser, app: Reading
     await her.revoke_machtiging(machtiging_id)
     story.tell_event("zij trekt de machtiging in", "delegation/termination.py")
     response = await app.get_resource(path)
-    told = response.json()
-    answer = (response.status_code, told.get("code"))
+    body = response.json()
+    answer = (response.status_code, body.get("code"))
     check_step(condition=answer == (403, "machtiging_beeindigd"), expected="403 machtiging_beeindigd", got=answer)
-    left = int(app.decode_claims()["exp"] - story.environment.now().timestamp())
-    story.tell_event(f"zijn toegangsbewijs is nog {left} seconden geldig; toch: {told['detail']}", "access/guard.py")
+    seconds_left = int(app.decode_claims()["exp"] - story.environment.now().timestamp())
+    story.tell_event(
+        f"zijn toegangsbewijs is nog {seconds_left} seconden geldig; toch: {body['detail']}", "access/guard.py"
+    )
     report = await story.environment.seal_and_verify_journal()
     check_step(condition=report.ok, expected="een gaaf journaal", got=[problem.text for problem in report.problems][:3])
     story.tell_event(

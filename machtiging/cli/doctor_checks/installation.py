@@ -166,8 +166,8 @@ async def _check_schema(connection: AsyncConnection) -> Finding:
     from machtiging.storage.migration_runner import newest_revision
 
     wanted = newest_revision()
-    known = await connection.scalar(text("SELECT to_regclass('public.alembic_version') IS NOT NULL"))
-    found = await connection.scalar(text("SELECT version_num FROM alembic_version")) if known else None
+    has_version_table = await connection.scalar(text("SELECT to_regclass('public.alembic_version') IS NOT NULL"))
+    found = await connection.scalar(text("SELECT version_num FROM alembic_version")) if has_version_table else None
     if found == wanted:
         return _ok_finding("schema", f"at {found}")
     return _wrong_finding("schema", f"at {found or 'nothing'}, this version needs {wanted}", "Run machtiging migrate.")

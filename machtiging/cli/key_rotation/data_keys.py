@@ -95,18 +95,18 @@ async def _count_by_version(sessions: SessionFactory) -> dict[int, int]:
 def describe_rewrap(outcome: RewrapResult) -> list[str]:
     """Describe the result in sentences for the operator."""
     newest = key_name(KeyKind.KEK, outcome.newest)
-    said = [f"{outcome.count} data keys wrapped by {newest}."]
+    lines = [f"{outcome.count} data keys wrapped by {newest}."]
     if outcome.unreadable:
         some = ", ".join(sorted(map(str, outcome.unreadable))[:5])
-        said.append(f"{len(outcome.unreadable)} data keys do not open and stay as they are, of person {some}.")
-    if (held := outcome.remaining_count - len(outcome.unreadable)) > 0:
-        said.append(f"{held} data keys were in use or came in meanwhile. Run this again.")
-        said.append("Workers that have their keys from the environment must be restarted first.")
+        lines.append(f"{len(outcome.unreadable)} data keys do not open and stay as they are, of person {some}.")
+    if (waiting_count := outcome.remaining_count - len(outcome.unreadable)) > 0:
+        lines.append(f"{waiting_count} data keys were in use or came in meanwhile. Run this again.")
+        lines.append("Workers that have their keys from the environment must be restarted first.")
     if not outcome.remaining_count:
-        said.append(f"No data key of this database needs an older key than {newest} any more.")
-        said.append("Keep the older ones until every worker has it (some seconds since the rotation, or restarted),")
-        said.append("and as long as you keep a backup of the database from before.")
-    return said
+        lines.append(f"No data key of this database needs an older key than {newest} any more.")
+        lines.append("Keep the older ones until every worker has it (some seconds since the rotation, or restarted),")
+        lines.append("and as long as you keep a backup of the database from before.")
+    return lines
 
 
 def check_data_keys(by_version: Mapping[int, int], versions: tuple[int, ...]) -> Finding:

@@ -33,8 +33,8 @@ def journal_key_change(act: JournalAct, reason: str, entries: Iterable[KeyEntry]
         with provide_database(settings) as with_database:
             asyncio.run(_insert_lines(with_database, act, reason, tuple(entries)))
     except Fault as fault:
-        said = f"NOT in the journal: the database cannot be written to ({fault.code}). Note it down yourself."
-        err.print(said, style="red", soft_wrap=True)
+        warning = f"NOT in the journal: the database cannot be written to ({fault.code}). Note it down yourself."
+        err.print(warning, style="red", soft_wrap=True)
         return False
     return True
 

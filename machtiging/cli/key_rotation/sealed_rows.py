@@ -87,7 +87,7 @@ async def reseal_rows(settings: Settings) -> ResealResult:
 async def _reseal_batch(
     session: AsyncSession, keys: KeyRing, sealed: SealedTable, rows: list[Any], outcome: ResealResult
 ) -> None:
-    done = 0
+    sealed_count = 0
     for row in rows:
         message = sealed.encode_row(row)
         if not keys.row_mac_verifies(row[MAC_COLUMN], message):
@@ -96,10 +96,10 @@ async def _reseal_batch(
         # Optimistic lock: write only if the MAC is unchanged, so that no concurrent change is lost.
         mine = [*_match_primary_key(sealed, row), sealed.table.c[MAC_COLUMN] == row[MAC_COLUMN]]
         await session.execute(update(sealed.table).where(*mine).values({MAC_COLUMN: keys.row_mac(message)}))
-        done += 1
-    outcome.count += done
-    if done:
-        facts = {"sleutel": keys.row_mac_key_version, "rijen": done, "beheerder": get_operator_name()}
+        sealed_count += 1
+    outcome.count += sealed_count
+    if sealed_count:
+        facts = {"sleutel": keys.row_mac_key_version, "rijen": sealed_count, "beheerder": get_operator_name()}
         line = NewJournalLine(JournalAct.SLEUTEL_GEWISSELD, JournalOutcome.DONE, "rijen_opnieuw_verzegeld", facts=facts)
         await record(session, line, at=SystemClock().now())
 
@@ -123,17 +123,19 @@ def _usable_row_condition(sealed: SealedTable) -> ColumnElement[bool]:
 def describe_reseal(outcome: ResealResult) -> list[str]:
     """Describe the result in sentences for the operator."""
     newest = key_name(KeyKind.ROW_MAC, outcome.newest)
-    said = [f"{outcome.count} rows sealed by {newest}."]
+    lines = [f"{outcome.count} rows sealed by {newest}."]
     if outcome.unverified:
         some = ", ".join(outcome.unverified[:_MAX_ROWS_NAMED])
-        said.append(f"{len(outcome.unverified)} rows do not verify, open nothing and stay as they are: {some}.")
+        lines.append(f"{len(outcome.unverified)} rows do not verify, open nothing and stay as they are: {some}.")
     if outcome.remaining_count > len(outcome.unverified):
         missed = outcome.remaining_count - len(outcome.unverified)
-        said.append(f"{missed} rows were in use or came in meanwhile. Run this again.")
+        lines.append(f"{missed} rows were in use or came in meanwhile. Run this again.")
     if not outcome.remaining_count:
-        said.append(f"No row names an older key than {newest}. Keep the older ones for a day: people who are logged in")
-        said.append("are found by it, and have to log in again without it.")
-    return said
+        lines.append(
+            f"No row names an older key than {newest}. Keep the older ones for a day: people who are logged in"
+        )
+        lines.append("are found by it, and have to log in again without it.")
+    return lines
 
 
 async def check_sealed_rows(settings: Settings) -> Finding:

@@ -59,16 +59,16 @@ def bind_socket(host: str, port: int) -> socket.socket:
     # A name may resolve to IPv4 and IPv6. Prefer IPv4: other programs try 127.0.0.1.
     family, _, _, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
     # asyncio sets TCP_NODELAY only when the protocol is named. Without it parts of an answer wait 40 ms.
-    taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        taken.bind(address)
+        listener.bind(address)
     except OSError as error:
-        taken.close()
+        listener.close()
         code = _FAULT_BY_ERRNO.get(error.errno or 0, "poort_bezet")
         why = describe_holders(port) if error.errno == errno.EADDRINUSE else error.strerror
         raise Fault(code, private=f"{place}: {why}") from error
-    return taken
+    return listener
 
 
 @dataclass
@@ -95,10 +95,10 @@ async def run_servers(*apps: tuple[Any, socket.socket]) -> AsyncIterator[Running
     tasks: list[asyncio.Task[None]] = []
     with _handle_signals(servers.stop_event):
         try:
-            for app, taken in apps:
+            for app, listener in apps:
                 server = ManagedServer(_build_config(app))
                 servers.servers.append(server)
-                tasks.append(asyncio.create_task(server.serve(sockets=[taken])))
+                tasks.append(asyncio.create_task(server.serve(sockets=[listener])))
                 await _wait_until_started(server, tasks[-1])
             yield servers
         finally:
@@ -106,8 +106,8 @@ async def run_servers(*apps: tuple[Any, socket.socket]) -> AsyncIterator[Running
                 server.should_exit = True
             if tasks:
                 await asyncio.wait(tasks, timeout=2 * _GRACE_SECONDS)
-            for _, taken in apps:
-                taken.close()
+            for _, listener in apps:
+                listener.close()
 
 
 def _build_config(app: Any) -> uvicorn.Config:
@@ -136,13 +136,13 @@ async def _wait_until_started(server: ManagedServer, task: asyncio.Task[None]) -
 def _handle_signals(stop_event: asyncio.Event) -> Generator[None]:
     """Set `stop_event` on SIGINT and SIGTERM. Outside the main thread no handler can be installed."""
     loop = asyncio.get_running_loop()
-    taken: list[signal.Signals] = []
+    received: list[signal.Signals] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(number, stop_event.set)
-            taken.append(number)
+            received.append(number)
     try:
         yield
     finally:
-        for number in taken:
+        for number in received:
             loop.remove_signal_handler(number)

@@ -70,8 +70,8 @@ async def render_consent_page(
 
     Browsers apply `form-action` to redirects after a form too. So the policy names the origin of the redirect URI.
     """
-    asked = await build_consent_view(request, session, prompt)
-    response = render_page(request, "consent.html", asked=asked, reference=prompt.reference, visitor=visitor)
+    consent_view = await build_consent_view(request, session, prompt)
+    response = render_page(request, "consent.html", asked=consent_view, reference=prompt.reference, visitor=visitor)
     response.headers["content-security-policy"] = _build_csp(prompt.redirect_uri)
     return response
 

@@ -118,10 +118,10 @@ async def _require_prior_consent(
 
     Raises OAuthRefusal `consent_required` when the person has to see the consent page.
     """
-    known = await has_prior_consent(
+    has_consent = await has_prior_consent(
         context.session, visitor, authorization.client.client_id, authorization.authentication_request
     )
-    if grantable.details or target.resource_server is not None or not known:
+    if grantable.details or target.resource_server is not None or not has_consent:
         raise OAuthRefusal(OAuthErrorCode.CONSENT_REQUIRED, "toestemming_nodig")
 
 
@@ -178,16 +178,16 @@ async def _resolve_grantable_access(
 
 
 def _derive_code(context: RequestContext, reference: RequestReference) -> str:
-    made = context.issuer.keyring.blind_index("authorization_code", reference.request_uri)
-    return base64.urlsafe_b64encode(made).rstrip(b"=").decode()
+    digest = context.issuer.keyring.blind_index("authorization_code", reference.request_uri)
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 async def _repeat_decision(context: RequestContext, visitor: Visitor, reference: RequestReference) -> Redirect:
     pushed = await pushed_requests.find_consumed_request(context, reference)
     _, redirect_uri = await _load_client_and_redirect_uri(context, pushed)
     code = _derive_code(context, reference)
-    made = select(_CODE.c.used_at, _CODE.c.expires_at, _GRANT.c.person_id).join_from(_CODE, _GRANT)
-    row = (await context.session.execute(made.where(_CODE.c.code_hash == secrets.sha256_digest(code)))).one_or_none()
+    query = select(_CODE.c.used_at, _CODE.c.expires_at, _GRANT.c.person_id).join_from(_CODE, _GRANT)
+    row = (await context.session.execute(query.where(_CODE.c.code_hash == secrets.sha256_digest(code)))).one_or_none()
     if row is None:  # the first decision was a denial
         return _redirect_to_client(context, redirect_uri, pushed, {"error": OAuthErrorCode.ACCESS_DENIED})
     if row.person_id != visitor.person_id or row.used_at is not None or row.expires_at <= context.at:
@@ -266,8 +266,8 @@ async def _redirect_refusal(
 ) -> Redirect:
     if visitor is not None:  # no journal line without a session
         await _journal_refusal(context, visitor, pushed, refusal)
-    told = {"error": refusal.error.value, "error_description": refusal.build_description(practice=False)}
-    return _redirect_to_client(context, redirect_uri, pushed, told)
+    parameters = {"error": refusal.error.value, "error_description": refusal.build_description(practice=False)}
+    return _redirect_to_client(context, redirect_uri, pushed, parameters)
 
 
 async def _journal_refusal(
@@ -296,5 +296,5 @@ def build_authorization_response(
     """Build the authorization response: with `state`, and `iss` against mix-up (RFC 6749 4.1.2, RFC 9207)."""
     query = response | ({"state": state} if state else {}) | {"iss": issuer.url}
     parts = urlsplit(redirect_uri)
-    kept = parse_qsl(parts.query, keep_blank_values=True)
-    return Redirect(urlunsplit(parts._replace(query=urlencode([*kept, *query.items()]))))
+    query_pairs = parse_qsl(parts.query, keep_blank_values=True)
+    return Redirect(urlunsplit(parts._replace(query=urlencode([*query_pairs, *query.items()]))))

@@ -77,15 +77,19 @@ async def _narrow_to_machtiging(
         return GrantableAccess(None, acts, frozenset(), build_authorization_details(None, acts), visitor.assurance)
     load = load_machtiging_for_share if lock else machtiging_with
     machtiging = _require_machtiging_in_force(await load(session, requested.machtiging_id), visitor, at)
-    asked = requested.acts or machtiging.scope.acts
-    acts = asked & machtiging.scope.acts
+    requested_acts = requested.acts or machtiging.scope.acts
+    acts = requested_acts & machtiging.scope.acts
     if not acts:
         refuse_authorization_details("geen_handeling_over")
     levels = [visitor.assurance, machtiging.assurance]
     if machtiging.accepted_assurance is not None:
         levels.append(machtiging.accepted_assurance)
     return GrantableAccess(
-        machtiging, acts, asked - acts, build_authorization_details(machtiging.id, acts), lowest_assurance(*levels)
+        machtiging,
+        acts,
+        requested_acts - acts,
+        build_authorization_details(machtiging.id, acts),
+        lowest_assurance(*levels),
     )
 
 
@@ -106,6 +110,6 @@ def _require_acr(assurance: Assurance, parameters: dict[str, Any]) -> None:
     A token never states a lower level than was requested (OIDC-NLGOV 5.2.2). Raises OAuthRefusal.
     """
     acr_values = parameters.get("acr_values")
-    asked = [] if acr_values is None else [acr_values.split()]
-    if not satisfies_acr(assurance, [*asked, *load_authentication_request(parameters).levels]):
+    acr_groups = [] if acr_values is None else [acr_values.split()]
+    if not satisfies_acr(assurance, [*acr_groups, *load_authentication_request(parameters).levels]):
         raise OAuthRefusal(OAuthErrorCode.UNMET_AUTHENTICATION_REQUIREMENTS, "niveau_te_laag")

@@ -142,10 +142,10 @@ def _select_stored_parameters(request: OAuthRequest) -> dict[str, Any]:
     Anybody can name a public client, so other parameters may not fill the database. Raises OAuthRefusal
     `invalid_request`.
     """
-    kept = {name: request.form[name] for name in _STORED_PARAMETERS if name in request.form}
-    if sum(len(name) + len(value.encode()) for name, value in kept.items()) > _MAX_PARAMETERS_BYTES:
+    stored = {name: request.form[name] for name in _STORED_PARAMETERS if name in request.form}
+    if sum(len(name) + len(value.encode()) for name, value in stored.items()) > _MAX_PARAMETERS_BYTES:
         raise invalid_request_error("verzoek_te_groot")
-    return kept
+    return stored
 
 
 def _reject_unsupported_parameters(request: OAuthRequest) -> None:

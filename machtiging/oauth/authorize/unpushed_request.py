@@ -34,9 +34,9 @@ async def build_unpushed_error(context: RequestContext, pairs: Sequence[tuple[st
     if client is None or not client.check_redirect_uri(redirect_uri):
         return None
     error, key = _classify_error(pairs)
-    told = {"error": error.value, "error_description": get_sentence(key, ENGLISH)}
+    parameters = {"error": error.value, "error_description": get_sentence(key, ENGLISH)}
     return build_authorization_response(
-        context.issuer, redirect_uri, state if is_printable_value(state or "") else None, told
+        context.issuer, redirect_uri, state if is_printable_value(state or "") else None, parameters
     )
 
 

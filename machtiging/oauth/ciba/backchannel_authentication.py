@@ -73,9 +73,9 @@ async def request_backchannel_authentication(context: RequestContext, request: O
         context.session, _REQUEST.c.client_id, client.client_id, MAX_REQUESTS_PER_CLIENT, context.at
     ):
         raise OAuthRefusal(OAuthErrorCode.ACCESS_DENIED, "te_veel_verzoeken")
-    asked = await _resolve_hint(context, ask)
+    hint = await _resolve_hint(context, ask)
     auth_req_id = secrets.generate_token()
-    await _store_request(context, client, ask, asked, {"request_hash": secrets.sha256_digest(auth_req_id), "jkt": jkt})
+    await _store_request(context, client, ask, hint, {"request_hash": secrets.sha256_digest(auth_req_id), "jkt": jkt})
     return {
         "auth_req_id": auth_req_id,
         "expires_in": int(ask.lifetime.total_seconds()),
@@ -110,7 +110,7 @@ async def _resolve_hint(context: RequestContext, ciba_request: BackchannelAuthen
         session, _REQUEST.c.person_id, person_id or uuid4(), MAX_REQUESTS_PER_PERSON, at
     )
     named = None if ciba_request.requested is None else ciba_request.requested.machtiging_id
-    held = None if named is None else await load_machtiging_for_share(session, named)
+    machtiging = None if named is None else await load_machtiging_for_share(session, named)
     if holder is None or person_id is None:
         return _ResolvedHint(None, None, "meldcode_onbekend")
     if too_many:
@@ -118,11 +118,11 @@ async def _resolve_hint(context: RequestContext, ciba_request: BackchannelAuthen
     kvk = holder.organisation_kvk
     if named is None:
         return _ResolvedHint(person_id, None, "gevraagd", kvk)
-    if held is None or not is_usable(held, person_id, kvk, at):
+    if machtiging is None or not is_usable(machtiging, person_id, kvk, at):
         # The app gets no error: it must not learn which machtigingen a person has.
-        mine = held is not None and held.gemachtigde_id == person_id
-        return _ResolvedHint(None, None, unusable_reason(held if mine else None, kvk, at))
-    return _ResolvedHint(person_id, held, "gevraagd", kvk)
+        mine = machtiging is not None and machtiging.gemachtigde_id == person_id
+        return _ResolvedHint(None, None, unusable_reason(machtiging if mine else None, kvk, at))
+    return _ResolvedHint(person_id, machtiging, "gevraagd", kvk)
 
 
 async def _store_request(
@@ -170,10 +170,10 @@ async def _insert_request(session: AsyncSession, row: dict[str, Any], hint: _Res
     }
     whose[MAC_COLUMN] = case((busy, row[MAC_COLUMN]), else_=sealed[MAC_COLUMN])
     adding = insert(_REQUEST).on_conflict_do_nothing().returning(_REQUEST.c.client_id, _REQUEST.c.person_id)
-    kept = (await session.execute(adding.values(row | whose))).one_or_none()
-    if kept is None:
-        kept = (await session.execute(adding.values(row))).one()
-    return cast(UUID | None, kept.person_id)
+    inserted = (await session.execute(adding.values(row | whose))).one_or_none()
+    if inserted is None:
+        inserted = (await session.execute(adding.values(row))).one()
+    return cast(UUID | None, inserted.person_id)
 
 
 async def _expire_pending_request(session: AsyncSession, client: Client, person_id: UUID, at: datetime) -> None:
@@ -183,14 +183,14 @@ async def _expire_pending_request(session: AsyncSession, client: Client, person_
 
 
 async def _journal_and_notify(session: AsyncSession, client: Client, hint: _ResolvedHint, at: datetime) -> None:
-    held = hint.machtiging
+    machtiging = hint.machtiging
     line = NewJournalLine(
         act=JournalAct.VERZOEK_GEDAAN,
         outcome=JournalOutcome.DONE if hint.person_id is not None else JournalOutcome.REFUSED,
         reason=hint.reason,
         client_id=client.client_id,
-        for_person_id=hint.person_id if held is None else held.vertegenwoordigde_id,
-        machtiging_id=None if held is None else held.id,
+        for_person_id=hint.person_id if machtiging is None else machtiging.vertegenwoordigde_id,
+        machtiging_id=None if machtiging is None else machtiging.id,
     )
     await record(session, line, at=at)
     await enqueue_notification(session, hint.person_id, NotificationKind.VERZOEK_WACHT, {}, at=at)

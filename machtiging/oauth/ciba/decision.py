@@ -122,9 +122,13 @@ def find_step_up_level(visitor: Visitor, pending: PendingBackchannelRequest, ref
     """Find the level for a step-up login; None when another login would not help."""
     if refusal.error is not OAuthErrorCode.UNMET_AUTHENTICATION_REQUIREMENTS:
         return None
-    known = {level.acr: level for level in Assurance}
-    asked = pending.parameters.get("acr_values", "").split()
-    above = [known[one] for one in asked if one in known and not visitor.assurance.is_at_least(known[one])]
+    levels_by_acr = {level.acr: level for level in Assurance}
+    acr_values = pending.parameters.get("acr_values", "").split()
+    above = [
+        levels_by_acr[one]
+        for one in acr_values
+        if one in levels_by_acr and not visitor.assurance.is_at_least(levels_by_acr[one])
+    ]
     return min(above, key=list(Assurance).index, default=None)
 
 
@@ -215,16 +219,16 @@ async def _journal_grant(
     *,
     at: datetime,
 ) -> None:
-    held = grantable.machtiging
+    machtiging = grantable.machtiging
     line = NewJournalLine(
         act=JournalAct.GRANT_VERLEEND,
         outcome=JournalOutcome.DONE,
         reason="toestemming_gegeven",
         actor_id=visitor.person_id,
-        capacity="self" if held is None else held.capacity,
+        capacity="self" if machtiging is None else machtiging.capacity,
         client_id=pending.client.client_id,
-        for_person_id=visitor.person_id if held is None else held.vertegenwoordigde_id,
-        machtiging_id=None if held is None else held.id,
+        for_person_id=visitor.person_id if machtiging is None else machtiging.vertegenwoordigde_id,
+        machtiging_id=None if machtiging is None else machtiging.id,
         object_kind="grant",
         object_id=grant_id,
         facts={"balie": True},

@@ -70,14 +70,14 @@ async def _issue_tokens(
     if grant is None or grant.ended_at is not None:
         raise auth_req_id_refusal("grant_beeindigd")
     try:
-        held = await load_active_grant(context, grant)
+        active_grant = await load_active_grant(context, grant)
     except OAuthRefusal as refusal:
         raise auth_req_id_refusal(refusal.code) from refusal
-    order = build_token_spec(request, held, ResourceTarget(context.issuer.api_audience))
+    order = build_token_spec(request, active_grant, ResourceTarget(context.issuer.api_audience))
     issuer, client, at = context.issuer, request.client, context.at
-    response = await token_issuance.issue_user_token(context.session, issuer, client, held, at=at, spec=order)
+    response = await token_issuance.issue_user_token(context.session, issuer, client, active_grant, at=at, spec=order)
     more = {
         _AUTH_REQ_ID_CLAIM: request.form["auth_req_id"],
         **build_at_hash(response["access_token"], client.id_token_alg),
     }
-    return response | {"id_token": id_token.sign_id_token(issuer, client, held, None, at=at, extra_claims=more)}
+    return response | {"id_token": id_token.sign_id_token(issuer, client, active_grant, None, at=at, extra_claims=more)}

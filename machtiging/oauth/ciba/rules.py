@@ -74,10 +74,10 @@ def _parse_hint(form: Mapping[str, str]) -> str:
 
     A typing error is reported: the format of a code reveals nothing about a person.
     """
-    given = [name for name in _HINT_PARAMETERS if name in form]
-    if len(given) != 1:
+    given_hints = [name for name in _HINT_PARAMETERS if name in form]
+    if len(given_hints) != 1:
         raise invalid_request_error("niet_precies_een_hint")
-    if given != ["login_hint"]:
+    if given_hints != ["login_hint"]:
         raise invalid_request_error("hint_niet_ondersteund")
     code = normalise_code(form["login_hint"])
     if not is_valid_meldcode(code):

@@ -44,12 +44,12 @@ class FetchLimiter:
         """Reserve a slot for this URI. Raises FetchLimitExceeded."""
         host = (urlsplit(uri).hostname or "").rstrip(".")
         alone = self._host_locks.setdefault(host, asyncio.Lock())
-        async with AsyncExitStack() as held:
+        async with AsyncExitStack() as locks:
             try:
                 async with asyncio.timeout(self._timeout_seconds):
                     # The host first: a task that waits for it holds no slot of the total.
-                    await held.enter_async_context(alone)
-                    await held.enter_async_context(self._total_limit)
+                    await locks.enter_async_context(alone)
+                    await locks.enter_async_context(self._total_limit)
             except TimeoutError:
                 raise FetchLimitExceeded from None
             yield

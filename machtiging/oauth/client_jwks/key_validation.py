@@ -54,8 +54,8 @@ def select_usable_keys(document: Any) -> dict[str, Any] | None:
     found = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(found, list) or len(found) > _MAX_KEYS or any(_has_private_member(key) for key in found):
         return None
-    known = [_drop_other_members(key) for key in found if _is_supported_key_type(key)]
-    fit = [key for key in known if _check_key(key) is None]
+    supported_keys = [_drop_other_members(key) for key in found if _is_supported_key_type(key)]
+    fit = [key for key in supported_keys if _check_key(key) is None]
     return {"keys": fit} if fit and _have_distinct_kids(fit) else None
 
 

@@ -249,9 +249,9 @@ MEMBERS = frozenset(ClientMetadata.model_fields)
 def find_metadata_errors(metadata: Mapping[str, Any], *, practice: bool) -> dict[str, Message]:
     """Find the errors, by member, each with a message that helps to correct it."""
     unknown = dict.fromkeys(sorted(metadata.keys() - MEMBERS), Message("metadata.unknown_member"))
-    known = {name: value for name, value in metadata.items() if name in MEMBERS}
+    known_members = {name: value for name, value in metadata.items() if name in MEMBERS}
     try:
-        ClientMetadata.model_validate(known, context={"practice": practice})
+        ClientMetadata.model_validate(known_members, context={"practice": practice})
     except ValidationError as invalid:
         return unknown | {str(one["loc"][0]): _find_message(one) for one in invalid.errors(include_url=False)}
     return unknown

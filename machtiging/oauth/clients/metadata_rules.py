@@ -105,9 +105,11 @@ def _check_scope(document: Document) -> Errors:
 
 def _check_ciba_members(document: Document) -> Errors:
     if document.get("grant_types") == [CIBA]:
-        given = document.get("backchannel_token_delivery_mode") is not None
+        has_delivery_mode = document.get("backchannel_token_delivery_mode") is not None
         return (
-            {} if given else {"backchannel_token_delivery_mode": Message("metadata.ciba_delivery_mode", {"ciba": CIBA})}
+            {}
+            if has_delivery_mode
+            else {"backchannel_token_delivery_mode": Message("metadata.ciba_delivery_mode", {"ciba": CIBA})}
         )
     return {name: Message("metadata.ciba_only", {"ciba": CIBA}) for name in _CIBA_MEMBERS if name in document}
 
@@ -119,17 +121,19 @@ def _check_token_binding(document: Document) -> Errors:
 
 
 def _check_certificate_name(document: Document) -> Errors:
-    given = [name for name in TLS_CLIENT_AUTH_MEMBERS if name in document]
+    given_members = [name for name in TLS_CLIENT_AUTH_MEMBERS if name in document]
     if document.get("token_endpoint_auth_method") != TLS_CLIENT_AUTH:
-        return dict.fromkeys(given, Message("metadata.tls_client_auth_only", {"tls_client_auth": TLS_CLIENT_AUTH}))
-    if len(given) != 1:
+        return dict.fromkeys(
+            given_members, Message("metadata.tls_client_auth_only", {"tls_client_auth": TLS_CLIENT_AUTH})
+        )
+    if len(given_members) != 1:
         sentence = Message(
             "metadata.one_certificate_name",
             {"tls_client_auth": TLS_CLIENT_AUTH, "names": ", ".join(TLS_CLIENT_AUTH_MEMBERS)},
         )
-        return dict.fromkeys(given or TLS_CLIENT_AUTH_MEMBERS[:1], sentence)
-    right = is_certificate_name(given[0].removeprefix("tls_client_auth_"), document[given[0]])
-    return {} if right else {given[0]: Message("metadata.certificate_name")}
+        return dict.fromkeys(given_members or TLS_CLIENT_AUTH_MEMBERS[:1], sentence)
+    right = is_certificate_name(given_members[0].removeprefix("tls_client_auth_"), document[given_members[0]])
+    return {} if right else {given_members[0]: Message("metadata.certificate_name")}
 
 
 def _check_resource(document: Document, *, practice: bool) -> Errors:

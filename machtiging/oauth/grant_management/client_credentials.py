@@ -51,6 +51,8 @@ class ManagementGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
         """Issue the management token and return the token response."""
         exchange, request = self.server.context, self.request
         scope, bound = request.form["scope"], request.binding
-        made = token_issuance.build_client_token(exchange.issuer, request.client, scope, at=exchange.at, binding=bound)
-        await_sync(self.server.persist_issued_tokens(build_client_token_response(made)))
-        return 200, made.response, self.TOKEN_RESPONSE_HEADER
+        access_token = token_issuance.build_client_token(
+            exchange.issuer, request.client, scope, at=exchange.at, binding=bound
+        )
+        await_sync(self.server.persist_issued_tokens(build_client_token_response(access_token)))
+        return 200, access_token.response, self.TOKEN_RESPONSE_HEADER

@@ -33,8 +33,10 @@ async def revoke_consent(
     difference.
     """
     grant = await queries.find_grant(session, grant_id)
-    held = None if grant is None or grant.machtiging_id is None else await machtiging_with(session, grant.machtiging_id)
-    giver = None if held is None else held.vertegenwoordigde_id
+    machtiging = (
+        None if grant is None or grant.machtiging_id is None else await machtiging_with(session, grant.machtiging_id)
+    )
+    giver = None if machtiging is None else machtiging.vertegenwoordigde_id
     if grant is None or person_id not in (grant.person_id, giver):
         line = NewJournalLine(
             act=JournalAct.GRANT_GEWEIGERD,
@@ -48,10 +50,12 @@ async def revoke_consent(
         )
         await record(session, line, at=at)
         raise NotFound("toestemming_onbekend")
-    ending = GrantEnding(CONSENT_REVOKED_REASON, person_id, _resolve_capacity(person_id, grant, held), via_client_id)
+    ending = GrantEnding(
+        CONSENT_REVOKED_REASON, person_id, _resolve_capacity(person_id, grant, machtiging), via_client_id
+    )
     if not await end_grant(session, grant_id, ending, at=at):
         return False
-    await _notify_persons(session, person_id, grant, held, at)
+    await _notify_persons(session, person_id, grant, machtiging, at)
     return True
 
 

@@ -64,8 +64,8 @@ async def list_consents(session: AsyncSession, person_id: PersonId, *, at: datet
         )
     )
     under = await session.scalars(select(_GRANT.c.machtiging_id).where(mine, _GRANT.c.machtiging_id.is_not(None)))
-    held = await load_machtigingen_of_person(session, set(under), person_id)
-    return await _load_consents_in_force(session, mine, held, at)
+    machtigingen = await load_machtigingen_of_person(session, set(under), person_id)
+    return await _load_consents_in_force(session, mine, machtigingen, at)
 
 
 async def has_access(session: AsyncSession, grant: Grant, *, at: datetime) -> bool:
@@ -74,8 +74,8 @@ async def has_access(session: AsyncSession, grant: Grant, *, at: datetime) -> bo
     The answer is the same as in the person's own list.
     """
     machtiging = None if grant.machtiging_id is None else await machtiging_with(session, grant.machtiging_id)
-    held = {} if machtiging is None else {machtiging.id: machtiging}
-    return bool(await _load_consents_in_force(session, _GRANT.c.id == grant.id, held, at))
+    machtigingen = {} if machtiging is None else {machtiging.id: machtiging}
+    return bool(await _load_consents_in_force(session, _GRANT.c.id == grant.id, machtigingen, at))
 
 
 async def _load_consents_in_force(

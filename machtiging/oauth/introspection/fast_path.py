@@ -74,17 +74,17 @@ async def introspect_fast(
     assertion = parse_client_assertion(form)
     if assertion is None:
         return None
-    known = clients.get(assertion.subject) or await _load_client(executor, clients, assertion.subject)
-    if known is None or known.client.auth_method != PRIVATE_KEY_JWT:
+    cached = clients.get(assertion.subject) or await _load_client(executor, clients, assertion.subject)
+    if cached is None or cached.client.auth_method != PRIVATE_KEY_JWT:
         return None
-    client, answer = known.client, None
+    client, answer = cached.client, None
     try:
         jti = verify_client_assertion(assertion, client, form.get("client_id"), issuer.url, at)
-        said = verify_access_token(issuer, form["token"], None, at)
-        row = await _consume_and_load(executor, known, jti, said, at)
+        claims = verify_access_token(issuer, form["token"], None, at)
+        row = await _consume_and_load(executor, cached, jti, claims, at)
         if row is not None and row["first_use"] is not None:
             there = row["t_id"] is not None and await tokens.authenticate_token_row(executor, row, at) is not None
-            answer = IntrospectionAnswer(client, _build_claims(client, issuer, said if there else None, row, at))
+            answer = IntrospectionAnswer(client, _build_claims(client, issuer, claims if there else None, row, at))
     finally:
         if answer is None:  # the cached client may be stale
             clients.discard(client.client_id)
@@ -92,12 +92,12 @@ async def introspect_fast(
 
 
 async def _load_client(executor: Executor, clients: ClientCache, client_id: str) -> CachedClient | None:
-    seen = await queries.find_client_with_version(executor, client_id)
-    if seen is None:
+    row = await queries.find_client_with_version(executor, client_id)
+    if row is None:
         return None
-    known = CachedClient(*seen)
-    clients.put(known)
-    return known
+    cached = CachedClient(*row)
+    clients.put(cached)
+    return cached
 
 
 async def _consume_and_load(
@@ -105,8 +105,10 @@ async def _consume_and_load(
 ) -> ResultRow | None:
     """Run the one statement; None when the client changed since it was cached. Then nothing was written."""
     token = _NO_TOKEN_ID if verified is None else verified.jti
-    seen = {"client_id": cached.client.client_id, "version": cached.version, "jti": token}
-    return await _INTROSPECT.one_or_none(executor, seen | consume_assertion_params(cached.client.client_id, jti, at))
+    parameters = {"client_id": cached.client.client_id, "version": cached.version, "jti": token}
+    return await _INTROSPECT.one_or_none(
+        executor, parameters | consume_assertion_params(cached.client.client_id, jti, at)
+    )
 
 
 def _build_claims(

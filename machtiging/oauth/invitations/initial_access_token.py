@@ -35,15 +35,15 @@ async def create_invitation(
     `operator`: recorded in the journal. Raises InvalidInput `uitnodiging_ongeldig`.
     """
     try:
-        told = require_plain_line(" ".join(note.split()))
+        plain_note = require_plain_line(" ".join(note.split()))
     except ValueError:
-        told = ""
-    right = 0 < len(told) <= _MAX_NOTE_LENGTH
+        plain_note = ""
+    right = 0 < len(plain_note) <= _MAX_NOTE_LENGTH
     if not right or not 1 <= uses <= MAX_USES or not timedelta(0) < lifetime <= MAX_LIFETIME:
         raise InvalidInput("uitnodiging_ongeldig")
     token = secrets.generate_token()
     digest = secrets.sha256_digest(token)
-    row = {"token_hash": digest, "note": told, "uses_left": uses, "created_at": at, "expires_at": at + lifetime}
+    row = {"token_hash": digest, "note": plain_note, "uses_left": uses, "created_at": at, "expires_at": at + lifetime}
     await session.execute(insert(_TOKEN), seal_row(session, SEALED_INITIAL_ACCESS_TOKEN, row))
     facts = {"keren": uses, "dagen": lifetime.days}
     line = _build_journal_line(JournalAct.CLIENT_UITGENODIGD, "uitgenodigd", digest, facts)
@@ -84,8 +84,8 @@ async def count_invitation_refusal(session: AsyncSession, digest: bytes, *, at: 
 
 
 def _match_usable(digest: bytes, at: datetime) -> tuple[ColumnElement[bool], ...]:
-    left = (_TOKEN.c.uses_left > 0, _TOKEN.c.refused < MAX_REFUSALS, _TOKEN.c.withdrawn_at.is_(None))
-    return _TOKEN.c.token_hash == digest, *left, _TOKEN.c.expires_at > at
+    conditions = (_TOKEN.c.uses_left > 0, _TOKEN.c.refused < MAX_REFUSALS, _TOKEN.c.withdrawn_at.is_(None))
+    return _TOKEN.c.token_hash == digest, *conditions, _TOKEN.c.expires_at > at
 
 
 def _unknown_invitation_refusal() -> NotAuthenticated:

@@ -89,8 +89,8 @@ def sign_logout_token(issuer: Issuer, client: Client, notice: Row[Any], at: date
 async def send_due_notices(sender: LogoutSender) -> int:
     """Send the due notices concurrently; return the number that clients accepted."""
     claimed = await _claim_due_notices(sender)
-    taken = await asyncio.gather(*(_deliver_notice(sender, notice, client) for notice, client in claimed))
-    return sum(taken)
+    outcomes = await asyncio.gather(*(_deliver_notice(sender, notice, client) for notice, client in claimed))
+    return sum(outcomes)
 
 
 async def _claim_due_notices(sender: LogoutSender) -> list[tuple[Row[Any], Client]]:

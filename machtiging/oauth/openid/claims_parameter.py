@@ -47,10 +47,10 @@ def parse_claims_parameter(value: str | Mapping[str, Any] | None) -> ClaimsReque
     """
     if value is None:
         return ClaimsRequest()
-    asked = _decode_json(value) if isinstance(value, str) else value
-    if not isinstance(asked, Mapping):
+    document = _decode_json(value) if isinstance(value, str) else value
+    if not isinstance(document, Mapping):
         _raise_malformed()
-    places = {place: _parse_location(asked.get(place)) for place in (ID_TOKEN, USERINFO)}
+    places = {place: _parse_location(document.get(place)) for place in (ID_TOKEN, USERINFO)}
     both = [wanted for place in places.values() for wanted in place.items()]
     return ClaimsRequest(
         id_token=_select_releasable_names(places[ID_TOKEN]),
@@ -111,8 +111,8 @@ def _select_releasable_names(location: dict[str, list[Any]]) -> tuple[str, ...]:
 
 def filter_supported_levels(values: Iterable[object]) -> tuple[str, ...]:
     """Keep only the supported levels. No other level can be reached, so it is not stored."""
-    known = [level.acr for level in Assurance]
-    return tuple(value for value in values if isinstance(value, str) and value in known)
+    supported = [level.acr for level in Assurance]
+    return tuple(value for value in values if isinstance(value, str) and value in supported)
 
 
 def _intersect_values(value_lists: list[list[Any]], is_possible: Callable[[object], bool]) -> tuple[Any, ...] | None:

@@ -29,8 +29,8 @@ _NOTICE = table_of(LogoutNotice)
 
 def derive_sid(keyring: KeyRing, client_id: str, session_id: UUID) -> str:
     """Derive the `sid` of a session for one client (pairwise: clients cannot compare it)."""
-    made = keyring.blind_index("sid", f"{session_id}|{client_id}")
-    return base64.urlsafe_b64encode(made).rstrip(b"=").decode()
+    digest = keyring.blind_index("sid", f"{session_id}|{client_id}")
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 async def handle_session_end(session: AsyncSession, ended_session: EndedSession, *, at: datetime) -> None:
@@ -53,7 +53,7 @@ async def insert_logout_notices(session: AsyncSession, ended_sessions: Sequence[
     uri = _CLIENT.c.registration[BACKCHANNEL_LOGOUT_URI].astext
     shown = select(_CLIENT.c.client_id, uri.label("uri"), _GRANT.c.session_id).join_from(_CLIENT, _GRANT)
     logged_in = (_GRANT.c.session_id.in_(whose), _GRANT.c.scope.op("~")(r"(^| )openid( |$)"))
-    told = shown.where(*logged_in, uri.is_not(None), _CLIENT.c.state == "active").distinct()
+    recipients = shown.where(*logged_in, uri.is_not(None), _CLIENT.c.state == "active").distinct()
     rows = [
         {
             "id": uuid7(),
@@ -65,7 +65,7 @@ async def insert_logout_notices(session: AsyncSession, ended_sessions: Sequence[
             "next_try_at": at,
             "tries": 0,
         }
-        for client in await session.execute(told)
+        for client in await session.execute(recipients)
     ]
     if rows:
         await session.execute(insert(_NOTICE), rows)

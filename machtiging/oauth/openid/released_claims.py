@@ -16,10 +16,10 @@ from machtiging.storage.statement import Executor
 
 async def load_id_token_claims(executor: Executor, keyring: KeyRing, grant: Grant) -> dict[str, Any]:
     """Load the consented claims for the ID token, and `sid` (Back-Channel Logout 1.0, 2.1)."""
-    told = await _load_consented_claims(executor, keyring, grant, ID_TOKEN)
+    claims = await _load_consented_claims(executor, keyring, grant, ID_TOKEN)
     if grant.session_id is not None:
-        told["sid"] = derive_sid(keyring, grant.client_id, grant.session_id)
-    return told
+        claims["sid"] = derive_sid(keyring, grant.client_id, grant.session_id)
+    return claims
 
 
 def build_at_hash(access_token: str, alg: str) -> dict[str, str]:

@@ -41,12 +41,12 @@ async def _read_form_pairs(request: Request) -> list[tuple[str, str]]:
 @reserve_connection
 async def show_logout_page(request: Request, session: Transaction, visitor: OptionalVisitor, _door: Public) -> Response:
     """Show the confirmation page. Without a session, finish at once."""
-    asked = await _read_logout_request(request, session, request.query_params.multi_items())
+    logout_request = await _read_logout_request(request, session, request.query_params.multi_items())
     if visitor is None:
-        return _finish_logout(request, asked, ask_first=not asked.has_id_token_hint)
-    response = render_page(request, "uitloggen.html", asked=asked, confirm=CONFIRM_PATH, visitor=visitor)
-    if asked.back is not None:
-        parts = urlsplit(asked.back)
+        return _finish_logout(request, logout_request, ask_first=not logout_request.has_id_token_hint)
+    response = render_page(request, "uitloggen.html", asked=logout_request, confirm=CONFIRM_PATH, visitor=visitor)
+    if logout_request.back is not None:
+        parts = urlsplit(logout_request.back)
         # Browsers apply `form-action` to redirects after a form too.
         allowed = f"form-action 'self' {parts.scheme}://{parts.netloc}"
         response.headers["content-security-policy"] = CSP_PAGE.replace("form-action 'self'", allowed)
@@ -72,9 +72,9 @@ async def confirm_logout(request: Request, session: Transaction, visitor: Option
     """
     services = oauth_services(request)
     pairs = await _read_form_pairs(request)
-    asked = await _read_logout_request(request, session, pairs)
+    logout_request = await _read_logout_request(request, session, pairs)
     if visitor is None:
-        return _finish_logout(request, asked, ask_first=True)
+        return _finish_logout(request, logout_request, ask_first=True)
     await verify_csrf(request, visitor)
     decision = dict(pairs).get("besluit")
     if decision not in ("uitloggen", "blijven"):
@@ -85,7 +85,7 @@ async def confirm_logout(request: Request, session: Transaction, visitor: Option
     over = await login.end_and_journal_session(session, request.cookies.get(SESSION_COOKIE), "uitgelogd_via_app", at=at)
     if over is not None:
         await services.on_session_end(session, over, at=at)
-    response = _finish_logout(request, asked, ask_first=False)
+    response = _finish_logout(request, logout_request, ask_first=False)
     clear_session_cookie(response)
     return response
 

@@ -43,9 +43,12 @@ EMPTY_LOGOUT_REQUEST = LogoutRequest(None, None, has_id_token_hint=False, parame
 
 async def load_logout_request(session: AsyncSession, issuer: Issuer, pairs: Sequence[tuple[str, str]]) -> LogoutRequest:
     """Load and verify a logout request. Unknown parameters are ignored (`logout_hint`, `ui_locales`)."""
-    known = [(name, value) for name, value in pairs if name in LOGOUT_PARAMETERS and value]
-    parameters = dict(known)
-    if len(parameters) != len(known) or sum(len(value) for value in parameters.values()) > _MAX_PARAMETERS_LENGTH:
+    logout_parameters = [(name, value) for name, value in pairs if name in LOGOUT_PARAMETERS and value]
+    parameters = dict(logout_parameters)
+    if (
+        len(parameters) != len(logout_parameters)
+        or sum(len(value) for value in parameters.values()) > _MAX_PARAMETERS_LENGTH
+    ):
         return _ignore_logout_request("parameter_dubbel_of_te_lang")
     claims: dict[str, Any] | None = None
     if "id_token_hint" in parameters:
@@ -83,5 +86,5 @@ def _add_state(uri: str, state: str | None) -> str:
     if state is None:
         return uri
     parts = urlsplit(uri)
-    kept = parse_qsl(parts.query, keep_blank_values=True)
-    return urlunsplit(parts._replace(query=urlencode([*kept, ("state", state)])))
+    query_pairs = parse_qsl(parts.query, keep_blank_values=True)
+    return urlunsplit(parts._replace(query=urlencode([*query_pairs, ("state", state)])))

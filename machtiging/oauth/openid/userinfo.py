@@ -21,6 +21,6 @@ def build_userinfo_response(issuer: Issuer, client: Client, claims: Mapping[str,
     """
     if client.userinfo_alg is None:
         return JSONResponse(dict(claims), headers=_HEADERS)
-    told = {**claims, "iss": issuer.url, "aud": client.client_id}
-    signed = issuer.keyring.sign_jwt(told, typ="JWT", alg=client.userinfo_alg)
+    signed_claims = {**claims, "iss": issuer.url, "aud": client.client_id}
+    signed = issuer.keyring.sign_jwt(signed_claims, typ="JWT", alg=client.userinfo_alg)
     return Response(signed, media_type="application/jwt", headers=_HEADERS)

@@ -200,8 +200,8 @@ def _verify_code_verifier(verifier: str, challenge: str) -> bool:
     """Verify the PKCE code verifier (RFC 7636 4.6), S256 only."""
     if _CODE_VERIFIER.fullmatch(verifier) is None:
         return False
-    made = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
-    return secrets.constant_time_equals(made, challenge.encode())
+    computed_challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
+    return secrets.constant_time_equals(computed_challenge, challenge.encode())
 
 
 async def load_active_grant(context: RequestContext, grant: Grant) -> ActiveGrant:
@@ -249,8 +249,8 @@ class AgencyGrant(ClientCredentialsGrant):  # type: ignore[misc]
         client: Client = self.request.client
         if client.oin is None:
             raise OAuthRefusal(OAuthErrorCode.UNAUTHORIZED_CLIENT, "client_zonder_oin")
-        asked = self.request.payload.scope or " ".join(sorted(client.scope))
-        scope = client.get_allowed_scope(asked)
+        requested_scope = self.request.payload.scope or " ".join(sorted(client.scope))
+        scope = client.get_allowed_scope(requested_scope)
         if not scope or not set(scope.split()) <= set(SCOPES_BY_GRANT_TYPE[self.GRANT_TYPE]):
             raise OAuthRefusal(OAuthErrorCode.INVALID_SCOPE, "scope_ongeldig")
         api = self.server.context.issuer.api_audience
@@ -263,11 +263,11 @@ class AgencyGrant(ClientCredentialsGrant):  # type: ignore[misc]
     def generate_token(self, **_kwargs: Any) -> dict[str, Any]:
         """Build and persist the token response."""
         exchange, request = self.server.context, self.request
-        made = token_issuance.build_client_token(
+        access_token = token_issuance.build_client_token(
             exchange.issuer, request.client, request.scope, at=exchange.at, binding=request.binding
         )
-        await_sync(self.server.persist_issued_tokens(build_client_token_response(made)))
-        return made.response
+        await_sync(self.server.persist_issued_tokens(build_client_token_response(access_token)))
+        return access_token.response
 
 
 def build_token_server(context: RequestContext, *additional_grants: type[BaseGrant]) -> OAuthServer:

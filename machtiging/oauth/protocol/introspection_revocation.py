@@ -58,8 +58,8 @@ class AccessTokenView:
 
     def to_introspection_response(self) -> dict[str, Any]:
         """Build the introspection response of an active token (RFC 7662 2.2, RFC 9396 9.2)."""
-        told = {name: self.claims[name] for name in _INTROSPECTION_CLAIMS if name in self.claims}
-        return {"active": True, "token_type": token_type(self.state.facts), **told}
+        response_claims = {name: self.claims[name] for name in _INTROSPECTION_CLAIMS if name in self.claims}
+        return {"active": True, "token_type": token_type(self.state.facts), **response_claims}
 
 
 class AccessTokenClaims(NamedTuple):
@@ -208,14 +208,14 @@ async def _revoke_access_token(context: RequestContext, token: AccessTokenView) 
     if facts.grant_id is not None and facts.parent_id is None:
         await end_grant(session, GrantId(facts.grant_id), GrantEnding("token_ingetrokken"), at=at)
     await token_revocation.revoke_token(session, facts.id, at)
-    held = token.state.machtiging
+    machtiging = token.state.machtiging
     if token.active:
         line = NewJournalLine(
             act=JournalAct.TOKEN_INGETROKKEN,
             outcome=JournalOutcome.DONE,
             reason="door_client",
             client_id=facts.client_id,
-            for_person_id=facts.person_id if held is None else held.vertegenwoordigde_id,
+            for_person_id=facts.person_id if machtiging is None else machtiging.vertegenwoordigde_id,
             machtiging_id=facts.machtiging_id,
             object_kind="token",
             object_id=str(facts.id),

@@ -76,9 +76,9 @@ async def _rotate_and_issue(server: OAuthServer, request: OAuthRequest) -> dict[
         raise
     request.credential_proven = True
     try:
-        held = await _load_refreshable_grant(exchange, used)
+        active_grant = await _load_refreshable_grant(exchange, used)
         target = await find_target(exchange.executor, exchange.issuer, used.resource)
-        handout = await build_refresh_response(exchange, request, held, target, used.resource)
+        handout = await build_refresh_response(exchange, request, active_grant, target, used.resource)
         await server.persist_issued_tokens(handout)
     except OAuthRefusal:
         await restore_refresh_token(exchange.session, used)

@@ -51,19 +51,21 @@ async def build_token_response(
 
     The only database access is a query for the person's name.
     """
-    client, held = request.client, issuance.active_grant
-    made = token_issuance.build_user_token(issuer, client, held, at=at, spec=issuance.spec)
-    response = dict(made.response)
+    client, active_grant = request.client, issuance.active_grant
+    access_token = token_issuance.build_user_token(issuer, client, active_grant, at=at, spec=issuance.spec)
+    response = dict(access_token.response)
     if issuance.include_id_token:
-        more = await load_id_token_claims(executor, issuer.keyring, held.grant)
+        more = await load_id_token_claims(executor, issuer.keyring, active_grant.grant)
         more |= build_at_hash(response["access_token"], client.id_token_alg)
-        response["id_token"] = id_token.sign_id_token(issuer, client, held, issuance.nonce, at=at, extra_claims=more)
-    if held.grant.managed:
-        response["grant_id"] = str(held.grant.id)
-    following = build_refresh_token(client, held, request.binding, resource=issuance.resource, at=at)
+        response["id_token"] = id_token.sign_id_token(
+            issuer, client, active_grant, issuance.nonce, at=at, extra_claims=more
+        )
+    if active_grant.grant.managed:
+        response["grant_id"] = str(active_grant.grant.id)
+    following = build_refresh_token(client, active_grant, request.binding, resource=issuance.resource, at=at)
     if following is not None:
         response["refresh_token"] = following.text
-    return IssuedTokens(made, following, response)
+    return IssuedTokens(access_token, following, response)
 
 
 def build_client_token_response(access_token: UnsavedToken) -> IssuedTokens:

@@ -75,8 +75,8 @@ async def insert_refresh_token(session: AsyncSession, token: UnsavedRefreshToken
 def insert_refresh_token_cte(gate: FromClause) -> CTE:
     """Build a CTE that inserts a refresh token if `gate` has a row. Parameters: see `insert_refresh_token_params`."""
     columns = [_TOKEN.c[name] for name in (*_COLUMN_NAMES, MAC_COLUMN)]
-    said = [bindparam(f"fresh_{column.name}", type_=column.type).label(column.name) for column in columns]
-    return insert(_TOKEN).from_select(columns, select(*said).select_from(gate)).cte("fresh")
+    parameters = [bindparam(f"fresh_{column.name}", type_=column.type).label(column.name) for column in columns]
+    return insert(_TOKEN).from_select(columns, select(*parameters).select_from(gate)).cte("fresh")
 
 
 def insert_refresh_token_params(executor: Executor, token: UnsavedRefreshToken) -> dict[str, Any]:

@@ -72,16 +72,16 @@ async def find_refresh_token(executor: Executor, token: str, *, at: datetime) ->
     row = await _FIND_REFRESH_TOKEN.one_or_none(executor, {"token_hash": secrets.sha256_digest(token)})
     if row is None or not await _verify_rows(executor, row, at):
         return None
-    held = None if row["m_id"] is None else machtiging_from_mapping(row)
+    machtiging = None if row["m_id"] is None else machtiging_from_mapping(row)
     organisation_kvk = row["t_organisation_kvk"]
-    usable = held is not None and is_usable(held, row["g_person_id"], organisation_kvk, at)
+    usable = machtiging is not None and is_usable(machtiging, row["g_person_id"], organisation_kvk, at)
     stands = organisation_kvk == row["g_organisation_kvk"] and (usable or row["g_machtiging_id"] is None)
     whole = row["g_ended_at"] is None and row["client_state"] == "active" and stands
     return RefreshTokenView(
         client_id=row["t_client_id"],
         grant_id=row["t_grant_id"],
         person_id=row["g_person_id"],
-        machtiging=held,
+        machtiging=machtiging,
         scope=row["g_scope"],
         created_at=row["t_created_at"],
         expires_at=row["t_expires_at"],

@@ -33,13 +33,13 @@ async def end_token_family(session: AsyncSession, grant_id: GrantId, client: Cli
     if grant is None:
         return False
     facts = {"grant_id": str(grant.id), "app": client.name}
-    held = None if grant.machtiging_id is None else await machtiging_with(session, grant.machtiging_id)
-    if held is None:
+    machtiging = None if grant.machtiging_id is None else await machtiging_with(session, grant.machtiging_id)
+    if machtiging is None:
         await enqueue_notification(session, grant.person_id, NotificationKind.APP_AFGESLOTEN, facts, at=at)
         return True
-    facts |= {"giver_id": str(held.vertegenwoordigde_id), "helper_id": str(grant.person_id)}
+    facts |= {"giver_id": str(machtiging.vertegenwoordigde_id), "helper_id": str(grant.person_id)}
     await enqueue_notification(
-        session, held.vertegenwoordigde_id, NotificationKind.APP_AFGESLOTEN_BIJ_HELPER, facts, at=at
+        session, machtiging.vertegenwoordigde_id, NotificationKind.APP_AFGESLOTEN_BIJ_HELPER, facts, at=at
     )
     await enqueue_notification(session, grant.person_id, NotificationKind.APP_AFGESLOTEN_VOOR_HELPER, facts, at=at)
     return True

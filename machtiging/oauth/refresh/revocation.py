@@ -16,14 +16,14 @@ async def revoke_refresh_token(session: AsyncSession, token: RefreshTokenView, *
     """End the grant of this token, used or not. A second call changes and journals nothing."""
     if not await end_grant(session, token.grant_id, GrantEnding("token_ingetrokken"), at=at):
         return
-    held = token.machtiging
+    machtiging = token.machtiging
     line = NewJournalLine(
         act=JournalAct.TOKEN_INGETROKKEN,
         outcome=JournalOutcome.DONE,
         reason="door_client",
         client_id=token.client_id,
-        for_person_id=token.person_id if held is None else held.vertegenwoordigde_id,
-        machtiging_id=None if held is None else held.id,
+        for_person_id=token.person_id if machtiging is None else machtiging.vertegenwoordigde_id,
+        machtiging_id=None if machtiging is None else machtiging.id,
         object_kind="grant",
         object_id=str(token.grant_id),
     )

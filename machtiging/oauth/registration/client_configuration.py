@@ -60,8 +60,11 @@ async def update_registration(
         await _count_unreviewed_change(session, row)
     after = _validate_replacement(row, client_id, parse_metadata(request), practice=practice)
     again = row.state == ACTIVE and not practice and requires_review(row.registration, after)
-    made = ClientInformation(client_id, after, row.created_at, secrets.generate_token())
-    values: dict[str, Any] = {"registration": after, "registration_token_hash": secrets.sha256_digest(made.token)}
+    information = ClientInformation(client_id, after, row.created_at, secrets.generate_token())
+    values: dict[str, Any] = {
+        "registration": after,
+        "registration_token_hash": secrets.sha256_digest(information.token),
+    }
     if again:
         values["state"] = PROPOSED
     if after.get("jwks_uri") != row.registration.get("jwks_uri"):
@@ -70,7 +73,7 @@ async def update_registration(
     closed = await revoke_client_access(session, client_id, at=at) if again else 0
     reason = "opnieuw_voorgesteld" if again else "gewijzigd"
     await record(session, _build_journal_line(JournalAct.CLIENT_GEWIJZIGD, reason, client_id, closed), at=at)
-    return made
+    return information
 
 
 async def delete_registration(session: AsyncSession, client_id: str, token: str, *, at: datetime) -> None:
@@ -94,9 +97,9 @@ async def _load_own_client(session: AsyncSession, client_id: str, token: str, *,
     named = client_id if _CLIENT_ID.fullmatch(client_id) else ""
     wanted = select(_CLIENT).where(_CLIENT.c.client_id == named, _CLIENT.c.state != _SUSPENDED)
     row = (await session.execute(wanted.with_for_update() if lock else wanted)).one_or_none()
-    kept = None if row is None else row.registration_token_hash
-    right = secrets.constant_time_equals(secrets.sha256_digest(token), kept or _NO_TOKEN_DIGEST)
-    if row is None or kept is None or not right or not await authenticate_row(session, SEALED_CLIENT, row):
+    stored_hash = None if row is None else row.registration_token_hash
+    right = secrets.constant_time_equals(secrets.sha256_digest(token), stored_hash or _NO_TOKEN_DIGEST)
+    if row is None or stored_hash is None or not right or not await authenticate_row(session, SEALED_CLIENT, row):
         raise _unknown_registration_refusal()
     return row
 

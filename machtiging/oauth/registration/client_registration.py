@@ -50,14 +50,14 @@ async def register_client(
         await initial_access_token.count_invitation_refusal(session, digest, at=at)
         raise
     await initial_access_token.consume_invitation(session, digest, at=at)
-    made = ClientInformation(generate_client_id(), registration, at, secrets.generate_token())
+    information = ClientInformation(generate_client_id(), registration, at, secrets.generate_token())
     row = {
-        "client_id": made.client_id,
+        "client_id": information.client_id,
         "registration": registration,
         "oin": None,
         "state": ACTIVE if practice else PROPOSED,
         "created_at": at,
-        "registration_token_hash": secrets.sha256_digest(made.token),
+        "registration_token_hash": secrets.sha256_digest(information.token),
         "by_program": True,
     }
     await session.execute(insert(_CLIENT), seal_row(session, SEALED_CLIENT, row))
@@ -65,9 +65,9 @@ async def register_client(
         act=JournalAct.CLIENT_GEREGISTREERD,
         outcome=JournalOutcome.DONE,
         reason="geregistreerd" if practice else "voorgesteld",
-        client_id=made.client_id,
+        client_id=information.client_id,
         object_kind=initial_access_token.JOURNAL_KIND,
         object_id=initial_access_token.derive_invitation_name(digest),
     )
     await record(session, line, at=at)
-    return made
+    return information

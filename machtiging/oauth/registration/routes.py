@@ -41,9 +41,9 @@ async def post_registration(request: Request, session: Transaction, _door: Publi
     """Register a client under an invitation (RFC 7591 section 3)."""
 
     async def run_registration(token: str, at: datetime) -> Response:
-        said, practice = await _read_registration_request(request), oauth_services(request).practice
+        registration_request, practice = await _read_registration_request(request), oauth_services(request).practice
         return _build_client_information_response(
-            request, await register_client(session, token, said, practice=practice, at=at), 201
+            request, await register_client(session, token, registration_request, practice=practice, at=at), 201
         )
 
     return await _run_operation(request, session, None, run_registration)
@@ -66,10 +66,12 @@ async def put_registration(request: Request, session: Transaction, client_id: st
     """Replace the registration (RFC 7592 section 2.2)."""
 
     async def run_update(token: str, at: datetime) -> Response:
-        said, practice = await _read_registration_request(request), oauth_services(request).practice
+        registration_request, practice = await _read_registration_request(request), oauth_services(request).practice
         return _build_client_information_response(
             request,
-            await client_configuration.update_registration(session, client_id, token, said, practice=practice, at=at),
+            await client_configuration.update_registration(
+                session, client_id, token, registration_request, practice=practice, at=at
+            ),
             200,
         )
 
@@ -127,9 +129,9 @@ def _read_bearer_token(request: Request) -> str:
 
 def _invalid_token_response() -> Response:
     """Build the one response for every missing or invalid token (RFC 6750 section 3)."""
-    told = get_sentence("oauth.registration_token", ENGLISH)
-    headers = {**NO_STORE, "WWW-Authenticate": f'Bearer error="invalid_token", error_description="{told}"'}
-    return JSONResponse({"error": "invalid_token", "error_description": told}, 401, headers=headers)
+    description = get_sentence("oauth.registration_token", ENGLISH)
+    headers = {**NO_STORE, "WWW-Authenticate": f'Bearer error="invalid_token", error_description="{description}"'}
+    return JSONResponse({"error": "invalid_token", "error_description": description}, 401, headers=headers)
 
 
 async def _read_registration_request(request: Request) -> RegistrationRequest:

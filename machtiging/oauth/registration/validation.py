@@ -158,8 +158,8 @@ def _metadata_refusal(errors: Mapping[str, Message]) -> OAuthRefusal:
         else OAuthErrorCode.INVALID_CLIENT_METADATA
     )
     reported = list(errors.items())[:_MAX_REPORTED_ERRORS]
-    told = "; ".join(f"{name}: {find_sentence(message)}" for name, message in reported)
-    described = Message("oauth.clientgegevens_ongeldig", {"faults": _replace_non_ascii(told)})
+    sentences = "; ".join(f"{name}: {find_sentence(message)}" for name, message in reported)
+    described = Message("oauth.clientgegevens_ongeldig", {"faults": _replace_non_ascii(sentences)})
     return OAuthRefusal(wire, "clientgegevens_ongeldig", description=described)
 
 

@@ -22,8 +22,8 @@ def narrow_authorization_details(granted: list[dict[str, Any]], requested: str |
         return granted
     if not granted:
         refuse_authorization_details("details_niet_toegestemd")
-    held = granted[0].get("machtiging")
-    if (None if wanted.machtiging_id is None else str(wanted.machtiging_id)) != held:
+    granted_machtiging = granted[0].get("machtiging")
+    if (None if wanted.machtiging_id is None else str(wanted.machtiging_id)) != granted_machtiging:
         refuse_authorization_details("details_andere_machtiging")
     acts = wanted.acts or extract_acts(granted)
     if not acts <= extract_acts(granted):

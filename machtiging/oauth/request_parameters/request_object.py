@@ -128,16 +128,16 @@ def _verify_claims(context: RequestObjectContext, client: Client, claims: Mappin
 def _lifetime_error(claims: Mapping[str, Any], now: float) -> str | None:
     exp = _parse_numeric_date(claims.get("exp"))
     begins = [_parse_numeric_date(claims[name]) for name in ("iat", "nbf") if name in claims]
-    made = [begin for begin in begins if begin is not None]
-    if exp is None or not made or len(made) != len(begins):
+    begins_given = [begin for begin in begins if begin is not None]
+    if exp is None or not begins_given or len(begins_given) != len(begins):
         return "object_zonder_tijd"
     if exp <= now:
         return "object_verlopen"
-    if max(made) > now + _CLOCK_SKEW_SECONDS:
+    if max(begins_given) > now + _CLOCK_SKEW_SECONDS:
         return "object_uit_de_toekomst"
-    if min(made) < now - MAX_REQUEST_OBJECT_AGE.total_seconds() - _CLOCK_SKEW_SECONDS:
+    if min(begins_given) < now - MAX_REQUEST_OBJECT_AGE.total_seconds() - _CLOCK_SKEW_SECONDS:
         return "object_te_oud"
-    return "object_te_lang_geldig" if exp > min(made) + MAX_REQUEST_OBJECT_LIFETIME.total_seconds() else None
+    return "object_te_lang_geldig" if exp > min(begins_given) + MAX_REQUEST_OBJECT_LIFETIME.total_seconds() else None
 
 
 def _parse_numeric_date(value: object) -> float | None:

@@ -75,10 +75,10 @@ async def list_downstream_services(executor: Executor, target: ResourceTarget, *
     names: dict[str, str] = {}
     waiting = [] if target.resource_server is None else [(target.resource_server, max_links)]
     while waiting:
-        server, left = waiting.pop()
-        for uri in sorted(server.exchange_targets) if left else ():
+        server, hops_left = waiting.pop()
+        for uri in sorted(server.exchange_targets) if hops_left else ():
             found = None if uri in names or uri == target.uri else await queries.find_resource_server(executor, uri)
             if found is not None:
                 names[uri] = found.name
-                waiting.append((found, left - 1))
+                waiting.append((found, hops_left - 1))
     return sorted(names.values())

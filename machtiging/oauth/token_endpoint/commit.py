@@ -95,11 +95,11 @@ async def consume_and_issue(
 
 @cache
 def _build_statement(variant: _StatementVariant) -> Statement:
-    held = ACTIVE_CLIENT_LOCK.cte("client")
+    client = ACTIVE_CLIENT_LOCK.cte("client")
     if variant.credential is not None:
-        held = _lock_credential_and_grant(variant.credential, held)
-    assertion = client_auth.consume_assertion_cte(held) if variant.assertion else None
-    gate = held if assertion is None else assertion
+        client = _lock_credential_and_grant(variant.credential, client)
+    assertion = client_auth.consume_assertion_cte(client) if variant.assertion else None
+    gate = client if assertion is None else assertion
     proof, cleared = dpop.consume_jti_cte(gate) if variant.proof else (None, None)
     gate = gate if proof is None else proof
     parts = [*tokens.insert_token_cte(gate)]
@@ -109,11 +109,11 @@ def _build_statement(variant: _StatementVariant) -> Statement:
         parts.append(_mark_credential_used(variant.credential, gate))
     if variant.refresh_token:
         parts.append(insert_refresh_token_cte(gate))
-    told: list[ColumnElement[Any]] = [
+    columns: list[ColumnElement[Any]] = [
         _consumed_flag(assertion).label("assertion"),
         _consumed_flag(proof).label("proof"),
     ]
-    return Statement(select(*told).select_from(held).add_cte(*parts))
+    return Statement(select(*columns).select_from(client).add_cte(*parts))
 
 
 def _lock_credential_and_grant(grant_type: str, client: CTE) -> CTE:

@@ -122,8 +122,8 @@ class TokenRequestContext:
 
 def extract_credential(form: Mapping[str, str]) -> str | None:
     """Extract the code or refresh token from the form; None for other grant types."""
-    asked = CREDENTIAL_TABLES.get(form.get("grant_type", ""))
-    return None if asked is None else form.get(asked[2])
+    credential_table = CREDENTIAL_TABLES.get(form.get("grant_type", ""))
+    return None if credential_table is None else form.get(credential_table[2])
 
 
 async def load_token_request(

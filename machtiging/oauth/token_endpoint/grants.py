@@ -63,11 +63,11 @@ class SingleStatementServer(OAuthServer):
         return self._clients[client_id]
 
     async def _load_client(self, client_id: str, credential: str) -> Client | None:
-        seen = await load_token_request(self.context.executor, self._grant_type, credential, client_id)
-        if seen is None:
+        loaded = await load_token_request(self.context.executor, self._grant_type, credential, client_id)
+        if loaded is None:
             return None
-        self._loaded[client_id] = seen
-        return seen.client
+        self._loaded[client_id] = loaded
+        return loaded.client
 
     def get_loaded_context(self, client: Client) -> TokenRequestContext:
         """Return the loaded context of this client."""
@@ -107,13 +107,13 @@ class SingleStatementCodeGrant(CodeGrant):
     request: OAuthRequest
 
     async def _redeem_code(self, code: str, client: Client) -> RedeemedCode:
-        seen, at = self.server.get_loaded_context(client), self.server.context.at
-        row = seen.credential_row
+        loaded, at = self.server.get_loaded_context(client), self.server.context.at
+        row = loaded.credential_row
         if row is None or row.used_at is not None:
             fall_back()
         check_authorization_code(row, self.request.form, self.request.binding, at)
         self.server.note_credential(AUTHORIZATION_CODE, code)
-        return RedeemedCode(row.redirect_uri, row.nonce, _check_loaded_grant(seen, self.server), row.resource)
+        return RedeemedCode(row.redirect_uri, row.nonce, _check_loaded_grant(loaded, self.server), row.resource)
 
     async def _resolve_target(self, code: RedeemedCode) -> ResourceTarget:
         return build_target(
@@ -131,16 +131,16 @@ class SingleStatementRefreshGrant(RefreshGrant):
 
     async def _issue_tokens(self) -> dict[str, Any]:
         server, request = self.server, self.request
-        seen, exchange = server.get_loaded_context(request.client), server.context
-        row = seen.credential_row
+        loaded, exchange = server.get_loaded_context(request.client), server.context
+        row = loaded.credential_row
         if row is None or row.used_at is not None or exchange.at >= row.expires_at:
             fall_back()
         if not matches_binding(request.client, TokenBinding(row.jkt, row.x5t), request.binding):
             fall_back()
         server.note_credential(REFRESH_TOKEN, request.form["refresh_token"])
-        target = build_target(exchange.issuer, row.resource, seen.resource_server)
+        target = build_target(exchange.issuer, row.resource, loaded.resource_server)
         handout = await build_refresh_response(
-            exchange, request, _check_loaded_grant(seen, server), target, row.resource
+            exchange, request, _check_loaded_grant(loaded, server), target, row.resource
         )
         await server.persist_issued_tokens(handout)
         return handout.response

@@ -43,20 +43,22 @@ class TokenExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
 
 
 async def _exchange_token(context: RequestContext, request: OAuthRequest) -> dict[str, Any]:
-    client, asked = request.client, parse_token_exchange_request(request.form)
-    subject = await load_subject_token(context, client, asked.subject_token, request.binding)
+    client, exchange_request = request.client, parse_token_exchange_request(request.form)
+    subject = await load_subject_token(context, client, exchange_request.subject_token, request.binding)
     order = TokenSpec(
-        target=await _resolve_exchange_target(context, client, asked, subject),
+        target=await _resolve_exchange_target(context, client, exchange_request, subject),
         authorization_details=strip_box_changes(
-            narrow_authorization_details(subject.authorization_details, asked.authorization_details)
+            narrow_authorization_details(subject.authorization_details, exchange_request.authorization_details)
         ),
-        scope=narrow_exchange_scope(subject.facts.scope, client.scope, asked.scope),
+        scope=narrow_exchange_scope(subject.facts.scope, client.scope, exchange_request.scope),
         parent_token=subject.facts,
         binding=request.binding,
     )
     session, issuer, at = context.session, context.issuer, context.at
-    made = await token_issuance.issue_user_token(session, issuer, client, subject.active_grant, at=at, spec=order)
-    return made | {"issued_token_type": asked.issued_token_type}
+    access_token = await token_issuance.issue_user_token(
+        session, issuer, client, subject.active_grant, at=at, spec=order
+    )
+    return access_token | {"issued_token_type": exchange_request.issued_token_type}
 
 
 async def _resolve_exchange_target(

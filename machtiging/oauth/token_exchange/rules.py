@@ -56,8 +56,8 @@ def narrow_exchange_scope(granted: str, registered: frozenset[str], requested: s
 
     Raises OAuthRefusal `invalid_scope` when more is requested.
     """
-    left = [one for one in granted.split() if one in registered]
-    wanted = left if requested is None else requested.split(" ")
-    if not set(wanted) <= set(left) or len(set(wanted)) != len(wanted):
+    narrowed = [one for one in granted.split() if one in registered]
+    wanted = narrowed if requested is None else requested.split(" ")
+    if not set(wanted) <= set(narrowed) or len(set(wanted)) != len(wanted):
         raise OAuthRefusal(OAuthErrorCode.INVALID_SCOPE, "scope_ruimer")
     return " ".join(wanted)

@@ -65,7 +65,7 @@ async def _lock_subject_token(context: RequestContext, token: AccessTokenView, g
     if not 0 < length < MAX_EXCHANGE_CHAIN:
         raise invalid_subject_token_error("keten_te_lang" if length else "token_onbruikbaar")
     try:
-        held = await load_active_grant(context, grant)
+        active_grant = await load_active_grant(context, grant)
     except OAuthRefusal as refusal:
         raise invalid_subject_token_error(refusal.code) from refusal
-    return SubjectToken(token.state.facts, token.claims.get("authorization_details", []), held)
+    return SubjectToken(token.state.facts, token.claims.get("authorization_details", []), active_grant)

@@ -166,8 +166,8 @@ def _read_parameters(query: str) -> dict[str, str]:
         if name == "host" and "host" in found:
             value = f"{found.pop('host')},{value}"
         if not is_given or not value or name in found:
-            known = name in _DRIVER_PARAMETERS or name in _NEUTRAL_PARAMETERS or name in _OWN_PARAMETERS
-            raise _invalid_url(f"{name if known else 'A word'} after the ? has no value, or is there twice.")
+            is_known = name in _DRIVER_PARAMETERS or name in _NEUTRAL_PARAMETERS or name in _OWN_PARAMETERS
+            raise _invalid_url(f"{name if is_known else 'A word'} after the ? has no value, or is there twice.")
         if _check_parameter(name, value):
             found[name] = value
     return found
@@ -226,19 +226,19 @@ def _read_hosts(hostspec: str, ports: str) -> tuple[tuple[str, ...], tuple[int, 
         if ports:
             return ("localhost",), (_read_port(ports),)
         return (), ()
-    found, given = [], []
+    found, given_ports = [], []
     for piece in hostspec.split(","):
         host, port = _split_host(piece)
         host = _decode_part(host) or "localhost"
         if not _HOST.fullmatch(host):
             raise _invalid_url(f"A host in it is not possible. {_ESCAPE_HINT}")
         found.append(host.strip("[]"))
-        given.append(port)
+        given_ports.append(port)
     listed = [one for one in ports.split(",") if one]
     if len(listed) not in {0, 1, len(found)}:
         raise _invalid_url("It names another number of ports than of hosts.")
     beside = listed * len(found) if len(listed) == 1 else listed or [""] * len(found)
-    return tuple(found), tuple(_read_port(own or other) for own, other in zip(given, beside, strict=True))
+    return tuple(found), tuple(_read_port(own or other) for own, other in zip(given_ports, beside, strict=True))
 
 
 def _split_host(piece: str) -> tuple[str, str]:

@@ -28,8 +28,8 @@ def step_up_challenge(acr: str) -> str:
 
 def insufficient_scope_challenge(action: str) -> str:
     """Build the challenge for a token without this action (RFC 6750 section 3.1, RFC 9396)."""
-    told = f"Ask authorization_details of type berichtenbox with the action {action}"
-    return f'Bearer realm="machtiging", error="insufficient_scope", error_description="{told}"'
+    description = f"Ask authorization_details of type berichtenbox with the action {action}"
+    return f'Bearer realm="machtiging", error="insufficient_scope", error_description="{description}"'
 
 
 def challenge_headers(request: Request, headers: Mapping[str, str]) -> dict[str, str]:

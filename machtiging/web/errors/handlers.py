@@ -89,8 +89,8 @@ def _find_allowed_methods(request: Request) -> list[str]:
     # A framework route knows its own methods only, so all routes of the path are matched.
     routes = request.app.router.routes
     methods = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-    taken = {m for m in methods if any(r.matches({**request.scope, "method": m})[0] is Match.FULL for r in routes)}
-    return [m for m in methods if m in taken or (m == "HEAD" and "GET" in taken)]
+    allowed = {m for m in methods if any(r.matches({**request.scope, "method": m})[0] is Match.FULL for r in routes)}
+    return [m for m in methods if m in allowed or (m == "HEAD" and "GET" in allowed)]
 
 
 class _UnexpectedErrorMiddleware:
@@ -124,9 +124,9 @@ class _UnexpectedErrorMiddleware:
                 _log.error("unexpected", kind=type(error).__name__, exc_info=error)
             if started:
                 raise  # headers are sent: the server aborts, so that no client accepts a truncated body
-            asked = Request(scope, receive)
-            problem = _add_request_outcome(asked, problem_from_error(errors.Fault("interne_fout")))
-            await build_problem_response(asked, problem)(scope, receive, send)
+            request = Request(scope, receive)
+            problem = _add_request_outcome(request, problem_from_error(errors.Fault("interne_fout")))
+            await build_problem_response(request, problem)(scope, receive, send)
 
 
 def install_error_handlers(app: FastAPI) -> None:

@@ -100,8 +100,8 @@ class ProblemDetails:
             "code": self.code,
             "verzoekId": request_id.get_or_create_request_id(),
         }
-        if (told := _CHALLENGE_ERROR.search(self.headers.get("WWW-Authenticate", ""))) is not None:
-            members["error"] = told[1]  # some clients look for `use_dpop_nonce` in the body
+        if (challenge_error := _CHALLENGE_ERROR.search(self.headers.get("WWW-Authenticate", ""))) is not None:
+            members["error"] = challenge_error[1]  # some clients look for `use_dpop_nonce` in the body
         if self.faults:
             members["fouten"] = [dict(fault) for fault in self.faults]
         return members

@@ -98,12 +98,12 @@ def _is_preflight(scope: Scope) -> bool:
 
 def _build_preflight_response(headers: Mapping[str, str], methods: Sequence[str]) -> Response:
     """Build the 204 response to a preflight (Fetch 4.8). An origin without access gets no further headers."""
-    told = dict(headers)
-    if _ALLOW_ORIGIN in told:
-        told["Access-Control-Allow-Methods"] = ", ".join(methods)
-        told["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
-        told["Access-Control-Max-Age"] = _MAX_AGE_SECONDS
-    return Response(status_code=204, headers=told)
+    response_headers = dict(headers)
+    if _ALLOW_ORIGIN in response_headers:
+        response_headers["Access-Control-Allow-Methods"] = ", ".join(methods)
+        response_headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
+        response_headers["Access-Control-Max-Age"] = _MAX_AGE_SECONDS
+    return Response(status_code=204, headers=response_headers)
 
 
 def _add_cors_headers(response_headers: MutableHeaders, headers: Mapping[str, str]) -> None:

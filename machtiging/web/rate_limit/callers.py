@@ -77,7 +77,7 @@ class CallerIdentifier:
         return ((CallerKind.PERSON, f"session:{person}"),), fingerprint_of_session
 
     def _is_token_path(self, path: str) -> bool:
-        return any(path == taken or path.startswith(taken + "/") for taken in self._token_paths)
+        return any(path == token_path or path.startswith(token_path + "/") for token_path in self._token_paths)
 
     def remember_person(self, scope: Scope, fingerprint: bytes | None) -> None:
         """Cache the person of a credential, or drop it when a door rejected the credential."""

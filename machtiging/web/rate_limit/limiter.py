@@ -91,13 +91,13 @@ class BoundedWindowStorage(Storage, SlidingWindowCounterSupport):
     def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
         """Return previous count, its remaining weight in seconds, current count, its remaining seconds."""
         now = self._now()
-        number, left = int(now // expiry), expiry - now % expiry
-        known, before, current = self._windows.get(key, (number, 0, 0))
-        if known == number - 1:
+        number, seconds_left = int(now // expiry), expiry - now % expiry
+        window_number, before, current = self._windows.get(key, (number, 0, 0))
+        if window_number == number - 1:
             before, current = current, 0
-        elif known != number:
+        elif window_number != number:
             before, current = 0, 0
-        return before, left if before else 0.0, current, left + expiry
+        return before, seconds_left if before else 0.0, current, seconds_left + expiry
 
     def clear_sliding_window(self, key: str, expiry: int) -> None:
         """Delete a key."""
@@ -172,10 +172,10 @@ class RateLimiter:
         item = self._items[kind]
         expiry = item.get_expiry()
         before, weight, current, until = self.storages[kind].get_sliding_window(item.key_for(name), expiry)
-        left = until - expiry
+        seconds_left = until - expiry
         if before and current < item.amount:
-            left = weight - expiry * (item.amount - current) / before
-        return max(_MIN_RETRY_AFTER_SECONDS, math.ceil(left))
+            seconds_left = weight - expiry * (item.amount - current) / before
+        return max(_MIN_RETRY_AFTER_SECONDS, math.ceil(seconds_left))
 
     @property
     def in_flight(self) -> int:
