@@ -1,4 +1,6 @@
-"""The message catalogue: the sentences of refusals and faults, by key and language (GNU gettext, read with Babel).
+"""The message catalogue: the sentences of refusals and faults, by key and language.
+
+The files are GNU gettext, read with Babel.
 
 Domain code raises a code with parameters (`kernel.errors`) and never a sentence. What answers a person or a program
 looks the sentence up here: Dutch for people, English for developers and operators.
@@ -35,7 +37,7 @@ def load_translations(locale: str) -> Translations:
 
 
 def find_sentence(message: Message | None, locale: str = DUTCH) -> str:
-    """Return the sentence of a message, or "" for None and for a key without an entry.
+    """Return the sentence of a message. "" for None and for a key without an entry.
 
     The parameter `n` selects the plural form, if the message has one. A parameter that is itself a message is looked up
     first.
@@ -68,7 +70,7 @@ def get_sentence(key: str, locale: str = DUTCH, **params: object) -> str:
 
 
 def describe_refusal(error: MachtigingError, locale: str = DUTCH) -> str:
-    """Return the sentence of an error for its caller; "" if its class alone says enough."""
+    """Return the sentence of an error for its caller. "" if its class says enough."""
     return find_sentence(error.message, locale)
 
 

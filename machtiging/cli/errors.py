@@ -49,7 +49,7 @@ def describe_error(error: Exception) -> tuple[str, ExitCode]:
 
 
 def _describe_refusal(error: Refusal) -> str:
-    """Return the English sentence of a refusal that only operators see, else the Dutch one of every door."""
+    """Return the English sentence of a refusal, if there is one, else the Dutch sentence."""
     key = "" if error.message is None else error.message.key
     return describe_refusal(error, ENGLISH if has_message(key, ENGLISH) else DUTCH)
 

@@ -41,7 +41,7 @@ class MachtigingTerms:
 
 
 class TermsProblem(NamedTuple):
-    """One problem in the terms: its field, and the code of the refusal with the parameters of its sentence."""
+    """One problem in the terms: the field, the reason code and the parameters of its sentence."""
 
     field: str
     code: str

@@ -22,7 +22,7 @@ class IdTokenRejected(LoginFailed):
 
 
 class LoginFailureText(NamedTuple):
-    """The HTTP status of the page about a failed login, and the key of its texts in the catalogue."""
+    """HTTP status and message key of the page about a failed login."""
 
     status: int
     key: str

@@ -1,4 +1,4 @@
-"""URLs of pages: the page that holds a form, the page that shows current state, and the canonical spelling of a URL."""
+"""URLs of pages: of a form, of current state, and the canonical spelling."""
 
 from __future__ import annotations
 

@@ -227,7 +227,7 @@ def _message_error(message: Message, kind: str = _VALUE) -> PydanticCustomError:
 
 
 def _find_message(error: ErrorDetails) -> Message:
-    """Return the message of an error of ours; one with Pydantic's text for the error of a type."""
+    """Return the message of an error. An error of a type has Pydantic's text."""
     ours = error.get("ctx", {}).get("message")
     return ours if isinstance(ours, Message) else Message("metadata.type", {"text": error["msg"]})
 

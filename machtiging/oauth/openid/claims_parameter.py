@@ -1,4 +1,4 @@
-"""The `claims` parameter (OpenID Connect Core 5.5), parsed and reduced. Pure.
+"""The claims parameter (`claims`, OpenID Connect Core 5.5), parsed and reduced. Pure.
 
 Data minimisation (OIDC-NLGOV 6 and 7): only the person's name is released, after consent on the consent page. A BSN
 never is. Unknown claims are ignored, also essential ones, as Core 5.5 requires.

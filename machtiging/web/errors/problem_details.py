@@ -25,7 +25,7 @@ _CHALLENGE_ERROR = re.compile(r'[ ,]error="([a-z_]+)"')
 
 
 class ProblemTemplate(NamedTuple):
-    """The HTTP status for one error class, and the key of its texts in the catalogue."""
+    """HTTP status and message key for one error class."""
 
     status: int
     key: str
