@@ -41,7 +41,7 @@ class MachtigingTerms:
 
 
 class TermsProblem(NamedTuple):
-    """One problem in the terms: the field, the reason code and the parameters of its sentence."""
+    """One problem in the terms: the field, the reason code and the sentence parameters."""
 
     field: str
     code: str
