@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
+import asyncpg
 import hypothesis
 import pytest
 import uvloop
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.kernel.clock import SettableClock
+from tests.builders.command_line import CommandLine, make_command_line
 from tests.builders.database import Database, database_clone, migrated_template
 
 # `make test` runs the first profile, `make test-whole` the second. No deadline: a busy machine is no counterexample.
@@ -67,3 +70,19 @@ async def session(rollback_database: Database) -> AsyncIterator[AsyncSession]:
 def clock() -> SettableClock:
     """Noon on 23 November 2026, until the test moves it."""
     return SettableClock(NOON)
+
+
+@pytest.fixture
+def run_command(
+    database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> CommandLine:
+    """The command line of an installation on the database of the test."""
+    return make_command_line(database.url, tmp_path, capsys, monkeypatch)
+
+
+@pytest.fixture
+async def superuser_connection(database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """A connection as superuser, for locks, broken rows and changes meanwhile."""
+    connection = await asyncpg.connect(database.url)
+    yield connection
+    await connection.close()

@@ -28,7 +28,7 @@ ROUTE = "/api/v1/berichten/{berichtId}"
 async def calls(database, clock, tmp_path) -> list[tuple[str, str]]:
     """The functions of ours that run while a helper reads a letter for the first time, in order of their first call."""
     world = await assemble_berichtenbox_world(database.url, clock, tmp_path)
-    bericht_id = await world.letter(("brief.pdf", make_pdf(), "application/pdf"))
+    bericht_id = await world.deliver_letter(("brief.pdf", make_pdf(), "application/pdf"))
     called: dict[tuple[str, str], None] = {}
 
     def note_call(frame: Any, event: str, _argument: Any) -> None:
@@ -36,7 +36,7 @@ async def calls(database, clock, tmp_path) -> list[tuple[str, str]]:
         if event == "call" and file.is_relative_to(PACKAGE):
             called.setdefault((file.relative_to(PACKAGE).as_posix(), frame.f_code.co_qualname))
 
-    async with world.client(await world.helper_token()) as client:
+    async with world.client(await world.issue_helper_token()) as client:
         await client.get("/health/live")  # builds the middleware
         sys.setprofile(note_call)
         try:

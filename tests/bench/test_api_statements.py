@@ -28,48 +28,50 @@ BERICHTEN = f"{API_PREFIX}/berichten/"
 PROXY = "10.20.0.5"
 
 
-async def test_token_check_costs_one_statement_besides_the_journal_line(doorstep):
-    token = sign_access_token(doorstep.helper)
-    await doorstep.ask(token)
-    with record_queries(doorstep.database) as statements:
-        await doorstep.ask(token)
+async def test_token_check_costs_one_statement_besides_the_journal_line(bearer_world):
+    token = sign_access_token(bearer_world.helper)
+    await bearer_world.ask(token)
+    with record_queries(bearer_world.database) as statements:
+        await bearer_world.ask(token)
     assert [statement.split()[0] for statement in statements] == ["WITH", "INSERT"]
 
 
-async def test_dpop_bound_token_costs_one_extra_statement(doorstep, clock):
+async def test_dpop_bound_token_costs_one_extra_statement(bearer_world, clock):
     holder = KeyHolder(clock)
-    token = await a_bound_token(doorstep, holder)
-    with record_queries(doorstep.database) as plain:
-        assert (await doorstep.ask(sign_access_token(doorstep.helper))).status_code == 200
-    with record_queries(doorstep.database) as bound:
-        assert (await ask(doorstep, token, holder.proof("GET", HERE, token=token))).status_code == 200
+    token = await a_bound_token(bearer_world, holder)
+    with record_queries(bearer_world.database) as plain:
+        assert (await bearer_world.ask(sign_access_token(bearer_world.helper))).status_code == 200
+    with record_queries(bearer_world.database) as bound:
+        assert (await ask(bearer_world, token, holder.proof("GET", HERE, token=token))).status_code == 200
     assert len(bound) == len(plain) + 1
     assert [statement for statement in bound if "used_proof" in statement] == [bound[1]]
     assert not any("used_proof" in statement for statement in plain)
 
 
-async def test_certificate_bound_token_costs_no_extra_statement(doorstep):
-    replace_services(doorstep.app, trusted_proxies=(ipaddress.ip_network(f"{PROXY}/32"),))
+async def test_certificate_bound_token_costs_no_extra_statement(bearer_world):
+    replace_services(bearer_world.app, trusted_proxies=(ipaddress.ip_network(f"{PROXY}/32"),))
     certificate = make_certificate()
-    token = await a_certificate_bound_token(doorstep, certificate)
-    with record_queries(doorstep.database) as plain:
-        assert (await ask_through_proxy(doorstep, sign_access_token(doorstep.helper))).status_code == 200
-    with record_queries(doorstep.database) as bound:
-        assert (await ask_through_proxy(doorstep, token, certificate)).status_code == 200
+    token = await a_certificate_bound_token(bearer_world, certificate)
+    with record_queries(bearer_world.database) as plain:
+        assert (await ask_through_proxy(bearer_world, sign_access_token(bearer_world.helper))).status_code == 200
+    with record_queries(bearer_world.database) as bound:
+        assert (await ask_through_proxy(bearer_world, token, certificate)).status_code == 200
     assert len(bound) == len(plain)
 
 
-async def a_certificate_bound_token(doorstep, certificate):
-    facts = make_token_facts(person_id=doorstep.people.son, machtiging_id=doorstep.machtiging.id, x5t=certificate.x5t)
-    async with unit_of_work(doorstep.database.sessions) as session:
+async def a_certificate_bound_token(bearer_world, certificate):
+    facts = make_token_facts(
+        person_id=bearer_world.people.son, machtiging_id=bearer_world.machtiging.id, x5t=certificate.x5t
+    )
+    async with unit_of_work(bearer_world.database.sessions) as session:
         await insert_token(session, facts)
     return sign_access_token(facts, cnf={"x5t#S256": certificate.x5t})
 
 
-async def ask_through_proxy(doorstep, token, *certificates):
+async def ask_through_proxy(bearer_world, token, *certificates):
     headers = [("Authorization", f"Bearer {token}")]
     headers += [("Client-Cert", certificate.header["Client-Cert"]) for certificate in certificates]
-    transport = httpx.ASGITransport(doorstep.app, raise_app_exceptions=False, client=(PROXY, 40000))
+    transport = httpx.ASGITransport(bearer_world.app, raise_app_exceptions=False, client=(PROXY, 40000))
     async with httpx.AsyncClient(transport=transport, base_url=API_ISSUER) as client:
         return await client.get(READ, headers=headers)
 
@@ -92,7 +94,7 @@ async def test_permit_costs_one_statement(rollback_database, session):
 
 
 async def test_direct_route_reads_and_journals_in_one_statement(world, database):
-    bericht_id, token = await world.letter(), await world.helper_token()
+    bericht_id, token = await world.deliver_letter(), await world.issue_helper_token()
     async with world.client(token) as client:
         assert (await client.get(BERICHTEN + bericht_id)).status_code == 200  # the first read also inserts the mark
         with record_queries(database) as said:
@@ -107,7 +109,7 @@ async def test_direct_route_reads_and_journals_in_one_statement(world, database)
 
 async def test_read_with_dpop_costs_one_extra_statement(world, clock, database):
     holder = KeyHolder(clock)
-    path, token = BERICHTEN + await world.letter(), await bind_helper_token(world, holder)
+    path, token = BERICHTEN + await world.deliver_letter(), await bind_helper_token(world, holder)
     await read_with_proof(world, holder, token, path)  # the first use of a statement also queries its types
     with record_queries(database) as said:
         await read_with_proof(world, holder, token, path)
@@ -117,7 +119,7 @@ async def test_read_with_dpop_costs_one_extra_statement(world, clock, database):
 
 
 async def bind_helper_token(world, holder):
-    token = await world.helper_token()
+    token = await world.issue_helper_token()
     async with world.sessions.begin() as session:
         await session.execute(text("UPDATE issued_token SET jkt = :jkt"), {"jkt": holder.jkt})
         await seal_rows(session, SEALED_TOKEN)

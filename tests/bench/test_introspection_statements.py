@@ -18,7 +18,7 @@ UPDATE oauth_client SET registration = registration || '{"client_name": "Ander m
 
 @pytest.fixture
 async def token(oauth) -> str:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     return (await flow.tokens())["access_token"]
 
 

@@ -46,7 +46,7 @@ def redeeming(flow, code):
 
 @pytest.mark.parametrize("proven", [False, True])
 async def test_client_credentials_take_two_statements(oauth, database, proven) -> None:
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     looked, acted = await record_token_request(database, agency, DELIVERING, *proofs(oauth, proven))
     assert "INSERT" not in looked
     assert ("INSERT INTO used_assertion" in acted, "INSERT INTO used_proof" in acted) == (True, proven)
@@ -55,7 +55,7 @@ async def test_client_credentials_take_two_statements(oauth, database, proven) -
 
 @pytest.mark.parametrize("proven", [False, True])
 async def test_code_redemption_takes_two_statements(oauth, database, proven) -> None:
-    flow = await oauth.flow(await register_refreshing_app(oauth))
+    flow = await oauth.start_flow(await register_refreshing_app(oauth))
     code = await flow.code()
     looked, acted = await record_token_request(database, flow.app, redeeming(flow, code), *proofs(oauth, proven))
     assert ("FOR UPDATE" in looked, "INSERT" in looked) == (False, False)  # an unauthenticated request takes no lock
@@ -76,14 +76,14 @@ async def test_refresh_takes_two_statements(oauth, database, proven) -> None:
 
 
 async def test_public_client_with_dpop_takes_two_statements(oauth, database) -> None:
-    app = await oauth.public_app(grant_types=REFRESHING)
-    flow = await oauth.flow(app)
+    app = await oauth.register_public_app(grant_types=REFRESHING)
+    flow = await oauth.start_flow(app)
     code = await flow.code()
     assert len(await record_token_request(database, app, redeeming(flow, code), *proofs(oauth, True))) == 2
 
 
 async def test_resource_and_name_claim_cost_one_extra_statement(oauth, database) -> None:
-    await (await make_exchange_chain(oauth)).server()
+    await (await make_exchange_chain(oauth)).register_server()
     holder = await make_refresh_token_holder(oauth)
     await set_grant_resource(holder, HUIS)
     await update_rows(oauth, """UPDATE oauth_grant SET requested_claims = '{"id_token": ["name"]}'""")
@@ -94,5 +94,5 @@ async def test_resource_and_name_claim_cost_one_extra_statement(oauth, database)
 
 
 async def test_token_request_needs_no_explicit_transaction(oauth, database) -> None:
-    heard = await record_token_request(database, await oauth.agency(), DELIVERING)
+    heard = await record_token_request(database, await oauth.register_agency(), DELIVERING)
     assert not set(heard) & set(BARRED)

@@ -60,7 +60,7 @@ class CibaCounter:
     def son(self) -> PersonId:
         return self.oauth.committed.people.son
 
-    async def meldcode(self, person: PersonId | None = None) -> str:
+    async def create_meldcode(self, person: PersonId | None = None) -> str:
         """A code that she has just made."""
         async with unit_of_work(self.oauth.sessions) as session:
             keyring = self.oauth.service.state.services.keyring
@@ -71,7 +71,7 @@ class CibaCounter:
         self.oauth.later(milliseconds=1)
         form = {
             "scope": "openid",
-            "login_hint": code or await self.meldcode(),
+            "login_hint": code or await self.create_meldcode(),
             "binding_message": MESSAGE,
             "authorization_details": make_authorization_details(),
         }
@@ -160,4 +160,4 @@ def read_binding_message(page: str) -> str:
 
 async def register_counter(oauth: OAuthWorld, **changes: Any) -> CibaCounter:
     """An app for a counter, registered."""
-    return CibaCounter(oauth, await oauth.app_with_keys(make_counter_metadata, **changes))
+    return CibaCounter(oauth, await oauth.register_app(make_counter_metadata, **changes))

@@ -185,24 +185,24 @@ class OAuthWorld:
             made = await register_client(session, metadata, oin=oin, at=self.clock.now(), practice=True)
         return App(made["client_id"], keys, self.connection(), self.clock, made)
 
-    async def reading_app(self, **changes: Any) -> App:
+    async def register_reading_app(self, **changes: Any) -> App:
         """A confidential app with an ES256 key."""
-        return await self.app_with_keys(make_app_metadata, **changes)
+        return await self.register_app(make_app_metadata, **changes)
 
-    async def app_with_keys(
+    async def register_app(
         self, metadata: Callable[..., dict[str, Any]], oin: str | None = None, **changes: Any
     ) -> App:
         """An app with a fresh ES256 key and this metadata."""
         keys = make_client_keys()
         return await self.add(metadata(keys, **changes), keys, oin)
 
-    async def public_app(self, **changes: Any) -> App:
+    async def register_public_app(self, **changes: Any) -> App:
         """An app without a key."""
         return await self.add(make_app_metadata(None, **changes))
 
-    async def agency(self, **changes: Any) -> App:
+    async def register_agency(self, **changes: Any) -> App:
         """UWV's sending system."""
-        return await self.app_with_keys(make_agency_metadata, UWV, **changes)
+        return await self.register_app(make_agency_metadata, UWV, **changes)
 
     async def logged_in(self, persona: str = "naaste") -> LoginBrowser:
         """A browser in which this persona has logged in."""
@@ -217,23 +217,25 @@ class OAuthWorld:
         browser.http.cookies.set(SESSION_COOKIE, token)
         return browser
 
-    async def machtiging(self, **changes: Any) -> Any:
+    async def grant_machtiging(self, **changes: Any) -> Any:
         """Mother (BSN of `vertegenwoordigde`) gives son (`naaste`) a machtiging."""
         offered = await self.committed.offer(**changes)
         return await self.committed.accept(offered.code)
 
-    async def flow(self, app: App | None = None, machtiging: Any = None, *actions: str) -> Flow:
+    async def start_flow(self, app: App | None = None, machtiging: Any = None, *actions: str) -> Flow:
         """The son, logged in, and an app that asks for his mother's box."""
-        held = machtiging or await self.machtiging()
+        held = machtiging or await self.grant_machtiging()
         return Flow(
-            app or await self.reading_app(), await self.logged_in(), make_authorization_details(held.id, *actions)
+            app or await self.register_reading_app(),
+            await self.logged_in(),
+            make_authorization_details(held.id, *actions),
         )
 
     async def request(self, app: App | None = None) -> Flow:
         """An app that asks, with nobody logged in: enough for all that is refused before a person comes in sight."""
         browser = self.world.browser()
         self._open.append(browser.http)
-        return Flow(app or await self.reading_app(), browser, make_authorization_details(uuid4()))
+        return Flow(app or await self.register_reading_app(), browser, make_authorization_details(uuid4()))
 
     async def lines(self, act: str) -> list[Any]:
         """The journal's intake lines of one kind, oldest first."""
@@ -288,7 +290,7 @@ async def verify_id_token(oauth: OAuthWorld, tokens: dict[str, Any]) -> dict[str
 
 async def start_login_flow(oauth: OAuthWorld, app: App | None = None, persona: str = "naaste") -> Flow:
     """An app that only wants to know who somebody is, and that somebody, logged in a while ago."""
-    flow = Flow(app or await oauth.reading_app(), await oauth.logged_in(persona), None)
+    flow = Flow(app or await oauth.register_reading_app(), await oauth.logged_in(persona), None)
     oauth.later(minutes=5)
     return flow
 

@@ -87,7 +87,7 @@ class BerichtenboxWorld:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url=API_ISSUER, headers=given)
 
-    async def token(
+    async def issue_token(
         self,
         person: PersonId | None = None,
         *,
@@ -111,7 +111,7 @@ class BerichtenboxWorld:
             await insert_token(session, facts)
         return sign_access_token(facts, nbf=int(facts.issued_at.timestamp()))
 
-    async def machtiging(self, **changes: Any) -> MachtigingId:
+    async def grant_machtiging(self, **changes: Any) -> MachtigingId:
         """A machtiging from the citizen to the helper, in force, over everything that is not more than sensitive."""
         machtiging_id = MachtigingId(uuid7())
         async with self.sessions.begin() as session:
@@ -148,9 +148,9 @@ class BerichtenboxWorld:
         async with self.sessions.begin() as session:
             await session.execute(update(table).where(table.c.id == machtiging_id).values(ending))
 
-    async def helper_token(self, **changes: Any) -> str:
+    async def issue_helper_token(self, **changes: Any) -> str:
         """A token of the helper under a fresh machtiging."""
-        return await self.token(self.helper, under=await self.machtiging(**changes), acts=HELPING)
+        return await self.issue_token(self.helper, under=await self.grant_machtiging(**changes), acts=HELPING)
 
     async def actor(self, machtiging_id: MachtigingId, acts: tuple[Act, ...] = HELPING) -> Actor:
         """The helper under this machtiging, without a token."""
@@ -158,9 +158,9 @@ class BerichtenboxWorld:
             held = await load_machtiging(session, machtiging_id)
         return Actor(self.helper, held, Assurance.SUBSTANTIAL, frozenset(acts), "client-app", None)
 
-    async def letter(self, *bijlagen: tuple[str, bytes, str], oin: str = UWV, **changes: Any) -> str:
+    async def deliver_letter(self, *bijlagen: tuple[str, bytes, str], oin: str = UWV, **changes: Any) -> str:
         """Deliver a letter over HTTP; returns its id."""
-        async with self.client(await self.token(oin=oin)) as client:
+        async with self.client(await self.issue_token(oin=oin)) as client:
             answer = await client.post(
                 "/api/v1/aanleveringen", files=build_upload_parts(make_bericht(**changes), *bijlagen)
             )

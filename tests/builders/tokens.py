@@ -82,13 +82,13 @@ class ExchangeChain:
     app: App
     machtiging: Any
 
-    async def server(self, **changes: Any) -> App:
+    async def register_server(self, **changes: Any) -> App:
         return await self.oauth.add(make_server_metadata(**changes), SERVICE_KEYS)
 
-    async def exchanger(self, **changes: Any) -> App:
+    async def register_exchanger(self, **changes: Any) -> App:
         return await self.oauth.add(make_exchanger_metadata(**changes), SERVICE_KEYS)
 
-    async def token(self, resource: str | None = HUIS, *, machtiging: Any = ..., **order: Any) -> str:
+    async def issue_token(self, resource: str | None = HUIS, *, machtiging: Any = ..., **order: Any) -> str:
         """A token for the son's app, as if he had consented just now. `machtiging=None`: for his own box."""
         held = self.machtiging if machtiging is ... else machtiging
         at, issuer = self.oauth.clock.now(), build_issuer(self.oauth.service.state.services)
@@ -132,7 +132,7 @@ class ExchangeChain:
 
 async def make_exchange_chain(oauth: Any) -> ExchangeChain:
     """Son, app and a machtiging; register the services that a test needs."""
-    return ExchangeChain(oauth, await oauth.reading_app(), await oauth.machtiging())
+    return ExchangeChain(oauth, await oauth.register_reading_app(), await oauth.grant_machtiging())
 
 
 def assert_oauth_error(response: httpx.Response, error: str) -> None:
@@ -192,7 +192,7 @@ async def update_rows(oauth: OAuthWorld, statement: str, **values: Any) -> None:
 
 async def register_refreshing_app(oauth: OAuthWorld, **changes: Any) -> App:
     """A confidential app that registered for refresh tokens."""
-    return await oauth.reading_app(grant_types=REFRESHING, **changes)
+    return await oauth.register_reading_app(grant_types=REFRESHING, **changes)
 
 
 async def make_refresh_token_holder(
@@ -205,7 +205,7 @@ async def make_refresh_token_holder(
 ) -> RefreshTokenHolder:
     """An app that has just redeemed its code."""
     app = app or await register_refreshing_app(oauth)
-    held = None if own else machtiging or await oauth.machtiging()
+    held = None if own else machtiging or await oauth.grant_machtiging()
     grant_id, access, token = await _issue_tokens(oauth, app, held, own=own, bound=bound)
     return RefreshTokenHolder(oauth, app, held, grant_id, access, token or "")
 

@@ -71,7 +71,7 @@ def origin(app_files) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser():
+def chromium():
     if CHROMIUM is None:
         pytest.skip("needs Chromium: install the Debian package chromium")
     from playwright.sync_api import sync_playwright
@@ -83,8 +83,8 @@ def browser():
 
 
 @pytest.fixture
-def context(browser):
-    made = browser.new_context(locale="nl-NL")
+def context(chromium):
+    made = chromium.new_context(locale="nl-NL")
     made.set_default_timeout(20_000)
     yield made
     made.close()

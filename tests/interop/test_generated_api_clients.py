@@ -35,8 +35,8 @@ async def service(database, tmp_path):
             (tmp_path / "openapi.json").write_text((await nobody.get(url + DOCUMENT_PATH)).text)
         yield {
             "url": url + "/api/v1",
-            "agency": await world.token(oin="00000099000000001000"),
-            "citizen": await world.token(world.citizen, acts=tuple(Act)),
+            "agency": await world.issue_token(oin="00000099000000001000"),
+            "citizen": await world.issue_token(world.citizen, acts=tuple(Act)),
             "bericht": make_bericht(kenmerk="K1", inhoud="Beste mevrouw"),
             "pdf": base64.b64encode(make_pdf()).decode(),
         }

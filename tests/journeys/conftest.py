@@ -128,7 +128,7 @@ def running_demo() -> Iterator[Installation]:
 
 
 @pytest.fixture(scope="module")
-def browser():
+def chromium():
     """One Chromium for the tests of a file."""
     if CHROMIUM is None:
         pytest.skip("needs Chromium: install the Debian package chromium")
@@ -141,9 +141,9 @@ def browser():
 
 
 @pytest.fixture
-def page(browser):
+def page(chromium):
     """A fresh window without JavaScript, as the pages promise to work."""
-    context = browser.new_context(java_script_enabled=False, locale="nl-NL", viewport={"width": 1100, "height": 900})
+    context = chromium.new_context(java_script_enabled=False, locale="nl-NL", viewport={"width": 1100, "height": 900})
     context.set_default_timeout(20_000)
     yield context.new_page()
     context.close()

@@ -156,9 +156,9 @@ def test_page_has_one_heading_a_skip_link_and_field_labels(page, running_demo, p
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_page_fits_a_320_pixel_screen(browser, running_demo, path):
+def test_page_fits_a_320_pixel_screen(chromium, running_demo, path):
     # Measuring needs JavaScript; the page itself has none.
-    context = browser.new_context(viewport={"width": 320, "height": 640})
+    context = chromium.new_context(viewport={"width": 320, "height": 640})
     page = context.new_page()
     log_in(page, running_demo, "vertegenwoordigde")
     page.goto(running_demo.url + path)
@@ -171,8 +171,8 @@ def test_page_fits_a_320_pixel_screen(browser, running_demo, path):
     context.close()
 
 
-def test_keyboard_focus_reaches_every_control_and_is_visible(browser, running_demo):
-    context = browser.new_context()
+def test_keyboard_focus_reaches_every_control_and_is_visible(chromium, running_demo):
+    context = chromium.new_context()
     page = context.new_page()
     log_in(page, running_demo, "vertegenwoordigde")
     page.goto(running_demo.url + "/machtigingen")

@@ -14,7 +14,7 @@ from tests.builders.database import Database
 from tests.builders.flow import OAuthWorld, make_oauth_world
 from tests.builders.letters import BerichtenboxWorld, make_berichtenbox_world
 from tests.builders.portal import Portal, make_portal
-from tests.builders.tokens import ExchangeChain, make_exchange_chain
+from tests.builders.tokens import ExchangeChain, make_exchange_chain, open_oauth_world
 
 
 @pytest.fixture
@@ -60,6 +60,20 @@ async def world(database: Database, clock: SettableClock) -> BerichtenboxWorld:
 
 
 @pytest.fixture
-async def doorstep(database: Database, clock: SettableClock) -> BearerWorld:
+async def bearer_world(database: Database, clock: SettableClock) -> BearerWorld:
     """Two routes with bearer tokens, and tokens for them."""
     return await BearerWorld.build(database, clock)
+
+
+@pytest.fixture
+async def portal_oauth(portal: Portal) -> AsyncIterator[OAuthWorld]:
+    """The authorization server in the whole service of `portal`."""
+    made = open_oauth_world(portal)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def offline_bearer_world(clock: SettableClock) -> BearerWorld:
+    """The bearer routes without a database: a refusal here is made before any lookup."""
+    return BearerWorld.without_database(clock)

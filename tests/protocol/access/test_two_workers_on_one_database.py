@@ -58,8 +58,8 @@ TAKEN_AWAY = {
 async def test_row_48_revocation_at_one_worker_is_refused_by_the_other_at_the_next_request(workers, how):
     first, second = workers
     verb, whose, code, status = TAKEN_AWAY[how]
-    bericht_id, under = await first.letter(), await first.machtiging()
-    token = await first.token(first.helper, under=under, acts=HELPING)
+    bericht_id, under = await first.deliver_letter(), await first.grant_machtiging()
+    token = await first.issue_token(first.helper, under=under, acts=HELPING)
     for worker in (first, second, second):  # fills any cache that a worker might have
         assert await read(worker, token, bericht_id) == (200, None)
     async with unit_of_work(first.sessions) as session:
@@ -70,8 +70,8 @@ async def test_row_48_revocation_at_one_worker_is_refused_by_the_other_at_the_ne
 
 async def test_row_48_token_revoked_at_one_worker_is_refused_by_the_other(workers):
     first, second = workers
-    bericht_id = await first.letter()
-    token = await first.helper_token()
+    bericht_id = await first.deliver_letter()
+    token = await first.issue_helper_token()
     assert await read(second, token, bericht_id) == (200, None)
     ((jti,),) = await ISSUED_TOKENS.read(first, "id", ISSUED_TOKENS.c.machtiging_id.is_not(None))
     async with unit_of_work(first.sessions) as session:
@@ -81,8 +81,8 @@ async def test_row_48_token_revoked_at_one_worker_is_refused_by_the_other(worker
 
 async def test_row_48_pause_and_resume_at_one_worker_hold_at_the_other_and_each_request_is_journalled(workers):
     first, second = workers
-    bericht_id, under = await first.letter(), await first.machtiging()
-    token = await first.token(first.helper, under=under, acts=HELPING)
+    bericht_id, under = await first.deliver_letter(), await first.grant_machtiging()
+    token = await first.issue_token(first.helper, under=under, acts=HELPING)
     seen = []
     for worker, verb in ((first, pause_machtiging), (second, resume_machtiging), (first, revoke_machtiging)):
         async with unit_of_work(worker.sessions) as session:
@@ -105,9 +105,9 @@ class TwoWorkers(RuleBasedStateMachine):
     @initialize()
     def begin(self):
         first = self.workers[0]
-        self.bericht_id = self.wait(first.letter())
-        self.under = self.wait(first.machtiging())
-        self.token = self.wait(first.token(first.helper, under=self.under, acts=HELPING))
+        self.bericht_id = self.wait(first.deliver_letter())
+        self.under = self.wait(first.grant_machtiging())
+        self.token = self.wait(first.issue_token(first.helper, under=self.under, acts=HELPING))
         self.state, self.expected_lines = "active", 0
         self.before = self.wait(self.lines())
 

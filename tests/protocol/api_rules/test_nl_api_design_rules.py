@@ -19,7 +19,7 @@ PATHS = {
 
 @pytest.fixture
 async def citizen(world):
-    async with world.client(await world.token(world.citizen)) as client:
+    async with world.client(await world.issue_token(world.citizen)) as client:
         yield client
 
 
@@ -48,7 +48,7 @@ async def test_core_no_trailing_slash_returns_404_without_redirect(citizen):
 
 
 async def test_core_error_handling_refusal_is_a_problem_in_dutch(anonymous, citizen, world):
-    async with world.client(await world.token(oin=UWV)) as agency:
+    async with world.client(await world.issue_token(oin=UWV)) as agency:
         answers = [
             await anonymous.get(f"{API_PREFIX}/berichten"),
             await citizen.get(f"{API_PREFIX}/berichten", params={"aantal": "x"}),
@@ -101,7 +101,7 @@ async def test_accept_header_that_cannot_be_met_returns_406(citizen, accept, sta
 
 
 async def test_date_time_with_any_offset_is_accepted_and_returned_in_utc(world, citizen):
-    await world.letter(publicatietijdstip="2026-11-20T13:00:00+05:30")
+    await world.deliver_letter(publicatietijdstip="2026-11-20T13:00:00+05:30")
     page = (await citizen.get(f"{API_PREFIX}/berichten")).json()
     assert page["berichten"][0]["publicatietijdstip"] == "2026-11-20T07:30:00Z"
 
@@ -118,7 +118,7 @@ async def test_publish_openapi_description_is_readable_from_any_origin(anonymous
 
 
 async def test_openapi_schemas_name_every_returned_member(world, citizen):
-    bericht_id = await world.letter()
+    bericht_id = await world.deliver_letter()
     schemas = (await citizen.get(openapi.DOCUMENT_PATH)).json()["components"]["schemas"]
     assert set((await citizen.get(f"{API_PREFIX}/berichten/{bericht_id}")).json()) <= set(
         schemas["BerichtOut"]["properties"]
@@ -132,7 +132,7 @@ async def test_row_60_forged_host_header_does_not_change_the_api_address(anonymo
 
 
 async def test_access_token_in_query_returns_401(world, anonymous):
-    token = await world.token(world.citizen)
+    token = await world.issue_token(world.citizen)
     answer = await anonymous.get(f"{API_PREFIX}/berichten", params={"access_token": token})
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer ")
@@ -144,7 +144,7 @@ def test_larger_request_bodies_are_allowed_for_deliveries_only():
 
 
 async def test_row_57_delivery_over_total_size_is_rejected_unread(world):
-    async with world.client(await world.token(oin=UWV)) as agency:
+    async with world.client(await world.issue_token(oin=UWV)) as agency:
         told = {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": str(256 * 1024 * 1024 + 1)}
         answer = await agency.post(f"{API_PREFIX}/aanleveringen", content=b"x", headers=told)
     assert (answer.status_code, answer.json()["code"]) == (413, "verzoek_te_groot")

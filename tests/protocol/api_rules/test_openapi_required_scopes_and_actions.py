@@ -73,11 +73,11 @@ async def call(client, name, bericht_id, bijlage_id):
 
 @pytest.mark.parametrize("name", [name for name, (kind, _) in NEEDED.items() if kind == "action"])
 async def test_operation_without_required_action_returns_403(world, name):
-    bericht_id = await world.letter(("a.pdf", make_pdf(), PDF_MEDIA_TYPE))
+    bericht_id = await world.deliver_letter(("a.pdf", make_pdf(), PDF_MEDIA_TYPE))
     rows = await BIJLAGEN.read(world, "id")
     needed = NEEDED[name][1]
     for acts, allowed in ((tuple(act for act in Act if act is not needed), False), (tuple(Act), True)):
-        async with world.client(await world.token(world.citizen, acts=acts)) as client:
+        async with world.client(await world.issue_token(world.citizen, acts=acts)) as client:
             answer = await call(client, name, bericht_id, rows[0][0])
         assert (answer.status_code < 400) is allowed, answer.text
         assert allowed or answer.status_code == 403
@@ -95,9 +95,9 @@ async def test_operation_without_required_action_returns_403(world, name):
     ],
 )
 async def test_download_content_type_follows_accept_header(world, accept, kind):
-    bericht_id = await world.letter(("a.pdf", make_pdf(), PDF_MEDIA_TYPE))
+    bericht_id = await world.deliver_letter(("a.pdf", make_pdf(), PDF_MEDIA_TYPE))
     rows = await BIJLAGEN.read(world, "id")
-    async with world.client(await world.token(world.citizen)) as client:
+    async with world.client(await world.issue_token(world.citizen)) as client:
         answer = await client.get(f"/api/v1/berichten/{bericht_id}/bijlagen/{rows[0][0]}", headers={"Accept": accept})
     assert answer.headers["content-type"] == kind
     assert answer.content == make_pdf()

@@ -32,7 +32,7 @@ from tests.protocol.backchannel_logout.logout_receiver import LogoutReceiver, ma
 @pytest.fixture
 async def flow(oauth, receiver):
     """A client with a backchannel_logout_uri and a logged-in person."""
-    return await start_login_flow(oauth, await oauth.reading_app(backchannel_logout_uri=receiver.uri))
+    return await start_login_flow(oauth, await oauth.register_reading_app(backchannel_logout_uri=receiver.uri))
 
 
 async def leave(flow) -> None:
@@ -72,7 +72,7 @@ async def test_logout_token_is_sent_once_per_client_after_repeated_logins(oauth,
 
 async def test_logout_tokens_of_two_clients_have_different_sid_and_aud(oauth, flow, receiver) -> None:
     await flow.tokens()
-    flow.app = await oauth.reading_app(client_name="Andere app", backchannel_logout_uri=receiver.uri)
+    flow.app = await oauth.register_reading_app(client_name="Andere app", backchannel_logout_uri=receiver.uri)
     await flow.tokens()
     await leave(flow)
     assert await send_due_notices(make_logout_sender(oauth)) == 2
@@ -82,15 +82,15 @@ async def test_logout_tokens_of_two_clients_have_different_sid_and_aud(oauth, fl
 
 
 async def test_logout_token_is_not_sent_to_client_without_registration_or_session(oauth, flow, receiver) -> None:
-    await oauth.reading_app(client_name="Nooit gezien", backchannel_logout_uri=receiver.uri)
-    flow.app = await oauth.reading_app(client_name="Wil het niet weten")
+    await oauth.register_reading_app(client_name="Nooit gezien", backchannel_logout_uri=receiver.uri)
+    flow.app = await oauth.register_reading_app(client_name="Wil het niet weten")
     await flow.tokens()
     await leave(flow)
     assert await notices(oauth) == []
 
 
 async def test_grant_without_openid_survives_logout_and_sends_no_logout_token(oauth, receiver) -> None:
-    flow = await oauth.flow(await oauth.reading_app(backchannel_logout_uri=receiver.uri))
+    flow = await oauth.start_flow(await oauth.register_reading_app(backchannel_logout_uri=receiver.uri))
     tokens = await flow.tokens(scope=None)
     await leave(flow)
     assert await notices(oauth) == []
@@ -165,7 +165,7 @@ async def test_logout_token_to_unreachable_client_is_given_up_after_max_tries(oa
 async def test_slow_client_delays_neither_other_logout_tokens_nor_database(oauth, flow, receiver) -> None:
     await flow.tokens()
     quick = await LogoutReceiver("quick").open()
-    flow.app = await oauth.reading_app(client_name="Vlotte app", backchannel_logout_uri=quick.uri)
+    flow.app = await oauth.register_reading_app(client_name="Vlotte app", backchannel_logout_uri=quick.uri)
     await flow.tokens()
     await leave(flow)
     receiver.silent = True

@@ -28,7 +28,7 @@ ALL = SessionEndOrder("beheer1", SessionEndReason.MISUSE, consents=True)
 async def flow(oauth, receiver):
     """A client with refresh tokens and a backchannel_logout_uri, and the logged-in son."""
     return await start_login_flow(
-        oauth, await oauth.reading_app(backchannel_logout_uri=receiver.uri, grant_types=REFRESHING)
+        oauth, await oauth.register_reading_app(backchannel_logout_uri=receiver.uri, grant_types=REFRESHING)
     )
 
 
@@ -116,7 +116,7 @@ async def test_operator_logout_ends_grants_of_expired_session_too(oauth, flow, r
 
 
 async def test_operator_logout_ends_consent_without_login_only_on_request(oauth, son) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     tokens = await flow.tokens(scope=None)
 
     async def active() -> bool:

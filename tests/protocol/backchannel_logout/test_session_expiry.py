@@ -20,7 +20,7 @@ from tests.protocol.backchannel_logout.logout_receiver import make_logout_sender
 async def flow(oauth, receiver):
     """A client with refresh tokens and a backchannel_logout_uri, and a logged-in person."""
     return await start_login_flow(
-        oauth, await oauth.reading_app(backchannel_logout_uri=receiver.uri, grant_types=REFRESHING)
+        oauth, await oauth.register_reading_app(backchannel_logout_uri=receiver.uri, grant_types=REFRESHING)
     )
 
 

@@ -19,36 +19,42 @@ async def status(world, token, bericht_id):
 
 
 async def test_row_41_idor_machtiging_token_in_another_box_returns_404(world):
-    hers, strangers = await world.letter(), await world.letter(ontvanger={"type": "BSN", "waarde": STRANGER})
-    token = await world.helper_token()
+    hers, strangers = (
+        await world.deliver_letter(),
+        await world.deliver_letter(ontvanger={"type": "BSN", "waarde": STRANGER}),
+    )
+    token = await world.issue_helper_token()
     assert await status(world, token, hers) == 200
     assert await status(world, token, strangers) == 404
 
 
 async def test_row_42_machtiging_passed_on_by_its_holder_gives_no_access(world):
     """A machtiging that the son gives opens his own box, never his mother's."""
-    hers, his = await world.letter(), await world.letter(ontvanger={"type": "BSN", "waarde": "999990020"})
-    await world.machtiging()
+    hers, his = (
+        await world.deliver_letter(),
+        await world.deliver_letter(ontvanger={"type": "BSN", "waarde": "999990020"}),
+    )
+    await world.grant_machtiging()
     async with world.sessions.begin() as session:
         third = await find_or_create_by_bsn(session, world.keyring, Bsn(STRANGER), at=world.clock.now())
-    onward = await world.machtiging(vertegenwoordigde_id=world.helper, gemachtigde_id=third)
-    token = await world.token(third, under=onward, acts=HELPING)
+    onward = await world.grant_machtiging(vertegenwoordigde_id=world.helper, gemachtigde_id=third)
+    token = await world.issue_token(third, under=onward, acts=HELPING)
     assert await status(world, token, his) == 200
     assert await status(world, token, hers) == 404
 
 
 async def test_row_42_machtiging_with_forged_parent_gives_no_access(world):
-    hers, parent = await world.letter(), await world.machtiging()
+    hers, parent = await world.deliver_letter(), await world.grant_machtiging()
     async with world.sessions.begin() as session:
         third = await find_or_create_by_bsn(session, world.keyring, Bsn(STRANGER), at=world.clock.now())
-    child = await world.machtiging(gemachtigde_id=third, parent_id=parent)
-    assert await status(world, await world.token(third, under=child, acts=HELPING), hers) != 200
+    child = await world.grant_machtiging(gemachtigde_id=third, parent_id=parent)
+    assert await status(world, await world.issue_token(third, under=child, acts=HELPING), hers) != 200
 
 
 async def test_row_51_enumeration_delivery_does_not_reveal_whether_a_bsn_is_known(world, database):
     """The answer and the statements are the same, except for the one insert of the person."""
     done, looks = [], []
-    token = await world.token(oin=UWV)
+    token = await world.issue_token(oin=UWV)
     event.listen(database.service.sync_engine, "before_cursor_execute", lambda *a: done.append(a[2]))
     async with world.client(token) as client:
         for bsn in (CITIZEN, NEVER_SEEN):
@@ -66,10 +72,10 @@ async def test_row_51_enumeration_delivery_does_not_reveal_whether_a_bsn_is_know
 
 async def test_row_38_timing_marks_of_other_readers_do_not_change_the_work(world):
     """Marks of other readers are not read, so they do not change the work."""
-    hers = await world.letter()
+    hers = await world.deliver_letter()
     for _ in range(3):
-        assert await status(world, await world.helper_token(), hers) == 200
-    token = await world.token(world.citizen)
+        assert await status(world, await world.issue_helper_token(), hers) == 200
+    token = await world.issue_token(world.citizen)
     async with world.client(token) as client:
         first = (await client.get(f"{API_PREFIX}/berichten")).json()["berichten"][0]
     assert first["gelezen"] is False

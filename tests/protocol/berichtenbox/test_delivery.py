@@ -13,12 +13,6 @@ PDF = "application/pdf"
 WHERE = "/api/v1/aanleveringen"
 
 
-@pytest.fixture
-async def agency(world):
-    async with world.client(await world.token(oin=UWV)) as client:
-        yield client
-
-
 async def deliver(client, *bijlagen, **changes):
     return await client.post(WHERE, files=build_upload_parts(make_bericht(**changes), *bijlagen))
 
@@ -109,7 +103,7 @@ async def test_delivery_subject_in_other_unicode_form_is_the_same_bericht(world,
 
 async def test_delivery_reference_is_unique_per_sender(world, agency):
     await deliver(agency, kenmerk="K1")
-    async with world.client(await world.token(oin=SVB)) as other:
+    async with world.client(await world.issue_token(oin=SVB)) as other:
         assert (await deliver(other, kenmerk="K1", dienst="aow")).status_code == 201
 
 
@@ -168,7 +162,7 @@ async def test_delivery_without_token_returns_401(world):
 
 
 async def test_delivery_with_citizen_token_returns_403(world):
-    async with world.client(await world.token(world.citizen)) as client:
+    async with world.client(await world.issue_token(world.citizen)) as client:
         assert (await deliver(client)).status_code == 403
 
 

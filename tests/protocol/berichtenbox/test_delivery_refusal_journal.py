@@ -16,12 +16,6 @@ NOBODYS_BSN = "999990018"
 REFUSED = "aanlevering:geweigerd"
 
 
-@pytest.fixture
-async def agency(world):
-    async with world.client(await world.token(oin=UWV)) as client:
-        yield client
-
-
 async def lines(world, act=REFUSED):
     return await JOURNAL_INTAKE.read(world, act=act)
 

@@ -36,8 +36,8 @@ async def test_direct_route_uses_the_guard_that_it_declares(world):
         if getattr(dependency.call, DOOR_ATTRIBUTE, None)
     ]
     assert door is bearer.Helper.__metadata__[0].dependency
-    bericht_id = await world.letter()
-    for token, code in [(None, "token_ontbreekt"), ("nep", "token_ongeldig"), (await world.token(oin=UWV), None)]:
+    bericht_id = await world.deliver_letter()
+    for token, code in [(None, "token_ontbreekt"), ("nep", "token_ongeldig"), (await world.issue_token(oin=UWV), None)]:
         async with world.client(token) as client:
             answer = await client.get(WHERE + bericht_id)
         assert answer.status_code == (401 if code else 403)
@@ -45,8 +45,8 @@ async def test_direct_route_uses_the_guard_that_it_declares(world):
 
 
 async def test_direct_route_answer_matches_its_openapi_schema(world):
-    bericht_id = await world.letter(("brief.pdf", make_pdf(), "application/pdf"))
-    async with world.client(await world.helper_token()) as client:
+    bericht_id = await world.deliver_letter(("brief.pdf", make_pdf(), "application/pdf"))
+    async with world.client(await world.issue_helper_token()) as client:
         answer = await client.get(WHERE + bericht_id)
     assert answer.headers["content-type"] == "application/json"
     read = BerichtOut.model_validate_json(answer.content, strict=True)
@@ -56,15 +56,15 @@ async def test_direct_route_answer_matches_its_openapi_schema(world):
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 async def test_direct_route_with_unsupported_method_returns_405_with_allow(world, method):
-    async with world.client(await world.helper_token()) as client:
-        answer = await client.request(method, WHERE + await world.letter())
+    async with world.client(await world.issue_helper_token()) as client:
+        answer = await client.request(method, WHERE + await world.deliver_letter())
     assert answer.status_code == 405
     assert answer.headers["allow"] == "DELETE, GET, HEAD, PATCH"
     assert await world.reasons("bericht:lezen") == []
 
 
 async def test_direct_route_with_unsupported_accept_returns_406_before_any_statement(world, database):
-    bericht_id, token = await world.letter(), await world.helper_token()
+    bericht_id, token = await world.deliver_letter(), await world.issue_helper_token()
     async with world.client(token) as client:
         with record_queries(database) as said:
             answer = await client.get(WHERE + bericht_id, headers={"accept": "text/csv"})
@@ -72,8 +72,8 @@ async def test_direct_route_with_unsupported_accept_returns_406_before_any_state
 
 
 async def test_direct_route_is_logged_by_route_without_the_bericht_id(world, capsys):
-    bericht_id = await world.letter()
-    async with world.client(await world.helper_token()) as client:
+    bericht_id = await world.deliver_letter()
+    async with world.client(await world.issue_helper_token()) as client:
         capsys.readouterr()
         await client.get(WHERE + bericht_id)
     told = "".join(capsys.readouterr())

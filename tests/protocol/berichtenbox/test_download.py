@@ -27,7 +27,7 @@ TWO_PIECES, THREE_PIECES = make_pdf(PART_BYTES + 17), make_pdf(2 * PART_BYTES + 
 
 
 async def with_bijlage(world, content=None, name="brief.pdf", **changes):
-    bericht_id = await world.letter((name, content or make_pdf(), PDF), **changes)
+    bericht_id = await world.deliver_letter((name, content or make_pdf(), PDF), **changes)
     found = await BIJLAGEN.read(world, "id", bericht_id=bericht_id)
     return bericht_id, str(found[0].id)
 
@@ -42,7 +42,7 @@ async def get(world, token, bericht_id, bijlage_id, **headers):
 )
 async def test_download_returns_the_delivered_content(world, content):
     ids = await with_bijlage(world, content)
-    answer = await get(world, await world.helper_token(), *ids)
+    answer = await get(world, await world.issue_helper_token(), *ids)
     assert answer.status_code == 200
     assert answer.content == content
     assert answer.headers["content-length"] == str(len(content))
@@ -58,7 +58,7 @@ async def test_download_returns_the_delivered_content(world, content):
     ],
 )
 async def test_row_58_download_is_sent_as_attachment_with_nosniff(world, name, disposition):
-    answer = await get(world, await world.helper_token(), *await with_bijlage(world, name=name))
+    answer = await get(world, await world.issue_helper_token(), *await with_bijlage(world, name=name))
     assert answer.headers["content-disposition"] == disposition
     assert answer.headers["content-type"] == PDF
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -68,7 +68,7 @@ async def test_row_58_download_is_sent_as_attachment_with_nosniff(world, name, d
 async def test_row_39_idor_bijlage_of_another_bericht_or_out_of_scope_returns_404(world):
     hers = await with_bijlage(world)
     other = await with_bijlage(world, oin=SVB, dienst="aow")
-    token = await world.helper_token(afzenders=[UWV])
+    token = await world.issue_helper_token(afzenders=[UWV])
     asked = {
         "another letter's": (hers[0], other[1]),
         "out of scope": other,
@@ -85,14 +85,14 @@ async def test_row_39_idor_bijlage_of_another_bericht_or_out_of_scope_returns_40
 
 async def test_download_with_read_action_only_returns_403(world):
     ids = await with_bijlage(world)
-    under = await world.machtiging()
-    answer = await get(world, await world.token(world.helper, under=under, acts=(Act.LIST, Act.READ)), *ids)
+    under = await world.grant_machtiging()
+    answer = await get(world, await world.issue_token(world.helper, under=under, acts=(Act.LIST, Act.READ)), *ids)
     assert (answer.status_code, answer.json()["code"]) == (403, "handeling_niet_toegestaan")
 
 
 async def test_download_with_unsupported_accept_returns_406(world):
     ids = await with_bijlage(world)
-    answer = await get(world, await world.helper_token(), *ids, Accept="text/html")
+    answer = await get(world, await world.issue_helper_token(), *ids, Accept="text/html")
     assert answer.status_code == 406
 
 
@@ -100,8 +100,8 @@ async def test_download_with_unsupported_accept_returns_406(world):
 async def under_way(world):
     """A download of two parts after its first part."""
     bericht_id, bijlage_id = await with_bijlage(world, TWO_PIECES)
-    under = await world.machtiging()
-    token = await world.token(world.helper, under=under, acts=HELPING)
+    under = await world.grant_machtiging()
+    token = await world.issue_token(world.helper, under=under, acts=HELPING)
     return world, under, token, bericht_id, bijlage_id
 
 
@@ -155,7 +155,7 @@ async def test_row_47_machtiging_paused_or_token_revoked_during_download_stops_i
         "UPDATE machtiging SET state = 'paused', paused_at = now() WHERE id = :under",
         "UPDATE issued_token SET revoked_at = now() WHERE machtiging_id = :under",
     ):
-        token = await world.token(world.helper, under=under, acts=HELPING)
+        token = await world.issue_token(world.helper, under=under, acts=HELPING)
         task, sent, go_on = await streaming(world, token, *ids)
         assert (await sent.get())["status"] == 200
         async with world.sessions.begin() as session:
@@ -227,7 +227,7 @@ async def test_row_66_bijlage_parts_moved_or_removed_do_not_decrypt(world, datab
     bericht_id, bijlage_id = await with_bijlage(world, THREE_PIECES)
     async with bypass_triggers(database) as connection:
         await connection.execute(text(harm))
-    actor = await world.actor(await world.machtiging())
+    actor = await world.actor(await world.grant_machtiging())
     async with world.sessions.begin() as session:
         asked = (UUID(bericht_id), UUID(bijlage_id))
         wanted = await authorize_download(session, world.keyring, world.policy, actor, asked, at=world.clock.now())

@@ -9,7 +9,7 @@ from tests.builders.letters import UWV, build_upload_parts, make_bericht
 
 async def test_delivery_with_byte_order_mark_is_the_same_bericht(world) -> None:
     bericht = json.dumps(make_bericht(kenmerk="K-1")).encode()
-    async with world.client(await world.token(oin=UWV, acts=())) as http:
+    async with world.client(await world.issue_token(oin=UWV, acts=())) as http:
         first = await http.post(f"{API_PREFIX}/aanleveringen", files=build_upload_parts(BOM_UTF8 + bericht))
         again = await http.post(f"{API_PREFIX}/aanleveringen", files=build_upload_parts(bericht))
         twice = await http.post(f"{API_PREFIX}/aanleveringen", files=build_upload_parts(BOM_UTF8 * 2 + bericht))
@@ -18,9 +18,9 @@ async def test_delivery_with_byte_order_mark_is_the_same_bericht(world) -> None:
 
 
 async def test_patch_with_byte_order_mark_is_accepted(world) -> None:
-    letter = await world.letter()
+    letter = await world.deliver_letter()
     kind = {"Content-Type": "application/merge-patch+json"}
-    async with world.client(await world.token(world.citizen)) as http:
+    async with world.client(await world.issue_token(world.citizen)) as http:
         answer = await http.patch(
             f"{API_PREFIX}/berichten/{letter}", content=BOM_UTF8 + b'{"gelezen": true}', headers=kind
         )

@@ -24,8 +24,10 @@ async def ids(world, token, **params):
 
 
 async def test_list_summary_has_no_text_of_the_bericht(world):
-    bericht_id = await world.letter(("a.pdf", make_pdf(), "application/pdf"), onderwerp="Uw AOW", inhoud="Geheim")
-    page = await listed(world, await world.helper_token())
+    bericht_id = await world.deliver_letter(
+        ("a.pdf", make_pdf(), "application/pdf"), onderwerp="Uw AOW", inhoud="Geheim"
+    )
+    page = await listed(world, await world.issue_helper_token())
     assert page["berichten"] == [
         {
             "berichtId": bericht_id,
@@ -40,12 +42,12 @@ async def test_list_summary_has_no_text_of_the_bericht(world):
 
 
 async def test_row_40_list_holds_only_berichten_within_the_machtiging(world):
-    shown = await world.letter(oin=UWV)
-    await world.letter(oin=SVB, dienst="aow")
-    await world.letter(oin=UWV, dienst="wia-uitkering")
-    await world.letter(oin=UWV, publicatietijdstip="2025-12-31T22:59:59Z")
-    await world.letter(ontvanger={"type": "BSN", "waarde": "999990044"})
-    token = await world.helper_token(afzenders=[UWV])
+    shown = await world.deliver_letter(oin=UWV)
+    await world.deliver_letter(oin=SVB, dienst="aow")
+    await world.deliver_letter(oin=UWV, dienst="wia-uitkering")
+    await world.deliver_letter(oin=UWV, publicatietijdstip="2025-12-31T22:59:59Z")
+    await world.deliver_letter(ontvanger={"type": "BSN", "waarde": "999990044"})
+    token = await world.issue_helper_token(afzenders=[UWV])
     assert await ids(world, token) == [shown]
 
 
@@ -66,24 +68,24 @@ async def test_row_40_list_holds_only_berichten_within_the_machtiging(world):
 )
 async def test_row_40_each_limit_of_the_machtiging_limits_the_list(world, change, expected):
     made = {
-        "aow": await world.letter(oin=SVB, dienst="aow"),
-        "pgb-trekkingsrecht": await world.letter(oin=SVB, dienst="pgb-trekkingsrecht"),
-        "scholing": await world.letter(oin=UWV, dienst="scholing"),
-        "wia-uitkering": await world.letter(oin=UWV, dienst="wia-uitkering"),
+        "aow": await world.deliver_letter(oin=SVB, dienst="aow"),
+        "pgb-trekkingsrecht": await world.deliver_letter(oin=SVB, dienst="pgb-trekkingsrecht"),
+        "scholing": await world.deliver_letter(oin=UWV, dienst="scholing"),
+        "wia-uitkering": await world.deliver_letter(oin=UWV, dienst="wia-uitkering"),
     }
-    found = await ids(world, await world.helper_token(**change))
+    found = await ids(world, await world.issue_helper_token(**change))
     assert set(found) == {made[dienst] for dienst in expected}
 
 
 async def test_list_from_date_begins_at_midnight_in_the_netherlands(world):
-    await world.letter(publicatietijdstip="2026-05-31T21:59:59.999999Z")
-    shown = await world.letter(publicatietijdstip="2026-05-31T22:00:00Z")
-    assert await ids(world, await world.helper_token(letters_from=date(2026, 6, 1))) == [shown]
+    await world.deliver_letter(publicatietijdstip="2026-05-31T21:59:59.999999Z")
+    shown = await world.deliver_letter(publicatietijdstip="2026-05-31T22:00:00Z")
+    assert await ids(world, await world.issue_helper_token(letters_from=date(2026, 6, 1))) == [shown]
 
 
 async def test_list_hides_bericht_before_its_publication(world, clock):
-    bericht_id = await world.letter(publicatietijdstip="2026-11-23T12:05:00Z")
-    token = await world.token(world.citizen)
+    bericht_id = await world.deliver_letter(publicatietijdstip="2026-11-23T12:05:00Z")
+    token = await world.issue_token(world.citizen)
     assert await ids(world, token) == []
     async with world.client(token) as client:
         assert (await client.get(f"{WHERE}/{bericht_id}")).status_code == 404
@@ -92,13 +94,19 @@ async def test_list_hides_bericht_before_its_publication(world, clock):
 
 
 async def test_list_for_the_citizen_holds_all_own_berichten(world):
-    made = {await world.letter(), await world.letter(dienst="wia-uitkering"), await world.letter(oin=SVB, dienst="aow")}
-    assert set(await ids(world, await world.token(world.citizen))) == made
+    made = {
+        await world.deliver_letter(),
+        await world.deliver_letter(dienst="wia-uitkering"),
+        await world.deliver_letter(oin=SVB, dienst="aow"),
+    }
+    assert set(await ids(world, await world.issue_token(world.citizen))) == made
 
 
 async def test_list_pages_have_no_gaps_or_duplicates(world):
-    made = [await world.letter(publicatietijdstip=f"2026-11-{day:02}T12:00:00Z") for day in (1, 2, 3, 3, 3, 4, 5)]
-    token, found, cursor = await world.helper_token(), [], {}
+    made = [
+        await world.deliver_letter(publicatietijdstip=f"2026-11-{day:02}T12:00:00Z") for day in (1, 2, 3, 3, 3, 4, 5)
+    ]
+    token, found, cursor = await world.issue_helper_token(), [], {}
     for _ in range(4):
         page = await listed(world, token, aantal=2, **cursor)
         found += [bericht["berichtId"] for bericht in page["berichten"]]
@@ -113,10 +121,10 @@ async def test_list_pages_have_no_gaps_or_duplicates(world):
 
 
 async def test_list_bericht_added_between_two_pages_does_not_shift_the_pages(world):
-    made = [await world.letter(publicatietijdstip=f"2026-11-0{day}T12:00:00Z") for day in (1, 2, 3)]
-    token = await world.helper_token()
+    made = [await world.deliver_letter(publicatietijdstip=f"2026-11-0{day}T12:00:00Z") for day in (1, 2, 3)]
+    token = await world.issue_helper_token()
     first = await listed(world, token, aantal=2)
-    await world.letter()
+    await world.deliver_letter()
     cursor = first["_links"]["next"]["href"].split("cursor=")[1]
     assert await ids(world, token, aantal=2, cursor=cursor) == [made[0]]
 
@@ -126,8 +134,8 @@ async def test_list_bericht_added_between_two_pages_does_not_shift_the_pages(wor
 )
 async def test_list_cursor_tampered_is_rejected(world, change):
     for _ in range(2):
-        await world.letter()
-    token = await world.helper_token()
+        await world.deliver_letter()
+    token = await world.issue_helper_token()
     cursor = (await listed(world, token, aantal=1))["_links"]["next"]["href"].split("cursor=")[1]
     async with world.client(token) as client:
         answer = await client.get(WHERE, params={"cursor": change(cursor)})
@@ -136,32 +144,32 @@ async def test_list_cursor_tampered_is_rejected(world, change):
 
 @pytest.mark.parametrize("cursor", ["x", "é", "=" * 50, "' OR 1=1 --", "AAAA", ""], ids=repr)
 async def test_list_cursor_invented_is_rejected(world, cursor):
-    async with world.client(await world.helper_token()) as client:
+    async with world.client(await world.issue_helper_token()) as client:
         answer = await client.get(WHERE, params={"cursor": cursor})
     assert (answer.status_code, answer.json()["code"]) == (400, "cursor_ongeldig")
 
 
 async def test_list_cursor_of_another_reader_is_rejected(world):
     for _ in range(2):
-        await world.letter()
-    cursor = (await listed(world, await world.token(world.citizen), aantal=1))["_links"]["next"]["href"].split(
+        await world.deliver_letter()
+    cursor = (await listed(world, await world.issue_token(world.citizen), aantal=1))["_links"]["next"]["href"].split(
         "cursor="
     )[1]
-    async with world.client(await world.helper_token()) as client:
+    async with world.client(await world.issue_helper_token()) as client:
         assert (await client.get(WHERE, params={"cursor": cursor})).status_code == 400
 
 
 @pytest.mark.parametrize("aantal", ["0", "101", "-1", "x", "1e9", "", "1;2"])
 async def test_list_page_size_out_of_range_is_rejected(world, aantal):
-    async with world.client(await world.helper_token()) as client:
+    async with world.client(await world.issue_helper_token()) as client:
         answer = await client.get(WHERE, params={"aantal": aantal})
     assert answer.status_code == 400
     assert answer.json()["fouten"][0]["veld"] == "query.aantal"
 
 
 async def test_list_is_journalled_and_marks_nothing_read(world):
-    await world.letter()
-    await listed(world, await world.helper_token())
+    await world.deliver_letter()
+    await listed(world, await world.issue_helper_token())
     assert await world.reasons("bericht:lijst") == ["toegestaan"]
     assert await READER_MARKS.read(world) == []
 
@@ -179,21 +187,23 @@ async def test_list_under_machtiging_not_in_force_returns_403(world, clock, chan
     moved = {name: clock.now() + timedelta(hours=value) for name, value in change.items() if isinstance(value, int)}
     if "paused_at" in change:
         moved["paused_at"] = clock.now()
-    async with world.client(await world.helper_token(**(change | moved))) as client:
+    async with world.client(await world.issue_helper_token(**(change | moved))) as client:
         answer = await client.get(WHERE)
     assert (answer.status_code, answer.json()["code"]) == (403, code)
     assert await world.reasons("bericht:lijst") == [code]
 
 
 async def test_list_without_the_action_returns_403(world):
-    under = await world.machtiging()
-    async with world.client(await world.token(world.helper, under=under, acts=(Act.READ,))) as client:
+    under = await world.grant_machtiging()
+    async with world.client(await world.issue_token(world.helper, under=under, acts=(Act.READ,))) as client:
         answer = await client.get(WHERE)
     assert (answer.status_code, answer.json()["code"]) == (403, "handeling_niet_toegestaan")
 
 
 async def test_list_hides_sensitive_berichten_below_the_assurance_level(world):
-    shown = await world.letter()
-    await world.letter(oin=SVB, dienst="pgb-trekkingsrecht")
-    token = await world.token(world.helper, under=await world.machtiging(), acts=HELPING, assurance=Assurance.LOW)
+    shown = await world.deliver_letter()
+    await world.deliver_letter(oin=SVB, dienst="pgb-trekkingsrecht")
+    token = await world.issue_token(
+        world.helper, under=await world.grant_machtiging(), acts=HELPING, assurance=Assurance.LOW
+    )
     assert await ids(world, token) == [shown]

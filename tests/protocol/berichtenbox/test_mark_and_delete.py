@@ -15,7 +15,7 @@ WHERE = f"{API_PREFIX}/berichten/"
 
 @pytest.fixture
 async def citizen(world):
-    async with world.client(await world.token(world.citizen)) as client:
+    async with world.client(await world.issue_token(world.citizen)) as client:
         yield client
 
 
@@ -25,7 +25,7 @@ async def patch(client, bericht_id, change, kind=MERGE_PATCH):
 
 
 async def test_patch_marks_bericht_read_and_unread(world, citizen, clock):
-    bericht_id = await world.letter()
+    bericht_id = await world.deliver_letter()
     answer = await patch(citizen, bericht_id, {"gelezen": True})
     assert (answer.status_code, answer.json()) == (200, {"gelezen": True, "gewijzigdOp": "2026-11-23T12:00:00Z"})
     clock.advance(timedelta(minutes=1))
@@ -35,7 +35,7 @@ async def test_patch_marks_bericht_read_and_unread(world, citizen, clock):
 
 
 async def test_patch_keeps_members_it_does_not_name(world, citizen):
-    bericht_id = await world.letter()
+    bericht_id = await world.deliver_letter()
     await patch(citizen, bericht_id, {"gelezen": True, "map": "Huis"})
     assert (await patch(citizen, bericht_id, {"gelezen": False})).json()["map"] == "Huis"
     assert "map" not in (await patch(citizen, bericht_id, {"map": None})).json()
@@ -44,12 +44,12 @@ async def test_patch_keeps_members_it_does_not_name(world, citizen):
 
 
 async def test_patch_empty_changes_nothing(world, citizen):
-    answer = await patch(citizen, await world.letter(), {})
+    answer = await patch(citizen, await world.deliver_letter(), {})
     assert (answer.status_code, answer.json()) == (200, {"gelezen": False})
 
 
 async def test_deleted_bericht_returns_404_for_all_readers(world, citizen):
-    bericht_id, token = await world.letter(), await world.helper_token()
+    bericht_id, token = await world.deliver_letter(), await world.issue_helper_token()
     assert (await citizen.delete(WHERE + bericht_id)).status_code == 204
     assert (await citizen.get(WHERE + bericht_id)).status_code == 404
     assert (await citizen.delete(WHERE + bericht_id)).status_code == 404
@@ -61,8 +61,8 @@ async def test_deleted_bericht_returns_404_for_all_readers(world, citizen):
 
 
 async def test_helper_patch_or_delete_of_readable_bericht_returns_403(world):
-    bericht_id = await world.letter()
-    async with world.client(await world.helper_token()) as helper:
+    bericht_id = await world.deliver_letter()
+    async with world.client(await world.issue_helper_token()) as helper:
         for answer in (await helper.delete(WHERE + bericht_id), await patch(helper, bericht_id, {"gelezen": True})):
             assert (answer.status_code, answer.json()["code"]) == (403, "handeling_niet_toegestaan")
     assert await world.reasons("bericht:verwijderen") == ["handeling_niet_toegestaan"]
@@ -70,22 +70,22 @@ async def test_helper_patch_or_delete_of_readable_bericht_returns_403(world):
 
 
 async def test_helper_patch_or_delete_of_other_bericht_returns_404(world):
-    hidden, stranger = await world.letter(oin=SVB, dienst="aow"), str(uuid7())
-    async with world.client(await world.helper_token(afzenders=[UWV])) as helper:
+    hidden, stranger = await world.deliver_letter(oin=SVB, dienst="aow"), str(uuid7())
+    async with world.client(await world.issue_helper_token(afzenders=[UWV])) as helper:
         for bericht_id in (hidden, stranger, "1"):
             assert (await helper.delete(WHERE + bericht_id)).status_code == 404
             assert (await patch(helper, bericht_id, {"gelezen": True})).status_code == 404
 
 
 async def test_row_38_idor_patch_or_delete_by_stranger_returns_404(world):
-    bericht_id = await world.letter()
-    async with world.client(await world.token(world.helper)) as stranger:
+    bericht_id = await world.deliver_letter()
+    async with world.client(await world.issue_token(world.helper)) as stranger:
         assert (await stranger.delete(WHERE + bericht_id)).status_code == 404
         assert (await patch(stranger, bericht_id, {"gelezen": True})).status_code == 404
 
 
 async def test_row_6_and_7_mass_assignment_and_type_confusion_in_patch_are_rejected(world, citizen):
-    bericht_id = await world.letter()
+    bericht_id = await world.deliver_letter()
     wrong = [
         {"gelezen": 0},
         {"gelezen": "true"},
@@ -109,7 +109,7 @@ async def test_row_6_and_7_mass_assignment_and_type_confusion_in_patch_are_rejec
 
 
 async def test_patch_with_other_content_type_returns_415_with_accept_patch(world, citizen):
-    bericht_id = await world.letter()
+    bericht_id = await world.deliver_letter()
     for kind in ("text/plain", "application/xml", "application/x-www-form-urlencoded", ""):
         answer = await patch(citizen, bericht_id, {"gelezen": True}, kind)
         assert answer.status_code == 415
@@ -117,7 +117,7 @@ async def test_patch_with_other_content_type_returns_415_with_accept_patch(world
 
 
 async def test_patch_or_delete_without_token_returns_401(world):
-    bericht_id = await world.letter()
+    bericht_id = await world.deliver_letter()
     async with world.client() as client:
         assert (await client.delete(WHERE + bericht_id)).status_code == 401
         assert (await patch(client, bericht_id, {"gelezen": True})).status_code == 401

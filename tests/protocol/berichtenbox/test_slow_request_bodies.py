@@ -25,10 +25,10 @@ class Trickle:
 
 
 async def test_row_46_slow_helper_request_does_not_delay_revocation(world):
-    bericht_id, under = await world.letter(), await world.machtiging()
+    bericht_id, under = await world.deliver_letter(), await world.grant_machtiging()
     body = Trickle(b'{"gelezen"', b": true}")
     kind = {"Content-Type": "application/json"}
-    async with world.client(await world.token(world.helper, under=under)) as client:
+    async with world.client(await world.issue_token(world.helper, under=under)) as client:
         asking = asyncio.create_task(client.patch(WHERE + bericht_id, content=body, headers=kind))
         await asyncio.wait_for(body.asked.wait(), 5)
         await asyncio.wait_for(world.revoke(under), 2)
@@ -38,7 +38,7 @@ async def test_row_46_slow_helper_request_does_not_delay_revocation(world):
 
 
 async def test_row_61_slow_requests_hold_no_database_connection(world, database):
-    bericht_id, token = await world.letter(), await world.token(world.citizen)
+    bericht_id, token = await world.deliver_letter(), await world.issue_token(world.citizen)
     bodies = [Trickle(b"{", b"}") for _ in range(database.service.pool.size() + 3)]
     kind = {"Content-Type": "application/json"}
     async with world.client(token) as client:

@@ -30,8 +30,8 @@ async def ask(client, act, letter):
 async def test_token_without_required_action_returns_403_with_the_action(world, act, given):
     if act in given:
         return
-    letter = await world.letter()
-    async with world.client(await world.token(world.citizen, acts=given)) as client:
+    letter = await world.deliver_letter()
+    async with world.client(await world.issue_token(world.citizen, acts=given)) as client:
         answer = await ask(client, act, letter)
     assert (answer.status_code, answer.json()["code"]) == (403, "handeling_niet_toegestaan")
     assert answer.json()["error"] == "insufficient_scope"
@@ -44,8 +44,8 @@ async def test_token_without_required_action_returns_403_with_the_action(world, 
 
 
 async def test_own_app_with_actions_marks_and_deletes_and_is_journalled(world):
-    letter = await world.letter()
-    async with world.client(await world.token(world.citizen, acts=(*READING, Act.MARK, Act.DELETE))) as client:
+    letter = await world.deliver_letter()
+    async with world.client(await world.issue_token(world.citizen, acts=(*READING, Act.MARK, Act.DELETE))) as client:
         marked = await ask(client, Act.MARK, letter)
         assert (marked.status_code, marked.json()["gelezen"]) == (200, True)
         assert (await ask(client, Act.DELETE, letter)).status_code == 204
@@ -59,17 +59,17 @@ async def test_own_app_with_actions_marks_and_deletes_and_is_journalled(world):
 
 @pytest.mark.parametrize("act", [Act.MARK, Act.DELETE])
 async def test_mark_action_does_not_grant_delete_nor_the_reverse(world, act):
-    letter = await world.letter()
+    letter = await world.deliver_letter()
     other = Act.DELETE if act is Act.MARK else Act.MARK
-    async with world.client(await world.token(world.citizen, acts=(*READING, other))) as client:
+    async with world.client(await world.issue_token(world.citizen, acts=(*READING, other))) as client:
         assert (await ask(client, act, letter)).status_code == 403
 
 
 @pytest.mark.parametrize("act", [Act.MARK, Act.DELETE])
 @pytest.mark.parametrize("acts", [HELPING, tuple(Act)], ids=["helping", "forged"])
 async def test_helper_token_marking_or_deleting_returns_403_without_challenge(world, act, acts):
-    letter = await world.letter()
-    token = await world.token(world.helper, under=await world.machtiging(), acts=acts)
+    letter = await world.deliver_letter()
+    token = await world.issue_token(world.helper, under=await world.grant_machtiging(), acts=acts)
     async with world.client(token) as helper:
         answer = await ask(helper, act, letter)
     assert (answer.status_code, answer.json()["code"]) == (403, "handeling_niet_toegestaan")
@@ -78,6 +78,6 @@ async def test_helper_token_marking_or_deleting_returns_403_without_challenge(wo
 
 @pytest.mark.parametrize("act", [Act.READ, Act.MARK, Act.DELETE])
 async def test_idor_bericht_of_another_box_without_action_returns_404(world, act):
-    letter = await world.letter()
-    async with world.client(await world.token(world.helper, acts=())) as stranger:
+    letter = await world.deliver_letter()
+    async with world.client(await world.issue_token(world.helper, acts=())) as stranger:
         assert (await ask(stranger, act, letter)).status_code == 404

@@ -40,7 +40,7 @@ class Upload:
 
 async def deliver_while(world, act, *bijlagen):
     """Start a delivery, run this, finish the delivery; returns the response."""
-    async with world.client(await world.token(oin=UWV)) as client:
+    async with world.client(await world.issue_token(oin=UWV)) as client:
         upload = Upload(client, *bijlagen, ontvanger={"type": "BSN", "waarde": "123456782"})
         sending = asyncio.create_task(upload.send())
         await asyncio.wait_for(upload.begun.wait(), 5)
@@ -69,7 +69,7 @@ async def test_delivery_with_token_revoked_meanwhile_is_rejected_and_journalled(
 
 
 async def test_duplicate_delivery_with_token_revoked_meanwhile_does_not_reveal_the_bericht(world):
-    async with world.client(await world.token(oin=UWV)) as client:
+    async with world.client(await world.issue_token(oin=UWV)) as client:
         upload = Upload(client, kenmerk="K1")
         assert (await client.post(WHERE, files=build_upload_parts(make_bericht(kenmerk="K1")))).status_code == 201
         sending = asyncio.create_task(upload.send())
@@ -93,7 +93,7 @@ async def test_delivery_with_token_expired_meanwhile_is_accepted(world):
 
 
 async def test_delivery_with_token_revoked_while_storing_is_rejected(world, database):
-    token, owner = await world.token(oin=UWV), await asyncpg.connect(database.url)
+    token, owner = await world.issue_token(oin=UWV), await asyncpg.connect(database.url)
     async with world.client(token) as client:
         await owner.execute("BEGIN; LOCK TABLE journal_intake IN EXCLUSIVE MODE")
         sending = asyncio.create_task(client.post(WHERE, files=build_upload_parts(make_bericht())))
@@ -114,7 +114,7 @@ def a_request(world, token):
 
 
 async def test_revocation_after_the_second_check_waits_for_the_delivery(world):
-    request = a_request(world, await world.token(oin=UWV))
+    request = a_request(world, await world.issue_token(oin=UWV))
     async with unit_of_work(world.sessions) as session:
         await assert_token_not_revoked(request, session, opened_at=world.clock.now())
         waiting = asyncio.create_task(revoking(world)())
@@ -126,7 +126,7 @@ async def test_revocation_after_the_second_check_waits_for_the_delivery(world):
 
 
 async def test_concurrent_deliveries_with_one_token_do_not_block_each_other(world):
-    request = a_request(world, await world.token(oin=UWV))
+    request = a_request(world, await world.issue_token(oin=UWV))
     async with unit_of_work(world.sessions) as first, unit_of_work(world.sessions) as second:
         await assert_token_not_revoked(request, first, opened_at=world.clock.now())
         await asyncio.wait_for(assert_token_not_revoked(request, second, opened_at=world.clock.now()), 2)

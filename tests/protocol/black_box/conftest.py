@@ -18,6 +18,7 @@ import os
 from pathlib import Path
 
 import pytest
+from joserfc.jwk import ECKey
 
 from tests.builders.database import create_database_clone, drop_database
 from tests.protocol.black_box.authorization_server import Attempt, BlackBoxPerson, BlackBoxServer
@@ -98,3 +99,9 @@ async def counter(server, _row_of_people) -> BlackBoxCounter:
     server.needs("counter", "desk", "desk_too")
     yield _row_of_people
     await _row_of_people.tidy()
+
+
+@pytest.fixture
+def key() -> ECKey:
+    """A fresh key for DPoP."""
+    return ECKey.generate_key("P-256")

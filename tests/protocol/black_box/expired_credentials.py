@@ -72,7 +72,7 @@ class Past:
         made = await issue_user_token(self.session, issuer, client, consented, at=at, spec=order)
         return made["access_token"]
 
-    async def machtiging(self) -> Machtiging:
+    async def grant_machtiging(self) -> Machtiging:
         """One that holds."""
         services, begun = self.app.state.services, self.now - timedelta(hours=2)
         terms = make_terms(period=Period(begun, self.now + timedelta(days=30)))
@@ -134,7 +134,7 @@ async def _ended(past: Past, client_id: str, make: Any) -> dict[str, str]:
     over["consent ended"] = await make(client_id, consented, just_now)
     await end_grant(past.session, consented.grant.id, GrantEnding("proef"), at=past.now)
     for why, verb in {"mandate ended": revoke_machtiging, "mandate paused": pause_machtiging}.items():
-        held = await past.machtiging()
+        held = await past.grant_machtiging()
         consented = await past.consented(client_id, held, just_now)
         over[why] = await make(client_id, replace(consented, machtiging=held), just_now)
         await verb(past.session, held.id, past.giver, at=past.now)

@@ -197,11 +197,6 @@ async def test_ciba_poll_asking_other_resource_is_rejected(counter):
     assert_refused(await asked.poll(resource="https://evil.example/api"), "invalid_target")
 
 
-@pytest.fixture
-def key():
-    return ECKey.generate_key("P-256")
-
-
 async def fetched_with(server, asked, key):
     form = {"grant_type": CIBA, "auth_req_id": asked.answer["auth_req_id"]}
     return await with_proof(server, key, "token_endpoint", form, client=asked.client)

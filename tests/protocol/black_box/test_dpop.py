@@ -9,11 +9,6 @@ from tests.protocol.black_box.authorization_server import assert_refused, make_d
 from tests.protocol.black_box.client_requests import with_key, with_proof
 
 
-@pytest.fixture
-def key():
-    return ECKey.generate_key("P-256")
-
-
 async def userinfo(server, token, key, scheme="DPoP", **changes):
     address = server.metadata["userinfo_endpoint"]
     answer = None

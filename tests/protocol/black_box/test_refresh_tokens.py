@@ -15,14 +15,14 @@ DAY = 24 * 3600  # NL GOV OAuth 3.4
 
 
 @pytest.fixture
-def walk(server, person):
+def refreshing_attempt(server, person):
     return Attempt(server, server.client("refreshing"), person)
 
 
 @pytest.fixture
-async def first(walk):
+async def first(refreshing_attempt):
     """The token response of a code flow with a refresh token."""
-    return await walk.tokens()
+    return await refreshing_attempt.tokens()
 
 
 async def test_refresh_rotates_the_token_and_consumes_the_old_one(server, first):
@@ -59,8 +59,8 @@ async def test_refresh_token_used_concurrently_succeeds_at_most_once(server, fir
             assert_refused(answer, "invalid_grant")
 
 
-async def test_refresh_token_reuse_leaves_other_families_active(server, walk, first):
-    another = await walk.again().tokens()
+async def test_refresh_token_reuse_leaves_other_families_active(server, refreshing_attempt, first):
+    another = await refreshing_attempt.again().tokens()
     await refreshed(server, first["refresh_token"])
     assert_refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
     assert await server.active(another["access_token"])
@@ -137,22 +137,23 @@ WIDER = {
 
 
 @pytest.mark.parametrize("wider", WIDER.values(), ids=WIDER)
-async def test_refresh_with_wider_authorization_details_is_rejected(server, walk, wider):
-    made = await walk.tokens(authorization_details=server.details("some"))
+async def test_refresh_with_wider_authorization_details_is_rejected(server, refreshing_attempt, wider):
+    made = await refreshing_attempt.tokens(authorization_details=server.details("some"))
     answer = await refreshed(server, made["refresh_token"], authorization_details=wider(server))
     assert_refused(answer, "invalid_authorization_details")
 
 
 @pytest.mark.parametrize("wider", ["more", "elsewhere"])
-async def test_code_redeemed_with_wider_authorization_details_is_rejected(server, walk, wider):
-    code = await walk.code(authorization_details=server.details("some"))
+async def test_code_redeemed_with_wider_authorization_details_is_rejected(server, refreshing_attempt, wider):
+    code = await refreshing_attempt.code(authorization_details=server.details("some"))
     assert_refused(
-        await walk.redeem(code, authorization_details=server.details(wider)), "invalid_authorization_details"
+        await refreshing_attempt.redeem(code, authorization_details=server.details(wider)),
+        "invalid_authorization_details",
     )
 
 
-async def test_refresh_with_narrower_details_keeps_the_full_consent(server, walk):
-    made = await walk.tokens(authorization_details=server.details("some"))
+async def test_refresh_with_narrower_details_keeps_the_full_consent(server, refreshing_attempt):
+    made = await refreshing_attempt.tokens(authorization_details=server.details("some"))
     some = (await server.introspect(made["access_token"]))["authorization_details"]
     less = (await refreshed(server, made["refresh_token"], authorization_details=server.details("less"))).json()
     assert (await server.introspect(less["access_token"]))["authorization_details"] == less["authorization_details"]
@@ -162,11 +163,6 @@ async def test_refresh_with_narrower_details_keeps_the_full_consent(server, walk
 
 
 # Sender constraint
-
-
-@pytest.fixture
-def key():
-    return ECKey.generate_key("P-256")
 
 
 @pytest.fixture
@@ -211,12 +207,12 @@ async def test_refresh_token_after_rotation_stays_bound_to_the_key(server, bound
     )
 
 
-async def test_downgrade_refresh_of_bound_token_without_dpop_is_rejected(server, walk, key):
+async def test_downgrade_refresh_of_bound_token_without_dpop_is_rejected(server, refreshing_attempt, key):
     """Otherwise a stolen client key could turn bound tokens into plain ones."""
-    made = (await with_key(walk, key)).json()
+    made = (await with_key(refreshing_attempt, key)).json()
     assert_refused(await refreshed(server, made["refresh_token"]), "invalid_grant", "invalid_dpop_proof")
     form = {"grant_type": "refresh_token", "refresh_token": made["refresh_token"]}
-    answer = await with_proof(server, key, "token_endpoint", form, client=walk.client)
+    answer = await with_proof(server, key, "token_endpoint", form, client=refreshing_attempt.client)
     assert answer.status_code == 200, answer.text
     assert answer.json()["token_type"] == "DPoP"
 
@@ -261,8 +257,8 @@ async def test_refresh_with_access_or_id_token_is_rejected(server, first, kind):
     assert_refused(await refreshed(server, first[kind]), "invalid_grant", "invalid_request")
 
 
-async def test_refresh_with_code_is_rejected(server, walk):
-    assert_refused(await refreshed(server, await walk.code()), "invalid_grant", "invalid_request")
+async def test_refresh_with_code_is_rejected(server, refreshing_attempt):
+    assert_refused(await refreshed(server, await refreshing_attempt.code()), "invalid_grant", "invalid_request")
 
 
 @pytest.mark.parametrize("garbage", ["a", "a.b.c", "a" * 5000, "é", "../../etc/passwd", "' OR 1=1 --"])

@@ -313,22 +313,22 @@ async def test_request_object_with_unregistered_scope_is_not_granted(attempt, ap
 
 
 @pytest.fixture
-def signing(server, person):
+def signing_attempt(server, person):
     return Attempt(server, server.client("signing"), person)
 
 
-async def test_downgrade_unsigned_request_by_signing_client_is_rejected(signing):
-    assert_refused(await signing.push(), *BAD)
+async def test_downgrade_unsigned_request_by_signing_client_is_rejected(signing_attempt):
+    assert_refused(await signing_attempt.push(), *BAD)
 
 
-async def test_downgrade_alg_none_by_signing_client_is_rejected(signing):
-    assert_refused(await push_signed(signing, request_object(signing, header={"alg": "none"})), *BAD)
+async def test_downgrade_alg_none_by_signing_client_is_rejected(signing_attempt):
+    assert_refused(await push_signed(signing_attempt, request_object(signing_attempt, header={"alg": "none"})), *BAD)
 
 
-async def test_signing_client_with_request_object_gets_token(signing):
-    pushed = await push_signed(signing, request_object(signing))
-    told = read_query((await signing.visit(pushed.json()["request_uri"])).headers["location"])
-    assert (await signing.redeem(told["code"])).status_code == 200
+async def test_signing_client_with_request_object_gets_token(signing_attempt):
+    pushed = await push_signed(signing_attempt, request_object(signing_attempt))
+    told = read_query((await signing_attempt.visit(pushed.json()["request_uri"])).headers["location"])
+    assert (await signing_attempt.redeem(told["code"])).status_code == 200
 
 
 # In the browser

@@ -19,20 +19,15 @@ def _offered(server):
     server.needs("exchanger", "archive", "depot", "gateway", "details")
 
 
-@pytest.fixture
-def walk(server, person):
-    return Attempt(server, server.client("app"), person)
-
-
-async def for_house(server, walk, **more):
+async def for_house(server, attempt, **more):
     """An access token with the exchanging service as audience."""
     asked = {"resource": server.client("exchanger").resource, "authorization_details": server.details("some")} | more
-    return await walk.again().tokens(**asked)
+    return await attempt.again().tokens(**asked)
 
 
 @pytest.fixture
-async def first(server, walk):
-    return await for_house(server, walk)
+async def first(server, attempt):
+    return await for_house(server, attempt)
 
 
 @pytest.fixture
@@ -72,9 +67,9 @@ async def test_token_exchange_leaves_subject_token_active(server, subject):
 # Subject token and requester
 
 
-async def test_token_exchange_of_token_for_other_audience_is_rejected(server, walk):
+async def test_token_exchange_of_token_for_other_audience_is_rejected(server, attempt):
     for more in ({"resource": None}, {"resource": server.client("archive").resource}):
-        token = (await for_house(server, walk, **more))["access_token"]
+        token = (await for_house(server, attempt, **more))["access_token"]
         assert_refused(await exchanged(server, token), "invalid_request", "invalid_grant")
 
 
@@ -90,8 +85,8 @@ async def test_token_exchange_by_unregistered_client_is_rejected(server, subject
     )
 
 
-async def test_token_exchange_by_audience_without_the_grant_type_is_rejected(server, walk):
-    token = (await for_house(server, walk, resource=server.client("archive").resource))["access_token"]
+async def test_token_exchange_by_audience_without_the_grant_type_is_rejected(server, attempt):
+    token = (await for_house(server, attempt, resource=server.client("archive").resource))["access_token"]
     assert_refused(await exchanged(server, token, by="archive", to="exchanger"), "unauthorized_client")
 
 
@@ -118,8 +113,8 @@ async def test_token_exchange_for_unregistered_resource_is_rejected(server, subj
     assert_refused(await exchanged(server, subject, resource=target), "invalid_target")
 
 
-async def test_token_exchange_for_resource_of_another_service_is_rejected(server, walk):
-    token = (await for_house(server, walk, resource=None))["access_token"]
+async def test_token_exchange_for_resource_of_another_service_is_rejected(server, attempt):
+    token = (await for_house(server, attempt, resource=None))["access_token"]
     assert_refused(await exchanged(server, token, by="gateway", to="depot"), "invalid_target")
 
 
@@ -223,8 +218,8 @@ async def test_token_exchange_of_client_credentials_token_is_rejected(server):
     assert_refused(await exchanged(server, token, by="gateway"), "invalid_request", "invalid_grant")
 
 
-async def test_token_exchange_of_user_token_by_its_api_is_accepted(server, walk):
-    token = (await for_house(server, walk, resource=None))["access_token"]
+async def test_token_exchange_of_user_token_by_its_api_is_accepted(server, attempt):
+    token = (await for_house(server, attempt, resource=None))["access_token"]
     assert (await exchanged(server, token, by="gateway")).status_code == 200
 
 
@@ -314,25 +309,20 @@ async def test_exchanged_token_introspection_by_other_service_is_inactive(server
 # Sender constraint
 
 
-@pytest.fixture
-def key():
-    return ECKey.generate_key("P-256")
-
-
-async def bound(server, walk, key):
+async def bound(server, attempt, key):
     """A DPoP-bound token of the app for the exchanging service."""
     asking = {"resource": server.client("exchanger").resource, "authorization_details": server.details("some")}
-    answer = await with_key(walk.again(), key, asking=asking)
+    answer = await with_key(attempt.again(), key, asking=asking)
     assert answer.status_code == 200, answer.text
     return answer.json()["access_token"]
 
 
-async def test_token_exchange_of_bound_token_without_proof_is_rejected(server, walk, key):
-    assert_refused(await exchanged(server, await bound(server, walk, key)), "invalid_request", "invalid_grant")
+async def test_token_exchange_of_bound_token_without_proof_is_rejected(server, attempt, key):
+    assert_refused(await exchanged(server, await bound(server, attempt, key)), "invalid_request", "invalid_grant")
 
 
-async def test_token_exchange_of_bound_token_with_proof_issues_bound_token(server, walk, key):
-    token, mine = await bound(server, walk, key), ECKey.generate_key("P-256")
+async def test_token_exchange_of_bound_token_with_proof_issues_bound_token(server, attempt, key):
+    token, mine = await bound(server, attempt, key), ECKey.generate_key("P-256")
     client = server.client("exchanger")
     answer = await with_proof(server, mine, "token_endpoint", form_for(server, token), client=client)
     assert answer.status_code == 200, answer.text
@@ -340,8 +330,8 @@ async def test_token_exchange_of_bound_token_with_proof_issues_bound_token(serve
     assert seen["cnf"]["jkt"] == mine.thumbprint()
 
 
-async def test_token_exchange_with_proof_for_other_endpoint_is_rejected(server, walk, key):
-    token, client = await bound(server, walk, key), server.client("exchanger")
+async def test_token_exchange_with_proof_for_other_endpoint_is_rejected(server, attempt, key):
+    token, client = await bound(server, attempt, key), server.client("exchanger")
     body = form_for(server, token) | client.credentials(server.issuer)
     proof = make_dpop_proof(ECKey.generate_key("P-256"), "POST", server.metadata["introspection_endpoint"])
     address = server.metadata["token_endpoint"]

@@ -151,7 +151,7 @@ async def test_idor_approval_by_another_person_is_rejected(counter) -> None:
     son = await counter.citizen(counter.son)
     assert "Mag Bibliotheek Oost" not in (await son.get("/verzoeken")).text
     own = await counter.start_request(
-        await counter.meldcode(counter.son), authorization_details=None, binding_message="ander"
+        await counter.create_meldcode(counter.son), authorization_details=None, binding_message="ander"
     )
     csrf = (await counter.form_of(son))["csrf"]
     for decision in ("akkoord", "weigeren", "niet_gevraagd"):
@@ -254,8 +254,8 @@ async def test_approval_with_one_of_several_acr_values_is_accepted(counter) -> N
 
 
 async def test_approval_under_machtiging_with_low_assurance_is_denied_without_step_up(counter) -> None:
-    held = await counter.oauth.machtiging()
-    code = await counter.meldcode(counter.son)
+    held = await counter.oauth.grant_machtiging()
+    code = await counter.create_meldcode(counter.son)
     request = await counter.start_request(
         code, acr_values=HIGH, authorization_details=make_authorization_details(held.id)
     )
@@ -268,9 +268,9 @@ async def test_approval_under_machtiging_with_low_assurance_is_denied_without_st
 
 
 async def test_approval_under_ended_machtiging_is_rejected(counter) -> None:
-    held = await counter.oauth.machtiging()
+    held = await counter.oauth.grant_machtiging()
     request = await counter.start_request(
-        await counter.meldcode(counter.son), authorization_details=make_authorization_details(held.id)
+        await counter.create_meldcode(counter.son), authorization_details=make_authorization_details(held.id)
     )
     browser = await counter.citizen(counter.son)
     form = await counter.form_of(browser)
@@ -293,9 +293,9 @@ async def test_approval_for_app_not_participating_is_hidden_and_rejected(counter
 
 
 async def test_approval_page_names_actions_that_the_machtiging_does_not_give(counter) -> None:
-    held = await counter.oauth.machtiging(acts=frozenset({Act.LIST, Act.READ}))
+    held = await counter.oauth.grant_machtiging(acts=frozenset({Act.LIST, Act.READ}))
     request = await counter.start_request(
-        await counter.meldcode(counter.son),
+        await counter.create_meldcode(counter.son),
         authorization_details=make_authorization_details(held.id, "lezen", "downloaden"),
     )
     browser = await counter.citizen(counter.son)
@@ -308,7 +308,7 @@ async def test_concurrent_requests_of_two_counters_are_decided_separately(counte
     other = await register_counter(counter.oauth, client_name="Gemeente West")
     first = await counter.start_request()
     counter.oauth.later(seconds=1)
-    second = await other.start_request(await counter.meldcode())
+    second = await other.start_request(await counter.create_meldcode())
     browser = await counter.citizen()
     page = (await browser.get("/verzoeken")).text
     assert page.index("Bibliotheek Oost") < page.index("Gemeente West")

@@ -23,7 +23,7 @@ def shape(answer):
 
 
 async def while_one_waits(counter) -> None:
-    await counter.start_request(await counter.meldcode(counter.son))
+    await counter.start_request(await counter.create_meldcode(counter.son))
 
 
 async def after_too_many(counter) -> None:
@@ -34,7 +34,7 @@ async def after_too_many(counter) -> None:
 async def test_enumeration_known_and_unknown_meldcode_get_the_same_answer(counter, before) -> None:
     await before(counter)
     told = await NOTIFICATIONS.count(counter.oauth)
-    known = await counter.asks(await counter.meldcode(counter.son))
+    known = await counter.asks(await counter.create_meldcode(counter.son))
     unknown = await counter.asks(UNKNOWN)
     assert shape(known) == shape(unknown)
     assert known.status_code == 200
@@ -59,7 +59,7 @@ async def test_timing_known_and_unknown_meldcode_take_the_same_statements(counte
     await before(counter)
     details = {"authorization_details": make_authorization_details(str(uuid4()))} if named else {}
     said = []
-    for code in (UNKNOWN, await counter.meldcode(counter.son), await counter.meldcode()):
+    for code in (UNKNOWN, await counter.create_meldcode(counter.son), await counter.create_meldcode()):
         with record_queries(database) as heard:
             assert (await counter.asks(code, **details)).status_code == 200
         said.append([statement.split("WHERE")[0] for statement in heard])
@@ -75,20 +75,22 @@ async def test_second_request_is_journalled_and_the_first_continues(counter) -> 
 
 
 async def test_enumeration_second_request_does_not_reveal_the_machtiging(counter) -> None:
-    held = await counter.oauth.machtiging()
-    await counter.start_request(await counter.meldcode(counter.son), authorization_details=make_authorization_details())
+    held = await counter.oauth.grant_machtiging()
+    await counter.start_request(
+        await counter.create_meldcode(counter.son), authorization_details=make_authorization_details()
+    )
     answers = []
     for machtiging_id in (held.id, uuid4()):
-        code = await counter.meldcode(counter.son)
+        code = await counter.create_meldcode(counter.son)
         answers.append(await counter.asks(code, authorization_details=make_authorization_details(machtiging_id)))
     assert shape(answers[0]) == shape(answers[1]) == shape(await counter.asks(UNKNOWN))
 
 
 async def test_enumeration_rate_limited_app_gets_one_answer_for_any_meldcode(counter) -> None:
     await counter.insert_requests(rules.MAX_REQUESTS_PER_CLIENT)
-    code = await counter.meldcode()
+    code = await counter.create_meldcode()
     known, unknown = await counter.asks(code), await counter.asks(UNKNOWN)
     assert shape(known) == shape(unknown)
     assert known.json()["error"] == "access_denied"
     counter.oauth.later(hours=1)
-    assert (await counter.asks(await counter.meldcode())).status_code == 200
+    assert (await counter.asks(await counter.create_meldcode())).status_code == 200

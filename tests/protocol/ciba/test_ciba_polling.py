@@ -145,9 +145,9 @@ async def test_enumeration_auth_req_id_of_another_unknown_or_used_look_alike(cou
 
 async def test_poll_by_client_of_other_grant_type_is_rejected(counter) -> None:
     request = await counter.approved()
-    reading = await counter.oauth.reading_app()
+    reading = await counter.oauth.register_reading_app()
     assert await counter.hears(request, reading) == "unauthorized_client"
-    public = await counter.oauth.public_app()
+    public = await counter.oauth.register_public_app()
     assert (await counter.polls(request, public)).json()["error"] == "invalid_client"
     assert (await counter.polls(request)).status_code == 200
 
@@ -178,9 +178,9 @@ async def test_poll_after_expiry_returns_expired_token_and_ends_the_grant(counte
 
 async def for_mother(counter):
     """A pending request of the son for his mother's box under his machtiging."""
-    held = await counter.oauth.machtiging()
+    held = await counter.oauth.grant_machtiging()
     request = await counter.start_request(
-        await counter.meldcode(counter.son), authorization_details=make_authorization_details(held.id)
+        await counter.create_meldcode(counter.son), authorization_details=make_authorization_details(held.id)
     )
     return held, request
 
@@ -237,7 +237,7 @@ async def test_client_suspended_after_approval_gets_no_token(counter) -> None:
 
 async def test_request_bound_by_dpop_is_fetched_with_its_key_only(counter) -> None:
     holder, thief = KeyHolder(counter.oauth.clock), KeyHolder(counter.oauth.clock)
-    code = await counter.meldcode()
+    code = await counter.create_meldcode()
     counter.app.http.headers["DPoP"] = holder.proof("POST", ISSUER + "/bc-authorize")
     first = await counter.start_request(code)
     del counter.app.http.headers["DPoP"]

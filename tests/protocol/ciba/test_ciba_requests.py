@@ -41,7 +41,7 @@ async def test_ciba_request_returns_auth_req_id_expiry_and_interval(counter) -> 
 
 
 async def test_auth_req_id_and_meldcode_are_stored_hashed(counter) -> None:
-    code = await counter.meldcode()
+    code = await counter.create_meldcode()
     request = await counter.start_request(code)
     (row,) = await counter.rows()
     assert request not in str(row._mapping)
@@ -51,10 +51,10 @@ async def test_auth_req_id_and_meldcode_are_stored_hashed(counter) -> None:
 
 
 async def test_ciba_request_by_public_or_other_client_is_rejected(counter) -> None:
-    form = {"scope": "openid", "login_hint": await counter.meldcode(), "binding_message": MESSAGE}
-    reading = await counter.oauth.reading_app()
+    form = {"scope": "openid", "login_hint": await counter.create_meldcode(), "binding_message": MESSAGE}
+    reading = await counter.oauth.register_reading_app()
     assert (await reading.post("/bc-authorize", form)).json()["error"] == "unauthorized_client"
-    public = await counter.oauth.public_app()
+    public = await counter.oauth.register_public_app()
     response = await public.post("/bc-authorize", form)
     assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
     assert await BACKCHANNEL_REQUESTS.count(counter.oauth) == 0
@@ -89,7 +89,7 @@ MISLEADING = [
 
 
 async def test_binding_message_ambiguous_is_rejected(counter) -> None:
-    code = await counter.meldcode()
+    code = await counter.create_meldcode()
     for message in MISLEADING:
         response = await counter.asks(code, binding_message=message)
         assert response.status_code == 400, ascii(message)
@@ -133,21 +133,21 @@ async def test_login_hint_that_is_no_meldcode_returns_unknown_user_id(counter) -
 
 @pytest.mark.parametrize("paste", ["\u201c{}\u201d", "{}.", "'{}'", "\u202a{}\u202c", "{}\u200b", "({})!"])
 async def test_meldcode_pasted_with_odd_punctuation_is_accepted(counter, paste) -> None:
-    code = await counter.meldcode()
+    code = await counter.create_meldcode()
     await counter.start_request(paste.format(code.replace("-", "\u2013")))
     (row,) = await counter.rows()
     assert row.person_id == counter.mother
 
 
 async def test_meldcode_in_full_width_letters_is_accepted(counter) -> None:
-    code = await counter.meldcode()
+    code = await counter.create_meldcode()
     await counter.start_request("".join(letter if letter == "-" else chr(ord(letter) + 0xFEE0) for letter in code))
     (row,) = await counter.rows()
     assert row.person_id == counter.mother
 
 
 async def test_meldcode_typed_loosely_is_accepted(counter) -> None:
-    code = await counter.meldcode()
+    code = await counter.create_meldcode()
     await counter.start_request(" " + code.lower().replace("-", " ").replace("0", "o").replace("1", "l"))
     (row,) = await counter.rows()
     assert row.person_id == counter.mother
@@ -158,20 +158,20 @@ async def unknown_code(_counter):
 
 
 async def used_code(counter):
-    code = await counter.meldcode(counter.son)
+    code = await counter.create_meldcode(counter.son)
     await counter.start_request(code)
     return code
 
 
 async def old_code(counter):
-    code = await counter.meldcode()
+    code = await counter.create_meldcode()
     counter.oauth.later(minutes=10)
     return code
 
 
 async def replaced_code(counter):
-    code = await counter.meldcode()
-    await counter.meldcode()
+    code = await counter.create_meldcode()
+    await counter.create_meldcode()
     return code
 
 
@@ -207,7 +207,7 @@ async def test_ciba_request_with_unknown_meldcode_reaches_no_person_and_is_journ
 
 
 async def test_meldcode_reused_reaches_no_person(counter) -> None:
-    code = await counter.meldcode()
+    code = await counter.create_meldcode()
     await counter.start_request(code)
     other = await register_counter(counter.oauth, client_name="Gemeente West")
     counter.oauth.later(seconds=1)  # rows of one instant have no order
@@ -216,11 +216,15 @@ async def test_meldcode_reused_reaches_no_person(counter) -> None:
 
 
 async def test_enumeration_machtiging_of_another_or_ended_is_not_revealed(counter) -> None:
-    held = await counter.oauth.machtiging()
-    hers = await counter.asks(await counter.meldcode(), authorization_details=make_authorization_details(held.id))
-    unknown = await counter.asks(await counter.meldcode(), authorization_details=make_authorization_details(uuid4()))
+    held = await counter.oauth.grant_machtiging()
+    hers = await counter.asks(
+        await counter.create_meldcode(), authorization_details=make_authorization_details(held.id)
+    )
+    unknown = await counter.asks(
+        await counter.create_meldcode(), authorization_details=make_authorization_details(uuid4())
+    )
     his = await counter.asks(
-        await counter.meldcode(counter.son), authorization_details=make_authorization_details(held.id)
+        await counter.create_meldcode(counter.son), authorization_details=make_authorization_details(held.id)
     )
     assert [each.status_code for each in (hers, unknown, his)] == [200, 200, 200]
     assert [row.person_id for row in await counter.rows()] == [None, None, counter.son]
@@ -232,8 +236,8 @@ async def test_ciba_request_while_one_is_pending_reaches_no_person(counter) -> N
     await counter.start_request()
     assert [row.person_id for row in await counter.rows()] == [counter.mother, None]
     other = await register_counter(counter.oauth, client_name="Gemeente West")
-    assert (await other.asks(await counter.meldcode())).status_code == 200
-    assert (await counter.asks(await counter.meldcode(counter.son))).status_code == 200
+    assert (await other.asks(await counter.create_meldcode())).status_code == 200
+    assert (await counter.asks(await counter.create_meldcode(counter.son))).status_code == 200
 
 
 async def test_ciba_request_after_answer_or_expiry_is_accepted(counter) -> None:
@@ -247,7 +251,7 @@ async def test_ciba_request_after_answer_or_expiry_is_accepted(counter) -> None:
 
 
 async def test_meldcode_used_concurrently_reaches_the_person_once(counter) -> None:
-    code = await counter.meldcode()
+    code = await counter.create_meldcode()
     answers = await asyncio.gather(*(counter.asks(code) for _ in range(4)))
     # one request reaches the person, the others look pending
     assert {each.status_code for each in answers} == {200}
@@ -258,22 +262,22 @@ async def test_rate_limit_per_person_counts_requests_of_all_apps(counter) -> Non
     apps = [counter, await register_counter(counter.oauth, client_name="Gemeente West")]
     for each in apps:
         await each.insert_requests(rules.MAX_REQUESTS_PER_PERSON // 2 - 1, counter.mother)
-        await each.start_request(await counter.meldcode(), requested_expiry="1")
+        await each.start_request(await counter.create_meldcode(), requested_expiry="1")
         counter.oauth.later(seconds=2)
     assert (await counter.reasons("verzoek:gedaan")) == ["gevraagd"] * 2
     told = await NOTIFICATIONS.count(counter.oauth)
-    await apps[0].start_request(await counter.meldcode())
+    await apps[0].start_request(await counter.create_meldcode())
     assert await NOTIFICATIONS.count(counter.oauth) == told
     assert (await counter.reasons("verzoek:gedaan"))[-1] == "te_veel_verzoeken"
     # the limit is per person and ends after an hour
-    assert (await apps[0].asks(await counter.meldcode(counter.son))).status_code == 200
+    assert (await apps[0].asks(await counter.create_meldcode(counter.son))).status_code == 200
     counter.oauth.later(hours=1)
-    assert (await apps[0].asks(await counter.meldcode())).status_code == 200
+    assert (await apps[0].asks(await counter.create_meldcode())).status_code == 200
 
 
 async def test_rate_limit_per_app_refuses_before_the_meldcode_is_looked_up(counter) -> None:
     await counter.insert_requests(rules.MAX_REQUESTS_PER_CLIENT)
-    code = await counter.meldcode()
+    code = await counter.create_meldcode()
     response = await counter.asks(code)
     assert response.json() == {"error": "access_denied", "error_description": "The request was refused."}
     other = await register_counter(counter.oauth, client_name="Gemeente West")
@@ -312,7 +316,7 @@ NOT_TO_BE_ASKED = [
 
 
 async def test_ciba_request_rejected_does_not_consume_the_meldcode(counter) -> None:
-    code = await counter.meldcode()
+    code = await counter.create_meldcode()
     for changes, error, reason in NOT_TO_BE_ASKED:
         await refused(counter, error, reason=reason, code=code, **changes)
     assert (await counter.asks(code)).status_code == 200
@@ -353,7 +357,7 @@ async def test_suspension_waits_for_a_concurrent_poll(counter) -> None:
 
 async def test_expired_requests_and_meldcodes_are_deleted(counter) -> None:
     await counter.tokens(await counter.start_request())
-    await counter.meldcode(counter.son)
+    await counter.create_meldcode(counter.son)
     counter.oauth.later(hours=23)
     await counter.start_request()
     await delete_expired_rows(counter.oauth.sessions, counter.oauth.clock)

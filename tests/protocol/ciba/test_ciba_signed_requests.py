@@ -26,7 +26,7 @@ async def sent(counter, text, **beside: Any):
 
 
 async def test_signed_request_replayed_is_rejected(counter) -> None:
-    text = request_object(counter, await counter.meldcode())
+    text = request_object(counter, await counter.create_meldcode())
     response = await sent(counter, text)
     assert response.status_code == 200, response.text
     assert response.json()["expires_in"] == 120
@@ -46,7 +46,7 @@ WRONG = [
 
 
 async def test_signed_request_with_wrong_audience_times_or_issuer_is_rejected(counter) -> None:
-    code = await counter.meldcode()
+    code = await counter.create_meldcode()
     for changes in WRONG:
         response = await sent(counter, request_object(counter, code, **changes))
         assert response.json()["error"] == "invalid_request_object", changes
@@ -55,9 +55,9 @@ async def test_signed_request_with_wrong_audience_times_or_issuer_is_rejected(co
 
 
 async def test_signed_request_with_other_key_or_parameters_beside_it_is_rejected(counter) -> None:
-    forged = request_object(counter, await counter.meldcode(), key=make_client_keys().private)
+    forged = request_object(counter, await counter.create_meldcode(), key=make_client_keys().private)
     assert (await sent(counter, forged)).json()["error"] == "invalid_request_object"
-    own = request_object(counter, await counter.meldcode())
+    own = request_object(counter, await counter.create_meldcode())
     assert (await sent(counter, own, binding_message="Balie 9")).json()["error"] == "invalid_request_object"
     assert await BACKCHANNEL_REQUESTS.count(counter.oauth) == 0
 
@@ -66,4 +66,4 @@ async def test_downgrade_unsigned_request_by_signing_client_is_rejected(oauth) -
     signing = await register_counter(oauth, backchannel_authentication_request_signing_alg="ES256")
     response = await signing.asks()
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
-    assert (await sent(signing, request_object(signing, await signing.meldcode()))).status_code == 200
+    assert (await sent(signing, request_object(signing, await signing.create_meldcode()))).status_code == 200

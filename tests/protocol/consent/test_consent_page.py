@@ -16,7 +16,7 @@ from tests.builders.messages import read_claims, read_query
 
 
 async def test_consent_page_names_app_permission_subject_and_duration(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     page = (await flow.authorize(await flow.pushed())).text
     for words in (
         "Leesapp",
@@ -39,7 +39,7 @@ async def test_consent_page_names_app_permission_subject_and_duration(oauth) -> 
 
 
 async def test_row_34_clickjacking_consent_page_denies_framing_and_limits_form_action(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     shown = await flow.authorize(await flow.pushed())
     policy = shown.headers["content-security-policy"]
     assert "frame-ancestors 'none'" in policy
@@ -51,7 +51,7 @@ async def test_row_34_clickjacking_consent_page_denies_framing_and_limits_form_a
 
 
 async def test_consent_page_without_login_redirects_to_login_and_back(oauth) -> None:
-    held = await oauth.machtiging()
+    held = await oauth.grant_machtiging()
     flow = await oauth.request()
     flow.asks = make_authorization_details(held.id)
     uri = await flow.pushed()
@@ -66,14 +66,14 @@ async def test_consent_page_without_login_redirects_to_login_and_back(oauth) -> 
 
 
 async def test_authorization_response_has_code_state_and_iss_only(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     answer = await flow.answer()
     assert answer.keys() == {"code", "state", "iss"}
     assert answer["iss"] == "https://machtigen.test"
 
 
 async def test_row_8_mix_up_error_response_has_issuer(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     response = await flow.approve(await flow.pushed(), "weigeren")
     told = read_query(response.headers["location"])
     assert told["error"] == "access_denied"
@@ -83,7 +83,7 @@ async def test_row_8_mix_up_error_response_has_issuer(oauth) -> None:
 
 
 async def test_row_12_open_redirect_with_unknown_client_or_redirect_uri_is_blocked(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     for query in (
         {"client_id": "onbekend", "redirect_uri": "https://kwaad.example", "response_type": "code"},
         {"client_id": flow.app.client_id, "redirect_uri": "https://kwaad.example", "response_type": "token"},
@@ -98,14 +98,14 @@ async def test_row_12_open_redirect_with_unknown_client_or_redirect_uri_is_block
 
 
 async def test_duplicate_request_uri_is_rejected(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     uri = await flow.pushed()
     query = [("client_id", flow.app.client_id), ("request_uri", uri), ("request_uri", uri)]
     assert (await flow.browser.http.get("/authorize", params=query)).status_code == 400
 
 
 async def test_row_33_csrf_consent_from_other_site_is_rejected(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     form = await flow.consent_form(await flow.pushed())
     for options in (
         {"headers": {"Origin": "https://kwaad.example"}},
@@ -121,7 +121,7 @@ async def test_row_33_csrf_consent_from_other_site_is_rejected(oauth) -> None:
 
 
 async def test_row_35_consent_form_of_another_session_is_rejected(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     form = await flow.consent_form(await flow.pushed())
     flow.browser = await oauth.logged_in()
     answer = await flow.press(form)
@@ -132,7 +132,7 @@ async def test_row_35_consent_form_of_another_session_is_rejected(oauth) -> None
 
 
 async def test_row_37_concurrent_consents_create_one_grant(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     form = await flow.consent_form(await flow.pushed())
     answers = await asyncio.gather(*(flow.press(form) for _ in range(3)))
     assert {answer.status_code for answer in answers} == {303}
@@ -142,7 +142,7 @@ async def test_row_37_concurrent_consents_create_one_grant(oauth) -> None:
 
 
 async def test_row_37_consent_decision_cannot_be_changed(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     form = await flow.consent_form(await flow.pushed())
     await flow.press(form, "weigeren")
     again = read_query((await flow.press(form, "akkoord")).headers["location"])
@@ -151,7 +151,7 @@ async def test_row_37_consent_decision_cannot_be_changed(oauth) -> None:
 
 
 async def test_redeemed_code_is_not_shown_again(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     form = await flow.consent_form(await flow.pushed())
     code = read_query((await flow.press(form)).headers["location"])["code"]
     await flow.redeem(code)
@@ -161,7 +161,7 @@ async def test_redeemed_code_is_not_shown_again(oauth) -> None:
 
 
 async def test_code_of_another_person_is_not_shown(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     uri = await flow.pushed()
     await flow.approve(uri)
     flow.browser = await oauth.logged_in("raadslid")
@@ -171,7 +171,7 @@ async def test_code_of_another_person_is_not_shown(oauth) -> None:
 
 
 async def test_consent_decision_other_than_the_two_buttons_is_rejected(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     form = await flow.consent_form(await flow.pushed())
     for decision in ("", "misschien", "AKKOORD"):
         assert (await flow.press(form, decision)).status_code == 400
@@ -179,7 +179,7 @@ async def test_consent_decision_other_than_the_two_buttons_is_rejected(oauth) ->
 
 
 async def test_token_acr_is_the_lowest_of_login_and_machtiging(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     flow.browser = oauth.world.browser()
     await flow.browser.log_in("naaste", niveau="hoog")
     tokens = await flow.tokens()
@@ -206,12 +206,12 @@ async def test_row_36_homograph_client_names_are_rejected(oauth) -> None:
 
 
 async def test_client_name_is_escaped(oauth) -> None:
-    flow = await oauth.flow(await oauth.reading_app(client_name="Post & Co (app)"))
+    flow = await oauth.start_flow(await oauth.register_reading_app(client_name="Post & Co (app)"))
     assert "Post &amp; Co (app)" in (await flow.authorize(await flow.pushed())).text
 
 
 async def test_consent_sent_after_session_end_creates_one_grant_after_login(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     form = await flow.consent_form(await flow.pushed())
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text("UPDATE login_session SET ended_at = created_at"))
@@ -229,7 +229,7 @@ async def test_consent_sent_after_session_end_creates_one_grant_after_login(oaut
 
 
 async def test_consent_sent_after_session_and_request_expired_creates_no_grant(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     form = await flow.consent_form(await flow.pushed())
     oauth.later(hours=1)
     away = await flow.press(form)

@@ -11,7 +11,7 @@ NO_KEY = "Deze app heeft geen eigen sleutel"
 
 
 async def page(oauth, app: App, *, practice: bool = True) -> str:
-    flow = await oauth.flow(app)
+    flow = await oauth.start_flow(app)
     request_uri = await flow.pushed()
     replace_services(oauth.service, practice=practice)
     shown = await flow.authorize(request_uri)
@@ -21,14 +21,14 @@ async def page(oauth, app: App, *, practice: bool = True) -> str:
 
 
 async def test_consent_page_of_operator_registered_app_says_so(oauth) -> None:
-    text = await page(oauth, await oauth.reading_app())
+    text = await page(oauth, await oauth.register_reading_app())
     assert BY_HAND in text
     assert BY_ITSELF not in text
     assert NO_KEY not in text
 
 
 async def test_consent_page_of_public_client_says_it_has_no_key(oauth) -> None:
-    text = await page(oauth, await oauth.public_app())
+    text = await page(oauth, await oauth.register_public_app())
     assert BY_HAND in text
     assert NO_KEY in text
 

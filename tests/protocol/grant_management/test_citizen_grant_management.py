@@ -2,10 +2,8 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from types import SimpleNamespace
 from uuid import uuid4
 
-import pytest
 from sqlalchemy import text
 
 from machtiging.access.tokens import insert_token
@@ -17,7 +15,6 @@ from tests.builders.ciba import make_counter_metadata
 from tests.builders.client import AUDIENCE, make_authorization_details, make_client_keys
 from tests.builders.database import seal_rows
 from tests.builders.flow import ISSUER, Flow
-from tests.builders.portal import make_portal
 from tests.builders.rows import NOTIFICATIONS
 from tests.builders.tokens import (
     HUIS,
@@ -25,7 +22,6 @@ from tests.builders.tokens import (
     insert_grant,
     make_refresh_token_holder,
     make_server_metadata,
-    open_oauth_world,
     register_refreshing_app,
     set_grant_resource,
 )
@@ -39,40 +35,31 @@ SAID_YES = text(
 )
 
 
-@pytest.fixture
-async def world(database, clock):
-    """The assembled service, as the API is a separate router."""
-    portal = await make_portal(database, clock)
-    oauth = open_oauth_world(portal)
-    yield SimpleNamespace(oauth=oauth, people=portal.people, clock=clock)
-    await oauth.close()
-    await portal.close()
-
-
-async def token_of(world, **changes) -> str:
+async def token_of(portal_oauth, **changes) -> str:
     """A token of the citizen with the manage scope, with these changes."""
     facts = make_token_facts(
-        world.clock.now(), **({"person_id": world.people.mother, "scope": f"openid {SCOPE}"} | changes)
+        portal_oauth.clock.now(),
+        **({"person_id": portal_oauth.committed.people.mother, "scope": f"openid {SCOPE}"} | changes),
     )
-    async with unit_of_work(world.oauth.sessions) as session:
+    async with unit_of_work(portal_oauth.sessions) as session:
         await insert_token(session, facts)
     claims = build_token_claims(facts) | {"iss": ISSUER, "aud": AUDIENCE}
-    return world.oauth.service.state.services.keyring.sign_jwt(claims, typ="at+jwt")
+    return portal_oauth.service.state.services.keyring.sign_jwt(claims, typ="at+jwt")
 
 
-async def ask(world, token: str, path: str = PLACE, method: str = "GET"):
-    return await world.oauth.connection().request(method, path, headers={"Authorization": f"Bearer {token}"})
+async def ask(portal_oauth, token: str, path: str = PLACE, method: str = "GET"):
+    return await portal_oauth.connection().request(method, path, headers={"Authorization": f"Bearer {token}"})
 
 
-async def test_citizen_lists_own_consents_and_those_of_her_helper(world):
+async def test_citizen_lists_own_consents_and_those_of_her_helper(portal_oauth):
     mine = await make_refresh_token_holder(
-        world.oauth, await register_refreshing_app(world.oauth, client_name="Brievenlezer"), own=True
+        portal_oauth, await register_refreshing_app(portal_oauth, client_name="Brievenlezer"), own=True
     )
-    world.oauth.later(minutes=1)
+    portal_oauth.later(minutes=1)
     his = await make_refresh_token_holder(
-        world.oauth, await register_refreshing_app(world.oauth, client_name="Zorgassistent")
+        portal_oauth, await register_refreshing_app(portal_oauth, client_name="Zorgassistent")
     )
-    answer = await ask(world, await token_of(world))
+    answer = await ask(portal_oauth, await token_of(portal_oauth))
     assert answer.status_code == 200, answer.text
     first, second = answer.json()["toestemmingen"]
     assert (first["app"], first["doorHelper"], first["machtigingId"]) == ("Zorgassistent", True, str(his.machtiging.id))
@@ -83,72 +70,78 @@ async def test_citizen_lists_own_consents_and_those_of_her_helper(world):
     assert "Bram" not in answer.text  # the helper's name is not released to the app
 
 
-async def test_listed_consent_names_its_resource_unless_it_is_this_service(world):
-    await make_refresh_token_holder(world.oauth, own=True)
-    world.oauth.later(minutes=1)
-    await world.oauth.add(make_server_metadata(), SERVICE_KEYS)
-    await set_grant_resource(await make_refresh_token_holder(world.oauth, own=True), HUIS)
-    there, here = (await ask(world, await token_of(world))).json()["toestemmingen"]
+async def test_listed_consent_names_its_resource_unless_it_is_this_service(portal_oauth):
+    await make_refresh_token_holder(portal_oauth, own=True)
+    portal_oauth.later(minutes=1)
+    await portal_oauth.add(make_server_metadata(), SERVICE_KEYS)
+    await set_grant_resource(await make_refresh_token_holder(portal_oauth, own=True), HUIS)
+    there, here = (await ask(portal_oauth, await token_of(portal_oauth))).json()["toestemmingen"]
     assert (there["resource"], there["resourceNaam"]) == (HUIS, "Huisdienst")
     assert not {"resource", "resourceNaam"} & here.keys()
 
 
-async def test_citizen_ends_consent_of_her_helper_at_once(world):
-    holder = await make_refresh_token_holder(world.oauth)
-    token = await token_of(world)
-    assert (await ask(world, token, f"{PLACE}/{holder.grant_id}", "DELETE")).status_code == 204
+async def test_citizen_ends_consent_of_her_helper_at_once(portal_oauth):
+    holder = await make_refresh_token_holder(portal_oauth)
+    token = await token_of(portal_oauth)
+    assert (await ask(portal_oauth, token, f"{PLACE}/{holder.grant_id}", "DELETE")).status_code == 204
     assert not await holder.active(holder.access)
     assert (await holder.refresh()).status_code == 400
-    [line] = await world.oauth.lines("grant:beeindigd")
-    assert (line.actor_id, line.capacity, line.facts) == (world.people.mother, "self", {"via": "leesapp"})
-    again = await ask(world, token, f"{PLACE}/{holder.grant_id}", "DELETE")
+    [line] = await portal_oauth.lines("grant:beeindigd")
+    assert (line.actor_id, line.capacity, line.facts) == (
+        portal_oauth.committed.people.mother,
+        "self",
+        {"via": "leesapp"},
+    )
+    again = await ask(portal_oauth, token, f"{PLACE}/{holder.grant_id}", "DELETE")
     assert (again.status_code, again.json()["code"]) == (404, "toestemming_onbekend")
-    assert await NOTIFICATIONS.count(world.oauth, kind="app_gestopt_door_gever") == 1
+    assert await NOTIFICATIONS.count(portal_oauth, kind="app_gestopt_door_gever") == 1
 
 
-async def test_idor_consent_of_another_person_looks_like_unknown_consent(world):
-    holder = await make_refresh_token_holder(world.oauth, own=True)
-    token = await token_of(world, person_id=world.people.son)
-    answers = [await ask(world, token, f"{PLACE}/{it}", "DELETE") for it in (holder.grant_id, uuid4(), "x")]
+async def test_idor_consent_of_another_person_looks_like_unknown_consent(portal_oauth):
+    holder = await make_refresh_token_holder(portal_oauth, own=True)
+    token = await token_of(portal_oauth, person_id=portal_oauth.committed.people.son)
+    answers = [await ask(portal_oauth, token, f"{PLACE}/{it}", "DELETE") for it in (holder.grant_id, uuid4(), "x")]
     assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(404, "toestemming_onbekend")}
     assert await holder.ended() is None
 
 
-async def test_consent_api_without_scope_returns_403(world):
-    holder = await make_refresh_token_holder(world.oauth)
+async def test_consent_api_without_scope_returns_403(portal_oauth):
+    holder = await make_refresh_token_holder(portal_oauth)
     for scope in ("openid", "", "toestemmingen"):
-        token = await token_of(world, scope=scope)
+        token = await token_of(portal_oauth, scope=scope)
         for path, method in ((PLACE, "GET"), (f"{PLACE}/{holder.grant_id}", "DELETE")):
-            answer = await ask(world, token, path, method)
+            answer = await ask(portal_oauth, token, path, method)
             assert (answer.status_code, answer.json()["code"]) == (403, "token_voor_ander_gebruik"), scope
     assert await holder.ended() is None
 
 
-async def test_consent_api_with_helper_token_returns_403(world):
-    holder = await make_refresh_token_holder(world.oauth)
-    token = await token_of(world, person_id=world.people.son, machtiging_id=holder.machtiging.id)
-    assert (await ask(world, token)).status_code == 403
+async def test_consent_api_with_helper_token_returns_403(portal_oauth):
+    holder = await make_refresh_token_holder(portal_oauth)
+    token = await token_of(
+        portal_oauth, person_id=portal_oauth.committed.people.son, machtiging_id=holder.machtiging.id
+    )
+    assert (await ask(portal_oauth, token)).status_code == 403
 
 
-async def test_consent_api_with_agency_token_or_none_is_rejected(world):
-    agency = await token_of(world, person_id=None, oin="00000099000000001000", acts=frozenset())
-    assert (await ask(world, agency)).status_code == 403
-    answer = await world.oauth.connection().get(PLACE)
+async def test_consent_api_with_agency_token_or_none_is_rejected(portal_oauth):
+    agency = await token_of(portal_oauth, person_id=None, oin="00000099000000001000", acts=frozenset())
+    assert (await ask(portal_oauth, agency)).status_code == 403
+    answer = await portal_oauth.connection().get(PLACE)
     assert (answer.status_code, answer.json()["code"]) == (401, "token_ontbreekt")
 
 
-async def test_citizen_ends_the_consent_of_the_app_in_use(world):
+async def test_citizen_ends_the_consent_of_the_app_in_use(portal_oauth):
     holder = await make_refresh_token_holder(
-        world.oauth, await register_refreshing_app(world.oauth, scope=f"openid {SCOPE}"), own=True
+        portal_oauth, await register_refreshing_app(portal_oauth, scope=f"openid {SCOPE}"), own=True
     )
-    token = await token_of(world, client_id=holder.app.client_id, grant_id=holder.grant_id)
-    assert (await ask(world, token, f"{PLACE}/{holder.grant_id}", "DELETE")).status_code == 204
-    answer = await ask(world, token)
+    token = await token_of(portal_oauth, client_id=holder.app.client_id, grant_id=holder.grant_id)
+    assert (await ask(portal_oauth, token, f"{PLACE}/{holder.grant_id}", "DELETE")).status_code == 204
+    answer = await ask(portal_oauth, token)
     assert (answer.status_code, answer.json()["code"]) == (401, "token_ingetrokken")
 
 
 async def test_consent_page_explains_the_manage_scope(oauth):
-    app = await oauth.reading_app(scope=f"openid {SCOPE}")
+    app = await oauth.register_reading_app(scope=f"openid {SCOPE}")
     flow = Flow(app, await oauth.logged_in("vertegenwoordigde"), make_authorization_details())
     page = await flow.authorize(await flow.pushed(scope=f"openid {SCOPE}"))
     assert "zien welke andere apps bij uw post kunnen, en die voor u stoppen" in page.text
@@ -157,13 +150,13 @@ async def test_consent_page_explains_the_manage_scope(oauth):
 
 
 async def test_manage_scope_under_machtiging_returns_invalid_scope(oauth):
-    app = await oauth.reading_app(scope=f"openid {SCOPE}")
+    app = await oauth.register_reading_app(scope=f"openid {SCOPE}")
     response = await (await oauth.request(app)).push(scope=f"openid {SCOPE}")
     assert (response.status_code, response.json()["error"]) == (400, "invalid_scope")
 
 
 async def test_prompt_none_with_manage_scope_returns_consent_required(oauth):
-    app = await oauth.reading_app(scope=f"openid {SCOPE}")
+    app = await oauth.register_reading_app(scope=f"openid {SCOPE}")
     flow = Flow(app, await oauth.logged_in("vertegenwoordigde"), None)
     await flow.tokens(scope="openid")
     asked = await flow.authorize(await flow.pushed(scope=f"openid {SCOPE}", prompt="none"))
@@ -173,24 +166,24 @@ async def test_prompt_none_with_manage_scope_returns_consent_required(oauth):
 
 
 async def test_consent_page_of_refreshing_app_says_how_long_access_lasts(oauth):
-    asks = replace(await oauth.flow(await register_refreshing_app(oauth)), asks=make_authorization_details())
+    asks = replace(await oauth.start_flow(await register_refreshing_app(oauth)), asks=make_authorization_details())
     page = await asks.authorize(await asks.pushed())
     assert "Hoogstens 24 uur" in page.text
     assert "10 minuten" not in page.text
 
 
-async def test_ciba_consent_before_its_poll_is_listed_and_can_be_ended(world):
-    app = await world.oauth.add(make_counter_metadata(keys := make_client_keys()), keys)
+async def test_ciba_consent_before_its_poll_is_listed_and_can_be_ended(portal_oauth):
+    app = await portal_oauth.add(make_counter_metadata(keys := make_client_keys()), keys)
     grant_id, reference = uuid4(), generate_token()
-    people, at = world.people, world.clock.now()
+    people, at = portal_oauth.committed.people, portal_oauth.clock.now()
     asked = {"hash": sha256_digest(reference), "app": app.client_id, "who": people.mother, "grant": grant_id, "at": at}
-    async with unit_of_work(world.oauth.sessions) as session:
+    async with unit_of_work(portal_oauth.sessions) as session:
         await insert_grant(session, app.client_id, people.mother, None, at=at, id=grant_id)
         await session.execute(SAID_YES, asked | {"until": at + timedelta(minutes=5)})
         await seal_rows(session)
-    token = await token_of(world)
-    [one_app] = (await ask(world, token)).json()["toestemmingen"]
+    token = await token_of(portal_oauth)
+    [one_app] = (await ask(portal_oauth, token)).json()["toestemmingen"]
     assert (one_app["toestemmingId"], one_app["app"]) == (str(grant_id), "Bibliotheek Oost")
-    assert (await ask(world, token, f"{PLACE}/{grant_id}", "DELETE")).status_code == 204
+    assert (await ask(portal_oauth, token, f"{PLACE}/{grant_id}", "DELETE")).status_code == 204
     fetched = await app.post("/token", {"grant_type": CIBA, "auth_req_id": reference})
     assert (fetched.status_code, fetched.json()["error"]) == (400, "invalid_grant")

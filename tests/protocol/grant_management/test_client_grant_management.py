@@ -32,7 +32,7 @@ async def ask(app, token: str, grant_id: object, method: str = "GET"):
 
 async def test_grant_id_is_returned_on_create_and_queried_by_its_client(oauth):
     app = await managing_app(oauth)
-    flow = await oauth.flow(app)
+    flow = await oauth.start_flow(app)
     answer = await flow.tokens(grant_management_action="create", scope="openid")
     token = await management_token(app)
     seen = await ask(app, token, answer["grant_id"])
@@ -48,7 +48,7 @@ async def test_grant_id_is_returned_on_create_and_queried_by_its_client(oauth):
 
 
 async def test_grant_id_is_not_returned_without_request(oauth):
-    answer = await (await oauth.flow(await managing_app(oauth))).tokens(scope="openid")
+    answer = await (await oauth.start_flow(await managing_app(oauth))).tokens(scope="openid")
     assert "grant_id" not in answer
 
 
@@ -134,7 +134,7 @@ async def test_management_token_and_other_tokens_are_not_interchangeable(oauth):
 
 
 async def management_agency(oauth) -> str:
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     return (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
 
 
@@ -160,13 +160,13 @@ async def test_management_token_revoked_or_of_suspended_client_is_rejected(oauth
     ],
 )
 async def test_management_token_for_unregistered_client_is_rejected(oauth, scope, error):
-    app = await oauth.reading_app()
+    app = await oauth.register_reading_app()
     response = await app.post("/token", {"grant_type": "client_credentials", "scope": scope})
     assert (response.status_code, response.json()["error"]) == (400, error)
 
 
 async def test_management_token_for_agency_is_rejected(oauth):
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     response = await agency.post("/token", {"grant_type": "client_credentials", "scope": BOTH})
     assert (response.status_code, response.json()["error"]) == (400, "unauthorized_client")
 
@@ -189,7 +189,7 @@ async def test_management_scope_in_authorization_request_is_rejected(oauth):
 
 async def test_management_scope_of_public_client_is_rejected_at_registration(oauth):
     with pytest.raises(Exception, match="scope"):
-        await oauth.public_app(scope="openid grant_management_query")
+        await oauth.register_public_app(scope="openid grant_management_query")
 
 
 async def test_discovery_metadata_names_grant_management(oauth):

@@ -126,8 +126,8 @@ async def helper_marks(world):
 
 @pytest.mark.parametrize("who", ["helper", "citizen"])
 async def test_head_of_letter_is_journalled_as_get_and_marks_nothing_read(world, who) -> None:
-    letter = await world.letter()
-    token = await (world.helper_token() if who == "helper" else world.token(world.citizen))
+    letter = await world.deliver_letter()
+    token = await (world.issue_helper_token() if who == "helper" else world.issue_token(world.citizen))
     async with world.client(token) as http:
         before = await lines(world.sessions)
         head = await http.head(f"{API}/{letter}")
@@ -145,9 +145,9 @@ async def test_head_of_letter_is_journalled_as_get_and_marks_nothing_read(world,
 
 
 async def test_head_of_attachment_is_journalled_as_get(world) -> None:
-    letter = await world.letter(("brief.pdf", make_pdf(2048), PDF))
+    letter = await world.deliver_letter(("brief.pdf", make_pdf(2048), PDF))
     bijlage = (await BIJLAGEN.read(world, "id"))[0].id
-    async with world.client(await world.helper_token()) as http:
+    async with world.client(await world.issue_helper_token()) as http:
         before = await lines(world.sessions)
         head = await http.head(f"{API}/{letter}/bijlagen/{bijlage}")
         after_head = (await lines(world.sessions))[len(before) :]
@@ -161,21 +161,21 @@ async def test_head_of_attachment_is_journalled_as_get(world) -> None:
 
 async def test_head_of_attachment_reads_no_part(world, database) -> None:
     """GET fails without the stored parts; HEAD does not read them."""
-    letter = await world.letter(("brief.pdf", make_pdf(2048), PDF))
+    letter = await world.deliver_letter(("brief.pdf", make_pdf(2048), PDF))
     bijlage = (await BIJLAGEN.read(world, "id"))[0].id
     async with bypass_triggers(database) as connection:
         await connection.execute(text("DELETE FROM bijlage_part"))
-    async with world.client(await world.helper_token()) as http:
+    async with world.client(await world.issue_helper_token()) as http:
         assert (await http.head(f"{API}/{letter}/bijlagen/{bijlage}")).status_code == 200
 
 
 @pytest.mark.parametrize("what", ["unknown", "no uuid", "out of scope", "paused", "revoked", "no token", "bad token"])
 async def test_head_of_unreadable_letter_is_refused_and_journalled_as_get(world, what) -> None:
-    letter = await world.letter()
-    given = await world.helper_token()
+    letter = await world.deliver_letter()
+    given = await world.issue_helper_token()
     path = {"unknown": f"{API}/0197c0de-0000-7000-8000-000000000000", "no uuid": f"{API}/geen-uuid"}.get(what)
     if what == "out of scope":
-        given = await world.token(world.helper)
+        given = await world.issue_token(world.helper)
     if what in ("paused", "revoked"):
         async with unit_of_work(world.sessions) as session:
             if what == "paused":
@@ -199,7 +199,7 @@ async def test_head_of_unreadable_letter_is_refused_and_journalled_as_get(world,
 
 async def test_head_with_bound_token_requires_dpop_proof_for_head(world, clock) -> None:
     """RFC 9449 section 4.2: `htm` is the method of the request."""
-    letter, holder = await world.letter(), KeyHolder(clock)
+    letter, holder = await world.deliver_letter(), KeyHolder(clock)
     facts = make_token_facts(person_id=world.citizen, machtiging_id=None, jkt=holder.jkt)
     async with unit_of_work(world.sessions) as session:
         await insert_token(session, facts)

@@ -80,7 +80,7 @@ async def test_client_jwks_is_fetched_at_every_endpoint(app, site, path) -> None
 
 
 async def test_code_flow_with_jwks_uri_issues_token(oauth, app) -> None:
-    flow = await oauth.flow(app)
+    flow = await oauth.start_flow(app)
     assert "access_token" in await flow.tokens()
 
 

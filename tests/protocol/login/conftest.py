@@ -9,20 +9,20 @@ from tests.protocol.login.misbehaving_broker import MisbehavingBroker
 
 
 @pytest.fixture
-def world(database, clock):
+def login_world(database, clock):
     """The service and the real stand-in broker."""
     return make_login_world(database.sessions, clock)
 
 
 @pytest.fixture
-def browser(world):
-    return world.browser()
+def browser(login_world):
+    return login_world.browser()
 
 
 @pytest.fixture
-def log_in(world):
+def log_in(login_world):
     """Return a function that logs a persona in with a new browser."""
-    return lambda persona="naaste": world.logged_in(persona)
+    return lambda persona="naaste": login_world.logged_in(persona)
 
 
 @pytest.fixture

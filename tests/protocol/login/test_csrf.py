@@ -93,15 +93,15 @@ async def test_csrf_token_as_file_is_rejected(logged_in):
     assert response.status_code == 400
 
 
-async def test_csrf_form_without_session_returns_401_with_login_link(world):
-    response = await world.browser().post("/doen", {"csrf": "x"})
+async def test_csrf_form_without_session_returns_401_with_login_link(login_world):
+    response = await login_world.browser().post("/doen", {"csrf": "x"})
     assert response.status_code == 401
     assert "U was te lang weg. Er is niets veranderd." in response.text
     assert 'href="/inloggen?terug=/&amp;niveau=substantieel"' in response.text
     assert "set-cookie" not in response.headers
 
 
-async def test_csrf_form_from_other_origin_without_session_is_rejected(world):
+async def test_csrf_form_from_other_origin_without_session_is_rejected(login_world):
     for headers in THEIRS:
-        response = await world.browser().post("/doen", {"csrf": "x"}, headers=headers)
+        response = await login_world.browser().post("/doen", {"csrf": "x"}, headers=headers)
         assert (response.status_code, response.headers.get("set-cookie")) == (403, None), headers

@@ -78,8 +78,8 @@ async def test_state_replayed_is_rejected(browser, journal):
     assert ("login:mislukt", "inlogpoging_onbekend") not in await journal()
 
 
-async def test_login_csrf_with_response_for_the_attacker_is_rejected(world, journal):
-    attacker, victim = world.browser(), world.browser()
+async def test_login_csrf_with_response_for_the_attacker_is_rejected(login_world, journal):
+    attacker, victim = login_world.browser(), login_world.browser()
     await victim.leave("vertegenwoordigde")
     response = await victim.get(await attacker.to_callback("naaste"))
     await assert_refused(response, victim, journal, "andere_browser")

@@ -62,7 +62,7 @@ async def test_login_by_another_person_in_the_same_browser_gets_another_sid(log_
     assert (old == new, old_runs, new_runs) == (False, False, True)
 
 
-async def test_login_of_same_person_in_two_browsers_gets_two_sids(world, log_in, sids):
+async def test_login_of_same_person_in_two_browsers_gets_two_sids(login_world, log_in, sids):
     await log_in()
-    await world.browser().log_in("naaste")
+    await login_world.browser().log_in("naaste")
     assert len({sid for sid, _ in await sids()}) == 2

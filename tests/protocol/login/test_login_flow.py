@@ -51,8 +51,8 @@ async def test_login_of_each_persona_has_its_name_and_roles(browser, persona):
     assert (me["name"], me["kvk"], me["roles"]) == (persona.name, persona.kvk, sorted(persona.roles))
 
 
-async def test_repeated_login_is_the_same_person(world, database):
-    first, second = world.browser(), world.browser()
+async def test_repeated_login_is_the_same_person(login_world, database):
+    first, second = login_world.browser(), login_world.browser()
     await first.log_in("eu-burger")
     await second.log_in("eu-burger")
     assert (await first.me())["person"] == (await second.me())["person"]
@@ -105,8 +105,8 @@ async def test_login_without_hint_shows_persona_page(browser):
     assert "OEFENOMGEVING: dit is geen DigiD" in page.text
 
 
-async def test_login_hint_in_production_is_dropped(world, browser):
-    replace_services(world.service, practice=False)
+async def test_login_hint_in_production_is_dropped(login_world, browser):
+    replace_services(login_world.service, practice=False)
     assert "login_hint" not in read_query(await browser.leave("naaste"))
 
 

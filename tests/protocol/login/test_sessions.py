@@ -25,12 +25,12 @@ async def test_session_cookie_invented_is_rejected(browser, token):
     assert response.status_code == 303
 
 
-async def test_operator_page_is_forbidden_for_citizens(world, log_in):
+async def test_operator_page_is_forbidden_for_citizens(login_world, log_in):
     citizen, counter, operator = await log_in("naaste"), await log_in("balie"), await log_in("beheerder")
     assert (await citizen.get("/beheer")).status_code == 403
     assert (await counter.get("/beheer")).status_code == 403
     assert (await operator.get("/beheer")).status_code == 200
-    assert (await world.browser().get("/beheer")).status_code == 303
+    assert (await login_world.browser().get("/beheer")).status_code == 303
 
 
 async def test_public_page_recognises_the_logged_in_visitor(browser):
@@ -39,8 +39,8 @@ async def test_public_page_recognises_the_logged_in_visitor(browser):
     assert (await browser.get("/misschien")).json() == {"name": "Bram van der Linden"}
 
 
-async def test_session_fixation_token_planted_before_login_is_invalid_after_it(world, log_in, journal):
-    attacker, victim = await log_in("raadslid"), world.browser()
+async def test_session_fixation_token_planted_before_login_is_invalid_after_it(login_world, log_in, journal):
+    attacker, victim = await log_in("raadslid"), login_world.browser()
     planted = attacker.token
     victim.http.cookies.set(SESSION_COOKIE, planted, domain="machtigen.test", path="/")
     await victim.log_in("naaste")
@@ -66,8 +66,8 @@ async def test_failed_login_keeps_the_current_session(log_in):
     assert await browser.me() == before
 
 
-async def test_session_in_another_browser_stays_active(world, log_in):
-    home, phone = await log_in(), world.browser()
+async def test_session_in_another_browser_stays_active(login_world, log_in):
+    home, phone = await log_in(), login_world.browser()
     await phone.log_in("naaste")
     assert (await home.me())["session"] != (await phone.me())["session"]
 
@@ -78,9 +78,9 @@ async def test_session_idle_timeout_ends_it(log_in, clock):
     assert (await browser.get("/ik")).status_code == 303
 
 
-async def test_session_absolute_timeout_ends_it(world, log_in, clock):
+async def test_session_absolute_timeout_ends_it(login_world, log_in, clock):
     replace_services(
-        world.service,
+        login_world.service,
         session_limits=SessionLimits(idle_timeout=timedelta(hours=2), absolute_timeout=timedelta(hours=8)),
     )
     browser = await log_in()
@@ -128,6 +128,6 @@ async def test_open_redirect_after_login_is_blocked(browser, where):
     assert (await browser.log_in("naaste", terug=where)).headers["location"] == "/"
 
 
-async def test_session_cookie_is_not_shared_with_another_browser(world, log_in):
+async def test_session_cookie_is_not_shared_with_another_browser(login_world, log_in):
     await log_in()
-    assert (await LoginBrowser({ISSUER: world.service}).get("/ik")).status_code == 303
+    assert (await LoginBrowser({ISSUER: login_world.service}).get("/ik")).status_code == 303

@@ -32,14 +32,14 @@ async def error_of(response) -> str:
 
 
 async def test_2_1_3_client_credentials_issue_no_refresh_token(oauth) -> None:
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     answer = (await agency.post("/token", {"grant_type": "client_credentials"})).json()
     assert answer["access_token"]
     assert "refresh_token" not in answer
 
 
 async def test_2_2_unregistered_client_is_rejected(oauth) -> None:
-    app = await oauth.reading_app()
+    app = await oauth.register_reading_app()
     flow = await oauth.request(app)
     app.client_id = "bestaat-niet"
     assert await error_of(await flow.push()) == "invalid_client"
@@ -60,7 +60,7 @@ async def test_2_3_1_authorization_request_requires_code_and_redirect_uri(oauth)
 
 
 async def test_2_3_2_code_has_128_bits_and_state_is_returned_unchanged(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     answer = await flow.answer()
     assert len(answer["code"]) * BITS >= 128
     assert answer["state"] == flow.state
@@ -68,7 +68,7 @@ async def test_2_3_2_code_has_128_bits_and_state_is_returned_unchanged(oauth) ->
 
 @pytest.mark.parametrize("claim", ["iss", "sub", "aud", "iat", "exp", "jti"])
 async def test_2_3_3_client_assertion_without_required_claim_is_rejected(oauth, claim) -> None:
-    app = await oauth.reading_app()
+    app = await oauth.register_reading_app()
     without = make_client_assertion(app.keys, app.client_id, oauth.clock, **{claim: None})
     flow = await oauth.request(app)
     assert await error_of(await app.post("/par", flow.parameters(), client_assertion=without)) == "invalid_client"
@@ -83,12 +83,12 @@ async def test_3_1_1_client_has_one_grant_type(oauth) -> None:
     keys = make_client_keys()
     with pytest.raises(InvalidInput):
         await oauth.add(make_app_metadata(keys, grant_types=["authorization_code", "client_credentials"]), keys)
-    app = await oauth.reading_app()
+    app = await oauth.register_reading_app()
     assert await error_of(await app.post("/token", {"grant_type": "client_credentials"})) == "unauthorized_client"
 
 
 async def test_3_1_1_code_flow_works_and_token_exchange_is_offered(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     assert (await flow.tokens())["access_token"]
     offered = (await document(oauth))["grant_types_supported"]
     assert {"authorization_code", "urn:ietf:params:oauth:grant-type:token-exchange"} <= set(offered)
@@ -109,7 +109,7 @@ async def test_3_1_3_registration_without_invitation_returns_401(oauth) -> None:
 
 
 async def test_3_1_4_consent_page_names_app_origin_permission_and_duration(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     page = (await flow.authorize(await flow.pushed())).text
     read_hidden_fields(page)
     for told in ("Leesapp", "vooraf door ons geregistreerd", "brieven lezen", "Voor wie", "10 minuten"):
@@ -134,9 +134,9 @@ async def test_3_1_5_discovery_names_issuer_endpoints_and_keys(oauth, path) -> N
 
 
 async def test_3_1_6_revocation_by_another_client_is_ignored(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     token = (await flow.tokens())["access_token"]
-    stranger = await oauth.reading_app()
+    stranger = await oauth.register_reading_app()
     await stranger.post("/revoke", {"token": token})
     assert (await flow.app.post("/introspect", {"token": token})).json()["active"] is True
     assert (await flow.app.post("/revoke", {"token": token})).status_code == 200
@@ -144,7 +144,7 @@ async def test_3_1_6_revocation_by_another_client_is_ignored(oauth) -> None:
 
 
 async def test_3_1_7_pkce_requires_s256(oauth) -> None:
-    for app in (await oauth.reading_app(), await oauth.public_app()):
+    for app in (await oauth.register_reading_app(), await oauth.register_public_app()):
         flow = await oauth.request(app)
         assert await error_of(await flow.push(code_challenge_method="plain")) == "invalid_request"
         assert await error_of(await flow.push(code_challenge=None)) == "invalid_request"
@@ -158,7 +158,7 @@ async def test_3_1_8_redirect_uri_is_compared_exactly(oauth, uri) -> None:
 
 
 async def test_3_1_9_refresh_token_is_for_registered_clients_and_single_use(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     assert "refresh_token" not in await flow.tokens()
     holder = await make_refresh_token_holder(oauth)
     assert (await holder.refresh()).status_code == 200
@@ -166,14 +166,14 @@ async def test_3_1_9_refresh_token_is_for_registered_clients_and_single_use(oaut
 
 
 async def test_3_1_10_token_response_has_signed_jwt_of_type_bearer(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     answer = await flow.tokens()
     assert answer["token_type"] == "Bearer"
     assert answer["access_token"].count(".") == 2
 
 
 async def test_3_2_1_access_token_has_required_claims_and_kid(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     token = (await flow.tokens())["access_token"]
     claims = read_claims(token)
     assert claims.keys() >= {"iss", "azp", "exp", "jti", "sub", "aud"}
@@ -186,13 +186,13 @@ async def test_3_2_1_access_token_has_required_claims_and_kid(oauth) -> None:
 
 
 async def test_3_2_1_access_token_jti_is_unique(oauth) -> None:
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     answers = [(await agency.post("/token", {"grant_type": "client_credentials"})).json() for _ in range(3)]
     assert len({read_claims(answer["access_token"])["jti"] for answer in answers}) == 3
 
 
 async def test_3_2_2_introspection_requires_authentication_and_returns_required_members(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     token = (await flow.tokens())["access_token"]
     told = (await flow.app.post("/introspect", {"token": token})).json()
     assert told.keys() >= {"active", "scope", "exp", "sub", "client_id"}
@@ -201,27 +201,27 @@ async def test_3_2_2_introspection_requires_authentication_and_returns_required_
 
 
 async def test_3_3_code_is_bound_to_its_pkce_challenge(oauth) -> None:
-    mine, theirs = await oauth.flow(), await oauth.request()
+    mine, theirs = await oauth.start_flow(), await oauth.request()
     assert await error_of(await mine.redeem(await mine.code(), code_verifier=theirs.pkce.verifier)) == "invalid_grant"
 
 
 async def test_3_3_authorization_response_has_code_state_and_iss(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     back = await flow.approve(await flow.pushed())
     assert set(read_query(back.headers["location"])) == {"code", "state", "iss"}
 
 
 async def test_3_4_lifetimes_are_within_the_profile(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     assert (await flow.tokens())["expires_in"] <= 3600
-    public = await oauth.flow(await oauth.public_app())
+    public = await oauth.start_flow(await oauth.register_public_app())
     assert (await public.tokens())["expires_in"] <= 15 * 60
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     assert (await agency.post("/token", {"grant_type": "client_credentials"})).json()["expires_in"] <= 6 * 3600
     assert AUTHORIZATION_CODE_LIFETIME.total_seconds() <= 60
 
 
 async def test_3_5_scopes_are_listed_and_granted_only_on_request(oauth) -> None:
     assert "openid" in (await document(oauth))["scopes_supported"]
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     assert "scope" not in await flow.tokens(scope=None, nonce=None)

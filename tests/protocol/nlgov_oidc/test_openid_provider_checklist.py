@@ -140,7 +140,7 @@ async def test_5_2_1_token_request_with_one_wrong_part_is_rejected(oauth) -> Non
     ):
         response = await flow.redeem(await flow.code(), **change)
         assert response.json()["error"] in ("invalid_grant", "invalid_request"), change
-    other = await oauth.reading_app(client_name="Andere app")
+    other = await oauth.register_reading_app(client_name="Andere app")
     code = await flow.code()
     flow.app, mine = other, flow.app
     assert (await flow.redeem(code)).json()["error"] == "invalid_grant"
@@ -170,7 +170,7 @@ async def test_5_2_3_subject_is_pairwise_and_no_bsn(oauth) -> None:
     flow = await start_login_flow(oauth)
     first = await verify_id_token(oauth, await flow.tokens())
     elsewhere = "https://elders.voorbeeld.example/terug"
-    flow.app = await oauth.reading_app(client_name="Andere app", redirect_uris=[elsewhere])
+    flow.app = await oauth.register_reading_app(client_name="Andere app", redirect_uris=[elsewhere])
     second = await verify_id_token(oauth, await flow.tokens())
     assert first["sub"] != second["sub"]
     assert first["sub_id_type"] == PSEUDONYM
@@ -179,7 +179,7 @@ async def test_5_2_3_subject_is_pairwise_and_no_bsn(oauth) -> None:
 
 
 async def test_5_2_4_represents_is_present_only_under_a_machtiging(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     told = await verify_id_token(oauth, await flow.tokens())
     assert told["represents"].keys() == {"iss", "sub", "sub_id_type"}  # never exp, nbf, aud here
     assert told["represents"]["sub"] != told["sub"]
@@ -213,7 +213,7 @@ async def test_5_2_8_refresh_token_is_single_use(oauth) -> None:
 async def test_5_3_userinfo_has_sub_plain_or_signed(oauth) -> None:
     flow = await start_login_flow(oauth)
     assert "sub" in (await request_userinfo(oauth, (await flow.tokens())["access_token"])).json()
-    flow.app = await oauth.reading_app(client_name="Andere app", userinfo_signed_response_alg="RS256")
+    flow.app = await oauth.register_reading_app(client_name="Andere app", userinfo_signed_response_alg="RS256")
     response = await request_userinfo(oauth, (await flow.tokens())["access_token"])
     header, told = await verify_jwt(oauth, response.text)
     assert header["alg"] == "RS256"
@@ -249,7 +249,7 @@ async def test_5_4_discovery_has_required_members(oauth) -> None:
 
 
 async def test_5_4_discovery_lists_every_released_claim(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     tokens = await flow.tokens(claims=dump_claims(id_token={"name": None}, userinfo={"name": None}))
     told = (await verify_id_token(oauth, tokens)).keys() | (
         await request_userinfo(oauth, tokens["access_token"])

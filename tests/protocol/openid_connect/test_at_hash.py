@@ -25,7 +25,7 @@ async def check(oauth, tokens, access_token: str | None = None) -> None:
 
 @pytest.mark.parametrize("alg", ["RS256", "PS256", "ES256"])
 async def test_at_hash_matches_its_access_token_and_no_other(oauth, alg) -> None:
-    flow = await start_login_flow(oauth, await oauth.reading_app(id_token_signed_response_alg=alg))
+    flow = await start_login_flow(oauth, await oauth.register_reading_app(id_token_signed_response_alg=alg))
     first, second = await flow.tokens(), await flow.tokens()
     await check(oauth, first)
     with pytest.raises(InvalidClaimError, match="at_hash"):

@@ -50,7 +50,7 @@ async def test_name_is_released_only_where_requested(oauth, name, place) -> None
 
 
 async def test_name_under_machtiging_is_that_of_the_gemachtigde(oauth, name) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     told = await verify_id_token(oauth, await flow.tokens(claims=dump_claims(id_token={"name": None})))
     assert told["name"] == name
     assert told["represents"].keys() == {"iss", "sub", "sub_id_type"}
@@ -83,7 +83,7 @@ async def test_claims_request_cannot_overwrite_protocol_claims(oauth) -> None:
 
 
 async def test_claims_request_without_openid_releases_nothing(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     tokens = await flow.tokens(scope=None, claims=dump_claims(id_token={"name": None}, userinfo={"name": None}))
     assert "id_token" not in tokens
     assert (await request_userinfo(oauth, tokens["access_token"])).status_code == 403

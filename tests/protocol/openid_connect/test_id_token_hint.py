@@ -48,7 +48,7 @@ async def test_id_token_hint_is_checked_again_at_consent(oauth) -> None:
 async def test_id_token_hint_for_another_client_is_rejected(oauth) -> None:
     flow = await start_login_flow(oauth)
     hint = (await flow.tokens())["id_token"]
-    flow.app = await oauth.reading_app(client_name="Andere app")
+    flow.app = await oauth.register_reading_app(client_name="Andere app")
     assert (await flow.push(id_token_hint=hint)).json()["error"] == "invalid_request"
 
 
@@ -76,7 +76,7 @@ async def test_id_token_hint_not_issued_by_us_is_rejected(oauth) -> None:
 
 @pytest.mark.parametrize("alg", ["RS256", "PS256", "ES256"])
 async def test_id_token_hint_that_is_signed_userinfo_is_rejected(oauth, alg) -> None:
-    flow = await start_login_flow(oauth, await oauth.reading_app(userinfo_signed_response_alg=alg))
+    flow = await start_login_flow(oauth, await oauth.register_reading_app(userinfo_signed_response_alg=alg))
     tokens = await flow.tokens()
     told = (await request_userinfo(oauth, tokens["access_token"])).text
     assert read_claims(told)["sub"] == read_claims(tokens["id_token"])["sub"]

@@ -26,7 +26,7 @@ async def test_id_token_has_exactly_the_expected_claims(oauth) -> None:
 @pytest.mark.parametrize("alg", [None, "RS256", "PS256", "ES256"])
 async def test_id_token_is_signed_with_the_registered_algorithm(oauth, alg) -> None:
     changes = {} if alg is None else {"id_token_signed_response_alg": alg}
-    flow = await start_login_flow(oauth, await oauth.reading_app(**changes))
+    flow = await start_login_flow(oauth, await oauth.register_reading_app(**changes))
     header, _ = await verify_jwt(oauth, (await flow.tokens())["id_token"])
     assert header["alg"] == (alg or "RS256")
     assert header["typ"] == "JWT"
@@ -42,7 +42,7 @@ async def test_sid_is_stable_per_client_and_session_and_differs_per_client(oauth
     flow = await start_login_flow(oauth)
     first = await verify_id_token(oauth, await flow.tokens())
     assert (await verify_id_token(oauth, await flow.tokens()))["sid"] == first["sid"]
-    flow.app = await oauth.reading_app(client_name="Andere app")
+    flow.app = await oauth.register_reading_app(client_name="Andere app")
     assert (await verify_id_token(oauth, await flow.tokens()))["sid"] != first["sid"]
     flow.browser = await oauth.logged_in()
     assert first["sid"] not in (await verify_id_token(oauth, await flow.tokens()))["sid"]
@@ -54,7 +54,7 @@ async def test_id_token_acr_above_request_is_not_lowered(oauth) -> None:
 
 
 async def test_userinfo_claims_equal_id_token_claims(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     tokens = await flow.tokens()
     told, mine = (await request_userinfo(oauth, tokens["access_token"])).json(), read_claims(tokens["id_token"])
     for name in ("sub", "acr", "auth_time", "represents"):
@@ -64,7 +64,7 @@ async def test_userinfo_claims_equal_id_token_claims(oauth) -> None:
 
 @pytest.mark.parametrize("alg", ["RS256", "PS256", "ES256"])
 async def test_userinfo_is_signed_with_the_registered_algorithm(oauth, alg) -> None:
-    flow = await start_login_flow(oauth, await oauth.reading_app(userinfo_signed_response_alg=alg))
+    flow = await start_login_flow(oauth, await oauth.register_reading_app(userinfo_signed_response_alg=alg))
     tokens = await flow.tokens()
     response = await request_userinfo(oauth, tokens["access_token"])
     assert response.headers["content-type"] == "application/jwt"
@@ -77,7 +77,7 @@ async def test_userinfo_is_signed_with_the_registered_algorithm(oauth, alg) -> N
 
 
 async def test_signed_userinfo_used_as_access_token_is_rejected(oauth) -> None:
-    flow = await start_login_flow(oauth, await oauth.reading_app(userinfo_signed_response_alg="PS256"))
+    flow = await start_login_flow(oauth, await oauth.register_reading_app(userinfo_signed_response_alg="PS256"))
     text = (await request_userinfo(oauth, (await flow.tokens())["access_token"])).text
     assert (await request_userinfo(oauth, text)).status_code == 401
 

@@ -13,7 +13,7 @@ async def silently(flow, **wishes):
 
 
 async def test_prompt_none_without_session_returns_login_required(oauth) -> None:
-    flow = Flow(await oauth.reading_app(), oauth.world.browser(), None)
+    flow = Flow(await oauth.register_reading_app(), oauth.world.browser(), None)
     told = await silently(flow)
     assert told["error"] == "login_required"
     assert (told["state"], told["iss"]) == (flow.state, "https://machtigen.test")
@@ -46,7 +46,7 @@ async def test_prompt_none_request_uri_reused_is_rejected(oauth) -> None:
 
 
 async def test_prompt_none_with_authorization_details_returns_consent_required(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     await flow.tokens()
     assert (await silently(flow))["error"] == "consent_required"
     flow.asks = make_authorization_details()  # the own box
@@ -66,7 +66,7 @@ async def test_prompt_none_with_more_claims_returns_consent_required(oauth) -> N
 async def test_prompt_none_for_another_client_returns_consent_required(oauth) -> None:
     flow = await start_login_flow(oauth)
     await flow.tokens()
-    flow.app = await oauth.reading_app(client_name="Andere app")
+    flow.app = await oauth.register_reading_app(client_name="Andere app")
     assert (await silently(flow))["error"] == "consent_required"
 
 

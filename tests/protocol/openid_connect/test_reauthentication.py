@@ -56,7 +56,7 @@ async def test_step_up_without_the_level_returns_error_to_the_client_once(oauth)
 async def test_acr_values_that_no_login_can_meet_are_rejected_without_redirect(oauth) -> None:
     flow = await start_login_flow(oauth)
     assert read_redirect(await way(flow, acr_values="urn:onbekend"))["error"] == "unmet_authentication_requirements"
-    held = await oauth.machtiging()
+    held = await oauth.grant_machtiging()
     flow.browser = oauth.world.browser()
     await flow.browser.log_in("naaste", niveau="hoog")
     flow.asks = make_authorization_details(held.id)  # given at "substantieel": the son's level does not raise it
@@ -127,7 +127,7 @@ async def test_prompt_login_is_passed_to_the_broker(oauth) -> None:
 
 
 async def test_acr_values_without_session_redirect_to_login_at_that_level(oauth) -> None:
-    flow = Flow(await oauth.reading_app(), oauth.world.browser(), None)
+    flow = Flow(await oauth.register_reading_app(), oauth.world.browser(), None)
     sent = await way(flow, acr_values=HIGH, prompt="login")
     asked = read_query(sent.headers["location"])
     assert (asked["niveau"], asked["opnieuw"]) == ("hoog", "ja")
@@ -136,7 +136,7 @@ async def test_acr_values_without_session_redirect_to_login_at_that_level(oauth)
 
 
 async def test_login_hint_is_passed_in_practice_only(oauth) -> None:
-    flow = Flow(await oauth.reading_app(), oauth.world.browser(), None)
+    flow = Flow(await oauth.register_reading_app(), oauth.world.browser(), None)
     sent = await way(flow, login_hint="naaste & co")
     assert read_query(sent.headers["location"])["login_hint"] == "naaste & co"
     replace_services(oauth.service, practice=False)

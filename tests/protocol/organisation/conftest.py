@@ -10,6 +10,6 @@ KVK, OTHER_KVK = "90000001", "90000002"
 
 
 @pytest.fixture(params=[(KVK, OTHER_KVK), (KVK, None), (None, KVK)], ids=["other", "none", "relative"])
-def pair(request: pytest.FixtureRequest) -> Any:
+def organisation_pair(request: pytest.FixtureRequest) -> Any:
     """The organisation that accepted the machtiging, and another that uses it."""
     return request.param

@@ -23,12 +23,12 @@ OTHER = "andere_organisatie"
 
 async def machtiging_for(world, kvk):
     capacity = "relative" if kvk is None else "professional"
-    return await world.machtiging(capacity=capacity, gemachtigde_kvk=kvk)
+    return await world.grant_machtiging(capacity=capacity, gemachtigde_kvk=kvk)
 
 
 async def token_for(world, machtiging_id, kvk):
     """A token of the helper as issued in a session of this organisation."""
-    token = await world.token(world.helper, under=machtiging_id, acts=HELPING)
+    token = await world.issue_token(world.helper, under=machtiging_id, acts=HELPING)
     await moved(world, kvk)
     return token
 
@@ -40,7 +40,7 @@ async def moved(world, kvk):
 
 async def uses_of(world):
     """The requests about one bericht: list, read, download, mark, delete."""
-    letter = await world.letter(("brief.pdf", PDF, "application/pdf"))
+    letter = await world.deliver_letter(("brief.pdf", PDF, "application/pdf"))
     (row,) = await BIJLAGEN.read(world, "id")
     merge = {"content": b'{"gelezen": true}', "headers": {"Content-Type": "application/merge-patch+json"}}
     return [
@@ -52,8 +52,10 @@ async def uses_of(world):
     ]
 
 
-async def test_box_access_with_token_of_another_organisation_is_refused_and_journalled(world, pair) -> None:
-    accepted_for, used_for = pair
+async def test_box_access_with_token_of_another_organisation_is_refused_and_journalled(
+    world, organisation_pair
+) -> None:
+    accepted_for, used_for = organisation_pair
     machtiging_id, uses = await machtiging_for(world, accepted_for), await uses_of(world)
     token = await token_for(world, machtiging_id, used_for)
     async with world.client(token) as client:

@@ -38,8 +38,8 @@ async def test_meldcode_stores_organisation_of_its_session(counter) -> None:
     assert await organisations(counter.oauth, "meldcode") == {"90000001"}
 
 
-async def test_request_with_meldcode_of_another_organisation_reaches_no_person(counter, pair) -> None:
-    accepted_for, used_for = pair
+async def test_request_with_meldcode_of_another_organisation_reaches_no_person(counter, organisation_pair) -> None:
+    accepted_for, used_for = organisation_pair
     machtiging = await a_professional_machtiging(counter.oauth, accepted_for)
     request = await request_ciba(counter, used_for, machtiging)
     assert await counter.hears(request) == "authorization_pending"
@@ -57,8 +57,10 @@ async def test_request_approved_in_session_of_same_organisation_issues_token_wit
         assert await organisations(counter.oauth, table) == {"90000001"}, table
 
 
-async def test_approval_in_session_of_another_organisation_is_refused_and_request_stays_pending(counter, pair) -> None:
-    accepted_for, used_for = pair
+async def test_approval_in_session_of_another_organisation_is_refused_and_request_stays_pending(
+    counter, organisation_pair
+) -> None:
+    accepted_for, used_for = organisation_pair
     machtiging = await a_professional_machtiging(counter.oauth, accepted_for)
     request = await request_ciba(counter, accepted_for, machtiging)
     browser = await logged_in_for(counter.oauth, used_for)
@@ -77,15 +79,17 @@ async def test_approval_in_session_of_another_organisation_is_refused_and_reques
     assert (await counter.polls(request)).status_code == 200
 
 
-async def test_pending_request_moved_to_another_organisation_is_denied_at_poll(counter, pair) -> None:
-    accepted_for, used_for = pair
+async def test_pending_request_moved_to_another_organisation_is_denied_at_poll(counter, organisation_pair) -> None:
+    accepted_for, used_for = organisation_pair
     request = await request_ciba(counter, accepted_for, await a_professional_machtiging(counter.oauth, accepted_for))
     await move(counter.oauth, used_for, "backchannel_request")
     assert await counter.hears(request) == "access_denied"
 
 
-async def test_approved_request_with_consent_of_another_organisation_issues_no_token(counter, pair) -> None:
-    accepted_for, used_for = pair
+async def test_approved_request_with_consent_of_another_organisation_issues_no_token(
+    counter, organisation_pair
+) -> None:
+    accepted_for, used_for = organisation_pair
     request = await request_ciba(counter, accepted_for, await a_professional_machtiging(counter.oauth, accepted_for))
     await counter.answers(await logged_in_for(counter.oauth, accepted_for))
     await move(counter.oauth, used_for, "oauth_grant")

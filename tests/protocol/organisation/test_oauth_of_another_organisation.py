@@ -35,8 +35,8 @@ async def active(app, token):
     return (await app.post("/introspect", {"token": token})).json()["active"]
 
 
-async def test_consent_in_session_of_another_organisation_is_rejected(oauth, pair) -> None:
-    accepted_for, used_for = pair
+async def test_consent_in_session_of_another_organisation_is_rejected(oauth, organisation_pair) -> None:
+    accepted_for, used_for = organisation_pair
     flow = await a_flow_for(oauth, used_for, await a_professional_machtiging(oauth, accepted_for))
     shown = await flow.authorize(await flow.pushed())
     assert read_query(shown.headers["location"])["error"] == "invalid_authorization_details"
@@ -44,8 +44,8 @@ async def test_consent_in_session_of_another_organisation_is_rejected(oauth, pai
     assert await organisations(oauth, "oauth_grant") == set()
 
 
-async def test_consent_after_login_for_another_organisation_is_rejected(oauth, pair) -> None:
-    accepted_for, used_for = pair
+async def test_consent_after_login_for_another_organisation_is_rejected(oauth, organisation_pair) -> None:
+    accepted_for, used_for = organisation_pair
     flow = await a_flow_for(oauth, accepted_for, await a_professional_machtiging(oauth, accepted_for))
     form = await flow.consent_form(await flow.pushed())
     await move(oauth, used_for, "login_session")
@@ -64,8 +64,8 @@ async def test_tokens_of_a_consent_inherit_organisation_of_the_session(oauth) ->
 
 
 @pytest.mark.parametrize("moved", [("oauth_grant",), ("authorization_code",), ("oauth_grant", "authorization_code")])
-async def test_code_of_another_organisation_is_rejected(oauth, pair, moved) -> None:
-    accepted_for, used_for = pair
+async def test_code_of_another_organisation_is_rejected(oauth, organisation_pair, moved) -> None:
+    accepted_for, used_for = organisation_pair
     flow = await a_flow_for(oauth, accepted_for, await a_professional_machtiging(oauth, accepted_for))
     code = await flow.code()
     await move(oauth, used_for, *moved)
@@ -75,8 +75,8 @@ async def test_code_of_another_organisation_is_rejected(oauth, pair, moved) -> N
 
 
 @pytest.mark.parametrize("moved", [("oauth_grant",), ("refresh_token",), ("oauth_grant", "refresh_token")])
-async def test_refresh_token_of_another_organisation_is_rejected_and_inactive(oauth, pair, moved) -> None:
-    accepted_for, used_for = pair
+async def test_refresh_token_of_another_organisation_is_rejected_and_inactive(oauth, organisation_pair, moved) -> None:
+    accepted_for, used_for = organisation_pair
     flow = await a_flow_for(oauth, accepted_for, await a_professional_machtiging(oauth, accepted_for))
     token = (await redeemed(flow))["refresh_token"]
     assert await active(flow.app, token)
@@ -87,8 +87,10 @@ async def test_refresh_token_of_another_organisation_is_rejected_and_inactive(oa
     assert await refusal_reasons(oauth, "token:geweigerd") == [OTHER]
 
 
-async def test_access_token_of_another_organisation_is_inactive_and_rejected_at_userinfo(oauth, pair) -> None:
-    accepted_for, used_for = pair
+async def test_access_token_of_another_organisation_is_inactive_and_rejected_at_userinfo(
+    oauth, organisation_pair
+) -> None:
+    accepted_for, used_for = organisation_pair
     flow = await a_flow_for(oauth, accepted_for, await a_professional_machtiging(oauth, accepted_for))
     token = (await redeemed(flow))["access_token"]
     bearer = {"Authorization": f"Bearer {token}"}
@@ -102,8 +104,8 @@ async def test_access_token_of_another_organisation_is_inactive_and_rejected_at_
     assert await refusal_reasons(oauth, "token:geweigerd") == [OTHER]
 
 
-async def test_userinfo_under_consent_of_another_organisation_is_rejected(oauth, pair) -> None:
-    accepted_for, used_for = pair
+async def test_userinfo_under_consent_of_another_organisation_is_rejected(oauth, organisation_pair) -> None:
+    accepted_for, used_for = organisation_pair
     flow = await a_flow_for(oauth, accepted_for, await a_professional_machtiging(oauth, accepted_for))
     bearer = {"Authorization": f"Bearer {(await redeemed(flow))['access_token']}"}
     assert (await flow.app.http.get("/userinfo", headers=bearer)).status_code == 200
@@ -112,12 +114,12 @@ async def test_userinfo_under_consent_of_another_organisation_is_rejected(oauth,
 
 
 @pytest.mark.parametrize("moved", [("issued_token",), ("oauth_grant",)])
-async def test_token_of_another_organisation_is_rejected_at_exchange(oauth, pair, moved) -> None:
-    accepted_for, used_for = pair
+async def test_token_of_another_organisation_is_rejected_at_exchange(oauth, organisation_pair, moved) -> None:
+    accepted_for, used_for = organisation_pair
     machtiging = await a_professional_machtiging(oauth, accepted_for)
-    chain = ExchangeChain(oauth, await oauth.reading_app(), machtiging)
+    chain = ExchangeChain(oauth, await oauth.register_reading_app(), machtiging)
     service = await oauth.add(make_exchanger_metadata(), SERVICE_KEYS)
-    await chain.server(client_name="Archief", resource="https://archief.voorbeeld.example/api")
+    await chain.register_server(client_name="Archief", resource="https://archief.voorbeeld.example/api")
     flow = await a_flow_for(oauth, accepted_for, machtiging)
     token = (await redeemed(flow, resource=HUIS))["access_token"]
     exchanged = await chain.exchanged(service, token)
@@ -140,5 +142,5 @@ async def test_consent_of_another_organisation_is_not_listed(oauth) -> None:
 
 
 async def test_consent_for_own_box_is_independent_of_organisation(oauth) -> None:
-    flow = Flow(await oauth.reading_app(), await logged_in_for(oauth, KVK), make_authorization_details(None))
+    flow = Flow(await oauth.register_reading_app(), await logged_in_for(oauth, KVK), make_authorization_details(None))
     assert (await redeemed(flow))["access_token"]

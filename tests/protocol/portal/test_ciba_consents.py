@@ -12,16 +12,14 @@ from tests.builders.ciba import CibaCounter, register_counter
 from tests.builders.client import make_authorization_details
 from tests.builders.people import ISSUER
 from tests.builders.rows import ISSUED_TOKENS
-from tests.builders.tokens import open_oauth_world
 
 APPS = ISSUER + "/apps"
 
 
 @pytest.fixture
-async def counter(portal):
-    oauth = open_oauth_world(portal)
-    yield await register_counter(oauth)
-    await oauth.close()
+async def counter(portal_oauth):
+    """A CIBA client (counter) at the authorization server of the portal."""
+    return await register_counter(portal_oauth)
 
 
 async def agreed(counter: CibaCounter, browser: Any, **changes: Any) -> str:
@@ -52,8 +50,8 @@ async def test_ciba_consent_ended_before_poll_issues_no_token(portal, counter) -
 
 
 async def test_ciba_consent_of_helper_is_listed_for_both(portal, counter) -> None:
-    held = await counter.oauth.machtiging()
-    code = await counter.meldcode(counter.son)
+    held = await counter.oauth.grant_machtiging()
+    code = await counter.create_meldcode(counter.son)
     await agreed(counter, await portal.son(), code=code, authorization_details=make_authorization_details(held.id))
     for person in (portal.people.mother, portal.people.son):
         [consent] = await consents_of(portal, person)

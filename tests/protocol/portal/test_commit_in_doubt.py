@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from machtiging.cli.demo.html import HtmlForm
@@ -22,13 +21,6 @@ from tests.protocol.portal.commit_cutter import commit_cutter
 
 UNKNOWN = "Wij weten niet of dit is gelukt"
 NOTHING = "Er is niets gedaan"
-
-
-@pytest.fixture
-async def owner_connection(database):
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture
@@ -99,18 +91,18 @@ async def test_commit_in_doubt_of_each_form_links_to_the_state(cut, portal, path
     assert link in [href for href, words in answer.links if words.startswith("Kijk bij")]
 
 
-async def test_failure_before_commit_says_nothing_was_done(cut, portal, owner_connection):
+async def test_failure_before_commit_says_nothing_was_done(cut, portal, superuser_connection):
     browser, _, page = await an_active_machtiging(portal)
-    await owner_connection.execute("REVOKE INSERT ON journal_intake FROM machtiging_service")
+    await superuser_connection.execute("REVOKE INSERT ON journal_intake FROM machtiging_service")
     answer = await browser.submit_form(page.find_form("/intrekken"), {}, expected_status=503)
     assert NOTHING in answer.text
     assert UNKNOWN not in answer.text
     assert await state_of_it(cut, portal) is MachtigingState.ACTIVE
 
 
-async def test_commit_refused_by_database_says_nothing_was_done(cut, portal, owner_connection):
+async def test_commit_refused_by_database_says_nothing_was_done(cut, portal, superuser_connection):
     browser, _, page = await an_active_machtiging(portal)
-    await owner_connection.execute(
+    await superuser_connection.execute(
         "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk full'; END $$;"
         "CREATE CONSTRAINT TRIGGER fails_at_commit AFTER INSERT ON journal_intake DEFERRABLE INITIALLY DEFERRED "
         "FOR EACH ROW EXECUTE FUNCTION no()"
@@ -120,9 +112,9 @@ async def test_commit_refused_by_database_says_nothing_was_done(cut, portal, own
     assert await state_of_it(cut, portal) is MachtigingState.ACTIVE
 
 
-async def test_failed_page_by_get_says_nothing_about_a_change(cut, portal, owner_connection):
+async def test_failed_page_by_get_says_nothing_about_a_change(cut, portal, superuser_connection):
     browser = await portal.mother()
-    await owner_connection.execute("ALTER TABLE machtiging RENAME TO weg")
+    await superuser_connection.execute("ALTER TABLE machtiging RENAME TO weg")
     answer = await browser.open_page(ISSUER + "/machtigingen", expected_status=503)
     assert UNKNOWN not in answer.text
     assert NOTHING not in answer.text
@@ -130,9 +122,11 @@ async def test_failed_page_by_get_says_nothing_about_a_change(cut, portal, owner
 
 
 @pytest.mark.parametrize("where", ["/machtigingen?gedaan=geweigerd", "/apps?gedaan=app-gestopt"])
-async def test_failed_page_after_a_change_says_unknown(cut, portal, owner_connection, where):
+async def test_failed_page_after_a_change_says_unknown(cut, portal, superuser_connection, where):
     browser = await portal.mother()
-    await owner_connection.execute("ALTER TABLE machtiging RENAME TO weg; ALTER TABLE oauth_grant RENAME TO ook_weg")
+    await superuser_connection.execute(
+        "ALTER TABLE machtiging RENAME TO weg; ALTER TABLE oauth_grant RENAME TO ook_weg"
+    )
     answer = await browser.open_page(ISSUER + where, expected_status=503)
     assert UNKNOWN in answer.text
     assert NOTHING not in answer.text

@@ -93,33 +93,26 @@ async def fill_journal(driver: asyncpg.Connection, about: UUID, found: list[dict
         await insert_line(driver, "journal_intake", about, line | admitted, number)
 
 
-@pytest.fixture
-async def driver(database):
-    connection = await asyncpg.connect(database.url)
-    yield connection
-    await connection.close()
-
-
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-async def test_overview_with_any_admitted_line_renders(portal, driver, data):
+async def test_overview_with_any_admitted_line_renders(portal, superuser_connection, data):
     async with unit_of_work(portal.app.state.services.sessions) as session:
         reader = await add_person_without_bsn(session, str(uuid4()), None)
     found = data.draw(st.lists(lines(replace(portal.people, mother=reader)), min_size=1, max_size=LINES))
-    await fill_journal(driver, reader, found)
+    await fill_journal(superuser_connection, reader, found)
     await (await portal.browser_of(reader)).open_page(ISSUER + "/inzage")  # raises when the answer is not 200
 
 
 @pytest.mark.parametrize("object_id", IDS)
-async def test_overview_with_malformed_object_id_renders_line(portal, driver, object_id):
-    await fill_journal(driver, portal.people.mother, [a_plain_line(object_id=object_id)])
+async def test_overview_with_malformed_object_id_renders_line(portal, superuser_connection, object_id):
+    await fill_journal(superuser_connection, portal.people.mother, [a_plain_line(object_id=object_id)])
     page = await (await portal.mother()).open_page(ISSUER + "/inzage")
     assert page.text.count("las een brief") + page.text.count("wilde een brief lezen") == 2
 
 
 @pytest.mark.parametrize("instant", INSTANTS)
-async def test_overview_with_impossible_instants_shows_every_line(portal, driver, instant):
-    await fill_journal(driver, portal.people.mother, [a_plain_line(occurred_at=instant)] * PAGE_SIZE)
+async def test_overview_with_impossible_instants_shows_every_line(portal, superuser_connection, instant):
+    await fill_journal(superuser_connection, portal.people.mother, [a_plain_line(occurred_at=instant)] * PAGE_SIZE)
     browser = await portal.mother()
     first = await browser.open_page(ISSUER + "/inzage")
     if instant.startswith("2026"):  # equal lines of a possible minute are grouped
@@ -132,8 +125,8 @@ async def test_overview_with_impossible_instants_shows_every_line(portal, driver
 
 
 @pytest.mark.parametrize("act", ["bericht:oud", "machtiging:gesplitst", "iets anders", "token:bekeken", "<b>vet</b>"])
-async def test_overview_with_unknown_act_shows_generic_words(portal, driver, act):
-    await fill_journal(driver, portal.people.mother, [a_plain_line(act=act)])
+async def test_overview_with_unknown_act_shows_generic_words(portal, superuser_connection, act):
+    await fill_journal(superuser_connection, portal.people.mother, [a_plain_line(act=act)])
     page = await (await portal.mother()).open_page(ISSUER + "/inzage")
     assert "deed iets wat wij hier niet kunnen uitleggen" in page.text
     assert "wilde iets doen dat niet mocht" in page.text
@@ -141,22 +134,22 @@ async def test_overview_with_unknown_act_shows_generic_words(portal, driver, act
 
 
 @pytest.mark.parametrize("act", [act for act in JournalAct if act.startswith(NOT_FOR_HER)])
-async def test_overview_omits_acts_that_are_no_access(portal, driver, act):
-    await fill_journal(driver, portal.people.mother, [a_plain_line(act=act.value)])
+async def test_overview_omits_acts_that_are_no_access(portal, superuser_connection, act):
+    await fill_journal(superuser_connection, portal.people.mother, [a_plain_line(act=act.value)])
     page = await (await portal.mother()).open_page(ISSUER + "/inzage")
     assert "Nog niemand heeft uw post bekeken." in page.text
 
 
-async def test_overview_with_unknown_outcome_says_unknown(portal, driver):
-    await fill_journal(driver, portal.people.mother, [a_plain_line(outcome="misschien")])
+async def test_overview_with_unknown_outcome_says_unknown(portal, superuser_connection):
+    await fill_journal(superuser_connection, portal.people.mother, [a_plain_line(outcome="misschien")])
     page = await (await portal.mother()).open_page(ISSUER + "/inzage")
     assert "Wij weten niet hoe dit afliep." in page.text
 
 
 @pytest.mark.parametrize("facts", DOCUMENTS)
-async def test_journal_reader_with_malformed_facts_returns_a_document(database, driver, facts):
+async def test_journal_reader_with_malformed_facts_returns_a_document(database, superuser_connection, facts):
     about, under = uuid4(), uuid4()
-    await fill_journal(driver, about, [a_plain_line(facts=facts, machtiging_id=under)])
+    await fill_journal(superuser_connection, about, [a_plain_line(facts=facts, machtiging_id=under)])
     async with database.sessions() as session:
         read = [*await load_lines_for_person(session, about), *await load_lines_for_machtiging(session, under)]
     assert [isinstance(line.facts, dict) for line in read] == [True] * 4

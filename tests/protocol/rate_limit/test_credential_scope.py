@@ -30,7 +30,7 @@ async def world(database, clock, tmp_path):
 async def test_rate_limit_with_tokens_on_path_without_tokens_counts_by_address(world, method, path):
     seen = []
     for _ in range(4):
-        async with caller(world, token=await world.token(world.citizen)) as client:
+        async with caller(world, token=await world.issue_token(world.citizen)) as client:
             seen += await statuses(client, path, 4, method)
     assert seen[:10].count(429) == 0
     assert seen[10:] == [429] * 6
@@ -39,7 +39,7 @@ async def test_rate_limit_with_tokens_on_path_without_tokens_counts_by_address(w
 @pytest.mark.parametrize("path", [LIST, "/userinfo", "/grants/x"])
 async def test_rate_limit_with_token_on_its_path_counts_by_token(world, path):
     for _ in range(4):
-        async with caller(world, token=await world.token(world.citizen)) as client:
+        async with caller(world, token=await world.issue_token(world.citizen)) as client:
             assert 429 not in await statuses(client, path, 1)
 
 

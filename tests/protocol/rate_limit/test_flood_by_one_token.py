@@ -53,7 +53,7 @@ async def until(true):
 
 @pytest.fixture
 async def flooded(world):
-    token, answers = await world.helper_token(), []
+    token, answers = await world.issue_helper_token(), []
     async with serve_application(world.app) as server:
         tasks = [asyncio.create_task(flood(server, token, answers)) for _ in range(CONNECTIONS)]
         await until(lambda: len(answers) >= CONNECTIONS)
@@ -66,7 +66,7 @@ async def flooded(world):
 async def test_flood_by_one_token_leaves_other_callers_served(world, flooded):
     server, answers = flooded
     cookie = await a_cookie(world, world.citizen)
-    async with asyncio.timeout(180), server.client(await world.token(world.citizen)) as client:
+    async with asyncio.timeout(180), server.client(await world.issue_token(world.citizen)) as client:
         for _ in range(5):
             assert (await client.get(LIST)).status_code == 200
         browser = {"Cookie": cookie, "Accept": "text/html"}

@@ -40,7 +40,7 @@ async def world(database, clock, tmp_path):
 
 
 async def test_rate_limit_by_token_returns_429_and_leaves_other_tokens_served(world):
-    token, other = await world.token(world.citizen), await world.token(world.helper)
+    token, other = await world.issue_token(world.citizen), await world.issue_token(world.helper)
     async with caller(world, token=token) as client:
         assert await statuses(client, LIST, 5) == [200] * 5
         answer = await client.get(LIST)
@@ -110,7 +110,7 @@ async def test_rate_limit_by_address_is_not_evaded_by_unverified_credentials(wor
 
 
 async def test_rate_limit_with_tampered_token_counts_by_address(world):
-    token = await world.token(world.citizen)
+    token = await world.issue_token(world.citizen)
     forged = token[:-2] + ("AA" if token[-2:] != "AA" else "BB")
     async with caller(world, token=forged) as client:
         assert await statuses(client, LIST, 12) == [401] * 10 + [429] * 2
@@ -119,14 +119,14 @@ async def test_rate_limit_with_tampered_token_counts_by_address(world):
 
 
 async def test_rate_limit_with_expired_token_counts_by_address(world, clock):
-    token = await world.token(world.citizen)
+    token = await world.issue_token(world.citizen)
     clock.advance(timedelta(minutes=11))
     async with caller(world, token=token) as client:
         assert await statuses(client, LIST, 12) == [401] * 10 + [429] * 2
 
 
 async def test_rate_limit_by_person_is_not_evaded_by_new_tokens(world):
-    tokens = [await world.token(world.citizen) for _ in range(4)]
+    tokens = [await world.issue_token(world.citizen) for _ in range(4)]
     answers = []
     for token in tokens:
         async with caller(world, token=token) as client:
@@ -152,7 +152,7 @@ async def test_rate_limit_by_person_counts_all_sessions_of_that_person(world):
 
 
 async def test_rate_limit_by_token_leaves_the_portal_open_for_its_person(world):
-    token, cookie = await world.token(world.helper), await a_cookie(world, world.helper)
+    token, cookie = await world.issue_token(world.helper), await a_cookie(world, world.helper)
     async with caller(world, token=token) as client:
         assert (await statuses(client, LIST, 100)).count(200) == 5
     async with caller(world, Cookie=cookie) as client:

@@ -119,7 +119,7 @@ async def test_row_61_slowloris_with_unfinished_headers_is_disconnected(world):
 
 
 async def test_row_61_slowloris_by_many_leaves_others_served(world, server):
-    bericht_id, token = await world.letter(), await world.token(world.citizen)
+    bericht_id, token = await world.deliver_letter(), await world.issue_token(world.citizen)
     slow_head = b"GET /api/v1/berichten HTTP/1.1\r\nHost: localhost\r\nX: "
     slow_body = b"POST /uitloggen HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf"
     dawdlers = [await server.connect() for _ in range(100)]
@@ -144,7 +144,7 @@ def a_letter(*, bijlage: bytes) -> bytes:
 
 
 async def test_delivery_cut_halfway_is_not_stored_and_retry_is_accepted(world, server):
-    token = await world.token(oin="00000099000000001000")
+    token = await world.issue_token(oin="00000099000000001000")
     body = a_letter(bijlage=make_pdf(PART_BYTES + 1))
     head = POST + b"Content-Type: multipart/form-data; boundary=x\r\nAuthorization: Bearer " + token.encode()
     counted = head + f"\r\nContent-Length: {len(body)}\r\n\r\n".encode()

@@ -127,10 +127,10 @@ class Crowd:
 async def test_database_crash_under_load_loses_no_committed_answer(postgres, clock, tmp_path):
     await migrate_schema(postgres.url)
     world = await assemble_berichtenbox_world(postgres.url, clock, tmp_path)
-    bericht_id = await world.letter(inhoud="Alleen voor haar")
-    reads = await world.token(world.helper, under=await world.machtiging())
+    bericht_id = await world.deliver_letter(inhoud="Alleen voor haar")
+    reads = await world.issue_token(world.helper, under=await world.grant_machtiging())
     async with serve_application(world.app) as server:
-        crowd = Crowd(server, bericht_id, reads, await world.token(oin=UWV))
+        crowd = Crowd(server, bericht_id, reads, await world.issue_token(oin=UWV))
         crowd.begin()
         for _ in range(2):
             await crowd.until(200, 20)
@@ -176,7 +176,7 @@ async def _assert_journal_is_complete(world, crowd):
 async def _who_tries_again_has_one_letter(world, server, crowd):
     failed = [kenmerk for kenmerk, answer in crowd.deliveries.items() if answer.status_code != 201]
     assert failed
-    async with server.client(await world.token(oin=UWV)) as client:
+    async with server.client(await world.issue_token(oin=UWV)) as client:
         for kenmerk in failed:
             letter = build_upload_parts(make_bericht(kenmerk=kenmerk), ("brief.pdf", make_pdf(), "application/pdf"))
             assert (await client.post(API_PREFIX + "/aanleveringen", files=letter)).status_code in {200, 201}
@@ -203,7 +203,7 @@ async def world_without_database(database, clock):
 
 async def test_request_without_database_returns_503_without_details(world_without_database):
     async with world_without_database.client(
-        await world_without_database.token(world_without_database.citizen)
+        await world_without_database.issue_token(world_without_database.citizen)
     ) as client:
         answers = [await client.get(API_PREFIX + "/berichten"), await client.get(f"{API_PREFIX}/berichten/{uuid7()}")]
     for answer in answers:
@@ -225,7 +225,7 @@ async def test_readiness_without_database_returns_503_and_liveness_200(world_wit
 async def test_unreachable_database_server_returns_503(clock, tmp_path, postgres):
     await migrate_schema(postgres.url)
     world = await assemble_berichtenbox_world(postgres.url, clock, tmp_path)
-    token = await world.token(world.citizen)
+    token = await world.issue_token(world.citizen)
     postgres.crash()
     async with serve_application(world.app) as server, server.client(token) as client:
         answers: list[httpx.Response] = [

@@ -65,13 +65,13 @@ async def until(true, seconds: float = 15) -> None:
 
 
 @pytest.fixture
-def ring(tmp_path):
+def keyring(tmp_path):
     return KeyRing.load(make_key_directory(tmp_path / "keys"))
 
 
 @pytest.fixture
-async def http(database, ring):
-    app = copy_application(assemble_service(), keyring=ring, sessions=database.sessions, clock=SystemClock())
+async def http(database, keyring):
+    app = copy_application(assemble_service(), keyring=keyring, sessions=database.sessions, clock=SystemClock())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=app.state.services.issuer) as opened:
         yield opened
 
@@ -81,29 +81,29 @@ async def test_jwks_cache_lifetime_is_shorter_than_publication_before_signing(ht
     assert timedelta(seconds=int(kept)) < MIN_PUBLICATION_TIME
 
 
-async def test_rotated_key_was_published_before_it_signs(http, ring, tmp_path):
+async def test_rotated_key_was_published_before_it_signs(http, keyring, tmp_path):
     published = {key["kid"] for key in (await http.get("/jwks")).json()["keys"]}
-    before = kid_of(ring.sign_jwt({}, typ="at+jwt", alg="ES256"))
+    before = kid_of(keyring.sign_jwt({}, typ="at+jwt", alg="ES256"))
     rotate_key(tmp_path / "keys", KeyKind.ES256, datetime.now(UTC))
-    ring.reload_if_changed()
-    after = kid_of(ring.sign_jwt({}, typ="at+jwt", alg="ES256"))
+    keyring.reload_if_changed()
+    after = kid_of(keyring.sign_jwt({}, typ="at+jwt", alg="ES256"))
     assert {before, after} <= published
     assert before != after
     assert published < {key["kid"] for key in (await http.get("/jwks")).json()["keys"]}
 
 
-async def test_unreadable_keyring_is_a_warning_and_service_stays_ready(http, ring, tmp_path):
+async def test_unreadable_keyring_is_a_warning_and_service_stays_ready(http, keyring, tmp_path):
     manifest = tmp_path / "keys" / "keys.json"
     whole = manifest.read_text()
     assert "waarschuwingen" not in (await http.get("/health/ready")).json()
     manifest.write_text("{")
     with pytest.raises(Fault, match="sleutelbos_onleesbaar"):
-        ring.reload_if_changed()
+        keyring.reload_if_changed()
     told = await http.get("/health/ready")
     assert told.status_code == 200
     assert told.json()["waarschuwingen"] == {"sleutels": "de nieuwe zijn niet leesbaar (sleutelbos_onleesbaar)"}
     manifest.write_text(whole)
-    ring.reload_if_changed()
+    keyring.reload_if_changed()
     assert "waarschuwingen" not in (await http.get("/health/ready")).json()
 
 

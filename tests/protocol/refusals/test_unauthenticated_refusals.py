@@ -29,7 +29,7 @@ def codes(logged) -> list[str]:
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_garbage_and_unknown_clients_are_logged_and_not_journalled(oauth, path) -> None:
-    app, agency = await oauth.reading_app(), await oauth.agency()
+    app, agency = await oauth.register_reading_app(), await oauth.register_agency()
     http, before = oauth.connection(), await count_journal_lines(oauth)
     forged = make_client_assertion(make_client_keys(), agency.client_id, oauth.clock)
     with capture_logs() as logged:
@@ -55,7 +55,7 @@ async def test_garbage_and_unknown_clients_are_logged_and_not_journalled(oauth, 
 
 
 async def test_public_client_without_code_is_logged_and_not_journalled(oauth) -> None:
-    app = await oauth.public_app()
+    app = await oauth.register_public_app()
     before = await count_journal_lines(oauth)
     with capture_logs() as logged:
         await app.post("/par", {"response_type": "code"})
@@ -66,7 +66,7 @@ async def test_public_client_without_code_is_logged_and_not_journalled(oauth) ->
 
 
 async def test_client_assertion_replayed_is_logged_and_not_journalled(oauth) -> None:
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     proof = make_client_assertion(agency.keys, agency.client_id, oauth.clock)
     assert (
         await agency.post("/token", {"grant_type": "client_credentials"}, client_assertion=proof)
@@ -79,7 +79,7 @@ async def test_client_assertion_replayed_is_logged_and_not_journalled(oauth) -> 
 
 
 async def test_authenticated_client_refusal_is_journalled_with_its_exact_reason(oauth) -> None:
-    app = await oauth.reading_app()
+    app = await oauth.register_reading_app()
     with capture_logs() as logged:
         await app.post("/token", {"grant_type": "client_credentials"})
         await app.post("/revoke")
@@ -97,7 +97,7 @@ async def test_authenticated_client_refusal_is_journalled_with_its_exact_reason(
 
 
 async def test_code_holder_of_public_client_is_journalled(oauth) -> None:
-    flow = await oauth.flow(await oauth.public_app())
+    flow = await oauth.start_flow(await oauth.register_public_app())
     code = await flow.code()
     await flow.redeem(code, code_verifier="a" * 43)
     await flow.redeem(code)
@@ -107,7 +107,7 @@ async def test_code_holder_of_public_client_is_journalled(oauth) -> None:
 
 
 async def test_code_replayed_repeatedly_is_journalled_once(oauth) -> None:
-    flow = await oauth.flow(await oauth.public_app())
+    flow = await oauth.start_flow(await oauth.register_public_app())
     code = await flow.code()
     await flow.redeem(code)
     for _ in range(4):

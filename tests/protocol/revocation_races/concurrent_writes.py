@@ -67,13 +67,13 @@ async def revoked(oauth: OAuthWorld, held: Any, *, by_helper: bool = False) -> N
 
 
 async def _consent(oauth: OAuthWorld, held: Any) -> Write:
-    flow = await oauth.flow(machtiging=held)
+    flow = await oauth.start_flow(machtiging=held)
     form = await flow.consent_form(await flow.pushed())
     return lambda: flow.press(form)
 
 
 async def _code(oauth: OAuthWorld, held: Any) -> Write:
-    flow = await oauth.flow(machtiging=held)
+    flow = await oauth.start_flow(machtiging=held)
     code = await flow.code()
     return lambda: flow.redeem(code)
 
@@ -84,23 +84,23 @@ async def _refresh(oauth: OAuthWorld, held: Any) -> Write:
 
 
 async def _exchange(oauth: OAuthWorld, held: Any) -> Write:
-    chain = ExchangeChain(oauth, await oauth.reading_app(), held)
+    chain = ExchangeChain(oauth, await oauth.register_reading_app(), held)
     service = await oauth.add(make_exchanger_metadata(), SERVICE_KEYS)
-    await chain.server(client_name="Archief", resource="https://archief.voorbeeld.example/api")
-    token = await chain.token(HUIS)
+    await chain.register_server(client_name="Archief", resource="https://archief.voorbeeld.example/api")
+    token = await chain.issue_token(HUIS)
     return lambda: chain.exchange(service, token)
 
 
 async def _ask(oauth: OAuthWorld, held: Any) -> Write:
     counter = await register_counter(oauth)
-    code = await counter.meldcode(counter.son)
+    code = await counter.create_meldcode(counter.son)
     return lambda: counter.asks(code, authorization_details=make_authorization_details(held.id))
 
 
 async def _answer(oauth: OAuthWorld, held: Any) -> Write:
     counter = await register_counter(oauth)
     await counter.start_request(
-        await counter.meldcode(counter.son), authorization_details=make_authorization_details(held.id)
+        await counter.create_meldcode(counter.son), authorization_details=make_authorization_details(held.id)
     )
     browser = await counter.citizen(counter.son)
     form = await counter.form_of(browser)
@@ -109,7 +109,7 @@ async def _answer(oauth: OAuthWorld, held: Any) -> Write:
 
 async def _poll(oauth: OAuthWorld, held: Any) -> Write:
     counter = await register_counter(oauth)
-    code = await counter.meldcode(counter.son)
+    code = await counter.create_meldcode(counter.son)
     request = await counter.start_request(code, authorization_details=make_authorization_details(held.id))
     await counter.agreed(counter.son)
     return lambda: counter.polls(request)

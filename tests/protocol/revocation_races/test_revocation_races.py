@@ -44,7 +44,7 @@ async def test_tables_that_refer_to_a_machtiging_are_all_tested(oauth) -> None:
 
 @pytest.mark.parametrize("writer", WRITERS)
 async def test_row_written_before_revocation_is_ended(oauth, writer) -> None:
-    held = await oauth.machtiging()
+    held = await oauth.grant_machtiging()
     write = await WRITERS[writer](oauth, held)
     assert (await write()).status_code in (200, 303)
     assert await unended(oauth) != {}
@@ -55,7 +55,7 @@ async def test_row_written_before_revocation_is_ended(oauth, writer) -> None:
 @pytest.mark.parametrize("by_helper", [False, True], ids=["withdrawn", "given back"])
 @pytest.mark.parametrize("writer", LAST)
 async def test_revocation_waits_for_concurrent_row_and_ends_it(oauth, writer, by_helper) -> None:
-    held = await oauth.machtiging()
+    held = await oauth.grant_machtiging()
     write = await WRITERS[writer](oauth, held)
     async with oauth.sessions() as shut:
         await shut.execute(text(f"LOCK TABLE {LAST[writer]} IN SHARE MODE"))
@@ -71,7 +71,7 @@ async def test_revocation_waits_for_concurrent_row_and_ends_it(oauth, writer, by
 
 @pytest.mark.parametrize("writer", WRITERS)
 async def test_row_concurrent_with_revocation_is_not_written(oauth, writer) -> None:
-    held = await oauth.machtiging()
+    held = await oauth.grant_machtiging()
     write = await WRITERS[writer](oauth, held)
     async with unit_of_work(oauth.sessions) as session:
         await revoke(oauth, session, held)
@@ -104,7 +104,7 @@ async def test_code_renewal_concurrent_with_withdrawal_is_rejected(oauth) -> Non
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_no_row_is_active_after_any_interleaving_of_revocation(oauth, seed) -> None:
-    rng, held = Random(seed), await oauth.machtiging()
+    rng, held = Random(seed), await oauth.grant_machtiging()
     names = rng.sample(list(WRITERS), 5)
     writes = [await WRITERS[name](oauth, held) for name in names]
 

@@ -23,17 +23,17 @@ BOUND = "tls_client_certificate_bound_access_tokens"
 
 
 @pytest.fixture
-def key(clock):
+def key_holder(clock):
     return KeyHolder(clock)
 
 
-def proof_of(key: KeyHolder) -> dict[str, str]:
-    return {"DPoP": key.proof("POST", TOKEN)}
+def proof_of(key_holder: KeyHolder) -> dict[str, str]:
+    return {"DPoP": key_holder.proof("POST", TOKEN)}
 
 
 async def first(oauth, app, headers: dict[str, str]) -> dict:
     """Redeem a code with these headers; returns the token response."""
-    flow = await oauth.flow(app)
+    flow = await oauth.start_flow(app)
     form = {
         "grant_type": "authorization_code",
         "code": await flow.code(),
@@ -59,9 +59,9 @@ async def unused(oauth) -> int:
     return await REFRESH_TOKENS.count(oauth, used_at=None)
 
 
-async def test_downgrade_refresh_of_dpop_bound_token_without_proof_is_rejected(oauth, key):
+async def test_downgrade_refresh_of_dpop_bound_token_without_proof_is_rejected(oauth, key_holder):
     app = await register_refreshing_app(oauth)
-    tokens = await first(oauth, app, proof_of(key))
+    tokens = await first(oauth, app, proof_of(key_holder))
     assert tokens["token_type"] == "DPoP"
     is_refused(await refresh(app, tokens["refresh_token"]), "invalid_dpop_proof")
     [line] = await oauth.lines("token:geweigerd")
@@ -69,19 +69,19 @@ async def test_downgrade_refresh_of_dpop_bound_token_without_proof_is_rejected(o
     assert line.facts == {"fout": "invalid_dpop_proof", "adres": "/token"}
 
 
-async def test_downgrade_refused_does_not_consume_the_refresh_token(oauth, key):
+async def test_downgrade_refused_does_not_consume_the_refresh_token(oauth, key_holder):
     app = await register_refreshing_app(oauth)
-    tokens = await first(oauth, app, proof_of(key))
+    tokens = await first(oauth, app, proof_of(key_holder))
     for _ in range(2):
         is_refused(await refresh(app, tokens["refresh_token"]), "invalid_dpop_proof")
     assert await unused(oauth) == 1
-    answer = await refresh(app, tokens["refresh_token"], proof_of(key))
+    answer = await refresh(app, tokens["refresh_token"], proof_of(key_holder))
     assert answer.json()["token_type"] == "DPoP"
-    assert read_claims(answer.json()["access_token"])["cnf"] == {"jkt": key.jkt}
+    assert read_claims(answer.json()["access_token"])["cnf"] == {"jkt": key_holder.jkt}
 
 
-async def test_refresh_of_bound_token_with_another_key_stays_bound(oauth, key, clock):
-    holder = await make_refresh_token_holder(oauth, bound=TokenBinding(jkt=key.jkt))
+async def test_refresh_of_bound_token_with_another_key_stays_bound(oauth, key_holder, clock):
+    holder = await make_refresh_token_holder(oauth, bound=TokenBinding(jkt=key_holder.jkt))
     token = holder.refresh_token
     for other in (KeyHolder(clock), KeyHolder(clock)):
         is_refused(await refresh(holder.app, token), "invalid_dpop_proof")
@@ -90,37 +90,37 @@ async def test_refresh_of_bound_token_with_another_key_stays_bound(oauth, key, c
         token = answer.json()["refresh_token"]
 
 
-async def test_plain_consent_refreshed_with_dpop_stays_bound(oauth, key):
+async def test_plain_consent_refreshed_with_dpop_stays_bound(oauth, key_holder):
     holder = await make_refresh_token_holder(oauth)
     plain = await holder.refreshed()
     assert plain["token_type"] == "Bearer"
-    bound = await refresh(holder.app, plain["refresh_token"], proof_of(key))
+    bound = await refresh(holder.app, plain["refresh_token"], proof_of(key_holder))
     assert bound.json()["token_type"] == "DPoP"
     is_refused(await refresh(holder.app, bound.json()["refresh_token"]), "invalid_dpop_proof")
 
 
-async def test_refresh_token_reuse_without_key_ends_the_family(oauth, key):
-    holder = await make_refresh_token_holder(oauth, bound=TokenBinding(jkt=key.jkt))
-    assert (await refresh(holder.app, holder.refresh_token, proof_of(key))).status_code == 200
+async def test_refresh_token_reuse_without_key_ends_the_family(oauth, key_holder):
+    holder = await make_refresh_token_holder(oauth, bound=TokenBinding(jkt=key_holder.jkt))
+    assert (await refresh(holder.app, holder.refresh_token, proof_of(key_holder))).status_code == 200
     is_refused(await refresh(holder.app, holder.refresh_token), "invalid_grant")
     assert await holder.ended() == "verversing_hergebruikt"
 
 
-async def test_refresh_with_invalid_dpop_proof_is_rejected(oauth, key):
-    holder = await make_refresh_token_holder(oauth, bound=TokenBinding(jkt=key.jkt))
+async def test_refresh_with_invalid_dpop_proof_is_rejected(oauth, key_holder):
+    holder = await make_refresh_token_holder(oauth, bound=TokenBinding(jkt=key_holder.jkt))
     for changes in ({"htu": ISSUER + "/par"}, {"htm": "GET"}, {"iat": 1}):
-        bad = {"DPoP": key.proof("POST", TOKEN, **changes)}
+        bad = {"DPoP": key_holder.proof("POST", TOKEN, **changes)}
         is_refused(await refresh(holder.app, holder.refresh_token, bad), "invalid_dpop_proof")
     assert await unused(oauth) == 1
 
 
-async def test_enumeration_binding_of_refresh_token_is_hidden_from_another_client(oauth, key):
+async def test_enumeration_binding_of_refresh_token_is_hidden_from_another_client(oauth, key_holder):
     holder, thief = (
-        await make_refresh_token_holder(oauth, bound=TokenBinding(jkt=key.jkt)),
+        await make_refresh_token_holder(oauth, bound=TokenBinding(jkt=key_holder.jkt)),
         await register_refreshing_app(oauth),
     )
     is_refused(await refresh(thief, holder.refresh_token), "invalid_grant")
-    is_refused(await refresh(thief, holder.refresh_token, proof_of(key)), "invalid_grant")
+    is_refused(await refresh(thief, holder.refresh_token, proof_of(key_holder)), "invalid_grant")
 
 
 # Certificates (RFC 8705)
@@ -151,22 +151,22 @@ async def test_refresh_with_renewed_certificate_is_accepted_and_without_rejected
     assert read_claims(answer.json()["access_token"])["cnf"] == {"x5t#S256": renewed.x5t}
 
 
-async def test_downgrade_refresh_after_registration_drops_binding_is_rejected(behind_a_proxy, key):
+async def test_downgrade_refresh_after_registration_drops_binding_is_rejected(behind_a_proxy, key_holder):
     app = await register_refreshing_app(behind_a_proxy, **{BOUND: True})
     certificate = make_certificate()
     tokens = await first(behind_a_proxy, app, certificate.header)
     await registers(behind_a_proxy, app, **{BOUND: None})
-    for headers in ({}, certificate.header, proof_of(key)):
+    for headers in ({}, certificate.header, proof_of(key_holder)):
         is_refused(await refresh(app, tokens["refresh_token"], headers), "invalid_grant")
     lines = await behind_a_proxy.lines("token:geweigerd")
     assert [line.reason for line in lines] == ["verversing_anders_gebonden"] * 3
     assert await unused(behind_a_proxy) == 1
 
 
-async def test_refresh_of_dpop_bound_token_with_certificate_is_rejected(behind_a_proxy, key):
+async def test_refresh_of_dpop_bound_token_with_certificate_is_rejected(behind_a_proxy, key_holder):
     app = await register_refreshing_app(behind_a_proxy)
-    tokens = await first(behind_a_proxy, app, proof_of(key))
+    tokens = await first(behind_a_proxy, app, proof_of(key_holder))
     await registers(behind_a_proxy, app, **{BOUND: True})
     is_refused(await refresh(app, tokens["refresh_token"], make_certificate().header), "invalid_grant")
     await registers(behind_a_proxy, app, **{BOUND: None})
-    assert (await refresh(app, tokens["refresh_token"], proof_of(key))).status_code == 200
+    assert (await refresh(app, tokens["refresh_token"], proof_of(key_holder))).status_code == 200

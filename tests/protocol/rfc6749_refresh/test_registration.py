@@ -7,7 +7,7 @@ from tests.builders.tokens import REFRESHING
 
 
 async def test_registration_of_refresh_beside_code_is_accepted(oauth):
-    app = await oauth.reading_app(grant_types=REFRESHING)
+    app = await oauth.register_reading_app(grant_types=REFRESHING)
     assert app.registration["grant_types"] == REFRESHING
     assert app.registration["response_types"] == ["code"]
 
@@ -26,12 +26,12 @@ async def test_registration_of_refresh_beside_code_is_accepted(oauth):
 )
 async def test_registration_of_other_grant_type_combinations_is_rejected(oauth, types):
     with pytest.raises(InvalidInput) as refused:
-        await oauth.reading_app(grant_types=types)
+        await oauth.register_reading_app(grant_types=types)
     assert "grant_types" in refused.value.fields
 
 
 @pytest.mark.parametrize("scope", ["offline_access", "openid offline_access"])
 async def test_registration_of_offline_access_scope_is_rejected(oauth, scope):
     with pytest.raises(InvalidInput) as refused:
-        await oauth.reading_app(grant_types=REFRESHING, scope=scope)
+        await oauth.register_reading_app(grant_types=REFRESHING, scope=scope)
     assert "scope" in refused.value.fields

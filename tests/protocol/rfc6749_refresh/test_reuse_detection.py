@@ -110,7 +110,7 @@ async def test_refresh_token_used_concurrently_succeeds_once_and_ends_the_family
 
 
 async def a_public_holder(oauth):
-    app = await oauth.public_app(grant_types=REFRESHING)
+    app = await oauth.register_public_app(grant_types=REFRESHING)
     return await make_refresh_token_holder(oauth, app, bound=TokenBinding(jkt=KEY))
 
 

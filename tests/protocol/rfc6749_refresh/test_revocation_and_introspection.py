@@ -66,7 +66,7 @@ async def test_refresh_token_introspection_returns_its_expiry(oauth):
 
 async def test_refresh_token_introspection_by_other_clients_is_inactive(oauth):
     holder = await make_refresh_token_holder(oauth)
-    for other in (await register_refreshing_app(oauth), await oauth.reading_app(resource_server=True)):
+    for other in (await register_refreshing_app(oauth), await oauth.register_reading_app(resource_server=True)):
         answer = await other.post("/introspect", {"token": holder.refresh_token})
         assert (answer.status_code, answer.json()) == (200, {"active": False})
 

@@ -23,7 +23,7 @@ async def assert_error(response, error: str, status: int = 400) -> None:
 
 async def test_refresh_rotates_twice_after_login(oauth):
     app = await register_refreshing_app(oauth)
-    flow = await oauth.flow(app)
+    flow = await oauth.start_flow(app)
     first = await flow.tokens()
     holder = await make_refresh_token_holder(oauth, app, own=True)
     second = await holder.refreshed(first["refresh_token"])
@@ -39,7 +39,7 @@ async def test_refresh_rotates_twice_after_login(oauth):
 
 
 async def test_refresh_token_is_not_issued_by_default(oauth):
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     answer = await flow.tokens()
     assert "refresh_token" not in answer
     response = await flow.app.post("/token", {"grant_type": "refresh_token", "refresh_token": "x" * 43})
@@ -47,13 +47,13 @@ async def test_refresh_token_is_not_issued_by_default(oauth):
 
 
 async def test_refresh_token_is_not_issued_to_public_client_without_binding(oauth):
-    app = await oauth.public_app(grant_types=REFRESHING)
-    answer = await (await oauth.flow(app)).tokens()
+    app = await oauth.register_public_app(grant_types=REFRESHING)
+    answer = await (await oauth.start_flow(app)).tokens()
     assert "refresh_token" not in answer
 
 
 async def test_refresh_token_is_not_issued_with_client_credentials(oauth):
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     answer = await agency.post("/token", {"grant_type": "client_credentials"})
     assert answer.status_code == 200
     assert "refresh_token" not in answer.json()
@@ -71,7 +71,7 @@ async def test_refresh_token_is_stored_as_hash(oauth):
 
 async def test_refreshed_id_token_keeps_sub_and_auth_time_without_nonce(oauth):
     app = await register_refreshing_app(oauth)
-    first = await (await oauth.flow(app)).tokens()
+    first = await (await oauth.start_flow(app)).tokens()
     oauth.later(minutes=5)
     holder = await make_refresh_token_holder(oauth, app, own=True)
     before = read_claims(first["id_token"])
@@ -109,7 +109,7 @@ async def test_refresh_token_expires_one_day_after_consent(oauth):
 
 
 async def test_refresh_token_expires_with_the_machtiging(oauth):
-    held = await oauth.machtiging()
+    held = await oauth.grant_machtiging()
     oauth.clock.advance(held.period.ends_at - oauth.clock.now())
     oauth.later(hours=-1)
     holder = await make_refresh_token_holder(oauth, machtiging=held)
@@ -148,7 +148,7 @@ async def test_refresh_with_wider_actions_is_rejected(oauth, actions):
 
 async def test_refresh_without_openid_issues_no_id_token(oauth):
     app = await register_refreshing_app(oauth)
-    first = await (await oauth.flow(app)).tokens(scope=None, nonce=None)
+    first = await (await oauth.start_flow(app)).tokens(scope=None, nonce=None)
     holder = await make_refresh_token_holder(oauth, app, own=True)
     answer = await holder.refreshed(first["refresh_token"])
     assert "id_token" not in answer

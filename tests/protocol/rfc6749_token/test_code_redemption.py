@@ -26,7 +26,7 @@ async def active(flow, tokens):
 
 
 async def test_token_response_is_complete_with_cache_control_no_store(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     response = await flow.redeem(await flow.code())
     assert response.headers["cache-control"] == "no-store"
     body = response.json()
@@ -35,7 +35,7 @@ async def test_token_response_is_complete_with_cache_control_no_store(oauth) -> 
 
 
 async def test_row_13_code_replayed_ends_the_grant_and_its_token(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     code = await flow.code()
     tokens = (await flow.redeem(code)).json()
     assert await active(flow, tokens)
@@ -47,7 +47,7 @@ async def test_row_13_code_replayed_ends_the_grant_and_its_token(oauth) -> None:
 
 
 async def test_row_13_code_redeemed_concurrently_succeeds_once_and_ends_the_token(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     code = await flow.code()
     answers = await asyncio.gather(*(flow.redeem(code) for _ in range(4)))
     won = [answer.json() for answer in answers if answer.status_code == 200]
@@ -57,9 +57,9 @@ async def test_row_13_code_redeemed_concurrently_succeeds_once_and_ends_the_toke
 
 
 async def test_row_14_code_stolen_by_another_client_is_rejected_and_stays_valid(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     code = await flow.code()
-    thief = await oauth.reading_app(client_name="Andere app")
+    thief = await oauth.register_reading_app(client_name="Andere app")
     mine, flow.app = flow.app, thief
     refused(await flow.redeem(code))
     flow.app = mine
@@ -67,7 +67,7 @@ async def test_row_14_code_stolen_by_another_client_is_rejected_and_stays_valid(
 
 
 async def test_row_15_code_expires_after_one_minute(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     code = await flow.code()
     oauth.later(seconds=60)
     refused(await flow.redeem(code))
@@ -78,7 +78,7 @@ async def test_row_15_code_expires_after_one_minute(oauth) -> None:
 
 async def test_code_with_other_redirect_uri_is_rejected(oauth) -> None:
     uris = ["https://app.voorbeeld.example/een", "https://app.voorbeeld.example/twee"]
-    flow = await oauth.flow(await oauth.reading_app(redirect_uris=uris))
+    flow = await oauth.start_flow(await oauth.register_reading_app(redirect_uris=uris))
     code = await flow.code()
     for other in (uris[1], None, "https://kwaad.example/", uris[0] + "/"):
         refused(await flow.redeem(await flow.unused(code), redirect_uri=other))
@@ -86,7 +86,7 @@ async def test_code_with_other_redirect_uri_is_rejected(oauth) -> None:
 
 
 async def test_code_used_or_unknown_gets_the_same_error(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     used = await flow.code()
     await flow.redeem(used)
     texts = {refused(await flow.redeem(code)).content for code in (used, "onbekend", "é", "a" * 5000, "'; --")}
@@ -95,7 +95,7 @@ async def test_code_used_or_unknown_gets_the_same_error(oauth) -> None:
 
 
 async def test_row_18_grant_type_unsupported_is_rejected(oauth) -> None:
-    app = await oauth.reading_app()
+    app = await oauth.register_reading_app()
     for kind in ("password", "implicit", 'x"é'):
         form = {"grant_type": kind, "username": "a", "password": "b"}
         refused(await app.post("/token", form), "unsupported_grant_type")
@@ -103,7 +103,7 @@ async def test_row_18_grant_type_unsupported_is_rejected(oauth) -> None:
 
 
 async def test_row_18_grant_type_not_registered_is_rejected(oauth) -> None:
-    app = await oauth.reading_app()
+    app = await oauth.register_reading_app()
     for kind in ("refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"):
         form = {"grant_type": kind, "refresh_token": "c", "subject_token": "d"}
         refused(await app.post("/token", form), "unauthorized_client")
@@ -111,14 +111,15 @@ async def test_row_18_grant_type_not_registered_is_rejected(oauth) -> None:
 
 async def test_client_credentials_and_code_grants_exclude_each_other(oauth) -> None:
     refused(
-        await (await oauth.reading_app()).post("/token", {"grant_type": "client_credentials"}), "unauthorized_client"
+        await (await oauth.register_reading_app()).post("/token", {"grant_type": "client_credentials"}),
+        "unauthorized_client",
     )
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     refused(await agency.post("/token", {"grant_type": "authorization_code", "code": "x"}), "unauthorized_client")
 
 
 async def test_client_credentials_token_is_bound_to_oin(oauth) -> None:
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     response = await agency.post("/token", {"grant_type": "client_credentials", "scope": "aanleveringen:schrijven"})
     body = response.json()
     assert (response.status_code, body["scope"]) == (200, "aanleveringen:schrijven")
@@ -132,20 +133,20 @@ async def test_client_credentials_token_is_bound_to_oin(oauth) -> None:
 
 
 async def test_client_credentials_with_other_scope_are_rejected(oauth) -> None:
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     for scope in ("openid", "aanleveringen:schrijven openid", "alles", 'x"é'):
         form = {"grant_type": "client_credentials", "scope": scope}
         refused(await agency.post("/token", form), "invalid_scope")
 
 
 async def test_offline_access_scope_is_rejected(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     assert "refresh_token" not in await flow.tokens(scope="openid")
     refused(await flow.push(scope="openid offline_access"), "invalid_scope")
 
 
 async def test_duplicate_parameters_are_rejected(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     code = await flow.code()
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": "x", "code_verifier": flow.pkce.verifier}
     for name in (*form, "client_assertion"):
@@ -157,8 +158,8 @@ async def test_duplicate_parameters_are_rejected(oauth) -> None:
     ("ending", "by"), [(revoke_machtiging, "mother"), (give_back_machtiging, "son"), (pause_machtiging, "mother")]
 )
 async def test_code_is_rejected_after_machtiging_ended_or_paused(oauth, ending, by) -> None:
-    held = await oauth.machtiging()
-    flow = await oauth.flow(machtiging=held)
+    held = await oauth.grant_machtiging()
+    flow = await oauth.start_flow(machtiging=held)
     tokens, code = await flow.tokens(), await flow.code()
     assert await active(flow, tokens)
     async with unit_of_work(oauth.sessions) as session:
@@ -168,9 +169,9 @@ async def test_code_is_rejected_after_machtiging_ended_or_paused(oauth, ending, 
 
 
 async def test_grants_of_one_machtiging_end_without_affecting_another(oauth) -> None:
-    app = await oauth.reading_app()
-    held, other = await oauth.machtiging(), await oauth.machtiging()
-    flow, beside = await oauth.flow(app, held), await oauth.flow(app, other)
+    app = await oauth.register_reading_app()
+    held, other = await oauth.grant_machtiging(), await oauth.grant_machtiging()
+    flow, beside = await oauth.start_flow(app, held), await oauth.start_flow(app, other)
     tokens, kept, code = await flow.tokens(), await beside.tokens(), await flow.code()
     by_her = GrantEnding("machtiging_ingetrokken", oauth.committed.people.mother, "self")
     async with unit_of_work(oauth.sessions) as session:
@@ -185,7 +186,7 @@ async def test_grants_of_one_machtiging_end_without_affecting_another(oauth) -> 
 
 
 async def test_code_is_stored_as_hash(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     code = await flow.code()
     row = await AUTHORIZATION_CODES.read_one(oauth)
     assert row.code_hash == sha256_digest(code)
@@ -193,7 +194,7 @@ async def test_code_is_stored_as_hash(oauth) -> None:
 
 
 async def test_token_issuance_and_refusal_are_journalled_without_the_token(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     tokens = await flow.tokens()
     (line,) = await oauth.lines("token:uitgegeven")
     assert line.actor_id == oauth.committed.people.son

@@ -13,22 +13,22 @@ from tests.builders.machtiging import UWV
 
 
 @pytest.fixture
-def pair():
+def client_keys():
     return make_client_keys()
 
 
-async def test_registration_returns_generated_client_id(session, pair) -> None:
-    made = await register_client(session, make_app_metadata(pair), oin=None, at=NOON)
+async def test_registration_returns_generated_client_id(session, client_keys) -> None:
+    made = await register_client(session, make_app_metadata(client_keys), oin=None, at=NOON)
     assert len(made["client_id"]) >= 22
     assert made["client_id_issued_at"] == int(NOON.timestamp())
     assert made["client_name"] == "Leesapp"
-    assert made["jwks"] == pair.jwks
-    other = await register_client(session, make_app_metadata(pair), oin=None, at=NOON)
+    assert made["jwks"] == client_keys.jwks
+    other = await register_client(session, make_app_metadata(client_keys), oin=None, at=NOON)
     assert other["client_id"] != made["client_id"]
 
 
-async def test_registration_repeated_is_idempotent_and_changed_is_a_conflict(session, pair) -> None:
-    chosen = make_app_metadata(pair, client_id="leesapp")
+async def test_registration_repeated_is_idempotent_and_changed_is_a_conflict(session, client_keys) -> None:
+    chosen = make_app_metadata(client_keys, client_id="leesapp")
     first = await register_client(session, chosen, oin=None, at=NOON, practice=True)
     assert (await register_client(session, chosen, oin=None, at=NOON, practice=True))["client_id"] == first["client_id"]
     with pytest.raises(Conflict, match="client_bestaat_al"):
@@ -43,8 +43,8 @@ async def test_registration_reports_all_errors_at_once(session) -> None:
     assert all(name in describe_refusal(refused.value) for name in expected)
 
 
-async def test_registration_for_delivery_requires_known_oin(session, pair) -> None:
+async def test_registration_for_delivery_requires_known_oin(session, client_keys) -> None:
     for oin in (None, UWV, "onzin", "\u0661" * 20):  # the catalogue is empty
         with pytest.raises(InvalidInput) as refused:
-            await register_client(session, make_agency_metadata(pair), oin=oin, at=NOON)
+            await register_client(session, make_agency_metadata(client_keys), oin=oin, at=NOON)
         assert refused.value.fields.keys() == {"oin"}

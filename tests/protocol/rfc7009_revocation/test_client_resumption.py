@@ -39,7 +39,7 @@ async def is_active(oauth, client_id) -> bool:
 
 
 async def test_resumed_client_gets_new_tokens_and_old_ones_stay_revoked(oauth) -> None:
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     old = (await agency.post("/token", CREDENTIALS)).json()["access_token"]
     await moved(oauth, suspend_client, agency.client_id)
     assert (await agency.post("/token", CREDENTIALS)).status_code == 401
@@ -51,7 +51,7 @@ async def test_resumed_client_gets_new_tokens_and_old_ones_stay_revoked(oauth) -
 
 
 async def test_resumption_is_journalled_once(oauth) -> None:
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     await moved(oauth, suspend_client, agency.client_id)
     assert [await moved(oauth, resume_client, agency.client_id) for _ in range(2)] == [True, False]
     (line,) = await oauth.lines("client:hervat")
@@ -59,13 +59,13 @@ async def test_resumption_is_journalled_once(oauth) -> None:
 
 
 async def test_resumption_of_active_client_changes_nothing(oauth) -> None:
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     assert await moved(oauth, resume_client, agency.client_id) is False
     assert await oauth.lines("client:hervat") == []
 
 
 async def test_resumption_of_unapproved_client_is_rejected(oauth) -> None:
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     await put_in_state(oauth, agency.client_id, "proposed")
     with pytest.raises(Conflict, match="client_niet_geschorst"):
         await moved(oauth, resume_client, agency.client_id)
@@ -79,7 +79,7 @@ async def test_resumption_of_unknown_client_is_rejected(oauth) -> None:
 
 
 async def test_resumption_leaves_other_clients_suspended(oauth) -> None:
-    first, second = await oauth.agency(), await oauth.agency(client_name="Andere postkamer")
+    first, second = await oauth.register_agency(), await oauth.register_agency(client_name="Andere postkamer")
     for app in (first, second):
         await moved(oauth, suspend_client, app.client_id)
     await moved(oauth, resume_client, first.client_id)
@@ -87,7 +87,7 @@ async def test_resumption_leaves_other_clients_suspended(oauth) -> None:
 
 
 async def test_resume_command_prints_its_result(oauth, database, monkeypatch, capsys, tmp_path) -> None:
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     await moved(oauth, suspend_client, agency.client_id)
     monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(make_key_directory(tmp_path / "keys")))
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", database.url)

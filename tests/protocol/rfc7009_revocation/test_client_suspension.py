@@ -31,7 +31,7 @@ async def revoked(oauth, token) -> bool:
 
 
 async def test_suspension_revokes_all_tokens_of_that_client_only(oauth) -> None:
-    flow, agency = await oauth.flow(), await oauth.agency()
+    flow, agency = await oauth.start_flow(), await oauth.register_agency()
     first, second = [(await flow.tokens())["access_token"] for _ in range(2)]
     other = (await agency.post("/token", CREDENTIALS)).json()["access_token"]
     assert await suspended(oauth, flow.app) == 2
@@ -40,7 +40,7 @@ async def test_suspension_revokes_all_tokens_of_that_client_only(oauth) -> None:
 
 
 async def test_suspended_client_is_rejected(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     code = await flow.code()
     await suspended(oauth, flow.app)
     for answer in (await flow.redeem(code), await flow.push()):
@@ -48,7 +48,7 @@ async def test_suspended_client_is_rejected(oauth) -> None:
 
 
 async def test_suspension_keeps_consents_and_machtiging(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     await flow.tokens()
     await suspended(oauth, flow.app)
     assert await oauth.lines("grant:beeindigd") == []
@@ -58,7 +58,7 @@ async def test_suspension_keeps_consents_and_machtiging(oauth) -> None:
 
 
 async def test_suspension_is_journalled_once_with_token_count(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     await flow.tokens()
     assert [await suspended(oauth, flow.app) for _ in range(2)] == [1, 0]
     (line,) = await oauth.lines("client:geschorst")
@@ -72,7 +72,7 @@ async def test_suspension_of_unknown_client_is_rejected(oauth) -> None:
 
 
 async def test_suspension_waits_for_concurrent_token_issuance(oauth) -> None:
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     async with unit_of_work(oauth.sessions) as session:
         assert await queries.lock_active_client(session, agency.client_id)
         waiting = asyncio.create_task(suspended(oauth, agency))
@@ -83,7 +83,7 @@ async def test_suspension_waits_for_concurrent_token_issuance(oauth) -> None:
 
 
 async def test_token_issuance_during_suspension_is_rejected(oauth) -> None:
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     async with unit_of_work(oauth.sessions) as session:
         await suspend_client(session, agency.client_id, at=oauth.clock.now())
         issuing = asyncio.create_task(agency.post("/token", CREDENTIALS))
@@ -93,7 +93,7 @@ async def test_token_issuance_during_suspension_is_rejected(oauth) -> None:
 
 
 async def test_suspend_command_prints_its_result(oauth, database, monkeypatch, capsys, tmp_path) -> None:
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     token = (await agency.post("/token", CREDENTIALS)).json()["access_token"]
     monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(make_key_directory(tmp_path / "keys")))
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", database.url)

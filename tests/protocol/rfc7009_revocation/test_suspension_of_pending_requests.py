@@ -22,7 +22,7 @@ async def suspended_and_back(oauth, client_id) -> None:
 
 
 async def test_code_stays_invalid_after_suspension_and_resumption(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     code = await flow.code()
     await suspended_and_back(oauth, flow.app.client_id)
     answer = await flow.redeem(code)
@@ -32,14 +32,14 @@ async def test_code_stays_invalid_after_suspension_and_resumption(oauth) -> None
 
 
 async def test_pushed_request_stays_invalid_after_suspension_and_resumption(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     request_uri = await flow.pushed()
     await suspended_and_back(oauth, flow.app.client_id)
     assert (await flow.authorize(request_uri)).status_code == 400
 
 
 async def test_consent_page_stays_invalid_after_suspension_and_resumption(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     form = await flow.consent_form(await flow.pushed())
     await suspended_and_back(oauth, flow.app.client_id)
     assert (await flow.press(form)).status_code == 400
@@ -48,7 +48,7 @@ async def test_consent_page_stays_invalid_after_suspension_and_resumption(oauth)
 
 @pytest.mark.parametrize("table", ["refresh_token", "backchannel_request"])
 async def test_refresh_token_and_ciba_request_end_at_suspension(oauth, table) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     await flow.tokens()
     now, client_id = oauth.clock.now(), flow.app.client_id
     values = {"hash": b"x" * 32}
@@ -68,14 +68,14 @@ async def test_refresh_token_and_ciba_request_end_at_suspension(oauth, table) ->
 
 
 async def test_suspension_leaves_pending_requests_of_other_clients(oauth) -> None:
-    flow, other = await oauth.flow(), await oauth.reading_app()
+    flow, other = await oauth.start_flow(), await oauth.register_reading_app()
     code = await flow.code()
     await suspended_and_back(oauth, other.client_id)
     assert (await flow.redeem(code)).status_code == 200
 
 
 async def test_suspension_does_not_wait_for_concurrent_code_redemption(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     await flow.code()
     client_id = flow.app.client_id
     async with unit_of_work(oauth.sessions) as session:
@@ -87,7 +87,7 @@ async def test_suspension_does_not_wait_for_concurrent_code_redemption(oauth) ->
 
 
 async def test_consent_concurrent_with_suspension_issues_no_code(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     form = await flow.consent_form(await flow.pushed())
     async with unit_of_work(oauth.sessions) as session:
         await suspend_client(session, flow.app.client_id, at=oauth.clock.now())
@@ -101,7 +101,7 @@ async def test_consent_concurrent_with_suspension_issues_no_code(oauth) -> None:
 
 
 async def test_suspension_waits_for_concurrent_consent_and_ends_its_code(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     form = await flow.consent_form(await flow.pushed())
 
     async def suspending() -> None:

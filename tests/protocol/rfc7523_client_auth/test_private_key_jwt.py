@@ -48,7 +48,7 @@ def now(oauth):
 async def test_client_assertion_with_es256_or_ps256_is_accepted(oauth) -> None:
     for alg in ("ES256", "PS256"):
         keys = make_client_keys(alg)
-        app = await oauth.agency()
+        app = await oauth.register_agency()
         app = await oauth.add(make_agency_metadata(keys), keys, app.registration["oin"])
         assert (await token(app, make_client_assertion(keys, app.client_id, oauth.clock))).status_code == 200
         typed = make_client_assertion(keys, app.client_id, oauth.clock, header={"typ": "client-authentication+jwt"})
@@ -59,7 +59,7 @@ async def test_client_assertion_with_es256_or_ps256_is_accepted(oauth) -> None:
 
 
 async def test_row_21_client_assertion_with_wrong_claims_is_rejected(oauth) -> None:
-    app = await oauth.agency()
+    app = await oauth.register_agency()
     at = now(oauth)
     wrong = [
         {"iss": "ander"},
@@ -109,7 +109,7 @@ async def test_row_21_client_assertion_with_wrong_claims_is_rejected(oauth) -> N
 
 async def test_client_assertion_audience_list_with_issuer_only_is_accepted(oauth) -> None:
     """RFC 7519 4.1.3: one audience may be a string or a list; some libraries write the list."""
-    app = await oauth.agency()
+    app = await oauth.register_agency()
     proof = make_client_assertion(app.keys, app.client_id, oauth.clock, aud=[ISSUER])
     assert (await token(app, proof)).status_code == 200
     refused(await token(app, proof))
@@ -117,7 +117,7 @@ async def test_client_assertion_audience_list_with_issuer_only_is_accepted(oauth
 
 @pytest.mark.parametrize("bound", ["dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens"])
 async def test_fapi_2_5_3_2_1_client_assertion_audience_of_bound_client_must_be_a_string(oauth, bound) -> None:
-    app = await oauth.agency(**{bound: True})
+    app = await oauth.register_agency(**{bound: True})
     for audience, error in (([ISSUER], "invalid_client"), (ISSUER, None)):
         form = {"token": "x", "client_assertion_type": ASSERTION_TYPE}
         form["client_assertion"] = make_client_assertion(app.keys, app.client_id, oauth.clock, aud=audience)
@@ -125,35 +125,35 @@ async def test_fapi_2_5_3_2_1_client_assertion_audience_of_bound_client_must_be_
 
 
 async def test_client_assertion_eight_seconds_ahead_is_accepted(oauth) -> None:
-    app = await oauth.agency()
+    app = await oauth.register_agency()
     at = now(oauth) + 8
     proof = make_client_assertion(app.keys, app.client_id, oauth.clock, iat=at, nbf=at)
     assert (await token(app, proof)).status_code == 200
 
 
 async def test_row_21_client_assertion_replayed_is_rejected(oauth) -> None:
-    app = await oauth.agency()
+    app = await oauth.register_agency()
     proof = make_client_assertion(app.keys, app.client_id, oauth.clock)
     assert (await token(app, proof)).status_code == 200
     refused(await token(app, proof))
 
 
 async def test_row_21_client_assertion_used_concurrently_is_accepted_once(oauth) -> None:
-    app = await oauth.agency()
+    app = await oauth.register_agency()
     proof = make_client_assertion(app.keys, app.client_id, oauth.clock)
     answers = await asyncio.gather(*(token(app, proof) for _ in range(4)))
     assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
 
 
 async def test_client_assertion_jti_is_scoped_per_client(oauth) -> None:
-    for app in (await oauth.agency(), await oauth.agency()):
+    for app in (await oauth.register_agency(), await oauth.register_agency()):
         assert (
             await token(app, make_client_assertion(app.keys, app.client_id, oauth.clock, jti="zelfde"))
         ).status_code == 200
 
 
 async def test_row_21_client_assertion_signed_with_other_key_is_rejected(oauth) -> None:
-    app = await oauth.agency()
+    app = await oauth.register_agency()
     refused(await token(app, make_client_assertion(make_client_keys(), app.client_id, oauth.clock)))
 
 
@@ -177,7 +177,7 @@ def hs256(claims, secret):
 
 
 async def test_row_23_alg_none_and_algorithm_confusion_are_rejected(oauth) -> None:
-    app = await oauth.agency()
+    app = await oauth.register_agency()
     keys, at = app.keys, now(oauth)
     claims = {"iss": app.client_id, "sub": app.client_id, "aud": ISSUER, "iat": at, "exp": at + 60, "jti": "j"}
     public = keys.private.as_pem(private=False)
@@ -204,7 +204,7 @@ async def test_row_23_alg_none_and_algorithm_confusion_are_rejected(oauth) -> No
 
 
 async def test_row_24_25_29_key_or_crit_in_header_is_rejected(oauth) -> None:
-    app = await oauth.agency()
+    app = await oauth.register_agency()
     evil = make_client_keys()
     at = now(oauth)
     claims = {"iss": app.client_id, "sub": app.client_id, "aud": ISSUER, "iat": at, "exp": at + 60}
@@ -228,7 +228,7 @@ async def test_row_24_25_29_key_or_crit_in_header_is_rejected(oauth) -> None:
 
 
 async def test_row_30_client_assertion_oversized_is_rejected_unparsed(oauth) -> None:
-    app = await oauth.agency()
+    app = await oauth.register_agency()
     at = now(oauth)
     claims = {"iss": app.client_id, "sub": app.client_id, "aud": ISSUER, "iat": at, "exp": at + 60, "jti": "j"}
     refused(await token(app, make_client_assertion(app.keys, app.client_id, oauth.clock, vulling="x" * 9000)))
@@ -238,7 +238,7 @@ async def test_row_30_client_assertion_oversized_is_rejected_unparsed(oauth) -> 
 
 
 async def test_two_client_authentication_methods_are_rejected(oauth) -> None:
-    app = await oauth.agency()
+    app = await oauth.register_agency()
     proof = make_client_assertion(app.keys, app.client_id, oauth.clock)
     refused(await token(app, proof, client_secret="geheim"), "invalid_request")
     form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE, "client_assertion": proof}
@@ -246,7 +246,7 @@ async def test_two_client_authentication_methods_are_rejected(oauth) -> None:
 
 
 async def test_client_secret_is_rejected(oauth) -> None:
-    app = await oauth.agency()
+    app = await oauth.register_agency()
     form = {"grant_type": "client_credentials"}
     refused(await app.http.post("/token", data=form, auth=(app.client_id, "geheim")))
     refused(await app.http.post("/token", data={**form, "client_id": app.client_id, "client_secret": "geheim"}))
@@ -256,7 +256,7 @@ async def test_client_secret_is_rejected(oauth) -> None:
 
 async def test_rfc_6749_3_2_client_secret_without_value_is_ignored(oauth) -> None:
     """Section 2.3.1: an empty secret may be omitted; some libraries send the empty parameter."""
-    app, nobody = await oauth.agency(), await oauth.public_app()
+    app, nobody = await oauth.register_agency(), await oauth.register_public_app()
     proof = make_client_assertion(app.keys, app.client_id, oauth.clock)
     assert (await token(app, proof, client_secret="")).status_code == 200
     form = {"client_id": nobody.client_id, "client_secret": "", "token": "x"}
@@ -273,17 +273,17 @@ async def test_downgrade_confidential_client_without_assertion_is_rejected(oauth
 
 
 async def test_public_client_with_client_assertion_is_rejected(oauth) -> None:
-    app = await oauth.public_app()
+    app = await oauth.register_public_app()
     refused(await token(app, make_client_assertion(make_client_keys(), app.client_id, oauth.clock)))
 
 
 async def test_client_id_in_form_must_match_the_client_assertion(oauth) -> None:
-    app, other = await oauth.agency(), await oauth.agency()
+    app, other = await oauth.register_agency(), await oauth.register_agency()
     refused(await token(app, make_client_assertion(app.keys, app.client_id, oauth.clock), client_id=other.client_id))
 
 
 async def test_client_assertion_type_wrong_is_rejected(oauth) -> None:
-    app = await oauth.agency()
+    app = await oauth.register_agency()
     proof = make_client_assertion(app.keys, app.client_id, oauth.clock)
     for wrong in (None, "urn:ietf:params:oauth:client-assertion-type:saml2-bearer", "jwt"):
         refused(await token(app, proof, client_assertion_type=wrong))
@@ -292,7 +292,7 @@ async def test_client_assertion_type_wrong_is_rejected(oauth) -> None:
 
 async def test_client_assertion_with_far_exp_is_accepted(oauth) -> None:
     """Authlib writes an hour, others a day. The lifetime that counts is five minutes from `iat`."""
-    app = await oauth.agency()
+    app = await oauth.register_agency()
     for exp in (now(oauth) + 311, now(oauth) + 3600, now(oauth) + 10 * 365 * 86400):
         assert (
             await token(app, make_client_assertion(app.keys, app.client_id, oauth.clock, exp=exp))
@@ -303,7 +303,7 @@ async def test_client_assertion_with_far_exp_is_accepted(oauth) -> None:
 @pytest.mark.parametrize("seconds", [1, 299, 310, 319, 320, 321, 3000])
 async def test_client_assertion_with_far_exp_replayed_later_is_rejected(oauth, seconds, ahead) -> None:
     """The `jti` is stored while the assertion could be accepted, also if housekeeping runs."""
-    app = await oauth.agency()
+    app = await oauth.register_agency()
     at = now(oauth)
     proof = make_client_assertion(app.keys, app.client_id, oauth.clock, iat=at + ahead, exp=at + 3600)
     assert (await token(app, proof)).status_code == 200
@@ -314,7 +314,7 @@ async def test_client_assertion_with_far_exp_replayed_later_is_rejected(oauth, s
 
 
 async def test_client_assertion_with_far_exp_kept_too_long_is_rejected(oauth) -> None:
-    app = await oauth.agency()
+    app = await oauth.register_agency()
     proof = make_client_assertion(app.keys, app.client_id, oauth.clock, exp=now(oauth) + 3600)
     oauth.later(seconds=311)
     assert "five minutes" in refused(await token(app, proof)).json()["error_description"]
@@ -325,7 +325,7 @@ async def test_authlib_client_with_private_key_jwt_gets_token(oauth) -> None:
     with warnings.catch_warnings():  # it warns about the installed version of httpx
         warnings.simplefilter("ignore")
         from authlib.integrations.httpx_client import AsyncOAuth2Client
-    app = await oauth.agency()
+    app = await oauth.register_agency()
     oauth.clock.advance(datetime.now(UTC) - oauth.clock.now())
     http = AsyncOAuth2Client(
         app.client_id,
@@ -364,7 +364,7 @@ CAUSES = [
 async def test_client_auth_failure_names_cause_in_practice_or_after_authentication_only(
     oauth, change, code, proven, practice
 ) -> None:
-    app, public = await oauth.agency(), await oauth.public_app()
+    app, public = await oauth.register_agency(), await oauth.register_public_app()
     replace_services(oauth.service, practice=practice)
     change = {name: public.client_id if value == "openbaar" else value for name, value in change.items()}
     used, named = change.pop("used", False), change.pop("client_id", None)
@@ -385,8 +385,8 @@ async def test_client_auth_failure_names_cause_in_practice_or_after_authenticati
 @pytest.mark.parametrize("path", ["/token", "/par", "/revoke", "/introspect", "/bc-authorize"])
 async def test_client_auth_failure_in_production_is_uniform(oauth, path) -> None:
     """Unknown, suspended, public, wrong key or algorithm, no credentials: one identical response."""
-    app, public = await oauth.agency(), await oauth.public_app()
-    other = await oauth.reading_app()
+    app, public = await oauth.register_agency(), await oauth.register_public_app()
+    other = await oauth.register_reading_app()
     async with unit_of_work(oauth.sessions) as session:
         mine = {"id": other.client_id}
         await session.execute(text("UPDATE oauth_client SET state = 'suspended' WHERE client_id = :id"), mine)
@@ -409,7 +409,7 @@ async def test_client_auth_failure_in_production_is_uniform(oauth, path) -> None
 
 
 async def test_row_21_enumeration_unknown_client_looks_like_wrong_key(oauth) -> None:
-    app = await oauth.agency()
+    app = await oauth.register_agency()
     replace_services(oauth.service, practice=False)
     with capture_logs() as logged:
         wrong_key = refused(await token(app, make_client_assertion(make_client_keys(), app.client_id, oauth.clock)))
@@ -424,7 +424,7 @@ async def test_row_21_enumeration_unknown_client_looks_like_wrong_key(oauth) -> 
 
 
 async def test_suspended_client_is_rejected(oauth) -> None:
-    app = await oauth.agency()
+    app = await oauth.register_agency()
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text("UPDATE oauth_client SET state = 'suspended'"))
     refused(await token(app, make_client_assertion(app.keys, app.client_id, oauth.clock)))

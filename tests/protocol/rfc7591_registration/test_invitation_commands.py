@@ -7,24 +7,18 @@ import re
 import pytest
 
 from machtiging.cli.operator_name import get_operator_name
-from tests.builders.command_line import make_command_line
 
 
-@pytest.fixture
-def run(database, tmp_path, capsys, monkeypatch):
-    return make_command_line(database.url, tmp_path, capsys, monkeypatch)
-
-
-async def invited(run, *more):
+async def invited(run_command, *more):
     """Create an invitation by command; returns its token and name."""
-    made = await run("clients", "invite", "--note", "Zorgloket [red]Noord", *more)
+    made = await run_command("clients", "invite", "--note", "Zorgloket [red]Noord", *more)
     assert made.code == 0
     return made.out.strip(), re.search(r"withdraw-invitation ([0-9a-f]{16})\b", made.told)[1]
 
 
-async def test_invitation_is_listed_by_name_without_its_token(run):
-    token, name = await invited(run, "--uses", "3")
-    listed = await run("clients", "invitations")
+async def test_invitation_is_listed_by_name_without_its_token(run_command):
+    token, name = await invited(run_command, "--uses", "3")
+    listed = await run_command("clients", "invitations")
     [row] = [line for line in listed.out.splitlines() if name in line]
     assert "Zorgloket [red]Noord" in row
     assert " 3 " in row
@@ -32,23 +26,23 @@ async def test_invitation_is_listed_by_name_without_its_token(run):
     assert token not in listed.out + listed.told
 
 
-async def test_invitation_is_withdrawn_once(run, database):
-    _, name = await invited(run)
-    done = await run("clients", "withdraw-invitation", name)
+async def test_invitation_is_withdrawn_once(run_command, database):
+    _, name = await invited(run_command)
+    done = await run_command("clients", "withdraw-invitation", name)
     assert (done.code, "is withdrawn" in done.told) == (0, True)
-    assert "withdrawn" in (await run("clients", "invitations")).out
-    again = await run("clients", "withdraw-invitation", name)
+    assert "withdrawn" in (await run_command("clients", "invitations")).out
+    again = await run_command("clients", "withdraw-invitation", name)
     assert (again.code, "uitnodiging_al_ingetrokken" in again.told) == (1, True)
 
 
-async def test_withdraw_command_for_unknown_invitation_prints_the_refusal(run):
-    ended = await run("clients", "withdraw-invitation", "f" * 16)
+async def test_withdraw_command_for_unknown_invitation_prints_the_refusal(run_command):
+    ended = await run_command("clients", "withdraw-invitation", "f" * 16)
     assert ended.code == 1
     assert "Refused (uitnodiging_onbekend). Deze uitnodiging kennen wij niet." in ended.told
 
 
-async def test_invitation_list_can_be_empty(run):
-    ended = await run("clients", "invitations")
+async def test_invitation_list_can_be_empty(run_command):
+    ended = await run_command("clients", "invitations")
     assert (ended.code, "0 invitations." in ended.told) == (0, True)
 
 

@@ -64,7 +64,7 @@ async def test_enumeration_unknown_client_looks_like_wrong_registration_token(
     production_oauth, program, method
 ) -> None:
     other = await register_program(production_oauth)
-    by_hand = await production_oauth.reading_app()
+    by_hand = await production_oauth.register_reading_app()
     http = program.app.http
     answers = [
         await http.request(method, path, headers=make_bearer_header(token), json=program.metadata)

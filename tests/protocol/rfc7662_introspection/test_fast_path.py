@@ -22,7 +22,7 @@ CHANGING = "UPDATE oauth_client SET registration = CAST(:new AS jsonb) WHERE cli
 
 @pytest.fixture
 async def token(oauth) -> str:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     return (await flow.tokens())["access_token"]
 
 
@@ -101,7 +101,7 @@ async def test_introspection_with_wrong_key_is_rejected_and_does_not_lock_out_th
 
 
 async def test_introspection_with_assertion_of_another_client_is_rejected(oauth, cached_client, token) -> None:
-    other = await oauth.agency()
+    other = await oauth.register_agency()
     proof = make_client_assertion(other.keys, other.client_id, oauth.clock)
     form = {"token": token, "client_id": cached_client.client_id, "client_assertion_type": ASSERTION_TYPE}
     answer = await cached_client.http.post("/introspect", data={**form, "client_assertion": proof})

@@ -21,7 +21,7 @@ async def a_resource_server(oauth):
 
 
 async def test_introspection_of_active_token_returns_its_claims(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     token = (await flow.tokens())["access_token"]
     response = await ask(flow.app, token)
     assert response.status_code == 200
@@ -30,23 +30,23 @@ async def test_introspection_of_active_token_returns_its_claims(oauth) -> None:
 
 
 async def test_introspection_of_any_token_by_resource_server_and_by_no_other_client(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     token = (await flow.tokens())["access_token"]
     assert (await ask(await a_resource_server(oauth), token)).json()["active"] is True
-    other = await oauth.reading_app(client_name="Andere app")
+    other = await oauth.register_reading_app(client_name="Andere app")
     assert (await ask(other, token)).json() == INACTIVE
-    assert (await ask(await oauth.agency(), token)).json() == INACTIVE
+    assert (await ask(await oauth.register_agency(), token)).json() == INACTIVE
 
 
 async def test_introspection_without_client_authentication_returns_401(oauth) -> None:
-    flow = await oauth.flow(await oauth.public_app())
+    flow = await oauth.start_flow(await oauth.register_public_app())
     token = (await flow.tokens())["access_token"]
     assert (await ask(flow.app, token)).status_code == 401
     assert (await oauth.connection().post("/introspect", data={"token": token})).status_code == 401
 
 
 async def test_introspection_of_invalid_token_is_inactive(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     token = (await flow.tokens())["access_token"]
     changed = token[:-10] + ("A" if token[-10] != "A" else "B") + token[-9:]
     for wrong in ("onzin", "a.b.c", "é", "x" * 15_000, changed, token + "."):
@@ -55,27 +55,27 @@ async def test_introspection_of_invalid_token_is_inactive(oauth) -> None:
 
 
 async def test_introspection_of_expired_token_is_inactive(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     token = (await flow.tokens())["access_token"]
     oauth.later(seconds=600)
     assert (await ask(flow.app, token)).json() == INACTIVE
 
 
 async def test_introspection_token_type_hint_is_ignored(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     token = (await flow.tokens())["access_token"]
     for hint in ("access_token", "refresh_token", "iets_anders", 'é"'):
         assert (await ask(flow.app, token, token_type_hint=hint)).json()["active"] is True
 
 
 async def test_introspection_without_token_is_rejected(oauth) -> None:
-    app = await oauth.reading_app()
+    app = await oauth.register_reading_app()
     response = await app.post("/introspect")
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
 
 
 async def test_introspection_of_agency_token_returns_its_oin(oauth) -> None:
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     token = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
     assert (await ask(agency, token)).json()["oin"] == agency.registration["oin"]
 
@@ -86,7 +86,7 @@ async def test_introspection_of_ended_grant_or_suspended_client_is_inactive(oaut
         "UPDATE oauth_grant SET ended_at = now(), end_reason = 'proef'",
         "UPDATE oauth_client SET state = 'suspended' WHERE registration->>'client_name' = 'Leesapp'",
     ):
-        flow = await oauth.flow()
+        flow = await oauth.start_flow()
         token = (await flow.tokens())["access_token"]
         assert (await ask(magazijn, token)).json()["active"] is True
         async with unit_of_work(oauth.sessions) as session:

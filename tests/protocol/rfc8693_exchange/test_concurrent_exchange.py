@@ -17,8 +17,8 @@ from tests.builders.tokens import ARCHIEF, assert_oauth_error, update_rows
 
 
 async def test_exchange_concurrent_with_revocation_waits_and_is_rejected(chain) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first, at = await chain.token(), chain.oauth.clock.now()
+    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
+    first, at = await chain.issue_token(), chain.oauth.clock.now()
     row = await chain.row(first)
     for end in (
         lambda session: revoke_token(session, TokenId(row.id), at),
@@ -33,7 +33,7 @@ async def test_exchange_concurrent_with_revocation_waits_and_is_rejected(chain) 
 
 
 async def test_revocation_concurrent_with_exchange_waits_and_revokes_the_exchanged_token(chain) -> None:
-    first, at = await chain.token(None), chain.oauth.clock.now()
+    first, at = await chain.issue_token(None), chain.oauth.clock.now()
     jti = TokenId((await chain.row(first)).id)
     child = TokenId(uuid7())
 
@@ -53,8 +53,8 @@ async def test_revocation_concurrent_with_exchange_waits_and_revokes_the_exchang
 
 
 async def test_concurrent_exchanges_of_one_token_do_not_deadlock(chain) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token()
+    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.issue_token()
     answers = await asyncio.gather(*(chain.exchanged(huis, first) for _ in range(4)))
     assert len({read_claims(answer)["jti"] for answer in answers}) == 4
 

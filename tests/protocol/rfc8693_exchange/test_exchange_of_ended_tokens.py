@@ -23,8 +23,8 @@ ENDINGS = {
 
 @pytest.mark.parametrize("how", ENDINGS)
 async def test_exchange_of_ended_token_is_rejected(chain, how) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token()
+    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.issue_token()
     if (statement := ENDINGS[how]) is None:
         chain.oauth.later(seconds=600)
     else:
@@ -33,16 +33,16 @@ async def test_exchange_of_ended_token_is_rejected(chain, how) -> None:
 
 
 async def test_exchange_under_paused_machtiging_is_rejected(chain) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first, mother = await chain.token(), chain.oauth.committed.people.mother
+    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
+    first, mother = await chain.issue_token(), chain.oauth.committed.people.mother
     async with unit_of_work(chain.oauth.sessions) as session:
         await pause_machtiging(session, chain.machtiging.id, mother, at=chain.oauth.clock.now())
     assert_oauth_error(await chain.exchange(huis, first), "invalid_request")
 
 
 async def test_exchange_of_token_of_suspended_app_is_rejected(chain) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token()
+    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.issue_token()
     # only the client row: the token revocation of a suspension must not be the only check
     await update_rows(
         chain.oauth, "UPDATE oauth_client SET state = 'suspended' WHERE client_id = :it", it=chain.app.client_id
@@ -51,9 +51,9 @@ async def test_exchange_of_token_of_suspended_app_is_rejected(chain) -> None:
 
 
 async def test_machtiging_end_makes_the_whole_chain_inactive(chain) -> None:
-    huis = await chain.exchanger()
-    archief = await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token()
+    huis = await chain.register_exchanger()
+    archief = await chain.register_server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.issue_token()
     second = await chain.exchanged(huis, first)
     async with unit_of_work(chain.oauth.sessions) as session:
         await revoke_machtiging(
@@ -64,10 +64,10 @@ async def test_machtiging_end_makes_the_whole_chain_inactive(chain) -> None:
 
 
 async def test_revoking_first_token_revokes_exchanged_tokens(chain) -> None:
-    huis = await chain.exchanger()
-    archief = await chain.exchanger(resource=ARCHIEF, client_name="Archief")
-    advies = await chain.server(resource=ADVIES, client_name="Advies")
-    first = await chain.token()
+    huis = await chain.register_exchanger()
+    archief = await chain.register_exchanger(resource=ARCHIEF, client_name="Archief")
+    advies = await chain.register_server(resource=ADVIES, client_name="Advies")
+    first = await chain.issue_token()
     second = await chain.exchanged(huis, first)
     third = await chain.exchanged(archief, second, resource=ADVIES)
     assert await chain.live(advies, third)
@@ -78,10 +78,10 @@ async def test_revoking_first_token_revokes_exchanged_tokens(chain) -> None:
 
 async def test_suspending_app_or_service_revokes_later_tokens_of_the_chain(chain) -> None:
 
-    huis = await chain.exchanger()
-    archief = await chain.exchanger(resource=ARCHIEF, client_name="Archief")
-    advies = await chain.server(resource=ADVIES, client_name="Advies")
-    first = await chain.token()
+    huis = await chain.register_exchanger()
+    archief = await chain.register_exchanger(resource=ARCHIEF, client_name="Archief")
+    advies = await chain.register_server(resource=ADVIES, client_name="Advies")
+    first = await chain.issue_token()
     third = await chain.exchanged(archief, await chain.exchanged(huis, first), resource=ADVIES)
     async with unit_of_work(chain.oauth.sessions) as session:
         await suspend_client(session, huis.client_id, at=chain.oauth.clock.now())
@@ -90,9 +90,9 @@ async def test_suspending_app_or_service_revokes_later_tokens_of_the_chain(chain
 
 
 async def test_exchanged_token_revoked_keeps_the_consent_of_the_app(chain) -> None:
-    huis = await chain.exchanger()
-    archief = await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token()
+    huis = await chain.register_exchanger()
+    archief = await chain.register_server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.issue_token()
     second = await chain.exchanged(huis, first)
     assert (await huis.post("/revoke", {"token": second})).status_code == 200
     assert not await chain.live(archief, second)
@@ -101,15 +101,15 @@ async def test_exchanged_token_revoked_keeps_the_consent_of_the_app(chain) -> No
 
 
 async def test_revocation_by_a_service_not_owning_the_token_is_ignored(chain) -> None:
-    huis = await chain.exchanger()
-    first = await chain.token()
+    huis = await chain.register_exchanger()
+    first = await chain.issue_token()
     await huis.post("/revoke", {"token": first})
     assert await chain.live(chain.app, first)
 
 
 async def test_exchange_chain_is_limited(chain) -> None:
-    services = [await chain.exchanger(resource=one, client_name="Dienst") for one in (HUIS, ARCHIEF, ADVIES)]
-    first = await chain.token()
+    services = [await chain.register_exchanger(resource=one, client_name="Dienst") for one in (HUIS, ARCHIEF, ADVIES)]
+    first = await chain.issue_token()
     second = await chain.exchanged(services[0], first, resource=ARCHIEF)
     third = await chain.exchanged(services[1], second, resource=ADVIES)
     assert_oauth_error(await chain.exchange(services[2], third, resource=HUIS), "invalid_request")

@@ -30,8 +30,11 @@ JWT = "urn:ietf:params:oauth:token-type:jwt"
 
 
 async def test_exchange_for_next_service_issues_token_with_new_audience(chain) -> None:
-    huis, archief = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token()
+    huis, archief = (
+        await chain.register_exchanger(),
+        await chain.register_server(resource=ARCHIEF, client_name="Archief"),
+    )
+    first = await chain.issue_token()
     response = await chain.exchange(huis, first)
     assert response.status_code == 200
     assert response.headers["cache-control"] == "no-store"
@@ -48,8 +51,8 @@ async def test_exchange_for_next_service_issues_token_with_new_audience(chain) -
 
 
 async def test_exchange_stores_parent_token_and_is_journalled(chain) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token()
+    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.issue_token()
     before, after = await chain.row(first), await chain.row(await chain.exchanged(huis, first))
     assert after.parent_id == before.id
     assert (after.grant_id, after.machtiging_id, after.person_id) == (
@@ -63,21 +66,21 @@ async def test_exchange_stores_parent_token_and_is_journalled(chain) -> None:
 
 
 async def test_exchange_with_jwt_token_type_issues_token(chain) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    response = await chain.exchange(huis, await chain.token(), subject_token_type=JWT, requested_token_type=JWT)
+    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
+    response = await chain.exchange(huis, await chain.issue_token(), subject_token_type=JWT, requested_token_type=JWT)
     assert response.json()["issued_token_type"] == JWT
 
 
 async def test_exchange_of_token_for_our_api_by_its_resource_server_is_accepted(chain) -> None:
-    magazijn = await chain.exchanger(resource=None, client_name="Magazijn")
-    await chain.server(resource=ARCHIEF, client_name="Archief")
-    token = await chain.exchanged(magazijn, await chain.token(None))
+    magazijn = await chain.register_exchanger(resource=None, client_name="Magazijn")
+    await chain.register_server(resource=ARCHIEF, client_name="Archief")
+    token = await chain.exchanged(magazijn, await chain.issue_token(None))
     assert read_claims(token)["aud"] == ARCHIEF
 
 
 async def test_exchange_of_service_token_for_our_api_is_accepted(chain) -> None:
-    huis = await chain.exchanger()
-    token = await chain.exchanged(huis, await chain.token(), resource=AUDIENCE)
+    huis = await chain.register_exchanger()
+    token = await chain.exchanged(huis, await chain.issue_token(), resource=AUDIENCE)
     assert read_claims(token)["aud"] == AUDIENCE
     assert (await chain.row(token)).audience == ""
 
@@ -86,8 +89,8 @@ async def test_exchange_of_service_token_for_our_api_is_accepted(chain) -> None:
 
 
 async def test_exchange_subject_is_pairwise_per_service(chain) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    for_app, first = read_claims(await chain.token(None)), await chain.token()
+    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
+    for_app, first = read_claims(await chain.issue_token(None)), await chain.issue_token()
     for_huis, for_archief = read_claims(first), read_claims(await chain.exchanged(huis, first))
     known = [for_app, for_huis, for_archief]
     assert len({one["sub"] for one in known}) == 3
@@ -96,9 +99,9 @@ async def test_exchange_subject_is_pairwise_per_service(chain) -> None:
 
 
 async def test_exchange_with_act_layout_has_citizen_in_sub_and_helper_in_act(chain) -> None:
-    huis = await chain.exchanger()
-    archief = await chain.server(resource=ARCHIEF, client_name="Archief", subject_layout="act")
-    first = await chain.token()
+    huis = await chain.register_exchanger()
+    archief = await chain.register_server(resource=ARCHIEF, client_name="Archief", subject_layout="act")
+    first = await chain.issue_token()
     token = await chain.exchanged(huis, first)
     claims = read_claims(token)
     keyring, people = chain.oauth.service.state.services.keyring, chain.oauth.committed.people
@@ -116,9 +119,9 @@ async def test_exchange_with_act_layout_has_citizen_in_sub_and_helper_in_act(cha
 
 
 async def test_exchange_for_own_box_has_neither_act_nor_represents(chain) -> None:
-    huis = await chain.exchanger()
-    await chain.server(resource=ARCHIEF, client_name="Archief", subject_layout="act")
-    claims = read_claims(await chain.exchanged(huis, await chain.token(machtiging=None)))
+    huis = await chain.register_exchanger()
+    await chain.register_server(resource=ARCHIEF, client_name="Archief", subject_layout="act")
+    claims = read_claims(await chain.exchanged(huis, await chain.issue_token(machtiging=None)))
     assert not {"act", "represents"} & claims.keys()
 
 
@@ -126,8 +129,8 @@ async def test_exchange_for_own_box_has_neither_act_nor_represents(chain) -> Non
 
 
 async def test_exchange_narrows_actions_only(chain) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token(
+    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.issue_token(
         authorization_details=json.loads(make_authorization_details(chain.machtiging.id, "lijst", "lezen"))
     )
     fewer = read_claims(
@@ -140,7 +143,7 @@ async def test_exchange_narrows_actions_only(chain) -> None:
         make_authorization_details(chain.machtiging.id, "lijst", "downloaden"),
         make_authorization_details(chain.machtiging.id, "downloaden"),
         make_authorization_details(None, "lijst"),
-        make_authorization_details((await chain.oauth.machtiging()).id, "lijst"),
+        make_authorization_details((await chain.oauth.grant_machtiging()).id, "lijst"),
         make_authorization_details(chain.machtiging.id, "lijst", extra=1),
     ):
         assert_oauth_error(
@@ -149,8 +152,8 @@ async def test_exchange_narrows_actions_only(chain) -> None:
 
 
 async def test_exchange_without_details_takes_those_of_the_token(chain) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token(
+    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.issue_token(
         authorization_details=json.loads(make_authorization_details(chain.machtiging.id, "lijst"))
     )
     token = await chain.exchanged(huis, first, authorization_details=make_authorization_details(chain.machtiging.id))
@@ -159,21 +162,21 @@ async def test_exchange_without_details_takes_those_of_the_token(chain) -> None:
 
 
 async def test_exchange_drops_openid_scope(chain) -> None:
-    huis = await chain.exchanger()
-    first = await chain.token()
+    huis = await chain.register_exchanger()
+    first = await chain.issue_token()
     assert read_claims(first)["scope"] == "openid"
     token = await chain.exchanged(huis, first, resource=AUDIENCE)
     assert "scope" not in read_claims(token)
     response = await huis.http.get("/userinfo", headers={"Authorization": f"Bearer {token}"})
     assert response.status_code == 403
     assert (
-        await chain.app.http.get("/userinfo", headers={"Authorization": f"Bearer {await chain.token(None)}"})
+        await chain.app.http.get("/userinfo", headers={"Authorization": f"Bearer {await chain.issue_token(None)}"})
     ).is_success
 
 
 async def test_exchange_with_wider_scope_is_rejected(chain) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token()
+    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.issue_token()
     for wider in ("openid", "openid aanleveringen:schrijven", "profile", "OPENID", " "):
         assert_oauth_error(await chain.exchange(huis, first, scope=wider), "invalid_scope")
 
@@ -190,8 +193,8 @@ def test_exchange_scope_is_the_intersection_of_token_and_registration() -> None:
 
 
 async def test_exchanged_token_expires_no_later_than_its_subject_token(chain) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token()
+    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.issue_token()
     chain.oauth.later(seconds=400)
     response = await chain.exchange(huis, first)
     assert response.json()["expires_in"] == 200
@@ -203,11 +206,11 @@ async def test_exchanged_token_expires_no_later_than_its_subject_token(chain) ->
 
 
 async def test_exchange_for_unregistered_target_is_rejected(chain) -> None:
-    huis = await chain.exchanger(exchange_targets=[ARCHIEF, ADVIES])
-    await chain.server(resource=ARCHIEF, client_name="Archief")
+    huis = await chain.register_exchanger(exchange_targets=[ARCHIEF, ADVIES])
+    await chain.register_server(resource=ARCHIEF, client_name="Archief")
     other = "https://ander.voorbeeld.example"
-    await chain.server(resource=other, client_name="Ander")
-    first = await chain.token()
+    await chain.register_server(resource=other, client_name="Ander")
+    first = await chain.issue_token()
     answers = {
         (await chain.exchange(huis, first, resource=wrong)).text
         for wrong in (other, AUDIENCE, ADVIES, HUIS, ARCHIEF + "/", "https://onbekend.example", "onzin")
@@ -217,16 +220,16 @@ async def test_exchange_for_unregistered_target_is_rejected(chain) -> None:
 
 
 async def test_exchange_for_suspended_target_is_rejected(chain) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
     await update_rows(
         chain.oauth, "UPDATE oauth_client SET state = 'suspended' WHERE registration->>'client_name' = 'Archief'"
     )
-    assert_oauth_error(await chain.exchange(huis, await chain.token()), "invalid_target")
+    assert_oauth_error(await chain.exchange(huis, await chain.issue_token()), "invalid_target")
 
 
 async def test_exchange_for_same_resource_is_rejected(chain) -> None:
-    huis = await chain.exchanger()
-    assert_oauth_error(await chain.exchange(huis, await chain.token(), resource=HUIS), "invalid_target")
+    huis = await chain.register_exchanger()
+    assert_oauth_error(await chain.exchange(huis, await chain.issue_token(), resource=HUIS), "invalid_target")
 
 
 # Parameters
@@ -250,15 +253,15 @@ NOT_SUPPORTED = [
 
 
 async def test_exchange_with_missing_or_unsupported_parameter_is_rejected(chain) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token()
+    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.issue_token()
     for changes in NOT_SUPPORTED:
         assert_oauth_error(await chain.exchange(huis, first, **changes), "invalid_request")
 
 
 async def test_exchange_with_two_resources_is_rejected(chain) -> None:
-    huis = await chain.exchanger()
-    pairs = [*huis.credentials().items(), ("grant_type", EXCHANGE), ("subject_token", await chain.token())]
+    huis = await chain.register_exchanger()
+    pairs = [*huis.credentials().items(), ("grant_type", EXCHANGE), ("subject_token", await chain.issue_token())]
     pairs += [("subject_token_type", ACCESS_TOKEN), ("resource", ARCHIEF), ("resource", ADVIES)]
     assert_oauth_error(await huis.raw("/token", pairs), "invalid_request")
 
@@ -267,8 +270,8 @@ async def test_exchange_with_two_resources_is_rejected(chain) -> None:
 
 
 async def test_exchange_of_bound_token_without_proof_is_rejected(chain) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token()
+    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.issue_token()
     for column in ("jkt", "x5t"):
         await update_rows(chain.oauth, "UPDATE issued_token SET jkt = NULL, x5t = NULL")
         await update_rows(chain.oauth, f"UPDATE issued_token SET {column} = :print", print="A" * 43)
@@ -276,10 +279,10 @@ async def test_exchange_of_bound_token_without_proof_is_rejected(chain) -> None:
 
 
 async def test_exchange_of_bound_token_with_dpop_issues_bound_token(chain) -> None:
-    huis = await chain.exchanger()
-    archief = await chain.server(resource=ARCHIEF, client_name="Archief")
+    huis = await chain.register_exchanger()
+    archief = await chain.register_server(resource=ARCHIEF, client_name="Archief")
     apps, services = KeyHolder(chain.oauth.clock), KeyHolder(chain.oauth.clock)
-    first = await chain.token(binding=TokenBinding(jkt=apps.jkt))
+    first = await chain.issue_token(binding=TokenBinding(jkt=apps.jkt))
     response = await chain.exchange(huis, first, headers={"DPoP": services.proof("POST", ISSUER + "/token")})
     told = response.json()
     assert (response.status_code, told["token_type"]) == (200, "DPoP"), response.text
@@ -289,8 +292,8 @@ async def test_exchange_of_bound_token_with_dpop_issues_bound_token(chain) -> No
 
 
 async def test_exchange_with_replayed_or_misdirected_dpop_proof_is_rejected(chain) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    holder, first = KeyHolder(chain.oauth.clock), await chain.token()
+    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
+    holder, first = KeyHolder(chain.oauth.clock), await chain.issue_token()
     proof = holder.proof("POST", ISSUER + "/token")
     assert (await chain.exchange(huis, first, headers={"DPoP": proof})).status_code == 200
     assert_oauth_error(await chain.exchange(huis, first, headers={"DPoP": proof}), "invalid_dpop_proof")

@@ -136,7 +136,7 @@ async def test_tls_client_auth_without_client_id_is_rejected(behind_a_proxy):
 
 
 async def test_private_key_jwt_client_with_certificate_only_is_rejected(behind_a_proxy):
-    agency = await behind_a_proxy.agency()
+    agency = await behind_a_proxy.register_agency()
     is_unknown(await ask(agency, make_certificate(NAME, by=ROOT)))
 
 
@@ -148,7 +148,7 @@ async def test_tls_client_auth_with_expired_or_future_certificate_is_rejected(be
 
 
 async def test_tls_client_auth_from_untrusted_peer_is_rejected(behind_a_proxy):
-    app, agency = await registered(behind_a_proxy), await behind_a_proxy.agency(client_name="Met sleutel")
+    app, agency = await registered(behind_a_proxy), await behind_a_proxy.register_agency(client_name="Met sleutel")
     transport = httpx.ASGITransport(behind_a_proxy.service, client=("203.0.113.7", 40000))
     certificate = make_certificate(NAME, by=ROOT)
     async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as stranger:
@@ -186,7 +186,7 @@ async def test_token_of_registered_mtls_client_is_bound_to_its_certificate(behin
 
 
 async def test_token_of_private_key_jwt_client_is_bound_to_its_certificate(behind_a_proxy):
-    agency, own = await behind_a_proxy.agency(**{BOUND: True}), make_certificate()
+    agency, own = await behind_a_proxy.register_agency(**{BOUND: True}), make_certificate()
     is_refused(await agency.post("/token", DELIVERING))
     answer = await agency.http.post("/token", data={**agency.credentials(), **DELIVERING}, headers=own.header)
     assert read_claims(answer.json()["access_token"])["cnf"] == {"x5t#S256": own.x5t}

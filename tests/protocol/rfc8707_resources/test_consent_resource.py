@@ -14,13 +14,13 @@ MANAGES = "openid grant_management_query"
 @pytest.fixture
 async def chain(oauth):
     made = await make_exchange_chain(oauth)
-    made.app = await oauth.reading_app(scope=MANAGES)
+    made.app = await oauth.register_reading_app(scope=MANAGES)
     return made
 
 
 async def a_consent(chain, **asked) -> str:
     """Give a consent with these parameters; returns its grant id."""
-    flow = await chain.oauth.flow(chain.app, chain.machtiging)
+    flow = await chain.oauth.start_flow(chain.app, chain.machtiging)
     return (await flow.tokens(grant_management_action="create", **asked))["grant_id"]
 
 
@@ -33,7 +33,7 @@ async def looked_at(chain, grant_id: str) -> dict:
 
 
 async def test_grant_query_returns_the_resource(chain) -> None:
-    await chain.server()
+    await chain.register_server()
     told = await looked_at(chain, await a_consent(chain, resource=HUIS))
     assert told["scopes"] == [{"scope": "openid", "resource": [HUIS]}]
 
@@ -47,14 +47,14 @@ async def test_grant_query_without_resource_returns_our_api(chain, resource) -> 
 
 
 async def test_grant_query_without_scope_returns_the_resource(chain) -> None:
-    await chain.server()
+    await chain.register_server()
     told = await looked_at(chain, await a_consent(chain, resource=HUIS, scope=None, nonce=None))
     assert told["scopes"] == [{"scope": "", "resource": [HUIS]}]
     assert told["authorization_details"]
 
 
 async def test_grant_query_with_suspended_resource_server_returns_the_resource(chain) -> None:
-    await chain.server()
+    await chain.register_server()
     grant_id = await a_consent(chain, resource=HUIS)
     await update_rows(
         chain.oauth, "UPDATE oauth_client SET state = 'suspended' WHERE registration->>'resource' = :it", it=HUIS

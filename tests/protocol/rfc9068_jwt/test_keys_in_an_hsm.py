@@ -27,7 +27,7 @@ def keys(tmp_path):
 
 
 async def test_token_signed_by_hsm_verifies_with_the_published_jwks(oauth, keys) -> None:
-    flow, hsm = await oauth.flow(), move_keys_into_hsm(keys)
+    flow, hsm = await oauth.start_flow(), move_keys_into_hsm(keys)
     replace_services(oauth.service, keyring=KeyRing.load(keys, external=hsm))
     token = (await flow.tokens())["access_token"]
     assert read_header(token)["kid"] == "hsm-es256-1"
@@ -39,11 +39,11 @@ async def test_token_signed_by_hsm_verifies_with_the_published_jwks(oauth, keys)
 
 async def test_bericht_is_read_with_data_key_unwrapped_by_hsm(database, clock, keys) -> None:
     world = await make_berichtenbox_world(database, clock)
-    bericht_id = await world.letter(inhoud="Beste mevrouw")
+    bericht_id = await world.deliver_letter(inhoud="Beste mevrouw")
     hsm = move_keys_into_hsm(keys)
     ring = KeyRing.load(keys, external=hsm)
     replace_services(world.app, keyring=ring)
-    async with world.client(await replace(world, keyring=ring).helper_token()) as client:
+    async with world.client(await replace(world, keyring=ring).issue_helper_token()) as client:
         answer = await client.get(f"/api/v1/berichten/{bericht_id}")
     assert answer.json()["inhoud"] == "Beste mevrouw"
     assert hsm.key_wrapper.unwrapped > 0

@@ -11,14 +11,9 @@ from machtiging.oauth.clients.metadata import find_metadata_errors
 from tests.builders.client import make_app_metadata, make_client_keys
 from tests.builders.flow import ISSUER
 from tests.builders.messages import read_claims, read_header
-from tests.builders.tokens import HUIS, ExchangeChain, make_server_metadata
+from tests.builders.tokens import HUIS, make_server_metadata
 
 MEMBER = "access_token_signed_response_alg"
-
-
-@pytest.fixture
-async def chain(oauth):
-    return ExchangeChain(oauth, await oauth.reading_app(), await oauth.machtiging())
 
 
 async def verified(oauth, token, alg):
@@ -28,7 +23,7 @@ async def verified(oauth, token, alg):
 
 
 async def test_access_token_for_own_api_is_signed_with_es256(oauth) -> None:
-    flow, agency = await oauth.flow(), await oauth.agency()
+    flow, agency = await oauth.start_flow(), await oauth.register_agency()
     by_person = (await flow.tokens())["access_token"]
     by_machine = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
     for token in (by_person, by_machine):
@@ -40,16 +35,16 @@ async def test_access_token_for_own_api_is_signed_with_es256(oauth) -> None:
     ("registered", "alg"), [(None, "PS256"), ("PS256", "PS256"), ("ES256", "ES256"), ("RS256", "RS256")]
 )
 async def test_access_token_for_resource_is_signed_as_registered(chain, oauth, registered, alg) -> None:
-    await chain.server(**({} if registered is None else {MEMBER: registered}))
-    token = await chain.token(HUIS)
+    await chain.register_server(**({} if registered is None else {MEMBER: registered}))
+    token = await chain.issue_token(HUIS)
     assert read_header(token)["alg"] == alg
     assert (await verified(oauth, token, alg))["aud"] == HUIS
 
 
 @pytest.mark.parametrize("alg", ["PS256", "ES256", "RS256"])
 async def test_access_token_of_registered_algorithm_is_introspected_by_its_server_only(chain, oauth, alg) -> None:
-    server, stranger = await chain.server(**{MEMBER: alg}), await oauth.agency()
-    token = await chain.token(HUIS)
+    server, stranger = await chain.register_server(**{MEMBER: alg}), await oauth.register_agency()
+    token = await chain.issue_token(HUIS)
     told = (await server.post("/introspect", {"token": token})).json()
     assert (told["active"], told["aud"], told["jti"]) == (True, HUIS, read_claims(token)["jti"])
     assert (await stranger.post("/introspect", {"token": token})).json() == {"active": False}
@@ -57,8 +52,8 @@ async def test_access_token_of_registered_algorithm_is_introspected_by_its_serve
 
 @pytest.mark.parametrize("alg", ["PS256", "ES256", "RS256"])
 async def test_access_token_for_resource_is_rejected_by_own_api(chain, oauth, alg) -> None:
-    await chain.server(**{MEMBER: alg})
-    token = await chain.token(HUIS)
+    await chain.register_server(**{MEMBER: alg})
+    token = await chain.issue_token(HUIS)
     answer = await oauth.connection().get("/userinfo", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 401
 
@@ -81,7 +76,7 @@ def test_registration_of_access_token_algorithm_without_resource_is_rejected(val
 
 async def test_access_token_signed_earlier_with_ps256_is_accepted(oauth) -> None:
     """Tokens of the earlier version stay valid until they expire: the key decides, not the audience."""
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     token = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
     claims = read_claims(token)
     older = oauth.service.state.services.keyring.sign_jwt(claims, typ="at+jwt", alg="PS256")
@@ -90,7 +85,7 @@ async def test_access_token_signed_earlier_with_ps256_is_accepted(oauth) -> None
 
 async def test_algorithm_confusion_access_token_with_alg_of_another_key_is_rejected(oauth) -> None:
     """The algorithm is that of the key with this `kid`, not of the header."""
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     token = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
     keyring = oauth.service.state.services.keyring
     others = {alg: read_header(keyring.sign_jwt({}, typ="at+jwt", alg=alg))["kid"] for alg in ("PS256", "RS256")}

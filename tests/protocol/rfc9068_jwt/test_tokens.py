@@ -16,8 +16,8 @@ async def published(oauth):
 
 
 async def test_access_token_has_required_claims_and_published_key(oauth) -> None:
-    held = await oauth.machtiging()
-    flow = await oauth.flow(machtiging=held)
+    held = await oauth.grant_machtiging()
+    flow = await oauth.start_flow(machtiging=held)
     token = (await flow.tokens())["access_token"]
     claims = verify_jwt(token, await published(oauth), algorithms=["ES256"], typ="at+jwt")
     now = int(oauth.clock.now().timestamp())
@@ -38,7 +38,7 @@ async def test_access_token_has_required_claims_and_published_key(oauth) -> None
 
 
 async def test_tokens_hold_no_bsn_name_or_internal_id(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     tokens = await flow.tokens()
     people = oauth.committed.people
     for token in (tokens["access_token"], tokens["id_token"]):
@@ -48,11 +48,11 @@ async def test_tokens_hold_no_bsn_name_or_internal_id(oauth) -> None:
 
 
 async def test_pseudonyms_are_stable_per_sector_and_differ_between_sectors(oauth) -> None:
-    held = await oauth.machtiging()
-    app = await oauth.reading_app()
-    other = await oauth.reading_app(redirect_uris=["https://elders.voorbeeld.example/terug"])
+    held = await oauth.grant_machtiging()
+    app = await oauth.register_reading_app()
+    other = await oauth.register_reading_app(redirect_uris=["https://elders.voorbeeld.example/terug"])
     first, again, elsewhere = [
-        read_claims((await (await oauth.flow(one, held)).tokens())["access_token"]) for one in (app, app, other)
+        read_claims((await (await oauth.start_flow(one, held)).tokens())["access_token"]) for one in (app, app, other)
     ]
     assert first["sub"] == again["sub"] != elsewhere["sub"]
     assert first["represents"]["sub"] == again["represents"]["sub"] != elsewhere["represents"]["sub"]
@@ -60,23 +60,28 @@ async def test_pseudonyms_are_stable_per_sector_and_differ_between_sectors(oauth
 
 
 async def test_pseudonyms_on_loopback_redirect_uri_differ_per_client(oauth) -> None:
-    held = await oauth.machtiging()
+    held = await oauth.grant_machtiging()
     uris = ["http://localhost:9000/terug"]
-    one, two = await oauth.reading_app(redirect_uris=uris), await oauth.reading_app(redirect_uris=uris)
-    subs = {read_claims((await (await oauth.flow(app, held)).tokens())["access_token"])["sub"] for app in (one, two)}
+    one, two = (
+        await oauth.register_reading_app(redirect_uris=uris),
+        await oauth.register_reading_app(redirect_uris=uris),
+    )
+    subs = {
+        read_claims((await (await oauth.start_flow(app, held)).tokens())["access_token"])["sub"] for app in (one, two)
+    }
     assert len(subs) == 2
 
 
 async def test_access_token_expires_with_the_machtiging(oauth) -> None:
-    held = await oauth.machtiging()
+    held = await oauth.grant_machtiging()
     oauth.later(days=89, hours=23, minutes=55)
-    flow = await oauth.flow(machtiging=held)
+    flow = await oauth.start_flow(machtiging=held)
     assert (await flow.tokens())["expires_in"] <= 300
 
 
 async def test_id_token_is_for_the_client_short_lived_and_has_the_nonce(oauth) -> None:
     for alg in ("RS256", "PS256", "ES256"):
-        flow = await oauth.flow(await oauth.reading_app(id_token_signed_response_alg=alg))
+        flow = await oauth.start_flow(await oauth.register_reading_app(id_token_signed_response_alg=alg))
         token = (await flow.tokens())["id_token"]
         claims = verify_jwt(token, await published(oauth), algorithms=[alg], typ=None)
         assert claims["aud"] == flow.app.client_id
@@ -88,12 +93,12 @@ async def test_id_token_is_for_the_client_short_lived_and_has_the_nonce(oauth) -
 
 
 async def test_id_token_is_not_issued_without_openid(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     assert "id_token" not in await flow.tokens(scope=None, nonce=None)
 
 
 async def test_row_27_token_confusion_between_kinds_is_rejected(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     tokens = await flow.tokens()
     keyring, at = oauth.service.state.services.keyring, oauth.clock.now()
     for token, typ, audience in (
@@ -112,7 +117,7 @@ async def test_row_27_token_confusion_between_kinds_is_rejected(oauth) -> None:
 
 
 async def test_row_28_token_for_other_audience_or_issuer_is_inactive(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     claims = read_claims((await flow.tokens())["access_token"])
     keyring = oauth.service.state.services.keyring
     for change in ({"aud": "https://ander.example"}, {"aud": ISSUER}, {"iss": "https://kwaad.example"}, {"jti": "x"}):
@@ -121,7 +126,7 @@ async def test_row_28_token_for_other_audience_or_issuer_is_inactive(oauth) -> N
 
 
 async def test_userinfo_returns_subject_and_represents_only(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     tokens = await flow.tokens()
     headers = {"Authorization": "Bearer " + tokens["access_token"]}
     told = (await oauth.connection().get("/userinfo", headers=headers)).json()
@@ -131,7 +136,7 @@ async def test_userinfo_returns_subject_and_represents_only(oauth) -> None:
 
 
 async def test_userinfo_without_token_or_openid_or_after_revocation_is_rejected(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     http = oauth.connection()
     assert (await http.get("/userinfo")).status_code == 401
     assert (await http.get("/userinfo", headers={"Authorization": "Bearer onzin"})).status_code == 401
@@ -147,13 +152,13 @@ async def test_jwks_holds_public_keys_only_with_the_signer(oauth) -> None:
     assert {key["alg"] for key in jwks["keys"]} == {"PS256", "RS256", "ES256"}
     assert all({"kid", "kty", "alg", "use"} <= key.keys() for key in jwks["keys"])
     assert not any(key.keys() & {"d", "p", "q", "dp", "dq", "qi", "k"} for key in jwks["keys"])
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     header = parse_jws((await flow.tokens())["access_token"]).header
     assert header["kid"] in {key["kid"] for key in jwks["keys"]}
 
 
 async def test_userinfo_with_token_outside_the_header_is_rejected(oauth) -> None:
-    token = (await (await oauth.flow()).tokens(scope="openid"))["access_token"]
+    token = (await (await oauth.start_flow()).tokens(scope="openid"))["access_token"]
     http, bearer = oauth.connection(), ("Authorization", f"Bearer {token}")
     assert (await http.get("/userinfo", headers=[bearer])).status_code == 200
     assert (await http.get("/userinfo", params={"access_token": token})).status_code in (400, 401)

@@ -19,7 +19,7 @@ async def test_request_object_signed_with_unregistered_key_is_rejected(oauth, fl
     assert_request_object_refused(
         await push_request_object(flow, make_request_object(flow, key=ECKey.generate_key("P-256")))
     )
-    other = await oauth.request(await oauth.reading_app(client_name="Andere app"))
+    other = await oauth.request(await oauth.register_reading_app(client_name="Andere app"))
     about = {"iss": flow.app.client_id, "client_id": flow.app.client_id}
     assert_request_object_refused(await push_request_object(flow, make_request_object(other, **about)))
     assert_request_object_refused(await push_request_object(flow, make_request_object(other)))
@@ -27,7 +27,7 @@ async def test_request_object_signed_with_unregistered_key_is_rejected(oauth, fl
 
 async def test_request_object_signed_by_another_client_is_rejected(oauth, flow) -> None:
     made = make_request_object(flow)
-    other = await oauth.reading_app(client_name="Andere app")
+    other = await oauth.register_reading_app(client_name="Andere app")
     response = await other.post("/par", {"request": made})
     assert_request_object_refused(response)
     assert (await push_request_object(flow, made)).status_code == 201  # the object is not consumed by that

@@ -19,7 +19,7 @@ from tests.builders.people import ISSUER
 
 
 async def test_request_object_signed_leads_to_token(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     pushed = await push_request_object(flow, make_request_object(flow))
     assert pushed.status_code == 201, pushed.text
     response = await flow.approve(pushed.json()["request_uri"])
@@ -255,14 +255,14 @@ async def test_request_object_and_client_assertion_may_share_a_jti(flow) -> None
 
 
 async def test_downgrade_unsigned_request_by_signing_client_is_rejected(oauth) -> None:
-    flow = await oauth.request(await oauth.reading_app(require_signed_request_object=True))
+    flow = await oauth.request(await oauth.register_reading_app(require_signed_request_object=True))
     response = await flow.push()
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
     assert (await push_request_object(flow, make_request_object(flow))).status_code == 201
 
 
 async def test_request_object_of_public_client_is_rejected(oauth) -> None:
-    flow = await oauth.request(await oauth.public_app())
+    flow = await oauth.request(await oauth.register_public_app())
     flow.app.keys = make_client_keys()
     made = make_request_object(flow)
     flow.app.keys = None

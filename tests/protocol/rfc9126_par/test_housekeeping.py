@@ -39,7 +39,7 @@ async def pushed_long_ago(oauth, client_id, number) -> None:
 
 
 async def test_housekeeping_is_not_done_by_requests(oauth) -> None:
-    flow = await oauth.request(await oauth.public_app())
+    flow = await oauth.request(await oauth.register_public_app())
     await pushed_long_ago(oauth, flow.app.client_id, 3)
     await flow.pushed()
     assert await count(oauth, "pushed_request") == 4
@@ -47,7 +47,7 @@ async def test_housekeeping_is_not_done_by_requests(oauth) -> None:
 
 
 async def test_housekeeping_deletes_used_assertions_of_introspecting_client(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     token = (await flow.tokens())["access_token"]
     for _ in range(5):
         assert (await flow.app.post("/introspect", {"token": token})).status_code == 200
@@ -58,13 +58,13 @@ async def test_housekeeping_deletes_used_assertions_of_introspecting_client(oaut
 
 
 async def test_housekeeping_round_deletes_more_than_one_batch(oauth) -> None:
-    flow = await oauth.request(await oauth.public_app())
+    flow = await oauth.request(await oauth.register_public_app())
     await pushed_long_ago(oauth, flow.app.client_id, 1_234)
     assert (await swept(oauth), await count(oauth, "pushed_request")) == (1_234, 0)
 
 
 async def test_housekeeping_by_second_worker_is_skipped(oauth) -> None:
-    flow = await oauth.request(await oauth.public_app())
+    flow = await oauth.request(await oauth.register_public_app())
     await pushed_long_ago(oauth, flow.app.client_id, 3)
     async with unit_of_work(oauth.sessions) as first:
         assert await first.scalar(text(f"SELECT pg_try_advisory_xact_lock({_SWEEP_LOCK_ID})"))
@@ -73,7 +73,7 @@ async def test_housekeeping_by_second_worker_is_skipped(oauth) -> None:
 
 
 async def test_housekeeping_deletes_expired_login_attempts_and_sessions(oauth) -> None:
-    await oauth.flow()
+    await oauth.start_flow()
     wish = LoginRequest("/", Assurance.SUBSTANTIAL, None, reauthenticate=True)
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text("DELETE FROM login_attempt"))
@@ -95,7 +95,7 @@ async def test_housekeeping_deletes_expired_login_attempts_and_sessions(oauth) -
 
 
 async def test_housekeeping_deletes_expired_pushed_requests_and_keeps_pending(oauth) -> None:
-    flow, over = await oauth.request(await oauth.public_app()), await oauth.flow()
+    flow, over = await oauth.request(await oauth.register_public_app()), await oauth.start_flow()
     await over.code()
     for _ in range(3):
         await flow.pushed()
@@ -129,7 +129,7 @@ async def test_housekeeping_skips_locked_rows(oauth) -> None:
 
 
 async def test_housekeeping_deletes_codes_one_day_after_expiry(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     used = await flow.code()
     assert (await flow.redeem(used)).status_code == 200
     await flow.code()
@@ -170,7 +170,7 @@ async def test_housekeeping_deletes_issued_tokens_thirty_days_after_expiry(oauth
 
 
 async def test_housekeeping_statement_deletes_one_batch_of_each_kind(oauth) -> None:
-    flow = await oauth.request(await oauth.public_app())
+    flow = await oauth.request(await oauth.register_public_app())
     await pushed_long_ago(oauth, flow.app.client_id, 501)
     async with unit_of_work(oauth.sessions) as session:
         assert await expired_rows_sweep(session, at=oauth.clock.now()) == 500

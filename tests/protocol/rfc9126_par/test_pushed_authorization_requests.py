@@ -50,7 +50,7 @@ async def test_par_over_eight_kilobytes_is_rejected(oauth) -> None:
 
 
 async def test_request_uri_expired_is_rejected_with_a_page(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     uri = await flow.pushed()
     oauth.later(seconds=60)
     response = await flow.authorize(uri)
@@ -59,7 +59,7 @@ async def test_request_uri_expired_is_rejected_with_a_page(oauth) -> None:
 
 
 async def test_request_uri_opened_in_time_survives_a_slow_login(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     uri = await flow.pushed()
     oauth.later(seconds=50)
     await flow.consent_form(uri)
@@ -68,7 +68,7 @@ async def test_request_uri_opened_in_time_survives_a_slow_login(oauth) -> None:
 
 
 async def test_request_uri_opened_expires_after_fifteen_minutes(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     uri = await flow.pushed()
     form = await flow.consent_form(uri)
     oauth.later(minutes=14)
@@ -78,15 +78,15 @@ async def test_request_uri_opened_expires_after_fifteen_minutes(oauth) -> None:
 
 
 async def test_request_uri_of_another_client_is_rejected(oauth) -> None:
-    flow = await oauth.flow()
-    other = await oauth.reading_app(client_name="Andere app")
+    flow = await oauth.start_flow()
+    other = await oauth.register_reading_app(client_name="Andere app")
     response = await flow.authorize(await flow.pushed(), client_id=other.client_id)
     assert response.status_code == 400
     assert "location" not in response.headers
 
 
 async def test_request_uri_decided_is_rejected(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     uri = await flow.pushed()
     await flow.approve(uri)
     assert (await flow.authorize(uri)).status_code == 400
@@ -109,7 +109,7 @@ async def test_unpushed_request_is_rejected(oauth) -> None:
 
 
 async def test_row_22_front_channel_parameters_beside_request_uri_are_ignored(oauth) -> None:
-    flow = await oauth.flow(None, None, "lijst")
+    flow = await oauth.start_flow(None, None, "lijst")
     uri = await flow.pushed()
     evil = {"redirect_uri": "https://kwaad.example/", "authorization_details": "[]", "state": "anders", "scope": "x"}
     assert (await flow.authorize(uri, **evil)).status_code == 200
@@ -197,13 +197,13 @@ async def test_odd_characters_return_400(oauth) -> None:
 
 
 async def test_state_is_returned_unchanged(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     state = "a b+c&d=e%20é\"'<script>" + "x" * 500
     assert (await flow.answer(state=state))["state"] == state
 
 
 async def test_body_that_is_no_form_or_too_large_is_rejected(oauth) -> None:
-    app = await oauth.reading_app()
+    app = await oauth.register_reading_app()
     assert_error(await app.http.post("/par", json={"a": 1}), "invalid_request")
     assert_error(await app.http.post("/par", data={"a": "b"}, params={"client_id": "x"}), "invalid_request")
     headers = {"Content-Type": "application/x-www-form-urlencoded"}

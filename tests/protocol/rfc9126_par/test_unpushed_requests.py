@@ -75,7 +75,7 @@ ANSWERED = {
 async def test_unpushed_request_of_known_client_returns_error_at_its_redirect_uri(
     oauth, changes, more, error, state, public
 ) -> None:
-    flow = await oauth.request(await oauth.public_app() if public else None)
+    flow = await oauth.request(await oauth.register_public_app() if public else None)
     before = await count_stored_rows(oauth)
     assert_error_redirect(await visit(flow, plain(flow, *more, **changes)), flow, error, state)
     assert await count_stored_rows(oauth) == before
@@ -120,7 +120,7 @@ async def test_unpushed_request_of_suspended_client_shows_a_page(oauth) -> None:
 
 
 async def test_expired_or_used_request_uri_with_exact_redirect_uri_returns_error_there(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     for spoil in ("expire", "use"):
         uri = await flow.pushed()
         if spoil == "use":
@@ -132,8 +132,8 @@ async def test_expired_or_used_request_uri_with_exact_redirect_uri_returns_error
 
 
 async def test_request_uri_of_another_client_returns_error_and_stays_unopened(oauth) -> None:
-    flow = await oauth.flow()
-    other = await oauth.reading_app(client_name="Andere app")
+    flow = await oauth.start_flow()
+    other = await oauth.register_reading_app(client_name="Andere app")
     uri = await flow.pushed()
     assert_error_redirect(
         await visit(flow, plain(flow, request_uri=uri, client_id=other.client_id)), flow, "invalid_request_uri"
@@ -144,6 +144,6 @@ async def test_request_uri_of_another_client_returns_error_and_stays_unopened(oa
 
 async def test_unpushed_request_error_keeps_the_query_of_the_redirect_uri(oauth) -> None:
     there = "https://app.voorbeeld.example/terug?taal=nl&leeg="
-    flow = await oauth.request(await oauth.reading_app(redirect_uris=[there]))
+    flow = await oauth.request(await oauth.register_reading_app(redirect_uris=[there]))
     answer = await visit(flow, plain(flow))
     assert answer.headers["location"].startswith(there + "&error=invalid_request&")

@@ -17,7 +17,9 @@ ALL = ["lijst", "lezen", "downloaden", *CHANGING]
 
 
 async def own_flow(oauth, *actions, app=None) -> Flow:
-    return Flow(app or await oauth.reading_app(), await oauth.logged_in(), make_authorization_details(None, *actions))
+    return Flow(
+        app or await oauth.register_reading_app(), await oauth.logged_in(), make_authorization_details(None, *actions)
+    )
 
 
 async def reasons(oauth, act):
@@ -50,7 +52,7 @@ async def test_actions_of_own_box_not_requested_are_not_granted(oauth) -> None:
 
 @pytest.mark.parametrize("actions", [["markeren"], ["verwijderen"], ["lijst", "lezen", "markeren"], ALL])
 async def test_actions_of_own_box_under_machtiging_are_rejected_at_par(oauth, actions) -> None:
-    flow = await oauth.flow(None, await oauth.machtiging(), *actions)
+    flow = await oauth.start_flow(None, await oauth.grant_machtiging(), *actions)
     response = await flow.push()
     assert (response.status_code, response.json()["error"]) == (400, "invalid_authorization_details")
     (reason,) = await reasons(oauth, "grant:geweigerd")
@@ -97,12 +99,12 @@ async def test_token_request_with_action_not_consented_is_rejected(oauth, action
 
 
 async def test_token_exchange_removes_actions_of_own_box(oauth) -> None:
-    chain = ExchangeChain(oauth, await oauth.reading_app(), await oauth.machtiging())
+    chain = ExchangeChain(oauth, await oauth.register_reading_app(), await oauth.grant_machtiging())
     service = await oauth.add(make_exchanger_metadata(), SERVICE_KEYS)
-    await chain.server(client_name="Archief", resource="https://archief.voorbeeld.example/api")
+    await chain.register_server(client_name="Archief", resource="https://archief.voorbeeld.example/api")
     for actions, left in ((ALL, ALL[:3]), (CHANGING, None)):
         # as in an older consent; PAR rejects it today
-        token = await chain.token(
+        token = await chain.issue_token(
             HUIS, machtiging=None, authorization_details=[{"type": "berichtenbox", "actions": actions}]
         )
         response = await chain.exchange(service, token)

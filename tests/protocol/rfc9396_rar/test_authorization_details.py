@@ -74,11 +74,11 @@ async def refusal(oauth, flow, **changes) -> dict[str, str]:
 
 
 async def test_enumeration_unknown_ended_and_foreign_machtiging_look_alike(oauth) -> None:
-    ended, held = await oauth.machtiging(), await oauth.machtiging()
+    ended, held = await oauth.grant_machtiging(), await oauth.grant_machtiging()
     async with unit_of_work(oauth.sessions) as session:
         await revoke_machtiging(session, ended.id, oauth.committed.people.mother, at=oauth.clock.now())
     offered = (await oauth.committed.offer()).machtiging_id
-    flow = await oauth.flow(machtiging=held)
+    flow = await oauth.start_flow(machtiging=held)
     answers = [
         await refusal(oauth, flow, authorization_details=make_authorization_details(one))
         for one in (uuid4(), ended.id, offered)
@@ -104,8 +104,8 @@ async def test_enumeration_unknown_ended_and_foreign_machtiging_look_alike(oauth
 
 
 async def test_authorization_details_are_granted_and_returned_in_response_and_token(oauth) -> None:
-    held = await oauth.machtiging()
-    flow = await oauth.flow(None, held, "lezen", "lijst")
+    held = await oauth.grant_machtiging()
+    flow = await oauth.start_flow(None, held, "lezen", "lijst")
     tokens = await flow.tokens()
     granted = [{"type": "berichtenbox", "machtiging": str(held.id), "actions": ["lijst", "lezen"]}]
     assert tokens["authorization_details"] == granted
@@ -113,8 +113,8 @@ async def test_authorization_details_are_granted_and_returned_in_response_and_to
 
 
 async def test_actions_beyond_the_machtiging_are_narrowed_and_shown(oauth) -> None:
-    held = await oauth.machtiging(acts=frozenset({Act.LIST, Act.READ}))
-    flow = await oauth.flow(None, held, "lijst", "lezen", "downloaden")
+    held = await oauth.grant_machtiging(acts=frozenset({Act.LIST, Act.READ}))
+    flow = await oauth.start_flow(None, held, "lijst", "lezen", "downloaden")
     uri = await flow.pushed()
     shown = (await flow.authorize(uri)).text
     assert "vroeg ook, maar krijgt niet" in shown
@@ -124,13 +124,13 @@ async def test_actions_beyond_the_machtiging_are_narrowed_and_shown(oauth) -> No
 
 
 async def test_authorization_details_without_remaining_action_are_rejected(oauth) -> None:
-    held = await oauth.machtiging(acts=frozenset({Act.LIST}))
-    flow = await oauth.flow(None, held, "downloaden")
+    held = await oauth.grant_machtiging(acts=frozenset({Act.LIST}))
+    flow = await oauth.start_flow(None, held, "downloaden")
     assert (await refusal(oauth, flow))["error"] == "invalid_authorization_details"
 
 
 async def test_authorization_details_without_machtiging_are_for_own_box_without_represents(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     flow.asks = make_authorization_details()
     tokens = await flow.tokens()
     claims = read_claims(tokens["access_token"])
@@ -139,7 +139,7 @@ async def test_authorization_details_without_machtiging_are_for_own_box_without_
 
 
 async def test_scope_openid_alone_grants_no_authorization_details(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     tokens = await flow.tokens(authorization_details=None)
     assert "authorization_details" not in tokens
     assert "authorization_details" not in read_claims(tokens["access_token"])
@@ -149,8 +149,8 @@ async def test_scope_openid_alone_grants_no_authorization_details(oauth) -> None
 
 
 async def test_token_request_with_fewer_actions_is_narrowed(oauth) -> None:
-    held = await oauth.machtiging()
-    flow = await oauth.flow(None, held, "lijst", "lezen")
+    held = await oauth.grant_machtiging()
+    flow = await oauth.start_flow(None, held, "lijst", "lezen")
     response = await flow.redeem(await flow.code(), authorization_details=make_authorization_details(held.id, "lijst"))
     fewer = [{"type": "berichtenbox", "machtiging": str(held.id), "actions": ["lijst"]}]
     tokens = response.json()
@@ -161,8 +161,8 @@ async def test_token_request_with_fewer_actions_is_narrowed(oauth) -> None:
 
 
 async def test_token_request_with_more_actions_is_rejected(oauth) -> None:
-    held, other = await oauth.machtiging(), await oauth.machtiging()
-    flow = await oauth.flow(None, held, "lijst")
+    held, other = await oauth.grant_machtiging(), await oauth.grant_machtiging()
+    flow = await oauth.start_flow(None, held, "lijst")
     code = await flow.code()
     for wider in (
         make_authorization_details(held.id, "lijst", "lezen"),
@@ -179,7 +179,7 @@ async def test_token_request_with_more_actions_is_rejected(oauth) -> None:
 
 
 async def test_token_request_with_details_for_login_only_consent_is_rejected(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     code = await flow.code(authorization_details=None)
     response = await flow.redeem(code, authorization_details=make_authorization_details())
     assert (response.status_code, response.json()["error"]) == (400, "invalid_authorization_details")

@@ -9,17 +9,17 @@ from tests.builders.bearer import READ, make_token_facts, sign_access_token
 HERE = API_ISSUER + READ
 
 
-async def a_bound_token(doorstep, holder, **changes):
-    wanted = {"person_id": doorstep.people.son, "machtiging_id": doorstep.machtiging.id, "jkt": holder.jkt}
+async def a_bound_token(bearer_world, key_holder, **changes):
+    wanted = {"person_id": bearer_world.people.son, "machtiging_id": bearer_world.machtiging.id, "jkt": key_holder.jkt}
     facts = make_token_facts(**(wanted | changes))
-    async with unit_of_work(doorstep.database.sessions) as session:
+    async with unit_of_work(bearer_world.database.sessions) as session:
         await insert_token(session, facts)
-    return sign_access_token(facts, cnf={"jkt": holder.jkt})
+    return sign_access_token(facts, cnf={"jkt": key_holder.jkt})
 
 
-async def ask(doorstep, token, *proofs, scheme="DPoP", path=READ):
+async def ask(bearer_world, token, *proofs, scheme="DPoP", path=READ):
     headers = [("Authorization", f"{scheme} {token}"), *(("DPoP", proof) for proof in proofs)]
-    return await doorstep.ask(headers=headers, path=path)
+    return await bearer_world.ask(headers=headers, path=path)
 
 
 def is_refused(answer, code, error="invalid_dpop_proof", why=""):

@@ -4,5 +4,5 @@ from tests.builders.keys import KeyHolder
 
 
 @pytest.fixture
-def holder(clock):
+def key_holder(clock):
     return KeyHolder(clock)

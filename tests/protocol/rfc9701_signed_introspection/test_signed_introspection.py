@@ -31,7 +31,7 @@ async def read(app, answer, alg):
 
 @pytest.mark.parametrize("alg", ["RS256", "PS256", "ES256"])
 async def test_introspection_jwt_is_signed_with_the_registered_algorithm(oauth, alg) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     token = (await flow.tokens())["access_token"]
     server = await a_resource_server(oauth, introspection_signed_response_alg=alg)
     answer = await ask(server, token)
@@ -58,7 +58,7 @@ async def test_introspection_without_jwt_accept_returns_json(oauth, accept) -> N
 
 
 async def test_introspection_jwt_used_as_access_token_is_rejected(oauth) -> None:
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     token = (await flow.tokens())["access_token"]
     server = await a_resource_server(oauth, introspection_signed_response_alg="PS256")
     statement = (await ask(server, token)).text

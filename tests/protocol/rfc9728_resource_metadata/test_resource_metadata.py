@@ -48,7 +48,7 @@ async def test_challenge_401_links_to_resource_metadata(database, clock, token) 
 
 async def test_challenge_403_links_to_resource_metadata(database, clock) -> None:
     world = await make_berichtenbox_world(database, clock)
-    async with world.client(await world.token(oin=UWV)) as client:
+    async with world.client(await world.issue_token(oin=UWV)) as client:
         answer = await client.get("/api/v1/berichten")
     assert answer.status_code == 403
     assert "resource_metadata=" in answer.headers["www-authenticate"]

@@ -93,7 +93,7 @@ async def person_row(oauth: OAuthWorld) -> Opening:
 
 async def token_row(oauth: OAuthWorld) -> Opening:
     """An access token: its own client hears that it is active."""
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     token = (await flow.tokens())["access_token"]
 
     async def use() -> bool:
@@ -109,7 +109,7 @@ async def grant_row(oauth: OAuthWorld) -> Opening:
 
 async def code_row(oauth: OAuthWorld) -> Opening:
     """An authorization code: it is redeemed."""
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     code = await flow.code()
 
     async def use() -> bool:
@@ -130,7 +130,7 @@ async def refresh_row(oauth: OAuthWorld) -> Opening:
 
 async def client_row(oauth: OAuthWorld) -> Opening:
     """A client: it proves who it is, and gets a token."""
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
 
     async def use() -> bool:
         return (await agency.post("/token", {"grant_type": "client_credentials"})).status_code == 200
@@ -140,7 +140,7 @@ async def client_row(oauth: OAuthWorld) -> Opening:
 
 async def pushed_row(oauth: OAuthWorld) -> Opening:
     """A pushed request: the browser brings its reference, and is asked for consent."""
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     request_uri = await flow.pushed()
 
     async def use() -> bool:

@@ -119,7 +119,7 @@ async def test_suspension_and_resumption_of_forged_client_do_not_reseal_it(oauth
     from machtiging.oauth.suspend_client import resume_client, suspend_client
     from machtiging.storage.unit_of_work import unit_of_work
 
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     await forge(database, SEALED_CLIENT, f"client_id = '{agency.client_id}'", "registration")
     async with unit_of_work(oauth.sessions) as session:
         await suspend_client(session, agency.client_id, at=oauth.clock.now())
@@ -132,7 +132,7 @@ async def test_suspension_and_resumption_of_forged_client_do_not_reseal_it(oauth
 
 
 async def test_prompt_none_with_forged_consent_returns_consent_required(oauth, database):
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     await flow.tokens(authorization_details=None)
     assert "code=" in (await silently(flow)).headers["location"]
     await forge(database, SEALED_GRANT, "ended_at IS NULL", "requested_claims")

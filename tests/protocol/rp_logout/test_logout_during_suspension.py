@@ -26,7 +26,7 @@ async def until_waiting(oauth, how_many: int) -> None:
 
 
 async def test_logout_concurrent_with_suspension_does_not_deadlock(chain, oauth) -> None:
-    older, newer = [await chain.token(None, machtiging=None) for _ in range(2)]
+    older, newer = [await chain.issue_token(None, machtiging=None) for _ in range(2)]
     ids, sid, at = [read_claims(token)["jti"] for token in (older, newer)], uuid4(), oauth.clock.now()
     await update_rows(chain.oauth, "UPDATE oauth_grant SET session_id = :sid", sid=sid)
     # the grant of the newer token is ordered first

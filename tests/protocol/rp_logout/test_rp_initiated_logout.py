@@ -17,7 +17,9 @@ from tests.builders.messages import read_claims, read_query
 
 @pytest.fixture
 async def flow(oauth):
-    return await start_login_flow(oauth, await oauth.reading_app(post_logout_redirect_uris=[AFTER, AFTER + "?x=1"]))
+    return await start_login_flow(
+        oauth, await oauth.register_reading_app(post_logout_redirect_uris=[AFTER, AFTER + "?x=1"])
+    )
 
 
 def fields_of(page: str) -> dict[str, str]:
@@ -122,7 +124,7 @@ async def test_open_redirect_by_tampered_logout_form_is_blocked(flow) -> None:
 
 async def test_logout_with_inconsistent_parameters_gives_no_redirect(flow, oauth) -> None:
     hint = (await flow.tokens())["id_token"]
-    other = await oauth.reading_app(client_name="Andere app")
+    other = await oauth.register_reading_app(client_name="Andere app")
     claims = read_claims(hint)
     for parameters in (
         {"id_token_hint": hint, "client_id": other.client_id},

@@ -25,7 +25,7 @@ async def asking(oauth, kind):
     if kind == "refresh":
         holder = await make_refresh_token_holder(oauth)
         return holder.app, holder.refresh, GrantId(holder.grant_id)
-    flow = await oauth.flow(await register_refreshing_app(oauth))
+    flow = await oauth.start_flow(await register_refreshing_app(oauth))
     code = await flow.code()
 
     async def redeem(**changes):
@@ -64,7 +64,7 @@ async def test_suspension_concurrent_with_token_request_issues_no_token(oauth, k
 
 
 async def test_suspension_concurrent_with_client_credentials_issues_no_token(oauth) -> None:
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     async with unit_of_work(oauth.sessions) as session:
         await suspend_client(session, agency.client_id, at=oauth.clock.now())
         task = asyncio.create_task(agency.post("/token", {"grant_type": "client_credentials"}))
@@ -88,7 +88,7 @@ async def test_client_assertion_replayed_consumes_nothing_else(oauth, kind) -> N
 async def test_dpop_proof_replayed_consumes_the_assertion_only(oauth, kind) -> None:
     app, ask, _ = await asking(oauth, kind)
     app.http.headers["DPoP"] = KeyHolder(oauth.clock).proof("POST", ISSUER + "/token")
-    agency = await oauth.agency()
+    agency = await oauth.register_agency()
     agency.http.headers["DPoP"] = app.http.headers["DPoP"]
     assert (await agency.post("/token", {"grant_type": "client_credentials"})).status_code == 200
     mine = make_client_assertion(app.keys, app.client_id, oauth.clock)
@@ -102,7 +102,7 @@ async def test_dpop_proof_replayed_consumes_the_assertion_only(oauth, kind) -> N
 
 async def test_dpop_proof_used_concurrently_for_two_codes_issues_one_token(oauth) -> None:
     app = await register_refreshing_app(oauth)
-    flows = [await oauth.flow(app, await oauth.machtiging()) for _ in range(2)]
+    flows = [await oauth.start_flow(app, await oauth.grant_machtiging()) for _ in range(2)]
     codes = [await flow.code() for flow in flows]
     app.http.headers["DPoP"] = KeyHolder(oauth.clock).proof("POST", ISSUER + "/token")
     answers = await asyncio.gather(*(flow.redeem(code) for flow, code in zip(flows, codes, strict=True)))

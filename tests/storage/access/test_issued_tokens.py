@@ -96,12 +96,12 @@ async def test_token_is_live_until_expiry_revocation_or_paused_machtiging(sessio
 
 async def test_token_with_missing_machtiging_is_a_fault(database):
     # The foreign key forbids it. If it is bypassed, the token must not open the own box of the gemachtigde.
-    doorstep = await BearerWorld.build(database, None)
+    bearer_world = await BearerWorld.build(database, None)
     async with bypass_triggers(database) as connection:
         lost = MachtigingId(uuid7())
         await connection.execute(
             text("UPDATE issued_token SET machtiging_id = :lost WHERE id = :id"),
-            {"lost": lost, "id": doorstep.helper.id},
+            {"lost": lost, "id": bearer_world.helper.id},
         )
     async with database.sessions() as session:
         await seal_rows(session, SEALED_TOKEN)
@@ -109,36 +109,36 @@ async def test_token_with_missing_machtiging_is_a_fault(database):
     async with database.sessions() as session:
         for ask in (load_token_for_share, load_token):
             with pytest.raises(Fault, match="machtiging_ontbreekt"):
-                await ask(session, doorstep.helper.id)
+                await ask(session, bearer_world.helper.id)
 
 
-async def withdraw(doorstep):
-    async with unit_of_work(doorstep.database.sessions) as session:
-        await revoke_machtiging(session, doorstep.machtiging.id, doorstep.people.mother, at=LATER)
+async def withdraw(bearer_world):
+    async with unit_of_work(bearer_world.database.sessions) as session:
+        await revoke_machtiging(session, bearer_world.machtiging.id, bearer_world.people.mother, at=LATER)
 
 
 async def test_revocation_waits_for_share_lock_of_reader(database):
-    doorstep = await BearerWorld.build(database, None)
+    bearer_world = await BearerWorld.build(database, None)
     async with database.sessions() as reading:
-        state = await load_token_for_share(reading, doorstep.helper.id)
+        state = await load_token_for_share(reading, bearer_world.helper.id)
         assert state.machtiging.state is MachtigingState.ACTIVE
-        revoking = asyncio.create_task(withdraw(doorstep))
+        revoking = asyncio.create_task(withdraw(bearer_world))
         await wait_until_blocked(database.sessions, revoking)
         await reading.commit()
         await revoking
     async with database.sessions() as session:
-        assert (await load_token_for_share(session, doorstep.helper.id)).machtiging.state is MachtigingState.ENDED
+        assert (await load_token_for_share(session, bearer_world.helper.id)).machtiging.state is MachtigingState.ENDED
 
 
 async def test_reader_waits_for_revocation_and_sees_it(database):
-    doorstep = await BearerWorld.build(database, None)
+    bearer_world = await BearerWorld.build(database, None)
 
     async def read():
         async with database.sessions() as session:
-            return await load_token_for_share(session, doorstep.helper.id)
+            return await load_token_for_share(session, bearer_world.helper.id)
 
     async with database.sessions() as revoking:
-        await revoke_machtiging(revoking, doorstep.machtiging.id, doorstep.people.mother, at=LATER)
+        await revoke_machtiging(revoking, bearer_world.machtiging.id, bearer_world.people.mother, at=LATER)
         reading = asyncio.create_task(read())
         await wait_until_blocked(database.sessions, reading)
         await revoking.commit()
@@ -146,14 +146,14 @@ async def test_reader_waits_for_revocation_and_sees_it(database):
 
 
 async def test_rolled_back_revocation_is_not_seen(database):
-    doorstep = await BearerWorld.build(database, None)
+    bearer_world = await BearerWorld.build(database, None)
 
     async def read():
         async with database.sessions() as session:
-            return await load_token_for_share(session, doorstep.helper.id)
+            return await load_token_for_share(session, bearer_world.helper.id)
 
     async with database.sessions() as revoking:
-        await revoke_machtiging(revoking, doorstep.machtiging.id, doorstep.people.mother, at=LATER)
+        await revoke_machtiging(revoking, bearer_world.machtiging.id, bearer_world.people.mother, at=LATER)
         reading = asyncio.create_task(read())
         await wait_until_blocked(database.sessions, reading)
         await revoking.rollback()
@@ -162,10 +162,10 @@ async def test_rolled_back_revocation_is_not_seen(database):
 
 async def test_registering_token_does_not_deadlock_with_revocation(database):
     # The issuer holds the lock of the consent, for which the revocation waits: they would deadlock.
-    doorstep = await BearerWorld.build(database, None)
+    bearer_world = await BearerWorld.build(database, None)
     async with database.sessions() as revoking, database.sessions() as issuing:
-        await revoke_machtiging(revoking, doorstep.machtiging.id, doorstep.people.mother, at=LATER)
-        issued = replace(doorstep.helper, id=TokenId(uuid7()))
+        await revoke_machtiging(revoking, bearer_world.machtiging.id, bearer_world.people.mother, at=LATER)
+        issued = replace(bearer_world.helper, id=TokenId(uuid7()))
         await asyncio.wait_for(insert_token(issuing, issued), 2)
         await issuing.commit()
         await revoking.commit()
@@ -173,20 +173,20 @@ async def test_registering_token_does_not_deadlock_with_revocation(database):
 
 
 async def test_readers_share_the_lock(database):
-    doorstep = await BearerWorld.build(database, None)
+    bearer_world = await BearerWorld.build(database, None)
     async with database.sessions() as one, database.sessions() as other:
-        assert await load_token_for_share(one, doorstep.helper.id)
-        assert await asyncio.wait_for(load_token_for_share(other, doorstep.helper.id), 2)
+        assert await load_token_for_share(one, bearer_world.helper.id)
+        assert await asyncio.wait_for(load_token_for_share(other, bearer_world.helper.id), 2)
 
 
 async def test_reader_queues_behind_waiting_revocation(database):
     # Without the advisory lock, overlapping reads of one gemachtigde could starve the revocation.
-    doorstep = await BearerWorld.build(database, None)
-    giver, token = doorstep.people.mother, doorstep.helper.id
+    bearer_world = await BearerWorld.build(database, None)
+    giver, token = bearer_world.people.mother, bearer_world.helper.id
 
     async def revoking() -> None:
         async with unit_of_work(database.sessions) as session:
-            await revoke_machtiging(session, doorstep.machtiging.id, giver, at=NOON)
+            await revoke_machtiging(session, bearer_world.machtiging.id, giver, at=NOON)
 
     async def reading() -> MachtigingState:
         async with unit_of_work(database.sessions) as session:

@@ -15,7 +15,6 @@ from machtiging.audit.verification import verify_journal
 from machtiging.cli.database import open_sealer_engine
 from machtiging.kernel.errors import Fault
 from machtiging.settings import Settings
-from tests.builders.command_line import make_command_line
 from tests.builders.database import bypass_triggers
 from tests.builders.keys import load_keyring
 from tests.builders.server import SITE_NAME, make_http_response, make_outbound_client, serve_site
@@ -139,34 +138,29 @@ def test_head_url_without_https_is_rejected(url):
         Settings(journal_head_url=url)
 
 
-@pytest.fixture
-def run(database, tmp_path, capsys, monkeypatch):
-    return make_command_line(database.url, tmp_path, capsys, monkeypatch)
-
-
-async def test_audit_verify_compares_journal_with_head_file(run, database, clock, tmp_path, monkeypatch):
+async def test_audit_verify_compares_journal_with_head_file(run_command, database, clock, tmp_path, monkeypatch):
     monkeypatch.setenv("MACHTIGING_JOURNAL_HEAD_FILE", str(tmp_path / "kop"))
     await record_journal_lines(database, clock, 2)
-    assert (await run("audit", "seal")).code == 0
-    assert (await run("audit", "verify")).code == 0
-    assert "no head is kept" not in (await run("doctor")).out
+    assert (await run_command("audit", "seal")).code == 0
+    assert (await run_command("audit", "verify")).code == 0
+    assert "no head is kept" not in (await run_command("doctor")).out
     await cut_off(database, 0)
-    ended = await run("audit", "verify")
+    ended = await run_command("audit", "verify")
     assert (ended.code, "NOT whole" in ended.out) == (1, True)
-    assert "ends at line 0; it once ended at 2" in (await run("doctor")).out
+    assert "ends at line 0; it once ended at 2" in (await run_command("doctor")).out
 
 
-async def test_audit_verify_without_external_head_warns_about_truncation(run):
-    ended = await run("audit", "verify")
+async def test_audit_verify_without_external_head_warns_about_truncation(run_command):
+    ended = await run_command("audit", "verify")
     assert (ended.code, "nobody can know" in ended.told) == (0, True)
-    assert "no head is kept outside the database" in (await run("doctor")).out
+    assert "no head is kept outside the database" in (await run_command("doctor")).out
 
 
-async def test_audit_verify_from_head_file_reads_later_lines_only(run, database, clock, tmp_path):
+async def test_audit_verify_from_head_file_reads_later_lines_only(run_command, database, clock, tmp_path):
     await record_journal_lines(database, clock, 2)
-    await run("audit", "seal")
-    (tmp_path / "kop").write_text((await run("audit", "verify")).out.splitlines()[0])
-    ended = await run("audit", "verify", "--from", str(tmp_path / "kop"))
+    await run_command("audit", "seal")
+    (tmp_path / "kop").write_text((await run_command("audit", "verify")).out.splitlines()[0])
+    ended = await run_command("audit", "verify", "--from", str(tmp_path / "kop"))
     assert (ended.code, "0 lines read" in ended.out) == (0, True)
 
 

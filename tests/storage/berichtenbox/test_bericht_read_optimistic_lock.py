@@ -43,8 +43,8 @@ async def get_bericht(world, token, bericht_id):
 async def test_machtiging_stopped_between_statements_returns_403(
     world, superuser_connection, before_write, change, code
 ):
-    bericht_id, under = await world.letter(inhoud="Geheim"), await world.machtiging()
-    token = await world.token(world.helper, under=under)
+    bericht_id, under = await world.deliver_letter(inhoud="Geheim"), await world.grant_machtiging()
+    token = await world.issue_token(world.helper, under=under)
     before_write.append(lambda: superuser_connection.execute(change, under))
     answer = await get_bericht(world, token, bericht_id)
     assert (answer.status_code, answer.json()["code"]) == (403, code)
@@ -54,8 +54,8 @@ async def test_machtiging_stopped_between_statements_returns_403(
 
 
 async def test_token_revoked_between_statements_returns_401(world, superuser_connection, before_write):
-    for token in (await world.helper_token(), await world.token(world.citizen)):
-        bericht_id = await world.letter(inhoud="Geheim")
+    for token in (await world.issue_helper_token(), await world.issue_token(world.citizen)):
+        bericht_id = await world.deliver_letter(inhoud="Geheim")
         before_write.append(lambda: superuser_connection.execute(CLOSE_TOKENS))
         answer = await get_bericht(world, token, bericht_id)
         assert (answer.status_code, answer.json()["code"]) == (401, "token_ingetrokken")
@@ -64,16 +64,16 @@ async def test_token_revoked_between_statements_returns_401(world, superuser_con
 
 
 async def test_bericht_deleted_between_statements_returns_404(world, superuser_connection, before_write):
-    bericht_id = await world.letter(inhoud="Geheim")
+    bericht_id = await world.deliver_letter(inhoud="Geheim")
     before_write.append(lambda: superuser_connection.execute("UPDATE bericht SET deleted_at = now()"))
-    answer = await get_bericht(world, await world.helper_token(), bericht_id)
+    answer = await get_bericht(world, await world.issue_helper_token(), bericht_id)
     assert (answer.status_code, answer.json()["code"]) == (404, "bericht_onbekend")
     assert "toegestaan" not in await world.reasons("bericht:lezen")
 
 
 async def test_optimistic_lock_conflict_is_retried_and_journalled_once(world, superuser_connection, before_write):
-    bericht_id, under = await world.letter(), await world.machtiging()
-    token = await world.token(world.helper, under=under)
+    bericht_id, under = await world.deliver_letter(), await world.grant_machtiging()
+    token = await world.issue_token(world.helper, under=under)
     before_write.extend([lambda: superuser_connection.execute(SHORTER, under)] * 3)
     assert (await get_bericht(world, token, bericht_id)).status_code == 200
     assert before_write == []
@@ -81,8 +81,8 @@ async def test_optimistic_lock_conflict_is_retried_and_journalled_once(world, su
 
 
 async def test_optimistic_lock_retries_are_limited(world, superuser_connection, before_write):
-    bericht_id, under = await world.letter(inhoud="Geheim"), await world.machtiging()
-    token = await world.token(world.helper, under=under)
+    bericht_id, under = await world.deliver_letter(inhoud="Geheim"), await world.grant_machtiging()
+    token = await world.issue_token(world.helper, under=under)
     before_write.extend([lambda: superuser_connection.execute(SHORTER, under)] * 99)
     answer = await get_bericht(world, token, bericht_id)
     assert (answer.status_code, answer.json()["code"]) == (503, "opslag_niet_bereikbaar")
@@ -91,16 +91,20 @@ async def test_optimistic_lock_retries_are_limited(world, superuser_connection, 
 
 
 async def test_change_of_another_machtiging_is_no_conflict(world, superuser_connection, before_write):
-    bericht_id, under, other = await world.letter(), await world.machtiging(), await world.machtiging()
-    token = await world.token(world.helper, under=under)
+    bericht_id, under, other = (
+        await world.deliver_letter(),
+        await world.grant_machtiging(),
+        await world.grant_machtiging(),
+    )
+    token = await world.issue_token(world.helper, under=under)
     before_write.append(lambda: superuser_connection.execute(END, other))
     assert (await get_bericht(world, token, bericht_id)).status_code == 200
 
 
 @pytest.mark.parametrize(("how", "status"), [("commit", 403), ("rollback", 200)])
 async def test_read_waits_for_concurrent_revocation(world, superuser_connection, before_write, how, status):
-    bericht_id, under = await world.letter(), await world.machtiging()
-    token = await world.token(world.helper, under=under)
+    bericht_id, under = await world.deliver_letter(), await world.grant_machtiging()
+    token = await world.issue_token(world.helper, under=under)
     revoking = superuser_connection.transaction()
     await revoking.start()
     before_write.append(lambda: superuser_connection.execute(END, under))
@@ -112,8 +116,8 @@ async def test_read_waits_for_concurrent_revocation(world, superuser_connection,
 
 
 async def test_optimistic_lock_statement_locks_the_machtiging_until_commit(world, database, superuser_connection):
-    under = await world.machtiging()
-    await world.token(world.helper, under=under)
+    under = await world.grant_machtiging()
+    await world.issue_token(world.helper, under=under)
     jti, version = await superuser_connection.fetchrow(
         "SELECT t.id, m.xmin FROM issued_token t JOIN machtiging m ON true"
     )

@@ -39,8 +39,8 @@ def is_unreachable(answer):
 
 
 async def test_row_65_bericht_read_with_locked_journal_returns_503(world_with_lock_timeout, superuser_connection):
-    bericht_id = await world_with_lock_timeout.letter(inhoud="Geheim")
-    token = await world_with_lock_timeout.helper_token()
+    bericht_id = await world_with_lock_timeout.deliver_letter(inhoud="Geheim")
+    token = await world_with_lock_timeout.issue_helper_token()
     async with world_with_lock_timeout.client(token) as client:
         async with superuser_connection.transaction():
             await superuser_connection.execute("LOCK TABLE journal_intake IN ACCESS EXCLUSIVE MODE")
@@ -56,7 +56,7 @@ async def test_row_65_bericht_read_with_locked_journal_returns_503(world_with_lo
 async def test_row_65_aanlevering_with_unwritable_journal_returns_503(world_with_lock_timeout, superuser_connection):
     await superuser_connection.execute("REVOKE INSERT ON journal_intake FROM machtiging_service")
     async with world_with_lock_timeout.client(
-        await world_with_lock_timeout.token(oin="00000099000000001000")
+        await world_with_lock_timeout.issue_token(oin="00000099000000001000")
     ) as client:
         pdf = ("a.pdf", make_pdf(), "application/pdf")
         assert is_unreachable(
@@ -72,7 +72,7 @@ async def test_row_65_aanlevering_with_unwritable_journal_returns_503(world_with
 
 
 async def test_failed_commit_returns_503_without_bericht(world, superuser_connection):
-    bericht_id, token = await world.letter(inhoud="Geheim"), await world.helper_token()
+    bericht_id, token = await world.deliver_letter(inhoud="Geheim"), await world.issue_helper_token()
     await superuser_connection.execute(
         "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk full'; END $$;"
         "CREATE CONSTRAINT TRIGGER fails_at_commit AFTER INSERT ON journal_intake DEFERRABLE INITIALLY DEFERRED "
@@ -88,7 +88,7 @@ async def test_failed_commit_returns_503_without_bericht(world, superuser_connec
 
 
 async def test_killed_database_backend_returns_503_and_next_request_succeeds(world, superuser_connection):
-    bericht_id, token = await world.letter(), await world.helper_token()
+    bericht_id, token = await world.deliver_letter(), await world.issue_helper_token()
     async with world.client(token) as client:
         held = superuser_connection.transaction()
         await held.start()
@@ -107,7 +107,7 @@ async def test_killed_database_backend_returns_503_and_next_request_succeeds(wor
 
 
 async def test_killed_connections_return_503_or_200_and_are_journalled(world, superuser_connection):
-    bericht_id, token = await world.letter(), await world.helper_token()
+    bericht_id, token = await world.deliver_letter(), await world.issue_helper_token()
     async with world.client(token) as client:
         await client.get(WHERE + bericht_id)
         everybody = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
@@ -120,8 +120,8 @@ async def test_killed_connections_return_503_or_200_and_are_journalled(world, su
 
 
 async def test_row_46_concurrent_revocation_blocks_bericht_read(world_with_lock_timeout, superuser_connection):
-    bericht_id, under = await world_with_lock_timeout.letter(), await world_with_lock_timeout.machtiging()
-    token = await world_with_lock_timeout.token(world_with_lock_timeout.helper, under=under)
+    bericht_id, under = await world_with_lock_timeout.deliver_letter(), await world_with_lock_timeout.grant_machtiging()
+    token = await world_with_lock_timeout.issue_token(world_with_lock_timeout.helper, under=under)
     async with world_with_lock_timeout.client(token) as client:
         assert (await client.get(WHERE + bericht_id)).status_code == 200
         revoking = superuser_connection.transaction()
@@ -141,7 +141,7 @@ async def test_aanlevering_with_failed_bijlage_insert_is_rolled_back(world, supe
         "CREATE TRIGGER fails BEFORE INSERT ON bijlage_part FOR EACH ROW EXECUTE FUNCTION no()"
     )
     large = ("a.pdf", make_pdf(3 * 1024 * 1024), "application/pdf")
-    async with world.client(await world.token(oin="00000099000000001000")) as client:
+    async with world.client(await world.issue_token(oin="00000099000000001000")) as client:
         assert is_unreachable(
             await client.post(API_PREFIX + "/aanleveringen", files=build_upload_parts(make_bericht(), large))
         )

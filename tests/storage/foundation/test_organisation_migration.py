@@ -20,7 +20,7 @@ KVK = "90000001"
 
 
 @pytest.fixture
-async def migrated(template_url):
+async def database_url_before_migration(template_url):
     """A database at the schema before the migration."""
     url = await create_database_clone(template_url)
     await migrate_schema(url, BEFORE)
@@ -107,33 +107,47 @@ async def a_request(url, machtiging, state, grant=None):
     )  # fmt: skip
 
 
-async def test_migration_ends_grants_under_professional_machtigingen_only(migrated):
-    await people(migrated)
-    professional, relative = await a_machtiging(migrated, KVK), await a_machtiging(migrated, None)
-    ended = {await a_consent(migrated, professional), await a_consent(migrated, professional)}
-    ended.add(await a_consent(migrated, relative, SID))  # consent of an employee session, under a private machtiging
-    standing = {
-        await a_consent(migrated, relative),
-        await a_consent(migrated, None),
-        await a_consent(migrated, None, SID),
+async def test_migration_ends_grants_under_professional_machtigingen_only(database_url_before_migration):
+    await people(database_url_before_migration)
+    professional, relative = (
+        await a_machtiging(database_url_before_migration, KVK),
+        await a_machtiging(database_url_before_migration, None),
+    )
+    ended = {
+        await a_consent(database_url_before_migration, professional),
+        await a_consent(database_url_before_migration, professional),
     }
-    await a_request(migrated, professional, "pending")
-    await migrate_schema(migrated, ITSELF)
+    ended.add(
+        await a_consent(database_url_before_migration, relative, SID)
+    )  # consent of an employee session, under a private machtiging
+    standing = {
+        await a_consent(database_url_before_migration, relative),
+        await a_consent(database_url_before_migration, None),
+        await a_consent(database_url_before_migration, None, SID),
+    }
+    await a_request(database_url_before_migration, professional, "pending")
+    await migrate_schema(database_url_before_migration, ITSELF)
 
-    grants = await rows(migrated, "SELECT id, end_reason FROM oauth_grant WHERE ended_at IS NOT NULL")
+    grants = await rows(
+        database_url_before_migration, "SELECT id, end_reason FROM oauth_grant WHERE ended_at IS NOT NULL"
+    )
     assert {(row.id, row.end_reason) for row in grants} == {(one, "organisatie_onbekend") for one in ended}
-    open_tokens = await rows(migrated, "SELECT grant_id FROM issued_token WHERE revoked_at IS NULL")
+    open_tokens = await rows(
+        database_url_before_migration, "SELECT grant_id FROM issued_token WHERE revoked_at IS NULL"
+    )
     assert {row.grant_id for row in open_tokens} == standing
-    requests = await rows(migrated, "SELECT machtiging_id, state, grant_id FROM backchannel_request")
+    requests = await rows(
+        database_url_before_migration, "SELECT machtiging_id, state, grant_id FROM backchannel_request"
+    )
     assert {row.grant_id for row in requests if row.state == "approved"} == standing
     assert {row.state for row in requests if row.machtiging_id == professional} == {"denied"}
 
-    lines = await rows(migrated, "SELECT * FROM journal_intake")
+    lines = await rows(database_url_before_migration, "SELECT * FROM journal_intake")
     assert {(row.act, row.outcome, row.reason, row.for_person_id) for row in lines} == {
         ("grant:beeindigd", "done", "organisatie_onbekend", GIVER)
     }
     assert {row.object_id for row in lines} == {str(one) for one in ended}
-    notices = await rows(migrated, "SELECT * FROM notification")
+    notices = await rows(database_url_before_migration, "SELECT * FROM notification")
     assert {row.facts["grant_id"] for row in notices} == {str(one) for one in ended}
     assert {(row.person_id, row.kind) for row in notices} == {(HELPER, NotificationKind.APP_GESTOPT_ORGANISATIE.value)}
     told = render_message(NotificationKind(notices[0].kind), notices[0].facts, {"giver": "Ans", "helper": "Bram"})
@@ -141,15 +155,18 @@ async def test_migration_ends_grants_under_professional_machtigingen_only(migrat
     assert "post van Ans" in told.body
 
 
-async def test_migration_up_and_down_keeps_every_row(migrated):
-    await people(migrated)
-    await a_consent(migrated, await a_machtiging(migrated, KVK))
+async def test_migration_up_and_down_keeps_every_row(database_url_before_migration):
+    await people(database_url_before_migration)
+    await a_consent(database_url_before_migration, await a_machtiging(database_url_before_migration, KVK))
     for target in (ITSELF, BEFORE, ITSELF):
-        await migrate_schema(migrated, target)
-    assert len(await rows(migrated, "SELECT 1 FROM refresh_token")) == 1
-    assert len(await rows(migrated, "SELECT 1 FROM notification")) == 1
+        await migrate_schema(database_url_before_migration, target)
+    assert len(await rows(database_url_before_migration, "SELECT 1 FROM refresh_token")) == 1
+    assert len(await rows(database_url_before_migration, "SELECT 1 FROM notification")) == 1
 
 
-async def test_migration_without_consents_writes_no_journal_line(migrated):
-    await migrate_schema(migrated, ITSELF)
-    assert await rows(migrated, "SELECT 1 FROM journal_intake UNION ALL SELECT 1 FROM notification") == []
+async def test_migration_without_consents_writes_no_journal_line(database_url_before_migration):
+    await migrate_schema(database_url_before_migration, ITSELF)
+    assert (
+        await rows(database_url_before_migration, "SELECT 1 FROM journal_intake UNION ALL SELECT 1 FROM notification")
+        == []
+    )

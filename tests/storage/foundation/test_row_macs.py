@@ -24,7 +24,6 @@ from machtiging.storage.migration_runner import MIGRATIONS, migrate_schema
 from machtiging.storage.row_mac import MAC_COLUMN, get_row_keys, seal_row, verify_row
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import make_app_metadata, make_client_keys
-from tests.builders.command_line import make_command_line
 from tests.builders.database import bypass_triggers
 from tests.builders.keys import NOON, load_keyring, make_key_directory
 
@@ -137,30 +136,27 @@ async def some_rows(database):
         await register_client(session, make_app_metadata(make_client_keys()), oin=None, at=NOON)
 
 
-@pytest.fixture
-async def command(database, tmp_path, capsys, monkeypatch):
-    await some_rows(database)
-    return make_command_line(database.url, tmp_path, capsys, monkeypatch)
-
-
-async def test_doctor_reports_row_with_invalid_mac(command, database):
-    assert "2, all as they were written" in (await command("doctor")).out
+async def test_doctor_reports_row_with_invalid_mac(run_command, database):
+    assert "2, all as they were written" in (await run_command("doctor")).out
     async with bypass_triggers(database) as connection:
         await connection.execute(text("UPDATE oauth_client SET oin = NULL, state = 'suspended'"))
-    ended = await command("doctor")
+    ended = await run_command("doctor")
     assert ended.code != 0
     assert "1 of 2 do not verify: oauth_client " in ended.out
 
 
-async def test_rewrap_renews_row_macs_except_of_forged_rows(command, database):
+async def test_rewrap_renews_row_macs_except_of_forged_rows(run_command, database):
     async with bypass_triggers(database) as connection:
         await connection.execute(text("UPDATE person SET created_at = created_at + interval '1 second'"))
-    assert (await command("keys", "rotate", "row-mac")).code == 0
-    assert "under an older key" in (await command("doctor")).out or "do not verify" in (await command("doctor")).out
-    ended = await command("keys", "rewrap")
+    assert (await run_command("keys", "rotate", "row-mac")).code == 0
+    assert (
+        "under an older key" in (await run_command("doctor")).out
+        or "do not verify" in (await run_command("doctor")).out
+    )
+    ended = await run_command("keys", "rewrap")
     assert "1 rows sealed by row-mac-2" in ended.told
     assert "1 rows do not verify, open nothing and stay as they are: person " in ended.told
-    ring = KeyRing.load(command.keys)
+    ring = KeyRing.load(run_command.keys)
     async with database.sessions() as session:
         for sealed, good in ((SEALED_CLIENT, True), (SEALED_PERSON, False)):
             row = (await session.execute(select(sealed.table))).mappings().one()
@@ -168,23 +164,30 @@ async def test_rewrap_renews_row_macs_except_of_forged_rows(command, database):
             assert row[MAC_COLUMN][:4] == (2 if good else 1).to_bytes(4, "big")
 
 
-async def test_rewrap_and_doctor_report_all_row_macs_valid(command):
-    assert (await command("keys", "rotate", "row-mac")).code == 0
-    assert "2 of 2 under an older key than row-mac-2" in (await command("doctor")).out
-    ended = await command("keys", "rewrap")
+async def test_rewrap_and_doctor_report_all_row_macs_valid(run_command):
+    assert (await run_command("keys", "rotate", "row-mac")).code == 0
+    assert "2 of 2 under an older key than row-mac-2" in (await run_command("doctor")).out
+    ended = await run_command("keys", "rewrap")
     assert (ended.code, "No row names an older key than row-mac-2" in ended.told) == (0, True)
-    assert "2, all as they were written" in (await command("doctor")).out
+    assert "2, all as they were written" in (await run_command("doctor")).out
 
 
 @pytest.fixture
-async def database_before_row_macs(database, command):
+async def run_command(database, run_command):
+    """The command line on a database with rows."""
+    await some_rows(database)
+    return run_command
+
+
+@pytest.fixture
+async def database_before_row_macs(database, run_command):
     """A database at the schema before row MACs, with a person and a client."""
     await migrate_schema(database.url, BEFORE)
     return database
 
 
-async def test_migration_adds_row_macs_to_existing_rows(database_before_row_macs, command):
-    assert (await command("migrate")).code == 0
+async def test_migration_adds_row_macs_to_existing_rows(database_before_row_macs, run_command):
+    assert (await run_command("migrate")).code == 0
     async with database_before_row_macs.sessions() as session:
         for sealed in (SEALED_PERSON, SEALED_CLIENT):
             row = (await session.execute(select(sealed.table))).mappings().one()
@@ -192,21 +195,21 @@ async def test_migration_adds_row_macs_to_existing_rows(database_before_row_macs
 
 
 async def test_migration_of_existing_rows_in_production_needs_confirmation(
-    database_before_row_macs, command, monkeypatch
+    database_before_row_macs, run_command, monkeypatch
 ):
     monkeypatch.setenv("MACHTIGING_ENV", "production")
-    ended = await command("migrate")
+    ended = await run_command("migrate")
     assert ended.code != 0
     assert "--seal-existing-rows" in ended.told
     async with database_before_row_macs.service.connect() as connection:
         assert await connection.scalar(text("SELECT version_num FROM alembic_version")) == BEFORE
-    assert (await command("migrate", "--seal-existing-rows")).code == 0
+    assert (await run_command("migrate", "--seal-existing-rows")).code == 0
 
 
-async def test_migrate_at_head_adds_no_row_macs(command, database):
+async def test_migrate_at_head_adds_no_row_macs(run_command, database):
     async with bypass_triggers(database) as connection:
         await connection.execute(text("UPDATE person SET mac = ''"))
-    assert (await command("migrate", "--seal-existing-rows")).code == 0
+    assert (await run_command("migrate", "--seal-existing-rows")).code == 0
     async with unit_of_work(database.sessions) as session:
         with pytest.raises(NotAllowed, match="rij_ongeldig"):
             await find_or_create_by_bsn(session, load_keyring(), HERS, at=NOON)

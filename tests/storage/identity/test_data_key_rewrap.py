@@ -20,7 +20,7 @@ PROFILE = Profile("Noor Voorbeeld", date(1951, 4, 7), None)
 
 
 @pytest.fixture
-def ring(tmp_path):
+def keys(tmp_path):
     """A key directory of this test."""
     return make_key_directory(tmp_path / "keys")
 
@@ -35,9 +35,9 @@ async def some_people(database, keyring, count=5, prefix="p"):
     return made
 
 
-def rotated(ring):
-    rotation.rotate_key(ring, KeyKind.KEK, NOON)
-    return KeyRing.load(ring)
+def rotated(keys):
+    rotation.rotate_key(keys, KeyKind.KEK, NOON)
+    return KeyRing.load(keys)
 
 
 async def batch(database, keyring, after=None, at_most=100):
@@ -61,36 +61,36 @@ async def opens_for(database, keyring, who):
         return await load_profile(session, keyring, who)
 
 
-async def test_rewrap_moves_all_data_keys_to_new_kek(database, ring):
-    old = KeyRing.load(ring)
+async def test_rewrap_moves_all_data_keys_to_new_kek(database, keys):
+    old = KeyRing.load(keys)
     people = await some_people(database, old)
-    new = rotated(ring)
+    new = rotated(keys)
     done = await batch(database, new)
     assert (done.rewrapped, done.undecryptable) == (5, ())
     assert await by_version(database) == {2: 5}
     assert [await opens_for(database, new, who) for who in people] == [PROFILE] * 5
 
 
-async def test_old_kek_can_be_removed_after_rewrap(database, ring):
-    [who] = await some_people(database, KeyRing.load(ring), 1)
-    await batch(database, rotated(ring))
-    manifest = ring / "keys.json"
-    kept = [entry for entry in rotation.read_key_entries(ring) if entry.name != "kek-1"]
+async def test_old_kek_can_be_removed_after_rewrap(database, keys):
+    [who] = await some_people(database, KeyRing.load(keys), 1)
+    await batch(database, rotated(keys))
+    manifest = keys / "keys.json"
+    kept = [entry for entry in rotation.read_key_entries(keys) if entry.name != "kek-1"]
     manifest.write_text(rotation.key_manifest.serialise_manifest(kept))
-    (ring / "kek-1.key").unlink()
-    assert await opens_for(database, KeyRing.load(ring), who) == PROFILE
+    (keys / "kek-1.key").unlink()
+    assert await opens_for(database, KeyRing.load(keys), who) == PROFILE
 
 
-async def test_worker_with_old_key_ring_reads_rewrapped_data(database, ring):
-    worker = KeyRing.load(ring)
+async def test_worker_with_old_key_ring_reads_rewrapped_data(database, keys):
+    worker = KeyRing.load(keys)
     [who] = await some_people(database, worker, 1)
-    await batch(database, rotated(ring))
+    await batch(database, rotated(keys))
     assert await opens_for(database, worker, who) == PROFILE
 
 
-async def test_rewrap_batches_cover_every_person_and_resume(database, ring):
-    await some_people(database, KeyRing.load(ring))
-    new = rotated(ring)
+async def test_rewrap_batches_cover_every_person_and_resume(database, keys):
+    await some_people(database, KeyRing.load(keys))
+    new = rotated(keys)
     first = await batch(database, new, at_most=2)
     assert await by_version(database) == {1: 3, 2: 2}
     second = await batch(database, new, first.last, at_most=2)
@@ -100,9 +100,9 @@ async def test_rewrap_batches_cover_every_person_and_resume(database, ring):
     assert await by_version(database) == {2: 5}
 
 
-async def test_rewrap_batch_is_journalled_unless_empty(database, ring):
-    await some_people(database, KeyRing.load(ring), 3)
-    new = rotated(ring)
+async def test_rewrap_batch_is_journalled_unless_empty(database, keys):
+    await some_people(database, KeyRing.load(keys), 3)
+    new = rotated(keys)
     for _ in range(3):
         await batch(database, new, at_most=2)
     facts = {"kek": 2, "beheerder": "beheer1"}
@@ -110,9 +110,9 @@ async def test_rewrap_batch_is_journalled_unless_empty(database, ring):
     assert await lines(database) == expected
 
 
-async def test_interrupted_rewrap_batch_is_rolled_back(database, ring):
-    await some_people(database, KeyRing.load(ring))
-    new = rotated(ring)
+async def test_interrupted_rewrap_batch_is_rolled_back(database, keys):
+    await some_people(database, KeyRing.load(keys))
+    new = rotated(keys)
     with pytest.raises(RuntimeError):
         async with unit_of_work(database.sessions) as session:
             await rewrap_batch(session, new, None, limit=100, at=NOON)
@@ -121,9 +121,9 @@ async def test_interrupted_rewrap_batch_is_rolled_back(database, ring):
     assert await lines(database) == []
 
 
-async def test_rewrap_skips_locked_row_until_next_batch(database, ring):
-    people = await some_people(database, KeyRing.load(ring), 3)
-    new = rotated(ring)
+async def test_rewrap_skips_locked_row_until_next_batch(database, keys):
+    people = await some_people(database, KeyRing.load(keys), 3)
+    new = rotated(keys)
     async with database.sessions() as busy:
         await save_profile(busy, new, people[1], Profile("Andere Naam", None, None))
         assert (await asyncio.wait_for(batch(database, new), 3)).rewrapped == 2
@@ -132,9 +132,9 @@ async def test_rewrap_skips_locked_row_until_next_batch(database, ring):
     assert (await opens_for(database, new, people[1])).name == "Andere Naam"
 
 
-async def test_rewrap_does_not_block_foreign_key_inserts(database, ring):
-    [who] = await some_people(database, KeyRing.load(ring), 1)
-    new = rotated(ring)
+async def test_rewrap_does_not_block_foreign_key_inserts(database, keys):
+    [who] = await some_people(database, KeyRing.load(keys), 1)
+    new = rotated(keys)
     async with unit_of_work(database.sessions) as session:
         await rewrap_batch(session, new, None, limit=100, at=NOON)
         async with database.sessions() as beside:
@@ -145,9 +145,9 @@ async def test_rewrap_does_not_block_foreign_key_inserts(database, ring):
         assert await CODE_TRIES.count(session, person_id=who) == 1
 
 
-async def test_concurrent_rewraps_share_the_work(database, ring):
-    people = await some_people(database, KeyRing.load(ring), 12)
-    new = rotated(ring)
+async def test_concurrent_rewraps_share_the_work(database, keys):
+    people = await some_people(database, KeyRing.load(keys), 12)
+    new = rotated(keys)
 
     async def run():
         after, count = None, 0
@@ -163,42 +163,42 @@ async def test_concurrent_rewraps_share_the_work(database, ring):
     assert [await opens_for(database, new, who) for who in people] == [PROFILE] * 12
 
 
-async def test_rewrap_skips_corrupt_data_key(database, ring):
-    people = await some_people(database, KeyRing.load(ring), 3)
+async def test_rewrap_skips_corrupt_data_key(database, keys):
+    people = await some_people(database, KeyRing.load(keys), 3)
     async with database.sessions.begin() as session:
         spoiled = "UPDATE person SET data_key_wrapped = '\\x00' WHERE id = :who"
         await session.execute(text(spoiled), {"who": people[0]})
-    done = await batch(database, rotated(ring))
+    done = await batch(database, rotated(keys))
     assert (done.rewrapped, done.undecryptable) == (2, (people[0],))
     assert await by_version(database) == {1: 1, 2: 2}
 
 
-async def test_rewrap_skips_data_key_moved_to_another_person(database, ring):
-    people = await some_people(database, KeyRing.load(ring), 2)
+async def test_rewrap_skips_data_key_moved_to_another_person(database, keys):
+    people = await some_people(database, KeyRing.load(keys), 2)
     async with database.sessions.begin() as session:
         swap = "UPDATE person SET data_key_wrapped = (SELECT data_key_wrapped FROM person WHERE id = :a) WHERE id = :b"
         await session.execute(text(swap), {"a": people[0], "b": people[1]})
-    assert (await batch(database, rotated(ring))).undecryptable == (people[1],)
+    assert (await batch(database, rotated(keys))).undecryptable == (people[1],)
 
 
-async def test_rewrap_with_unknown_kek_version_changes_nothing(database, ring):
-    await some_people(database, KeyRing.load(ring), 2)
+async def test_rewrap_with_unknown_kek_version_changes_nothing(database, keys):
+    await some_people(database, KeyRing.load(keys), 2)
     async with database.sessions.begin() as session:
         await session.execute(text("UPDATE person SET kek_version = 9"))
     with pytest.raises(Fault, match="sleutelversie_onbekend"):
-        await batch(database, rotated(ring))
+        await batch(database, rotated(keys))
     assert await by_version(database) == {9: 2}
 
 
-async def test_rewrap_without_rotation_does_nothing(database, ring):
-    await some_people(database, KeyRing.load(ring), 2)
-    assert (await batch(database, KeyRing.load(ring))).last is None
+async def test_rewrap_without_rotation_does_nothing(database, keys):
+    await some_people(database, KeyRing.load(keys), 2)
+    assert (await batch(database, KeyRing.load(keys))).last is None
     assert await lines(database) == []
 
 
-async def test_new_person_gets_data_key_under_new_kek(database, ring):
-    await some_people(database, rotated(ring), 1)
+async def test_new_person_gets_data_key_under_new_kek(database, keys):
+    await some_people(database, rotated(keys), 1)
     assert await by_version(database) == {2: 1}
     async with unit_of_work(database.sessions) as session:
         who = await PERSONS.read_value(session, "id")
-        assert await load_data_key(session, KeyRing.load(ring), who)
+        assert await load_data_key(session, KeyRing.load(keys), who)

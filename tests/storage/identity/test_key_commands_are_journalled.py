@@ -22,11 +22,6 @@ NEXT_WEEK = SystemClock().now() + timedelta(days=7)
 
 
 @pytest.fixture
-def run(database, tmp_path, capsys, monkeypatch):
-    return make_command_line(database.url, tmp_path, capsys, monkeypatch)
-
-
-@pytest.fixture
 def run_without_database(tmp_path, capsys, monkeypatch):
     """An installation without a database."""
     return make_command_line(None, tmp_path, capsys, monkeypatch)
@@ -48,61 +43,61 @@ def stopped_half_way(ring) -> None:
             path.unlink()
 
 
-async def test_rotation_is_journalled_with_kid_and_operator(run, database):
-    assert (await run("keys", "rotate", "es256")).code == 0
+async def test_rotation_is_journalled_with_kid_and_operator(run_command, database):
+    assert (await run_command("keys", "rotate", "es256")).code == 0
     [line] = await lines(database)
     assert (line.act, line.reason, line.capacity) == ("sleutel:gewisseld", "in_gebruik", "beheerder")
-    assert line.object_id in kids(run.keys)
+    assert line.object_id in kids(run_command.keys)
     assert line.object_id.startswith("es256-2.")
     assert line.facts == {"beheerder": get_operator_name(), "soort": "es256"}
 
 
-async def test_urgent_and_scheduled_rotation_are_journalled_with_their_reason(run, database):
-    await run("keys", "rotate", "es256", "--at-once")
-    told = await run("keys", "rotate", "es256", "--from", NEXT_WEEK.isoformat())
+async def test_urgent_and_scheduled_rotation_are_journalled_with_their_reason(run_command, database):
+    await run_command("keys", "rotate", "es256", "--at-once")
+    told = await run_command("keys", "rotate", "es256", "--from", NEXT_WEEK.isoformat())
     assert (told.code, "signs from" in told.told) == (0, True)
     leaked, planned = await lines(database)
     assert (leaked.reason, planned.reason) == ("met_spoed_in_gebruik", "gepland")
     assert datetime.fromisoformat(planned.facts["vanaf"]) == NEXT_WEEK
-    [waits] = [entry for entry in read_key_entries(run.keys) if is_scheduled(entry)]
+    [waits] = [entry for entry in read_key_entries(run_command.keys) if is_scheduled(entry)]
     assert (waits.name, waits.activated_at) == ("es256-3", NEXT_WEEK)
-    listed = await run("keys", "list")
+    listed = await run_command("keys", "list")
     assert f"from {NEXT_WEEK:%Y-%m-%d %H:%M} UTC" in listed.out
 
 
-async def test_kek_rotation_is_journalled_by_key_name(run, database):
-    await run("keys", "rotate", "kek")
+async def test_kek_rotation_is_journalled_by_key_name(run_command, database):
+    await run_command("keys", "rotate", "kek")
     [line] = await lines(database)
     assert line.object_id == "kek-2"
 
 
-async def test_rewrap_is_journalled_with_operator(run, database):
+async def test_rewrap_is_journalled_with_operator(run_command, database):
     async with unit_of_work(database.sessions) as session:
         at = SystemClock().now()
         await find_or_create_by_broker(session, load_keyring(), "https://b.example", "a", at=at)
-    await run("keys", "rotate", "kek")
-    assert (await run("keys", "rewrap")).code == 0
+    await run_command("keys", "rotate", "kek")
+    assert (await run_command("keys", "rewrap")).code == 0
     line = (await lines(database))[-1]
     assert line.facts == {"kek": 2, "datasleutels": 1, "beheerder": get_operator_name()}
 
 
-async def test_key_generation_is_journalled_once_per_key(run, database):
-    stopped_half_way(run.keys)
+async def test_key_generation_is_journalled_once_per_key(run_command, database):
+    stopped_half_way(run_command.keys)
     for _ in range(2):
-        assert (await run("keys", "generate")).code == 0
+        assert (await run_command("keys", "generate")).code == 0
     written = await lines(database)
     assert sorted(line.facts["soort"] for line in written) == sorted(
-        one.kind.value for one in read_key_entries(run.keys)
+        one.kind.value for one in read_key_entries(run_command.keys)
     )
     assert {line.act for line in written} == {"sleutel:gemaakt"}
-    assert kids(run.keys) <= {line.object_id for line in written}
+    assert kids(run_command.keys) <= {line.object_id for line in written}
 
 
-async def test_key_journal_lines_hold_no_key_material(run, database):
-    await run("keys", "rotate", "es256", "--at-once")
-    await run("keys", "rotate", "kek")
+async def test_key_journal_lines_hold_no_key_material(run_command, database):
+    await run_command("keys", "rotate", "es256", "--at-once")
+    await run_command("keys", "rotate", "kek")
     written = str(await lines(database))
-    for path in run.keys.glob("*.key"):
+    for path in run_command.keys.glob("*.key"):
         for piece in path.read_text().split("\n"):
             assert len(piece) < 20 or piece not in written
 
@@ -143,21 +138,21 @@ async def test_rotation_with_unreachable_database_succeeds_and_exits_1(run_witho
         ("0001-01-01T00:00+14:00", 2, "a date or a moment"),
     ],
 )
-async def test_rotation_with_invalid_moment_changes_nothing(run, database, moment, code, says):
-    before = (run.keys / "keys.json").read_bytes()
-    ended = await run("keys", "rotate", "es256", "--from", moment)
+async def test_rotation_with_invalid_moment_changes_nothing(run_command, database, moment, code, says):
+    before = (run_command.keys / "keys.json").read_bytes()
+    ended = await run_command("keys", "rotate", "es256", "--from", moment)
     assert (ended.code, says in ended.told) == (code, True)
-    assert (run.keys / "keys.json").read_bytes() == before
+    assert (run_command.keys / "keys.json").read_bytes() == before
     assert await lines(database) == []
 
 
-async def test_rotation_now_and_scheduled_is_a_usage_error(run):
-    assert (await run("keys", "rotate", "es256", "--at-once", "--from", NEXT_WEEK.isoformat())).code == 2
+async def test_rotation_now_and_scheduled_is_a_usage_error(run_command):
+    assert (await run_command("keys", "rotate", "es256", "--at-once", "--from", NEXT_WEEK.isoformat())).code == 2
 
 
-async def test_rotation_moment_without_time_zone_is_utc(run):
+async def test_rotation_moment_without_time_zone_is_utc(run_command):
     day = NEXT_WEEK.date().isoformat()
-    assert (await run("keys", "rotate", "es256", "--from", day)).code == 0
-    [waits] = [entry for entry in read_key_entries(run.keys) if is_scheduled(entry)]
+    assert (await run_command("keys", "rotate", "es256", "--from", day)).code == 0
+    [waits] = [entry for entry in read_key_entries(run_command.keys) if is_scheduled(entry)]
     assert waits.activated_at == datetime.combine(NEXT_WEEK.date(), datetime.min.time(), UTC)
-    assert json.loads((run.keys / "keys.json").read_text())["version"] == 1
+    assert json.loads((run_command.keys / "keys.json").read_text())["version"] == 1

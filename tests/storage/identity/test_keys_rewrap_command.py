@@ -20,7 +20,7 @@ from tests.builders.rows import PERSONS
 
 
 @pytest.fixture
-def ring(tmp_path, monkeypatch):
+def keys(tmp_path, monkeypatch):
     """A key directory in which kek-2 is active."""
     directory = make_key_directory(tmp_path / "keys")
     rotation.rotate_key(directory, KeyKind.KEK, NOON)
@@ -30,13 +30,13 @@ def ring(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-async def installation(ring, database, monkeypatch):
+async def installation(keys, database, monkeypatch):
     """An installation with three persons under kek-1."""
     async with unit_of_work(database.sessions) as session:
         for name in ("a", "b", "c"):
             await find_or_create_by_broker(session, load_keyring(), "https://b.example", name, at=NOON)
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", database.url)
-    return ring
+    return keys
 
 
 async def run(capsys, *words):
@@ -114,7 +114,7 @@ async def test_rewrap_with_unknown_kek_version_exits_3(installation, database, c
     assert "kek-9 is not in the ring" in told
 
 
-async def test_rewrap_without_database_exits_3_and_keys_list_works(ring, capsys, monkeypatch):
+async def test_rewrap_without_database_exits_3_and_keys_list_works(keys, capsys, monkeypatch):
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", "postgresql://nobody:hush@127.0.0.1:1/none")
     code, _, told = await run(capsys, "keys", "rewrap")
     assert (code, "hush" in told) == (3, False)
@@ -124,7 +124,7 @@ async def test_rewrap_without_database_exits_3_and_keys_list_works(ring, capsys,
     assert "cannot be asked" in told
 
 
-async def test_keys_list_creates_no_database(ring, capsys, tmp_path, monkeypatch):
+async def test_keys_list_creates_no_database(keys, capsys, tmp_path, monkeypatch):
     monkeypatch.delenv("MACHTIGING_DATABASE_URL", raising=False)
     monkeypatch.setenv("MACHTIGING_DATA_DIR", str(tmp_path / "data"))
     assert (await run(capsys, "keys", "list"))[0] == 0
@@ -132,7 +132,7 @@ async def test_keys_list_creates_no_database(ring, capsys, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "10001", "veel"])
-async def test_rewrap_with_invalid_batch_size_is_a_usage_error(ring, capsys, size):
+async def test_rewrap_with_invalid_batch_size_is_a_usage_error(keys, capsys, size):
     assert (await run(capsys, "keys", "rewrap", "--batch", size))[0] == 2
 
 

@@ -31,7 +31,7 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-async def token(session, clock):
+async def session_token(session, clock):
     return await log_in(session, clock)
 
 
@@ -42,75 +42,77 @@ async def log_in(session, clock):
     return await start_session(session, person, login, LIMITS, at=clock.now())
 
 
-async def visitor(session, clock, token, limits=LIMITS):
-    return await authenticate_session(session, load_keyring(), token, limits, at=clock.now())
+async def visitor(session, clock, session_token, limits=LIMITS):
+    return await authenticate_session(session, load_keyring(), session_token, limits, at=clock.now())
 
 
 async def read_last_activity(session):
     return await LOGIN_SESSIONS.read_value(session, "last_seen_at")
 
 
-async def test_session_token_has_256_bits_and_is_stored_as_hash(session, token):
-    assert len(token) == 43
+async def test_session_token_has_256_bits_and_is_stored_as_hash(session, session_token):
+    assert len(session_token) == 43
     assert await LOGIN_SESSIONS.count(session) == 1
-    assert token not in await LOGIN_SESSIONS.dump(session)
+    assert session_token not in await LOGIN_SESSIONS.dump(session)
 
 
-async def test_session_returns_the_login_data(session, clock, token):
-    found = await visitor(session, clock, token)
+async def test_session_returns_the_login_data(session, clock, session_token):
+    found = await visitor(session, clock, session_token)
     assert found.assurance is Assurance.HIGH
     assert found.roles == {"balie"}
     assert found.authenticated_at == clock.now()
 
 
 @pytest.mark.parametrize("wrong", [None, "", "x", "A" * 43, "A" * 10_000, "é"])
-async def test_unknown_session_token_is_rejected(session, clock, token, wrong):
+async def test_unknown_session_token_is_rejected(session, clock, session_token, wrong):
     assert await visitor(session, clock, wrong) is None
     assert await end_session(session, wrong, at=clock.now()) is None
 
 
-async def test_session_token_with_changed_character_is_rejected(session, clock, token):
-    changed = ("B" if token[0] == "A" else "A") + token[1:]
+async def test_session_token_with_changed_character_is_rejected(session, clock, session_token):
+    changed = ("B" if session_token[0] == "A" else "A") + session_token[1:]
     assert await visitor(session, clock, changed) is None
 
 
-async def test_session_expires_at_its_idle_timeout(session, clock, token):
+async def test_session_expires_at_its_idle_timeout(session, clock, session_token):
     clock.advance(LIMITS.idle_timeout - SECOND)
-    assert await visitor(session, clock, token)
+    assert await visitor(session, clock, session_token)
     clock.advance(LIMITS.idle_timeout)
-    assert await visitor(session, clock, token) is None
-    assert await visitor(session, clock, token) is None
+    assert await visitor(session, clock, session_token) is None
+    assert await visitor(session, clock, session_token) is None
 
 
-async def test_session_expires_at_its_absolute_timeout(session, clock, token):
+async def test_session_expires_at_its_absolute_timeout(session, clock, session_token):
     busy = LIMITS.idle_timeout - SECOND
     for _ in range(LIMITS.absolute_timeout // busy):
         clock.advance(busy)
-        assert await visitor(session, clock, token)
+        assert await visitor(session, clock, session_token)
     clock.advance(LIMITS.absolute_timeout % busy)
-    assert await visitor(session, clock, token) is None
+    assert await visitor(session, clock, session_token) is None
 
 
-async def test_shorter_timeout_setting_applies_to_existing_sessions(session, clock, token):
+async def test_shorter_timeout_setting_applies_to_existing_sessions(session, clock, session_token):
     clock.advance(timedelta(minutes=6))
-    assert await visitor(session, clock, token, SessionLimits(timedelta(minutes=15), timedelta(minutes=5))) is None
-    assert await visitor(session, clock, token, SessionLimits(timedelta(minutes=5), timedelta(hours=8))) is None
-    assert await visitor(session, clock, token)
+    assert (
+        await visitor(session, clock, session_token, SessionLimits(timedelta(minutes=15), timedelta(minutes=5))) is None
+    )
+    assert await visitor(session, clock, session_token, SessionLimits(timedelta(minutes=5), timedelta(hours=8))) is None
+    assert await visitor(session, clock, session_token)
 
 
-async def test_ended_session_is_rejected_and_ends_once(session, clock, token):
-    assert await end_session(session, token, at=clock.now()) is not None
-    assert await end_session(session, token, at=clock.now()) is None
-    assert await visitor(session, clock, token) is None
+async def test_ended_session_is_rejected_and_ends_once(session, clock, session_token):
+    assert await end_session(session, session_token, at=clock.now()) is not None
+    assert await end_session(session, session_token, at=clock.now()) is None
+    assert await visitor(session, clock, session_token) is None
 
 
-async def test_last_seen_is_written_at_most_once_a_minute(session, clock, token):
+async def test_last_seen_is_written_at_most_once_a_minute(session, clock, session_token):
     began = clock.now()
     clock.advance(timedelta(seconds=59))
-    await visitor(session, clock, token)
+    await visitor(session, clock, session_token)
     assert await read_last_activity(session) == began
     clock.advance(SECOND)
-    await visitor(session, clock, token)
+    await visitor(session, clock, session_token)
     assert await read_last_activity(session) == clock.now()
 
 
@@ -126,7 +128,7 @@ async def test_request_does_not_wait_for_locked_last_seen(database, clock):
         assert await visitor(second, clock, token)
 
 
-async def test_retention_deletes_expired_ended_sessions_only(session, clock, token):
+async def test_retention_deletes_expired_ended_sessions_only(session, clock, session_token):
     person = await LOGIN_SESSIONS.read_value(session, "person_id")
     login = VerifiedLogin("i", "s", Assurance.HIGH, clock.now(), None, Profile("", None, None), frozenset(), None)
     sweep = Sweep(EXPIRED_SESSIONS)
@@ -142,7 +144,7 @@ async def test_retention_deletes_expired_ended_sessions_only(session, clock, tok
     assert await sweep(session, at=clock.now()) == 0
     assert await sweep(session, at=clock.now() + SESSION_RETENTION) == 1
     assert await visitor(session, clock, newest)
-    assert await visitor(session, clock, token) is None
+    assert await visitor(session, clock, session_token) is None
 
 
 async def test_ending_session_waits_for_session_share_lock(database, clock):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from machtiging.cli.database import open_service_sessions
 from machtiging.cli.operator_name import get_operator_name
 from machtiging.kernel.clock import SystemClock
@@ -14,13 +12,7 @@ from machtiging.oauth.registration.validation import RegistrationRequest
 from machtiging.settings import Settings
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import make_app_metadata, make_client_keys
-from tests.builders.command_line import make_command_line
 from tests.builders.rows import JOURNAL_INTAKE
-
-
-@pytest.fixture
-def run(database, tmp_path, capsys, monkeypatch):
-    return make_command_line(database.url, tmp_path, capsys, monkeypatch)
 
 
 async def lines(database, act):
@@ -33,45 +25,45 @@ async def named_once(database, act):
     return (line.capacity, line.facts.get("beheerder")) == ("beheerder", get_operator_name())
 
 
-async def a_client(run, tmp_path):
+async def a_client(run_command, tmp_path):
     file = tmp_path / "client.json"
     file.write_text(json.dumps(make_app_metadata(make_client_keys())))
-    ended = await run("clients", "add", str(file))
+    ended = await run_command("clients", "add", str(file))
     assert ended.code == 0, ended.told
     return json.loads(ended.out)["client_id"]
 
 
-async def test_clients_add_names_the_operator(run, database, tmp_path):
-    await a_client(run, tmp_path)
+async def test_clients_add_names_the_operator(run_command, database, tmp_path):
+    await a_client(run_command, tmp_path)
     assert await named_once(database, "client:geregistreerd")
 
 
-async def test_clients_suspend_and_resume_name_the_operator(run, database, tmp_path):
-    client_id = await a_client(run, tmp_path)
-    assert (await run("clients", "suspend", client_id)).code == 0
-    assert (await run("clients", "resume", client_id)).code == 0
+async def test_clients_suspend_and_resume_name_the_operator(run_command, database, tmp_path):
+    client_id = await a_client(run_command, tmp_path)
+    assert (await run_command("clients", "suspend", client_id)).code == 0
+    assert (await run_command("clients", "resume", client_id)).code == 0
     assert await named_once(database, "client:geschorst")
     assert await named_once(database, "client:hervat")
 
 
-async def test_clients_approve_names_the_operator(run, database):
-    token = (await run("clients", "invite", "--note", "Voor de proef")).out.strip()
+async def test_clients_approve_names_the_operator(run_command, database):
+    token = (await run_command("clients", "invite", "--note", "Voor de proef")).out.strip()
     said = RegistrationRequest("application/json", json.dumps(make_app_metadata(make_client_keys())).encode())
     async with open_service_sessions(Settings()) as sessions, unit_of_work(sessions) as session:
         client_id = (await register_client(session, token, said, practice=False, at=SystemClock().now())).client_id
-    seen = json.loads((await run("clients", "show", client_id)).out)["seen_as"]
-    assert (await run("clients", "approve", client_id, seen)).code == 0
+    seen = json.loads((await run_command("clients", "show", client_id)).out)["seen_as"]
+    assert (await run_command("clients", "approve", client_id, seen)).code == 0
     assert await named_once(database, "client:goedgekeurd")
 
 
-async def test_invitation_and_its_withdrawal_name_the_operator(run, database):
-    ended = await run("clients", "invite", "--note", "Voor de proef")
-    assert (await run("clients", "withdraw-invitation", ended.told.split()[-1])).code == 0
+async def test_invitation_and_its_withdrawal_name_the_operator(run_command, database):
+    ended = await run_command("clients", "invite", "--note", "Voor de proef")
+    assert (await run_command("clients", "withdraw-invitation", ended.told.split()[-1])).code == 0
     assert await named_once(database, "client:uitgenodigd")
     [line] = await lines(database, "uitnodiging:ingetrokken")
     assert line.facts["beheerder"] == get_operator_name()
 
 
-async def test_agencies_load_names_the_operator(run, database):
-    assert (await run("agencies", "load")).code == 0
+async def test_agencies_load_names_the_operator(run_command, database):
+    assert (await run_command("agencies", "load")).code == 0
     assert await named_once(database, "catalogus:geladen")

@@ -17,7 +17,6 @@ from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.clock import SystemClock
 from machtiging.settings import Settings
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.command_line import make_command_line
 from tests.builders.keys import load_keyring
 from tests.builders.rows import JOURNAL_INTAKE, NOTIFICATIONS, PERSONS
 
@@ -25,12 +24,7 @@ BSN = "999990019"
 
 
 @pytest.fixture
-def run(database, tmp_path, capsys, monkeypatch):
-    return make_command_line(database.url, tmp_path, capsys, monkeypatch)
-
-
-@pytest.fixture
-async def token(database):
+async def session_token(database):
     """The session cookie of a new login."""
     at, settings = SystemClock().now(), Settings()
     async with unit_of_work(database.sessions) as session:
@@ -46,55 +40,57 @@ async def journal(database, act):
     return await JOURNAL_INTAKE.read(database, act=act)
 
 
-async def test_sessions_list_by_bsn_shows_no_bsn_or_token(run, database, token):
-    listed = await run("sessions", "list", typed=BSN + "\n")
+async def test_sessions_list_by_bsn_shows_no_bsn_or_token(run_command, database, session_token):
+    listed = await run_command("sessions", "list", typed=BSN + "\n")
     assert listed.code == 0
     assert "hoog" in listed.out
     assert "1 sessions of person" in listed.told
-    for secret in (BSN, token):
+    for secret in (BSN, session_token):
         assert secret not in listed.out + listed.told
 
 
 @pytest.mark.parametrize(
     "paste", ["{0}{1}.{2}", "{0}.{1}.{2}", "{0} {1}\u00a0{2}\r\n", "\u201c{0}\u2013{1}\u2013{2}\u201d"]
 )
-async def test_sessions_list_accepts_pasted_bsn(run, token, paste):
-    listed = await run("sessions", "list", typed=paste.format(BSN[:3], BSN[3:6], BSN[6:]))
+async def test_sessions_list_accepts_pasted_bsn(run_command, session_token, paste):
+    listed = await run_command("sessions", "list", typed=paste.format(BSN[:3], BSN[3:6], BSN[6:]))
     assert (listed.code, "1 sessions of person" in listed.told) == (0, True)
 
 
-async def test_sessions_list_is_journalled_with_operator(run, database, token):
-    await run("sessions", "list", typed=BSN)
+async def test_sessions_list_is_journalled_with_operator(run_command, database, session_token):
+    await run_command("sessions", "list", typed=BSN)
     [line] = await journal(database, "sessie:bekeken")
     assert (line.capacity, line.facts) == ("beheerder", {"beheerder": get_operator_name()})
     assert BSN not in str(line)
 
 
-async def test_sessions_end_requires_known_reason_and_is_journalled(run, database, token):
+async def test_sessions_end_requires_known_reason_and_is_journalled(run_command, database, session_token):
     for words in (("sessions", "end"), ("sessions", "end", "--reason", "zomaar")):
-        assert (await run(*words, typed=BSN)).code == 2
+        assert (await run_command(*words, typed=BSN)).code == 2
     assert await journal(database, "sessie:beeindigd") == []
-    ended = await run("sessions", "end", "--reason", "toestel_kwijt", typed=BSN)
+    ended = await run_command("sessions", "end", "--reason", "toestel_kwijt", typed=BSN)
     assert (ended.code, "1 sessions and 0 consents" in ended.told) == (0, True)
     [line] = await journal(database, "sessie:beeindigd")
     assert line.facts == {"beheerder": get_operator_name(), "sessies": 1, "toestemmingen": 0}
     assert [row.kind for row in await NOTIFICATIONS.read(database, "kind")] == ["uitgelogd_door_ons"]
-    again = await run("sessions", "end", "--reason", "op_verzoek", typed=BSN)
+    again = await run_command("sessions", "end", "--reason", "op_verzoek", typed=BSN)
     assert (again.code, "nothing to end" in again.told) == (0, True)
 
 
-async def test_sessions_commands_accept_person_id(run, database, token):
+async def test_sessions_commands_accept_person_id(run_command, database, session_token):
     [person] = await PERSONS.read(database, "id")
-    assert (await run("sessions", "list", "--person", str(person.id))).code == 0
-    ended = await run("sessions", "end", "--person", str(person.id), "--reason", "misbruik_gemeld", "--consents")
+    assert (await run_command("sessions", "list", "--person", str(person.id))).code == 0
+    ended = await run_command(
+        "sessions", "end", "--person", str(person.id), "--reason", "misbruik_gemeld", "--consents"
+    )
     assert (ended.code, "1 sessions" in ended.told) == (0, True)
 
 
 @pytest.mark.parametrize("verb", [("list",), ("end", "--reason", "onderzoek")])
-async def test_sessions_commands_for_unknown_person_exit_1_and_create_no_person(run, database, verb):
+async def test_sessions_commands_for_unknown_person_exit_1_and_create_no_person(run_command, database, verb):
     for ended in (
-        await run("sessions", *verb, typed="123456782"),
-        await run("sessions", *verb, "--person", str(uuid4())),
+        await run_command("sessions", *verb, typed="123456782"),
+        await run_command("sessions", *verb, "--person", str(uuid4())),
     ):
         assert (ended.code, "Refused (persoon_onbekend)" in ended.told) == (1, True)
     assert await PERSONS.count(database) == 0
@@ -102,19 +98,19 @@ async def test_sessions_commands_for_unknown_person_exit_1_and_create_no_person(
 
 
 @pytest.mark.parametrize("typed", ["", "999990018", "x" * 300])
-async def test_sessions_list_with_invalid_bsn_exits_1_without_showing_it(run, typed):
-    ended = await run("sessions", "list", typed=typed)
+async def test_sessions_list_with_invalid_bsn_exits_1_without_showing_it(run_command, typed):
+    ended = await run_command("sessions", "list", typed=typed)
     assert (ended.code, "bsn_ongeldig" in ended.told) == (1, True)
     assert not typed or typed not in ended.told
 
 
-async def test_bsn_as_command_line_argument_is_a_usage_error(run):
-    ended = await run("sessions", "list", "--person", BSN)
+async def test_bsn_as_command_line_argument_is_a_usage_error(run_command):
+    ended = await run_command("sessions", "list", "--person", BSN)
     assert ended.code == 2
     assert BSN not in ended.told + ended.out
 
 
-async def test_bsn_is_prompted_without_echo(run, database, token, monkeypatch):
+async def test_bsn_is_prompted_without_echo(run_command, database, session_token, monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -122,6 +118,6 @@ async def test_bsn_is_prompted_without_echo(run, database, token, monkeypatch):
     asked = []
     monkeypatch.setattr("getpass.getpass", lambda prompt="", **_: asked.append(prompt) or BSN)
     monkeypatch.setattr("tests.builders.command_line.io.StringIO", Terminal)
-    listed = await run("sessions", "list")
+    listed = await run_command("sessions", "list")
     assert (listed.code, len(asked)) == (0, 1)
     assert BSN not in listed.out + listed.told

@@ -1,20 +1,13 @@
 """`notifications undelivered` and the doctor: undelivered mail by reason, without persons."""
 
-import pytest
 from sqlalchemy import text
 
 from machtiging.kernel.bsn import Bsn
 from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.texts import NotificationKind
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.command_line import make_command_line
 from tests.builders.keys import NOON
 from tests.builders.people import add_person
-
-
-@pytest.fixture
-def run(database, tmp_path, capsys, monkeypatch):
-    return make_command_line(database.url, tmp_path, capsys, monkeypatch)
 
 
 async def give_up(database):
@@ -24,27 +17,27 @@ async def give_up(database):
         await session.execute(text("UPDATE notification SET given_up_at = now(), last_error = 'adres_ongeldig'"))
 
 
-async def test_undelivered_notifications_are_listed_by_reason(run, database):
+async def test_undelivered_notifications_are_listed_by_reason(run_command, database):
     await give_up(database)
-    ended = await run("notifications", "undelivered")
+    ended = await run_command("notifications", "undelivered")
     assert ended.code == 0
     assert "adres_ongeldig" in ended.out
     assert "1 notifications given up in 30 days." in ended.told
     assert "999990019" not in ended.out + ended.told
 
 
-async def test_undelivered_listing_without_notifications_reports_zero(run):
-    ended = await run("notifications", "undelivered", "--days", "1")
+async def test_undelivered_listing_without_notifications_reports_zero(run_command):
+    ended = await run_command("notifications", "undelivered", "--days", "1")
     assert (ended.code, ended.told) == (0, "0 notifications given up in 1 days.")
 
 
-async def test_doctor_reports_undelivered_notifications(run, database):
-    assert "none given up in 30 days" in (await run("doctor")).out
+async def test_doctor_reports_undelivered_notifications(run_command, database):
+    assert "none given up in 30 days" in (await run_command("doctor")).out
     await give_up(database)
-    said = " ".join((await run("doctor")).out.split())
+    said = " ".join((await run_command("doctor")).out.split())
     assert "given up in 30 days: 1 adres_ongeldig" in said
     assert "machtiging notifications undelivered" in said
 
 
-async def test_undelivered_listing_of_zero_days_is_a_usage_error(run):
-    assert (await run("notifications", "undelivered", "--days", "0")).code == 2
+async def test_undelivered_listing_of_zero_days_is_a_usage_error(run_command):
+    assert (await run_command("notifications", "undelivered", "--days", "0")).code == 2

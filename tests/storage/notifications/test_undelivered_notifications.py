@@ -21,7 +21,7 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-async def people(database):
+async def persons(database):
     async with unit_of_work(database.sessions) as session:
         return [await add_person(session, Bsn("999990019")), await add_person(session, Bsn("999990020"))]
 
@@ -48,68 +48,68 @@ async def call(database, query, *arguments, **options):
         return await query(session, *arguments, **options)
 
 
-async def test_mail_to_internationalised_domain_is_sent_to_its_ascii_form(database, clock, people):
-    await notify(database, people[0])
-    assert await send(database, clock, {people[0]: "ans@münchen.example"}) == [["ans@xn--mnchen-3ya.example"]]
+async def test_mail_to_internationalised_domain_is_sent_to_its_ascii_form(database, clock, persons):
+    await notify(database, persons[0])
+    assert await send(database, clock, {persons[0]: "ans@münchen.example"}) == [["ans@xn--mnchen-3ya.example"]]
 
 
-async def test_mail_to_internationalised_local_part_is_sent_by_a_server_with_smtputf8(database, clock, people):
-    await notify(database, people[0])
-    assert await send(database, clock, {people[0]: "jörg@münchen.example"}, smtputf8=True) == [
+async def test_mail_to_internationalised_local_part_is_sent_by_a_server_with_smtputf8(database, clock, persons):
+    await notify(database, persons[0])
+    assert await send(database, clock, {persons[0]: "jörg@münchen.example"}, smtputf8=True) == [
         ["jörg@xn--mnchen-3ya.example"]
     ]
 
 
-async def test_mail_to_internationalised_local_part_is_given_up_by_a_server_without_smtputf8(database, clock, people):
-    await notify(database, people[0])
-    assert await send(database, clock, {people[0]: "jörg@voorbeeld.example"}) == []
-    [failed] = await call(database, delivery_failures.load_undelivered, people[0], at=NOON)
+async def test_mail_to_internationalised_local_part_is_given_up_by_a_server_without_smtputf8(database, clock, persons):
+    await notify(database, persons[0])
+    assert await send(database, clock, {persons[0]: "jörg@voorbeeld.example"}) == []
+    [failed] = await call(database, delivery_failures.load_undelivered, persons[0], at=NOON)
     assert failed.reason == "smtputf8_ontbreekt"
 
 
-async def test_undelivered_notification_after_address_change_is_sent_again(database, clock, people):
-    await notify(database, people[0])
+async def test_undelivered_notification_after_address_change_is_sent_again(database, clock, persons):
+    await notify(database, persons[0])
     assert await send(database, clock, {}) == []
-    assert await call(database, delivery_failures.retry_undelivered, people[0], at=NOON) == 1
-    assert await send(database, clock, {people[0]: "ans@voorbeeld.example"}) == [["ans@voorbeeld.example"]]
-    assert await call(database, delivery_failures.load_undelivered, people[0], at=NOON) == []
+    assert await call(database, delivery_failures.retry_undelivered, persons[0], at=NOON) == 1
+    assert await send(database, clock, {persons[0]: "ans@voorbeeld.example"}) == [["ans@voorbeeld.example"]]
+    assert await call(database, delivery_failures.load_undelivered, persons[0], at=NOON) == []
 
 
-async def test_undelivered_notification_of_another_person_is_not_retried_or_shown(database, clock, people):
-    await notify(database, people[0])
+async def test_undelivered_notification_of_another_person_is_not_retried_or_shown(database, clock, persons):
+    await notify(database, persons[0])
     await send(database, clock, {})
-    assert await call(database, delivery_failures.retry_undelivered, people[1], at=NOON) == 0
-    assert await call(database, delivery_failures.load_undelivered, people[1], at=NOON) == []
-    await call(database, delivery_failures.mark_undelivered_read, people[1], at=NOON)
-    assert await call(database, delivery_failures.count_unread_undelivered, people[0], at=NOON) == 1
+    assert await call(database, delivery_failures.retry_undelivered, persons[1], at=NOON) == 0
+    assert await call(database, delivery_failures.load_undelivered, persons[1], at=NOON) == []
+    await call(database, delivery_failures.mark_undelivered_read, persons[1], at=NOON)
+    assert await call(database, delivery_failures.count_unread_undelivered, persons[0], at=NOON) == 1
 
 
 @pytest.mark.parametrize(("days", "retried"), [(30, 1), (31, 0)])
-async def test_undelivered_notification_after_30_days_is_not_retried(database, clock, people, days, retried):
-    await notify(database, people[0])
+async def test_undelivered_notification_after_30_days_is_not_retried(database, clock, persons, days, retried):
+    await notify(database, persons[0])
     await send(database, clock, {})
-    assert await call(database, delivery_failures.retry_undelivered, people[0], at=NOON + days * DAY) == retried
+    assert await call(database, delivery_failures.retry_undelivered, persons[0], at=NOON + days * DAY) == retried
 
 
-async def test_undelivered_notification_that_was_seen_is_not_counted_and_not_retried(database, clock, people):
-    await notify(database, people[0])
+async def test_undelivered_notification_that_was_seen_is_not_counted_and_not_retried(database, clock, persons):
+    await notify(database, persons[0])
     await send(database, clock, {})
-    await call(database, delivery_failures.mark_undelivered_read, people[0], at=NOON)
-    assert await call(database, delivery_failures.count_unread_undelivered, people[0], at=NOON) == 0
-    assert await call(database, delivery_failures.retry_undelivered, people[0], at=NOON) == 0
-    assert len(await call(database, delivery_failures.load_undelivered, people[0], at=NOON)) == 1
+    await call(database, delivery_failures.mark_undelivered_read, persons[0], at=NOON)
+    assert await call(database, delivery_failures.count_unread_undelivered, persons[0], at=NOON) == 0
+    assert await call(database, delivery_failures.retry_undelivered, persons[0], at=NOON) == 0
+    assert len(await call(database, delivery_failures.load_undelivered, persons[0], at=NOON)) == 1
 
 
-async def test_waiting_notification_is_neither_shown_nor_restarted(database, clock, people):
-    await notify(database, people[0])
-    assert await call(database, delivery_failures.retry_undelivered, people[0], at=NOON) == 0
-    assert await call(database, delivery_failures.load_undelivered, people[0], at=NOON) == []
+async def test_waiting_notification_is_neither_shown_nor_restarted(database, clock, persons):
+    await notify(database, persons[0])
+    assert await call(database, delivery_failures.retry_undelivered, persons[0], at=NOON) == 0
+    assert await call(database, delivery_failures.load_undelivered, persons[0], at=NOON) == []
 
 
-async def test_undelivered_notifications_are_counted_by_reason_for_the_operator(database, clock, people):
-    for person in (people[0], people[0], people[1]):
+async def test_undelivered_notifications_are_counted_by_reason_for_the_operator(database, clock, persons):
+    for person in (persons[0], persons[0], persons[1]):
         await notify(database, person)
-    await send(database, clock, {people[1]: "geen adres"})
+    await send(database, clock, {persons[1]: "geen adres"})
     found = await call(database, delivery_failures.count_undelivered, since=NOON - DAY)
     assert [(each.reason, each.notifications, each.people) for each in found] == [
         ("geen_adres", 2, 1),
@@ -118,8 +118,8 @@ async def test_undelivered_notifications_are_counted_by_reason_for_the_operator(
     assert await call(database, delivery_failures.count_undelivered, since=NOON + DAY) == []
 
 
-async def test_waiting_notification_marked_seen_is_rejected_by_the_database(database, clock, people):
-    await notify(database, people[0])
+async def test_waiting_notification_marked_seen_is_rejected_by_the_database(database, clock, persons):
+    await notify(database, persons[0])
     with pytest.raises(Fault, match="23514"):
         async with unit_of_work(database.sessions) as session:
             await session.execute(text("UPDATE notification SET seen_at = now()"))

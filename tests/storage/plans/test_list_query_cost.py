@@ -70,7 +70,7 @@ def asking(world: BerichtenboxWorld, token: str, path: str) -> Callable[[], Awai
 @pytest.fixture
 async def world(database, clock):
     made = await make_berichtenbox_world(database, clock)
-    await made.letter()
+    await made.deliver_letter()
     return made
 
 
@@ -107,7 +107,7 @@ def letters(database, world, owner):
 async def test_bericht_page_cost_is_independent_of_box_size(database, world, whose, page):
     grow_by = letters(database, world, world.citizen)
     await grow_by(SMALL)
-    token = await world.token(world.citizen) if whose == "own box" else await world.helper_token()
+    token = await world.issue_token(world.citizen) if whose == "own box" else await world.issue_helper_token()
     path = "/berichten?aantal=20"
     if page == "next":
         path = (await asking(world, token, path)())["_links"]["next"]["href"].partition("/api/v1")[2]
@@ -116,12 +116,12 @@ async def test_bericht_page_cost_is_independent_of_box_size(database, world, who
 
 async def test_bericht_page_cost_is_independent_of_other_boxes(database, world):
     await letters(database, world, world.citizen)(SMALL)
-    token = await world.helper_token()
+    token = await world.issue_helper_token()
     await assert_cost_is_constant(database, asking(world, token, "/berichten"), letters(database, world, world.helper))
 
 
 async def test_bericht_list_and_apps_page_cost_is_independent_of_caseload(database, clock, world):
-    token = await world.helper_token()
+    token = await world.issue_helper_token()
     portal = await make_portal(database, clock)
     browser = await portal.browser_of(world.helper)
 
@@ -135,7 +135,7 @@ async def test_bericht_list_and_apps_page_cost_is_independent_of_caseload(databa
 
 @pytest.mark.parametrize("page", ["first", "next"])
 async def test_overview_page_cost_is_independent_of_journal_size(database, clock, world, page):
-    token = await world.helper_token()
+    token = await world.issue_helper_token()
     await asking(world, token, "/berichten")()
     portal = await make_portal(database, clock)
     browser = await portal.browser_of(world.citizen)

@@ -140,10 +140,10 @@ async def grown(database, clock):
         await make_berichtenbox_world(database, clock),
     )
     holder = await make_refresh_token_holder(oauth)
-    flow = await oauth.flow()
+    flow = await oauth.start_flow()
     await flow.tokens()
-    letter = await box.letter(("brief.pdf", make_pdf(), "application/pdf"))
-    token = await box.helper_token()
+    letter = await box.deliver_letter(("brief.pdf", make_pdf(), "application/pdf"))
+    token = await box.issue_helper_token()
     made = Grown(database, oauth, portal, box, holder, flow, letter, token)
     await _ask(made, "/berichten/{bericht}")
     await seal_intake(database.sealer, box.keyring, clock)

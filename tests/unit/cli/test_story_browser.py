@@ -63,45 +63,45 @@ def server(request: httpx.Request) -> httpx.Response:
 
 
 @pytest.fixture
-async def browser():
+async def demo_browser():
     async with httpx.AsyncClient(transport=httpx.MockTransport(server)) as http:
         yield Browser(http, frozenset({"http://localhost:1"}))
 
 
-async def test_secure_cookie_on_localhost_is_kept(browser):
-    page = await browser.open_page("http://localhost:1/zet")
+async def test_secure_cookie_on_localhost_is_kept(demo_browser):
+    page = await demo_browser.open_page("http://localhost:1/zet")
     assert "GET cookie=__Host-sessie=geheim" in page.text
 
 
-async def test_cookie_is_sent_to_its_own_origin_only(browser):
-    await browser.open_page("http://localhost:1/zet")
-    page = await Browser(browser.http, frozenset({"http://localhost:2"}), browser.cookies).open_page(
+async def test_cookie_is_sent_to_its_own_origin_only(demo_browser):
+    await demo_browser.open_page("http://localhost:1/zet")
+    page = await Browser(demo_browser.http, frozenset({"http://localhost:2"}), demo_browser.cookies).open_page(
         "http://localhost:2/toon"
     )
     assert "cookie= " in page.text
 
 
-async def test_expired_cookie_is_removed(browser):
-    await browser.open_page("http://localhost:1/zet")
-    assert "cookie= " in (await browser.open_page("http://localhost:1/weg")).text
+async def test_expired_cookie_is_removed(demo_browser):
+    await demo_browser.open_page("http://localhost:1/zet")
+    assert "cookie= " in (await demo_browser.open_page("http://localhost:1/weg")).text
 
 
-async def test_form_submission_sends_origin_and_sec_fetch_site(browser):
-    page = await browser.open_page("http://localhost:1/toon")
-    sent = await browser.submit_form(page.find_form("/toon"), {})
+async def test_form_submission_sends_origin_and_sec_fetch_site(demo_browser):
+    page = await demo_browser.open_page("http://localhost:1/toon")
+    sent = await demo_browser.submit_form(page.find_form("/toon"), {})
     assert "POST cookie= origin=http://localhost:1 sec-fetch-site=same-origin" in sent.text
 
 
-async def test_redirect_to_another_site_is_not_followed(browser):
-    await browser.open_page("http://localhost:1/app")
-    assert browser.url == "https://elders.example/terug?code=1"
+async def test_redirect_to_another_site_is_not_followed(demo_browser):
+    await demo_browser.open_page("http://localhost:1/app")
+    assert demo_browser.url == "https://elders.example/terug?code=1"
 
 
-async def test_redirect_loop_fails_the_story(browser):
+async def test_redirect_loop_fails_the_story(demo_browser):
     with pytest.raises(StoryFailed, match="doorverwijzingen"):
-        await browser.open_page("http://localhost:1/rond")
+        await demo_browser.open_page("http://localhost:1/rond")
 
 
-async def test_unexpected_status_fails_the_story(browser):
+async def test_unexpected_status_fails_the_story(demo_browser):
     with pytest.raises(StoryFailed, match="status 404"):
-        await browser.open_page("http://localhost:1/toon", expected_status=404)
+        await demo_browser.open_page("http://localhost:1/toon", expected_status=404)

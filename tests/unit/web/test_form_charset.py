@@ -9,7 +9,7 @@ from machtiging.web.errors.handlers import install_error_handlers
 
 
 @pytest.fixture
-def app() -> FastAPI:
+def application() -> FastAPI:
     made = FastAPI(openapi_url=None)
     install_error_handlers(made)
     body_limits.install(made)
@@ -21,10 +21,12 @@ def app() -> FastAPI:
     return made
 
 
-async def post(app: FastAPI, charset: str) -> httpx.Response:
+async def post(application: FastAPI, charset: str) -> httpx.Response:
     body = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n\\ud800--.-\r\n--b--\r\n'
     headers = {"content-type": f"multipart/form-data; boundary=b{charset}"}
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost:8000") as client:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(application), base_url="http://localhost:8000"
+    ) as client:
         return await client.post("/", content=body, headers=headers)
 
 
@@ -32,11 +34,11 @@ async def post(app: FastAPI, charset: str) -> httpx.Response:
 @pytest.mark.parametrize(
     "written", ["; charset={}", '; Charset="{}"', ";charset*=utf-8''{}", ";charset =utf-8;charset={}"]
 )
-async def test_form_with_charset_other_than_utf_8_returns_415(app, written, charset):
-    assert (await post(app, written.format(charset))).status_code == 415
+async def test_form_with_charset_other_than_utf_8_returns_415(application, written, charset):
+    assert (await post(application, written.format(charset))).status_code == 415
 
 
 @pytest.mark.parametrize("charset", ["", "; charset=utf-8", ';charset="UTF-8" ; x=y'])
-async def test_form_in_utf_8_is_accepted(app, charset):
-    answer = await post(app, charset)
+async def test_form_in_utf_8_is_accepted(application, charset):
+    answer = await post(application, charset)
     assert (answer.status_code, answer.json()) == (200, {"a": "\\ud800--.-"})

@@ -19,7 +19,7 @@ async def never_ending():
 
 
 @pytest.fixture
-def app() -> FastAPI:
+def application() -> FastAPI:
     made = FastAPI(openapi_url=None)
     made.state.opened = []
     install_error_handlers(made)
@@ -40,27 +40,27 @@ def app() -> FastAPI:
     return made
 
 
-def a_client(app: FastAPI) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost:8000")
+def a_client(application: FastAPI) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://localhost:8000")
 
 
-def test_row_61_slow_body_that_never_ends_returns_408(app):
-    answer = run_in_virtual_time(a_client(app).post("/gewoon", content=never_ending()))
+def test_row_61_slow_body_that_never_ends_returns_408(application):
+    answer = run_in_virtual_time(a_client(application).post("/gewoon", content=never_ending()))
     assert (answer.status_code, answer.json()["code"]) == (408, "verzoek_te_traag")
     assert answer.headers["connection"] == "close"
-    assert app.state.opened == []
+    assert application.state.opened == []
 
 
-async def test_chunked_body_is_received_unchanged(app):
+async def test_chunked_body_is_received_unchanged(application):
     async def pieces():
         for piece in (b"een", b"", b" twee", b" drie"):
             yield piece
 
-    assert (await a_client(app).post("/gewoon", content=pieces())).json() == {"body": "een twee drie"}
-    assert (await a_client(app).post("/gewoon")).json() == {"body": ""}
+    assert (await a_client(application).post("/gewoon", content=pieces())).json() == {"body": "een twee drie"}
+    assert (await a_client(application).post("/gewoon")).json() == {"body": ""}
 
 
-async def test_client_disconnect_before_body_end_runs_no_handler(app):
+async def test_client_disconnect_before_body_end_runs_no_handler(application):
     messages = [{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}]
     sent = []
 
@@ -72,12 +72,12 @@ async def test_client_disconnect_before_body_end_runs_no_handler(app):
 
     scope = {"type": "http", "method": "POST", "path": "/gewoon", "raw_path": b"/gewoon", "query_string": b""}
     scope |= {"headers": [(b"content-length", b"9")], "server": ("localhost", 80), "scheme": "http", "root_path": ""}
-    await app(scope, receive, send)
-    assert app.state.opened == []
+    await application(scope, receive, send)
+    assert application.state.opened == []
     assert sent[0]["status"] == 400
 
 
-def ask(app, path: str, messages: list, pause: float = 0.0) -> list[dict]:
+def ask(application, path: str, messages: list, pause: float = 0.0) -> list[dict]:
     """Send one request as ASGI messages with pauses, then silence. Returns the response messages."""
     sent = []
 
@@ -92,7 +92,7 @@ def ask(app, path: str, messages: list, pause: float = 0.0) -> list[dict]:
 
     scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
     scope |= {"headers": [(b"transfer-encoding", b"chunked")], "server": ("localhost", 80), "scheme": "http"}
-    run_in_virtual_time(asyncio.wait_for(app(scope | {"root_path": ""}, receive, send), 5))
+    run_in_virtual_time(asyncio.wait_for(application(scope | {"root_path": ""}, receive, send), 5))
     return sent
 
 
@@ -100,30 +100,30 @@ def a_piece(body: bytes, *, more: bool = True) -> dict:
     return {"type": "http.request", "body": body, "more_body": more}
 
 
-def test_large_body_is_streamed_within_idle_timeout(app):
+def test_large_body_is_streamed_within_idle_timeout(application):
     # Each chunk within the idle timeout, all chunks together over it.
-    sent = ask(app, "/groot", [a_piece(b"a") for _ in range(9)] + [a_piece(b"z", more=False)], pause=0.02)
+    sent = ask(application, "/groot", [a_piece(b"a") for _ in range(9)] + [a_piece(b"z", more=False)], pause=0.02)
     assert sent[0]["status"] == 200
-    assert app.state.opened == ["/groot"]
+    assert application.state.opened == ["/groot"]
 
 
 @pytest.mark.parametrize("size", [1, 400])  # also after bytes that bought more time than the silence takes
-def test_row_61_stalled_large_body_returns_408(app, size):
-    sent = ask(app, "/groot", [a_piece(b"a" * size)])
+def test_row_61_stalled_large_body_returns_408(application, size):
+    sent = ask(application, "/groot", [a_piece(b"a" * size)])
     assert sent[0]["status"] == 408
     assert dict(sent[0]["headers"])[b"connection"] == b"close"
     assert json.loads(sent[1]["body"])["code"] == "verzoek_te_traag"
 
 
-def test_row_61_empty_chunks_do_not_extend_the_timeout(app):
-    sent = ask(app, "/groot", [a_piece(b"") for _ in range(20)] + [a_piece(b"z", more=False)], pause=0.02)
+def test_row_61_empty_chunks_do_not_extend_the_timeout(application):
+    sent = ask(application, "/groot", [a_piece(b"") for _ in range(20)] + [a_piece(b"z", more=False)], pause=0.02)
     assert sent[0]["status"] == 408
 
 
-def hurried(app: FastAPI, slowest: int) -> FastAPI:
+def hurried(application: FastAPI, slowest: int) -> FastAPI:
     """The same application with another minimum rate."""
-    made = FastAPI(openapi_url=None, routes=app.routes)
-    made.state.opened = app.state.opened
+    made = FastAPI(openapi_url=None, routes=application.routes)
+    made.state.opened = application.state.opened
     install_error_handlers(made)
     body_limits.install(
         made, default_max_bytes=100, max_bytes_by_path={"/groot": 10_000}, timeout=0.2, min_bytes_per_second=slowest
@@ -132,22 +132,22 @@ def hurried(app: FastAPI, slowest: int) -> FastAPI:
 
 
 @pytest.mark.parametrize(("size", "status"), [(1, 408), (10, 408), (200, 200)])
-def test_row_61_body_under_minimum_rate_returns_408(app, size, status):
+def test_row_61_body_under_minimum_rate_returns_408(application, size, status):
     # Thirty pieces in 0.6 seconds: 50, 500 or 10 000 bytes a second, where 1500 is the least.
     pieces = [a_piece(b"a" * size) for _ in range(29)] + [a_piece(b"z", more=False)]
-    sent = ask(hurried(app, 1500), "/groot", pieces, pause=0.02)
+    sent = ask(hurried(application, 1500), "/groot", pieces, pause=0.02)
     assert sent[0]["status"] == status
 
 
-def test_row_61_fast_start_then_slow_body_returns_408(app):
+def test_row_61_fast_start_then_slow_body_returns_408(application):
     pieces = [a_piece(b"a" * 100)] + [a_piece(b"a") for _ in range(60)]
-    sent = ask(hurried(app, 1000), "/groot", pieces, pause=0.02)
+    sent = ask(hurried(application, 1000), "/groot", pieces, pause=0.02)
     assert sent[0]["status"] == 408
     assert len(pieces) > 20
 
 
-def test_handler_time_is_not_counted_as_sender_time(app):
-    @app.post("/lang")
+def test_handler_time_is_not_counted_as_sender_time(application):
+    @application.post("/lang")
     async def dawdling(request: Request) -> dict[str, int]:
         size = 0
         async for piece in request.stream():
@@ -155,17 +155,17 @@ def test_handler_time_is_not_counted_as_sender_time(app):
             await asyncio.sleep(0.03)  # together well over what the sender may take
         return {"size": size}
 
-    sent = ask(app, "/lang", [a_piece(b"a") for _ in range(5)] + [a_piece(b"z", more=False)])
+    sent = ask(application, "/lang", [a_piece(b"a") for _ in range(5)] + [a_piece(b"z", more=False)])
     assert sent[0]["status"] == 200
 
 
-def test_large_body_in_chunks_over_limit_returns_413(app):
-    sent = ask(app, "/groot", [a_piece(b"x" * 400) for _ in range(3)])
+def test_large_body_in_chunks_over_limit_returns_413(application):
+    sent = ask(application, "/groot", [a_piece(b"x" * 400) for _ in range(3)])
     assert sent[0]["status"] == 413
 
 
-def test_slow_response_after_complete_body_is_sent(app):
-    @app.post("/lang")
+def test_slow_response_after_complete_body_is_sent(application):
+    @application.post("/lang")
     async def slow(request: Request) -> StreamingResponse:
         await request.body()
 
@@ -176,6 +176,6 @@ def test_slow_response_after_complete_body_is_sent(app):
 
         return StreamingResponse(pieces())
 
-    sent = ask(app, "/lang", [a_piece(b"z", more=False)])
+    sent = ask(application, "/lang", [a_piece(b"z", more=False)])
     assert sent[0]["status"] == 200
     assert b"".join(message.get("body", b"") for message in sent[1:]) == b"xxxxx"
