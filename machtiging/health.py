@@ -17,6 +17,7 @@ from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.dependencies import request_services
 from machtiging.kernel.errors import Fault
+from machtiging.kernel.sqlstate import find_sqlstate
 from machtiging.storage.engine import DatabaseRole
 from machtiging.storage.migration_runner import newest_revision
 from machtiging.supervision import TaskSupervisor
@@ -68,7 +69,7 @@ async def check_readiness(_: Public, request: Request) -> JSONResponse:
         checks["database"] = _MESSAGE_BY_FAULT.get(fault.code, "antwoordt niet")
         _log.warning("not_ready", code=fault.code, detail=fault.private)
     except (SQLAlchemyError, OSError, TimeoutError) as error:
-        state = getattr(getattr(error, "orig", None), "sqlstate", None)
+        state = find_sqlstate(error)
         checks["database"] = _MESSAGE_BY_SQLSTATE.get(str(state), "antwoordt niet")
         _log.warning("not_ready", code="opslag_niet_bereikbaar", detail=f"{type(error).__name__} {state}")
     else:

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from machtiging.kernel.errors import MachtigingError
+from machtiging.kernel.sqlstate import find_sqlstate
 
 MAX_PAUSE_SECONDS = 30.0
 # Work that runs longer than this many seconds is reported as a problem.
@@ -101,8 +102,7 @@ def error_location(error: BaseException) -> str:
     """Return the class and source line of an exception. Its text is left out: it may quote a secret."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "machtiging" in frame.filename and "site-packages" not in frame.filename]
-    inner = getattr(error, "orig", None)
-    kind = " ".join([type(error).__name__, str(getattr(inner, "sqlstate", None) or "")]).strip()
+    kind = " ".join([type(error).__name__, find_sqlstate(error) or ""]).strip()
     if not frames:
         return kind
     frame = (ours or frames)[-1]

@@ -12,10 +12,11 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
-from sqlalchemy.util import greenlet_spawn
 
 from machtiging.kernel.commits import count_commit
 from machtiging.kernel.errors import Fault
+from machtiging.kernel.sqlstate import read_sqlstate
+from machtiging.storage.connections.greenlets import run_in_greenlet
 from machtiging.storage.connections.guard import ConnectionGuard
 from machtiging.storage.row_mac import ROW_KEYS_INFO_KEY
 from machtiging.storage.statement import AutocommitConnection
@@ -45,14 +46,14 @@ async def autocommit_connection(sessions: async_sessionmaker[AsyncSession]) -> A
             cut_off = True
             raise
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-            cut_off = guard.should_discard(getattr(error, "sqlstate", None), pooled.info)
+            cut_off = guard.should_discard(read_sqlstate(error), pooled.info)
             raise
         finally:
             # The pool does not know transactions begun on the driver. So a connection is closed instead of reused if a
             # transaction is open or broken, if a statement was cancelled halfway, or if the error says that it
             # is stale.
             if cut_off or connection.is_closed() or connection.is_in_transaction():
-                await greenlet_spawn(pooled.invalidate)
+                await run_in_greenlet(pooled.invalidate)
             else:
                 # Nothing to roll back, so closing does not wait and needs no greenlet.
                 pooled.close()

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.kernel.commits import count_commit, discount_commit
 from machtiging.kernel.errors import Fault, Refusal
+from machtiging.kernel.sqlstate import find_sqlstate
 from machtiging.storage.connections.guard import CONNECTION_FAULTS
 from machtiging.storage.reserved_connections import choose_sessions
 
@@ -68,7 +69,7 @@ async def _commit_session(session: AsyncSession) -> None:
 
 def _is_rolled_back(error: BaseException) -> bool:
     """Return True if the server reported a failed transaction and was not shutting down."""
-    state: str | None = getattr(getattr(error, "orig", None), "sqlstate", None)
+    state = find_sqlstate(error)
     return state is not None and state[:2] not in _COMMIT_IN_DOUBT_CLASSES and state != _COMPLETION_UNKNOWN_SQLSTATE
 
 
@@ -87,8 +88,7 @@ def translate_database_errors() -> Iterator[None]:
 
 
 def _describe_error(error: BaseException) -> str:
-    inner = getattr(error, "orig", None)
-    state = getattr(inner, "sqlstate", None) or getattr(inner, "pgcode", None)
+    state = find_sqlstate(error)
     return f"{type(error).__name__} {state}" if state else type(error).__name__
 
 

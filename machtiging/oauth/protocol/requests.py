@@ -15,7 +15,6 @@ from urllib.parse import parse_qsl
 
 from authlib.oauth2 import OAuth2Request
 from authlib.oauth2.rfc6749 import OAuth2Payload
-from sqlalchemy.util import await_only
 from starlette.requests import Request
 
 from machtiging.access.sender_constraint.binding import NO_BINDING, TokenBinding
@@ -26,6 +25,7 @@ from machtiging.access.sender_constraint.presented_credentials import (
 )
 from machtiging.kernel.errors import TooLarge
 from machtiging.oauth.errors import OAuthRefusal, invalid_request_error
+from machtiging.storage.connections.greenlets import await_in_greenlet
 
 _T = TypeVar("_T")
 _MAX_BODY_BYTES = 64 * 1024
@@ -41,8 +41,7 @@ def await_sync(awaitable: Awaitable[_T]) -> _T:
     The greenlet yields while the event loop runs the coroutine on the same connection. No thread is used, and the
     transaction is the same.
     """
-    result: _T = await_only(awaitable)
-    return result
+    return await_in_greenlet(awaitable)
 
 
 class _Payload(OAuth2Payload):  # type: ignore[misc]

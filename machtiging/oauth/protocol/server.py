@@ -8,9 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from authlib.oauth2 import AuthorizationServer, OAuth2Error
-from authlib.oauth2.rfc6749 import ClientAuthentication
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.util import greenlet_spawn
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from machtiging.access.sender_constraint.dpop import DpopProof
@@ -34,6 +32,7 @@ from machtiging.oauth.protocol.mtls_auth import build_mtls_auth_methods
 from machtiging.oauth.protocol.requests import OAuthRequest, await_sync
 from machtiging.oauth.protocol.token_binding import consume_proof, parse_request_certificate, resolve_binding
 from machtiging.oauth.protocol.token_response import IssuedTokens, persist_issued_tokens
+from machtiging.storage.connections.greenlets import run_in_greenlet
 from machtiging.storage.statement import Executor
 
 _T = TypeVar("_T")
@@ -82,7 +81,6 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]
         # Only read-only endpoints get a ReadContext, and they use only what it has.
         self.context = cast(RequestContext, context)
         self._clients: dict[str, Client | None] = {}
-        self._client_auth = ClientAuthentication(self.query_client)
         assertion = PrivateKeyJwt(self.consume_assertion, context.issuer.url, context.at)
         self.register_client_auth_method(PRIVATE_KEY_JWT, assertion)
         self.register_client_auth_method(AUTH_METHOD_NONE, authenticate_public_client)
@@ -174,7 +172,7 @@ async def run_authlib(server: OAuthServer, call: Callable[[OAuthServer], _T]) ->
     Authlib's error classes raise ValueError on their own descriptions when these hold a quote or a non-ASCII letter.
     """
     try:
-        return cast(_T, await greenlet_spawn(call, server))
+        return cast(_T, await run_in_greenlet(call, server))
     except OAuth2Error as error:
         raise to_oauth_refusal(error) from error
     except ValueError as error:

@@ -1,1 +1,1 @@
-"""Database connections: their URL, and the guard that verifies new ones and discards stale ones."""
+"""Database connections: their URL, their guard, and greenlets that wait for them."""

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from machtiging.kernel.errors import Fault
+from machtiging.kernel.sqlstate import read_sqlstate
 from machtiging.storage.connections.database_url import DatabaseUrl
 
 # Fault codes of a refused connection. A client sees each as an unreachable database.
@@ -151,7 +152,7 @@ class ConnectionGuard:
     def _on_error(self, context: ExceptionContext) -> None:
         if context.connection is None or context.connection.invalidated:
             return
-        if self.should_discard(getattr(context.original_exception, "sqlstate", None), context.connection.info):
+        if self.should_discard(read_sqlstate(context.original_exception), context.connection.info):
             context.is_disconnect = True
             context.invalidate_pool_on_disconnect = False
 
