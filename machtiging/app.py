@@ -61,12 +61,12 @@ from machtiging.web.http_methods.cors import CorsRules
 from machtiging.web.outbound.http_client import OutboundHttpClient
 from machtiging.web.outbound.ssrf_policy import SsrfPolicy, parse_networks
 from machtiging.web.outbound.ssrf_transport import SsrfGuardTransport
+from machtiging.web.outbound.tls import tls_context
 from machtiging.web.pages import PageRenderer
 from machtiging.web.rate_limit import middleware as rate_limit
 from machtiging.web.rate_limit.callers import CallerIdentifier
 from machtiging.web.rate_limit.client_address import ClientAddressResolver
 from machtiging.web.rate_limit.limiter import CallerKind, Quota
-from machtiging.web.tls import tls_context
 
 _HOUSEKEEPING_SECONDS = 1.0
 _KEY_RING_CHECK_SECONDS = 2.0

@@ -25,7 +25,7 @@ from machtiging.identity.errors import IdTokenRejected, LoginFailed
 from machtiging.identity.login_attempts import PendingLogin, StartedLogin
 from machtiging.identity.rules import IdTokenExpectations, VerifiedLogin, validate_id_token_claims
 from machtiging.kernel.errors import NotAuthenticated
-from machtiging.web.tls import tls_context
+from machtiging.web.outbound.tls import tls_context
 
 ID_TOKEN_ALGORITHMS = ("PS256", "ES256", "RS256")
 MAX_AGE = timedelta(minutes=15)

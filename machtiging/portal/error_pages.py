@@ -28,6 +28,7 @@ from machtiging.oauth.openid.routes import PATH as LOGOUT
 from machtiging.oauth.openid.rp_initiated_logout import LOGOUT_PARAMETERS
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.errors.responses import wants_page
+from machtiging.web.framework_internals import find_exception_handler
 from machtiging.web.page_urls import find_canonical_url, find_nearest_page
 from machtiging.web.pages import render_page
 
@@ -72,8 +73,8 @@ class _InterruptedForm:
 
 def install(app: FastAPI) -> None:
     """Install these handlers; after `web.errors.handlers.install_error_handlers`, which provides the others."""
-    others: Handler = app.exception_handlers[MachtigingError]
-    http: Handler = app.exception_handlers[HTTPException]
+    others: Handler = find_exception_handler(app, MachtigingError)
+    http: Handler = find_exception_handler(app, HTTPException)
 
     async def handle_interruption(request: Request, error: Exception) -> Response:
         return await _handle_interruption(request, error, others)

@@ -18,8 +18,8 @@ from machtiging.simulators.dependencies import SimulatorServices
 from machtiging.simulators.mail_catcher import MailCatcher
 from machtiging.simulators.provider import RelyingParty, SimulatedProvider
 from machtiging.web.errors.handlers import install_error_handlers
+from machtiging.web.outbound.tls import tls_context
 from machtiging.web.pages import PageRenderer
-from machtiging.web.tls import tls_context
 
 _LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 

@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from fastapi import FastAPI
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from machtiging.web.errors.problem_details import problem_from_status
 from machtiging.web.errors.responses import build_problem_response
+from machtiging.web.framework_internals import add_innermost_middleware
 
 DEFAULT_MAX_BYTES = 256 * 1024
 BODY_TIMEOUT_SECONDS = 30.0
@@ -156,12 +156,11 @@ def install(
     between two chunks, and after that the average must be at least `min_bytes_per_second`. Their routes must hold no
     lock or connection while they read.
     """
-    app.user_middleware.append(
-        Middleware(
-            _BodyLimitMiddleware,
-            default_max_bytes=default_max_bytes,
-            max_bytes_by_path=max_bytes_by_path or {},
-            timeout=timeout,
-            min_bytes_per_second=min_bytes_per_second,
-        )
+    add_innermost_middleware(
+        app,
+        _BodyLimitMiddleware,
+        default_max_bytes=default_max_bytes,
+        max_bytes_by_path=max_bytes_by_path or {},
+        timeout=timeout,
+        min_bytes_per_second=min_bytes_per_second,
     )

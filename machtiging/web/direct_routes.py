@@ -10,15 +10,22 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from machtiging.kernel.errors import MachtigingError
+from machtiging.web.framework_internals import (
+    add_innermost_middleware,
+    find_exception_handler,
+    has_path_parameters,
+    list_routes,
+    match_route,
+    note_matched_route,
+)
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -51,15 +58,16 @@ class _DirectRouteMiddleware:
     def __init__(self, app: ASGIApp, routes: Sequence[_DirectStarletteRoute]) -> None:
         self._app = app
         # Paths without parameters are found by dictionary lookup.
-        plain = [route for route in routes if not route.param_convertors]
+        plain = [route for route in routes if not has_path_parameters(route)]
         self._static_routes = {(method, route.path): (route,) for route in plain for method in route.methods or ()}
-        self._parametrized_routes = tuple(route for route in routes if route.param_convertors)
+        self._parametrized_routes = tuple(route for route in routes if has_path_parameters(route))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         for route in self._candidate_routes(scope) if scope["type"] == "http" else ():
-            match, more = route.matches(scope)
-            if match is Match.FULL:
-                scope.update(more, route=route)  # for the request log, as FastAPI's routes do
+            found = match_route(route, scope)
+            if found is not None:
+                scope.update(found)
+                note_matched_route(scope, route)  # for the request log
                 response = await self._call_handler(route.endpoint, Request(scope, receive, send))
                 await response(scope, receive, send)
                 return
@@ -73,14 +81,13 @@ class _DirectRouteMiddleware:
             return await handler(request)
         except (MachtigingError, HTTPException) as error:
             kind = MachtigingError if isinstance(error, MachtigingError) else HTTPException
-            answered: Response = await request.app.exception_handlers[kind](request, error)
+            answered: Response = await find_exception_handler(request.app, kind)(request, error)
             return answered
 
 
 def install(app: FastAPI) -> None:
     """Install the direct routes. Call last, when all routes and middleware are there."""
-    found = [(context.path, context.route) for context in iter_route_contexts(app.routes)]
     routes = [
-        _DirectStarletteRoute(path or route.path, route) for path, route in found if isinstance(route, _DirectApiRoute)
+        _DirectStarletteRoute(path, route) for path, route in list_routes(app) if isinstance(route, _DirectApiRoute)
     ]
-    app.user_middleware.append(Middleware(_DirectRouteMiddleware, routes=routes))
+    add_innermost_middleware(app, _DirectRouteMiddleware, routes=routes)

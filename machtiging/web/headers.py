@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from machtiging.web import request_id, structured_logging
+from machtiging.web.framework_internals import find_route_template
 
 API_VERSION = "0.1.0"
 API_PREFIX = "/api/"
@@ -98,7 +99,7 @@ class _ResponseHeadersMiddleware:
 
 def route_template(scope: Scope) -> str:
     """Return the route template (`/berichten/{berichtId}`), never the requested path: that may hold personal data."""
-    return getattr(scope.get("route"), "path", None) or "-"
+    return find_route_template(scope) or "-"
 
 
 def install(app: FastAPI, *, issuer: str = "") -> None:

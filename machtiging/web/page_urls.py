@@ -7,7 +7,8 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.routing import Match
+
+from machtiging.web.framework_internals import has_route
 
 # First path segments of pages that people type. Only these get a canonical spelling.
 PAGE_PREFIXES = frozenset(
@@ -80,5 +81,4 @@ def find_canonical_url(request: Request) -> str | None:
 
 
 def _is_existing_page(request: Request, path: str) -> bool:
-    scope = {**request.scope, "method": "GET", "path": path, "raw_path": path.encode()}
-    return any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes)
+    return has_route(request, "GET", path=path, raw_path=path.encode())

@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 from fastapi import FastAPI
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import APIRoute
 
 from machtiging.access.bearer import Agency, Helper
 from machtiging.berichtenbox.routes import router as berichtenbox
@@ -17,14 +17,24 @@ from machtiging.oauth.grant_management.consents_api import router as consents
 from machtiging.oauth.routes import router as oauth
 from machtiging.portal.routes import router as portal
 from machtiging.web.doors import DOOR_ATTRIBUTE, Public
+from machtiging.web.framework_internals import list_routes
 
 DOORS = {"Public", "Citizen", "Helper", "Agency", "Operator", "Client", "Self"}
 PINNED = {"Public": 26, "Citizen": 27, "Helper": 5, "Self": 2, "Agency": 1, "Client": 3}
 
 
-def doors_of(dependant) -> list[str]:
-    found = [name] if (name := getattr(dependant.call, DOOR_ATTRIBUTE, None)) else []
-    return found + [door for child in dependant.dependencies for door in doors_of(child)]
+def door_functions(route: APIRoute) -> list:
+    """The functions of the doors among all dependencies of a route."""
+    waiting, found = [route.dependant], []
+    while waiting:
+        dependant = waiting.pop(0)
+        found += [dependant.call] if getattr(dependant.call, DOOR_ATTRIBUTE, None) else []
+        waiting += dependant.dependencies
+    return found
+
+
+def doors_of(route: APIRoute) -> list[str]:
+    return [getattr(function, DOOR_ATTRIBUTE) for function in door_functions(route)]
 
 
 @cache
@@ -32,16 +42,16 @@ def all_routes():
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     for router in (health, identity, oauth, berichtenbox, consents, portal):
         app.include_router(router)
-    return [context.route for context in iter_route_contexts(app.routes) if isinstance(context.route, APIRoute)]
+    return [route for _, route in list_routes(app) if isinstance(route, APIRoute)]
 
 
 def test_every_route_has_exactly_one_door():
-    wrong = {f"{sorted(r.methods)} {r.path}": doors_of(r.dependant) for r in all_routes()}
+    wrong = {f"{sorted(r.methods)} {r.path}": doors_of(r) for r in all_routes()}
     assert {path: doors for path, doors in wrong.items() if len(doors) != 1} == {}
 
 
 def test_number_of_routes_per_door_is_pinned():
-    assert Counter(doors_of(r.dependant)[0] for r in all_routes()) == PINNED
+    assert Counter(doors_of(r)[0] for r in all_routes()) == PINNED
 
 
 def test_route_without_door_is_detected():
@@ -50,8 +60,8 @@ def test_route_without_door_is_detected():
     @app.get("/open")
     async def forgotten() -> None: ...
 
-    routes = [c.route for c in iter_route_contexts(app.routes) if isinstance(c.route, APIRoute)]
-    assert [doors_of(r.dependant) for r in routes] == [[]]
+    routes = [route for _, route in list_routes(app) if isinstance(route, APIRoute)]
+    assert [doors_of(r) for r in routes] == [[]]
 
 
 @pytest.mark.parametrize("alias", [Public, Citizen, Operator, Helper, Agency, ManagingClient, ConsentActor])

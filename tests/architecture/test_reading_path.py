@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi.routing import iter_route_contexts
 
 import machtiging
+from machtiging.web.framework_internals import list_routes
 from tests.architecture.sources import PACKAGE, ROOT, nodes
 from tests.builders.letters import make_pdf
 from tests.builders.server import assemble_berichtenbox_world
@@ -64,7 +64,7 @@ async def test_reading_path_names_functions_in_the_order_of_their_calls(calls):
 
 async def test_reading_path_begins_at_the_module_of_the_route(database, clock, tmp_path):
     app = (await assemble_berichtenbox_world(database.url, clock, tmp_path)).app
-    found = [context.route for context in iter_route_contexts(app.routes) if context.path == ROUTE]
+    found = [route for path, route in list_routes(app) if path == ROUTE]
     (route,) = [route for route in found if "GET" in route.methods]
     assert route.endpoint.__module__.replace(".", "/") + ".py" == f"machtiging/{PATH_FILES[0]}"
     for engine in app.state.services.engines:

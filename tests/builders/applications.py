@@ -61,7 +61,7 @@ def replace_services(app: FastAPI, **changes: Any) -> None:
 def copy_application(app: FastAPI, **changes: Any) -> FastAPI:
     """Another application with the same routes and layers, and services of its own: a copy with these changes."""
     made = copy.copy(app)
-    made.state = State({**app.state._state})
+    made.state = State({name: app.state[name] for name in app.state})
     replace_services(made, **changes)
     # Built again at the first request, so that no layer is shared either.
     made.middleware_stack = None

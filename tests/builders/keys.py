@@ -29,7 +29,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from machtiging.access.sender_constraint.dpop_nonce import generate_dpop_nonce
 from machtiging.crypto.keyring import KeyRing, generate_key_ring
 from machtiging.kernel.clock import Clock
-from tests.builders.messages import encode_base64url
+from tests.builders.messages import encode_base64url, sign_raw
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -127,8 +127,7 @@ def sign_jws(header: Mapping[str, Any], claims: Any, key: Any) -> str:
     made = jws.serialize_compact({"alg": alg}, b"x", key, algorithms=[alg])  # the key fits the algorithm
     assert made
     signing = f"{encode_base64url(json.dumps(header).encode())}.{encode_base64url(payload)}"
-    algorithm = jws.JWSRegistry(algorithms=[alg]).get_alg(alg)
-    return f"{signing}.{encode_base64url(algorithm.sign(signing.encode(), key))}"
+    return f"{signing}.{encode_base64url(sign_raw(alg, signing.encode(), key))}"
 
 
 @cache

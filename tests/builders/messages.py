@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from joserfc.jws import JWSRegistry
+
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -37,6 +39,14 @@ def _read_part(token: str, number: int) -> dict[str, Any]:
 def make_unsigned_jwt(header: Mapping[str, Any], claims: Mapping[str, Any], signature: str = "") -> str:
     """A compact JWS with any signature text, empty by default."""
     return ".".join([*(encode_base64url(json.dumps(part).encode()) for part in (header, claims)), signature])
+
+
+def sign_raw(algorithm: str, signing_input: bytes, key: Any) -> bytes:
+    """Sign bytes with a private key (RFC 7515 section 5.1), under any header.
+
+    joserfc documents signing for whole tokens only, and refuses headers that the service must refuse too.
+    """
+    return JWSRegistry(algorithms=[algorithm]).get_alg(algorithm).sign(signing_input, key)
 
 
 def read_query(url: str) -> dict[str, str]:

@@ -40,8 +40,8 @@ from machtiging.simulators.provider import SimulatedProvider
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web import headers
 from machtiging.web.errors.handlers import install_error_handlers
+from machtiging.web.outbound.tls import tls_context
 from machtiging.web.pages import PageRenderer
-from machtiging.web.tls import tls_context
 from tests.builders.applications import copy_application, make_services, replace_services
 from tests.builders.keys import NOON, load_keyring
 

@@ -31,7 +31,7 @@ from machtiging.settings import Environment, Settings
 from machtiging.web.outbound.http_client import OutboundHttpClient
 from machtiging.web.outbound.ssrf_policy import SsrfPolicy
 from machtiging.web.outbound.ssrf_transport import SsrfGuardTransport
-from machtiging.web.tls import tls_context
+from machtiging.web.outbound.tls import tls_context
 from tests.builders.applications import API_ISSUER, POLICIES
 from tests.builders.keys import make_certificate, make_key_directory
 from tests.builders.letters import CITIZEN, HELPER, BerichtenboxWorld

@@ -11,10 +11,8 @@ import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from machtiging.kernel import errors
@@ -27,6 +25,7 @@ from machtiging.web.errors.problem_details import (
     problem_from_status,
 )
 from machtiging.web.errors.responses import build_problem_response, wants_page
+from machtiging.web.framework_internals import add_innermost_middleware, disable_slash_redirects, has_route
 from machtiging.web.page_urls import find_state_page
 from machtiging.web.validation import describe_faults
 
@@ -87,9 +86,8 @@ async def _handle_http_exception(request: Request, error: Exception) -> Response
 
 def _find_allowed_methods(request: Request) -> list[str]:
     # A framework route knows its own methods only, so all routes of the path are matched.
-    routes = request.app.router.routes
     methods = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-    allowed = {m for m in methods if any(r.matches({**request.scope, "method": m})[0] is Match.FULL for r in routes)}
+    allowed = {method for method in methods if has_route(request, method)}
     return [m for m in methods if m in allowed or (m == "HEAD" and "GET" in allowed)]
 
 
@@ -131,10 +129,8 @@ class _UnexpectedErrorMiddleware:
 
 def install_error_handlers(app: FastAPI) -> None:
     """Register the error handlers: for our errors, the framework's and unexpected ones."""
-    app.router.redirect_slashes = False  # a trailing slash is a 404, not a redirect
+    disable_slash_redirects(app)
     app.add_exception_handler(errors.MachtigingError, _handle_machtiging_error)
     app.add_exception_handler(RequestValidationError, _handle_validation_error)
     app.add_exception_handler(HTTPException, _handle_http_exception)
-    app.user_middleware.append(
-        Middleware(_UnexpectedErrorMiddleware)
-    )  # innermost, so that its responses get the headers too
+    add_innermost_middleware(app, _UnexpectedErrorMiddleware)  # innermost, so that its responses get the headers too

@@ -13,7 +13,7 @@ from typing import Protocol
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
-from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -67,7 +67,7 @@ class _CorsMiddleware:
     async def _build_client_headers(self, scope: Scope) -> dict[str, str]:
         """Build the headers for this origin. `Vary` keeps caches from sharing it between origins."""
         origin = _read_origin(scope)
-        if origin is None or origin not in await self._origins.load_origins(scope["app"]):
+        if origin is None or origin not in await self._origins.load_origins(HTTPConnection(scope).app):
             return {"Vary": "Origin"}
         return {_ALLOW_ORIGIN: origin, "Vary": "Origin"}
 
@@ -119,4 +119,4 @@ def install(app: FastAPI, rules: CorsRules, make_origins: Callable[[], AllowedOr
 
     `make_origins` is called once per application, so that no two share a cache.
     """
-    app.user_middleware.insert(0, Middleware(_CorsMiddleware, rules=rules, make_origins=make_origins))
+    app.add_middleware(_CorsMiddleware, rules=rules, make_origins=make_origins)

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fastapi import FastAPI
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from machtiging.web.framework_internals import copy_matched_route
 
 _HEAD_SCOPE_KEY = "machtiging.head"
 
@@ -59,10 +60,9 @@ class _HeadMiddleware:
         try:
             await self._app(routed, receive, send_without_body)
         finally:
-            if "route" in routed:
-                scope["route"] = routed["route"]  # for the request log
+            copy_matched_route(routed, scope)
 
 
 def install(app: FastAPI) -> None:
     """Add the HEAD middleware. Call after all other middleware is installed."""
-    app.user_middleware.insert(0, Middleware(_HeadMiddleware))
+    app.add_middleware(_HeadMiddleware)

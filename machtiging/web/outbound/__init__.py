@@ -1,1 +1,4 @@
-"""Outbound requests to URLs from others (client JWKS, logout URI), protected against SSRF."""
+"""Outbound requests: TLS, and protection against SSRF.
+
+URLs from others are, for example, the JWKS and the logout URI of a client.
+"""

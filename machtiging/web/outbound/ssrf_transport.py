@@ -22,7 +22,7 @@ import httpx
 
 from machtiging.kernel.errors import MachtigingError
 from machtiging.web.outbound.ssrf_policy import Address, SsrfPolicy, parse_resolved_address
-from machtiging.web.tls import tls_context
+from machtiging.web.outbound.tls import tls_context
 
 MAX_RESPONSE_BYTES = 64 * 1024
 OUTBOUND_TIMEOUT_SECONDS = 5.0

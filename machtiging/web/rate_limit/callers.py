@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 from uuid import UUID
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.types import Scope
 
 from machtiging.web.rate_limit.client_address import ClientAddressResolver
@@ -100,7 +100,7 @@ class CallerIdentifier:
         scheme, _, token = authorization.partition(b" ")
         if scheme.lower() not in _TOKEN_SCHEMES:
             return None
-        return self._verify_token(scope["app"], token.strip().decode("latin-1"))
+        return self._verify_token(HTTPConnection(scope).app, token.strip().decode("latin-1"))
 
     def _hash_session_cookie(self, scope: Scope) -> bytes | None:
         if not any(name == b"cookie" for name, _ in scope["headers"]):

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from limits import RateLimitItemPerMinute
-from limits.storage import Storage
-from limits.storage.base import SlidingWindowCounterSupport
+from limits.storage import SlidingWindowCounterSupport, Storage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 CAPACITY = 50_000

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import structlog
 from fastapi import FastAPI
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,6 +17,7 @@ from machtiging.kernel.errors import TooMany
 from machtiging.message_catalogue import ENGLISH, get_sentence
 from machtiging.web.errors.problem_details import problem_from_error
 from machtiging.web.errors.responses import build_problem_response, wants_page
+from machtiging.web.framework_internals import add_innermost_middleware
 from machtiging.web.headers import add_header
 from machtiging.web.rate_limit.callers import CallerIdentifier
 from machtiging.web.rate_limit.limiter import CallerKind, Quota, RateLimiter, Rejection
@@ -98,6 +98,6 @@ def install(
     oauth_paths: Collection[str],
 ) -> None:
     """Add rate limiting around all middleware installed after this. `oauth_paths` answer as RFC 6749 section 5.2."""
-    app.user_middleware.append(
-        Middleware(RateLimitMiddleware, quotas=quotas, make_identifier=make_identifier, oauth_paths=oauth_paths)
+    add_innermost_middleware(
+        app, RateLimitMiddleware, quotas=quotas, make_identifier=make_identifier, oauth_paths=oauth_paths
     )

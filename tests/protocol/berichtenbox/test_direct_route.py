@@ -3,13 +3,13 @@
 import json
 
 import pytest
-from fastapi.routing import iter_route_contexts
 
 from machtiging.access import bearer
 from machtiging.berichtenbox.read_route import get_bericht
 from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.berichtenbox.schemas import BerichtOut
-from machtiging.web.doors import DOOR_ATTRIBUTE
+from machtiging.web.framework_internals import list_routes
+from tests.architecture.test_doors import door_functions
 from tests.builders.database import record_queries
 from tests.builders.letters import UWV, make_pdf
 
@@ -17,8 +17,7 @@ WHERE = f"{API_PREFIX}/berichten/"
 
 
 def described(world):
-    found = [context.route for context in iter_route_contexts(world.app.routes)]
-    return next(route for route in found if getattr(route, "endpoint", None) is get_bericht)
+    return next(route for _, route in list_routes(world.app) if getattr(route, "endpoint", None) is get_bericht)
 
 
 async def test_direct_route_is_matched_first_and_stands_once_in_openapi(world):
@@ -30,11 +29,7 @@ async def test_direct_route_is_matched_first_and_stands_once_in_openapi(world):
 
 
 async def test_direct_route_uses_the_guard_that_it_declares(world):
-    (door,) = [
-        dependency.call
-        for dependency in described(world).dependant.dependencies
-        if getattr(dependency.call, DOOR_ATTRIBUTE, None)
-    ]
+    (door,) = door_functions(described(world))
     assert door is bearer.Helper.__metadata__[0].dependency
     bericht_id = await world.deliver_letter()
     for token, code in [(None, "token_ontbreekt"), ("nep", "token_ongeldig"), (await world.issue_token(oin=UWV), None)]:

@@ -22,9 +22,16 @@ import httpx
 import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey, KeySet
-from joserfc.jws import JWSRegistry
 
-from tests.builders.messages import ASSERTION_TYPE, Pkce, encode_base64url, make_unsigned_jwt, read_header, read_query
+from tests.builders.messages import (
+    ASSERTION_TYPE,
+    Pkce,
+    encode_base64url,
+    make_unsigned_jwt,
+    read_header,
+    read_query,
+    sign_raw,
+)
 
 _FORM = re.compile(r"<form\b(.*?)>(.*?)</form>", re.DOTALL | re.IGNORECASE)
 _FIELD = re.compile(r"<(?:input|button)\b([^>]*)>", re.IGNORECASE)
@@ -40,7 +47,7 @@ def make_dpop_proof(key: ECKey, method: str, address: str, *, token: str | None 
         claims["ath"] = encode_base64url(hashlib.sha256(token.encode()).digest())
     payload = {name: value for name, value in (claims | changes).items() if value is not None}
     signing_input = make_unsigned_jwt(header, payload).removesuffix(".")
-    signature = JWSRegistry.algorithms["ES256"].sign(signing_input.encode(), key)
+    signature = sign_raw("ES256", signing_input.encode(), key)
     return f"{signing_input}.{encode_base64url(signature)}"
 
 

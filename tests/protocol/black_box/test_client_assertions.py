@@ -9,9 +9,8 @@ from dataclasses import replace
 
 import pytest
 from joserfc.jwk import ECKey, RSAKey
-from joserfc.jws import JWSRegistry
 
-from tests.builders.messages import ASSERTION_TYPE
+from tests.builders.messages import ASSERTION_TYPE, sign_raw
 from tests.protocol.black_box.authorization_server import assert_refused
 
 WHERE = ["token_endpoint", "pushed_authorization_request_endpoint", "introspection_endpoint", "revocation_endpoint"]
@@ -189,7 +188,7 @@ def forged(client, server, header, key):
     if isinstance(key, bytes):
         signature = hmac.digest(key, text.encode(), "sha256")
     else:
-        signature = JWSRegistry.algorithms["ES256"].sign(text.encode(), key)
+        signature = sign_raw("ES256", text.encode(), key)
     return f"{text}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
 

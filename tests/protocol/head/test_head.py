@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from fastapi.routing import iter_route_contexts
 from sqlalchemy import text
 
 from machtiging.access.tokens import insert_token
 from machtiging.storage.unit_of_work import unit_of_work
+from machtiging.web.framework_internals import list_routes
 from tests.builders.applications import API_ISSUER
 from tests.builders.bearer import make_token_facts, sign_access_token
 from tests.builders.database import bypass_triggers
@@ -35,8 +35,7 @@ async def world(database, clock, tmp_path):
 
 
 def get_paths(app):
-    found = [(context.path or context.route.path, context.route) for context in iter_route_contexts(app.routes)]
-    return sorted({path for path, route in found if "GET" in (getattr(route, "methods", None) or ())})
+    return sorted({path for path, route in list_routes(app) if "GET" in (getattr(route, "methods", None) or ())})
 
 
 def filled(path):

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import pytest
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import APIRoute
 from sqlalchemy import text
 
 from machtiging.cli.demo.html import HtmlForm
@@ -18,6 +18,7 @@ from machtiging.identity import form_recovery
 from machtiging.identity import session as sessions
 from machtiging.identity.session_end import end_all_sessions, expire_session_batch
 from machtiging.storage.unit_of_work import unit_of_work
+from machtiging.web.framework_internals import list_routes
 from tests.architecture.test_doors import doors_of
 from tests.builders.people import ISSUER
 from tests.builders.portal import ACCEPT, OFFER, accept_code, assemble_service, enter_code, make_offer, make_offer_form
@@ -57,12 +58,12 @@ PAGE_OF = {
 
 
 def posted_routes():
-    routes = [context.route for context in iter_route_contexts(assemble_service().routes)]
+    routes = [route for _, route in list_routes(assemble_service())]
     return [route for route in routes if isinstance(route, APIRoute) and "POST" in (route.methods or ())]
 
 
 def test_every_portal_form_uses_the_guard_that_keeps_it():
-    behind_the_door = {route.path for route in posted_routes() if doors_of(route.dependant) == ["Citizen"]}
+    behind_the_door = {route.path for route in posted_routes() if doors_of(route) == ["Citizen"]}
     assert behind_the_door == set(PAGE_OF)
     assert {route.path for route in posted_routes()} - behind_the_door == OF_PROGRAMS | WITHOUT_A_SESSION
 

@@ -6,10 +6,10 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
-from fastapi.routing import iter_route_contexts
 
 from machtiging.storage.engine import DatabaseRole, make_engine
 from machtiging.storage.reserved_connections import RESERVED_ATTRIBUTE, SessionsWithReserve
+from machtiging.web.framework_internals import list_routes
 from tests.builders.applications import replace_services
 from tests.builders.keys import load_keyring
 from tests.builders.people import ISSUER, make_login_world
@@ -62,10 +62,10 @@ async def waits(work, seconds=0.3) -> bool:
 
 def test_reserved_connection_is_used_by_login_pause_and_revocation_only():
     marked = {
-        (method, context.path)
-        for context in iter_route_contexts(assemble_service().routes)
-        for method in getattr(context.route, "methods", None) or ()
-        if hasattr(getattr(context.route, "endpoint", None), RESERVED_ATTRIBUTE)
+        (method, path)
+        for path, route in list_routes(assemble_service())
+        for method in getattr(route, "methods", None) or ()
+        if hasattr(getattr(route, "endpoint", None), RESERVED_ATTRIBUTE)
     }
     assert marked == STOPPING
 

@@ -6,8 +6,9 @@ import re
 
 import httpx
 import pytest
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import APIRoute
 
+from machtiging.web.framework_internals import list_routes
 from tests.builders.people import BROKER, ISSUER
 from tests.builders.portal import assemble_service
 from tests.builders.rows import JOURNAL_INTAKE
@@ -31,8 +32,7 @@ async def journal_lines(portal) -> list[str]:
 
 def addresses() -> list[tuple[str, str]]:
     found = []
-    for context in iter_route_contexts(assemble_service().routes):
-        route = context.route
+    for _, route in list_routes(assemble_service()):
         if isinstance(route, APIRoute):
             path = re.sub(r"\{[^}]+\}", AN_ID, route.path)
             found += [(method, path) for method in sorted(route.methods)]

@@ -12,13 +12,13 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from joserfc.jwk import ECKey, RSAKey
-from joserfc.jws import JWSRegistry
 
 from machtiging.crypto import key_material
 from machtiging.crypto.key_manifest import KeyKind
 from machtiging.crypto.key_operations import ExternalKeys
 from machtiging.crypto.rotation import read_key_entries
 from machtiging.kernel.errors import Fault
+from tests.builders.messages import sign_raw
 
 
 @dataclass
@@ -34,10 +34,9 @@ class HsmSigner:
     @classmethod
     def take_in(cls, pem: bytes, alg: str) -> HsmSigner:
         key = (ECKey if alg == "ES256" else RSAKey).import_key(pem)
-        method = JWSRegistry(algorithms=[alg]).get_alg(alg)
         kid = f"hsm-{alg.lower()}"
         public = {**key.as_dict(private=False), "kid": kid, "alg": alg, "use": "sig"}
-        return cls(kid, alg, public, lambda signing_input: method.sign(signing_input, key))
+        return cls(kid, alg, public, lambda signing_input: sign_raw(alg, signing_input, key))
 
     def sign(self, signing_input: bytes) -> bytes:
         self.signatures += 1

@@ -4,11 +4,10 @@ import base64
 import json
 
 import pytest
-from joserfc import jws
 from joserfc.jwk import ECKey, OctKey
 
 from tests.builders.keys import KeyHolder, make_ed25519_holder, make_rsa_holder, sign_jws
-from tests.builders.messages import encode_base64url
+from tests.builders.messages import encode_base64url, sign_raw
 from tests.protocol.rfc9449_dpop.bound_tokens import HERE, a_bound_token, ask, is_refused
 
 NOT_OF_A_PROOF = [
@@ -40,9 +39,7 @@ async def test_dpop_proof_with_wrong_header_is_rejected(bearer_world, key_holder
         header = json.dumps({name: value for name, value in made.items() if value is not None})
         # signed again over the changed header, so that the header is the only fault
         signing = f"{encode_base64url(header.encode())}.{good[1]}"
-        signature = encode_base64url(
-            jws.JWSRegistry(algorithms=["ES256"]).get_alg("ES256").sign(signing.encode(), key_holder.key)
-        )
+        signature = encode_base64url(sign_raw("ES256", signing.encode(), key_holder.key))
         is_refused(await ask(bearer_world, token, f"{signing}.{signature}"), "dpop_vormfout", why=why)
 
 

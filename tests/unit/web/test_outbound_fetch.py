@@ -12,7 +12,7 @@ from machtiging.kernel.errors import Fault
 from machtiging.web.outbound.http_client import OutboundHttpClient, OutboundRequestFailed
 from machtiging.web.outbound.ssrf_policy import SsrfPolicy
 from machtiging.web.outbound.ssrf_transport import SsrfGuardTransport
-from machtiging.web.tls import tls_context
+from machtiging.web.outbound.tls import tls_context
 from tests.builders.server import (
     LOOPBACK,
     SITE_NAME,
