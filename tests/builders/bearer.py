@@ -17,6 +17,7 @@ from machtiging.access.issued_token import IssuedTokenFacts, api_audience
 from machtiging.access.sender_constraint.binding import cnf_claim
 from machtiging.access.tokens import insert_token
 from machtiging.access.verdict import AccessTarget
+from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.rules import Act, Machtiging
 from machtiging.dependencies import attach_services
 from machtiging.kernel.assurance import Assurance
@@ -109,10 +110,14 @@ def build_grant_claims(facts: IssuedTokenFacts) -> dict[str, Any]:
     return claims | ({"cnf": cnf_claim(facts)} if cnf_claim(facts) else {})
 
 
-def sign_access_token(facts: IssuedTokenFacts, *, typ: str = "at+jwt", **claims: Any) -> str:
-    """The token, signed with our own key. A claim of `...` is left out."""
+def sign_access_token(
+    facts: IssuedTokenFacts, *, keyring: KeyRing | None = None, typ: str = "at+jwt", **claims: Any
+) -> str:
+    """The token, signed with this key ring or the one of all tests. A claim of `...` is left out."""
     wanted = {**build_token_claims(facts), **claims}
-    return load_keyring().sign_jwt({name: value for name, value in wanted.items() if value is not ...}, typ=typ)
+    return (keyring or load_keyring()).sign_jwt(
+        {name: value for name, value in wanted.items() if value is not ...}, typ=typ
+    )
 
 
 @dataclass

@@ -109,7 +109,7 @@ class BerichtenboxWorld:
         )
         async with self.sessions.begin() as session:
             await insert_token(session, facts)
-        return sign_access_token(facts, nbf=int(facts.issued_at.timestamp()))
+        return sign_access_token(facts, keyring=self.keyring, nbf=int(facts.issued_at.timestamp()))
 
     async def grant_machtiging(self, **changes: Any) -> MachtigingId:
         """A machtiging from the citizen to the helper, in force, over everything that is not more than sensitive."""
