@@ -19,6 +19,11 @@ from machtiging.storage.engine import DatabaseRole, make_engine
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Advisory lock for one migration at a time per database: an arbitrary but fixed number.
 _MIGRATION_LOCK_ID = 5_403_617
+# Since PostgreSQL 16 a login without superuser that creates a role is a member that may not SET ROLE to it.
+_CAN_SET_ROLE = text(
+    "SELECT pg_has_role(current_user, :role, CASE WHEN current_setting('server_version_num')::int < 160000 "
+    "THEN 'MEMBER' ELSE 'SET' END)"
+)
 _REVOKE_TEMPORARY_TABLES = text(
     "DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); "
     "EXCEPTION WHEN insufficient_privilege THEN NULL; END $$"
@@ -56,8 +61,7 @@ async def ensure_roles(connection: AsyncConnection) -> None:
                 "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
             )
         )
-        member = await connection.scalar(text("SELECT pg_has_role(current_user, :role, 'MEMBER')"), {"role": role})
-        if not member:
+        if not await connection.scalar(_CAN_SET_ROLE, {"role": role.value}):
             await connection.execute(text(f"GRANT {role.value} TO CURRENT_USER"))
     await connection.execute(text(f"GRANT CREATE, USAGE ON SCHEMA public TO {DatabaseRole.OWNER.value}"))
     await connection.execute(

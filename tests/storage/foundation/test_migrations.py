@@ -3,6 +3,7 @@
 import importlib
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -13,7 +14,7 @@ from sqlmodel import SQLModel
 
 from machtiging.storage.engine import DatabaseRole, is_own_socket, make_engine
 from machtiging.storage.migration_runner import MIGRATIONS, migrate_schema, newest_revision
-from tests.builders.database import create_database_clone, drop_database, run_as_superuser
+from tests.builders.database import create_database_clone, drop_database, run_as_superuser, url_of_database
 
 WITH_TABLES = ["access", "agencies", "audit", "berichtenbox", "delegation", "identity", "notifications", "oauth"]
 
@@ -82,6 +83,29 @@ async def test_upgrading_twice_changes_nothing(migrated):
     built = await names_in(migrated)
     await migrate_schema(migrated)
     assert await names_in(migrated) == built
+
+
+@pytest.fixture
+async def administrator_url(template_url):
+    """An empty database of a login that, as on PostgreSQL 16, administers our roles and cannot become them."""
+    login, name = f"migrates_{uuid4().hex[:8]}", f"test_{uuid4().hex}"
+    server = await asyncpg.connect(url_of_database(template_url, "postgres"))
+    version = server.get_server_version().major
+    await server.close()
+    if version < 16:
+        pytest.skip("before PostgreSQL 16 a member of a role can become it")
+    grants = [f"GRANT {role.value} TO {login} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE" for role in DatabaseRole]
+    await run_as_superuser(template_url, f"CREATE ROLE {login} LOGIN CREATEROLE PASSWORD '{login}'", *grants)
+    await run_as_superuser(template_url, f"CREATE DATABASE {name} OWNER {login}")
+    url = make_url(url_of_database(template_url, name)).set(username=login, password=login)
+    yield url.render_as_string(hide_password=False)
+    await drop_database(url_of_database(template_url, name))
+    await run_as_superuser(template_url, f"DROP OWNED BY {login}", f"DROP ROLE {login}")
+
+
+async def test_login_that_only_administers_the_roles_can_migrate(administrator_url):
+    await migrate_schema(administrator_url)
+    assert await version_of(administrator_url) == newest_revision()
 
 
 async def test_orm_tables_match_the_database(database):
