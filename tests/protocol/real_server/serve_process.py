@@ -44,7 +44,8 @@ class ServeProcess:
 
     process: subprocess.Popen[bytes]
 
-    def __init__(self, place: Path, **changes: str) -> None:
+    def __init__(self, place: Path, *program: str, **changes: str) -> None:
+        """Prepare `program serve`, by default with the Python of the tests; `changes` are settings."""
         self.place, self.port = place, a_port()
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MACHTIGING_")}
         self.environment = kept | {
@@ -56,12 +57,13 @@ class ServeProcess:
             "MACHTIGING_SMTP_PORT": "1",
             **changes,
         }
+        self.program = program or (sys.executable, "-m", "machtiging")
         self.log = (place / f"log-{self.port}").open("wb")
         self.runs: list[subprocess.Popen[bytes]] = []
 
     def run(self, *words: str) -> subprocess.Popen[bytes]:
         """Start `serve` with these words, beside what runs."""
-        command = [sys.executable, "-m", "machtiging", "serve", *words]
+        command = [*self.program, "serve", *words]
         self.runs.append(subprocess.Popen(command, env=self.environment, stdout=self.log, stderr=self.log))
         return self.runs[-1]
 
