@@ -26,7 +26,7 @@ from machtiging.cli import (
     sessions,
 )
 from machtiging.cli.doctor import run_doctor
-from machtiging.cli.errors import ExitCode, describe_error, err
+from machtiging.cli.errors import ExitCode, log_service_failure, print_failure
 
 app = typer.Typer(
     name="machtiging",
@@ -64,7 +64,7 @@ def _build_click_command() -> Any:
 
 
 def run_command(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code. Exceptions become a sentence on stderr."""
+    """Run one command and return its exit code. Exceptions become a sentence on stderr; of `serve`, a log line."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a character that the terminal cannot show must not end the command
             stream.reconfigure(errors="backslashreplace")
@@ -73,7 +73,5 @@ def run_command(arguments: Sequence[str]) -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else ExitCode.OK
     except Exception as error:  # noqa: BLE001 (outermost handler: the user sees no traceback)
-        sentence, code = describe_error(error)
-        err.print(sentence, style="red", highlight=False, markup=False, soft_wrap=True)
-        return code
+        return log_service_failure(error) if "serve" in arguments[:1] else print_failure(error)
     return ExitCode.OK

@@ -13,7 +13,7 @@ import structlog
 from pydantic import ValidationError
 from rich.console import Console
 
-from machtiging.kernel.errors import Fault, InvalidInput, Refusal
+from machtiging.kernel.errors import Fault, InvalidInput, MachtigingError, Refusal
 from machtiging.message_catalogue import DUTCH, ENGLISH, describe_fields, describe_refusal, get_sentence, has_message
 from machtiging.supervision import UNEXPECTED_ERROR, error_location
 
@@ -46,6 +46,21 @@ def describe_error(error: Exception) -> tuple[str, ExitCode]:
         wrong = "; ".join(_describe_setting_error(dict(one)) for one in error.errors())
         return (f"A setting is wrong. {wrong}", ExitCode.ENVIRONMENT)
     return (_describe_other_error(error), ExitCode.ENVIRONMENT)
+
+
+def print_failure(error: Exception) -> ExitCode:
+    """Print the error that ends a command on stderr. Returns the exit code."""
+    sentence, exit_code = describe_error(error)
+    err.print(sentence, style="red", highlight=False, markup=False, soft_wrap=True)
+    return exit_code
+
+
+def log_service_failure(error: Exception) -> ExitCode:
+    """Log the error that ends `machtiging serve`: its log holds nothing but JSON. Returns the exit code."""
+    sentence, exit_code = describe_error(error)
+    facts = {"code": error.code} if isinstance(error, MachtigingError) else {}
+    structlog.get_logger(__name__).error("service_failed", detail=sentence, **facts)
+    return exit_code
 
 
 def _describe_refusal(error: Refusal) -> str:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
+import structlog
 import typer
 
 from machtiging.cli.database import migrate_schema, open_service_sessions, provide_database, require_database_url
@@ -22,6 +23,8 @@ from machtiging.settings import Settings
 if TYPE_CHECKING:
     from machtiging.cli.processes.servers import RunningServers
 
+_log = structlog.get_logger(__name__)
+
 
 def run_service(
     *, workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes. Start with one per core.")] = 1
@@ -29,8 +32,11 @@ def run_service(
     """Run the service alone, for production behind a TLS proxy.
 
     Needs keys (`machtiging keys generate`) and a migrated database (`machtiging migrate`). Without
-    MACHTIGING_DATABASE_URL it starts and stops an embedded PostgreSQL.
+    MACHTIGING_DATABASE_URL it starts and stops an embedded PostgreSQL. Each line that it prints is a JSON object.
     """
+    from machtiging.web.structured_logging import configure_logging
+
+    configure_logging()  # before the imports below, which may warn
     from machtiging.app import refuse_unsafe_settings
     from machtiging.cli.processes.servers import bind_socket
     from machtiging.cli.processes.workers import serve_in_workers
@@ -40,7 +46,7 @@ def run_service(
     with provide_database(Settings(), serving=True) as settings:
         KeyRing.load(settings.keys_dir)  # fail once here, not in every worker
         listener = bind_socket(settings.host, settings.port)
-        err.print(f"Serving {settings.issuer} on {settings.host}:{settings.port} with {workers} worker(s).")
+        _log.info("serving", issuer=settings.issuer, host=settings.host, port=settings.port, workers=workers)
         if workers == 1:
             _run_event_loop(_serve_in_process(settings, listener))
             return
@@ -52,9 +58,7 @@ async def _serve_in_process(settings: Settings, listener: socket.socket) -> None
     """Serve in this process. Plain uvicorn would die of SIGTERM before the embedded database is stopped."""
     from machtiging.app import create_app
     from machtiging.cli.processes.servers import run_servers
-    from machtiging.web.structured_logging import configure_logging
 
-    configure_logging()
     async with run_servers((create_app(settings), listener)) as servers:
         await servers.wait_until_stopped()
 

@@ -10,10 +10,14 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+import threading
+from collections.abc import Mapping, MutableMapping, Sequence
+from contextlib import suppress
+from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
+from structlog.typing import Processor
 
 from machtiging.web import request_id
 
@@ -25,26 +29,46 @@ _SECRET_PATTERN = re.compile(
     r"|(?<![\w-])[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}(?![\w-])"
 )
 _REDACTED = "[weggelaten]"
-_add_timestamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
-_encode_json = json.JSONEncoder().encode
+# Made once: `json.dumps` makes an encoder for every line.
+_encoder = json.JSONEncoder(default=repr)
 _request_logger: Any = structlog.get_logger("machtiging.request")
 
 
-class _RequestLogWriter:
-    """Writer of request log lines that bypasses structlog, whose cost would dominate a short response.
+class _LineWriter:
+    """Write finished lines to one stream, one at a time.
 
-    Redaction is not needed: no value in these lines comes from the client.
+    structlog calls the method named after the level. A line is lost when the stream is gone: no request fails for it.
     """
 
-    def __init__(self, stream: TextIO, *, enabled: bool) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._enabled = enabled
+        self._lock = threading.Lock()
 
-    def info(self, event: str, **facts: str | float) -> None:
-        if self._enabled:
-            record = _add_timestamp(None, "info", {**facts, "event": event, "level": "info"})
-            self._stream.write(_encode_json(record) + "\n")
+    def write(self, line: str) -> None:
+        with self._lock, suppress(OSError, ValueError):
+            self._stream.write(line + "\n")
             self._stream.flush()
+
+    debug = info = warning = error = critical = write
+
+
+class _LibraryLogHandler(logging.StreamHandler[_LineWriter]):
+    """Give the records of standard logging, which libraries use, to the same writer."""
+
+    terminator = ""
+
+    def __init__(self, writer: _LineWriter, processors: Sequence[Processor]) -> None:
+        super().__init__(writer)
+        self.setFormatter(
+            structlog.stdlib.ProcessorFormatter(
+                foreign_pre_chain=[*_CONTEXT_PROCESSORS, structlog.stdlib.ExtraAdder()],
+                processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *processors],
+            )
+        )
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (the name that logging calls)
+        """Name the logger of a record that cannot be formatted. Standard logging would print a traceback."""
+        structlog.get_logger(__name__).error("log_record_unreadable", logger=record.name)
 
 
 def _redact_value(value: Any) -> Any:
@@ -68,26 +92,31 @@ def _add_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any])
     return event
 
 
-def configure_logging(level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Configure structlog and standard logging alike; silence uvicorn's access log, which holds raw paths.
+def _encode_json(event: Mapping[str, Any], **_options: Any) -> str:
+    return _encoder.encode(event)
 
-    Casbin logs its whole model at INFO, so only its warnings are kept.
+
+_CONTEXT_PROCESSORS: tuple[Processor, ...] = (
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    _add_request_id,
+)
+_RENDER_PROCESSORS: tuple[Processor, ...] = (
+    structlog.processors.format_exc_info,
+    redact_event,
+    structlog.processors.JSONRenderer(serializer=_encode_json),
+)
+
+
+def configure_logging(level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Let one writer write every log line: ours, those of libraries, warnings, uncaught errors.
+
+    Silences uvicorn's access log, which holds raw paths. Casbin logs its whole model at INFO, so only its warnings are
+    kept.
     """
-    shared: list[Any] = [
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _add_request_id,
-    ]
-    last: list[Any] = [structlog.processors.format_exc_info, redact_event, structlog.processors.JSONRenderer()]
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
-        )
-    )
+    writer = _LineWriter(stream or sys.stderr)
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [_LibraryLogHandler(writer, _RENDER_PROCESSORS)]
     root.setLevel(level)
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers.clear()
@@ -95,14 +124,27 @@ def configure_logging(level: str = "INFO", stream: TextIO | None = None) -> None
         logging.getLogger(name).disabled = True
     for name in ("casbin", "casbin.policy", "casbin.enforcer", "casbin.role"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    global _request_logger  # the log stream belongs to the process
-    _request_logger = _RequestLogWriter(stream or sys.stderr, enabled=logging.getLevelName(level) <= logging.INFO)
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*_CONTEXT_PROCESSORS, *_RENDER_PROCESSORS],
+        logger_factory=lambda *_: writer,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         cache_logger_on_first_use=False,
     )
+    global _request_logger  # the log stream belongs to the process
+    _request_logger = structlog.get_logger("machtiging.request").bind()  # bound once: a line for every request
+    _log_uncaught_errors()
+    logging.captureWarnings(capture=True)
+
+
+def _log_uncaught_errors() -> None:
+    """Log errors that nothing catches: in the main thread, another thread or a destructor."""
+
+    def log_uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+        structlog.get_logger(__name__).critical("uncaught_error", exc_info=(kind, error, trace))
+
+    sys.excepthook = log_uncaught
+    threading.excepthook = lambda caught: log_uncaught(caught.exc_type, caught.exc_value, caught.exc_traceback)
+    sys.unraisablehook = lambda caught: log_uncaught(caught.exc_type, caught.exc_value, caught.exc_traceback)
 
 
 def log_request(**facts: str | float) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import logging as standard
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,15 +67,18 @@ _LEVELS = ("casbin", "casbin.policy", "casbin.enforcer", "casbin.role")
 
 @contextmanager
 def preserve_logging() -> Iterator[None]:
-    """Put structlog, the root logger and the request log back as they were."""
+    """Put structlog, the root logger, the request log and what catches the uncaught back as they were."""
     root = standard.getLogger()
     handlers, level = root.handlers[:], root.level
     disabled = {name: standard.getLogger(name).disabled for name in _DISABLED}
     levels = {name: standard.getLogger(name).level for name in _LEVELS}
     configured, request_log = structlog.get_config(), structured_logging._request_logger
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
     try:
         yield
     finally:
+        sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
+        standard.captureWarnings(capture=False)
         root.handlers[:] = handlers
         root.setLevel(level)
         for name, was in disabled.items():

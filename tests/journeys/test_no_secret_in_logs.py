@@ -8,6 +8,7 @@ import re
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import structlog
 from sqlalchemy import text
 
 from machtiging.agencies.catalogue import upsert_catalogue
@@ -100,7 +101,15 @@ def log_streams():
     with preserve_logging():
         formatted, raw = io.StringIO(), io.StringIO()
         structured_logging.configure_logging("DEBUG", formatted)
-        unredacted = standard.StreamHandler(raw)
+
+        def record_event(_logger, _method, event):
+            if event["level"] != "debug":
+                raw.write(f"{event}\n")
+            return event
+
+        processors = structlog.get_config()["processors"]
+        processors.insert(processors.index(structured_logging.redact_event), record_event)
+        unredacted = standard.StreamHandler(raw)  # what libraries log
         unredacted.setLevel(standard.INFO)
         standard.getLogger().addHandler(unredacted)
         yield formatted, raw

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from machtiging.cli.errors import describe_error, err
+from machtiging.cli.errors import log_service_failure
 from machtiging.kernel.errors import Fault
 from machtiging.settings import Settings
 
@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 def create_worker_app() -> FastAPI:
     """Create the application for a uvicorn worker, with settings from the environment and JSON logs.
 
-    A worker that cannot start prints the reason and ends. Then the parent ends, too.
+    A worker that cannot start logs the reason and ends. Then the parent ends, too.
     """
     from machtiging.app import create_app
     from machtiging.web.structured_logging import configure_logging
@@ -38,8 +38,7 @@ def create_worker_app() -> FastAPI:
         configure_logging()
         return create_app(Settings())
     except Exception as error:  # noqa: BLE001 (outermost handler of a worker: the user sees no traceback)
-        sentence, _ = describe_error(error)
-        err.print(sentence, style="red", highlight=False, markup=False, soft_wrap=True)
+        log_service_failure(error)
         from uvicorn.config import STARTUP_FAILURE
 
         sys.exit(STARTUP_FAILURE)

@@ -3,6 +3,7 @@
 import io
 import json
 import logging as standard
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -88,6 +89,39 @@ def test_row_5_log_injection_by_line_break_is_escaped(stream):
     standard.getLogger("library").warning("b\r\nforged")
     assert len(stream.getvalue().splitlines()) == 2 or len(lines(stream)) == 2
     assert all(line["event"] != "forged" for line in lines(stream))
+
+
+def test_library_record_without_its_arguments_is_one_line_with_its_logger(stream):
+    ours = next(one for one in standard.getLogger().handlers if isinstance(one, structured_logging._LibraryLogHandler))
+    # given to our handler only: the one of pytest would raise
+    ours.handle(standard.LogRecord("library", standard.WARNING, __file__, 1, "%s and %s", ("one",), None))
+    (line,) = lines(stream)
+    assert (line["event"], line["logger"], line["level"]) == ("log_record_unreadable", "library", "error")
+
+
+def test_uncaught_error_of_a_thread_is_one_line_without_secret(stream):
+    def fail():
+        raise ValueError(f"citizen 999990019 with {JWT}")
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    (line,) = lines(stream)
+    assert (line["event"], line["level"]) == ("uncaught_error", "critical")
+    assert "ValueError" in line["exception"]
+    assert "999990019" not in stream.getvalue()
+    assert JWT not in stream.getvalue()
+
+
+def test_request_line_passes_the_redaction_of_every_line(stream):
+    structured_logging.log_request(method="GET", route="/999990019", status=200)
+    (line,) = lines(stream)
+    assert line["route"] == "/[weggelaten]"
+
+
+async def test_request_on_closed_log_stream_is_answered(stream):
+    stream.close()
+    assert (await a_client().get("/api/v1/berichten/1")).status_code == 200
 
 
 def test_ids_and_times_in_log_are_not_redacted(stream):
