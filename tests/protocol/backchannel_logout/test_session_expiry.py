@@ -12,6 +12,7 @@ from machtiging.oauth.openid.backchannel_logout import send_due_notices
 from machtiging.oauth.openid.session_expiry import expire_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.flow import start_login_flow, verify_id_token, verify_jwt
+from tests.builders.rows import LOGOUT_NOTICES
 from tests.builders.tokens import REFRESHING
 from tests.protocol.backchannel_logout.logout_receiver import make_logout_sender
 
@@ -26,11 +27,6 @@ async def flow(oauth, receiver):
 
 async def expire(oauth) -> int:
     return await expire_sessions(oauth.sessions, oauth.service.state.services.session_limits, oauth.clock)
-
-
-async def count(oauth, what: str) -> int:
-    async with unit_of_work(oauth.sessions) as session:
-        return await session.scalar(text(f"SELECT count(*) FROM {what}"))
 
 
 @pytest.mark.parametrize("limit", ["idle_timeout", "absolute_timeout"])
@@ -70,7 +66,7 @@ async def test_concurrent_workers_record_session_expiry_once(oauth, flow) -> Non
     await flow.tokens()
     oauth.later(minutes=20)
     assert sum(await asyncio.gather(*(expire(oauth) for _ in range(4)))) == 1
-    assert await count(oauth, "logout_notice") == 1
+    assert await LOGOUT_NOTICES.count(oauth) == 1
 
 
 async def test_session_expiry_processes_more_than_one_batch(oauth, flow) -> None:
@@ -82,7 +78,7 @@ async def test_session_expiry_processes_more_than_one_batch(oauth, flow) -> None
         await session.execute(text(f"INSERT INTO login_session ({columns} expires_at, sid) {again}{more}"))
     oauth.later(minutes=20)
     assert await expire(oauth) == 251
-    assert await count(oauth, "logout_notice") == 1
+    assert await LOGOUT_NOTICES.count(oauth) == 1
 
 
 async def test_login_again_before_expiry_keeps_sid_and_sends_no_logout_token(oauth, flow) -> None:
@@ -90,7 +86,7 @@ async def test_login_again_before_expiry_keeps_sid_and_sends_no_logout_token(oau
     oauth.later(minutes=20)
     await flow.browser.log_in("naaste")
     assert await expire(oauth) == 0
-    assert await count(oauth, "logout_notice") == 0
+    assert await LOGOUT_NOTICES.count(oauth) == 0
 
 
 async def test_login_after_expiry_gets_a_new_sid(oauth, flow) -> None:
@@ -107,4 +103,4 @@ async def test_login_cleanup_keeps_expired_sessions_not_yet_notified(oauth, flow
     oauth.later(hours=30)
     await oauth.logged_in("vertegenwoordigde")
     assert await expire(oauth) == 1
-    assert await count(oauth, "logout_notice") == 1
+    assert await LOGOUT_NOTICES.count(oauth) == 1

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-from sqlalchemy import text
+from sqlalchemy import ColumnElement, select, text
 
 from machtiging.delegation import termination
 from machtiging.delegation.rules import Capacity
@@ -18,20 +18,39 @@ from tests.builders.ciba import register_counter
 from tests.builders.client import make_authorization_details
 from tests.builders.database import BLOCKED_BACKENDS
 from tests.builders.flow import OAuthWorld
+from tests.builders.rows import (
+    AUTHORIZATION_CODES,
+    BACKCHANNEL_REQUESTS,
+    GRANTS,
+    ISSUED_TOKENS,
+    MACHTIGINGEN,
+    MACHTIGINGSCODES,
+    READERS,
+    REFRESH_TOKENS,
+    TableReader,
+)
 from tests.builders.tokens import HUIS, SERVICE_KEYS, ExchangeChain, make_exchanger_metadata, make_refresh_token_holder
 
 Write = Callable[[], Awaitable[httpx.Response]]
-_UNENDED_GRANT = "EXISTS (SELECT FROM oauth_grant g WHERE g.id = t.grant_id AND g.ended_at IS NULL)"
+
+
+def _has_unended_grant(reader: TableReader) -> ColumnElement[bool]:
+    return reader.c.grant_id.in_(select(GRANTS.c.id).where(GRANTS.c.ended_at.is_(None)))
+
+
 # For every table that hangs on a machtiging, by itself or through a consent: what of it is not ended.
 UNENDED = {
-    "oauth_grant": "t.ended_at IS NULL",
-    "issued_token": "t.revoked_at IS NULL",
-    "authorization_code": f"t.used_at IS NULL AND {_UNENDED_GRANT}",
-    "refresh_token": f"t.used_at IS NULL AND {_UNENDED_GRANT}",
-    "backchannel_request": "t.machtiging_id IS NOT NULL"  # without one nobody was asked
-    f" AND (t.state = 'pending' OR (t.state = 'approved' AND {_UNENDED_GRANT}))",
-    "machtigingscode": "t.used_at IS NULL"
-    " AND EXISTS (SELECT FROM machtiging m WHERE m.id = t.machtiging_id AND m.state = 'offered')",
+    "oauth_grant": GRANTS.c.ended_at.is_(None),
+    "issued_token": ISSUED_TOKENS.c.revoked_at.is_(None),
+    "authorization_code": AUTHORIZATION_CODES.c.used_at.is_(None) & _has_unended_grant(AUTHORIZATION_CODES),
+    "refresh_token": REFRESH_TOKENS.c.used_at.is_(None) & _has_unended_grant(REFRESH_TOKENS),
+    "backchannel_request": BACKCHANNEL_REQUESTS.c.machtiging_id.is_not(None)  # without one nobody was asked
+    & (
+        (BACKCHANNEL_REQUESTS.c.state == "pending")
+        | ((BACKCHANNEL_REQUESTS.c.state == "approved") & _has_unended_grant(BACKCHANNEL_REQUESTS))
+    ),
+    "machtigingscode": MACHTIGINGSCODES.c.used_at.is_(None)
+    & MACHTIGINGSCODES.c.machtiging_id.in_(select(MACHTIGINGEN.c.id).where(MACHTIGINGEN.c.state == "offered")),
 }
 # Every column that refers to a machtiging or a consent (`issued_token.grant_id` has no foreign key).
 REFERRING = text(
@@ -43,10 +62,7 @@ REFERRING = text(
 async def unended(oauth: OAuthWorld) -> dict[str, int]:
     """Count rows that are not ended, by table; a table without any is left out. One machtiging in the database."""
     async with unit_of_work(oauth.sessions) as session:
-        found = {
-            table: await session.scalar(text(f"SELECT count(*) FROM {table} t WHERE {live}"))
-            for table, live in UNENDED.items()
-        }
+        found = {table: await READERS[table].count(session, live) for table, live in UNENDED.items()}
     return {table: count for table, count in found.items() if count}
 
 

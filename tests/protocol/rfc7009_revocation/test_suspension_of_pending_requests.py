@@ -12,7 +12,7 @@ from machtiging.oauth.suspend_client import resume_client, suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import wait_until_blocked
 from tests.builders.messages import read_query
-from tests.builders.rows import AUTHORIZATION_CODES, GRANTS
+from tests.builders.rows import AUTHORIZATION_CODES, GRANTS, READERS
 
 
 async def suspended_and_back(oauth, client_id) -> None:
@@ -62,9 +62,7 @@ async def test_refresh_token_and_ciba_request_end_at_suspension(oauth, table) ->
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text(insert), values)
     await suspended_and_back(oauth, client_id)
-    async with unit_of_work(oauth.sessions) as session:
-        left = f"SELECT count(*) FROM {table} WHERE client_id = :id AND expires_at > :at"
-        assert await session.scalar(text(left), {"id": client_id, "at": now}) == 0
+    assert await READERS[table].count(oauth, READERS[table].c.expires_at > now, client_id=client_id) == 0
 
 
 async def test_suspension_leaves_pending_requests_of_other_clients(oauth) -> None:
