@@ -33,7 +33,7 @@ async def test_token_check_costs_one_statement_besides_the_journal_line(bearer_w
     await bearer_world.ask(token)
     with record_queries(bearer_world.database) as statements:
         await bearer_world.ask(token)
-    assert [statement.split()[0] for statement in statements] == ["WITH", "INSERT"]
+    assert [statement.split()[0] for statement in statements] == ["WITH", "BEGIN;", "INSERT", "COMMIT;"]
 
 
 async def test_dpop_bound_token_costs_one_extra_statement(bearer_world, clock):
@@ -44,7 +44,7 @@ async def test_dpop_bound_token_costs_one_extra_statement(bearer_world, clock):
     with record_queries(bearer_world.database) as bound:
         assert (await ask(bearer_world, token, holder.proof("GET", HERE, token=token))).status_code == 200
     assert len(bound) == len(plain) + 1
-    assert [statement for statement in bound if "used_proof" in statement] == [bound[1]]
+    assert [statement for statement in bound if "used_proof" in statement] == [bound[2]]
     assert not any("used_proof" in statement for statement in plain)
 
 
