@@ -59,7 +59,7 @@ async def rollback_database(template_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def session(rollback_database: Database) -> AsyncIterator[AsyncSession]:
-    """A session in the service role, for a test that does not commit; rolled back at the end."""
+    """A session in the service role, for a test that does not commit. Rolled back at the end."""
     async with rollback_database.service.connect() as connection:
         await connection.begin()
         async with rollback_database.sessions(bind=connection, join_transaction_mode="rollback_only") as opened:

@@ -63,7 +63,7 @@ def name_of(path: Path) -> str:
 
 @cache
 def all_modules() -> tuple[Path, ...]:
-    """The modules of the service and of its tests, without the migrations (their names are their numbers)."""
+    """The modules of the service and of its tests, without the migrations."""
     tests = tuple(sorted((ROOT / "tests").rglob("*.py")))
     return modules() + tests
 

@@ -23,8 +23,8 @@ TREE = pytest.mark.parametrize("tree", sorted(TREES))
 
 # At most this share of the functions. A fixture is the noun that a test asks for, so tests have more single words.
 ONE_WORD_SHARE = {"machtiging": 0.08, "tests": 0.22}
-PARTICIPLE_SHARE = {"machtiging": 0.01, "tests": 0.06}
-LONG_DOCSTRING_SHARE = {"machtiging": 0.0, "tests": 0.22}
+PARTICIPLE_SHARE = {"machtiging": 0.01, "tests": 0.04}
+LONG_DOCSTRING_SHARE = {"machtiging": 0.0, "tests": 0.03}
 FIRST_SENTENCE_WORDS = 15
 
 # A verb form that names no act: `told()`. NO_PARTICIPLE has the nouns and the Dutch words that only look like one.
@@ -91,7 +91,7 @@ def functions_of(tree: str) -> tuple[NamedFunction, ...]:
 
 @cache
 def docstrings_of(tree: str) -> tuple[tuple[str, str], ...]:
-    """Every docstring of module, class and function: its place and its first paragraph on one line."""
+    """Every docstring of module, class and function. Its place and its first paragraph on one line."""
     documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
     return tuple(
         (place_of(path, node), " ".join(text.split("\n\n")[0].split()))

@@ -1,4 +1,4 @@
-"""Code in strings (scripts of tests, application factories) names what exists: no type checker reads it."""
+"""Code in strings (scripts of tests, application factories) names what exists. No type checker reads it."""
 
 import ast
 import importlib
@@ -15,7 +15,7 @@ MENTION = re.compile(r"^(?!from |import ).*machtiging\.\w", re.MULTILINE)  # mos
 
 
 def named_in(text):
-    """The pairs of a module and a name that are imported or referred to in this text."""
+    """The pairs of module and name that this text imports or refers to."""
     for module, names in IMPORT_LINE.findall(text):
         for name in names.split(","):
             yield module, name.split()[0]

@@ -1,4 +1,4 @@
-"""The reading path of the main act, in `machtiging/__init__.py` and README.md, is what a request really runs."""
+"""The reading path of the map and of README.md is what a request runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROUTE = "/api/v1/berichten/{berichtId}"
 
 @pytest.fixture
 async def calls(database, clock, tmp_path) -> list[tuple[str, str]]:
-    """The functions of ours that run while a helper reads a letter for the first time, in order of their first call."""
+    """Our functions that run while a helper reads a letter, by first call."""
     world = await assemble_berichtenbox_world(database.url, clock, tmp_path)
     bericht_id = await world.deliver_letter(("brief.pdf", make_pdf(), "application/pdf"))
     called: dict[tuple[str, str], None] = {}

@@ -37,7 +37,7 @@ def test_threat_model_names_existing_tests():
 
 
 def in_make_test(path, name):
-    """Check that `make test` runs it: no mark `whole` or `long` on folder, file or test."""
+    """Check that `make test` runs it. No mark `whole` or `long` on folder, file or test."""
     marked = re.compile(r"pytest\.mark\.(whole|long)\b")
     if path.startswith(WHOLE):
         return False

@@ -16,7 +16,7 @@ FEWEST_ROWS = 60
 
 
 class VocabularyRow(NamedTuple):
-    """One row of a table: the standard term, its other names, its source and its files."""
+    """One row of a table. The standard term, its other names, its source and its files."""
 
     term: str
     also: str
@@ -40,12 +40,12 @@ NAMED = [pytest.param(row, path, id=f"{row.term}-{path}") for row in ROWS for pa
 
 
 def find_file(path: str) -> Path:
-    """The file of a path in the table, which begins in the package or at the root."""
+    """The file of a path in the table. It begins in the package or at the root."""
     return ROOT / path if path.split("/")[0] in {"tests", "docs", "policies"} else PACKAGE / path
 
 
 def words_of(text: str) -> str:
-    """The text in small letters, without the line breaks and marks that a comment may have inside a term."""
+    """The text in small letters, without line breaks and comment marks."""
     return " ".join(re.sub(r"[\n#\"]+", " ", text.lower()).split())
 
 

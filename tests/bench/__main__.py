@@ -1,4 +1,4 @@
-"""`python -m tests.bench [--quick]`: measure everything in one run, print one table, write it down as JSON."""
+"""`python -m tests.bench [--quick]`. Measure everything in one run, print one table, write it down as JSON."""
 
 from __future__ import annotations
 

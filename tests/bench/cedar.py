@@ -1,4 +1,4 @@
-"""The rows of `policies/` said in Cedar, as Cedar likes them best, for the engine that stands beside ours."""
+"""The rows of `policies/` in Cedar, for the engine that is compared with ours."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _one_of(name: str, words: list[str]) -> str:
 
 
 def request(question: PolicyRequest) -> dict[str, Any]:
-    """The request as Cedar takes it; its context as JSON text, which cedarpy reads faster than a dict."""
+    """The request as Cedar takes it. Its context as JSON text, which cedarpy reads faster than a dict."""
     values = dict(zip(question.__dataclass_fields__, question.casbin_values(), strict=True))
     return {
         "principal": f'{question.capacity.value.capitalize()}::"p"',

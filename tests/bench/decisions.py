@@ -1,4 +1,4 @@
-"""Part 1: one decision, ours (first time and remembered) beside cedarpy and beside Casbin out of the box."""
+"""Part 1: one decision, ours (new and cached) beside cedarpy and plain Casbin."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class StockCasbin:
 
 
 def sample(size: int) -> list[PolicyRequest]:
-    """Different questions in which all facts hold: those are the dearest, since no engine can stop early."""
+    """Different questions in which all facts hold. Those are the dearest, since no engine can stop early."""
     asked = [q for q in iterate_policy_requests() if q.in_force and q.covered and q.act_given and q.chain_complete]
     return random.Random(_SEED).sample(asked, size)
 

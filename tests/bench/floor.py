@@ -1,4 +1,4 @@
-"""The floor: the least that any service must do that answers the same question under the same promises.
+"""The floor: a minimal service that answers the same question with the same guarantees.
 
 It verifies the token's signature (every time anew), selects the letter, writes the line with a commit, opens the
 letter, and answers JSON. It knows no machtiging, no scope, no policy and no revocation. What we do on top has to fit in
@@ -83,7 +83,7 @@ def make_app(config: dict[str, Any]) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async def keep_as_it_is(_: asyncpg.Connection) -> None:
-            """asyncpg would send a reset after every use; SQLAlchemy does not, so neither does the floor."""
+            """asyncpg would send a reset after every use. SQLAlchemy does not, so neither does the floor."""
 
         pool = asyncpg.create_pool(config["database"], min_size=10, max_size=10, reset=keep_as_it_is)
         async with pool as app.state.pool:

@@ -1,4 +1,4 @@
-"""The load generator, a process of its own: sends prepared requests over a few kept connections, one after another.
+"""The load generator, a process of its own. Sends prepared requests over a few kept connections, one after another.
 
 `python -m tests.bench.load PLAN`: the plan is a JSON file, the result is one line of JSON on standard output. The
 requests are bytes already, and of an answer only its status and length are read, so that it costs the machine little.

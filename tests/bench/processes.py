@@ -1,4 +1,4 @@
-"""Processes that the measurement starts, and only those: on loopback, on free ports, stopped by their own pid."""
+"""Processes that the measurement starts, and only those. On loopback, on free ports, stopped by their own pid."""
 
 from __future__ import annotations
 

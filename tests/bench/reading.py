@@ -1,4 +1,4 @@
-"""Part 2: reading one message over HTTP beside the floor; what a worker holds in memory and asks the database."""
+"""Part 2: reading one message over HTTP beside the floor. What a worker holds in memory and asks the database."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def settings_for(world: BenchWorld) -> Settings:
 
 @contextmanager
 def our_worker(world: BenchWorld, place: Path) -> Iterator[MeasuredServer]:
-    """One worker of ours on a port of its own, started as anybody would start it, logging included."""
+    """One worker of ours on a port of its own, started as usual, with logging."""
     port = free_port()
     environ = {
         "MACHTIGING_ENV": "test",
@@ -133,7 +133,7 @@ def request_for(world: BenchWorld, reading: Reading) -> str:
 
 
 async def _furnish_floor(world: BenchWorld, ours: MeasuredServer, key: bytes) -> None:
-    """Give the floor the same letters: what we answer, sealed under a key of its own."""
+    """Give the floor the same letters. What we answer, sealed under a key of its own."""
     told = {}
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{ours.port}") as client:
         for reading in world.readings:

@@ -1,4 +1,4 @@
-"""Interleaved rounds (A B A B ...) and what they say: medians, and the ratio with its smallest and largest value.
+"""Interleaved rounds (A B A B ...) and what they say. Medians, and the ratio with its smallest and largest value.
 
 The speed of a shared machine swings by a factor of two from one second to the next. Both sides of a pair are measured
 within seconds of each other, so the ratio of a pair is worth more than either figure.

@@ -1,4 +1,4 @@
-"""Codes and refresh tokens that wait to be redeemed, put where each server keeps them just before it is asked."""
+"""Codes and refresh tokens to redeem, inserted in each server's storage before it is measured."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class OurSeeds:
 
 @dataclass(frozen=True)
 class PeerSeeds:
-    """The same in the peer's memory, by an address of its own that only the measurement knows."""
+    """The same in the peer's memory, by an address that only the measurement knows."""
 
     port: int
 

@@ -1,4 +1,4 @@
-"""Part 3, beside it: the signature of one access token, ES256 as our own API's tokens have it beside PS256."""
+"""Part 3, beside it. The signature of one access token, ES256 as our own API's tokens have it beside PS256."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def short(query: str) -> str:
 
 
 def _listen(app: FastAPI) -> list[str]:
-    """Everything that is said from now on: prepared statements, and BEGIN and COMMIT, which asyncpg says by itself."""
+    """Everything that is said from now on. Prepared statements, and BEGIN and COMMIT, which asyncpg says by itself."""
     heard: list[str] = []
     engine = app.state.services.engines[0].sync_engine
 
@@ -50,7 +50,7 @@ def _listen(app: FastAPI) -> list[str]:
 
 
 async def of_one_request(app: FastAPI, path: str, token: str) -> tuple[list[str], list[str]]:
-    """The statements of the reader's first look at a letter, and those of any later look. Each is one round trip."""
+    """The statements of the first read of a letter, and of any later read. Each is one round trip."""
     heard = _listen(app)
     runs: list[list[str]] = []
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=app.state.services.issuer) as client:
@@ -66,7 +66,7 @@ async def of_one_request(app: FastAPI, path: str, token: str) -> tuple[list[str]
 
 
 async def of_posts(app: FastAPI, wires: list[str]) -> list[str]:
-    """The statements of the last of these requests, which are all of one kind; the first ones warm up."""
+    """The statements of the last of these requests, which are all of one kind. The first ones warm up."""
     heard = _listen(app)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=app.state.services.issuer) as client:
         for wire in wires:

@@ -1,4 +1,4 @@
-"""API: the number of statements of a token check, a permit and the read of a bericht."""
+"""Statements of the API: token check, permit, and reading a bericht."""
 
 import asyncio
 import ipaddress

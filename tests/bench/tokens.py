@@ -1,4 +1,4 @@
-"""Part 3: handing out a token and answering for it, ours beside the npm package oidc-provider.
+"""Part 3: issuing and introspecting a token, ours beside the npm package oidc-provider.
 
 Both authenticate the client with `private_key_jwt` (ES256) on every request and remember the assertion's `jti`. Ours
 keeps tokens and journal in PostgreSQL and commits before it answers; the peer keeps everything in its own memory.
@@ -131,7 +131,7 @@ class TokenPeer:
         return dict(answer.json())
 
     async def with_nonce(self, **more: str) -> TokenPeer:
-        """Itself, knowing the nonce that the server wants in proofs; servers that want none give none."""
+        """Itself, knowing the nonce that the server wants in proofs. Servers that want none give none."""
         answer = await self.ask(self.issuance(**more))
         return replace(self, nonce=answer.headers.get("dpop-nonce"))
 
@@ -281,7 +281,7 @@ class _Bench:
         ]
 
     async def introspect_beside(self, bare: MeasuredServer, world: BenchWorld) -> list[rounds.Row]:
-        """Introspection beside the floor that reads a letter: both are asked for every request to a resource."""
+        """Introspection beside the floor that reads a letter. Both are asked for every request to a resource."""
         party, seeds = self._sides[0][0]["machine"], self._sides[0][1]
         reading = [request_for(world, one) for one in world.readings]
 
@@ -322,7 +322,7 @@ class _Bench:
         return replace(parts["machine-bound"], bound_to=key)
 
     def _for_a_jwt(self, party: TokenPeer) -> dict[str, str]:
-        """The peer's access token is a signed JWT only when it is for a resource; ours always is."""
+        """The peer's access token is a signed JWT only when it is for a resource. Ours always is."""
         return {"resource": self._resource} if party.issuer in self._resource else {}
 
     async def _issue(self, party: TokenPeer, _seeds: OurSeeds | PeerSeeds) -> list[str]:

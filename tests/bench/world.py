@@ -97,7 +97,7 @@ async def database(place: Path) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def as_owner(url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection as the superuser of the embedded server, for tables that are no part of the service."""
+    """A superuser's connection to the embedded server, for tables outside the service."""
     connection = await asyncpg.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
     try:
         yield connection

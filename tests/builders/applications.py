@@ -53,13 +53,13 @@ def make_services(**changes: Any) -> Services:
 
 
 def replace_services(app: FastAPI, **changes: Any) -> None:
-    """Give an application other services than it had; one that had none gets those of `make_services`."""
+    """Give an application other services than it had. One that had none gets those of `make_services`."""
     found = getattr(app.state, "services", None)
     attach_services(app, make_services(**changes) if found is None else replace(found, **changes))
 
 
 def copy_application(app: FastAPI, **changes: Any) -> FastAPI:
-    """Another application with the same routes and layers, and services of its own: a copy with these changes."""
+    """Another application with the same routes and layers, and services of its own. A copy with these changes."""
     made = copy.copy(app)
     made.state = State({name: app.state[name] for name in app.state})
     replace_services(made, **changes)

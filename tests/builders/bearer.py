@@ -1,4 +1,4 @@
-"""An application with nothing but the two bearer doors, and tokens for them, good and forged."""
+"""An application with only the two bearer doors; good and forged tokens for them."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def build_token_claims(facts: IssuedTokenFacts) -> dict[str, Any]:
 
 
 def build_grant_claims(facts: IssuedTokenFacts) -> dict[str, Any]:
-    """Claims for the binding, the person and the acts, as `oauth.issue` writes them in the token."""
+    """Claims for the binding, the person and the acts, as in an issued token."""
     claims: dict[str, Any] = {} if facts.oin is None else {"oin": facts.oin}
     if facts.acts:
         claims["authorization_details"] = build_authorization_details(facts.machtiging_id, facts.acts)
@@ -148,7 +148,7 @@ class BearerWorld:
 
     @classmethod
     def without_database(cls, clock: Any) -> BearerWorld:
-        """The same doors before a server that is not there: whoever gets as far as a statement fails with a 503."""
+        """The same doors before a server that is not there. Whoever gets as far as a statement fails with a 503."""
         nowhere = make_sessions(make_engine("postgresql:///niets?host=/nergens", None, pool_size=1), load_keyring())
         database, people = SimpleNamespace(sessions=nowhere), People(PersonId(uuid7()), PersonId(uuid7()))
         helper, own = make_token_facts(person_id=people.son), make_token_facts(person_id=people.mother)

@@ -1,4 +1,4 @@
-"""A counter: an app that asks, and a citizen in a session of her own who is asked."""
+"""A counter: an app that sends CIBA requests, and the citizen who answers them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MESSAGE = "Balie 3, W4X-7KP"
 
 
 def make_counter_metadata(keys: ClientKeys, **changes: Any) -> dict[str, Any]:
-    """CIBA metadata of an app for a counter; a change of None leaves a member out."""
+    """CIBA metadata of an app for a counter. A change of None leaves a member out."""
     metadata = {
         "client_name": "Bibliotheek Oost",
         "grant_types": [CIBA],

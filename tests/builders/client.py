@@ -178,7 +178,7 @@ class Program:
         return await self.app.http.request(method, self.place, headers=headers, **options)
 
     async def put(self, **changes: Any) -> httpx.Response:
-        """Another registration in the place of this one; a change of None leaves a member out."""
+        """Another registration in the place of this one. A change of None leaves a member out."""
         whole = {name: value for name, value in (self.metadata | changes).items() if value is not None}
         answer = await self.ask("PUT", json=whole)
         if answer.status_code == 200:
@@ -193,7 +193,7 @@ class Program:
 
 
 async def register_program(oauth: OAuthWorld, keys: ClientKeys | None = None, **changes: Any) -> Program:
-    """A client that has just registered itself, as the service is set up to take it."""
+    """A client that has just registered itself, as the service allows it."""
     pair = keys or make_client_keys()
     metadata = {name: value for name, value in make_app_metadata(pair, **changes).items() if value is not None}
     answer = await post_registration(oauth, await create_invitation(oauth), metadata)

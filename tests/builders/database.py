@@ -1,4 +1,4 @@
-"""PostgreSQL for tests: a migrated template, clones of it, locks, statements, and the rights of a superuser."""
+"""PostgreSQL for tests. A migrated template, clones of it, locks, statements, and the rights of a superuser."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.builders.keys import load_keyring
 
 @asynccontextmanager
 async def bypass_triggers(database: Any) -> AsyncIterator[AsyncConnection]:
-    """A superuser's connection with the triggers off, committed at the end: the attacker that the chain is against."""
+    """A superuser's connection with the triggers off, committed at the end. The attacker that the chain is against."""
     engine = make_engine(database.url, None, pool_size=1)
     try:
         async with engine.begin() as connection:
@@ -51,7 +51,7 @@ max_connections = 200
 
 @dataclass(frozen=True)
 class Database:
-    """A database for tests: its URL, and an engine for each role that the service uses."""
+    """A database for tests. Its URL, and an engine for each role that the service uses."""
 
     url: str
     service: AsyncEngine
@@ -79,7 +79,7 @@ async def database_clone(template_url: str) -> AsyncIterator[Database]:
 
 
 async def create_database_clone(template_url: str) -> str:
-    """Create a database with a random name as a copy of the template; returns its URL."""
+    """Create a database with a random name as a copy of the template. Returns its URL."""
     name, template = f"test_{uuid4().hex}", make_url(template_url).database
     await run_as_superuser(
         template_url,

@@ -1,4 +1,4 @@
-"""OAuth as clients drive it: keys, assertions, each step of the code flow over real HTTP, every part to be changed.
+"""OAuth as clients drive it. Keys, assertions, each step of the code flow over real HTTP, every part to be changed.
 
 A `Flow` is one app and one person. The short way is `await flow.tokens()`; each step can be taken by itself with
 `push`, `authorize`, `approve`, `redeem`.
@@ -139,7 +139,7 @@ class Flow:
         return await self.app.post("/token", form, **changes)
 
     async def unused(self, code: str) -> str:
-        """The same code, as if nobody had brought it yet: for one more reason to refuse it, no other consent."""
+        """The same code, as if nobody had brought it yet. For one more reason to refuse it, no other consent."""
         services = self.browser.apps[ISSUER].state.services
         async with unit_of_work(services.sessions) as session:
             mine = {"mine": sha256_digest(code)}
@@ -162,7 +162,7 @@ def read_hidden_fields(page: str) -> dict[str, str]:
 
 @dataclass
 class OAuthWorld:
-    """The service with its authorization server, the login stand-in, mother and son, and apps that talk to them."""
+    """The service, the login stand-in, mother and son, and apps that use them."""
 
     world: LoginWorld
     sessions: Any
@@ -232,7 +232,7 @@ class OAuthWorld:
         )
 
     async def request(self, app: App | None = None) -> Flow:
-        """An app that asks, with nobody logged in: enough for all that is refused before a person comes in sight."""
+        """An app that asks, with nobody logged in. Enough for all that is refused before a person comes in sight."""
         browser = self.world.browser()
         self._open.append(browser.http)
         return Flow(app or await self.register_reading_app(), browser, make_authorization_details(uuid4()))
@@ -308,7 +308,7 @@ def read_redirect(response: httpx.Response) -> dict[str, str]:
 
 
 async def log_in_again(flow: Flow, sent: httpx.Response, persona: str = "naaste", **at_broker: str) -> httpx.Response:
-    """Follow the way to the login page, log in at the broker, and come back to the request."""
+    """Follow the redirect to the login page, log in, and return to the request."""
     assert sent.status_code == 303, sent.text
     assert sent.headers["location"].startswith("/inloggen?"), sent.headers["location"]
     to_broker = await flow.browser.get(sent.headers["location"] + "&" + urlencode({"login_hint": persona}))

@@ -117,7 +117,7 @@ def _without(members: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def sign_jws(header: Mapping[str, Any], claims: Any, key: Any) -> str:
-    """A JWS with exactly this header: joserfc would refuse to sign some of those that have to be refused by us."""
+    """A JWS with exactly this header. joserfc would refuse to sign some of those that have to be refused by us."""
     payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
     alg = header.get("alg")
     if alg == "none" or key is None:

@@ -63,7 +63,7 @@ def make_bericht(**changes: Any) -> dict[str, Any]:
 def build_upload_parts(
     bericht: dict[str, Any] | str | bytes, *bijlagen: tuple[str, bytes, str]
 ) -> list[tuple[str, Any]]:
-    """The parts of an aanlevering for httpx: the letter, then (name, content, media type) of each bijlage."""
+    """The parts of an aanlevering for httpx. The letter, then (name, content, media type) of each bijlage."""
     content = bericht if isinstance(bericht, str | bytes) else json.dumps(bericht)
     files: list[tuple[str, Any]] = [("bericht", (None, content, "application/json"))]
     return files + [("bijlage", (name, io.BytesIO(data), kind)) for name, data, kind in bijlagen]

@@ -35,7 +35,7 @@ UWV, SVB, CAK = find_catalogue_oin("UWV"), find_catalogue_oin("Sociale Verzekeri
 
 
 def make_scope(**changes: Any) -> MachtigingScope:
-    """No limits but the ones that must be there: everything since 2020, all that can be given."""
+    """No limits but the ones that must be there. Everything since 2020, all that can be given."""
     scope = MachtigingScope(
         afzenders=None,
         diensten=None,
@@ -107,7 +107,7 @@ async def grant_machtiging(session: AsyncSession, people: People, at: datetime =
 
 @dataclass(frozen=True)
 class Committed:
-    """The same, each in a transaction of its own that commits, for tests with several connections."""
+    """The same, each committed in its own transaction, for tests with several connections."""
 
     sessions: Any
     people: People

@@ -1,4 +1,4 @@
-"""People for tests: rows in the database, and browsers that log in at the real stand-in broker."""
+"""People for tests. Rows in the database, and browsers that log in at the real stand-in broker."""
 
 from __future__ import annotations
 
@@ -104,11 +104,11 @@ def make_practice_settings(**changes: Any) -> Settings:
 
 
 async def _notify_no_client(session: Any, over: EndedSession, *, at: Any) -> None:
-    """There are no apps here that would have to know of the end of a session."""
+    """No apps here have to be told of the end of a session."""
 
 
 def make_login_service(sessions: Any, clock: Any) -> FastAPI:
-    """An application with the login, and four pages to knock on; its broker is set by the caller."""
+    """An application with the login, and four pages to knock on. Its broker is set by the caller."""
     return copy_application(_assemble_once(), sessions=sessions, clock=clock)
 
 
@@ -174,7 +174,7 @@ async def start_login_session(
     kvk: str | None = None,
     **more: Any,
 ) -> str:
-    """Start a session without the broker, for an employee when there is a KvK number; returns its token."""
+    """Start a session without the broker, for an employee when there is a KvK number. Returns its token."""
     at = services.clock.now()
     login = VerifiedLogin(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), kvk)
     async with unit_of_work(services.sessions) as session:

@@ -1,4 +1,4 @@
-"""The portal as people meet it: the assembled service on a database of one's own, and browsers that are logged in."""
+"""The portal as people meet it. The assembled service on a database of one's own, and browsers that are logged in."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ACCEPT = "/machtigingen/aannemen"
 
 @dataclass
 class Portal:
-    """The service in this process, mother and son in its database, and the clock in hand."""
+    """The service in this process, mother and son in its database, a settable clock."""
 
     app: FastAPI
     clock: Any
@@ -44,7 +44,7 @@ class Portal:
     async def browser_of(
         self, person: PersonId, assurance: Assurance = Assurance.SUBSTANTIAL, kvk: str | None = None
     ) -> Browser:
-        """A browser in which this person has logged in, as an employee when there is a KvK number."""
+        """A browser in which this person has logged in. With a KvK number: as an employee."""
         token = await start_login_session(self.app.state.services, person, assurance, kvk)
         browser = Browser(self.http, frozenset({ISSUER, BROKER}))
         browser.cookies[ISSUER] = {SESSION_COOKIE: token}

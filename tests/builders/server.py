@@ -1,4 +1,4 @@
-"""Real servers on this machine: our service under uvicorn, and sites of others with any answer."""
+"""Real servers on this machine. Our service under uvicorn, and sites of others with any answer."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Site:
 
 @contextlib.asynccontextmanager
 async def serve_site(*names: str, tls: bool = True, **options: Any) -> AsyncIterator[Site]:
-    """A server on a port of this machine, with a certificate of our authority for these names."""
+    """A server on this machine, with a certificate of our authority for these names."""
     site = Site(**options)
     context = make_authority().server_context(*(names or (SITE_NAME,))) if tls else None
     server = await asyncio.start_server(site, "127.0.0.1", 0, ssl=context)
@@ -126,7 +126,7 @@ async def serve_site(*names: str, tls: bool = True, **options: Any) -> AsyncIter
 
 @dataclass
 class NameService:
-    """A name service: which addresses a name has, one answer after the other; the last one stays."""
+    """A name service. Which addresses a name has, one answer after the other; the last one stays."""
 
     answers: list[list[str]]
     asked: int = 0
@@ -152,7 +152,7 @@ Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @dataclass
 class ServerWire(ABC):
-    """A way to say bytes to an application; what its server keeps of connections and requests."""
+    """A way to say bytes to an application. What its server keeps of connections and requests."""
 
     state: ServerState
 
@@ -202,9 +202,9 @@ class Served(ServerWire):
 
 @dataclass
 class OnPairs(ServerWire):
-    """One application behind what reads the bytes in a real server, without the server: each connection is a pair of
-    sockets of which that has the other end.
-    """
+    """One application behind the HTTP protocol of a real server, without the server.
+
+    Each connection is a pair of sockets. The protocol has the other end."""
 
     config: uvicorn.Config
 
@@ -235,7 +235,7 @@ async def serve_application(app: Any) -> AsyncIterator[Served]:
 
 
 async def assemble_berichtenbox_world(url: str, clock: Any, place: Path, **changes: Any) -> BerichtenboxWorld:
-    """Everything that `create_app` joins, on the database at this URL; with a citizen, a helper and the catalogue."""
+    """Everything that `create_app` joins, on the database at this URL. With a citizen, a helper and the catalogue."""
     settings = Settings(
         **{
             "env": Environment.TEST,

@@ -1,4 +1,4 @@
-"""Tokens issued without login pages: a consent with a refresh token, and services that exchange tokens."""
+"""Tokens issued without login pages. A consent with a refresh token, and services that exchange tokens."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def make_exchanger_metadata(keys: Any = SERVICE_KEYS, **changes: Any) -> dict[st
 async def insert_grant(
     session: Any, client_id: str, person_id: Any, held: Any, *, acts: Iterable[Act] = (), at: datetime, **changes: Any
 ) -> ActiveGrant:
-    """Insert a sealed consent of this person for this client, as it is without the consent page."""
+    """Insert a sealed consent of this person for this client, without the consent page."""
     grant = {
         "id": uuid7(),
         "client_id": client_id,

@@ -44,7 +44,7 @@ def run_black_box_here(target: str, names: Sequence[str] = ()) -> int:
 
 
 def run_black_box(target: Path, *names: str) -> dict[str, str]:
-    """Run the tests with these names, or all, in a process of their own; returns the outcome by test."""
+    """Run the tests with these names, or all, in a process of their own. Returns the outcome by test."""
     environ = os.environ | {"MACHTIGING_TEST_TARGET": str(target)}
     command = [sys.executable, "-m", "pytest", *_arguments(target, names)]
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=600, check=False)

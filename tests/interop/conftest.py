@@ -40,7 +40,7 @@ async def person(target):
 
 @pytest.fixture
 def run_client(target, person, tmp_path):
-    """Run one step of a third-party library in a script, with this person at the browser."""
+    """Run one step of a third-party library in a script, with this browser user."""
 
     async def go(address):
         return {"location": (await person.go(address, HOME)).headers["location"]}

@@ -1,4 +1,4 @@
-"""Run a function in a forked process: `multiprocessing.forkserver` imports the service once for all of them."""
+"""Run a function in a forked process. `multiprocessing.forkserver` imports the service once for all of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PRELOADED = [
 
 @contextmanager
 def forked_process(log: Path, function: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
-    """A process that runs this function and writes its output to `log`; terminated at the end if it still runs."""
+    """A process that runs this function and writes its output to `log`. Terminated at the end if it still runs."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
     process = context.Process(target=_run_with_log, args=(str(log), function, *arguments))

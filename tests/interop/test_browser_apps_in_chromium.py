@@ -92,7 +92,7 @@ def context(chromium):
 
 @pytest.fixture
 def app(target, origin):
-    """A public client that registered itself with a redirect URI at the origin of the app."""
+    """A self-registered public client with a redirect URI at the origin of the app."""
     metadata = {
         "client_name": "App in een browser",
         "redirect_uris": [origin + "/terug"],

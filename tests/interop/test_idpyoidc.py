@@ -125,7 +125,7 @@ async def test_idpyoidc_dpop_does_not_follow_rfc_9449(run_client):
 
 
 async def test_idpyoidc_par_does_not_follow_rfc_9126(run_client):
-    """It sends the client assertion inside the pushed request, and treats the 201 of section 2.2 as a failure."""
+    """It sends the client assertion inside the pushed request, and rejects the status 201 (section 2.2)."""
     told = await run_client(PARTY, "par")
     assert told["seen"] == ["/par", 401]
     assert told["ours"].split(":")[0] == told["created"].split(":")[0] == "ConnectionError"

@@ -1,4 +1,4 @@
-"""A service as a visitor runs it (`machtiging demo` in a process of its own), and a real Chromium to visit it with."""
+"""The service in a process of its own (`machtiging demo`), and a real Chromium."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def _code_verifier_is_ignored() -> None:
 
 
 def _run_before_redemption(*statements: str) -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         async def redeem(context: Any, *rest: Any) -> Any:
             for statement in statements:
                 await context.session.execute(text(statement))
@@ -53,7 +53,7 @@ def _run_before_redemption(*statements: str) -> None:
 
         return redeem
 
-    swap(grants, grants._redeem_authorization_code, broken)
+    swap(grants, grants._redeem_authorization_code, build_replacement)
 
 
 def _code_is_reusable() -> None:
@@ -72,7 +72,7 @@ def _code_replay_revokes_nothing() -> None:
 
 
 def _code_client_is_ignored() -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         async def redeem(context: Any, code: str, client: Any, *rest: Any) -> Any:
             query = select(AuthorizationCode.client_id).where(
                 AuthorizationCode.code_hash == secrets.sha256_digest(code)
@@ -82,15 +82,15 @@ def _code_client_is_ignored() -> None:
 
         return redeem
 
-    swap(grants, grants._redeem_authorization_code, broken)
+    swap(grants, grants._redeem_authorization_code, build_replacement)
 
 
 def _redemption_redirect_uri_is_ignored() -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         return lambda row, form, *rest: was(row, form | {"redirect_uri": row.redirect_uri}, *rest)
 
     for module in (grants, fast_path):
-        swap(module, module.check_authorization_code, broken)
+        swap(module, module.check_authorization_code, build_replacement)
     # Authlib compares it too.
     swap(grants.RedeemedCode, grants.RedeemedCode.get_redirect_uri, lambda _: lambda _self: "")
 
@@ -136,7 +136,7 @@ def _request_uri_client_is_ignored() -> None:
 
 
 def _change_authorization_response(change: Callable[[dict[str, str]], None]) -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         def redirect_to_client(*given: Any) -> Any:
             redirect = was(*given)
             parts = urlsplit(redirect.location)
@@ -146,7 +146,7 @@ def _change_authorization_response(change: Callable[[dict[str, str]], None]) -> 
 
         return redirect_to_client
 
-    swap(decision, decision._redirect_to_client, broken)
+    swap(decision, decision._redirect_to_client, build_replacement)
 
 
 def _response_has_no_issuer() -> None:

@@ -22,7 +22,7 @@ def _run_before_poll(*statements: str) -> Callable[[], None]:
     """Run statements before each poll, with the request (`:hash`) and the polling client (`:client`)."""
 
     def breaks() -> None:
-        def broken(was: Any) -> Any:
+        def build_replacement(was: Any) -> Any:
             async def poll(context: Any, client: Any, auth_req_id: str) -> Any:
                 for statement in statements:
                     given = {"hash": secrets.sha256_digest(auth_req_id), "client": client.client_id}
@@ -31,7 +31,7 @@ def _run_before_poll(*statements: str) -> Callable[[], None]:
 
             return poll
 
-        swap(grant, grant.poll_request, broken)
+        swap(grant, grant.poll_request, build_replacement)
 
     return breaks
 
@@ -40,13 +40,13 @@ def _change_poll_result(change: Callable[[Any], Any]) -> Callable[[], None]:
     """Change the result of each poll."""
 
     def breaks() -> None:
-        def broken(was: Any) -> Any:
+        def build_replacement(was: Any) -> Any:
             async def poll(*given: Any) -> Any:
                 return change(await was(*given))
 
             return poll
 
-        swap(grant, grant.poll_request, broken)
+        swap(grant, grant.poll_request, build_replacement)
 
     return breaks
 
@@ -60,26 +60,26 @@ def _ignore_dpop_key(poll: Any) -> Any:
 
 
 def _denial_is_stored_as_approval() -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         def decide(session: Any, visitor: Any, request_id: str, _decision: Any, **options: Any) -> Any:
             return was(session, visitor, request_id, BackchannelDecision.APPROVE, **options)
 
         return decide
 
-    swap(routes, routes.decide_backchannel_request, broken)
+    swap(routes, routes.decide_backchannel_request, build_replacement)
 
 
 def _pending_requests_ignore_person() -> None:
     column = queries._REQUEST.c.person_id
 
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         return lambda statement, _person_id, at: was(statement, column, at)  # the column equals itself
 
-    swap(queries, queries._filter_pending, broken)
+    swap(queries, queries._filter_pending, build_replacement)
 
 
-def _replace_rule(rule: Callable[..., Any], broken: Callable[[Any], Any]) -> Callable[[], None]:
-    return lambda: swap(rules, rule, broken)
+def _replace_rule(rule: Callable[..., Any], build_replacement: Callable[[Any], Any]) -> Callable[[], None]:
+    return lambda: swap(rules, rule, build_replacement)
 
 
 def _unsupported_parameters_are_ignored() -> None:
@@ -102,18 +102,18 @@ def _take_any_text_as_hint(was: Any) -> Any:
 
 
 def _meldcode_is_reusable() -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         async def consume(session: Any, *given: Any, **options: Any) -> Any:
             await run_sealed_statement(session, "UPDATE meldcode SET used_at = NULL", {})
             return await was(session, *given, **options)
 
         return consume
 
-    swap(backchannel_authentication, backchannel_authentication.consume_meldcode, broken)
+    swap(backchannel_authentication, backchannel_authentication.consume_meldcode, build_replacement)
 
 
 def _unknown_meldcode_is_reported() -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         async def consume(*given: Any, **options: Any) -> Any:
             found = await was(*given, **options)
             if found is None:
@@ -122,7 +122,7 @@ def _unknown_meldcode_is_reported() -> None:
 
         return consume
 
-    swap(backchannel_authentication, backchannel_authentication.consume_meldcode, broken)
+    swap(backchannel_authentication, backchannel_authentication.consume_meldcode, build_replacement)
 
 
 def _do_not_cap_expiry(was: Any) -> Any:
@@ -137,10 +137,10 @@ def _ignore_invalid_expiry(was: Any) -> Any:
 
 
 def _auth_req_id_has_48_bits() -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         return SimpleNamespace(**vars(was) | {"generate_token": lambda: was.generate_token()[:8]})
 
-    swap(backchannel_authentication, backchannel_authentication.secrets, broken)
+    swap(backchannel_authentication, backchannel_authentication.secrets, build_replacement)
 
 
 def _ciba_self_registration_is_accepted() -> None:

@@ -20,10 +20,10 @@ def _assertion_replay_is_accepted() -> None:
 
 
 def _change_verified_claims(change: Callable[[dict[str, Any], str], dict[str, Any]]) -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         return lambda claims, client, client_id, issuer, at: was(change(claims, issuer), client, client_id, issuer, at)
 
-    swap(client_assertion, client_assertion._verify_claims, broken)
+    swap(client_assertion, client_assertion._verify_claims, build_replacement)
 
 
 def _assertion_audience_is_ignored() -> None:
@@ -50,9 +50,9 @@ def _assertion_lifetime_is_ignored() -> None:
     swap(client_assertion, client_assertion._lifetime_error, lambda _: lambda *_: None)
 
 
-def _break_signature_check(broken: signatures.Broken) -> Callable[[], None]:
+def _break_signature_check(build_replacement: signatures.Broken) -> Callable[[], None]:
     def breaks() -> None:
-        signatures.break_parsed_verification(client_assertion, broken)
+        signatures.break_parsed_verification(client_assertion, build_replacement)
 
     return breaks
 
@@ -62,10 +62,10 @@ def _several_auth_methods_are_accepted() -> None:
 
 
 def _client_id_authenticates() -> None:
-    """Accept a request without credentials as the client that it names, or else as the client seen last."""
+    """Accept a request without credentials. It is the named client, or else the client seen last."""
     last_client: Any = None
 
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         def authenticate(self: Any, request: Any, methods: Any, endpoint: str = "token") -> Any:
             nonlocal last_client
             client = self.query_client(request.form.get("client_id", "")) or last_client
@@ -77,7 +77,7 @@ def _client_id_authenticates() -> None:
 
         return authenticate
 
-    swap(OAuthServer, OAuthServer.authenticate_client, broken)
+    swap(OAuthServer, OAuthServer.authenticate_client, build_replacement)
 
 
 def _errors_reveal_unknown_clients() -> None:

@@ -12,7 +12,7 @@ from tests.mutants.mutant import App, Mutant
 
 def _drop_response_headers(*names: bytes) -> Callable[[App], App]:
     def wraps(app: App) -> App:
-        async def broken(scope: Any, receive: Any, send: Any) -> None:
+        async def build_replacement(scope: Any, receive: Any, send: Any) -> None:
             async def send_without(message: Any) -> None:
                 if message["type"] == "http.response.start":
                     message["headers"] = [one for one in message["headers"] if one[0].lower() not in names]
@@ -20,13 +20,13 @@ def _drop_response_headers(*names: bytes) -> Callable[[App], App]:
 
             await app(scope, receive, send_without)
 
-        return broken
+        return build_replacement
 
     return wraps
 
 
 def _token_in_query_is_accepted(app: App) -> App:
-    async def broken(scope: Any, receive: Any, send: Any) -> None:
+    async def build_replacement(scope: Any, receive: Any, send: Any) -> None:
         query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
         if scope.get("path") == "/userinfo" and "access_token" in query:
             headers = [one for one in scope["headers"] if one[0] != b"authorization"]
@@ -34,21 +34,21 @@ def _token_in_query_is_accepted(app: App) -> App:
             scope["query_string"] = b""
         await app(scope, receive, send)
 
-    return broken
+    return build_replacement
 
 
 def _content_type_is_ignored(app: App) -> App:
-    async def broken(scope: Any, receive: Any, send: Any) -> None:
+    async def build_replacement(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["method"] == "POST":
             headers = [one for one in scope["headers"] if one[0] != b"content-type"]
             scope["headers"] = [*headers, (b"content-type", b"application/x-www-form-urlencoded")]
         await app(scope, receive, send)
 
-    return broken
+    return build_replacement
 
 
 def _errors_redirect_to_unverified_uri(app: App) -> App:
-    async def broken(scope: Any, receive: Any, send: Any) -> None:
+    async def build_replacement(scope: Any, receive: Any, send: Any) -> None:
         uri = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"))).get("redirect_uri")
 
         async def redirect(message: Any) -> None:
@@ -58,11 +58,11 @@ def _errors_redirect_to_unverified_uri(app: App) -> App:
 
         await app(scope, receive, redirect if scope.get("path") == "/authorize" else send)
 
-    return broken
+    return build_replacement
 
 
 def _issuer_follows_host_header(app: App) -> App:
-    async def broken(scope: Any, receive: Any, send: Any) -> None:
+    async def build_replacement(scope: Any, receive: Any, send: Any) -> None:
         host = dict(scope.get("headers", ())).get(b"host", b"")
 
         async def rewrite(message: Any) -> None:
@@ -77,7 +77,7 @@ def _issuer_follows_host_header(app: App) -> App:
         is_metadata = scope.get("path", "").startswith("/.well-known/o")
         await app(scope, receive, rewrite if is_metadata else send)
 
-    return broken
+    return build_replacement
 
 
 MUTANTS: dict[str, Mutant] = {

@@ -67,7 +67,7 @@ async def async_true(*_: Any, **__: Any) -> bool:
 
 
 async def run_sealed_statement(session: Any, statement: str, parameters: dict[str, Any]) -> None:
-    """Run the statement with the parameters that it names, then seal the changed rows: the row seal stays intact."""
+    """Run the statement with the parameters that it names, then seal the changed rows. The row seal stays intact."""
     named = {name: value for name, value in parameters.items() if f":{name}" in statement}
     await session.execute(text(statement), named)
     await seal_rows(session)

@@ -26,7 +26,7 @@ from tests.mutants.mutant import Mutant, always_true, async_true, run_sealed_sta
 Response = tuple[int, dict[str, Any], list[tuple[str, str]]]
 
 
-def _wrap_refresh(broken: Callable[[Any, Callable[[], Response], Callable[[str], None]], Response]) -> None:
+def _wrap_refresh(build_replacement: Callable[[Any, Callable[[], Response], Callable[[str], None]], Response]) -> None:
     """Replace the response of a refresh. The fast path is switched off, so that all is one transaction.
 
     `broken` gets the grant, the original response and a function that runs a statement with the token (`:hash`), the
@@ -44,7 +44,7 @@ def _wrap_refresh(broken: Callable[[Any, Callable[[], Response], Callable[[str],
             def run(statement: str) -> None:
                 await_sync(run_sealed_statement(self.server.context.session, statement, given))
 
-            return broken(self, lambda: was(self), run)
+            return build_replacement(self, lambda: was(self), run)
 
         return response
 
@@ -52,12 +52,12 @@ def _wrap_refresh(broken: Callable[[Any, Callable[[], Response], Callable[[str],
 
 
 def _run_before_refresh(*statements: str) -> Callable[[], None]:
-    def broken(_grant: Any, was: Callable[[], Response], run: Callable[[str], None]) -> Response:
+    def build_replacement(_grant: Any, was: Callable[[], Response], run: Callable[[str], None]) -> Response:
         for statement in statements:
             run(statement)
         return was()
 
-    return lambda: _wrap_refresh(broken)
+    return lambda: _wrap_refresh(build_replacement)
 
 
 def _reuse_revokes_nothing() -> None:
@@ -65,23 +65,23 @@ def _reuse_revokes_nothing() -> None:
 
 
 def _refresh_does_not_rotate() -> None:
-    def broken(grant: Any, was: Callable[[], Response], run: Callable[[str], None]) -> Response:
+    def build_replacement(grant: Any, was: Callable[[], Response], run: Callable[[str], None]) -> Response:
         status, body, headers = was()
         run("UPDATE refresh_token SET used_at = NULL WHERE token_hash = :hash")
         return status, body | {"refresh_token": grant.request.form["refresh_token"]}, headers
 
-    _wrap_refresh(broken)
+    _wrap_refresh(build_replacement)
 
 
 def _rejected_refresh_consumes_token() -> None:
-    def broken(_grant: Any, was: Callable[[], Response], run: Callable[[str], None]) -> Response:
+    def build_replacement(_grant: Any, was: Callable[[], Response], run: Callable[[str], None]) -> Response:
         try:
             return was()
         except OAuthRefusal:
             run("UPDATE refresh_token SET used_at = now() WHERE token_hash = :hash")
             raise
 
-    _wrap_refresh(broken)
+    _wrap_refresh(build_replacement)
 
 
 def _refresh_scope_is_not_narrowed() -> None:
@@ -155,14 +155,14 @@ def _introspected_expiry_is_wrong() -> None:
 
 
 def _grant_end_is_ignored() -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         async def lock(*given: Any) -> Any:
             grant = await was(*given)
             return grant and replace(grant, ended_at=None)
 
         return lock
 
-    swap(queries, queries.lock_grant, broken)
+    swap(queries, queries.lock_grant, build_replacement)
 
 
 def _machtiging_end_is_ignored() -> None:

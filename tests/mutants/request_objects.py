@@ -17,9 +17,9 @@ from tests.mutants.mutant import Mutant, async_true, header_of, swap, swap_const
 Change = Callable[[dict[str, Any], Any, Any], dict[str, Any]]
 
 
-def _break_signature_check(broken: signatures.Broken) -> Callable[[], None]:
+def _break_signature_check(build_replacement: signatures.Broken) -> Callable[[], None]:
     def breaks() -> None:
-        signatures.break_verification(request_object, broken)
+        signatures.break_verification(request_object, build_replacement)
 
     return breaks
 
@@ -28,10 +28,10 @@ def _change_claims(change: Change) -> Callable[[], None]:
     """Change the claims before they are verified. `change` also gets the context and the client."""
 
     def breaks() -> None:
-        def broken(was: Any) -> Any:
+        def build_replacement(was: Any) -> Any:
             return lambda context, client, claims: was(context, client, change(claims, context, client))
 
-        swap(request_object, request_object._verify_claims, broken)
+        swap(request_object, request_object._verify_claims, build_replacement)
 
     return breaks
 
@@ -74,13 +74,13 @@ def _lifetime_is_ignored() -> None:
 
 
 def _typ_is_ignored() -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         def verify(token: str, jwks: Any, **options: Any) -> Any:
             return was(token, jwks, **options | {"typ": header_of(token).get("typ")})
 
         return verify
 
-    swap(request_object, request_object.verify_jwt, broken)
+    swap(request_object, request_object.verify_jwt, build_replacement)
 
 
 def _key_of_any_client_is_accepted() -> None:
@@ -97,16 +97,16 @@ def _key_of_any_client_is_accepted() -> None:
     swap(request_object, request_object.select_jwks, lambda _: lambda *_: {"keys": known})
 
 
-def _replace_verification(broken: Callable[[Any], Any]) -> None:
+def _replace_verification(build_replacement: Callable[[Any], Any]) -> None:
     """Replace the verification at PAR and at the backchannel authentication endpoint."""
 
     for module in (pushed_requests, backchannel_authentication):
-        swap(module, module.verify_request_object, broken)
+        swap(module, module.verify_request_object, build_replacement)
 
 
 def _merge_outer_parameters(join: Callable[[dict[str, str], dict[str, str]], dict[str, str]]) -> Callable[[], None]:
     def breaks() -> None:
-        def broken(was: Any) -> Any:
+        def build_replacement(was: Any) -> Any:
             async def verify(context: Any, client: Any, form: Any) -> dict[str, str]:
                 if "request" not in form:
                     return await was(context, client, form)
@@ -117,16 +117,16 @@ def _merge_outer_parameters(join: Callable[[dict[str, str], dict[str, str]], dic
 
             return verify
 
-        _replace_verification(broken)
+        _replace_verification(build_replacement)
 
     return breaks
 
 
 def _signing_requirement_is_ignored() -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         return lambda context, client, form: was(context, replace(client, require_signed_request_object=False), form)
 
-    _replace_verification(broken)
+    _replace_verification(build_replacement)
 
 
 def _forbidden_claims_are_accepted() -> None:

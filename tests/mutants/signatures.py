@@ -19,18 +19,20 @@ Verify = Callable[..., dict[str, Any]]
 Broken = Callable[[Verify], Verify]
 
 
-def break_verification(module: Any, broken: Broken) -> None:
+def break_verification(module: Any, build_replacement: Broken) -> None:
     """Replace the verification in a module that verifies the text of a token."""
     swap(module, module.parse_jws, lambda _: _parse_leniently)
-    swap(module, module.verify_jwt, broken)
+    swap(module, module.verify_jwt, build_replacement)
 
 
-def break_parsed_verification(module: Any, broken: Broken) -> None:
+def break_parsed_verification(module: Any, build_replacement: Broken) -> None:
     """Replace the verification in a module that verifies a parsed token."""
 
     def by_parts(was: Any) -> Any:
         def verify(parts: Any, jwks: Any, **options: Any) -> Any:
-            return broken(lambda _token, *given, **more: was(parts, *given, **more))(parts.text, jwks, **options)
+            return build_replacement(lambda _token, *given, **more: was(parts, *given, **more))(
+                parts.text, jwks, **options
+            )
 
         return verify
 
@@ -39,7 +41,7 @@ def break_parsed_verification(module: Any, broken: Broken) -> None:
 
 
 def _parse_leniently(token: str, **_options: Any) -> Any:
-    """Parse without the checks of the header, which reject such tokens before their signature is verified."""
+    """Parse without the checks of the header. They reject such tokens before their signature is verified."""
     header, payload, signature = map(_decode, token.split("."))
     signing_input = token.rpartition(".")[0].encode()
     return _TextJws(json.loads(header), payload, signing_input, signature, text=token)

@@ -1,4 +1,4 @@
-"""The black-box tests against mutants of our server: each removed check is detected by its named tests."""
+"""The black-box tests against mutants of our server. Each removed check is detected by its named tests."""
 
 import asyncio
 import re

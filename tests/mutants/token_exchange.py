@@ -16,25 +16,25 @@ from tests.mutants.mutant import Mutant, always_true, claims_of, swap, swap_cons
 
 
 def _exchange_targets_are_ignored() -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         def target(context: Any, client: Any, requested: Any, subject: Any) -> Any:
             known = client.exchange_targets | {requested.resource}
             return was(context, replace(client, exchange_targets=known), requested, subject)
 
         return target
 
-    swap(grant, grant._resolve_exchange_target, broken)
+    swap(grant, grant._resolve_exchange_target, build_replacement)
 
 
 def _exchange_for_same_resource_is_accepted() -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         def target(context: Any, client: Any, requested: Any, subject: Any) -> Any:
             elsewhere = replace(subject, facts=replace(subject.facts, audience="https://elsewhere.example"))
             return was(context, client, requested, elsewhere)
 
         return target
 
-    swap(grant, grant._resolve_exchange_target, broken)
+    swap(grant, grant._resolve_exchange_target, build_replacement)
 
 
 def _exchange_scope_is_not_narrowed() -> None:
@@ -58,14 +58,14 @@ def _authorization_details_are_not_narrowed() -> None:
 
 
 def _exchange_starts_from_grant_details() -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         async def load(*given: Any) -> Any:
             subject = await was(*given)
             return replace(subject, authorization_details=subject.active_grant.grant.authorization_details)
 
         return load
 
-    swap(grant, grant.load_subject_token, broken)
+    swap(grant, grant.load_subject_token, build_replacement)
 
 
 def _subject_token_audience_is_ignored() -> None:
@@ -101,7 +101,7 @@ async def _issue_client_token(context: Any, client: Any, scope: str) -> dict[str
 def _client_credentials_token_is_exchanged() -> None:
     """Exchange a token without a person for another token without a person."""
 
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         async def exchange_token(context: Any, request: Any) -> Any:
             if "oin" not in claims_of(request.form["subject_token"]):
                 return await was(context, request)
@@ -109,13 +109,13 @@ def _client_credentials_token_is_exchanged() -> None:
 
         return exchange_token
 
-    swap(grant, grant._exchange_token, broken)
+    swap(grant, grant._exchange_token, build_replacement)
 
 
 def _id_token_is_exchanged() -> None:
     """Exchange an ID token of the app for a token of the service."""
 
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         async def exchange_token(context: Any, request: Any) -> Any:
             text = request.form["subject_token"]
             if text.count(".") != 2 or "nonce" not in claims_of(text):
@@ -124,7 +124,7 @@ def _id_token_is_exchanged() -> None:
 
         return exchange_token
 
-    swap(grant, grant._exchange_token, broken)
+    swap(grant, grant._exchange_token, build_replacement)
 
 
 def _subject_token_revocation_is_ignored() -> None:
@@ -154,10 +154,10 @@ def _subject_token_revocation_is_ignored() -> None:
 
 
 def _subject_token_expiry_is_ignored() -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         return lambda context, text: was(replace(context, at=context.at - timedelta(hours=24)), text)
 
-    swap(subject_token, subject_token.load_token_for_any_audience, broken)
+    swap(subject_token, subject_token.load_token_for_any_audience, build_replacement)
 
 
 def _machtiging_end_is_ignored() -> None:
@@ -180,13 +180,13 @@ def _exchanged_token_outlives_subject_token() -> None:
 
 
 def _exchanged_token_has_no_parent() -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         async def issue(*given: Any, spec: Any, **options: Any) -> Any:
             return await was(*given, spec=replace(spec, parent_token=None), **options)
 
         return issue
 
-    swap(token_issuance, token_issuance.issue_user_token, broken)
+    swap(token_issuance, token_issuance.issue_user_token, build_replacement)
 
 
 def _exchange_chain_is_unlimited() -> None:

@@ -20,10 +20,10 @@ def _revocation_is_ignored() -> None:
 
 
 def _dpop_proof_is_reusable() -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         return lambda *given: was(*given) | {"proof_proof_hash": secrets.sha256_digest(secrets.generate_token())}
 
-    swap(dpop, dpop.consume_jti_params, broken)
+    swap(dpop, dpop.consume_jti_params, build_replacement)
 
 
 def _introspection_permission_is_ignored() -> None:
@@ -49,17 +49,17 @@ def _subject_is_not_pairwise() -> None:
 
 
 def _id_token_nonce_is_wrong() -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         def id_token(issuer: Any, client: Any, active_grant: Any, nonce: str, **options: Any) -> Any:
             return was(issuer, client, active_grant, "0" * len(nonce), **options)
 
         return id_token
 
-    swap(id_tokens, id_tokens.sign_id_token, broken)
+    swap(id_tokens, id_tokens.sign_id_token, build_replacement)
 
 
 def _id_token_audience_is_wrong() -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         def sign(self: Any, claims: dict[str, Any], **options: Any) -> str:
             if options.get("typ") == "JWT":
                 claims = claims | {"aud": claims["iss"] + "/api/v1"}
@@ -67,24 +67,24 @@ def _id_token_audience_is_wrong() -> None:
 
         return sign
 
-    swap(KeyRing, KeyRing.sign_jwt, broken)
+    swap(KeyRing, KeyRing.sign_jwt, build_replacement)
 
 
 def _private_keys_are_published() -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         def published(self: Any, *rest: Any) -> Any:
             return {"keys": [key | {"d": "AQAB"} for key in was(self, *rest)["keys"]]}
 
         return published
 
-    swap(KeyRing, KeyRing.public_jwks, broken)
+    swap(KeyRing, KeyRing.public_jwks, build_replacement)
 
 
 def _metadata_offers_pkce_plain() -> None:
-    def broken(was: Any) -> Any:
+    def build_replacement(was: Any) -> Any:
         return lambda *given: was(*given) | {"code_challenge_methods_supported": ["S256", "plain"]}
 
-    swap(metadata, metadata.build_openid_configuration, broken)
+    swap(metadata, metadata.build_openid_configuration, build_replacement)
 
 
 MUTANTS: dict[str, Mutant] = {

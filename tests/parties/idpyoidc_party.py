@@ -1,4 +1,4 @@
-"""Ours, driven by the package idpyoidc from PyPI: configured as it can be, nothing of it patched or subclassed.
+"""Ours, driven by the package idpyoidc from PyPI. Configured as it can be, nothing of it patched or subclassed.
 
 It is told in configuration: how it authenticates at each service, PKCE as an add-on, and a general service of its own
 for what it has none for (pushing a request, asking for the tokens of CIBA). An application tells it with each call whom
@@ -141,7 +141,7 @@ class Party:
         return self.rp.do_request(what, request_args=asked or {}, **more, **self.proof)
 
     def push(self, url, *only):
-        """The request in this address, which the library made, to where requests are pushed; by the library."""
+        """The request in this address, which the library made, to where requests are pushed. By the library."""
         query = dict(parse_qsl(urlsplit(url).query))
         endpoint = self.context.provider_info["pushed_authorization_request_endpoint"]
         return self.do("", {name: query[name] for name in only or query}, endpoint=endpoint)
@@ -322,7 +322,7 @@ def assertions(told):
 
 
 def dpop(told):
-    """Its add-on puts no nonce in a proof, also when it is told one, and the hash of a token in hex."""
+    """Its add-on puts no nonce in a proof, and hashes a token in hex."""
     how = {"dpop_signing_alg_values_supported": ["ES256"]}
     party = Party(told, add_ons=PKCE | add_on("dpop", **how))
     state = party.rp.finalize_auth(party.answer())["state"]
@@ -335,7 +335,7 @@ def dpop(told):
 
 
 def par(told):
-    """Its add-on signs with RS256, an assertion inside, and takes nothing but 200 for an answer."""
+    """Its add-on signs with RS256, puts the assertion inside, and accepts only status 200."""
     party = Party(told, add_ons=PKCE | add_on("par", authn_method="private_key_jwt"))
     bundle = KeyBundle()
     bundle.append(new_rsa_key(use="sig"))

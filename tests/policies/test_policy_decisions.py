@@ -32,7 +32,7 @@ def question_space():
 
 @pytest.fixture(scope="module", params=["a sample", pytest.param("every question", marks=pytest.mark.whole)])
 def answers(request, policy, question_space):
-    """Decisions on all questions with true facts and a sample of a thousand others, or on every question."""
+    """Decisions on all questions with true facts, and on a sample of a thousand others. Or on every question."""
     asked = question_space
     if request.param == "a sample":
         asked = dict.fromkeys([*list_requests_in_order(), *random.Random(6).sample(question_space, 1000)])

@@ -1,4 +1,4 @@
-"""Policy injection: text in a question or a policy file is a known word, or it is refused."""
+"""Policy injection: unknown text in a question or a policy file is refused."""
 
 from dataclasses import replace
 

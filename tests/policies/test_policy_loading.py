@@ -21,7 +21,7 @@ def policies(tmp_path):
     return tmp_path / "p"
 
 
-def refused(policies):
+def load_fault(policies):
     with pytest.raises(Fault) as fault:
         Policy.load(policies)
     return fault.value
@@ -60,7 +60,7 @@ def test_shipped_policy_loads(policies):
 )
 def test_invalid_policy_row_is_a_fault_with_file_and_line(policies, line):
     (policies / "zz.csv").write_text(f"# uitleg\n{HEADER}\n\n{line}\n")
-    fault = refused(policies)
+    fault = load_fault(policies)
     assert fault.code == "beleid_onleesbaar"
     number = 5 if line.count(LINE) == 2 else 4
     assert f"zz.csv:{number}: " in fault.private
@@ -69,34 +69,34 @@ def test_invalid_policy_row_is_a_fault_with_file_and_line(policies, line):
 @pytest.mark.parametrize("content", ["", "# niets\n", LINE + "\n", HEADER.replace("eft", "effect") + "\n"])
 def test_policy_file_without_header_is_a_fault(policies, content):
     (policies / "zz.csv").write_text(content)
-    assert "zz.csv:1: " in refused(policies).private
+    assert "zz.csv:1: " in load_fault(policies).private
 
 
 def test_policy_file_that_is_no_text_is_a_fault(policies):
     (policies / "zz.csv").write_bytes(b"\xff\xfe\x00")
-    assert "zz.csv:1: UnicodeDecodeError" in refused(policies).private
+    assert "zz.csv:1: UnicodeDecodeError" in load_fault(policies).private
 
 
 def test_policy_without_rows_is_a_fault(policies):
     for file in policies.glob("*.csv"):
         file.unlink()
-    assert refused(policies).code == "beleid_leeg"
+    assert load_fault(policies).code == "beleid_leeg"
 
 
 def test_policy_with_only_deny_rows_is_a_fault(policies):
     for file in policies.glob("*.csv"):
         if file.name != "verboden.csv":
             file.unlink()
-    assert refused(policies).code == "beleid_leeg"
+    assert load_fault(policies).code == "beleid_leeg"
 
 
 def test_missing_policy_directory_is_a_fault(tmp_path):
-    assert refused(tmp_path / "nergens").code == "beleid_onleesbaar"
+    assert load_fault(tmp_path / "nergens").code == "beleid_onleesbaar"
 
 
 def test_missing_policy_model_is_a_fault(policies):
     (policies / "model.conf").unlink()
-    assert "model.conf:1: FileNotFoundError" in refused(policies).private
+    assert "model.conf:1: FileNotFoundError" in load_fault(policies).private
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_altered_policy_model_is_a_fault(policies, old, new):
     text = (policies / "model.conf").read_text()
     assert old in text
     (policies / "model.conf").write_text(text.replace(old, new))
-    fault = refused(policies)
+    fault = load_fault(policies)
     assert fault.code == "beleid_onleesbaar"
     assert "model.conf:" in fault.private
 

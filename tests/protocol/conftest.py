@@ -1,4 +1,4 @@
-"""The fixtures of the protocol tests: each is a service on a database of the test's own."""
+"""The fixtures of the protocol tests. Each is a service on a database of the test's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run a coroutine in virtual time: a sleep or time-out passes at once, and the loop's clock says that it passed.
+"""Run a coroutine in virtual time. A sleep or time-out passes at once, and the loop's clock says that it passed.
 
 Only for code that waits for timers, not for sockets or threads.
 """

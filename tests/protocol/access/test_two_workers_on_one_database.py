@@ -1,4 +1,4 @@
-"""Two workers on one database: what is revoked at one is refused by the other at the next request."""
+"""Two workers on one database. What is revoked at one is refused by the other at the next request."""
 
 import asyncio
 from collections import Counter

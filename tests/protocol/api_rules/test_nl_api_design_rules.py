@@ -1,4 +1,4 @@
-"""NL API Design Rules 2.x on the routes under /api/v1, by the name of the rule."""
+"""NL API Design Rules 2.x on the routes under /api/v1, rule by rule."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The OpenAPI description names the scope or action of each operation, and the API enforces exactly that."""
+"""OpenAPI names the scope or action of each operation, and the API enforces it."""
 
 import pytest
 

@@ -23,9 +23,9 @@ from tests.builders.flow import (
 
 @functools.cache
 def _reserve_port(place: str) -> int:
-    """A port that stays ours, also while nobody listens there: apps have the same address in every test, and so the
-    ways to their tokens need not be walked again.
-    """
+    """A port that stays ours, also while nobody listens there.
+
+    So apps have the same address in every test."""
     taken = _bind_port(0)
     port = int(taken.getsockname()[1])
     taken.detach()  # it is not closed as long as this process lives
@@ -41,7 +41,7 @@ def _bind_port(port: int) -> socket.socket:
 
 @dataclass
 class LogoutReceiver:
-    """An app's own web server on this machine, that answers every POST with `status` and keeps what came.
+    """The web server of an app. It answers every POST with `status`, and records it.
 
     Of two at a time each has a `place` of its own.
     """

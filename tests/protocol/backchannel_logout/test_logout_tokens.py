@@ -1,4 +1,4 @@
-"""Back-Channel Logout 1.0: each client of an ended session gets a logout token, with limited retries."""
+"""Each client of an ended session gets a logout token, with limited retries (Back-Channel Logout 1.0)."""
 
 from __future__ import annotations
 
@@ -280,7 +280,7 @@ async def test_backchannel_logout_uri_invalid_is_rejected_at_registration(oauth,
 
 
 async def test_logout_notice_address_tampered_by_sql_is_ignored(oauth, database, flow, receiver) -> None:
-    """A notice has no MAC, and a logout token names a person: it is sent to the URI of the client's row."""
+    """A notice has no MAC, and a logout token names a person. It is sent to the URI of the client's row."""
     await flow.tokens()
     await leave(flow)
     thief = await LogoutReceiver("dief").open()

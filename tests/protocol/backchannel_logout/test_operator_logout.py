@@ -48,7 +48,7 @@ def son(oauth):
     return oauth.committed.people.son
 
 
-async def refreshed(flow, tokens) -> int:
+async def refresh_status(flow, tokens) -> int:
     form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
     return (await flow.app.post("/token", form)).status_code
 
@@ -62,7 +62,7 @@ async def test_operator_logout_ends_all_sessions_and_their_grants(oauth, flow, s
         assert (await browser.get("/ik")).status_code == 303
     assert (await request_userinfo(oauth, tokens["access_token"])).status_code == 401
     assert (await flow.redeem(code)).json()["error"] == "invalid_grant"
-    assert await refreshed(flow, tokens) == 400
+    assert await refresh_status(flow, tokens) == 400
 
 
 async def test_operator_logout_sends_logout_tokens(oauth, flow, receiver, son) -> None:
@@ -110,7 +110,7 @@ async def test_operator_logout_ends_grants_of_expired_session_too(oauth, flow, r
     oauth.later(minutes=20)
     await expire_sessions(oauth.sessions, oauth.service.state.services.session_limits, oauth.clock)
     assert await log_out_everywhere(oauth, son) == SessionEndCounts(sessions=0, consents=1)
-    assert await refreshed(flow, tokens) == 400
+    assert await refresh_status(flow, tokens) == 400
     assert await send_due_notices(make_logout_sender(oauth)) == 1, "the app was told when it expired, and not again"
     assert await logout_notifications(oauth) == [(son, "uitgelogd_door_ons")]
 

@@ -1,4 +1,4 @@
-"""Session expiry (idle or absolute) sends one logout token per client; consents stay valid for their agreed time."""
+"""Session expiry (idle or absolute) sends one logout token per client. Consents stay valid for their agreed time."""
 
 from __future__ import annotations
 

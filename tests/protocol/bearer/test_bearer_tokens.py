@@ -1,4 +1,4 @@
-"""Bearer tokens (RFC 6750): where a token may stand, whether it is active now, and which audience it opens.
+"""Bearer tokens (RFC 6750). Where a token may stand, whether it is active now, and which audience it opens.
 
 RFC 6750, and rows 46 (revocation race) and 48 (stale after revocation) of the attack checklist.
 """

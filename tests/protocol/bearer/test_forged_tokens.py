@@ -52,7 +52,7 @@ def our_header(token):
     return json.loads(base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)))
 
 
-def forged(bearer_world, header, key):
+def forge_token(bearer_world, header, key):
     """A token with valid claims, signed with a foreign key under this header."""
     payload = build_token_claims(bearer_world.helper)
     header = {**our_header(sign_access_token(bearer_world.helper)), **header}
@@ -91,12 +91,14 @@ async def test_algorithm_confusion_public_key_as_hmac_secret_is_rejected(offline
 
 
 async def test_token_signed_with_foreign_key_under_our_kid_is_rejected(offline_bearer_world):
-    assert_unauthenticated(await offline_bearer_world.ask(forged(offline_bearer_world, {}, ATTACKER)), "token_ongeldig")
+    assert_unauthenticated(
+        await offline_bearer_world.ask(forge_token(offline_bearer_world, {}, ATTACKER)), "token_ongeldig"
+    )
 
 
 async def test_token_with_algorithm_other_than_that_of_the_key_is_rejected(offline_bearer_world):
     assert_unauthenticated(
-        await offline_bearer_world.ask(forged(offline_bearer_world, {"alg": "RS256"}, ATTACKER)), "token_ongeldig"
+        await offline_bearer_world.ask(forge_token(offline_bearer_world, {"alg": "RS256"}, ATTACKER)), "token_ongeldig"
     )
 
 
@@ -119,7 +121,7 @@ async def test_token_with_algorithm_other_than_that_of_the_key_is_rejected(offli
 )
 async def test_kid_injection_is_rejected(offline_bearer_world, kid):
     assert_unauthenticated(
-        await offline_bearer_world.ask(forged(offline_bearer_world, {"kid": kid}, ATTACKER)), "token_ongeldig"
+        await offline_bearer_world.ask(forge_token(offline_bearer_world, {"kid": kid}, ATTACKER)), "token_ongeldig"
     )
 
 
@@ -141,7 +143,7 @@ async def test_kid_injection_is_rejected(offline_bearer_world, kid):
 )
 async def test_header_with_embedded_key_url_or_crit_is_rejected(offline_bearer_world, extra):
     assert_unauthenticated(
-        await offline_bearer_world.ask(forged(offline_bearer_world, extra, ATTACKER)), "token_ongeldig"
+        await offline_bearer_world.ask(forge_token(offline_bearer_world, extra, ATTACKER)), "token_ongeldig"
     )
 
 
@@ -199,6 +201,8 @@ async def test_token_with_invalid_jti_is_rejected(offline_bearer_world, jti):
 
 async def test_hmac_key_with_our_kid_is_rejected(offline_bearer_world):
     assert_unauthenticated(
-        await offline_bearer_world.ask(forged(offline_bearer_world, {"alg": "HS256"}, OctKey.import_key(b"x" * 32))),
+        await offline_bearer_world.ask(
+            forge_token(offline_bearer_world, {"alg": "HS256"}, OctKey.import_key(b"x" * 32))
+        ),
         "token_ongeldig",
     )

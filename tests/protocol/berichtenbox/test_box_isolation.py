@@ -52,7 +52,7 @@ async def test_row_42_machtiging_with_forged_parent_gives_no_access(world):
 
 
 async def test_row_51_enumeration_delivery_does_not_reveal_whether_a_bsn_is_known(world, database):
-    """The answer and the statements are the same, except for the one insert of the person."""
+    """The answer and the statements are the same, except for inserting the person."""
     done, looks = [], []
     token = await world.issue_token(oin=UWV)
     event.listen(database.service.sync_engine, "before_cursor_execute", lambda *a: done.append(a[2]))

@@ -1,4 +1,4 @@
-"""POST /api/v1/aanleveringen: which deliveries are accepted or rejected; each bericht is stored once or not at all."""
+"""POST /api/v1/aanleveringen: which deliveries are accepted or rejected. Each bericht is stored once or not at all."""
 
 import asyncio
 import json
@@ -211,7 +211,7 @@ async def test_row_58_html_disguised_as_pdf_is_rejected(world, agency):
     assert await count(world) == 0
 
 
-def named(filename: bytes) -> bytes:
+def build_body(filename: bytes) -> bytes:
     head = b'--x\r\nContent-Disposition: form-data; name="bericht"\r\n\r\n' + json.dumps(make_bericht()).encode()
     part = b'\r\n--x\r\nContent-Disposition: form-data; name="bijlage"; filename="' + filename + b'"\r\n\r\n'
     return head + part + make_pdf() + b"\r\n--x--\r\n"
@@ -221,7 +221,7 @@ MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
 
 
 async def test_row_55_path_traversal_in_file_name_is_rejected(world, agency):
-    answer = await agency.post(WHERE, content=named(b"../brief.pdf"), headers=MULTIPART)
+    answer = await agency.post(WHERE, content=build_body(b"../brief.pdf"), headers=MULTIPART)
     assert (answer.status_code, answer.json()["code"]) == (400, "bijlage_naam_ongeldig")
     assert await count(world) == 0
 
@@ -243,7 +243,7 @@ async def test_delivery_of_101_bijlagen_is_rejected_and_of_100_accepted(world, a
 
 
 async def test_delivery_cut_halfway_stores_nothing(world, agency):
-    whole = named(b"brief.pdf")
+    whole = build_body(b"brief.pdf")
     messages = [
         {"type": "http.request", "body": whole[:400], "more_body": True},
         {"type": "http.disconnect"},

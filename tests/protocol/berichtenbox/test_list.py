@@ -12,7 +12,7 @@ from tests.builders.rows import READER_MARKS
 WHERE = "/api/v1/berichten"
 
 
-async def listed(world, token, **params):
+async def list_berichten(world, token, **params):
     async with world.client(token) as client:
         answer = await client.get(WHERE, params=params)
     assert answer.status_code == 200, answer.text
@@ -20,14 +20,14 @@ async def listed(world, token, **params):
 
 
 async def ids(world, token, **params):
-    return [bericht["berichtId"] for bericht in (await listed(world, token, **params))["berichten"]]
+    return [bericht["berichtId"] for bericht in (await list_berichten(world, token, **params))["berichten"]]
 
 
 async def test_list_summary_has_no_text_of_the_bericht(world):
     bericht_id = await world.deliver_letter(
         ("a.pdf", make_pdf(), "application/pdf"), onderwerp="Uw AOW", inhoud="Geheim"
     )
-    page = await listed(world, await world.issue_helper_token())
+    page = await list_berichten(world, await world.issue_helper_token())
     assert page["berichten"] == [
         {
             "berichtId": bericht_id,
@@ -108,7 +108,7 @@ async def test_list_pages_have_no_gaps_or_duplicates(world):
     ]
     token, found, cursor = await world.issue_helper_token(), [], {}
     for _ in range(4):
-        page = await listed(world, token, aantal=2, **cursor)
+        page = await list_berichten(world, token, aantal=2, **cursor)
         found += [bericht["berichtId"] for bericht in page["berichten"]]
         following = page["_links"].get("next")
         if following is None:
@@ -123,7 +123,7 @@ async def test_list_pages_have_no_gaps_or_duplicates(world):
 async def test_list_bericht_added_between_two_pages_does_not_shift_the_pages(world):
     made = [await world.deliver_letter(publicatietijdstip=f"2026-11-0{day}T12:00:00Z") for day in (1, 2, 3)]
     token = await world.issue_helper_token()
-    first = await listed(world, token, aantal=2)
+    first = await list_berichten(world, token, aantal=2)
     await world.deliver_letter()
     cursor = first["_links"]["next"]["href"].split("cursor=")[1]
     assert await ids(world, token, aantal=2, cursor=cursor) == [made[0]]
@@ -136,7 +136,7 @@ async def test_list_cursor_tampered_is_rejected(world, change):
     for _ in range(2):
         await world.deliver_letter()
     token = await world.issue_helper_token()
-    cursor = (await listed(world, token, aantal=1))["_links"]["next"]["href"].split("cursor=")[1]
+    cursor = (await list_berichten(world, token, aantal=1))["_links"]["next"]["href"].split("cursor=")[1]
     async with world.client(token) as client:
         answer = await client.get(WHERE, params={"cursor": change(cursor)})
     assert (answer.status_code, answer.json()["code"]) == (400, "cursor_ongeldig")
@@ -152,9 +152,9 @@ async def test_list_cursor_invented_is_rejected(world, cursor):
 async def test_list_cursor_of_another_reader_is_rejected(world):
     for _ in range(2):
         await world.deliver_letter()
-    cursor = (await listed(world, await world.issue_token(world.citizen), aantal=1))["_links"]["next"]["href"].split(
-        "cursor="
-    )[1]
+    cursor = (await list_berichten(world, await world.issue_token(world.citizen), aantal=1))["_links"]["next"][
+        "href"
+    ].split("cursor=")[1]
     async with world.client(await world.issue_helper_token()) as client:
         assert (await client.get(WHERE, params={"cursor": cursor})).status_code == 400
 
@@ -169,7 +169,7 @@ async def test_list_page_size_out_of_range_is_rejected(world, aantal):
 
 async def test_list_is_journalled_and_marks_nothing_read(world):
     await world.deliver_letter()
-    await listed(world, await world.issue_helper_token())
+    await list_berichten(world, await world.issue_helper_token())
     assert await world.reasons("bericht:lijst") == ["toegestaan"]
     assert await READER_MARKS.read(world) == []
 

@@ -1,4 +1,4 @@
-"""Actions of a token: a missing one is named in the refusal; marking and deleting each need their own."""
+"""Actions of a token. A missing one is named in the refusal; marking and deleting each need their own."""
 
 from __future__ import annotations
 

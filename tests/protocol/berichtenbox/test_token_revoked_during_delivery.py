@@ -1,4 +1,4 @@
-"""Token revocation during a delivery: checked before the body is read and again before the bericht is stored."""
+"""Token revocation during a delivery. Checked before the body is read and again before the bericht is stored."""
 
 import asyncio
 from datetime import timedelta
@@ -20,7 +20,7 @@ PDF = "application/pdf"
 
 
 class Upload:
-    """A delivery whose last part waits for `go`; `begun` is set after the first token check."""
+    """A delivery whose last part waits for `go`. `begun` is set after the first token check."""
 
     def __init__(self, client, *bijlagen, **changes) -> None:
         self._client = client

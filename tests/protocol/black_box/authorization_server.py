@@ -1,4 +1,4 @@
-"""An authorization server seen from outside: HTTP and its discovery document, and nothing else of it.
+"""An authorization server seen from outside. HTTP and its discovery document, and nothing else of it.
 
 Where the server is, which clients it knows and how a person logs in there stands in a JSON file. Nothing in here
 imports the service, so the same tests can be held against any other server.
@@ -96,7 +96,7 @@ class BlackBoxClient:
 
 
 class BlackBoxPerson:
-    """A browser without JavaScript that fills in the forms it meets with the answers it was given."""
+    """A browser without JavaScript that fills in forms with the given answers."""
 
     def __init__(self, answers: Mapping[str, str]) -> None:
         # Kept by hand: browsers take loopback for a safe place and send Secure cookies there over http; httpx does not.
@@ -119,7 +119,7 @@ class BlackBoxPerson:
         return response
 
     async def go(self, url: str, home: str, **answers: str) -> httpx.Response:
-        """From `url` on, over redirects and forms, until an answer leads to `home` or to a page without a form."""
+        """Follow redirects and forms from `url`, until `home` or a page without a form."""
         response = await self.ask("GET", url)
         for _ in range(_STEPS):
             location = response.headers.get("location")
@@ -138,14 +138,14 @@ class BlackBoxPerson:
         raise AssertionError(f"no end to it: {response.url}")
 
     async def press(self, url: str, action: str, **answers: str) -> httpx.Response:
-        """Open a page (after logging in) and send the form on it that goes to `action`."""
+        """Open a page (after login) and send its form that goes to `action`."""
         page = await self.ask("GET", url)
         forms = [form for form in _FORM.findall(page.text) if dict(_ATTRIBUTE.findall(form[0])).get("action") == action]
         assert forms, (page.status_code, page.text)
         return await self._submit(str(page.url), forms[:1], answers)
 
     def _link(self, response: httpx.Response, answers: Mapping[str, str]) -> str | None:
-        """The address behind a link that was told to follow (answer `link`: how it ends), if the page has it."""
+        """The address of the link to follow, if the page has it. Answer `link`: how the address ends."""
         end = {**self.answers, **answers}.get("link")
         found = [href for href in re.findall(r'href="([^"]+)"', response.text) if end and href.endswith(end)]
         return urljoin(str(response.url), html.unescape(found[0])) if found else None
@@ -199,7 +199,7 @@ class BlackBoxServer:
         return BlackBoxClient.read(self.told["clients"][name])
 
     def needs(self, *names: str) -> None:
-        """Skip a test for which this server has no such client, or whose description has no such member."""
+        """Skip the test if this server's description has no such client or member."""
         for name in names:
             if name not in self.told["clients"] and name not in self.told:
                 pytest.skip(f"the server has no {name}")
@@ -215,7 +215,7 @@ class BlackBoxServer:
         return self.told["spent"][kind][why]
 
     def person(self, **answers: str) -> BlackBoxPerson:
-        """Somebody with a browser of his own, who answers what is asked as told, or as `answers` say."""
+        """A person with a browser, who answers as described, or as in `answers`."""
         self.people.append(BlackBoxPerson({**self.told["login"], **answers}))
         return self.people[-1]
 
@@ -226,7 +226,7 @@ class BlackBoxServer:
     async def post(
         self, endpoint: str, client: BlackBoxClient | None, form: Mapping[str, Any], **changes: Any
     ) -> httpx.Response:
-        """Post a form to an endpoint by its name in the metadata; None leaves a parameter out."""
+        """Post a form to an endpoint by its name in the metadata. None leaves a parameter out."""
         shown = {} if client is None else client.credentials(self.issuer)
         merged = {**shown, **form, **changes}
         body = {name: value for name, value in merged.items() if value is not None}
@@ -338,7 +338,7 @@ class Attempt:
 
 
 def assert_refused(response: httpx.Response, *errors: str) -> None:
-    """A refusal in the words of RFC 6749 5.2: a client's fault, with one of these errors, and nothing handed out."""
+    """A refusal in the words of RFC 6749 5.2. A client's fault, with one of these errors, and nothing handed out."""
     assert 400 <= response.status_code < 500, (response.status_code, response.text)
     body = response.json()
     assert not errors or body.get("error") in errors, body
@@ -346,7 +346,7 @@ def assert_refused(response: httpx.Response, *errors: str) -> None:
 
 
 def assert_nothing_issued(response: httpx.Response, home: str) -> None:
-    """The browser ends on an error page, or at the client with an error: in no case with a code or a token."""
+    """The browser ends on an error page, or at the client with an error. In no case with a code or a token."""
     location = response.headers.get("location", "")
     if location.startswith(home):
         told = read_query(location) | dict(parse_qsl(urlsplit(location).fragment))

@@ -58,7 +58,7 @@ class Asked:
 
 @dataclass
 class BlackBoxCounter:
-    """A counter, and a row of people before it: each is asked one thing at a time."""
+    """A counter, and a row of people before it. Each is asked one thing at a time."""
 
     server: BlackBoxServer
     people: Any = None

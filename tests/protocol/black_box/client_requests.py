@@ -1,4 +1,4 @@
-"""Single steps of a client with every part to be changed: with a key, to refresh, to sign a request, to exchange."""
+"""Single steps of a client with every part to be changed. With a key, to refresh, to sign a request, to exchange."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REQUEST = "oauth-authz-req+jwt"
 async def with_proof(
     server: BlackBoxServer, key: ECKey, endpoint: str, form: dict[str, Any], **changes: Any
 ) -> httpx.Response:
-    """Post with a proof of a key, and once more with the nonce when the server asks for one."""
+    """Post with a DPoP proof, and again with a nonce if the server asks."""
     address = server.metadata[endpoint]
     client = changes.pop("client")
     answer = None

@@ -81,7 +81,7 @@ def token_store() -> dict:
 
 @pytest.fixture
 async def spare_token(server, attempt, token_store) -> dict:
-    """The token response of one successful code flow, shared by tests that do not end it."""
+    """The token response of one code flow, shared by tests that do not end it."""
     if not token_store or not await server.active(token_store["access_token"]):
         token_store.update(await attempt.tokens())
     return token_store

@@ -1,4 +1,6 @@
-"""Ours as a process of its own, for tests that know it by its address only: service and login stand-in on loopback.
+"""Our server in its own process, for tests that know only its address.
+
+Service and login stand-in are on loopback.
 
 `python -m tests.protocol.black_box.our_server CONFIG` serves until it is told to stop. CONFIG is a JSON file with
 `database_url` (migrated), `keys` (a key ring), `target` (the file to describe itself in, written when it
@@ -151,7 +153,7 @@ def ours(database_url: str, place: Path, **more: Any) -> Iterator[Path]:
 
 
 def described(database_url: str, place: Path, **more: Any) -> tuple[Path, Path]:
-    """The file in which a server will describe itself, and the one that says how to start it."""
+    """The file in which a server describes itself, and its start file."""
     place.mkdir(parents=True, exist_ok=True)
     target, config = place / "target.json", place / "config.json"
     keys = make_key_directory(place / "keys")

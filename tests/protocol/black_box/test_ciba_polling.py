@@ -1,4 +1,4 @@
-"""OpenID CIBA Core 1.0 sections 10 and 11: polling issues one token to the requesting client, after approval."""
+"""Polling issues one token to the requesting client, after approval (OpenID CIBA Core 1.0 sections 10 and 11)."""
 
 import asyncio
 import math
@@ -12,7 +12,7 @@ from tests.protocol.black_box.ciba_counter import CIBA
 from tests.protocol.black_box.client_requests import with_proof
 
 
-async def agreed(counter, **changes):
+async def approve_request(counter, **changes):
     asked = await counter.asks(**changes)
     await asked.says("yes")
     return asked
@@ -44,11 +44,11 @@ async def test_ciba_poll_after_approval_issues_token_with_subject(server, counte
 
 
 async def test_ciba_client_gets_no_refresh_token(counter):
-    assert "refresh_token" not in (await (await agreed(counter)).poll()).json()
+    assert "refresh_token" not in (await (await approve_request(counter)).poll()).json()
 
 
 async def test_ciba_token_has_the_requested_authorization_details(server, counter):
-    asked = await agreed(counter, authorization_details=server.details("less"))
+    asked = await approve_request(counter, authorization_details=server.details("less"))
     made = (await asked.poll()).json()
     assert (await server.introspect(made["access_token"]))["authorization_details"] == made["authorization_details"]
     assert server.details("less") == str(made["authorization_details"]).replace("'", '"')
@@ -86,7 +86,7 @@ async def test_ciba_request_unanswered_in_time_is_expired(counter):
 
 
 async def test_ciba_approval_not_fetched_in_time_is_expired(counter):
-    asked = await agreed(counter, requested_expiry="4")
+    asked = await approve_request(counter, requested_expiry="4")
     await asyncio.sleep(4.5)
     assert_refused(await asked.poll(), "expired_token", "invalid_grant")
 
@@ -95,13 +95,13 @@ async def test_ciba_approval_not_fetched_in_time_is_expired(counter):
 
 
 async def test_ciba_auth_req_id_replayed_is_rejected(counter):
-    asked = await agreed(counter)
+    asked = await approve_request(counter)
     assert (await asked.poll()).status_code == 200
     assert_refused(await asked.poll(), "invalid_grant")
 
 
 async def test_ciba_concurrent_polls_after_approval_issue_one_token(counter):
-    asked = await agreed(counter)
+    asked = await approve_request(counter)
     answers = await asyncio.gather(*(asked.poll() for _ in range(5)))
     assert [answer.status_code for answer in answers].count(200) == 1
     for answer in answers:
@@ -113,7 +113,7 @@ async def test_ciba_concurrent_polls_after_approval_issue_one_token(counter):
 
 
 async def test_ciba_auth_req_id_of_another_client_is_rejected(counter):
-    asked = await agreed(counter)
+    asked = await approve_request(counter)
     assert_refused(await asked.poll(by="desk_too"), "invalid_grant")
     assert (await asked.poll()).status_code == 200  # the request is not consumed by that
 
@@ -188,12 +188,12 @@ async def test_ciba_request_is_hidden_from_another_person(counter):
 
 @pytest.mark.parametrize("wider", ["more", "elsewhere"])
 async def test_ciba_poll_asking_wider_authorization_details_is_rejected(server, counter, wider):
-    asked = await agreed(counter, authorization_details=server.details("some"))
+    asked = await approve_request(counter, authorization_details=server.details("some"))
     assert_refused(await asked.poll(authorization_details=server.details(wider)), "invalid_authorization_details")
 
 
 async def test_ciba_poll_asking_other_resource_is_rejected(counter):
-    asked = await agreed(counter)
+    asked = await approve_request(counter)
     assert_refused(await asked.poll(resource="https://evil.example/api"), "invalid_target")
 
 
@@ -203,19 +203,19 @@ async def fetched_with(server, asked, key):
 
 
 async def test_ciba_request_bound_by_dpop_is_fetched_with_its_key(server, counter, key):
-    asked = await agreed(counter, dpop_jkt=key.thumbprint())
+    asked = await approve_request(counter, dpop_jkt=key.thumbprint())
     answer = await fetched_with(server, asked, key)
     assert answer.status_code == 200, answer.text
     assert (await server.introspect(answer.json()["access_token"]))["cnf"]["jkt"] == key.thumbprint()
 
 
 async def test_ciba_request_bound_by_dpop_with_other_key_is_rejected(server, counter, key):
-    asked = await agreed(counter, dpop_jkt=key.thumbprint())
+    asked = await approve_request(counter, dpop_jkt=key.thumbprint())
     assert_refused(
         await fetched_with(server, asked, ECKey.generate_key("P-256")), "invalid_grant", "invalid_dpop_proof"
     )
 
 
 async def test_ciba_request_bound_by_dpop_without_proof_is_rejected(counter, key):
-    asked = await agreed(counter, dpop_jkt=key.thumbprint())
+    asked = await approve_request(counter, dpop_jkt=key.thumbprint())
     assert_refused(await asked.poll(), "invalid_grant", "invalid_dpop_proof")

@@ -1,4 +1,4 @@
-"""OpenID CIBA Core 1.0 sections 4, 7, 14: authentication requests: client, hint, binding message and signature."""
+"""Authentication requests: client, hint, binding message and signature (OpenID CIBA Core 1.0 sections 4, 7, 14)."""
 
 import asyncio
 import math
@@ -221,20 +221,20 @@ def question(server, counter, by="signing_desk", **changes):
     return signed(client, counter.question(counter.description["nobody"]) | about(server, client), **changes)
 
 
-async def sent(server, made, by="signing_desk", **beside):
+async def send_request(server, made, by="signing_desk", **beside):
     return await server.post(ENDPOINT, server.client(by), {"request": made, **beside})
 
 
 @pytest.mark.parametrize("by", ["desk", "signing_desk"])
 async def test_ciba_signed_request_replayed_is_rejected(server, counter, by):
     made = question(server, counter, by)
-    assert (await sent(server, made, by)).status_code == 200
-    assert_refused(await sent(server, made, by), *BAD)
+    assert (await send_request(server, made, by)).status_code == 200
+    assert_refused(await send_request(server, made, by), *BAD)
 
 
 async def test_ciba_signed_request_used_concurrently_is_accepted_once(server, counter):
     made = question(server, counter)
-    answers = await asyncio.gather(*(sent(server, made) for _ in range(4)))
+    answers = await asyncio.gather(*(send_request(server, made) for _ in range(4)))
     assert [answer.status_code for answer in answers].count(200) == 1
 
 
@@ -269,32 +269,34 @@ async def test_downgrade_ciba_unsigned_request_by_signing_client_is_rejected(cou
     ids=str,
 )
 async def test_ciba_signed_request_with_wrong_claims_is_rejected(server, counter, changes):
-    assert_refused(await sent(server, question(server, counter, **changes)))
+    assert_refused(await send_request(server, question(server, counter, **changes)))
 
 
 async def test_ciba_signed_request_with_key_of_another_is_rejected(server, counter):
-    assert_refused(await sent(server, question(server, counter, key=ECKey.generate_key("P-256"))), *BAD)
+    assert_refused(await send_request(server, question(server, counter, key=ECKey.generate_key("P-256"))), *BAD)
     other = server.client("desk_too")
-    assert_refused(await sent(server, question(server, counter, key=other.key)), *BAD)
-    assert_refused(await sent(server, question(server, counter, key=other.key, header={"kid": other.key.kid})), *BAD)
-    assert_refused(await sent(server, question(server, counter, by="desk_too")), *BAD)
+    assert_refused(await send_request(server, question(server, counter, key=other.key)), *BAD)
+    assert_refused(
+        await send_request(server, question(server, counter, key=other.key, header={"kid": other.key.kid})), *BAD
+    )
+    assert_refused(await send_request(server, question(server, counter, by="desk_too")), *BAD)
 
 
 async def test_ciba_signed_request_tampered_is_rejected(server, counter):
     made = question(server, counter)
     changed = read_claims(made) | {"binding_message": "Balie 4"}
-    assert_refused(await sent(server, make_unsigned_jwt(read_header(made), changed, made.split(".")[2])), *BAD)
+    assert_refused(await send_request(server, make_unsigned_jwt(read_header(made), changed, made.split(".")[2])), *BAD)
 
 
 @pytest.mark.parametrize("beside", ["binding_message", "scope", "login_hint", "requested_expiry"])
 async def test_ciba_parameter_beside_signed_request_is_rejected(server, counter, beside):
     value = {"requested_expiry": "60"}.get(beside, counter.question(counter.description["nobody"]).get(beside))
-    assert_refused(await sent(server, question(server, counter), **{beside: value}), *BAD)
+    assert_refused(await send_request(server, question(server, counter), **{beside: value}), *BAD)
 
 
 async def test_ciba_signed_request_made_for_the_browser_is_rejected(server, counter, person):
     made = request_object(Attempt(server, server.client("signing_desk"), person))
-    assert_refused(await sent(server, made))
+    assert_refused(await send_request(server, made))
 
 
 # Delivery mode and registration

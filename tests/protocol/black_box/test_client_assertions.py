@@ -148,13 +148,13 @@ async def test_client_assertion_tampered_is_rejected(server, machine):
 async def test_algorithm_confusion_client_public_key_as_hmac_secret_is_rejected(server, machine, form):
     public = machine.key.as_dict(private=False)
     secrets = {"pem": machine.key.as_pem(private=False), "jwk": json.dumps(public).encode(), "x": public["x"].encode()}
-    assertion = forged(machine, server, {"alg": "HS256", "kid": machine.key.kid}, secrets[form])
+    assertion = forge_assertion(machine, server, {"alg": "HS256", "kid": machine.key.kid}, secrets[form])
     assert_refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 async def test_algorithm_confusion_server_public_key_as_hmac_secret_is_rejected(server, machine):
     public = server.jwks["keys"][0]
-    assertion = forged(machine, server, {"alg": "HS256", "kid": public["kid"]}, json.dumps(public).encode())
+    assertion = forge_assertion(machine, server, {"alg": "HS256", "kid": public["kid"]}, json.dumps(public).encode())
     assert_refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
@@ -176,11 +176,12 @@ async def test_client_assertion_with_key_in_header_is_rejected(server, machine, 
     }
     header = {member: brought[member]}
     assert_refused(
-        await request_with_assertion(server, machine, forged(machine, server, header, stranger)), "invalid_client"
+        await request_with_assertion(server, machine, forge_assertion(machine, server, header, stranger)),
+        "invalid_client",
     )
 
 
-def forged(client, server, header, key):
+def forge_assertion(client, server, header, key):
     """Signed by hand: libraries refuse to write such headers."""
     claims = json.loads(base64.urlsafe_b64decode(client.assertion(server.issuer).split(".")[1] + "=="))
     parts = [{"alg": "ES256", **header}, claims]
@@ -193,12 +194,12 @@ def forged(client, server, header, key):
 
 
 async def test_client_assertion_with_unknown_crit_is_rejected(server, machine):
-    assertion = forged(machine, server, {"kid": machine.key.kid, "crit": ["evil"], "evil": True}, machine.key)
+    assertion = forge_assertion(machine, server, {"kid": machine.key.kid, "crit": ["evil"], "evil": True}, machine.key)
     assert_refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 async def test_forged_helper_with_real_key_makes_valid_client_assertion(server, machine):
-    assertion = forged(machine, server, {"kid": machine.key.kid}, machine.key)
+    assertion = forge_assertion(machine, server, {"kid": machine.key.kid}, machine.key)
     assert (await request_with_assertion(server, machine, assertion)).status_code == 200
 
 

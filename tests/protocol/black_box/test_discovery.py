@@ -1,4 +1,4 @@
-"""RFC 8414, OpenID Connect Discovery, FAPI 2.0 5.3.2: server metadata is true and offers nothing weak."""
+"""Server metadata is true and offers nothing weak (RFC 8414, OpenID Connect Discovery, FAPI 2.0 5.3.2)."""
 
 from urllib.parse import urlencode
 

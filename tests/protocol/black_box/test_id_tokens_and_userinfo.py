@@ -1,4 +1,4 @@
-"""OpenID Connect Core 2, 3.1.3 and 5.3, RFC 6750: ID tokens and userinfo for one client."""
+"""ID tokens and userinfo for one client (OpenID Connect Core 2, 3.1.3 and 5.3, RFC 6750)."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""RFC 9126, RFC 9700 4.1, FAPI 2.0 5.3.2.2: only the pushed request counts, once, for its client and redirect URI."""
+"""Only the pushed request counts, once, for its client and redirect URI (RFC 9126, RFC 9700 4.1, FAPI 2.0 5.3.2.2)."""
 
 import math
 from urllib.parse import urlsplit

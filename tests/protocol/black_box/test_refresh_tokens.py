@@ -1,4 +1,4 @@
-"""RFC 6749 6, RFC 9700 2.2.2 and 4.14: refresh token rotation, reuse detection, client binding, scope and expiry."""
+"""Refresh token rotation, reuse detection, client binding, scope and expiry (RFC 6749 6, RFC 9700 2.2.2 and 4.14)."""
 
 import asyncio
 import json

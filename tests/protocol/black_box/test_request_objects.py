@@ -1,4 +1,4 @@
-"""RFC 9101, FAPI 2.0 Message Signing 5.3.1: signed request objects (JAR): only signed parameters count, once."""
+"""Signed request objects (JAR): only signed parameters count, once (RFC 9101, FAPI 2.0 Message Signing 5.3.1)."""
 
 import asyncio
 import base64

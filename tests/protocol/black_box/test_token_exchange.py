@@ -1,4 +1,4 @@
-"""RFC 8693, RFC 9700 4.9: exchange of a token for the next service, never with more scope or lifetime."""
+"""Exchange of a token for the next service, never with more scope or lifetime (RFC 8693, RFC 9700 4.9)."""
 
 import asyncio
 import json

@@ -1,5 +1,7 @@
-"""OpenID Connect Core 3.1.2 and 5.3, RFC 9126: unusual requests of honest clients, which must work or be rejected
-cleanly."""
+"""Unusual requests of honest clients, which must work or be rejected cleanly.
+
+Sources: OpenID Connect Core 3.1.2 and 5.3, RFC 9126.
+"""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Approval pages of CIBA requests: by the citizen only, once, before expiry, with enough assurance; CSRF."""
+"""Approval pages of CIBA requests. By the citizen only, once, before expiry, with enough assurance; CSRF."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Enumeration by CIBA requests: the answer and the work are the same for known and unknown meldcodes."""
+"""Enumeration by CIBA requests. The answer and the work are the same for known and unknown meldcodes."""
 
 from __future__ import annotations
 

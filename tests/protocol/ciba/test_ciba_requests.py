@@ -1,4 +1,4 @@
-"""POST /bc-authorize: what an app may request, and that it learns nothing about persons by it."""
+"""POST /bc-authorize: the requests an app may send; it learns nothing about persons."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.builders.rows import BACKCHANNEL_REQUESTS, GRANTS, MELDCODES, NOTIFIC
 VARY = {"x-request-id", "dpop-nonce", "date", "content-length", "verzoek-id"}
 
 
-async def refused(counter, error, *, reason, code=None, **changes) -> None:
+async def assert_refused(counter, error, *, reason, code=None, **changes) -> None:
     """Assert a rejection with this error, nothing stored, and the exact reason journalled."""
     kept, told = await BACKCHANNEL_REQUESTS.count(counter.oauth), await counter.reasons("verzoek:geweigerd")
     response = await counter.asks(code, **changes)
@@ -118,17 +118,19 @@ NOT_ONE_HINT = [
 
 async def test_ciba_request_without_exactly_one_hint_is_rejected(counter) -> None:
     for hints in NOT_ONE_HINT:
-        await refused(counter, "invalid_request", reason="niet_precies_een_hint", **hints)
+        await assert_refused(counter, "invalid_request", reason="niet_precies_een_hint", **hints)
 
 
 async def test_id_token_hint_and_login_hint_token_are_rejected(counter) -> None:
     for hint in ("id_token_hint", "login_hint_token"):
-        await refused(counter, "invalid_request", reason="hint_niet_ondersteund", login_hint=None, **{hint: "x.y.z"})
+        await assert_refused(
+            counter, "invalid_request", reason="hint_niet_ondersteund", login_hint=None, **{hint: "x.y.z"}
+        )
 
 
 async def test_login_hint_that_is_no_meldcode_returns_unknown_user_id(counter) -> None:
     for hint in ("999990019", "Ans Voorbeeld", "a@voorbeeld.example", "ABCD-EFGH", "0000-0001", "1"):
-        await refused(counter, "unknown_user_id", reason="meldcode_vormfout", login_hint=hint)
+        await assert_refused(counter, "unknown_user_id", reason="meldcode_vormfout", login_hint=hint)
 
 
 @pytest.mark.parametrize("paste", ["\u201c{}\u201d", "{}.", "'{}'", "\u202a{}\u202c", "{}\u200b", "({})!"])
@@ -293,7 +295,7 @@ async def test_requested_expiry_is_capped_at_ten_minutes(counter) -> None:
 
 async def test_requested_expiry_invalid_is_rejected(counter) -> None:
     for asked in ("0", "-1", "1.5", "1e9", "morgen", "\u0661", "9" * 30):
-        await refused(counter, "invalid_request", reason="looptijd_vormfout", requested_expiry=asked)
+        await assert_refused(counter, "invalid_request", reason="looptijd_vormfout", requested_expiry=asked)
 
 
 NOT_TO_BE_ASKED = [
@@ -318,7 +320,7 @@ NOT_TO_BE_ASKED = [
 async def test_ciba_request_rejected_does_not_consume_the_meldcode(counter) -> None:
     code = await counter.create_meldcode()
     for changes, error, reason in NOT_TO_BE_ASKED:
-        await refused(counter, error, reason=reason, code=code, **changes)
+        await assert_refused(counter, error, reason=reason, code=code, **changes)
     assert (await counter.asks(code)).status_code == 200
 
 
@@ -341,13 +343,13 @@ async def test_suspension_waits_for_a_concurrent_poll(counter) -> None:
     request = await counter.start_request()
     at = counter.oauth.clock.now()
 
-    async def suspended() -> None:
+    async def suspend_app() -> None:
         async with unit_of_work(counter.oauth.sessions) as session:
             await suspend_client(session, counter.app.client_id, at=at)
 
     async with unit_of_work(counter.oauth.sessions) as polling:
         await polling.execute(text("SELECT 1 FROM backchannel_request FOR UPDATE"))
-        suspending = asyncio.create_task(suspended())
+        suspending = asyncio.create_task(suspend_app())
         await wait_until_blocked(counter.oauth.sessions, suspending)
     await suspending
     async with unit_of_work(counter.oauth.sessions) as session:

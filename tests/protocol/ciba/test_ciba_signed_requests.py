@@ -21,17 +21,17 @@ def request_object(counter, code, *, key=None, **changes: Any) -> str:
     return sign_jws({"alg": "ES256", "kid": "app-1"}, kept, key or counter.app.keys.private)
 
 
-async def sent(counter, text, **beside: Any):
+async def send_request(counter, text, **beside: Any):
     return await counter.app.post("/bc-authorize", {"request": text, **beside})
 
 
 async def test_signed_request_replayed_is_rejected(counter) -> None:
     text = request_object(counter, await counter.create_meldcode())
-    response = await sent(counter, text)
+    response = await send_request(counter, text)
     assert response.status_code == 200, response.text
     assert response.json()["expires_in"] == 120
     assert (await counter.rows())[0].binding_message == MESSAGE
-    again = await sent(counter, text)
+    again = await send_request(counter, text)
     assert again.json()["error"] == "invalid_request_object"
 
 
@@ -48,7 +48,7 @@ WRONG = [
 async def test_signed_request_with_wrong_audience_times_or_issuer_is_rejected(counter) -> None:
     code = await counter.create_meldcode()
     for changes in WRONG:
-        response = await sent(counter, request_object(counter, code, **changes))
+        response = await send_request(counter, request_object(counter, code, **changes))
         assert response.json()["error"] == "invalid_request_object", changes
         assert await BACKCHANNEL_REQUESTS.count(counter.oauth) == 0, changes
     assert (await counter.asks(code)).status_code == 200
@@ -56,9 +56,9 @@ async def test_signed_request_with_wrong_audience_times_or_issuer_is_rejected(co
 
 async def test_signed_request_with_other_key_or_parameters_beside_it_is_rejected(counter) -> None:
     forged = request_object(counter, await counter.create_meldcode(), key=make_client_keys().private)
-    assert (await sent(counter, forged)).json()["error"] == "invalid_request_object"
+    assert (await send_request(counter, forged)).json()["error"] == "invalid_request_object"
     own = request_object(counter, await counter.create_meldcode())
-    assert (await sent(counter, own, binding_message="Balie 9")).json()["error"] == "invalid_request_object"
+    assert (await send_request(counter, own, binding_message="Balie 9")).json()["error"] == "invalid_request_object"
     assert await BACKCHANNEL_REQUESTS.count(counter.oauth) == 0
 
 
@@ -66,4 +66,4 @@ async def test_downgrade_unsigned_request_by_signing_client_is_rejected(oauth) -
     signing = await register_counter(oauth, backchannel_authentication_request_signing_alg="ES256")
     response = await signing.asks()
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
-    assert (await sent(signing, request_object(signing, await signing.create_meldcode()))).status_code == 200
+    assert (await send_request(signing, request_object(signing, await signing.create_meldcode()))).status_code == 200

@@ -1,4 +1,4 @@
-"""NL GOV OAuth 3.1.4: the consent page says how the app was registered: by an operator or by itself."""
+"""The consent page says how the app was registered: by an operator or by itself (NL GOV OAuth 3.1.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cross-origin requests (CORS): the allowed origins read good and bad answers alike, and no other reads any."""
+"""Cross-origin requests (CORS). The allowed origins read good and bad answers alike, and no other reads any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/api/v1/toestemmingen: an app of the citizen lists and ends consents; an app of a helper cannot."""
+"""/api/v1/toestemmingen: an app of the citizen lists and ends consents. An app of a helper cannot."""
 
 from dataclasses import replace
 from datetime import timedelta

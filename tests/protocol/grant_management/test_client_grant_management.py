@@ -1,4 +1,4 @@
-"""Grant management (FAPI): a client gets the id of its grant, queries it and revokes it; no other client can."""
+"""Grant management (FAPI). A client gets the id of its grant, queries it and revokes it; no other client can."""
 
 from uuid import uuid4
 

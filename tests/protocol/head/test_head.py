@@ -1,4 +1,4 @@
-"""HEAD (RFC 9110 section 9.3.2) on every GET route: same guard, same journal line, no body and no side effect."""
+"""HEAD (RFC 9110 section 9.3.2) on every GET route. Same guard, same journal line, no body and no side effect."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ async def test_head_with_bound_token_requires_dpop_proof_for_head(world, clock) 
 
 @pytest.mark.parametrize("path", ["/jwks", "/.well-known/openid-configuration", API, "/static/stijl.css", "/inloggen"])
 async def test_head_over_the_wire_has_no_body_and_keeps_the_connection(world, path) -> None:
-    """Two requests on one connection: a body after HEAD would be read as the second response."""
+    """Two requests on one connection. A body after HEAD would be read as the second response."""
     asks = f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\n".encode()
     answer = await serve_socket_pairs(world.app).say(asks + b"\r\n" + asks + b"Connection: close\r\n\r\n")
     heads = answer.split(b"\r\n\r\n")

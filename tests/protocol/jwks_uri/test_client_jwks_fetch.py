@@ -1,4 +1,4 @@
-"""`jwks_uri` of clients: keys are fetched when needed, cached, and trusted for a limited time; SSRF is blocked."""
+"""`jwks_uri` of clients. Keys are fetched when needed, cached, and trusted for a limited time; SSRF is blocked."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ ONE, OTHER = make_client_keys(), make_client_keys()
 TOKEN = {"token": "x"}
 
 
-def published(*pairs, names=("app-1", "app-2")) -> bytes:
+def jwks_response(*pairs, names=("app-1", "app-2")) -> bytes:
     keys = [pair.jwks["keys"][0] | {"kid": name} for pair, name in zip(pairs, names, strict=False)]
     return make_json_response({"keys": keys})
 
 
 @pytest.fixture
 async def site():
-    async with serve_site(answer=published(ONE)) as opened:
+    async with serve_site(answer=jwks_response(ONE)) as opened:
         yield opened
 
 
@@ -88,7 +88,7 @@ async def test_request_object_is_verified_with_fetched_jwks(oauth, app, site) ->
     flow = await oauth.request(app)
     assert await accepted(app)
     oauth.later(minutes=2)
-    site.answer = published(ONE, OTHER)
+    site.answer = jwks_response(ONE, OTHER)
     made = make_request_object(flow, header={"kid": "app-2"}, key=OTHER.private)
     answer = await app.post("/par", {"request": made})
     assert answer.status_code == 201, answer.text
@@ -100,7 +100,7 @@ async def test_request_object_is_verified_with_fetched_jwks(oauth, app, site) ->
 async def test_client_jwks_is_refetched_for_unknown_kid(oauth, app, site) -> None:
     assert await accepted(app)
     oauth.later(minutes=2)
-    site.answer = published(ONE, OTHER)
+    site.answer = jwks_response(ONE, OTHER)
     app.keys = OTHER
     proof = make_client_assertion(OTHER, app.client_id, oauth.clock, header={"kid": "app-2"})
     assert await accepted(app, client_assertion=proof)
@@ -122,7 +122,7 @@ async def test_client_jwks_refetch_for_invented_kid_is_limited_to_once_a_minute(
 
 async def test_client_jwks_removed_key_is_accepted_for_one_day_at_most(oauth, app, site) -> None:
     assert await accepted(app)
-    site.answer = published(OTHER, names=("app-9",))
+    site.answer = jwks_response(OTHER, names=("app-9",))
     oauth.later(hours=23, minutes=59)
     assert await accepted(app)
     oauth.later(minutes=1)
@@ -140,7 +140,7 @@ async def test_client_jwks_of_unreachable_site_is_trusted_for_one_day_at_most(oa
     assert await accepted(app)
     oauth.later(minutes=2)
     assert not await accepted(app)
-    site.answer = published(ONE)
+    site.answer = jwks_response(ONE)
     oauth.later(minutes=2)
     assert await accepted(app)
 
@@ -149,7 +149,7 @@ async def test_client_jwks_fetch_that_failed_is_retried_after_one_minute(oauth, 
     site.answer = make_http_response("500 Oops", b"")
     assert [await accepted(app) for _ in range(2)] == [False, False]
     assert len(site.asked) == 1
-    site.answer = published(ONE)
+    site.answer = jwks_response(ONE)
     oauth.later(minutes=1)
     assert await accepted(app)
 
@@ -161,7 +161,7 @@ async def test_client_jwks_fetch_that_failed_is_retried_after_one_minute(oauth, 
         make_http_response("200 OK", b"[]"),
         make_http_response("200 OK", b'{"keys": [], "keys": []}'),
         make_http_response("200 OK", b"[" * 60_000),
-        make_http_response("404 Not Found", published(ONE).split(b"\r\n\r\n", 1)[1]),
+        make_http_response("404 Not Found", jwks_response(ONE).split(b"\r\n\r\n", 1)[1]),
         make_http_response("302 Found", b"", "Location: https://elders.example/"),
         make_json_response({}),
         make_json_response({"keys": []}),
@@ -194,7 +194,7 @@ async def test_client_jwks_keys_for_other_uses_are_ignored(oauth, app, site) -> 
 
 async def test_client_jwks_fetch_uses_configured_networks_and_ca(oauth) -> None:
     among = {"fetch_ca_file": make_authority().file, "allowed_fetch_networks": "127.0.0.0/8, ::1/128"}
-    async with serve_site("localhost", answer=published(ONE)) as site:
+    async with serve_site("localhost", answer=jwks_response(ONE)) as site:
         app = await publishing(oauth, f"https://localhost:{site.port}/jwks")
         for changes, trusted in ((among, True), (among | {"fetch_ca_file": None}, False)):
             outbound = build_outbound(Settings(env=Environment.PRODUCTION, **changes))
@@ -302,7 +302,7 @@ async def test_client_jwks_fetch_failed_does_not_consume_the_assertion(oauth, ap
     site.answer = make_http_response("500 Oops", b"")
     proof = make_client_assertion(ONE, app.client_id, oauth.clock, exp=int(oauth.clock.now().timestamp()) + 200)
     assert not await accepted(app, client_assertion=proof)
-    site.answer = published(ONE)
+    site.answer = jwks_response(ONE)
     oauth.later(minutes=1)
     assert await accepted(app, client_assertion=proof)
     assert not await accepted(app, client_assertion=proof)
@@ -311,7 +311,7 @@ async def test_client_jwks_fetch_failed_does_not_consume_the_assertion(oauth, ap
 async def test_client_jwks_of_another_client_is_not_used(oauth, app, site) -> None:
     await accepted(app)
     other = await publishing(oauth, f"https://{SITE_NAME}:{site.port}/andere", client_name="Andere app")
-    site.answer = published(OTHER)
+    site.answer = jwks_response(OTHER)
     assert not await accepted(other)
     assert await accepted(app)
 

@@ -1,4 +1,4 @@
-"""Limit on outbound fetches: one per host and a total; a request that waits too long is refused and logged."""
+"""Limit on outbound fetches. One per host and a total; a request that waits too long is refused and logged."""
 
 from __future__ import annotations
 

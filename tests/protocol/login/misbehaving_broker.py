@@ -24,7 +24,7 @@ def make_login_claims(at: datetime, nonce: str, /, **changes: Any) -> dict[str, 
 
 
 class MisbehavingBroker(httpx.AsyncBaseTransport):
-    """Discovery, keys and token endpoint of a broker; `token` is what comes out of the latter."""
+    """Discovery, keys and token endpoint of a broker. `token` is what comes out of the latter."""
 
     def __init__(self) -> None:
         self.key = ECKey.generate_key("P-256", auto_kid=True)

@@ -1,4 +1,4 @@
-"""Failures of the login broker (unreachable, slow, oversized, other issuer): a page with a way on, never a fault."""
+"""Failures of the login broker (unreachable, slow, oversized, other issuer). A page with a way on, never a fault."""
 
 import asyncio
 import json

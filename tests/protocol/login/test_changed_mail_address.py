@@ -32,7 +32,7 @@ async def log_in_with(victim, bad_broker, clock):
 
 @pytest.fixture
 async def states(database, clock):
-    """Give up a notification of this person and one of another; returns a reader of their states."""
+    """Give up a notification of this person and one of another. Returns a reader of their states."""
     async with unit_of_work(database.sessions) as session:
         for bsn in ("999990020", "999990019"):
             person = await find_or_create_by_bsn(session, load_keyring(), Bsn(bsn), at=clock.now())

@@ -14,7 +14,7 @@ async def logged_in(log_in):
     return browser
 
 
-async def refused(browser, form, **options) -> bool:
+async def is_refused(browser, form, **options) -> bool:
     response = await browser.post("/doen", form, **options)
     if response.status_code == 403:
         assert "Dit formulier is verlopen" in response.text
@@ -55,17 +55,17 @@ async def test_csrf_form_from_own_page_is_accepted(logged_in):
 
 async def test_csrf_form_from_other_origin_with_valid_token_is_rejected(logged_in):
     for headers in THEIRS:
-        assert await refused(logged_in, {"csrf": logged_in.form_token}, headers=headers), headers
+        assert await is_refused(logged_in, {"csrf": logged_in.form_token}, headers=headers), headers
 
 
 async def test_csrf_token_missing_or_invalid_is_rejected(logged_in):
     for token in (None, "", "x", "A" * 43, "é" * 20):
-        assert await refused(logged_in, {} if token is None else {"csrf": token}), token
+        assert await is_refused(logged_in, {} if token is None else {"csrf": token}), token
 
 
 async def test_csrf_token_of_another_session_is_rejected(log_in, logged_in):
     other = await log_in("raadslid")
-    assert await refused(logged_in, {"csrf": (await other.me())["csrf"]})
+    assert await is_refused(logged_in, {"csrf": (await other.me())["csrf"]})
 
 
 async def test_csrf_token_of_own_earlier_session_redirects_back_to_the_form(logged_in):
@@ -82,7 +82,7 @@ async def test_csrf_token_of_own_earlier_session_from_other_origin_is_rejected(l
 
 
 async def test_csrf_token_in_query_or_json_is_rejected(logged_in):
-    assert await refused(logged_in, {}, params={"csrf": logged_in.form_token})
+    assert await is_refused(logged_in, {}, params={"csrf": logged_in.form_token})
     response = await logged_in.http.post("/doen", json={"csrf": logged_in.form_token}, headers={"Origin": ISSUER})
     assert response.status_code == 403
 

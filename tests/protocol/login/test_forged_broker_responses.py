@@ -1,4 +1,4 @@
-"""Forged broker responses: not from our broker, not for this browser, or not for this login attempt."""
+"""Forged broker responses. Not from our broker, not for this browser, or not for this login attempt."""
 
 import base64
 import hashlib
@@ -174,7 +174,7 @@ async def test_algorithm_confusion_id_token_with_public_key_as_hmac_secret_is_re
     if form == "jwk":
         secret = json.dumps(bad_broker.key.as_dict(private=False)).encode()
 
-    def forged(claims):
+    def forge_token(claims):
         head = json.dumps({"alg": "HS256", "kid": bad_broker.key.kid, "typ": "JWT"})
         signing = ".".join(
             base64.urlsafe_b64encode(p.encode()).rstrip(b"=").decode() for p in (head, json.dumps(claims))
@@ -182,7 +182,9 @@ async def test_algorithm_confusion_id_token_with_public_key_as_hmac_secret_is_re
         tag = hmac.digest(secret, signing.encode(), hashlib.sha256)
         return signing + "." + base64.urlsafe_b64encode(tag).rstrip(b"=").decode()
 
-    await assert_refused(await come_back(victim, bad_broker, clock, token=forged), victim, journal, "id_token_ongeldig")
+    await assert_refused(
+        await come_back(victim, bad_broker, clock, token=forge_token), victim, journal, "id_token_ongeldig"
+    )
 
 
 async def test_id_token_signed_with_unpublished_key_is_rejected(victim, bad_broker, clock, journal):

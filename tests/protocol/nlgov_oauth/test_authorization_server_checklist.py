@@ -1,4 +1,4 @@
-"""NL GOV Assurance profile for OAuth 2.0, 1.1, chapters 2 and 3: one test per thing an authorization server must do.
+"""One test per thing an authorization server must do (NL GOV Assurance profile for OAuth 2.0, 1.1, chapters 2 and 3).
 
 The number in a name is the section. What we do otherwise has a row in docs/divergences.md, which is looked for here.
 """

@@ -1,4 +1,4 @@
-"""NL GOV Assurance profile for OAuth 2.0, 1.1, chapter 4: one test per thing that the API must do with a token.
+"""One test per thing that the API must do with a token (NL GOV Assurance profile for OAuth 2.0, 1.1, chapter 4).
 
 The number in a name is the section. 6 is about TLS, which ends at the proxy (docs/operations.md).
 """

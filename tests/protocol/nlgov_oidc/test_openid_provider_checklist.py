@@ -1,4 +1,4 @@
-"""NL GOV Assurance profile for OpenID Connect 1.0.1, chapters 3 to 7: one test per thing that a provider must do.
+"""One test per thing that a provider must do (NL GOV Assurance profile for OpenID Connect 1.0.1, chapters 3 to 7).
 
 The number in a name is the section. What we do otherwise has a row in docs/divergences.md, which is looked for here.
 """
@@ -39,7 +39,7 @@ async def discovery(oauth):
     return (await oauth.connection().get(DISCOVERY)).json()
 
 
-async def refused(flow, error="invalid_request", **changes) -> None:
+async def assert_refused(flow, error="invalid_request", **changes) -> None:
     response = await flow.push(**changes)
     assert response.status_code in (400, 401), (changes, response.text)
     assert response.json()["error"] == error, (changes, response.text)
@@ -48,15 +48,15 @@ async def refused(flow, error="invalid_request", **changes) -> None:
 async def test_3_response_type_other_than_code_is_rejected(oauth) -> None:
     flow = await start_login_flow(oauth)
     for response_type in ("token", "id_token", "id_token token", "code id_token", "code token", "none"):
-        await refused(flow, "unsupported_response_type", response_type=response_type)
+        await assert_refused(flow, "unsupported_response_type", response_type=response_type)
     assert (await discovery(oauth))["response_types_supported"] == ["code"]
 
 
 async def test_4_authentication_request_requires_redirect_uri_openid_nonce_and_pkce(oauth) -> None:
     flow = await start_login_flow(oauth)
     for name in ("redirect_uri", "nonce", "code_challenge", "code_challenge_method"):
-        await refused(flow, **{name: None})
-    await refused(flow, scope=None)
+        await assert_refused(flow, **{name: None})
+    await assert_refused(flow, scope=None)
 
 
 async def test_4_state_is_returned_unchanged(oauth) -> None:
@@ -78,8 +78,8 @@ async def test_4_client_assertion_replayed_is_rejected(oauth) -> None:
 
 async def test_5_pkce_requires_s256_and_verifier_of_43_to_128_characters(oauth) -> None:
     flow = await start_login_flow(oauth)
-    await refused(flow, code_challenge_method="plain")
-    await refused(flow, code_challenge_method=None)
+    await assert_refused(flow, code_challenge_method="plain")
+    await assert_refused(flow, code_challenge_method=None)
     for length in (42, 129):
         flow.pkce = Pkce("v" * length)
         assert (await flow.redeem(await flow.code())).json()["error"] == "invalid_grant", length
@@ -127,7 +127,7 @@ async def test_5_1_1_signed_request_object_is_accepted_and_counts_alone(oauth) -
 
 async def test_5_1_1_request_uri_of_the_client_is_not_fetched(oauth) -> None:
     flow = await start_login_flow(oauth)
-    await refused(flow, request_uri="https://app.voorbeeld.example/verzoek")
+    await assert_refused(flow, request_uri="https://app.voorbeeld.example/verzoek")
     assert (await discovery(oauth))["request_uri_parameter_supported"] is False
 
 
@@ -295,7 +295,7 @@ async def test_6_claims_parameter_releases_only_requested_claims(oauth) -> None:
 
 async def test_6_scope_profile_is_rejected(oauth) -> None:
     flow = await start_login_flow(oauth)
-    await refused(flow, "invalid_scope", scope="openid profile")
+    await assert_refused(flow, "invalid_scope", scope="openid profile")
     assert "profile" not in (await discovery(oauth))["scopes_supported"]
 
 

@@ -1,4 +1,4 @@
-"""prompt=none: no page and no login; an answer only for what this session consented to before."""
+"""prompt=none: no page and no login. An answer only for what this session consented to before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step-up, max_age and prompt=login: the person logs in again where required, once, never in a loop."""
+"""Step-up, max_age and prompt=login. The person logs in again where required, once, never in a loop."""
 
 from __future__ import annotations
 

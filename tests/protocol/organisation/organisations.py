@@ -1,4 +1,4 @@
-"""A professional who helps for an organisation: his machtiging, his sessions, and credentials moved to another one."""
+"""A professional who helps for an organisation. His machtiging, his sessions, and credentials moved to another one."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ async def logged_in_for(oauth: OAuthWorld, kvk: str | None) -> LoginBrowser:
 
 
 async def a_flow_for(oauth: OAuthWorld, kvk: str | None, machtiging: Machtiging) -> Flow:
-    """The code flow of an app that may refresh, and of the son logged in for this organisation."""
+    """The code flow of an app with refresh tokens, for the son at this organisation."""
     return Flow(
         await register_refreshing_app(oauth), await logged_in_for(oauth, kvk), make_authorization_details(machtiging.id)
     )
 
 
 async def move(oauth: OAuthWorld, kvk: str | None, *tables: str) -> None:
-    """Move every row in these tables to another organisation, as if its session had been of that one."""
+    """Move every row in these tables to another organisation, as if its session were there."""
     async with unit_of_work(oauth.sessions) as session:
         await move_rows(session, kvk, *tables)
 

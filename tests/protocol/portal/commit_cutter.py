@@ -1,4 +1,4 @@
-"""A way to the database that breaks at COMMIT: before it arrives, or once it was carried out and before its answer."""
+"""A way to the database that breaks at COMMIT. Before it arrives, or once it was carried out and before its answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from sqlalchemy import make_url
 
 @dataclass
 class CommitCutter:
-    """Passes bytes on between client and server until it is armed with `carried_out` and a COMMIT comes by."""
+    """A proxy that passes bytes on until it is armed and a COMMIT comes.
+
+    It is armed with `carried_out`."""
 
     behind: str
     url: str

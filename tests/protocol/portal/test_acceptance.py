@@ -1,4 +1,4 @@
-"""Acceptance of a machtiging: the helper sees the offer before anything is stored; every wrong code gets one answer."""
+"""Acceptance of a machtiging. The helper sees the offer before anything is stored; every wrong code gets one answer."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The page "Apps met toegang": apps that can read the citizen's post, through whom, and how to stop them."""
+"""The page "Apps met toegang". Apps that can read the citizen's post, through whom, and how to stop them."""
 
 from uuid import uuid4
 

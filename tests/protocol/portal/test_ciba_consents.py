@@ -1,4 +1,4 @@
-"""CIBA consents are listed under "Apps met toegang" before the poll, and can be ended there."""
+"""CIBA consents are under "Apps met toegang" before the poll, and can be ended."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def counter(portal_oauth):
     return await register_counter(portal_oauth)
 
 
-async def agreed(counter: CibaCounter, browser: Any, **changes: Any) -> str:
+async def approve_request(counter: CibaCounter, browser: Any, **changes: Any) -> str:
     """Send a CIBA request and approve it; returns the auth_req_id."""
     reference = await counter.start_request(**changes)
     page = await browser.open_page(ISSUER + "/verzoeken")
@@ -37,7 +37,7 @@ async def consents_of(portal, person) -> list[Any]:
 
 async def test_ciba_consent_ended_before_poll_issues_no_token(portal, counter) -> None:
     browser = await portal.mother()
-    reference = await agreed(counter, browser)
+    reference = await approve_request(counter, browser)
     page = await browser.open_page(APPS)
     assert "Bibliotheek Oost" in page.text
     [consent] = await consents_of(portal, portal.people.mother)
@@ -52,21 +52,23 @@ async def test_ciba_consent_ended_before_poll_issues_no_token(portal, counter) -
 async def test_ciba_consent_of_helper_is_listed_for_both(portal, counter) -> None:
     held = await counter.oauth.grant_machtiging()
     code = await counter.create_meldcode(counter.son)
-    await agreed(counter, await portal.son(), code=code, authorization_details=make_authorization_details(held.id))
+    await approve_request(
+        counter, await portal.son(), code=code, authorization_details=make_authorization_details(held.id)
+    )
     for person in (portal.people.mother, portal.people.son):
         [consent] = await consents_of(portal, person)
         assert (consent.app, consent.machtiging.id) == ("Bibliotheek Oost", held.id)
 
 
 async def test_ciba_consent_after_poll_is_listed_once_until_token_expiry(portal, counter) -> None:
-    reference = await agreed(counter, await portal.mother())
+    reference = await approve_request(counter, await portal.mother())
     assert (await counter.polls(reference)).status_code == 200
     [consent] = await consents_of(portal, portal.people.mother)
     assert (consent.until - portal.clock.now()).total_seconds() == 600
 
 
 async def test_ciba_consent_not_polled_before_expiry_is_not_listed(portal, counter) -> None:
-    await agreed(counter, await portal.mother())
+    await approve_request(counter, await portal.mother())
     [consent] = await consents_of(portal, portal.people.mother)
     assert consent.until > portal.clock.now()
     counter.oauth.later(minutes=5)

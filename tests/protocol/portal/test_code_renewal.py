@@ -1,4 +1,4 @@
-"""Renewal of a machtigingscode that was lost or never seen: by the giver only, while the offer is open."""
+"""Renewal of a machtigingscode that was lost or never seen. By the giver only, while the offer is open."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ NEW = "/nieuwe-code"
 
 
 async def offered(portal):
-    """The giver's browser on the page of her open offer, its URL and its first code."""
+    """The giver's browser on her open offer, the URL and the first code."""
     mother = await portal.mother()
     code = await make_offer(mother)
     page = await mother.open_page(ISSUER + "/machtigingen")

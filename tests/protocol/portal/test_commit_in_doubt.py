@@ -1,4 +1,4 @@
-"""Commit in doubt (the connection is lost during COMMIT): the page says that the outcome is unknown."""
+"""Commit in doubt (the connection is lost during COMMIT). The page says that the outcome is unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Grouping in the overview: equal requests in one minute are one line with a count; the journal keeps each."""
+"""Grouping in the overview. Equal requests in one minute are one line with a count; the journal keeps each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.builders.people import ISSUER
 LIST, READ = JournalAct.BERICHT_LIJST, JournalAct.BERICHT_LEZEN
 
 
-async def journalled(portal, *lines):
+async def insert_journal_lines(portal, *lines):
     """Insert journal lines about the mother: age in seconds, act, changes."""
     people = portal.people
     async with unit_of_work(portal.app.state.services.sessions) as session:
@@ -46,7 +46,7 @@ async def every_page(portal, limit):
 async def test_flood_is_grouped_per_minute_with_its_count(portal):
     letter = {"object_kind": "bericht", "object_id": str(uuid4())}
     flood = [(70 + number / 50, LIST, {}) for number in range(150)]
-    await journalled(portal, (200, READ, letter), *flood)
+    await insert_journal_lines(portal, (200, READ, letter), *flood)
     page = await (await portal.mother()).open_page(ISSUER + "/inzage")
     assert page.text.count("150 keer in één minuut") == page.text.count("keer in één minuut") == 1
     assert "een brief" in page.text
@@ -83,7 +83,7 @@ def test_lines_with_different_shown_members_are_not_grouped(other):
 async def test_grouped_pages_hold_every_line_once(portal, limit):
     kinds = [{"client_id": name} for name in ("a", "b", "c")]
     lines = [(number * 1.7, LIST if number % 5 else READ, kinds[number * number % 3]) for number in range(400)]
-    await journalled(portal, *lines)
+    await insert_journal_lines(portal, *lines)
     pages = await every_page(portal, limit)
     groups = [group for page in pages for group in page]
     assert sum(group.count for group in groups) == 400
@@ -95,7 +95,7 @@ async def test_grouped_pages_hold_every_line_once(portal, limit):
 
 async def test_group_larger_than_a_window_is_counted(portal, monkeypatch):
     monkeypatch.setattr(line_groups, "WINDOW_SIZES", (5, 20))
-    await journalled(portal, *((number / 3, LIST, {}) for number in range(150)), (90, READ, {}))
+    await insert_journal_lines(portal, *((number / 3, LIST, {}) for number in range(150)), (90, READ, {}))
     groups = [group for page in await every_page(portal, 3) for group in page]
     # the counts are per window, but every distinct line is shown
     assert [group.line.act for group in groups][-1] == READ

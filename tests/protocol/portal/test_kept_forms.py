@@ -1,4 +1,4 @@
-"""Forms sent after the session ended are kept for their person and given back once after login."""
+"""Forms sent after the session ended are kept and given back once after login."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The access overview and the own box in the portal: for the citizen only, page by page, through the same guard."""
+"""The access overview and the own box in the portal. For the citizen only, page by page, through the same guard."""
 
 from datetime import timedelta
 from urllib.parse import quote
@@ -12,7 +12,7 @@ from tests.builders.people import ISSUER
 from tests.builders.portal import accept_code, make_offer
 
 
-async def journalled(portal, count, **members):
+async def insert_journal_lines(portal, count, **members):
     values = {"act": JournalAct.BERICHT_LEZEN, "outcome": JournalOutcome.REFUSED, "reason": "te_oud"} | members
     people = portal.people
     values = {"actor_id": people.son, "for_person_id": people.mother} | values
@@ -22,14 +22,14 @@ async def journalled(portal, count, **members):
 
 
 async def test_overview_shows_refused_access_with_its_reason(portal):
-    await journalled(portal, 1, object_kind="bericht", object_id=str(uuid4()))
+    await insert_journal_lines(portal, 1, object_kind="bericht", object_id=str(uuid4()))
     page = await (await portal.mother()).open_page(ISSUER + "/inzage")
     assert "Bram Voorbeeld wilde een brief lezen" in page.text
     assert "De brief is ouder dan u heeft afgesproken." in page.text
 
 
 async def test_overview_of_helper_hides_his_access_to_her_box(portal):
-    await journalled(portal, 1)
+    await insert_journal_lines(portal, 1)
     page = await (await portal.son()).open_page(ISSUER + "/inzage")
     assert "Nog niemand heeft uw post bekeken." in page.text
 
@@ -49,7 +49,7 @@ async def test_overview_links_to_the_machtiging(portal):
 
 
 async def test_overview_pages_have_no_gaps_or_duplicates(portal):
-    await journalled(portal, PAGE_SIZE + 7)
+    await insert_journal_lines(portal, PAGE_SIZE + 7)
     browser = await portal.mother()
     first = await browser.open_page(ISSUER + "/inzage")
     older = next(href for href, word in first.links if word == "Ouder")

@@ -1,4 +1,4 @@
-"""The assembled service with limits so low that a test can pass them, and callers from addresses of their own."""
+"""The assembled service with low rate limits, and callers with their own addresses."""
 
 from __future__ import annotations
 

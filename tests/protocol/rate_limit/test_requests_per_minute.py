@@ -1,4 +1,4 @@
-"""Rate limits by token, person and address: refused before any work, in the format of the caller."""
+"""Rate limits by token, person and address. Refused before any work, in the format of the caller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Database outage under load: no 200 without a commit, no lost journal line, recovery without restart."""
+"""Database outage under load. No 200 without a commit, no lost journal line, recovery without restart."""
 
 import asyncio
 import os

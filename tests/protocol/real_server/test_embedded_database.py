@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL dies under a running service: it is restarted, or the service exits with a message."""
+"""The embedded PostgreSQL dies under a running service. It is restarted, or the service exits with a message."""
 
 import asyncio
 import os

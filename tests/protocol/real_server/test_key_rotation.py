@@ -1,4 +1,4 @@
-"""Key rotation under a running service: earlier tokens stay valid, new tokens use the new key, no restart."""
+"""Key rotation under a running service. Earlier tokens stay valid, new tokens use the new key, no restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`serve --workers N`: workers end with a killed parent; a second serve names the process on the port."""
+"""`serve --workers N`. Workers end with a killed parent; a second serve names the process on the port."""
 
 import asyncio
 import signal

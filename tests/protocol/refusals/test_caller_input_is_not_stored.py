@@ -28,7 +28,7 @@ CARRIED = {
 }
 
 
-async def journalled(portal) -> str:
+async def read_journal(portal) -> str:
     return await JOURNAL_INTAKE.dump(portal.app.state.services)
 
 
@@ -40,7 +40,7 @@ async def test_request_id_of_caller_is_neither_logged_nor_journalled(portal, req
         configure_logging("INFO", stream)
         answer = await portal.http.get(ISSUER + "/berichten", headers=cookie | {"X-Request-ID": request_id})
     assert answer.status_code == 200
-    kept = await journalled(portal)
+    kept = await read_journal(portal)
     assert "bericht:lijst" in kept
     assert '"event": "request"' in stream.getvalue()
     assert request_id not in kept + stream.getvalue()
@@ -61,7 +61,7 @@ async def test_bsn_in_caller_input_is_neither_logged_nor_journalled(portal, by):
                 continue
             body = {} if method in ("GET", "HEAD") else {"data": words}
             await portal.http.request(method, ISSUER + path, params=words, headers=known | CARRIED, **body)
-    said = stream.getvalue() + await journalled(portal)
+    said = stream.getvalue() + await read_journal(portal)
     assert "bericht:l" in said
     assert [line[:300] for line in said.splitlines() if A_BSN in line] == []
 

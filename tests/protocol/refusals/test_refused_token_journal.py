@@ -28,7 +28,7 @@ NEVER = "5d0c2f36-7a5b-4c8e-9f0a-3b1d6e2c4a71"  # the id of no consent
 REFUSED, NOT_GIVEN = "token:geweigerd", "grant:geweigerd"
 
 
-def signed(portal_oauth, facts: IssuedTokenFacts, audience: str = AUDIENCE, **claims) -> str:
+def sign_claims(portal_oauth, facts: IssuedTokenFacts, audience: str = AUDIENCE, **claims) -> str:
     whole = build_token_claims(facts) | {"iss": ISSUER, "aud": audience} | claims
     return portal_oauth.service.state.services.keyring.sign_jwt(whole, typ="at+jwt")
 
@@ -64,7 +64,7 @@ async def the_line(portal_oauth, act: str = REFUSED):
 
 async def test_token_without_scope_is_journalled_with_person_and_token(portal_oauth):
     facts = await issued(portal_oauth, scope="openid")
-    assert (await ask(portal_oauth, signed(portal_oauth, facts), CONSENTS)).status_code == 403
+    assert (await ask(portal_oauth, sign_claims(portal_oauth, facts), CONSENTS)).status_code == 403
     line = await the_line(portal_oauth)
     assert (line.reason, line.client_id) == ("token_voor_ander_gebruik", facts.client_id)
     assert (line.actor_id, line.for_person_id) == (
@@ -78,7 +78,7 @@ async def test_helper_token_without_scope_is_journalled_with_citizen_and_machtig
     holder = await make_refresh_token_holder(portal_oauth)
     facts = await issued(portal_oauth, person_id=portal_oauth.committed.people.son, machtiging_id=holder.machtiging.id)
     assert (
-        await ask(portal_oauth, signed(portal_oauth, facts), f"{CONSENTS}/{holder.grant_id}", "DELETE")
+        await ask(portal_oauth, sign_claims(portal_oauth, facts), f"{CONSENTS}/{holder.grant_id}", "DELETE")
     ).status_code == 403
     line = await the_line(portal_oauth)
     assert (line.actor_id, line.for_person_id) == (
@@ -94,7 +94,7 @@ async def test_idor_consent_of_another_is_distinguished_in_the_journal_only(port
     facts = await issued(portal_oauth, person_id=portal_oauth.committed.people.son)
     other = uuid4()
     answers = [
-        await ask(portal_oauth, signed(portal_oauth, facts), f"{CONSENTS}/{it}", "DELETE")
+        await ask(portal_oauth, sign_claims(portal_oauth, facts), f"{CONSENTS}/{it}", "DELETE")
         for it in (holder.grant_id, other)
     ]
     assert [answer.json()["code"] for answer in answers] == ["toestemming_onbekend"] * 2
@@ -121,7 +121,7 @@ async def test_userinfo_with_token_without_openid_is_journalled(portal_oauth):
         machtiging_id=holder.machtiging.id,
         scope="toestemmingen:beheren",
     )
-    answer = await ask(portal_oauth, signed(portal_oauth, facts), "/userinfo")
+    answer = await ask(portal_oauth, sign_claims(portal_oauth, facts), "/userinfo")
     assert (answer.status_code, answer.json()["code"]) == (403, "scope_ontbreekt")
     line = await the_line(portal_oauth)
     assert (line.reason, line.client_id, line.object_id) == ("scope_ontbreekt", holder.app.client_id, str(facts.id))
@@ -159,7 +159,7 @@ async def test_userinfo_with_token_of_suspended_client_is_journalled(portal_oaut
 
 async def test_userinfo_with_agency_token_is_journalled(portal_oauth):
     facts = await issued(portal_oauth, person_id=None, oin="00000099000000001000", acts=frozenset(), scope="x")
-    assert (await ask(portal_oauth, signed(portal_oauth, facts), "/userinfo")).status_code == 401
+    assert (await ask(portal_oauth, sign_claims(portal_oauth, facts), "/userinfo")).status_code == 401
     line = await the_line(portal_oauth)
     assert (line.reason, line.client_id, line.actor_id) == ("token_voor_ander_gebruik", facts.client_id, None)
 
@@ -175,7 +175,7 @@ async def test_userinfo_with_stolen_bound_token_is_journalled_and_missing_nonce_
         machtiging_id=holder.machtiging.id,
         jkt=key.jkt,
     )
-    token, place = signed(portal_oauth, facts), ISSUER + "/userinfo"
+    token, place = sign_claims(portal_oauth, facts), ISSUER + "/userinfo"
     asked = await ask(portal_oauth, token, "/userinfo", **key.headers("GET", place, token, nonce=None))
     assert asked.json()["code"] == "dpop_nonce_nodig"
     assert await portal_oauth.lines(REFUSED) == []
@@ -251,8 +251,8 @@ async def test_refusal_without_issued_token_is_not_journalled(portal_oauth, path
         portal_oauth.clock.now(), person_id=portal_oauth.committed.people.mother, scope=MANAGES
     )
     audiences = (AUDIENCE, ISSUER + "/grants")
-    forged = [signed(portal_oauth, never_issued, audience) for audience in audiences]
-    expired = [signed(portal_oauth, never_issued, audience, exp=1) for audience in audiences]
+    forged = [sign_claims(portal_oauth, never_issued, audience) for audience in audiences]
+    expired = [sign_claims(portal_oauth, never_issued, audience, exp=1) for audience in audiences]
     spoiled = [token[:-8] + "AAAAAAAA" for token in forged]
     before = await count_journal_lines(portal_oauth)
     with capture_logs():

@@ -1,4 +1,4 @@
-"""Acts that write something down that hangs on a machtiging, each ready to run beside the act that ends it."""
+"""Writes that depend on a machtiging, to run concurrently with the act that ends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cascading revocation: exchanged tokens end with the token they came from, at any depth, also concurrently."""
+"""Cascading revocation: exchanged tokens end with the token they came from. At any depth, also concurrently."""
 
 import asyncio
 from dataclasses import replace

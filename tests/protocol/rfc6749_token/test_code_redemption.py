@@ -1,4 +1,4 @@
-"""RFC 6749 4.1.3 and RFC 9700: a code is for one client, one redirect URI, one minute and one use."""
+"""A code is for one client, one redirect URI, one minute and one use (RFC 6749 4.1.3 and RFC 9700)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.builders.flow import ISSUER
 from tests.builders.rows import AUTHORIZATION_CODES
 
 
-def refused(response, error="invalid_grant", status=400):
+def assert_refused(response, error="invalid_grant", status=400):
     assert (response.status_code, response.json().get("error")) == (status, error), response.text
     return response
 
@@ -39,7 +39,7 @@ async def test_row_13_code_replayed_ends_the_grant_and_its_token(oauth) -> None:
     code = await flow.code()
     tokens = (await flow.redeem(code)).json()
     assert await active(flow, tokens)
-    refused(await flow.redeem(code))
+    assert_refused(await flow.redeem(code))
     assert not await active(flow, tokens)
     (ended,) = await oauth.lines("grant:beeindigd")
     assert (ended.reason, ended.actor_id, ended.client_id) == ("code_hergebruikt", None, flow.app.client_id)
@@ -61,7 +61,7 @@ async def test_row_14_code_stolen_by_another_client_is_rejected_and_stays_valid(
     code = await flow.code()
     thief = await oauth.register_reading_app(client_name="Andere app")
     mine, flow.app = flow.app, thief
-    refused(await flow.redeem(code))
+    assert_refused(await flow.redeem(code))
     flow.app = mine
     assert (await flow.redeem(code)).status_code == 200
 
@@ -70,7 +70,7 @@ async def test_row_15_code_expires_after_one_minute(oauth) -> None:
     flow = await oauth.start_flow()
     code = await flow.code()
     oauth.later(seconds=60)
-    refused(await flow.redeem(code))
+    assert_refused(await flow.redeem(code))
     code = await flow.code()
     oauth.later(seconds=59)
     assert (await flow.redeem(code)).status_code == 200
@@ -81,7 +81,7 @@ async def test_code_with_other_redirect_uri_is_rejected(oauth) -> None:
     flow = await oauth.start_flow(await oauth.register_reading_app(redirect_uris=uris))
     code = await flow.code()
     for other in (uris[1], None, "https://kwaad.example/", uris[0] + "/"):
-        refused(await flow.redeem(await flow.unused(code), redirect_uri=other))
+        assert_refused(await flow.redeem(await flow.unused(code), redirect_uri=other))
     assert (await flow.redeem(await flow.unused(code))).status_code == 200
 
 
@@ -89,33 +89,35 @@ async def test_code_used_or_unknown_gets_the_same_error(oauth) -> None:
     flow = await oauth.start_flow()
     used = await flow.code()
     await flow.redeem(used)
-    texts = {refused(await flow.redeem(code)).content for code in (used, "onbekend", "é", "a" * 5000, "'; --")}
+    texts = {assert_refused(await flow.redeem(code)).content for code in (used, "onbekend", "é", "a" * 5000, "'; --")}
     assert len(texts) == 1
-    refused(await flow.redeem(None), "invalid_request")
+    assert_refused(await flow.redeem(None), "invalid_request")
 
 
 async def test_row_18_grant_type_unsupported_is_rejected(oauth) -> None:
     app = await oauth.register_reading_app()
     for kind in ("password", "implicit", 'x"é'):
         form = {"grant_type": kind, "username": "a", "password": "b"}
-        refused(await app.post("/token", form), "unsupported_grant_type")
-    refused(await app.post("/token"), "unsupported_grant_type")
+        assert_refused(await app.post("/token", form), "unsupported_grant_type")
+    assert_refused(await app.post("/token"), "unsupported_grant_type")
 
 
 async def test_row_18_grant_type_not_registered_is_rejected(oauth) -> None:
     app = await oauth.register_reading_app()
     for kind in ("refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"):
         form = {"grant_type": kind, "refresh_token": "c", "subject_token": "d"}
-        refused(await app.post("/token", form), "unauthorized_client")
+        assert_refused(await app.post("/token", form), "unauthorized_client")
 
 
 async def test_client_credentials_and_code_grants_exclude_each_other(oauth) -> None:
-    refused(
+    assert_refused(
         await (await oauth.register_reading_app()).post("/token", {"grant_type": "client_credentials"}),
         "unauthorized_client",
     )
     agency = await oauth.register_agency()
-    refused(await agency.post("/token", {"grant_type": "authorization_code", "code": "x"}), "unauthorized_client")
+    assert_refused(
+        await agency.post("/token", {"grant_type": "authorization_code", "code": "x"}), "unauthorized_client"
+    )
 
 
 async def test_client_credentials_token_is_bound_to_oin(oauth) -> None:
@@ -136,13 +138,13 @@ async def test_client_credentials_with_other_scope_are_rejected(oauth) -> None:
     agency = await oauth.register_agency()
     for scope in ("openid", "aanleveringen:schrijven openid", "alles", 'x"é'):
         form = {"grant_type": "client_credentials", "scope": scope}
-        refused(await agency.post("/token", form), "invalid_scope")
+        assert_refused(await agency.post("/token", form), "invalid_scope")
 
 
 async def test_offline_access_scope_is_rejected(oauth) -> None:
     flow = await oauth.start_flow()
     assert "refresh_token" not in await flow.tokens(scope="openid")
-    refused(await flow.push(scope="openid offline_access"), "invalid_scope")
+    assert_refused(await flow.push(scope="openid offline_access"), "invalid_scope")
 
 
 async def test_duplicate_parameters_are_rejected(oauth) -> None:
@@ -151,7 +153,7 @@ async def test_duplicate_parameters_are_rejected(oauth) -> None:
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": "x", "code_verifier": flow.pkce.verifier}
     for name in (*form, "client_assertion"):
         pairs = [*flow.app.credentials().items(), *form.items()]
-        refused(await flow.app.raw("/token", [*pairs, (name, dict(pairs)[name])]), "invalid_request")
+        assert_refused(await flow.app.raw("/token", [*pairs, (name, dict(pairs)[name])]), "invalid_request")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +167,7 @@ async def test_code_is_rejected_after_machtiging_ended_or_paused(oauth, ending, 
     async with unit_of_work(oauth.sessions) as session:
         await ending(session, held.id, getattr(oauth.committed.people, by), at=oauth.clock.now())
     assert not await active(flow, tokens)
-    refused(await flow.redeem(code))
+    assert_refused(await flow.redeem(code))
 
 
 async def test_grants_of_one_machtiging_end_without_affecting_another(oauth) -> None:
@@ -179,7 +181,7 @@ async def test_grants_of_one_machtiging_end_without_affecting_another(oauth) -> 
     assert ended == 2
     assert not await active(flow, tokens)
     assert await active(beside, kept)
-    refused(await flow.redeem(code))
+    assert_refused(await flow.redeem(code))
     async with unit_of_work(oauth.sessions) as session:
         again = await end_grants_of_machtiging(session, held.id, by_her, at=oauth.clock.now())
     assert again == 0

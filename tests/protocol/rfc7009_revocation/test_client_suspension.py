@@ -1,4 +1,4 @@
-"""Suspension of a client: it is unknown from then on and all its tokens are revoked; consents stay."""
+"""Suspension of a client. It is unknown from then on and all its tokens are revoked; consents stay."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.builders.rows import MACHTIGINGEN
 CREDENTIALS = {"grant_type": "client_credentials"}
 
 
-async def suspended(oauth, app) -> int:
+async def suspend_app(oauth, app) -> int:
     async with unit_of_work(oauth.sessions) as session:
         return await suspend_client(session, app.client_id, at=oauth.clock.now())
 
@@ -34,7 +34,7 @@ async def test_suspension_revokes_all_tokens_of_that_client_only(oauth) -> None:
     flow, agency = await oauth.start_flow(), await oauth.register_agency()
     first, second = [(await flow.tokens())["access_token"] for _ in range(2)]
     other = (await agency.post("/token", CREDENTIALS)).json()["access_token"]
-    assert await suspended(oauth, flow.app) == 2
+    assert await suspend_app(oauth, flow.app) == 2
     assert [await revoked(oauth, token) for token in (first, second, other)] == [True, True, False]
     assert (await agency.post("/token", CREDENTIALS)).status_code == 200
 
@@ -42,7 +42,7 @@ async def test_suspension_revokes_all_tokens_of_that_client_only(oauth) -> None:
 async def test_suspended_client_is_rejected(oauth) -> None:
     flow = await oauth.start_flow()
     code = await flow.code()
-    await suspended(oauth, flow.app)
+    await suspend_app(oauth, flow.app)
     for answer in (await flow.redeem(code), await flow.push()):
         assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
@@ -50,7 +50,7 @@ async def test_suspended_client_is_rejected(oauth) -> None:
 async def test_suspension_keeps_consents_and_machtiging(oauth) -> None:
     flow = await oauth.start_flow()
     await flow.tokens()
-    await suspended(oauth, flow.app)
+    await suspend_app(oauth, flow.app)
     assert await oauth.lines("grant:beeindigd") == []
     async with unit_of_work(oauth.sessions) as session:
         assert len(await queries.list_active_grants(session, oauth.committed.people.son)) == 1
@@ -60,7 +60,7 @@ async def test_suspension_keeps_consents_and_machtiging(oauth) -> None:
 async def test_suspension_is_journalled_once_with_token_count(oauth) -> None:
     flow = await oauth.start_flow()
     await flow.tokens()
-    assert [await suspended(oauth, flow.app) for _ in range(2)] == [1, 0]
+    assert [await suspend_app(oauth, flow.app) for _ in range(2)] == [1, 0]
     (line,) = await oauth.lines("client:geschorst")
     assert (line.client_id, line.actor_id, line.facts) == (flow.app.client_id, None, {"tokens": 1})
 
@@ -75,7 +75,7 @@ async def test_suspension_waits_for_concurrent_token_issuance(oauth) -> None:
     agency = await oauth.register_agency()
     async with unit_of_work(oauth.sessions) as session:
         assert await queries.lock_active_client(session, agency.client_id)
-        waiting = asyncio.create_task(suspended(oauth, agency))
+        waiting = asyncio.create_task(suspend_app(oauth, agency))
         await wait_until_blocked(oauth.sessions, waiting)
     await waiting
     async with unit_of_work(oauth.sessions) as session:

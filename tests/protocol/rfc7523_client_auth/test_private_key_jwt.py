@@ -35,7 +35,7 @@ async def token(app, proof, **changes):
     return await app.http.post("/token", data=merged)
 
 
-def refused(response, error="invalid_client", why=""):
+def assert_refused(response, error="invalid_client", why=""):
     assert response.json().get("error") == error, (why, response.text)
     assert response.status_code == (401 if error == "invalid_client" else 400)
     return response
@@ -101,7 +101,7 @@ async def test_row_21_client_assertion_with_wrong_claims_is_rejected(oauth) -> N
         {"jti": "x" * 257},
     ]
     for change in wrong:
-        refused(
+        assert_refused(
             await token(app, make_client_assertion(app.keys, app.client_id, oauth.clock, **change)),
             why=str(change)[:60],
         )
@@ -112,7 +112,7 @@ async def test_client_assertion_audience_list_with_issuer_only_is_accepted(oauth
     app = await oauth.register_agency()
     proof = make_client_assertion(app.keys, app.client_id, oauth.clock, aud=[ISSUER])
     assert (await token(app, proof)).status_code == 200
-    refused(await token(app, proof))
+    assert_refused(await token(app, proof))
 
 
 @pytest.mark.parametrize("bound", ["dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens"])
@@ -135,7 +135,7 @@ async def test_row_21_client_assertion_replayed_is_rejected(oauth) -> None:
     app = await oauth.register_agency()
     proof = make_client_assertion(app.keys, app.client_id, oauth.clock)
     assert (await token(app, proof)).status_code == 200
-    refused(await token(app, proof))
+    assert_refused(await token(app, proof))
 
 
 async def test_row_21_client_assertion_used_concurrently_is_accepted_once(oauth) -> None:
@@ -154,7 +154,7 @@ async def test_client_assertion_jti_is_scoped_per_client(oauth) -> None:
 
 async def test_row_21_client_assertion_signed_with_other_key_is_rejected(oauth) -> None:
     app = await oauth.register_agency()
-    refused(await token(app, make_client_assertion(make_client_keys(), app.client_id, oauth.clock)))
+    assert_refused(await token(app, make_client_assertion(make_client_keys(), app.client_id, oauth.clock)))
 
 
 def loose(header, claims, signature=b""):
@@ -200,7 +200,7 @@ async def test_row_23_alg_none_and_algorithm_confusion_are_rejected(oauth) -> No
         "." * 40,
     ]
     for proof in forged:
-        refused(await token(app, proof), why=proof[:60])
+        assert_refused(await token(app, proof), why=proof[:60])
 
 
 async def test_row_24_25_29_key_or_crit_in_header_is_rejected(oauth) -> None:
@@ -219,9 +219,9 @@ async def test_row_24_25_29_key_or_crit_in_header_is_rejected(oauth) -> None:
     for number, extra in enumerate(headers):
         for key in (evil.private, app.keys.private):
             proof = sign_jws({"alg": "ES256", "kid": "app-1", **extra}, claims | {"jti": f"j{number}"}, key)
-            refused(await token(app, proof), why=str(extra)[:60])
+            assert_refused(await token(app, proof), why=str(extra)[:60])
     crit = {"alg": "ES256", "kid": "app-1", "crit": ["onbekend"], "onbekend": 1}
-    refused(await token(app, sign_manually(crit, claims | {"jti": "crit"}, app.keys.private)))
+    assert_refused(await token(app, sign_manually(crit, claims | {"jti": "crit"}, app.keys.private)))
     assert (
         await token(app, sign_manually({"alg": "ES256"}, claims | {"jti": "goed"}, app.keys.private))
     ).status_code == 200
@@ -231,27 +231,27 @@ async def test_row_30_client_assertion_oversized_is_rejected_unparsed(oauth) -> 
     app = await oauth.register_agency()
     at = now(oauth)
     claims = {"iss": app.client_id, "sub": app.client_id, "aud": ISSUER, "iat": at, "exp": at + 60, "jti": "j"}
-    refused(await token(app, make_client_assertion(app.keys, app.client_id, oauth.clock, vulling="x" * 9000)))
-    refused(await token(app, loose({"alg": "ES256", "kid": "x" * 7000}, claims, b"x")))
+    assert_refused(await token(app, make_client_assertion(app.keys, app.client_id, oauth.clock, vulling="x" * 9000)))
+    assert_refused(await token(app, loose({"alg": "ES256", "kid": "x" * 7000}, claims, b"x")))
     deep = b'{"a":' + b"[" * 3000 + b"]" * 3000 + b"}"
-    refused(await token(app, sign_jws({"alg": "ES256"}, deep, app.keys.private)))
+    assert_refused(await token(app, sign_jws({"alg": "ES256"}, deep, app.keys.private)))
 
 
 async def test_two_client_authentication_methods_are_rejected(oauth) -> None:
     app = await oauth.register_agency()
     proof = make_client_assertion(app.keys, app.client_id, oauth.clock)
-    refused(await token(app, proof, client_secret="geheim"), "invalid_request")
+    assert_refused(await token(app, proof, client_secret="geheim"), "invalid_request")
     form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE, "client_assertion": proof}
-    refused(await app.http.post("/token", data=form, auth=(app.client_id, "geheim")), "invalid_request")
+    assert_refused(await app.http.post("/token", data=form, auth=(app.client_id, "geheim")), "invalid_request")
 
 
 async def test_client_secret_is_rejected(oauth) -> None:
     app = await oauth.register_agency()
     form = {"grant_type": "client_credentials"}
-    refused(await app.http.post("/token", data=form, auth=(app.client_id, "geheim")))
-    refused(await app.http.post("/token", data={**form, "client_id": app.client_id, "client_secret": "geheim"}))
-    refused(await app.http.post("/token", data={**form, "client_id": app.client_id}))
-    refused(await app.http.post("/token", data=form))
+    assert_refused(await app.http.post("/token", data=form, auth=(app.client_id, "geheim")))
+    assert_refused(await app.http.post("/token", data={**form, "client_id": app.client_id, "client_secret": "geheim"}))
+    assert_refused(await app.http.post("/token", data={**form, "client_id": app.client_id}))
+    assert_refused(await app.http.post("/token", data=form))
 
 
 async def test_rfc_6749_3_2_client_secret_without_value_is_ignored(oauth) -> None:
@@ -261,33 +261,35 @@ async def test_rfc_6749_3_2_client_secret_without_value_is_ignored(oauth) -> Non
     assert (await token(app, proof, client_secret="")).status_code == 200
     form = {"client_id": nobody.client_id, "client_secret": "", "token": "x"}
     assert (await nobody.http.post("/revoke", data=form)).status_code == 200
-    refused(await nobody.http.post("/revoke", data=form | {"client_secret": " "}))
-    refused(await nobody.http.post("/revoke", data=form, auth=(nobody.client_id, "")))
-    refused(await app.http.post("/revoke", data=form | {"client_id": app.client_id}))
+    assert_refused(await nobody.http.post("/revoke", data=form | {"client_secret": " "}))
+    assert_refused(await nobody.http.post("/revoke", data=form, auth=(nobody.client_id, "")))
+    assert_refused(await app.http.post("/revoke", data=form | {"client_id": app.client_id}))
 
 
 async def test_downgrade_confidential_client_without_assertion_is_rejected(oauth) -> None:
     flow = await oauth.request()
     form = {**flow.parameters(), "client_id": flow.app.client_id}
-    refused(await flow.app.http.post("/par", data=form))
+    assert_refused(await flow.app.http.post("/par", data=form))
 
 
 async def test_public_client_with_client_assertion_is_rejected(oauth) -> None:
     app = await oauth.register_public_app()
-    refused(await token(app, make_client_assertion(make_client_keys(), app.client_id, oauth.clock)))
+    assert_refused(await token(app, make_client_assertion(make_client_keys(), app.client_id, oauth.clock)))
 
 
 async def test_client_id_in_form_must_match_the_client_assertion(oauth) -> None:
     app, other = await oauth.register_agency(), await oauth.register_agency()
-    refused(await token(app, make_client_assertion(app.keys, app.client_id, oauth.clock), client_id=other.client_id))
+    assert_refused(
+        await token(app, make_client_assertion(app.keys, app.client_id, oauth.clock), client_id=other.client_id)
+    )
 
 
 async def test_client_assertion_type_wrong_is_rejected(oauth) -> None:
     app = await oauth.register_agency()
     proof = make_client_assertion(app.keys, app.client_id, oauth.clock)
     for wrong in (None, "urn:ietf:params:oauth:client-assertion-type:saml2-bearer", "jwt"):
-        refused(await token(app, proof, client_assertion_type=wrong))
-    refused(await token(app, None))
+        assert_refused(await token(app, proof, client_assertion_type=wrong))
+    assert_refused(await token(app, None))
 
 
 async def test_client_assertion_with_far_exp_is_accepted(oauth) -> None:
@@ -310,14 +312,14 @@ async def test_client_assertion_with_far_exp_replayed_later_is_rejected(oauth, s
     oauth.later(seconds=seconds)
     async with unit_of_work(oauth.sessions) as session:
         await expired_rows_sweep(session, at=oauth.clock.now())
-    refused(await token(app, proof))
+    assert_refused(await token(app, proof))
 
 
 async def test_client_assertion_with_far_exp_kept_too_long_is_rejected(oauth) -> None:
     app = await oauth.register_agency()
     proof = make_client_assertion(app.keys, app.client_id, oauth.clock, exp=now(oauth) + 3600)
     oauth.later(seconds=311)
-    assert "five minutes" in refused(await token(app, proof)).json()["error_description"]
+    assert "five minutes" in assert_refused(await token(app, proof)).json()["error_description"]
 
 
 async def test_authlib_client_with_private_key_jwt_gets_token(oauth) -> None:
@@ -372,7 +374,7 @@ async def test_client_auth_failure_names_cause_in_practice_or_after_authenticati
     if used:
         assert (await token(app, proof)).status_code == 200
     with capture_logs() as logged:
-        answer = refused(await token(app, proof, client_id=named), why=code)
+        answer = assert_refused(await token(app, proof, client_id=named), why=code)
     described = answer.json()["error_description"]
     assert (get_sentence(f"oauth.client_authentication.{code}", ENGLISH) in described) is (practice or proven)
     if not (practice or proven):
@@ -412,11 +414,13 @@ async def test_row_21_enumeration_unknown_client_looks_like_wrong_key(oauth) -> 
     app = await oauth.register_agency()
     replace_services(oauth.service, practice=False)
     with capture_logs() as logged:
-        wrong_key = refused(await token(app, make_client_assertion(make_client_keys(), app.client_id, oauth.clock)))
-        unknown = refused(await token(app, make_client_assertion(app.keys, "bestaat-niet", oauth.clock)))
+        wrong_key = assert_refused(
+            await token(app, make_client_assertion(make_client_keys(), app.client_id, oauth.clock))
+        )
+        unknown = assert_refused(await token(app, make_client_assertion(app.keys, "bestaat-niet", oauth.clock)))
         replayed = make_client_assertion(app.keys, app.client_id, oauth.clock)
         await token(app, replayed)
-        used = refused(await token(app, replayed))
+        used = assert_refused(await token(app, replayed))
     assert wrong_key.content == unknown.content
     assert "used before" in used.json()["error_description"]  # the client is authenticated, so the cause is told
     reasons = [entry["code"] for entry in logged if entry["event"] == "oauth_refused"]
@@ -427,4 +431,4 @@ async def test_suspended_client_is_rejected(oauth) -> None:
     app = await oauth.register_agency()
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text("UPDATE oauth_client SET state = 'suspended'"))
-    refused(await token(app, make_client_assertion(app.keys, app.client_id, oauth.clock)))
+    assert_refused(await token(app, make_client_assertion(app.keys, app.client_id, oauth.clock)))

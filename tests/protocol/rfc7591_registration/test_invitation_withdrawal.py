@@ -32,7 +32,7 @@ async def fates(oauth) -> dict[str, InvitationStatus]:
         return {one.name: one.status for one in await list_invitations(session, at=oauth.clock.now())}
 
 
-async def refused(oauth, name: str, kind, code: str) -> None:
+async def assert_refused(oauth, name: str, kind, code: str) -> None:
     with pytest.raises(kind) as told:
         await withdraw_by_operator(oauth, name)
     assert told.value.code == code
@@ -67,18 +67,18 @@ async def test_invitation_withdrawal_keeps_registered_clients(production_oauth) 
 @pytest.mark.parametrize("name", ["0" * 16, "", "x", "A" * 16, "0" * 64, "%", "' OR 1=1 --"])
 async def test_withdrawal_of_unknown_invitation_is_rejected(production_oauth, name) -> None:
     await create_invitation(production_oauth)
-    await refused(production_oauth, name, NotFound, "uitnodiging_onbekend")
+    await assert_refused(production_oauth, name, NotFound, "uitnodiging_onbekend")
 
 
 async def test_withdrawal_by_invitation_token_is_rejected(production_oauth) -> None:
     token = await create_invitation(production_oauth)
-    await refused(production_oauth, token, NotFound, "uitnodiging_onbekend")
+    await assert_refused(production_oauth, token, NotFound, "uitnodiging_onbekend")
 
 
 async def test_withdrawal_of_used_up_invitation_is_rejected(production_oauth) -> None:
     token = await create_invitation(production_oauth)
     assert (await post_registration(production_oauth, token, make_app_metadata(PAIR))).status_code == 201
-    await refused(production_oauth, name_of(token), Conflict, "uitnodiging_opgebruikt")
+    await assert_refused(production_oauth, name_of(token), Conflict, "uitnodiging_opgebruikt")
 
 
 async def test_withdrawal_of_invitation_refused_too_often_is_rejected(production_oauth) -> None:
@@ -88,13 +88,13 @@ async def test_withdrawal_of_invitation_refused_too_often_is_rejected(production
             await initial_access_token.count_invitation_refusal(
                 session, sha256_digest(token), at=production_oauth.clock.now()
             )
-    await refused(production_oauth, name_of(token), Conflict, "uitnodiging_opgebruikt")
+    await assert_refused(production_oauth, name_of(token), Conflict, "uitnodiging_opgebruikt")
 
 
 async def test_withdrawal_of_expired_invitation_is_rejected(production_oauth) -> None:
     token = await create_invitation(production_oauth, hours=1)
     production_oauth.later(hours=1)
-    await refused(production_oauth, name_of(token), Conflict, "uitnodiging_verlopen")
+    await assert_refused(production_oauth, name_of(token), Conflict, "uitnodiging_verlopen")
 
 
 async def test_withdrawal_of_withdrawn_invitation_is_rejected(production_oauth) -> None:

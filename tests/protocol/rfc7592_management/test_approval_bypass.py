@@ -1,4 +1,4 @@
-"""Approval of a registration cannot be bypassed, and covers only the metadata that the operator saw."""
+"""Approval of a registration cannot be bypassed. It covers only the metadata that the operator saw."""
 
 from __future__ import annotations
 

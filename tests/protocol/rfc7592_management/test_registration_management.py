@@ -1,4 +1,4 @@
-"""GET, PUT and DELETE /register/{client_id}: by the client itself, with a token rotated at each change."""
+"""GET, PUT and DELETE /register/{client_id}. By the client itself, with a token rotated at each change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Introspection fast path: a cached client is re-checked in the statement that answers, so changes hold at once."""
+"""Introspection fast path. A cached client is re-checked in the statement that answers, so changes hold at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RFC 8693: a resource server exchanges a token for its own audience; the result is narrower in everything."""
+"""A resource server exchanges a token for its own audience (RFC 8693). The result is narrower in everything."""
 
 from __future__ import annotations
 

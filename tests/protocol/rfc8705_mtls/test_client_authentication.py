@@ -35,7 +35,7 @@ def behind_a_proxy(oauth):
     return oauth
 
 
-async def registered(oauth, **changes):
+async def register_app(oauth, **changes):
     wanted = {"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": NAME} | changes
     metadata = make_agency_metadata(make_client_keys()) | wanted
     del metadata["jwks"]
@@ -66,7 +66,7 @@ def is_refused(answer):
 
 
 async def test_tls_client_auth_with_certificate_of_trusted_authority_is_accepted(behind_a_proxy):
-    app = await registered(behind_a_proxy)
+    app = await register_app(behind_a_proxy)
     answer = await ask(app, make_certificate(NAME, by=ROOT))
     assert (answer.status_code, answer.json()["token_type"]) == (200, "Bearer"), answer.text
 
@@ -81,13 +81,13 @@ async def test_tls_client_auth_with_certificate_of_trusted_authority_is_accepted
     ],
 )
 async def test_tls_client_auth_by_subject_alternative_name_is_accepted(behind_a_proxy, member, sans):
-    app = await registered(behind_a_proxy, **member, tls_client_auth_subject_dn=...)
+    app = await register_app(behind_a_proxy, **member, tls_client_auth_subject_dn=...)
     assert (await ask(app, make_certificate(NAME, by=ROOT, sans=sans.items()))).status_code == 200
     is_unknown(await ask(app, make_certificate(NAME, by=ROOT)))
 
 
 async def test_tls_client_auth_with_intermediate_chain_is_accepted(behind_a_proxy):
-    app, leaf = await registered(behind_a_proxy), make_certificate(NAME, by=MIDDLE)
+    app, leaf = await register_app(behind_a_proxy), make_certificate(NAME, by=MIDDLE)
     is_unknown(await ask(app, leaf))
     assert (await ask(app, leaf, **{"Client-Cert-Chain": MIDDLE.header["Client-Cert"]})).status_code == 200
     is_refused(await ask(app, leaf, **{"Client-Cert-Chain": ":AAAA:"}))
@@ -112,17 +112,17 @@ STRANGERS = [
 
 
 async def test_tls_client_auth_with_other_certificate_is_rejected(behind_a_proxy):
-    app = await registered(behind_a_proxy)
+    app = await register_app(behind_a_proxy)
     for make, why in STRANGERS:
         is_unknown(await ask(app, make()), why)
 
 
 async def test_tls_client_auth_without_certificate_is_rejected(behind_a_proxy):
-    is_unknown(await ask(await registered(behind_a_proxy)))
+    is_unknown(await ask(await register_app(behind_a_proxy)))
 
 
 async def test_enumeration_unknown_client_looks_like_wrong_certificate(behind_a_proxy):
-    app = await registered(behind_a_proxy)
+    app = await register_app(behind_a_proxy)
     wrong = await ask(app, make_certificate(NAME))
     unknown = await ask(app, make_certificate(NAME), form={**DELIVERING, "client_id": "niemand"})
     assert (wrong.status_code, wrong.json()) == (unknown.status_code, unknown.json())
@@ -130,7 +130,7 @@ async def test_enumeration_unknown_client_looks_like_wrong_certificate(behind_a_
 
 
 async def test_tls_client_auth_without_client_id_is_rejected(behind_a_proxy):
-    app = await registered(behind_a_proxy)
+    app = await register_app(behind_a_proxy)
     answer = await app.http.post("/token", data=DELIVERING, headers=make_certificate(NAME, by=ROOT).header)
     is_unknown(answer)
 
@@ -142,13 +142,13 @@ async def test_private_key_jwt_client_with_certificate_only_is_rejected(behind_a
 
 @pytest.mark.parametrize("changes", [{"ends": timedelta(seconds=-1)}, {"begins": timedelta(hours=1)}])
 async def test_tls_client_auth_with_expired_or_future_certificate_is_rejected(behind_a_proxy, changes):
-    is_refused(await ask(await registered(behind_a_proxy), make_certificate(NAME, by=ROOT, **changes)))
+    is_refused(await ask(await register_app(behind_a_proxy), make_certificate(NAME, by=ROOT, **changes)))
     own = make_certificate(**changes)
     is_refused(await ask(await by_itself(behind_a_proxy, own, client_name="Eigen"), own))
 
 
 async def test_tls_client_auth_from_untrusted_peer_is_rejected(behind_a_proxy):
-    app, agency = await registered(behind_a_proxy), await behind_a_proxy.register_agency(client_name="Met sleutel")
+    app, agency = await register_app(behind_a_proxy), await behind_a_proxy.register_agency(client_name="Met sleutel")
     transport = httpx.ASGITransport(behind_a_proxy.service, client=("203.0.113.7", 40000))
     certificate = make_certificate(NAME, by=ROOT)
     async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as stranger:
@@ -157,7 +157,7 @@ async def test_tls_client_auth_from_untrusted_peer_is_rejected(behind_a_proxy):
 
 
 async def test_tls_client_auth_without_configured_authorities_is_rejected(behind_a_proxy):
-    app = await registered(behind_a_proxy)
+    app = await register_app(behind_a_proxy)
     replace_services(behind_a_proxy.service, authorities=CertificateAuthorities())
     is_unknown(await ask(app, make_certificate(NAME, by=ROOT)))
 

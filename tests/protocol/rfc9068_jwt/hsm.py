@@ -1,4 +1,4 @@
-"""A hardware security module for tests: it takes keys in, uses them, and never gives a private byte out."""
+"""A hardware security module for tests. It takes keys in, uses them, and never gives a private byte out."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class HsmSigner:
 
 
 class HsmKeyWrapper:
-    """The key-encryption key in the module; its wrapped keys are in the format of the file-based one."""
+    """The key-encryption key in the module. Its wrapped keys are in the format of the file-based one."""
 
     def __init__(self, keys: dict[int, bytes]) -> None:
         self.versions = tuple(sorted(keys))
@@ -75,7 +75,7 @@ class HsmKeyWrapper:
 
 
 def move_keys_into_hsm(directory: Path) -> ExternalKeys:
-    """Take every signing key and KEK out of the directory: after this the module alone can use them."""
+    """Take every signing key and KEK out of the directory. After this the module alone can use them."""
     signers, wrapping = {}, {}
     for entry in read_key_entries(directory):
         file = directory / f"{entry.name}.key"

@@ -1,4 +1,4 @@
-"""Signing keys and key-encryption key in an HSM: the service works with `Signer` and `KeyWrapper` alone."""
+"""Signing keys and key-encryption key in an HSM. The service works with `Signer` and `KeyWrapper` alone."""
 
 from __future__ import annotations
 

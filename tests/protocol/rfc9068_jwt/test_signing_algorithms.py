@@ -16,7 +16,7 @@ from tests.builders.tokens import HUIS, make_server_metadata
 MEMBER = "access_token_signed_response_alg"
 
 
-async def verified(oauth, token, alg):
+async def verify_as_resource_server(oauth, token, alg):
     """Verify as a resource server does, with our JWKS (RFC 9068 section 4)."""
     keys = (await oauth.connection().get("/jwks")).json()
     return verify_jwt(token, keys, algorithms=[alg], typ="at+jwt")
@@ -28,7 +28,7 @@ async def test_access_token_for_own_api_is_signed_with_es256(oauth) -> None:
     by_machine = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
     for token in (by_person, by_machine):
         assert read_header(token)["alg"] == "ES256"
-        assert (await verified(oauth, token, "ES256"))["iss"] == ISSUER
+        assert (await verify_as_resource_server(oauth, token, "ES256"))["iss"] == ISSUER
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ async def test_access_token_for_resource_is_signed_as_registered(chain, oauth, r
     await chain.register_server(**({} if registered is None else {MEMBER: registered}))
     token = await chain.issue_token(HUIS)
     assert read_header(token)["alg"] == alg
-    assert (await verified(oauth, token, alg))["aud"] == HUIS
+    assert (await verify_as_resource_server(oauth, token, alg))["aud"] == HUIS
 
 
 @pytest.mark.parametrize("alg", ["PS256", "ES256", "RS256"])

@@ -1,4 +1,4 @@
-"""RFC 9068 access tokens and OpenID Connect ID tokens with the claims of NL GOV; and token confusion."""
+"""RFC 9068 access tokens and OpenID Connect ID tokens with the claims of NL GOV. And token confusion."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.builders.flow import ISSUER
 from tests.builders.messages import read_claims
 
 
-async def published(oauth):
+async def fetch_jwks(oauth):
     return (await oauth.connection().get("/jwks")).json()
 
 
@@ -19,7 +19,7 @@ async def test_access_token_has_required_claims_and_published_key(oauth) -> None
     held = await oauth.grant_machtiging()
     flow = await oauth.start_flow(machtiging=held)
     token = (await flow.tokens())["access_token"]
-    claims = verify_jwt(token, await published(oauth), algorithms=["ES256"], typ="at+jwt")
+    claims = verify_jwt(token, await fetch_jwks(oauth), algorithms=["ES256"], typ="at+jwt")
     now = int(oauth.clock.now().timestamp())
     assert {name: claims[name] for name in ("iss", "aud", "iat", "nbf", "exp", "scope", "client_id", "azp", "acr")} == {
         "iss": ISSUER,
@@ -83,7 +83,7 @@ async def test_id_token_is_for_the_client_short_lived_and_has_the_nonce(oauth) -
     for alg in ("RS256", "PS256", "ES256"):
         flow = await oauth.start_flow(await oauth.register_reading_app(id_token_signed_response_alg=alg))
         token = (await flow.tokens())["id_token"]
-        claims = verify_jwt(token, await published(oauth), algorithms=[alg], typ=None)
+        claims = verify_jwt(token, await fetch_jwks(oauth), algorithms=[alg], typ=None)
         assert claims["aud"] == flow.app.client_id
         assert claims["nonce"] == flow.nonce
         assert claims["exp"] - claims["iat"] == 300
@@ -148,7 +148,7 @@ async def test_userinfo_without_token_or_openid_or_after_revocation_is_rejected(
 
 
 async def test_jwks_holds_public_keys_only_with_the_signer(oauth) -> None:
-    jwks = await published(oauth)
+    jwks = await fetch_jwks(oauth)
     assert {key["alg"] for key in jwks["keys"]} == {"PS256", "RS256", "ES256"}
     assert all({"kid", "kty", "alg", "use"} <= key.keys() for key in jwks["keys"])
     assert not any(key.keys() & {"d", "p", "q", "dp", "dq", "qi", "k"} for key in jwks["keys"])

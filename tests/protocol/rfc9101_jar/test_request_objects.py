@@ -206,7 +206,7 @@ async def test_request_object_expired_too_old_or_too_long_lived_is_rejected(flow
 
 @pytest.mark.parametrize(("ahead", "seconds"), [(0, 1), (0, 609), (0, 611), (9, 615), (9, 621), (9, 3000)])
 async def test_request_object_with_far_exp_replayed_later_is_rejected(oauth, flow, ahead, seconds) -> None:
-    """The lifetime is ten minutes from `iat` and `nbf`; the `jti` is stored for as long."""
+    """The lifetime is ten minutes from `iat` and `nbf`. The `jti` is stored for as long."""
     at = int(flow.app.clock.now().timestamp()) + ahead
     made = make_request_object(flow, iat=at, nbf=at, exp=at + 3600)
     assert (await push_request_object(flow, made)).status_code == 201

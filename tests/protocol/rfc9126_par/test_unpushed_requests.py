@@ -1,4 +1,4 @@
-"""Unpushed requests at /authorize: an error at the registered redirect URI, otherwise a page (open redirect)."""
+"""Unpushed requests at /authorize. An error at the registered redirect URI, otherwise a page (open redirect)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The actions `markeren` and `verwijderen`: only for an own app, the own box and with consent."""
+"""The actions `markeren` and `verwijderen`. Only for an own app, the own box and with consent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RFC 9470 step-up: a challenge names the required level only where a new login is enough."""
+"""A challenge names the required level only where a new login is enough (RFC 9470 step-up)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An attacker who can write the whole database and has no key: what each sealed row opens, and how it is forged."""
+"""An attacker who can write the whole database and has no key. What each sealed row opens, and how it is forged."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _TOGETHER: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Opening:
-    """A row that opens something: which one it is, and using it; the use tells whether it opened."""
+    """A row that opens something. Which one it is, and using it; the use tells whether it opened."""
 
     where: str
     use: Use
@@ -186,7 +186,7 @@ OPENINGS: dict[str, Callable[[OAuthWorld], Awaitable[Opening]]] = {
 
 
 def other_value(sealed: SealedTable, column: str, value: Any) -> Any:
-    """Another value that the column can hold: what an attacker would rather have, or what nobody wrote there."""
+    """Another value that the column can hold. What an attacker would rather have, or what nobody wrote there."""
     if column in _FITTING:
         first, second = _FITTING[column]
         return second if value == first else first

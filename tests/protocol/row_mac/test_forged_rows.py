@@ -1,4 +1,4 @@
-"""Row MACs: rows made, changed, moved or swapped by SQL without the key give no access."""
+"""Row MACs: rows made, changed, moved or swapped without the key give no access."""
 
 from uuid import uuid4
 

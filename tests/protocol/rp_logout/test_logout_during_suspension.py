@@ -36,7 +36,7 @@ async def test_logout_concurrent_with_suspension_does_not_deadlock(chain, oauth)
         async with unit_of_work(oauth.sessions) as session:
             assert await end_grants_of_session(session, sid, GrantEnding("uitgelogd"), at=at) == 2
 
-    async def suspended() -> None:
+    async def suspend_app() -> None:
         async with unit_of_work(oauth.sessions) as session:
             await suspend_client(session, chain.app.client_id, at=at)
 
@@ -44,7 +44,7 @@ async def test_logout_concurrent_with_suspension_does_not_deadlock(chain, oauth)
         await session.execute(text("SELECT 1 FROM issued_token WHERE id = :id FOR UPDATE"), {"id": ids[1]})
         both = [asyncio.create_task(log_out())]
         await until_waiting(oauth, 1)
-        both.append(asyncio.create_task(suspended()))
+        both.append(asyncio.create_task(suspend_app()))
         await until_waiting(oauth, 2)
     await asyncio.gather(*both)
     assert [(await chain.row(token)).revoked_at for token in (older, newer)] == [at, at]

@@ -34,7 +34,7 @@ async def asking(oauth, kind):
     return flow.app, redeem, GrantId(await GRANTS.read_value(oauth, "id"))
 
 
-async def refused(answer, error, status=400):
+async def assert_refused(answer, error, status=400):
     assert (answer.status_code, answer.json().get("error")) == (status, error), answer.text
 
 
@@ -46,7 +46,7 @@ async def test_grant_end_concurrent_with_token_request_issues_no_token(oauth, ki
         await end_grant(session, grant_id, GrantEnding("proef"), at=oauth.clock.now())
         task = asyncio.create_task(ask())
         await wait_until_blocked(oauth.sessions, task)
-    await refused(await task, "invalid_grant")
+    await assert_refused(await task, "invalid_grant")
     assert await ISSUED_TOKENS.count(oauth) == made
     assert [line.reason for line in await oauth.lines("token:geweigerd")] == ["grant_beeindigd"]
 
@@ -59,7 +59,7 @@ async def test_suspension_concurrent_with_token_request_issues_no_token(oauth, k
         await suspend_client(session, app.client_id, at=oauth.clock.now())
         task = asyncio.create_task(ask())
         await wait_until_blocked(oauth.sessions, task)
-    await refused(await task, "invalid_client", 401)
+    await assert_refused(await task, "invalid_client", 401)
     assert await ISSUED_TOKENS.count(oauth) == made
 
 
@@ -69,7 +69,7 @@ async def test_suspension_concurrent_with_client_credentials_issues_no_token(oau
         await suspend_client(session, agency.client_id, at=oauth.clock.now())
         task = asyncio.create_task(agency.post("/token", {"grant_type": "client_credentials"}))
         await wait_until_blocked(oauth.sessions, task)
-    await refused(await task, "invalid_client", 401)
+    await assert_refused(await task, "invalid_client", 401)
     assert await ISSUED_TOKENS.count(oauth) == 0
 
 
@@ -78,7 +78,7 @@ async def test_client_assertion_replayed_consumes_nothing_else(oauth, kind) -> N
     app, ask, _ = await asking(oauth, kind)
     seen = make_client_assertion(app.keys, app.client_id, oauth.clock)
     await app.post("/introspect", {"token": "x"}, client_assertion=seen)
-    await refused(await ask(client_assertion=seen), "invalid_client", 401)
+    await assert_refused(await ask(client_assertion=seen), "invalid_client", 401)
     assert await CREDENTIALS[kind].count(oauth, used_at=None) == 1
     assert await oauth.lines("token:geweigerd") == []
     assert (await ask()).status_code == 200
@@ -92,11 +92,11 @@ async def test_dpop_proof_replayed_consumes_the_assertion_only(oauth, kind) -> N
     agency.http.headers["DPoP"] = app.http.headers["DPoP"]
     assert (await agency.post("/token", {"grant_type": "client_credentials"})).status_code == 200
     mine = make_client_assertion(app.keys, app.client_id, oauth.clock)
-    await refused(await ask(client_assertion=mine), "invalid_dpop_proof")
+    await assert_refused(await ask(client_assertion=mine), "invalid_dpop_proof")
     assert [line.reason for line in await oauth.lines("token:geweigerd")] == ["dpop_hergebruikt"]
     assert await CREDENTIALS[kind].count(oauth, used_at=None) == 1
     del app.http.headers["DPoP"]
-    await refused(await ask(client_assertion=mine), "invalid_client", 401)
+    await assert_refused(await ask(client_assertion=mine), "invalid_client", 401)
     assert (await ask()).status_code == 200
 
 
@@ -113,7 +113,7 @@ async def test_dpop_proof_used_concurrently_for_two_codes_issues_one_token(oauth
 @pytest.mark.parametrize("kind", ["code", "refresh"])
 async def test_token_request_for_other_resource_keeps_the_refresh_token(oauth, kind) -> None:
     _, ask, _ = await asking(oauth, kind)
-    await refused(await ask(resource="https://elders.example"), "invalid_target")
+    await assert_refused(await ask(resource="https://elders.example"), "invalid_target")
     assert await CREDENTIALS[kind].count(oauth, used_at=None) == (1 if kind == "refresh" else 0)
 
 

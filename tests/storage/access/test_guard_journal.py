@@ -51,7 +51,7 @@ async def last_line(session):
     return lines[-1]._mapping
 
 
-async def refused(session, actor, target, act=Act.READ):
+async def permit_refusal(session, actor, target, act=Act.READ):
     with pytest.raises(Refusal) as refusal:
         await issue_permit(session, POLICY, actor, act, target, at=NOON)
     return refusal.value
@@ -106,7 +106,7 @@ async def test_hidden_refusals_are_indistinguishable_and_journalled_with_their_r
     answers = set()
     for reason, target in hidden_targets(people).items():
         with record_queries(rollback_database) as statements:
-            refusal = await refused(session, helping(accepted_machtiging), target, act)
+            refusal = await permit_refusal(session, helping(accepted_machtiging), target, act)
         answers.add((type(refusal), refusal.code, describe_refusal(refusal), *statements))
         line = await last_line(session)
         assert (line["outcome"], line["reason"], line["object_id"]) == ("refused", reason, target.object_id)
@@ -131,7 +131,7 @@ async def test_refusal_for_act_or_assurance_shows_its_reason(session, people, ac
         ),
         (helping(accepted_machtiging, assurance=Assurance.LOW), gevoelig, Act.READ, "niveau_te_laag", LevelTooLow),
     ]:
-        refusal = await refused(session, actor, target, act)
+        refusal = await permit_refusal(session, actor, target, act)
         assert (type(refusal), refusal.code) == (kind, code)
         assert (await last_line(session))["reason"] == code
 
@@ -140,10 +140,12 @@ async def test_paused_or_ended_machtiging_is_the_first_reason(session, people, a
     await pause_machtiging(session, accepted_machtiging.id, people.mother, at=NOON)
     for target in hidden_targets(people).values():
         actor = helping(await look_up(session, accepted_machtiging.id))
-        refusal = await refused(session, actor, target, Act.DELETE)
+        refusal = await permit_refusal(session, actor, target, Act.DELETE)
         assert (type(refusal), refusal.code) == (NotInForce, "machtiging_gepauzeerd")
     await revoke_machtiging(session, accepted_machtiging.id, people.mother, at=NOON)
-    refusal = await refused(session, helping(await look_up(session, accepted_machtiging.id)), make_absent_target())
+    refusal = await permit_refusal(
+        session, helping(await look_up(session, accepted_machtiging.id)), make_absent_target()
+    )
     assert (type(refusal), refusal.code) == (NotInForce, "machtiging_beeindigd")
     assert (await last_line(session))["reason"] == "machtiging_beeindigd"
 
@@ -165,7 +167,7 @@ async def test_listing_permit_of_own_box_has_every_pair_and_no_scope(session, pe
 
 
 async def test_refusal_journal_line_has_no_bericht_content(session, people, accepted_machtiging):
-    await refused(session, helping(accepted_machtiging), make_letter_target(people.mother, theme=Theme.ZORG))
+    await permit_refusal(session, helping(accepted_machtiging), make_letter_target(people.mother, theme=Theme.ZORG))
     line = await last_line(session)
     assert UWV not in str(dict(line))
     assert "zorg" not in str(dict(line))

@@ -19,7 +19,7 @@ CHANGES = {
 }
 
 
-async def refused(database, role, *statements, because="permission denied|append-only"):
+async def assert_refused(database, role, *statements, because="permission denied|append-only"):
     engine = make_engine(database.url, role, pool_size=1)
     try:
         with pytest.raises(DBAPIError, match=because):
@@ -40,31 +40,33 @@ async def one_sealed_and_one_waiting(database, clock):
 @pytest.mark.parametrize("table", CHANGES)
 async def test_journal_update_is_rejected_for_every_role(database, clock, role, table):
     await one_sealed_and_one_waiting(database, clock)
-    await refused(database, role, CHANGES[table])
+    await assert_refused(database, role, CHANGES[table])
 
 
 @pytest.mark.parametrize("role", list(DatabaseRole))
 @pytest.mark.parametrize("table", CHANGES)
 async def test_journal_delete_is_rejected_for_every_role(database, clock, role, table):
     await one_sealed_and_one_waiting(database, clock)
-    await refused(database, role, f"DELETE FROM {table}")
+    await assert_refused(database, role, f"DELETE FROM {table}")
 
 
 @pytest.mark.parametrize("role", list(DatabaseRole))
 @pytest.mark.parametrize("table", CHANGES)
 async def test_journal_truncate_is_rejected_for_every_role(database, role, table):
-    await refused(database, role, f"TRUNCATE {table}")
+    await assert_refused(database, role, f"TRUNCATE {table}")
 
 
 @pytest.mark.parametrize("role", [DatabaseRole.SERVICE, DatabaseRole.SEALER])
 async def test_disabling_journal_triggers_is_rejected(database, role):
-    await refused(database, role, "ALTER TABLE journal DISABLE TRIGGER ALL", because="must be owner|permission denied")
-    await refused(database, role, "SET session_replication_role = replica", because="permission denied")
+    await assert_refused(
+        database, role, "ALTER TABLE journal DISABLE TRIGGER ALL", because="must be owner|permission denied"
+    )
+    await assert_refused(database, role, "SET session_replication_role = replica", because="permission denied")
 
 
 async def test_moving_line_with_changed_content_to_journal_is_rejected(database, clock):
     await record_journal_lines(database, clock, 1)
-    await refused(
+    await assert_refused(
         database,
         DatabaseRole.SEALER,
         "INSERT INTO journal SELECT id, occurred_at, act, outcome, 'softened', actor_id, capacity, client_id, "
@@ -76,16 +78,16 @@ async def test_moving_line_with_changed_content_to_journal_is_rejected(database,
 
 
 async def test_sealing_as_service_role_is_rejected(database):
-    await refused(
+    await assert_refused(
         database,
         DatabaseRole.SERVICE,
         "INSERT INTO journal_head VALUES (1, decode(repeat('00', 32), 'hex'), now(), 'x')",
     )
-    await refused(database, DatabaseRole.SERVICE, "DELETE FROM journal_intake")
+    await assert_refused(database, DatabaseRole.SERVICE, "DELETE FROM journal_intake")
 
 
 async def test_intake_insert_as_sealer_role_is_rejected(database):
-    await refused(
+    await assert_refused(
         database,
         DatabaseRole.SEALER,
         "INSERT INTO journal_intake (id, occurred_at, act, outcome, reason, request_id, facts) "
@@ -96,7 +98,7 @@ async def test_intake_insert_as_sealer_role_is_rejected(database):
 @pytest.mark.parametrize("column", ["act", "reason"])
 async def test_journal_line_without_act_or_reason_is_rejected(database, column):
     values = {"act": "a", "reason": "b"} | {column: ""}
-    await refused(
+    await assert_refused(
         database,
         DatabaseRole.SERVICE,
         "INSERT INTO journal_intake (id, occurred_at, act, outcome, reason, request_id, facts) "

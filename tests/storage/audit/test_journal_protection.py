@@ -93,7 +93,7 @@ async def execute(url, statement):
 
 @pytest.fixture
 async def migrated_with_grants(migrated):
-    """A fresh database with the rights on the database itself, which are not copied with it."""
+    """A fresh database with the rights on the database itself. A copy has no such rights."""
     await migrate_schema(migrated)
     return migrated
 

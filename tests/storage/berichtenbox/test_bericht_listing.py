@@ -1,4 +1,4 @@
-"""A bericht is listed only if it is readable: the SQL of the list equals the policy."""
+"""A bericht is listed only if it is readable. The SQL of the list equals the policy."""
 
 import itertools
 from dataclasses import replace
@@ -91,7 +91,7 @@ def an_actor(world, drawn) -> Actor:
     return Actor(world.helper, held, levels[2], frozenset(HELPING), "app", None, organisation_kvk=kvk)
 
 
-async def listed(session, world, actor):
+async def list_ids(session, world, actor):
     """The listed ids, by the SQL of the list and by `ListingPermit.shows`."""
     at = world.clock.now()
     leave = await issue_listing_permit(session, world.policy, actor, at=at)
@@ -134,7 +134,7 @@ async def test_row_40_bericht_is_listed_only_if_readable(world):
         async with world.sessions() as session:
             readable = {row["id"] for row in sample if await may_read(session, world, actor, row["id"])}
             try:
-                shown, by_permit = await listed(session, world, actor)
+                shown, by_permit = await list_ids(session, world, actor)
             except Refusal:
                 shown, by_permit = set(), set()
             assert shown == by_permit
@@ -147,7 +147,7 @@ async def test_row_40_deleted_or_unpublished_bericht_is_not_listed(world):
     rows = await letters_of_every_kind(world)
     actor = Actor(world.citizen, None, Assurance.HIGH, frozenset(Act), "app", None)
     async with world.sessions() as session:
-        shown, _ = await listed(session, world, actor)
+        shown, _ = await list_ids(session, world, actor)
     now = world.clock.now()
     assert shown == {
         row["id"]

@@ -1,4 +1,4 @@
-"""Database failure during a request: no 200 without a commit, no bericht without its journal line."""
+"""Database failure during a request. No 200 without a commit, no bericht without its journal line."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Debian's PgBouncer in front of a test's database, and a middlebox that changes what clients say."""
+"""Debian's PgBouncer before a test's database, and a proxy that changes client messages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def server_of(url: str) -> tuple[str, int]:
 
 @contextlib.contextmanager
 def pgbouncer(url: str, passwords: Mapping[str, str], **settings: object) -> Iterator[int]:
-    """Run PgBouncer in front of the server of this URL for these logins; gives its port."""
+    """Run PgBouncer in front of the server of this URL for these logins. Gives its port."""
     assert Path(PROGRAM).exists(), MISSING
     place, port = Path(tempfile.mkdtemp(prefix="machtiging-pgb-")), _free_port()
     host, behind = server_of(url)
@@ -74,7 +74,7 @@ def _wait_until_it_listens(running: subprocess.Popen[bytes], port: int, log: Pat
 
 @contextlib.asynccontextmanager
 async def middlebox(url: str, said: bytes, instead: bytes) -> AsyncIterator[int]:
-    """A proxy that passes everything on, but says something else to the server; both of one length. Gives its port."""
+    """A proxy that passes everything on, but says something else to the server. Both of one length. Gives its port."""
     assert len(said) == len(instead)
     host, behind = server_of(url)
 

@@ -31,7 +31,7 @@ async def login(database):
     await run_as_superuser(database.url, f"DROP ROLE {other}")
 
 
-async def refused(url, role=DatabaseRole.SERVICE):
+async def connect_fault(url, role=DatabaseRole.SERVICE):
     engine = make_engine(url, role, pool_size=1)
     try:
         with pytest.raises(Fault) as fault:
@@ -73,7 +73,7 @@ async def test_new_connection_has_its_role_time_limits_and_search_path(database,
 async def test_connection_that_loses_role_timeout_or_search_path_is_rejected(database, login, said, instead, code):
     async with middlebox(database.url, said, instead) as port:
         url = f"postgresql://{login}:{PASSWORD}@127.0.0.1:{port}/{make_url(database.url).database}?sslmode=disable"
-        fault = await refused(url)
+        fault = await connect_fault(url)
     assert fault.code == code
     assert PASSWORD not in str(fault)
 
@@ -83,7 +83,7 @@ async def test_read_only_server_is_rejected(database, role):
     name = make_url(database.url).database
     await run_as_superuser(database.url, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
     try:
-        fault = await refused(database.url, role)
+        fault = await connect_fault(database.url, role)
     finally:
         await run_as_superuser(database.url, f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
     assert (fault.code, "target_session_attrs" in fault.private) == ("database_alleen_lezen", True)
@@ -95,7 +95,7 @@ async def test_missing_role_is_rejected_with_remedy(database):
     try:
         async with middlebox(database.url, b'machtiging_service"', b'machtiging_servicy"') as port:
             url = f"postgresql://{name}:{PASSWORD}@127.0.0.1:{port}/{make_url(database.url).database}?sslmode=disable"
-            fault = await refused(url)
+            fault = await connect_fault(url)
     finally:
         await run_as_superuser(database.url, f"DROP ROLE {name}")
     assert (fault.code, "machtiging migrate" in fault.private) == ("databaserol_geweigerd", True)

@@ -1,4 +1,4 @@
-"""Role, timeouts and search path behind PgBouncer: set in each transaction, in session and transaction mode."""
+"""Role, timeouts and search path behind PgBouncer. Set in each transaction, in session and transaction mode."""
 
 import asyncio
 from contextlib import ExitStack

@@ -94,7 +94,7 @@ async def the_code_of(session, offered):
 
 
 async def make_it_fail(session, people, how):
-    """Make an offer, and return the code, birth date and time that fail in this way."""
+    """Make an offer; return the code, birth date and time of this failure."""
     period = Period(NOON, NOON + timedelta(hours=2))
     offered = await add_offer(session, people, **({"period": period} if how == "code_verlopen" else {}))
     code, born, at = offered.code, BORN, NOON

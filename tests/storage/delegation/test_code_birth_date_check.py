@@ -1,4 +1,4 @@
-"""The check beside a code when the birth date is known in part or not at all; and reused codes."""
+"""The check beside a code when the birth date is partly known or unknown. And reused codes."""
 
 from datetime import date
 
@@ -29,7 +29,7 @@ YEAR, MONTH_OF_YEAR, BIRTHDAY = PartialDate(1950, None, None), PartialDate(1950,
 
 
 async def an_offer_of(session, born):
-    """An offer by a giver with this birth date: the giver, the gemachtigde and the code."""
+    """An offer by a giver with this birth date. The giver, the gemachtigde and the code."""
     people = await add_mother_and_son(session)
     giver = await add_person(session, Bsn("999990032"), "Nel Voorbeeld", born)
     made = await offer_machtiging(session, RING, MACHTIGING_LIMITS, Giver(giver, Assurance.HIGH), make_terms(), at=NOON)

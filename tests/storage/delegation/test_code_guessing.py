@@ -60,7 +60,7 @@ async def test_row_53_brute_force_of_codes_is_limited_per_person(database):
 
 
 def test_row_53_code_space_is_too_large_for_brute_force():
-    """A million persons guess for a month at a million open offers, with the birth date."""
+    """A million persons guess for a month at a million offers, with the birth date."""
     guesses = 1_000_000 * MAX_FAILED_TRIES * 24 * 30
     codes, birth_dates = len(CODE_ALPHABET) ** (CODE_LENGTH - 1), 70 * 365
     assert guesses * 1_000_000 / codes / birth_dates < 0.01

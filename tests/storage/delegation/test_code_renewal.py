@@ -1,4 +1,4 @@
-"""Renewal of the code of an open offer: by the giver only, once, and the old code is rejected."""
+"""Renewal of the code of an open offer. By the giver only, once, and the old code is rejected."""
 
 import asyncio
 from dataclasses import replace
@@ -26,7 +26,7 @@ from tests.builders.rows import JOURNAL_INTAKE, MACHTIGINGSCODES, NOTIFICATIONS
 LATER = NOON + timedelta(hours=1)
 
 
-async def named(session, offered):
+async def code_to_replace(session, offered):
     """The current code of this offer, as the form identifies it."""
     return CodeToReplace(offered.machtiging_id, (await load_open_code(session, offered.machtiging_id)).id)
 
@@ -51,7 +51,7 @@ async def codes(session):
 async def test_renewed_code_is_accepted_and_old_code_rejected(session):
     people = await add_mother_and_son(session)
     offered = await add_offer(session, people)
-    renewed = await renew(session, people, await named(session, offered))
+    renewed = await renew(session, people, await code_to_replace(session, offered))
     assert renewed.machtiging_id == offered.machtiging_id
     assert renewed.code != offered.code
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
@@ -65,14 +65,14 @@ async def test_code_renewal_keeps_the_offer(session):
     people = await add_mother_and_son(session)
     offered = await add_offer(session, people)
     before = await load_machtiging(session, offered.machtiging_id)
-    await renew(session, people, await named(session, offered))
+    await renew(session, people, await code_to_replace(session, offered))
     assert await load_machtiging(session, offered.machtiging_id) == before
 
 
 async def test_code_renewal_is_journalled_and_notified(session):
     people = await add_mother_and_son(session)
     offered = await add_offer(session, people)
-    await renew(session, people, await named(session, offered))
+    await renew(session, people, await code_to_replace(session, offered))
     expected = ("code:vernieuwd", "done", "vernieuwd", people.mother, people.mother, offered.machtiging_id)
     assert await last_line(session) == expected
     assert await NOTIFICATIONS.read_column(session, "person_id", kind="nieuwe_code_door_u") == [people.mother]
@@ -82,7 +82,7 @@ async def test_renewed_code_expiry_is_bounded_by_the_machtiging(session):
     people = await add_mother_and_son(session)
     long, short = [await add_offer(session, people, period=Period(NOON, NOON + timedelta(days=d))) for d in (90, 2)]
     for offered, until in ((long, LATER + MACHTIGING_LIMITS.code_lifetime), (short, NOON + timedelta(days=2))):
-        await renew(session, people, await named(session, offered))
+        await renew(session, people, await code_to_replace(session, offered))
         assert (await load_open_code(session, offered.machtiging_id)).works_until == until
 
 
@@ -91,13 +91,13 @@ async def test_blocked_or_expired_code_can_be_renewed(session):
     offered = await add_offer(session, people)
     await session.execute(text("UPDATE machtigingscode SET tries_left = 0"))
     late = NOON + MACHTIGING_LIMITS.code_lifetime + timedelta(days=1)
-    renewed = await renew(session, people, await named(session, offered), at=late)
+    renewed = await renew(session, people, await code_to_replace(session, offered), at=late)
     assert (
         await preview_offer(session, load_keyring(), people.helper, renewed.code, BORN, at=late)
     ).id == offered.machtiging_id
 
 
-async def refused(session, people, replaced, code, kind=Conflict, at=LATER, **changes):
+async def assert_refused(session, people, replaced, code, kind=Conflict, at=LATER, **changes):
     before = await codes(session)
     with pytest.raises(kind, match=code) as refusal:
         await renew(session, people, replaced, at=at, **changes)
@@ -110,10 +110,10 @@ async def refused(session, people, replaced, code, kind=Conflict, at=LATER, **ch
 async def test_idor_on_code_renewal_is_reported_as_not_found(session):
     people = await add_mother_and_son(session)
     offered = await add_offer(session, people)
-    hers = await named(session, offered)
-    theirs, line = await refused(session, people, hers, "machtiging_onbekend", NotFound, person_id=people.son)
+    hers = await code_to_replace(session, offered)
+    theirs, line = await assert_refused(session, people, hers, "machtiging_onbekend", NotFound, person_id=people.son)
     assert line[2:5] == ("niet_van_u", people.son, people.mother)
-    nothing, line = await refused(
+    nothing, line = await assert_refused(
         session, people, CodeToReplace(uuid4(), hers.code_id), "machtiging_onbekend", NotFound
     )
     assert line[2:] == ("bestaat_niet", people.mother, None, None)
@@ -124,9 +124,9 @@ async def test_idor_on_code_renewal_is_reported_as_not_found(session):
 async def test_code_renewal_by_gemachtigde_is_reported_as_not_found(session):
     people = await add_mother_and_son(session)
     offered = await add_offer(session, people)
-    hers = await named(session, offered)
+    hers = await code_to_replace(session, offered)
     await accept_offer(session, load_keyring(), people.helper, offered.code, BORN, at=NOON)
-    await refused(session, people, hers, "machtiging_onbekend", NotFound, person_id=people.son)
+    await assert_refused(session, people, hers, "machtiging_onbekend", NotFound, person_id=people.son)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ async def test_code_renewal_by_gemachtigde_is_reported_as_not_found(session):
 async def test_code_renewal_without_open_offer_is_rejected(session, end, code):
     people = await add_mother_and_son(session)
     offered = await add_offer(session, people)
-    hers, at = await named(session, offered), LATER
+    hers, at = await code_to_replace(session, offered), LATER
     if end == "accepted":
         await accept_offer(session, load_keyring(), people.helper, offered.code, BORN, at=NOON)
     if end == "withdrawn":
@@ -150,30 +150,30 @@ async def test_code_renewal_without_open_offer_is_rejected(session, end, code):
         await refuse_offer(session, load_keyring(), people.helper, offered.code, BORN, at=NOON)
     if end == "over":
         at = NOON + timedelta(days=90)
-    _, line = await refused(session, people, hers, code, at=at)
+    _, line = await assert_refused(session, people, hers, code, at=at)
     assert line[2] == code
 
 
 async def test_code_renewal_with_low_assurance_is_rejected(session):
     people = await add_mother_and_son(session)
-    hers = await named(session, await add_offer(session, people))
-    await refused(session, people, hers, "niveau_te_laag", NotAllowed, assurance=Assurance.LOW)
+    hers = await code_to_replace(session, await add_offer(session, people))
+    await assert_refused(session, people, hers, "niveau_te_laag", NotAllowed, assurance=Assurance.LOW)
 
 
 async def test_code_renewal_of_replaced_code_is_rejected(session):
     people = await add_mother_and_son(session)
     offered = await add_offer(session, people)
-    hers = await named(session, offered)
+    hers = await code_to_replace(session, offered)
     renewed = await renew(session, people, hers)
-    await refused(session, people, hers, "code_al_vernieuwd")
+    await assert_refused(session, people, hers, "code_al_vernieuwd")
     assert (await preview_offer(session, load_keyring(), people.helper, renewed.code, BORN, at=LATER)).id
 
 
 async def test_code_renewal_with_code_of_another_offer_is_rejected(session):
     people = await add_mother_and_son(session)
     first, second = await add_offer(session, people), await add_offer(session, people)
-    other = (await named(session, second)).code_id
-    await refused(session, people, CodeToReplace(first.machtiging_id, other), "code_al_vernieuwd")
+    other = (await code_to_replace(session, second)).code_id
+    await assert_refused(session, people, CodeToReplace(first.machtiging_id, other), "code_al_vernieuwd")
 
 
 async def attempt(world, act):
@@ -188,7 +188,7 @@ async def test_concurrent_code_renewals_succeed_once(database):
     world = await Committed.begin(database)
     offered = await world.offer()
     async with unit_of_work(world.sessions) as session:
-        hers = await named(session, offered)
+        hers = await code_to_replace(session, offered)
 
     outcomes = await asyncio.gather(*(attempt(world, lambda s: renew(s, world.people, hers)) for _ in range(4)))
     [made] = [one for one in outcomes if one != "code_al_vernieuwd"]
@@ -201,7 +201,7 @@ async def test_concurrent_code_renewal_and_acceptance_do_not_deadlock(database, 
     world = await Committed.begin(database)
     offered = await world.offer()
     async with unit_of_work(world.sessions) as session:
-        hers = await named(session, offered)
+        hers = await code_to_replace(session, offered)
     ring, helper = load_keyring(), world.people.helper
     works = [
         attempt(world, lambda s: accept_offer(s, ring, helper, offered.code, BORN, at=LATER)),
@@ -215,7 +215,7 @@ async def test_concurrent_code_renewal_and_acceptance_do_not_deadlock(database, 
 async def test_wrong_birth_date_on_replaced_code_costs_no_try_of_the_new_code(session):
     people = await add_mother_and_son(session)
     offered = await add_offer(session, people)
-    await renew(session, people, await named(session, offered))
+    await renew(session, people, await code_to_replace(session, offered))
     with pytest.raises(InvalidInput):
         await accept_offer(session, load_keyring(), people.helper, offered.code, date(1951, 4, 8), at=LATER)
     assert (await load_open_code(session, offered.machtiging_id)).tries_left == 5

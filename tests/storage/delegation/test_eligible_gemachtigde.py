@@ -29,7 +29,7 @@ async def facts_of(session, act):
     return [facts for (facts,) in found]
 
 
-async def refused(session, helper, offered, code):
+async def assert_refused(session, helper, offered, code):
     """Assert that preview, accept and refuse get this code and the offer stays open."""
     for act in (preview_offer, accept_offer, refuse_offer):
         with pytest.raises(NotAllowed, match=code) as refusal:
@@ -43,7 +43,7 @@ async def refused(session, helper, offered, code):
 async def test_professional_offer_to_private_person_is_rejected(session):
     people = await add_mother_and_son(session)
     offered = await add_offer(session, people, capacity=Capacity.PROFESSIONAL)
-    await refused(session, people.helper, offered, "alleen_voor_organisatie")
+    await assert_refused(session, people.helper, offered, "alleen_voor_organisatie")
     assert {
         reason for (reason,) in await JOURNAL_INTAKE.read(session, "reason", act="code:geprobeerd", outcome="refused")
     } == {"alleen_voor_organisatie"}
@@ -52,7 +52,7 @@ async def test_professional_offer_to_private_person_is_rejected(session):
 async def test_relative_offer_to_employee_is_rejected(session):
     people = await add_mother_and_son(session)
     offered = await add_offer(session, people)
-    await refused(session, replace(people.helper, kvk=KVK), offered, "alleen_voor_naaste")
+    await assert_refused(session, replace(people.helper, kvk=KVK), offered, "alleen_voor_naaste")
 
 
 async def test_capacity_of_offer_is_hidden_without_birth_date(session):
@@ -92,7 +92,7 @@ async def test_offer_to_another_account_of_the_giver_is_rejected(session, name, 
     people = await add_mother_and_son(session)
     offered = await add_offer(session, people, capacity=capacity)
     herself = await add_person_without_bsn(session, name, BORN)
-    await refused(session, CodeHolder(herself, Assurance.HIGH, kvk), offered, "eigen_machtiging")
+    await assert_refused(session, CodeHolder(herself, Assurance.HIGH, kvk), offered, "eigen_machtiging")
 
 
 @pytest.mark.parametrize(

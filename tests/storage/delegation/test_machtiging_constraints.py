@@ -18,7 +18,7 @@ from tests.builders.people import add_mother_and_son, add_person
 TABLE = machtiging_table()
 
 
-async def refused(session, change, why):
+async def assert_refused(session, change, why):
     """The change fails, and the row is what it was."""
     before = (await session.execute(TABLE.select())).all()
     with pytest.raises(DBAPIError, match=why):
@@ -52,14 +52,14 @@ WIDER = [
 async def test_changing_agreed_terms_is_rejected(session, begin):
     await begin(session, await add_mother_and_son(session))
     for change in WIDER:
-        await refused(session, change, "what is agreed")
+        await assert_refused(session, change, "what is agreed")
 
 
 async def test_changing_vertegenwoordigde_is_rejected(session):
     people = await add_mother_and_son(session)
     await grant_machtiging(session, people)
     other = await add_person(session, Bsn("999990044"))
-    await refused(session, f"vertegenwoordigde_id = '{other}'", "what is agreed")
+    await assert_refused(session, f"vertegenwoordigde_id = '{other}'", "what is agreed")
 
 
 async def test_machtiging_period_can_be_shortened(session):
@@ -85,17 +85,17 @@ async def test_changing_ended_machtiging_is_rejected(session):
     taken = await grant_machtiging(session, people)
     await revoke_machtiging(session, taken.id, people.mother, at=NOON)
     for change in REVIVALS:
-        await refused(session, change, "an ended machtiging does not change")
+        await assert_refused(session, change, "an ended machtiging does not change")
 
 
 async def test_changing_gemachtigde_is_rejected(session):
     people = await add_mother_and_son(session)
     await grant_machtiging(session, people)
     other = await add_person(session, Bsn("999990044"))
-    await refused(session, f"gemachtigde_id = '{other}'", "does not change hands")
-    await refused(session, "gemachtigde_id = NULL, gemachtigde_kvk = '90000001'", "does not change hands")
-    await refused(session, "gemachtigde_kvk = '90000001'", "does not change hands")
-    await refused(session, "accepted_at = accepted_at + interval '1 day'", "does not change hands")
+    await assert_refused(session, f"gemachtigde_id = '{other}'", "does not change hands")
+    await assert_refused(session, "gemachtigde_id = NULL, gemachtigde_kvk = '90000001'", "does not change hands")
+    await assert_refused(session, "gemachtigde_kvk = '90000001'", "does not change hands")
+    await assert_refused(session, "accepted_at = accepted_at + interval '1 day'", "does not change hands")
 
 
 ACCEPTANCE = [
@@ -123,7 +123,9 @@ async def test_changing_acceptance_is_rejected(session, change, step, paused):
     if paused:
         await pause_machtiging(session, taken.id, people.mother, at=NOON)
     beside = STEPS[step] if not (paused and step == "paused") else "state = 'active', paused_at = NULL"
-    await refused(session, ", ".join(filter(None, [change, beside])), "does not change hands|active_means_accepted")
+    await assert_refused(
+        session, ", ".join(filter(None, [change, beside])), "does not change hands|active_means_accepted"
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,14 +134,14 @@ async def test_changing_acceptance_is_rejected(session, change, step, paused):
 @pytest.mark.parametrize("step", ["", "ended"])
 async def test_acceptance_without_activation_is_rejected(session, change, step):
     await add_offer(session, await add_mother_and_son(session))
-    await refused(session, ", ".join(filter(None, [change, STEPS[step]])), "does not change hands")
+    await assert_refused(session, ", ".join(filter(None, [change, STEPS[step]])), "does not change hands")
 
 
 async def test_gemachtigde_equal_to_vertegenwoordigde_is_rejected(session):
     people = await add_mother_and_son(session)
     await add_offer(session, people)
     accepting = "state = 'active', accepted_at = now(), accepted_assurance = 'hoog'"
-    await refused(session, f"{accepting}, gemachtigde_id = '{people.mother}'", "nobody_is_his_own_gemachtigde")
+    await assert_refused(session, f"{accepting}, gemachtigde_id = '{people.mother}'", "nobody_is_his_own_gemachtigde")
 
 
 @pytest.mark.parametrize("state", ["offered", "paused"])
@@ -147,10 +149,10 @@ async def test_transition_to_offered_or_from_offered_to_paused_is_rejected(sessi
     people = await add_mother_and_son(session)
     if state == "offered":
         await grant_machtiging(session, people)
-        await refused(session, "state = 'offered'", "does not go from active to offered")
+        await assert_refused(session, "state = 'offered'", "does not go from active to offered")
     else:
         await add_offer(session, people)
-        await refused(session, "state = 'paused', paused_at = now()", "does not go from offered to paused")
+        await assert_refused(session, "state = 'paused', paused_at = now()", "does not go from offered to paused")
 
 
 HALF_STATES = [
@@ -167,22 +169,22 @@ async def test_state_without_its_time_and_reason_is_rejected(session):
     people = await add_mother_and_son(session)
     await grant_machtiging(session, people)
     for change, constraint in HALF_STATES:
-        await refused(session, change, constraint)
+        await assert_refused(session, change, constraint)
 
 
 async def test_active_state_without_acceptance_is_rejected(session):
     people = await add_mother_and_son(session)
     await add_offer(session, people)
-    await refused(session, "state = 'active'", "active_means_accepted")
+    await assert_refused(session, "state = 'active'", "active_means_accepted")
     accepted = "state = 'active', accepted_at = now(), accepted_assurance = 'hoog'"
-    await refused(session, accepted, "active_means_accepted")
+    await assert_refused(session, accepted, "active_means_accepted")
 
 
 async def test_resuming_with_paused_at_is_rejected(session):
     people = await add_mother_and_son(session)
     taken = await grant_machtiging(session, people)
     await pause_machtiging(session, taken.id, people.mother, at=NOON)
-    await refused(session, "state = 'active'", "paused_says_since_when")
+    await assert_refused(session, "state = 'active'", "paused_says_since_when")
 
 
 NEVER_WRITTEN = [

@@ -76,7 +76,7 @@ async def a_machtiging(url, kvk):
 
 
 async def a_consent(url, machtiging, sid=None):
-    """A consent with a code, a refresh token, an access token and an approved request; gives its id."""
+    """A consent with a code, a refresh token, an access token and an approved request. Gives its id."""
     grant = uuid4()
     await put(
         url, "oauth_grant", id=grant, client_id="app", person_id=HELPER, machtiging_id=machtiging,

@@ -256,7 +256,7 @@ def test_older_row_mac_key_as_active_is_rejected(tmp_path):
 @pytest.mark.parametrize("instant", ["infinity", "-infinity", "0044-03-15 BC", "10000-01-01"])
 @pytest.mark.parametrize("sealed", SEALED_TABLES, ids=lambda one: one.table.name)
 async def test_timestamp_out_of_range_is_rejected_by_every_sealed_table(database, sealed, instant):
-    """Otherwise such a row is a fault instead of a forged row, also in lists with other rows."""
+    """Otherwise such a row is a fault instead of a forged row. Also in lists with other rows."""
     query = text("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = :name")
     times = [column.name for column in sealed.table.columns if isinstance(column.type, DateTime)]
     async with database.sessions() as session:

@@ -1,4 +1,4 @@
-"""A real SMTP server on a loopback port, in the test's own event loop, with a mood that tests can set."""
+"""A real SMTP server on loopback, in the test's event loop, with settable answers."""
 
 from __future__ import annotations
 

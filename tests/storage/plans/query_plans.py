@@ -64,7 +64,7 @@ async def growing_tables(connection: asyncpg.Connection) -> set[str]:
 
 @contextmanager
 def recorded(*engines: Any) -> Iterator[list[RecordedStatement]]:
-    """Every statement that is said meanwhile, in a session or straight to the driver, with its values."""
+    """Record every statement with its values, in a session or directly on the driver."""
     heard: list[RecordedStatement] = []
 
     def in_a_session(_connection: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
@@ -89,7 +89,7 @@ def recorded(*engines: Any) -> Iterator[list[RecordedStatement]]:
 
 
 async def plan_of(connection: asyncpg.Connection, said: RecordedStatement, *, run: bool = False) -> dict[str, Any]:
-    """The plan that PostgreSQL makes; with `run` also what it took, in a transaction that is rolled back."""
+    """The plan that PostgreSQL makes. With `run` also what it took, in a transaction that is rolled back."""
     how = "ANALYZE, BUFFERS, FORMAT JSON" if run else "FORMAT JSON"
     transaction = connection.transaction()
     await transaction.start()

@@ -1,4 +1,4 @@
-"""Query cost of a list page is independent of the size of box, caseload and journal."""
+"""The query cost of a list page does not grow with box, caseload or journal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ READING = ("SELECT", "WITH")
 
 
 async def cost(database: Any, work: Callable[[], Awaitable[Any]]) -> tuple[int, int]:
-    """The blocks read by the SELECT statements of this work, and the most rows of one plan node."""
+    """The blocks read by these SELECT statements, and the most rows of one plan node."""
     with recorded(database.service) as heard:
         await work()
     said = [one for one in heard if one.statement.lstrip().upper().startswith(READING)]
@@ -47,7 +47,7 @@ async def grown(database: Any, table: str, times: int, **values: str) -> None:
 async def assert_cost_is_constant(
     database: Any, work: Callable[[], Awaitable[Any]], grow_by: Callable[[int], Any], *, scattered: int = 0
 ) -> None:
-    """Assert that the page costs the same at two sizes, but for a deeper index and scattered rows."""
+    """Assert that the page costs the same at two sizes. A deeper index and scattered rows may add to it."""
     await grow_by(SMALL)
     await work()
     small, _ = await cost(database, work)
@@ -75,7 +75,7 @@ async def world(database, clock):
 
 
 def letters(database, world, owner):
-    """Grow this box with berichten, each a minute older, read by the gemachtigde, with a bijlage."""
+    """Grow this box with read berichten with a bijlage, each a minute older."""
     count = itertools.count(1)
 
     async def grow_by(times):

@@ -42,7 +42,7 @@ def make_active_machtiging(**changes: Any) -> Machtiging:
 
 
 def make_actor(machtiging: Machtiging | None = None, **changes: Any) -> Actor:
-    """HELPER under the machtiging, with an app that may do everything; without one, CITIZEN in the own box."""
+    """HELPER under the machtiging, with an app that may do everything. Without one, CITIZEN in the own box."""
     own = machtiging is None
     return replace(
         Actor(

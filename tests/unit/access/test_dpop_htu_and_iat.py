@@ -1,4 +1,4 @@
-"""Pure rules of RFC 9449 section 4.3: `htu` equals the request URL, and `iat` lies in the window."""
+"""Pure rules of RFC 9449 section 4.3. `htu` equals the request URL, and `iat` lies in the window."""
 
 from urllib.parse import unquote, urlsplit
 

@@ -1,4 +1,4 @@
-"""The hash chain of the journal without a database: a valid chain verifies, tampering is detected."""
+"""The hash chain of the journal without a database. A valid chain verifies, tampering is detected."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID

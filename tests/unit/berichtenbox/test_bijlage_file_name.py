@@ -1,4 +1,4 @@
-"""The file name of a bijlage in the encodings of HTTP clients, and names that are rejected."""
+"""The file name of a bijlage in the encodings of HTTP clients, and rejected names."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The ten berichten of the demo: in the catalogue, with their scope violation and a reproducible PDF."""
+"""The ten berichten of the demo. In the catalogue, with their scope violation and a reproducible PDF."""
 
 import io
 from datetime import UTC, date, datetime, timedelta

@@ -30,7 +30,7 @@ async def test_failed_application_startup_is_a_fault_and_frees_the_port():
 
 
 def test_worker_configuration_names_the_application_factory(monkeypatch):
-    """The workers are new processes and import the factory by its name: a renamed function must still be found."""
+    """The workers are new processes and import the factory by its name. A renamed function must still be found."""
     configurations = []
 
     class NoWorkers:

@@ -92,7 +92,7 @@ def test_key_directory_accessible_to_others_is_rejected_with_remedy(keys, mode):
 
 
 def give_away(path, monkeypatch):
-    """Give a file or directory to another owner: by chown as root, otherwise by another effective user id."""
+    """Give a file or directory to another owner. By chown as root, otherwise by another effective user id."""
     if os.geteuid() == 0:
         os.chown(path, STRANGER, -1)
     else:

@@ -40,7 +40,7 @@ def read(token, ring=None, typ=TYPE, issuer=ISSUER, audience=AUDIENCE, at=NOW):
     return (ring or load_keyring()).verify_own_jwt(token, typ=typ, issuer=issuer, audience=audience, at=at)
 
 
-def refused(token, code="token_ongeldig", **options):
+def assert_refused(token, code="token_ongeldig", **options):
     with pytest.raises(NotAuthenticated) as refusal:
         read(token, **options)
     assert refusal.value.code == code
@@ -95,20 +95,20 @@ def test_jwt_with_changed_character_is_rejected(data):
     place = data.draw(st.integers(0, len(token) - 1))
     other = data.draw(st.sampled_from(ALPHABET.replace(token[place], "")))
     read(token)
-    refused(token[:place] + other + token[place + 1 :])
+    assert_refused(token[:place] + other + token[place + 1 :])
 
 
 @pytest.mark.parametrize("alg", ["ES256", "PS256"])
 def test_jwt_with_changed_padding_bits_is_rejected(alg):
     token = a_token(alg=alg)
     for other in ALPHABET.replace(token[-1], ""):
-        refused(token[:-1] + other)
+        assert_refused(token[:-1] + other)
 
 
 @given(st.text(max_size=60))
 def test_arbitrary_text_is_rejected(text):
-    refused(text)
-    refused(f"{text}.{text}.{text}")
+    assert_refused(text)
+    assert_refused(f"{text}.{text}.{text}")
 
 
 SCALARS = st.none() | st.booleans() | st.floats() | st.text(max_size=5)
@@ -116,22 +116,22 @@ SCALARS = st.none() | st.booleans() | st.floats() | st.text(max_size=5)
 
 @given(st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=5), max_leaves=10))
 def test_arbitrary_json_header_is_rejected(value):
-    refused(part(value) + "." + part(claims()) + "." + part(b"x"))
+    assert_refused(part(value) + "." + part(claims()) + "." + part(b"x"))
 
 
 @pytest.mark.parametrize("junk", ["", ".", "..", "a.b", "a.b.c.d", " ", "\0", "é.é.é", "\ud800.a.b", "a=.b.c"])
 def test_jwt_without_three_parts_is_rejected(junk):
-    refused(junk)
+    assert_refused(junk)
 
 
 @pytest.mark.parametrize("wrapped", [" {}", "{}\n", "Bearer {}", "{}="])
 def test_jwt_with_surrounding_text_is_rejected(wrapped):
-    refused(wrapped.format(a_token()))
+    assert_refused(wrapped.format(a_token()))
 
 
 @pytest.mark.parametrize("name", ["jku", "x5u", "jwk", "crit", "x5c", "x5t", "b64", "cty", "zip", "nonce"])
 def test_jwt_with_unknown_header_is_rejected(name):
-    assert "header" in refused(with_header(a_token(), **{name: "https://evil.example/keys"}))
+    assert "header" in assert_refused(with_header(a_token(), **{name: "https://evil.example/keys"}))
 
 
 @pytest.mark.parametrize(
@@ -139,18 +139,18 @@ def test_jwt_with_unknown_header_is_rejected(name):
     [..., "", "ps256-1", "../../etc/passwd", "https://evil.example/key", "' OR 1=1 --", "\0", 1, None, [], "es256-1"],
 )
 def test_jwt_with_injected_kid_is_rejected(kid):
-    refused(with_header(a_token(), kid=kid))
+    assert_refused(with_header(a_token(), kid=kid))
 
 
 @pytest.mark.parametrize("alg", [..., "none", "None", "HS256", "RS256", "ES256", "PS384", "", None, 1, ["PS256"]])
 def test_jwt_alg_that_differs_from_the_key_is_rejected(alg):
-    refused(with_header(a_token(alg="PS256"), alg=alg))
+    assert_refused(with_header(a_token(alg="PS256"), alg=alg))
 
 
 def test_jwt_without_signature_is_rejected():
     header, payload, _ = a_token().split(".")
-    refused(f"{header}.{payload}.")
-    refused(f"{part({**header_of(a_token()), 'alg': 'none'})}.{payload}.")
+    assert_refused(f"{header}.{payload}.")
+    assert_refused(f"{part({**header_of(a_token()), 'alg': 'none'})}.{payload}.")
 
 
 def test_jwt_algorithm_confusion_with_public_key_as_hmac_secret_is_rejected():
@@ -158,17 +158,17 @@ def test_jwt_algorithm_confusion_with_public_key_as_hmac_secret_is_rejected():
     pem = load_keyring()._tokens._keys[kid].signer.material.as_pem(private=False)
     signing_input = part({"alg": "HS256", "kid": kid, "typ": TYPE}) + "." + part(claims())
     for secret in (pem, pem.strip(), b"\n" + pem, b"\xef\xbb\xbf" + pem):
-        refused(signing_input + "." + part(hmac.digest(secret, signing_input.encode(), hashlib.sha256)))
+        assert_refused(signing_input + "." + part(hmac.digest(secret, signing_input.encode(), hashlib.sha256)))
 
 
 def test_jwt_with_signature_of_another_jwt_is_rejected():
     one, other = a_token(sub="a"), a_token(sub="b")
-    refused(one.rpartition(".")[0] + "." + other.rpartition(".")[2])
+    assert_refused(one.rpartition(".")[0] + "." + other.rpartition(".")[2])
 
 
 @pytest.mark.parametrize("typ", ["JWT", "jwt", "", "id+jwt", "journal-head+jwt", "dpop+jwt"])
 def test_jwt_of_another_typ_is_rejected(typ):
-    assert "typ" in refused(a_token(typ=typ))
+    assert "typ" in assert_refused(a_token(typ=typ))
 
 
 def test_typ_is_case_insensitive_with_optional_application_prefix():
@@ -178,17 +178,17 @@ def test_typ_is_case_insensitive_with_optional_application_prefix():
 def test_cached_jwt_of_another_typ_is_rejected():
     token = a_token()
     read(token)
-    refused(token, typ="id+jwt")
+    assert_refused(token, typ="id+jwt")
 
 
 @pytest.mark.parametrize("issuer", [..., None, "", ISSUER + "/", "https://evil.example", [ISSUER], 1])
 def test_jwt_of_another_issuer_is_rejected(issuer):
-    assert "iss" in refused(a_token(iss=issuer))
+    assert "iss" in assert_refused(a_token(iss=issuer))
 
 
 @pytest.mark.parametrize("audience", [..., None, "", ISSUER, AUDIENCE + "/", [], [ISSUER], {AUDIENCE: 1}, [[AUDIENCE]]])
 def test_jwt_for_another_audience_is_rejected(audience):
-    assert "aud" in refused(a_token(aud=audience))
+    assert "aud" in assert_refused(a_token(aud=audience))
 
 
 def test_jwt_with_one_matching_audience_is_accepted():
@@ -198,32 +198,32 @@ def test_jwt_with_one_matching_audience_is_accepted():
 @pytest.mark.parametrize("name", ["exp", "iat"])
 @pytest.mark.parametrize("value", [..., None, True, "1", str(SECONDS + 600), 1e99, SECONDS + 600.5, [], {}])
 def test_jwt_with_invalid_exp_or_iat_is_rejected(name, value):
-    assert name in refused(a_token(**{name: value}))
+    assert name in assert_refused(a_token(**{name: value}))
 
 
 @pytest.mark.parametrize("value", [None, True, "0", 1.5])
 def test_jwt_with_invalid_nbf_is_rejected(value):
-    assert "nbf" in refused(a_token(nbf=value))
+    assert "nbf" in assert_refused(a_token(nbf=value))
 
 
 def test_jwt_expires_at_its_exp():
     token = a_token()
     assert read(token, at=NOW + timedelta(seconds=599))
-    refused(token, "token_verlopen", at=NOW + timedelta(seconds=600))
+    assert_refused(token, "token_verlopen", at=NOW + timedelta(seconds=600))
     assert read(token, at=NOW + timedelta(seconds=599))
 
 
 def test_invalid_and_expired_jwt_is_reported_as_invalid():
-    refused(a_token(aud="x", exp=1))
+    assert_refused(a_token(aud="x", exp=1))
 
 
 @pytest.mark.parametrize("name", ["iat", "nbf"])
 def test_jwt_from_the_future_beyond_clock_skew_is_rejected(name):
     assert read(a_token(**{name: SECONDS + 5}))
-    refused(a_token(**{name: SECONDS + 6}))
+    assert_refused(a_token(**{name: SECONDS + 6}))
 
 
-def signed(payload, alg="ES256"):
+def sign_bytes(payload, alg="ES256"):
     """Sign arbitrary bytes with our key, as a bug elsewhere could do."""
     key = load_keyring()._tokens._active_keys[alg]
     return jws.serialize_compact(
@@ -232,7 +232,7 @@ def signed(payload, alg="ES256"):
 
 
 def test_signed_payload_in_any_json_formatting_is_accepted():
-    assert read(signed(json.dumps(claims()).encode())) == claims()
+    assert read(sign_bytes(json.dumps(claims()).encode())) == claims()
 
 
 @pytest.mark.parametrize(
@@ -240,18 +240,18 @@ def test_signed_payload_in_any_json_formatting_is_accepted():
     [b'"sub": "y"', b'"x": NaN', b'"x": Infinity', b'"x": ' + b"[" * 3000 + b"]" * 3000, b'"x": ' + b"9" * 5000, b""],
 )
 def test_signed_payload_with_duplicate_or_invalid_json_member_is_rejected(member):
-    refused(signed(json.dumps(claims()).encode()[:-1] + b", " + member + b"}"))
+    assert_refused(sign_bytes(json.dumps(claims()).encode()[:-1] + b", " + member + b"}"))
 
 
 @pytest.mark.parametrize("payload", [b"", b"[]", b"null", b"{", b"\xff\xfe"])
 def test_signed_payload_that_is_no_json_object_is_rejected(payload):
-    refused(signed(payload))
+    assert_refused(sign_bytes(payload))
 
 
 def test_jwt_over_16_kib_is_neither_signed_nor_accepted():
     with pytest.raises(Fault, match="token_te_groot"):
         a_token(sub="x" * 13_000)
-    assert "long" in refused("a." * 9000)
+    assert "long" in assert_refused("a." * 9000)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -283,7 +283,7 @@ def test_retired_key_stops_verifying_after_its_period(keys):
     kid = header_of(token)["kid"]
     assert read(token, ring, at=end - timedelta(seconds=1))
     assert kid in {key["kid"] for key in ring.public_jwks(end - timedelta(seconds=1))["keys"]}
-    assert "retired" in refused(token, ring=ring, at=end)
+    assert "retired" in assert_refused(token, ring=ring, at=end)
     assert kid not in {key["kid"] for key in ring.public_jwks(end)["keys"]}
 
 
@@ -292,7 +292,7 @@ def test_signed_statement_verifies_after_key_retirement(keys):
     rotate_key(keys, KeyKind.ES256, NOW)
     ring = KeyRing.load(keys)
     assert ring.verify_own_statement(statement, typ="journal-head+jwt") == {"seq": 1}
-    refused(statement, ring=ring)
+    assert_refused(statement, ring=ring)
     with pytest.raises(NotAuthenticated):
         ring.verify_own_statement(a_token(ring), typ="journal-head+jwt")
 
@@ -302,7 +302,7 @@ def test_jwt_of_another_installation_is_rejected(keys):
     for path in keys.glob("es256-*.key"):
         path.unlink()
     generate_key_ring(keys, MADE_AT)
-    refused(a_token(KeyRing.load(keys), "ES256"))
+    assert_refused(a_token(KeyRing.load(keys), "ES256"))
 
 
 def test_reload_clears_the_verification_cache(keys):
@@ -314,7 +314,7 @@ def test_reload_clears_the_verification_cache(keys):
     document["keys"] = [row for row in document["keys"] if row["name"] != "es256-1"]
     (keys / "keys.json").write_text(json.dumps(document))
     ring.reload()
-    refused(token, ring=ring)
+    assert_refused(token, ring=ring)
 
 
 def test_failed_reload_keeps_the_key_ring(keys):
@@ -330,7 +330,7 @@ def test_verification_cache_holds_valid_signatures_up_to_its_limit(monkeypatch):
     ring = load_keyring()
     memo = ring._tokens._signature_cache
     before = len(memo)
-    refused(a_token()[:-4] + "AAAA")
+    assert_refused(a_token()[:-4] + "AAAA")
     assert len(memo) == before
     monkeypatch.setattr(own_tokens, "_SIGNATURE_CACHE_SIZE", 3)
     memo.clear()

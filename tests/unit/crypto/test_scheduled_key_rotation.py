@@ -1,4 +1,4 @@
-"""Scheduled rotation: a key is published first and signs from its moment on, without an operator."""
+"""Scheduled rotation: a key is published first and signs from its moment on. No operator is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The check beside a code: birth date parts or a check word; absent parts match nothing."""
+"""The check beside a code. Birth date parts or a check word; absent parts match nothing."""
 
 from datetime import date
 

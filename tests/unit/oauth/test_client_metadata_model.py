@@ -1,4 +1,4 @@
-"""The model of client metadata: exact types, one text for each wrong member, and a fixed order of texts."""
+"""The model of client metadata. Exact types, one text for each wrong member, and a fixed order of texts."""
 
 from __future__ import annotations
 
