@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from machtiging.kernel.errors import InvalidInput
 from machtiging.delegation.pause import pause_machtiging
 from machtiging.delegation.termination import revoke_machtiging
 from machtiging.oauth.suspend_client import suspend_client
@@ -188,8 +189,9 @@ async def test_management_scope_in_authorization_request_is_rejected(oauth):
 
 
 async def test_management_scope_of_public_client_is_rejected_at_registration(oauth):
-    with pytest.raises(Exception, match="scope"):
+    with pytest.raises(InvalidInput) as refused:
         await oauth.register_public_app(scope="openid grant_management_query")
+    assert refused.value.fields.keys() == {"scope"}
 
 
 async def test_discovery_metadata_names_grant_management(oauth):
