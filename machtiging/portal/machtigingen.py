@@ -85,7 +85,7 @@ async def _render_machtiging(
     at = oauth_services(request).clock.now()
     code = await views.find_renewable_code(session, MachtigingId(card.id), visitor.person_id, at)
     works = code is not None and code.is_redeemable_at(at)
-    values = {"card": card, "deeds": MachtigingAction, "message": message, "note": note, "code": code, "works": works}
+    values = {"card": card, "actions": MachtigingAction, "message": message, "note": note, "code": code, "works": works}
     return render_page(request, "machtiging.html", status=409 if note else 200, **values)
 
 
@@ -114,7 +114,7 @@ async def show_withdraw_confirmation(
 ) -> HTMLResponse:
     """Ask for confirmation. Only for the giver, and only while it can be revoked."""
     card = await _load_card(request, session, visitor, machtiging_id)
-    if MachtigingAction.WITHDRAW not in card.deeds:
+    if MachtigingAction.WITHDRAW not in card.actions:
         return await _render_machtiging(request, session, visitor, card)
     return render_page(request, "intrekken.html", card=card)
 

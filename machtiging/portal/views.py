@@ -62,7 +62,7 @@ class MachtigingCard:
     """
 
     id: UUID
-    given: bool
+    is_giver: bool
     other: str
     kvk: str | None
     standing: EffectiveState
@@ -71,7 +71,7 @@ class MachtigingCard:
     offered_at: datetime
     accepted_at: datetime | None
     ended_at: datetime | None
-    deeds: frozenset[MachtigingAction]
+    actions: frozenset[MachtigingAction]
     usable_here: bool = True
 
 
@@ -164,7 +164,9 @@ def find_confirmation(gedaan: str | None, card: MachtigingCard) -> str | None:
         return None
     by_giver, standings = _CONFIRMATION_CONDITIONS[labels.CompletedAction(gedaan)]
     return (
-        labels.describe_completed_action(gedaan) if card.given is by_giver and card.standing_word in standings else None
+        labels.describe_completed_action(gedaan)
+        if card.is_giver is by_giver and card.standing_word in standings
+        else None
     )
 
 
@@ -193,7 +195,7 @@ async def build_machtiging_card(
     now = effective_state(machtiging, at)
     return MachtigingCard(
         id=machtiging.id,
-        given=is_giver,
+        is_giver=is_giver,
         other=NOBODY_YET if other_id is None else await people.load_name(other_id),
         kvk=machtiging.gemachtigde_kvk,
         standing=now,
@@ -204,6 +206,6 @@ async def build_machtiging_card(
         offered_at=machtiging.offered_at,
         accepted_at=machtiging.accepted_at,
         ended_at=machtiging.ended_at,
-        deeds=available_actions(machtiging, MachtigingRole.GIVER if is_giver else MachtigingRole.HELPER, at),
+        actions=available_actions(machtiging, MachtigingRole.GIVER if is_giver else MachtigingRole.HELPER, at),
         usable_here=is_giver or organisation_matches(machtiging, viewer.organisation_kvk),
     )

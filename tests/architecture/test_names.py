@@ -40,6 +40,8 @@ PRIVATE_STEM = re.compile(
     r"(^|_)(asked|at_once|by_hand|exact|handout|held|hold|kept|keeping|known|laid|made|otherwise|over|said|seen|shown|"
     r"short_way|still|straight|surer|taken|taking|tied|told|turn_away|wishes)(_|$)"
 )
+# Participles that say nothing of the value they name. A variable is named after what it holds: `claims`, `machtiging`.
+VAGUE_VARIABLE = re.compile(r"asked|begun|given|gone|got|held|kept|known|made|said|seen|taken|told")
 OVERRIDES = {"connection_made": "asyncio.Protocol calls it by this name"}
 # Adverbs, adjectives and participles. A module is a noun: `retention`, `optimistic_lock`.
 NO_NOUN = re.compile(
@@ -175,6 +177,16 @@ def test_class_name_used_twice_is_refused():
                 places[node.name.lstrip("_")].append(place_of(path, node))
     found = [f"{name}: {', '.join(at)}" for name, at in sorted(places.items()) if len(at) > 1]
     assert found == [], advise("A class name stands for one thing. Rename one of these.", found)
+
+
+def test_variable_with_a_vague_name_is_refused():
+    found = [
+        f"{place_of(path, node)} {node.id}"
+        for path in files_of("machtiging")
+        for node in nodes(path)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and VAGUE_VARIABLE.fullmatch(node.id)
+    ]
+    assert found == [], advise("Name a variable after what it holds.", found)
 
 
 @TREE

@@ -19,5 +19,5 @@ def require_demo_extra(purpose: str, *, otherwise: str = "") -> None:
     missing = [name for name in DEMO_PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         remedy = f"Install it with: {INSTALL_COMMAND}{f' {otherwise}' if otherwise else ''}"
-        told = f"{purpose} needs it (missing: {', '.join(missing)}). {remedy} (extra_demo_ontbreekt)"
-        raise Fault("extra_demo_ontbreekt", private=told)
+        explanation = f"{purpose} needs it (missing: {', '.join(missing)}). {remedy} (extra_demo_ontbreekt)"
+        raise Fault("extra_demo_ontbreekt", private=explanation)

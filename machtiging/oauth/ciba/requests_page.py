@@ -35,11 +35,11 @@ _CONFIRMATIONS = {
 class PendingRequestView:
     """One pending request on the page.
 
-    `asked` is None when this login cannot approve it. `level`: the level of a step-up login that could.
+    `consent_view` is None when this login cannot approve it. `level`: the level of a step-up login that could.
     """
 
     waiting: PendingBackchannelRequest
-    asked: ConsentView | None
+    consent_view: ConsentView | None
     level: Assurance | None
     other_organisation: bool = False
 
