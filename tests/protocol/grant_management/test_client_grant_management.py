@@ -4,9 +4,9 @@ from uuid import uuid4
 
 import pytest
 
-from machtiging.kernel.errors import InvalidInput
 from machtiging.delegation.pause import pause_machtiging
 from machtiging.delegation.termination import revoke_machtiging
+from machtiging.kernel.errors import InvalidInput
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import AUDIENCE, make_authorization_details
