@@ -121,7 +121,7 @@ async def check_postgresql_programs() -> None:
 
 
 def _make_observed_application() -> tuple[FastAPI, dict[str, Any]]:
-    """An application with one route in an included router, and what a request to it shows."""
+    """An application with one route in an included router, and a request to it."""
     seen: dict[str, Any] = {}
     router = APIRouter(prefix="/letters")
 

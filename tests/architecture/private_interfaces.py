@@ -1,4 +1,4 @@
-"""Interfaces of libraries that their documentation does not promise: where each is used, and how it is checked.
+"""Interfaces of libraries that their documentation does not promise. Where each is used, and how it is checked.
 
 The same interfaces stand in docs/vocabulary.md, "Private interfaces of libraries", with the reason and what to do.
 """
@@ -54,7 +54,7 @@ class PrivateInterface:
 
 
 def resolve_reference(reference: str) -> Any:
-    """The object at `module:Class.name`; in `module:Class@name` the methods of the class set the name on `self`."""
+    """The object at `module:Class.name`. In `module:Class@name` the methods of the class set the name on `self`."""
     module, _, path = reference.partition(":")
     path, _, assigned = path.partition("@")
     found: Any = import_module(module)

@@ -1,4 +1,4 @@
-"""Private interfaces of libraries: as we rely on them, used in one place, and listed in docs/vocabulary.md.
+"""Private interfaces of libraries. As we rely on them, used in one place, and listed in docs/vocabulary.md.
 
 A failure of the first test after an upgrade names the library, the interface, our file and what to look at.
 """
@@ -79,7 +79,7 @@ def test_every_interface_has_a_check():
 
 
 def iterate_used_names(written: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
-    """Every name that a module takes from elsewhere: imported, an attribute, a named argument, a key of a scope."""
+    """Every name that a module takes from elsewhere. Imported, an attribute, a named argument, a key of a scope."""
     for node in written:
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from ((node.lineno, part) for part in split_imported_names(node))
@@ -124,7 +124,7 @@ def find_misplaced_uses(path: str, written: Iterable[ast.AST]) -> list[str]:
 
 
 def find_foreign_underscores(path: str, written: Iterable[ast.AST], own: frozenset[str]) -> list[str]:
-    """Underscore names of others, and scope keys that no standard has, which are not listed for this file."""
+    """Underscore names of others, and non-standard scope keys, that are not listed for this file."""
     listed = {name for entry in PRIVATE_INTERFACES if path in entry.files for name in entry.names}
     found = []
     for node in written:
@@ -208,7 +208,7 @@ def is_of_library(kind: type) -> bool:
 
 
 def find_shared_underscores(kind: type, above: Iterable[type]) -> set[str]:
-    """Underscore names that a class of ours uses on itself and that a class of a library above it has too."""
+    """Underscore names of our class that a library class above it has too."""
     theirs = {name for one in above for name in {*vars(one), *find_assigned_names(one)} if is_private(name)}
     written = ast.walk(ast.parse(inspect.cleandoc("\n" + inspect.getsource(kind))))
     ours = {node.attr for node in written if isinstance(node, ast.Attribute) and is_self(node.value)}

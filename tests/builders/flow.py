@@ -289,7 +289,7 @@ async def verify_id_token(oauth: OAuthWorld, tokens: dict[str, Any]) -> dict[str
 
 
 async def start_login_flow(oauth: OAuthWorld, app: App | None = None, persona: str = "naaste") -> Flow:
-    """An app that only wants to know who somebody is, and that somebody, logged in a while ago."""
+    """An app that requests only a login, and a person who logged in earlier."""
     flow = Flow(app or await oauth.register_reading_app(), await oauth.logged_in(persona), None)
     oauth.later(minutes=5)
     return flow

@@ -112,7 +112,7 @@ class BerichtenboxWorld:
         return sign_access_token(facts, keyring=self.keyring, nbf=int(facts.issued_at.timestamp()))
 
     async def grant_machtiging(self, **changes: Any) -> MachtigingId:
-        """A machtiging from the citizen to the helper, in force, over everything that is not more than sensitive."""
+        """An active machtiging from citizen to helper, for all that is at most sensitive."""
         machtiging_id = MachtigingId(uuid7())
         async with self.sessions.begin() as session:
             row = self._machtiging_row(machtiging_id) | changes

@@ -6,7 +6,7 @@ import machtiging.message_catalogue as catalogue
 
 
 def read_catalogue(locale: str) -> dict[str, tuple[str, ...]]:
-    """Return the plural forms of each key in the .po file; one form for a message without plural."""
+    """Return the plural forms of each key in the .po file. One form for a message without plural."""
     path = catalogue._LOCALE_DIRECTORY / locale / "LC_MESSAGES" / f"{catalogue.DOMAIN}.po"
     with path.open("rb") as file:
         messages = read_po(file, locale=locale, abort_invalid=True)

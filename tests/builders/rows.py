@@ -40,7 +40,7 @@ class TableReader:
     async def read(
         self, source: Any, *terms: str | ColumnElement[bool], order_by: str | None = None, **equal: Any
     ) -> Sequence[Row[Any]]:
-        """Read the rows with these columns, or all: as they were written, or in the order of other columns."""
+        """Read the rows with these columns, or all. As they were written, or in the order of other columns."""
         columns = [self.c[term] for term in terms if isinstance(term, str)] or [self.table]
         order = [_AS_WRITTEN] if order_by is None else [self.c[name] for name in order_by.split(", ")]
         async with _executor(source) as executor:
@@ -66,7 +66,7 @@ class TableReader:
             return await executor.scalar(counting) or 0
 
     async def dump(self, source: Any) -> str:
-        """Read the whole table as one text, to search for what must not be in it."""
+        """Read the whole table as one text, to search it for forbidden values."""
         return str([tuple(row) for row in await self.read(source)])
 
     def _filter(

@@ -108,7 +108,7 @@ async def test_row_21_client_assertion_with_wrong_claims_is_rejected(oauth) -> N
 
 
 async def test_client_assertion_audience_list_with_issuer_only_is_accepted(oauth) -> None:
-    """RFC 7519 4.1.3: one audience may be a string or a list; some libraries write the list."""
+    """One audience may be a string or a list; some libraries write the list (RFC 7519 4.1.3)."""
     app = await oauth.register_agency()
     proof = make_client_assertion(app.keys, app.client_id, oauth.clock, aud=[ISSUER])
     assert (await token(app, proof)).status_code == 200

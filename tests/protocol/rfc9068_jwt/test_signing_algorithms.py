@@ -75,7 +75,7 @@ def test_registration_of_access_token_algorithm_without_resource_is_rejected(val
 
 
 async def test_access_token_signed_earlier_with_ps256_is_accepted(oauth) -> None:
-    """Tokens of the earlier version stay valid until they expire: the key decides, not the audience."""
+    """Tokens of the earlier version stay valid until they expire. The key decides, not the audience."""
     agency = await oauth.register_agency()
     token = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
     claims = read_claims(token)

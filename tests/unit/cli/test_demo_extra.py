@@ -1,4 +1,4 @@
-"""An installation without the extra `machtiging[demo]` refuses what needs it, and says how to install it."""
+"""Without the extra `machtiging[demo]` commands that need it are refused. The message says how to install it."""
 
 import asyncio
 import importlib.util
