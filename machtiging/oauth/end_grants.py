@@ -1,4 +1,4 @@
-"""End grants with their codes and tokens.
+"""End grants with their codes and tokens: the cascade of a revocation.
 
 Codes and refresh tokens are not changed: redeeming them checks the grant. Tokens obtained by token exchange end with
 it.

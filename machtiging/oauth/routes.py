@@ -1,4 +1,7 @@
-"""HTTP endpoints of the authorization server: JSON for clients, HTML pages for people."""
+"""HTTP endpoints of the authorization server: JSON for clients, HTML pages for people.
+
+The JWKS endpoint publishes our signing keys (RFC 7517 section 5).
+"""
 
 from __future__ import annotations
 

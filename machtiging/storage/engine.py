@@ -1,6 +1,7 @@
-"""SQLAlchemy engines and sessions for PostgreSQL, each under one of three database roles.
+"""SQLAlchemy engines and sessions for PostgreSQL, each under one database role of three.
 
-An engine has its own connection pool. Transactions have PostgreSQL's default isolation level, READ COMMITTED."""
+An engine has its own connection pool. Transactions have PostgreSQL's default isolation level, READ COMMITTED.
+"""
 
 from __future__ import annotations
 

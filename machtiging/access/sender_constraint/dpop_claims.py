@@ -1,4 +1,4 @@
-"""Checks of a DPoP proof's `htu` and `iat` (RFC 9449 section 4.3). Pure."""
+"""Checks of a DPoP proof's `htu` and `iat` (RFC 9449 section 4.3), with some clock skew. Pure."""
 
 from __future__ import annotations
 

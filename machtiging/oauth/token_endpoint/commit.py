@@ -1,9 +1,9 @@
 """Second statement of the fast path: consume the credentials and persist the tokens.
 
-The credential is an authorization code, a refresh token or none. The statement writes all of this or nothing. The lock
-order is that of all other code: client, code or refresh token, grant. It re-checks each row under its lock. Only then
-it consumes the assertion, the DPoP proof and the credential, and inserts the tokens. Concurrent changes of these rows
-wait for it, or it waits for them.
+The credential is an authorization code, a refresh token or none. The statement writes all of this or nothing. Its
+lock order is that of all other code: client, code or refresh token, grant. It re-checks each row under its lock. Only
+then it consumes the assertion, the DPoP proof and the credential, and inserts the tokens. Concurrent changes of these
+rows wait for it, or it waits for them.
 """
 
 from __future__ import annotations
