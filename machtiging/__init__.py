@@ -3,7 +3,8 @@
 The map lists the packages from the outside to the inside. A package imports only from lines below its own. Packages on
 one line are strangers: they do not import each other.
 
-    __main__, cli   the command line: serve, demo, migrate, keys, policy, audit, doctor
+    __main__        starts the command line
+    cli             the command line: serve, demo, migrate, keys, policy, audit, doctor
     app             assembly of the application
     simulators      login broker and mail catcher for practice, never in production
     portal, health  pages for citizen and helper; liveness and readiness
@@ -15,15 +16,16 @@ one line are strangers: they do not import each other.
     agencies        afzenders, their diensten, themes and sensitivity
     notifications   the outbox of e-mails to people; delivery failures
     audit           the journal: append-only, chained, signed, readable by the citizen
-    crypto          key ring, signatures, encryption, MACs, pseudonyms (only here: cryptography and joserfc)
+    crypto          key ring, signatures, encryption, MACs, pseudonyms (only here, besides the demo and the
+                    simulators: cryptography and joserfc)
     web, storage    doors, rate limits, CORS, errors; connections, unit of work, row MACs, migrations
     dependencies    typed access to the services of the application behind a request
     message_catalogue  the Dutch and English sentences of refusals and faults, by key (locale/)
     supervision     background tasks: restarts and failure counts
-    settings        read once from the environment, passed down as plain values
+    settings        read once from the environment, passed down as plain values; all but the secrets of the keys
     kernel          numbers, periods, ids, errors, glossary: no I/O, no framework
 
-A door is a route dependency that authenticates the caller (`web/doors.py`).
+A door is a route dependency that says who may call the route (`web/doors.py`).
 
 "A helper reads one letter" is the main act: `GET /api/v1/berichten/{id}`. Read these eight files in this order, each
 from the function named beside it:

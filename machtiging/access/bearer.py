@@ -1,8 +1,8 @@
 """Authenticate access tokens and build the Actor (RFC 6750, RFC 9068, RFC 9449).
 
 The token only identifies its row; rights are read from the database on every request. The machtiging is locked FOR
-SHARE until the transaction ends, or the write statement checks it again (`access.optimistic_lock`). A revocation
-therefore waits for the request under way, and no later request succeeds.
+SHARE until the transaction ends, or the write statement checks it again (`access.optimistic_lock`, which names the one
+race that is left). A revocation of the machtiging therefore waits for the request under way.
 """
 
 from __future__ import annotations
@@ -240,9 +240,9 @@ async def authenticate_user_token(
 ) -> Actor:
     """Authenticate a person's token outside the `Helper` dependency.
 
-    For a route that opens its own transaction, and for a dependency that accepts fewer tokens (`is_accepted`). `lookup`
-    must lock as `load_token_for_share` does; otherwise the write must use `access.optimistic_lock`, and a failed write
-    is retried with `is_retry`.
+    For a route that opens its own transaction, and for a dependency that accepts fewer tokens (`is_accepted`).
+    Either `lookup` locks, as `load_token_for_share` does, or the caller's write uses `access.optimistic_lock`. When
+    that write finds a change, the caller tries again with `is_retry`.
     """
     at = access_services(request).clock.now()
     state = await _authenticate_token(request, work, at, lookup, is_retry=is_retry)

@@ -1,8 +1,7 @@
 """The guard before every bericht: evaluate access, journal it, then issue a Permit or refuse.
 
-It is the policy enforcement point of the box. Nothing is loaded here: the machtiging came with the token, the envelope
-with the bericht, in the same transaction. The journal line is the only statement, also for a refusal, so timing reveals
-no reason.
+It is the policy enforcement point of the box. It decides on rows that are already loaded. A refusal runs one statement,
+the journal line, so timing reveals no reason. A permitted fetch runs that statement with the content.
 """
 
 from __future__ import annotations

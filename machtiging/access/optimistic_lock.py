@@ -1,8 +1,10 @@
 """Optimistic lock: the write statement checks again that token and machtiging are unchanged.
 
 The write succeeds only if the token is unrevoked and the machtiging row has the same xmin as when it was read.
-Otherwise it returns no row and the caller retries. No row lock or transaction is needed between read and write, and no
-race condition is left.
+Otherwise it returns no row and the caller retries. No row lock or transaction is needed between read and write.
+
+One race is left (docs/decisions/0005): a token that is revoked while the statement waits for a change of the
+machtiging.
 """
 
 from __future__ import annotations
@@ -24,8 +26,9 @@ MACHTIGING_VERSION: Label[Any] = literal_column("machtiging.xmin").label("m_vers
 def unchanged_since_read(*, with_machtiging: bool) -> Select[Any]:
     """Select one row if the token is unrevoked and, `with_machtiging`, the machtiging is unchanged.
 
-    Parameters: `jti` and, with a machtiging, `machtiging` and `version`. As in `access.tokens.load_token_for_share` the
-    machtiging is locked FOR SHARE until the transaction ends, so a concurrent revocation waits, or this finds it.
+    Parameters: `jti` and, with a machtiging, `machtiging` and `version`. The machtiging is locked FOR SHARE until the
+    transaction ends, as in `access.tokens.load_token_for_share`. A concurrent revocation of the machtiging waits for
+    this statement. If the revocation came first, this statement finds it.
     """
     token = select(literal(1).label("open")).where(
         _TOKEN_TABLE.c.id == bindparam("jti"), _TOKEN_TABLE.c.revoked_at.is_(None)

@@ -1,8 +1,12 @@
 """Evaluate access for an actor and a target: allowed, or refused with a reason code. Pure.
 
-Deny by default: only Casbin allows, on a complete PolicyRequest. After a denial the reason is determined in a fixed
-order. The state of the machtiging is told to the client. Reasons in the bericht give the same 404 as a missing one.
-Then come the act and the level.
+Deny by default: only Casbin allows, on a complete PolicyRequest. If the decision failed, that is
+the reason. After any other denial the first of these is the reason:
+
+    1. the machtiging is not in force. The client is told its state.
+    2. the bericht is hidden from this actor. The client gets the 404 of a bericht that does not exist.
+    3. the act was not given, or the policy never allows it. The client is told.
+    4. the level of assurance is too low. The client is told.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """GET of one letter, the most frequent request, as a direct route.
 
 It has its OpenAPI description and its door like any route. Its dependencies are called directly, and its statements run
-on an autocommit connection: one reads, one acts with an optimistic lock (docs/decisions/0005). The rules are the same
-as on every other route.
+on an autocommit connection. One loads the token and the envelope. One journals and fetches the content with an
+optimistic lock (docs/decisions/0005). At the first read of a letter a third one marks it. The rules are the same as on
+every other route.
 """
 
 from __future__ import annotations

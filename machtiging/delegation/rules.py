@@ -248,7 +248,7 @@ def require_substantial_assurance(assurance: Assurance) -> None:
 
 
 def effective_state(machtiging: Machtiging, at: datetime) -> EffectiveState:
-    """Return the effective state at `at`. ENDED has priority, then the period, then PAUSED."""
+    """Return the first that holds at `at`: ended, not accepted, expired, paused, not begun."""
     if machtiging.state is MachtigingState.ENDED:
         return EffectiveState.ENDED
     if machtiging.state is MachtigingState.OFFERED:

@@ -27,7 +27,8 @@ from machtiging.storage.unit_of_work import translate_database_errors
 async def autocommit_connection(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[AutocommitConnection]:
     """Borrow a pooled asyncpg connection in autocommit mode.
 
-    Use only where one statement does the whole write. Raises Fault `opslag_niet_bereikbaar` when the database fails.
+    Use only where each statement may be committed by itself. Raises Fault `opslag_niet_bereikbaar` when the
+    database fails.
     """
     engine: AsyncEngine = sessions.kw["bind"]
     with translate_database_errors():

@@ -1,7 +1,7 @@
 """Precompiled Core statements that run in an AsyncSession or directly on asyncpg.
 
-Executing through a session costs several times the driver's own time, which would be most of a response of four
-statements. So these are compiled once; the result is the same either way.
+Executing through a session costs several times the driver's own time. That would be a large part of a response of two
+statements (docs/decisions/0005). So these are compiled once; the result is the same either way.
 """
 
 from __future__ import annotations

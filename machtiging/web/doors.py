@@ -1,4 +1,4 @@
-"""Doors: the dependencies that authenticate a route. Every route declares exactly one; a test counts them.
+"""Doors: the dependencies that say who may call a route. Every route declares exactly one; a test counts them.
 
 `Public` is here, `Citizen` and `Operator` in `identity/session.py`, `Helper` and `Agency` in `access/bearer.py`.
 """
