@@ -37,7 +37,7 @@ from the function named beside it:
     5. access/guard.py             issue_permit_and_fetch           decide, journal, then a Permit or a refusal
     6. access/verdict.py           evaluate_access                  the facts for Casbin, the reason of a refusal
     7. delegation/rules.py         scope_violation                  does the machtiging cover this letter?
-    8. audit/journal.py            insert_journal_params            the journal line, in the statement that reads
+    8. audit/journal.py            build_journal_line_params        the journal line, in the statement that reads
 
 The request also runs code in the files below. You can skip them at first. Each does one small part for the eight files
 above, or work that every request needs.

@@ -24,7 +24,7 @@ class Actor:
     acts: frozenset[Act]
     client_id: str | None
     token_id: TokenId | None
-    scope: frozenset[str] = frozenset()
+    oauth_scope: frozenset[str] = frozenset()
     organisation_kvk: str | None = None
 
     @property

@@ -54,7 +54,7 @@ class AgencyActor:
 
     oin: str
     client_id: str
-    scope: frozenset[str]
+    oauth_scope: frozenset[str]
 
 
 class AuthorizationCredentials(NamedTuple):
@@ -98,7 +98,7 @@ def read_signed_jti(app: Starlette, token: str) -> str | None:
 
 
 async def enforce_sender_constraint(
-    request: Request, work: Executor, state: TokenState, credentials: AuthorizationCredentials, *, at: datetime
+    request: Request, executor: Executor, state: TokenState, credentials: AuthorizationCredentials, *, at: datetime
 ) -> None:
     """Enforce sender constraining (RFC 9449 section 7, RFC 8705 section 3).
 
@@ -113,7 +113,7 @@ async def enforce_sender_constraint(
         return
     try:
         await verify_token_binding(
-            work,
+            executor,
             bound,
             read_presented_credentials(request),
             keyring,
@@ -123,7 +123,7 @@ async def enforce_sender_constraint(
         )
     except ProofRefused as refused:
         if refused.code != NONCE_REQUIRED:  # the client retries with the nonce; this is no incident
-            await journal_token_refusal(work, state, refused, at=at)
+            await journal_token_refusal(executor, state, refused, at=at)
         raise
     _attribute_request_to_person(request, bound)
 
@@ -142,7 +142,7 @@ def _invalid_token_error(private: str) -> NotAuthenticated:
 
 
 async def _authenticate_token(
-    request: Request, work: Executor, at: datetime, lookup: TokenLookup, *, is_retry: bool = False
+    request: Request, executor: Executor, at: datetime, lookup: TokenLookup, *, is_retry: bool = False
 ) -> TokenState:
     services = access_services(request)
     shown = read_authorization_header(request)
@@ -154,16 +154,16 @@ async def _authenticate_token(
         jti = UUID(claims["jti"])
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise _invalid_token_error("jti is missing or no UUID") from error
-    state = await lookup(work, TokenId(jti), at)
-    if state is None or state.facts.client_id != claims.get("client_id") or state.facts.audience:
+    state = await lookup(executor, TokenId(jti), at)
+    if state is None or state.facts.client_id != claims.get("client_id") or state.facts.is_for_other_resource:
         raise _invalid_token_error("jti was not issued, or to another client, or for another resource")
     if (refusal := token_refusal(state, at)) is not None:
-        raise await journal_token_refusal(work, state, refusal, at=at)
+        raise await journal_token_refusal(executor, state, refusal, at=at)
     if not is_retry:  # the first try consumed the DPoP proof
-        await enforce_sender_constraint(request, work, state, shown, at=at)
+        await enforce_sender_constraint(request, executor, state, shown, at=at)
     if not claims_match_row(claims, state.facts):
         raise await journal_token_refusal(
-            work, state, _invalid_token_error("the token says something else than its row"), at=at
+            executor, state, _invalid_token_error("the token says something else than its row"), at=at
         )
     return state
 
@@ -183,13 +183,13 @@ def inactive_reason(state: TokenState, at: datetime) -> str:
     """Return the reason code of an inactive token, for the journal."""
     if (refusal := token_refusal(state, at)) is not None:
         return refusal.code
-    if state.is_active_at(at):
+    if state.is_active_at(at):  # the token itself is open: its client is not active, or its grant has ended
         return "token_ongeldig"
     return unusable_reason(state.machtiging, state.facts.organisation_kvk, at)
 
 
 async def journal_token_refusal(
-    work: Executor, state: TokenState, refusal: Refusal, *, at: datetime, reason: str | None = None
+    executor: Executor, state: TokenState, refusal: Refusal, *, at: datetime, reason: str | None = None
 ) -> Refusal:
     """Journal the refusal of a token issued by us, and return the refusal.
 
@@ -208,7 +208,7 @@ async def journal_token_refusal(
         object_kind="token",
         object_id=str(facts.id),
     )
-    await record(work, line, at=at)
+    await record(executor, line, at=at)
     return refusal
 
 
@@ -217,7 +217,7 @@ def wrong_audience_error() -> NotAllowed:
     return NotAllowed("token_voor_ander_gebruik")
 
 
-@door("Helper")
+@door("TokenUser")
 async def _get_user_actor(request: Request, session: Transaction) -> Actor:
     """Authenticate a person's token and return the Actor.
 
@@ -232,23 +232,23 @@ def _accept_any_token(_facts: IssuedTokenFacts) -> bool:
 
 async def authenticate_user_token(
     request: Request,
-    work: Executor,
+    executor: Executor,
     lookup: TokenLookup = load_token_for_share,
     is_accepted: TokenPredicate = _accept_any_token,
     *,
     is_retry: bool = False,
 ) -> Actor:
-    """Authenticate a person's token outside the `Helper` dependency.
+    """Authenticate a person's token outside the `TokenUser` dependency.
 
     For a route that opens its own transaction, and for a dependency that accepts fewer tokens (`is_accepted`).
     Either `lookup` locks, as `load_token_for_share` does, or the caller's write uses `access.optimistic_lock`. When
     that write finds a change, the caller tries again with `is_retry`.
     """
     at = access_services(request).clock.now()
-    state = await _authenticate_token(request, work, at, lookup, is_retry=is_retry)
+    state = await _authenticate_token(request, executor, at, lookup, is_retry=is_retry)
     facts = state.facts
     if facts.person_id is None or facts.oin is not None or not is_accepted(facts):
-        raise await journal_token_refusal(work, state, wrong_audience_error(), at=at)
+        raise await journal_token_refusal(executor, state, wrong_audience_error(), at=at)
     return Actor(
         person_id=facts.person_id,
         machtiging=state.machtiging,
@@ -256,7 +256,7 @@ async def authenticate_user_token(
         acts=facts.acts,
         client_id=facts.client_id,
         token_id=facts.id,
-        scope=frozenset(facts.scope.split()),
+        oauth_scope=frozenset(facts.scope.split()),
         organisation_kvk=facts.organisation_kvk,
     )
 
@@ -270,11 +270,11 @@ async def _get_agency_actor(request: Request, session: Transaction) -> AgencyAct
     at = access_services(request).clock.now()
     state = await _authenticate_token(request, session, at, load_token_for_share)
     facts = state.facts
-    scope = frozenset(facts.scope.split())
-    if facts.oin is None or facts.person_id is not None or DELIVERY_SCOPE not in scope:
+    oauth_scope = frozenset(facts.scope.split())
+    if facts.oin is None or facts.person_id is not None or DELIVERY_SCOPE not in oauth_scope:
         raise await journal_token_refusal(session, state, wrong_audience_error(), at=at)
-    return AgencyActor(oin=facts.oin, client_id=facts.client_id, scope=scope)
+    return AgencyActor(oin=facts.oin, client_id=facts.client_id, oauth_scope=oauth_scope)
 
 
-Helper = Annotated[Actor, Depends(_get_user_actor)]
+TokenUser = Annotated[Actor, Depends(_get_user_actor)]
 Agency = Annotated[AgencyActor, Depends(_get_agency_actor)]

@@ -15,7 +15,7 @@ from machtiging.access.permit import PERMIT_SEAL, ListingPermit, Permit
 from machtiging.access.policy_engine import Policy
 from machtiging.access.verdict import AccessTarget, AccessVerdict, evaluate_access, evaluate_listing
 from machtiging.audit.acts import JournalAct, JournalOutcome
-from machtiging.audit.journal import NewJournalLine, insert_journal_params, record
+from machtiging.audit.journal import NewJournalLine, build_journal_line_params, record
 from machtiging.delegation.rules import Act
 from machtiging.kernel.errors import Fault, Refusal
 from machtiging.kernel.ids import uuid7
@@ -29,11 +29,11 @@ class GuardedQuery(NamedTuple):
 
     act: Act
     statement: Statement
-    values: Callable[[Permit], Mapping[str, Any]]
+    params_for_permit: Callable[[Permit], Mapping[str, Any]]
 
 
 async def issue_permit(
-    work: Executor, policy: Policy, actor: Actor, act: Act, target: AccessTarget, *, at: datetime
+    executor: Executor, policy: Policy, actor: Actor, act: Act, target: AccessTarget, *, at: datetime
 ) -> Permit:
     """Issue and journal a Permit for one act on one bericht or bijlage.
 
@@ -45,14 +45,14 @@ async def issue_permit(
     """
     line, answer = _evaluate_and_build_permit(policy, actor, act, target, at)
     if isinstance(answer, Refusal):
-        await record(work, line, at=at)
+        await record(executor, line, at=at)
         raise answer
-    await record(work, line, at=at, line_id=answer.journal_id)
+    await record(executor, line, at=at, line_id=answer.journal_id)
     return answer
 
 
 async def issue_permit_and_fetch(
-    work: Executor, policy: Policy, actor: Actor, target: AccessTarget, fetch: GuardedQuery, *, at: datetime
+    executor: Executor, policy: Policy, actor: Actor, target: AccessTarget, fetch: GuardedQuery, *, at: datetime
 ) -> tuple[Permit, ResultRow | None]:
     """Issue a Permit, and fetch the rows in the statement that writes the journal line.
 
@@ -60,12 +60,12 @@ async def issue_permit_and_fetch(
     """
     line, answer = _evaluate_and_build_permit(policy, actor, fetch.act, target, at)
     if isinstance(answer, Refusal):
-        await record(work, line, at=at)
+        await record(executor, line, at=at)
         raise answer
-    found = await fetch.statement.one_or_none(
-        work, {**insert_journal_params(line, answer.journal_id, at), **fetch.values(answer)}
+    row = await fetch.statement.one_or_none(
+        executor, {**build_journal_line_params(line, answer.journal_id, at), **fetch.params_for_permit(answer)}
     )
-    return answer, found
+    return answer, row
 
 
 def _evaluate_and_build_permit(
@@ -77,7 +77,7 @@ def _evaluate_and_build_permit(
         return line, verdict.refusal
     if target.bericht_id is None or target.object_id is None:
         raise Fault("permit_zonder_bericht", private="the verdict allowed a message that is not there")
-    leave = Permit(
+    permit = Permit(
         actor_id=actor.person_id,
         capacity=actor.capacity,
         vertegenwoordigde_id=actor.vertegenwoordigde_id,
@@ -90,10 +90,10 @@ def _evaluate_and_build_permit(
         journal_id=uuid7(),
         seal=PERMIT_SEAL,
     )
-    return line, leave
+    return line, permit
 
 
-async def issue_listing_permit(work: Executor, policy: Policy, actor: Actor, *, at: datetime) -> ListingPermit:
+async def issue_listing_permit(executor: Executor, policy: Policy, actor: Actor, *, at: datetime) -> ListingPermit:
     """Issue and journal a Permit to list, with the limits of the list.
 
     A refusal is journalled too.
@@ -102,7 +102,7 @@ async def issue_listing_permit(work: Executor, policy: Policy, actor: Actor, *, 
     """
     verdict, pairs = evaluate_listing(policy.decide, actor, at)
     line = _build_journal_line(policy, actor, Act.LIST, verdict, ("berichtenbox", None))
-    journal_id = await record(work, line, at=at)
+    journal_id = await record(executor, line, at=at)
     if verdict.refusal is not None:
         raise verdict.refusal
     return ListingPermit(
@@ -133,5 +133,6 @@ def _build_journal_line(
         object_kind=object_ref[0],
         object_id=object_ref[1],
         policy_digest=policy.digest,
-        facts={"niveau": actor.effective_assurance} | ({"regel": verdict.row_id} if verdict.row_id else {}),
+        facts={"niveau": actor.effective_assurance}
+        | ({"regel": verdict.policy_row_id} if verdict.policy_row_id else {}),
     )

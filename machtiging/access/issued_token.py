@@ -36,6 +36,11 @@ class IssuedTokenFacts:
     # The organisation (KvK) of the login session at consent; None for a private person.
     organisation_kvk: str | None = None
 
+    @property
+    def is_for_other_resource(self) -> bool:
+        """True for a token with an audience other than our own API."""
+        return bool(self.audience)
+
 
 @dataclass(frozen=True, slots=True)
 class TokenState:

@@ -11,19 +11,20 @@ DECISION_FAILED = "beslissing_mislukt"
 
 @dataclass(frozen=True, slots=True)
 class PolicyAllowed:
-    """The policy allows the request; `row_id` is the row that allowed it."""
+    """The policy allows the request; `policy_row_id` is the row that allowed it."""
 
-    row_id: str
+    policy_row_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyDenied:
     """The policy denies the request.
 
-    `row_id` is the row that denied it; None when no row matched or the decision failed. `reason` tells these apart.
+    `policy_row_id` is the row that denied it; None when no row matched or the decision failed. `reason` tells these
+    apart.
     """
 
-    row_id: str | None
+    policy_row_id: str | None
     reason: str
 
 

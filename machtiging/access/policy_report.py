@@ -130,9 +130,9 @@ def _find_differences(policy: Policy, scenario: PolicyScenario) -> Iterable[str]
     who = {capacity for capacity in Capacity if _is_allowed(policy.decide(_with_capacity(policy_request, capacity)))}
     yield from _describe_differences("wie", scenario.allowed_capacities, who)
     listed = {
-        (theme, degree)
-        for theme, degree in product(Theme, Sensitivity)
-        if _is_listed(policy, policy_request, theme, degree)
+        (theme, sensitivity)
+        for theme, sensitivity in product(Theme, Sensitivity)
+        if _is_listed(policy, policy_request, theme, sensitivity)
     }
     in_list = (policy_request.theme, policy_request.sensitivity) in listed
     if not in_list == (Act.READ in may) == (policy_request.capacity in who):

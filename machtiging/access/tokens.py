@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.access.issued_token import IssuedTokenFacts, TokenState
 from machtiging.access.optimistic_lock import MACHTIGING_VERSION
 from machtiging.access.tables import SEALED_TOKEN, IssuedToken
-from machtiging.audit.journal import NewJournalLine, insert_journal_cte, insert_journal_params
+from machtiging.audit.journal import NewJournalLine, build_journal_insert_cte, build_journal_line_params
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.delegation.locks import lock_shared
 from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
@@ -46,24 +46,24 @@ async def insert_token(session: AsyncSession, facts: IssuedTokenFacts) -> None:
     await session.execute(insert(_TOKEN_TABLE), seal_row(session, SEALED_TOKEN, _build_row_values(facts)))
 
 
-def insert_token_cte(gate: FromClause) -> tuple[CTE, CTE]:
+def build_token_insert_cte(gate: FromClause) -> tuple[CTE, CTE]:
     """Build CTEs that insert a token and its journal line.
 
     They insert only if `gate` returns a row.
 
-    Parameters: see `insert_token_params`.
+    Parameters: see `build_token_params`.
     """
     names = (*_FACT_COLUMNS, MAC_COLUMN)
     parameters = [bindparam(f"token_{name}", type_=_TOKEN_TABLE.c[name].type).label(name) for name in names]
     token = insert(_TOKEN_TABLE).from_select(list(names), select(*parameters).select_from(gate)).cte("registered")
-    return token, insert_journal_cte(gate).cte("line")
+    return token, build_journal_insert_cte(gate).cte("line")
 
 
-def insert_token_params(work: Executor, facts: IssuedTokenFacts, line: NewJournalLine) -> dict[str, Any]:
-    """Return the parameters of `insert_token_cte` for a token and its journal line."""
-    sealed = seal_row(work, SEALED_TOKEN, _build_row_values(facts))
+def build_token_params(executor: Executor, facts: IssuedTokenFacts, line: NewJournalLine) -> dict[str, Any]:
+    """Return the parameters of `build_token_insert_cte` for a token and its journal line."""
+    sealed = seal_row(executor, SEALED_TOKEN, _build_row_values(facts))
     token = {f"token_{name}": value for name, value in sealed.items()}
-    return token | insert_journal_params(line, uuid7(), facts.issued_at)
+    return token | build_journal_line_params(line, uuid7(), facts.issued_at)
 
 
 def _build_row_values(facts: IssuedTokenFacts) -> dict[str, Any]:
@@ -117,17 +117,17 @@ def _build_token_select(*, for_share: bool, joined: JoinedSelect | None = None) 
 _LOAD, _LOAD_FOR_SHARE = Statement(_build_token_select(for_share=False)), Statement(_build_token_select(for_share=True))
 
 
-async def load_token(work: Executor, jti: TokenId, at: datetime | None = None) -> TokenState | None:
+async def load_token(executor: Executor, jti: TokenId, at: datetime | None = None) -> TokenState | None:
     """Load a token with its machtiging; None for an unknown jti or a forged row."""
-    return await _load_token_state(work, _LOAD, jti, at)
+    return await _load_token_state(executor, _LOAD, jti, at)
 
 
-async def load_token_for_share(work: Executor, jti: TokenId, at: datetime | None = None) -> TokenState | None:
+async def load_token_for_share(executor: Executor, jti: TokenId, at: datetime | None = None) -> TokenState | None:
     """Load a token and lock its machtiging FOR SHARE until the transaction ends.
 
     A concurrent revocation waits. Returns as `load_token`.
     """
-    return await _load_token_state(work, _LOAD_FOR_SHARE, jti, at)
+    return await _load_token_state(executor, _LOAD_FOR_SHARE, jti, at)
 
 
 def token_query(joined: JoinedSelect) -> Statement:
@@ -144,17 +144,19 @@ def token_select(joined: JoinedSelect) -> Select[Any]:
     return _build_token_select(for_share=False, joined=joined)
 
 
-async def _load_token_state(work: Executor, statement: Statement, jti: UUID, at: datetime | None) -> TokenState | None:
-    found = await statement.one_or_none(work, {"jti": jti})
-    return None if found is None else await authenticate_token_row(work, found, at)
+async def _load_token_state(
+    executor: Executor, statement: Statement, jti: UUID, at: datetime | None
+) -> TokenState | None:
+    found = await statement.one_or_none(executor, {"jti": jti})
+    return None if found is None else await authenticate_token_row(executor, found, at)
 
 
-async def authenticate_token_row(work: Executor, row: ResultRow, at: datetime | None) -> TokenState | None:
+async def authenticate_token_row(executor: Executor, row: ResultRow, at: datetime | None) -> TokenState | None:
     """Return the token state in a row of `token_query`, after the row MAC was verified.
 
     None, with a journal line, for a forged row.
     """
-    return token_state_from_row(row) if await authenticate_row(work, SEALED_TOKEN, row, "t_", at=at) else None
+    return token_state_from_row(row) if await authenticate_row(executor, SEALED_TOKEN, row, "t_", at=at) else None
 
 
 def token_state_from_row(row: ResultRow) -> TokenState:

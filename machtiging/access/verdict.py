@@ -62,7 +62,7 @@ class AccessVerdict:
     """The reason for the journal, the deciding row, and the refusal to raise (None: allowed)."""
 
     reason: str
-    row_id: str | None
+    policy_row_id: str | None
     refusal: Refusal | None
 
 
@@ -73,18 +73,18 @@ def evaluate_access(
     if target.envelope is None or target.bericht_id is None:
         return _not_in_force_verdict(actor, at) or _not_found_verdict("bericht_bestaat_niet")
     theme, sensitivity = target.envelope.theme, target.envelope.sensitivity
-    reason = _scope_violation(actor, target.ontvanger_id, target.envelope)
-    question = _build_policy_request(actor, act, theme, sensitivity, at, covered=reason is None)
-    answer = decide(question)
+    reason = _box_or_scope_violation(actor, target.ontvanger_id, target.envelope)
+    policy_request = _build_policy_request(actor, act, theme, sensitivity, at, covered=reason is None)
+    answer = decide(policy_request)
     if isinstance(answer, PolicyAllowed):
-        return AccessVerdict(ALLOWED_REASON, answer.row_id, None)
+        return AccessVerdict(ALLOWED_REASON, answer.policy_row_id, None)
     if answer.reason == DECISION_FAILED:
         return _not_found_verdict(DECISION_FAILED)
     return (
         _not_in_force_verdict(actor, at)
-        or (_not_found_verdict(reason) if reason else _policy_hidden_verdict(decide, question))
-        or _act_refused_verdict(decide, question, actor, answer.row_id)
-        or AccessVerdict("niveau_te_laag", answer.row_id, _level_too_low_error(decide, [question], actor))
+        or (_not_found_verdict(reason) if reason else _policy_hidden_verdict(decide, policy_request))
+        or _act_refused_verdict(decide, policy_request, actor, answer.policy_row_id)
+        or AccessVerdict("niveau_te_laag", answer.policy_row_id, _level_too_low_error(decide, [policy_request], actor))
     )
 
 
@@ -92,21 +92,22 @@ def evaluate_listing(
     decide: DecideFunction, actor: Actor, at: datetime
 ) -> tuple[AccessVerdict, frozenset[tuple[Theme, Sensitivity]]]:
     """Evaluate listing for each pair of theme and sensitivity, and return the allowed pairs."""
-    questions = [_build_policy_request(actor, Act.LIST, theme, degree, at) for theme in Theme for degree in Sensitivity]
-    answers = [(question, decide(question)) for question in questions]
+    policy_requests = [
+        _build_policy_request(actor, Act.LIST, theme, sensitivity, at) for theme in Theme for sensitivity in Sensitivity
+    ]
+    answers = [(policy_request, decide(policy_request)) for policy_request in policy_requests]
     pairs = frozenset(
-        (questions_asked.theme, questions_asked.sensitivity)
-        for questions_asked, answer in answers
+        (policy_request.theme, policy_request.sensitivity)
+        for policy_request, answer in answers
         if isinstance(answer, PolicyAllowed)
     )
     if pairs:
         return AccessVerdict(ALLOWED_REASON, None, None), pairs
     if any(not isinstance(answer, PolicyAllowed) and answer.reason == DECISION_FAILED for _, answer in answers):
         return AccessVerdict(DECISION_FAILED, None, NotAllowed(DECISION_FAILED)), pairs
-    higher = (decide(replace(question, level=Assurance.HIGH)) for question, _ in answers)
+    higher = (decide(replace(policy_request, level=Assurance.HIGH)) for policy_request in policy_requests)
     reachable = any(isinstance(answer, PolicyAllowed) for answer in higher)
-    questions_asked = [question for question, _ in answers]
-    too_low = AccessVerdict("niveau_te_laag", None, _level_too_low_error(decide, questions_asked, actor))
+    too_low = AccessVerdict("niveau_te_laag", None, _level_too_low_error(decide, policy_requests, actor))
     return _not_in_force_verdict(actor, at) or (
         too_low if reachable else _act_not_granted_verdict(actor, Act.LIST)
     ), pairs
@@ -126,11 +127,11 @@ def _build_policy_request(
         in_force=machtiging is None or effective_state(machtiging, at) is EffectiveState.IN_FORCE,
         covered=covered,
         act_given=act in actor.acts and (machtiging is None or act in machtiging.scope.acts),
-        chain_complete=own or _is_chain_complete(actor, at),
+        chain_complete=own or _is_holder_and_chain_in_force(actor, at),
     )
 
 
-def _is_chain_complete(actor: Actor, at: datetime) -> bool:
+def _is_holder_and_chain_in_force(actor: Actor, at: datetime) -> bool:
     # The parents are not loaded here, so a machtiging with a parent is never complete and is refused.
     machtiging = actor.machtiging
     if machtiging is None or holder_refusal(machtiging, actor.person_id, actor.organisation_kvk) is not None:
@@ -138,7 +139,7 @@ def _is_chain_complete(actor: Actor, at: datetime) -> bool:
     return is_chain_in_force(machtiging, (), at)
 
 
-def _scope_violation(actor: Actor, ontvanger_id: PersonId | None, envelope: BerichtEnvelope) -> str | None:
+def _box_or_scope_violation(actor: Actor, ontvanger_id: PersonId | None, envelope: BerichtEnvelope) -> str | None:
     if ontvanger_id is None or ontvanger_id != actor.vertegenwoordigde_id:
         return "bericht_van_ander"
     return None if actor.machtiging is None else scope_violation(actor.machtiging.scope, envelope)
@@ -150,7 +151,7 @@ def _not_in_force_verdict(actor: Actor, at: datetime) -> AccessVerdict | None:
     found = effective_state(actor.machtiging, at)
     if found is not EffectiveState.IN_FORCE:
         return _not_in_force_verdict_for(_CODE_BY_STATE[found])
-    if not _is_chain_complete(actor, at):
+    if not _is_holder_and_chain_in_force(actor, at):
         code = holder_refusal(actor.machtiging, actor.person_id, actor.organisation_kvk) or NOT_THE_HOLDER
         return _not_in_force_verdict_for(code)
     return None
@@ -167,20 +168,20 @@ def _policy_hidden_verdict(decide: DecideFunction, policy_request: PolicyRequest
     """
     best = replace(policy_request, act=Act.LIST, act_given=True, level=Assurance.HIGH)
     answer = decide(best)
-    return None if isinstance(answer, PolicyAllowed) else _not_found_verdict(answer.reason, answer.row_id)
+    return None if isinstance(answer, PolicyAllowed) else _not_found_verdict(answer.reason, answer.policy_row_id)
 
 
 def _act_refused_verdict(
-    decide: DecideFunction, policy_request: PolicyRequest, actor: Actor, row_id: str | None
+    decide: DecideFunction, policy_request: PolicyRequest, actor: Actor, policy_row_id: str | None
 ) -> AccessVerdict | None:
     if not policy_request.act_given:
         return _act_not_granted_verdict(actor, policy_request.act)
     if isinstance(decide(replace(policy_request, level=Assurance.HIGH)), PolicyAllowed):
         return None
-    return _act_not_granted_verdict(actor, policy_request.act, row_id)
+    return _act_not_granted_verdict(actor, policy_request.act, policy_row_id)
 
 
-def _act_not_granted_verdict(actor: Actor, act: Act, row_id: str | None = None) -> AccessVerdict:
+def _act_not_granted_verdict(actor: Actor, act: Act, policy_row_id: str | None = None) -> AccessVerdict:
     """Refuse the act, with a challenge when a new consent could give it.
 
     In the own box a consent can give any act, otherwise only those of the machtiging.
@@ -189,8 +190,8 @@ def _act_not_granted_verdict(actor: Actor, act: Act, row_id: str | None = None) 
     by_token = actor.client_id is not None and act not in actor.acts
     if by_token and (machtiging is None or act in machtiging.scope.acts & GRANTABLE_ACTS):
         missing = ActionMissing(code, message="handeling_niet_toegestaan.token", action=act.value)
-        return AccessVerdict(code, row_id, missing)
-    return AccessVerdict(code, row_id, NotAllowed(code))
+        return AccessVerdict(code, policy_row_id, missing)
+    return AccessVerdict(code, policy_row_id, NotAllowed(code))
 
 
 def _level_too_low_error(decide: DecideFunction, policy_requests: list[PolicyRequest], actor: Actor) -> NotAllowed:
@@ -207,5 +208,5 @@ def _level_too_low_error(decide: DecideFunction, policy_requests: list[PolicyReq
     return NotAllowed("niveau_te_laag", message="niveau_te_laag.any_login")
 
 
-def _not_found_verdict(reason: str, row_id: str | None = None) -> AccessVerdict:
-    return AccessVerdict(reason, row_id, NotFound("bericht_onbekend", private=reason))
+def _not_found_verdict(reason: str, policy_row_id: str | None = None) -> AccessVerdict:
+    return AccessVerdict(reason, policy_row_id, NotFound("bericht_onbekend", private=reason))

@@ -60,32 +60,32 @@ def attribute_to_operator(line: NewJournalLine, operator_name: str | None) -> Ne
     )
 
 
-async def record(work: Executor, line: NewJournalLine, *, at: datetime, line_id: UUID | None = None) -> UUID:
+async def record(executor: Executor, line: NewJournalLine, *, at: datetime, line_id: UUID | None = None) -> UUID:
     """Insert one line and return its id. It commits or rolls back with the caller's transaction.
 
     `line_id` is a new id unless given.
     """
     line_id = line_id or uuid7()
-    await _INSERT_STATEMENT.execute(work, insert_journal_params(line, line_id, at))
+    await _INSERT_STATEMENT.execute(executor, build_journal_line_params(line, line_id, at))
     return line_id
 
 
 def build_journalled_fetch(fetch: Select[Any]) -> Statement:
-    """Build one statement that fetches rows and inserts a journal line. Values: `insert_journal_params`.
+    """Build one statement that fetches rows and inserts a journal line. Values: `build_journal_line_params`.
 
     Nothing can be fetched without the line.
     """
     return Statement(fetch.add_cte(_INSERT_LINE.cte("line")))
 
 
-def insert_journal_cte(gate: FromClause) -> Insert:
-    """Build a CTE that inserts a journal line for every row of `gate`. Values: `insert_journal_params`."""
+def build_journal_insert_cte(gate: FromClause) -> Insert:
+    """Build a CTE that inserts a journal line for every row of `gate`. Values: `build_journal_line_params`."""
     parameters = [bindparam(f"line_{column.name}", type_=column.type).label(column.name) for column in _INTAKE.c]
     return insert(_INTAKE).from_select(list(_INTAKE.c.keys()), select(*parameters).select_from(gate))
 
 
-def insert_journal_params(line: NewJournalLine, line_id: UUID, at: datetime) -> dict[str, Any]:
-    """Return the bind values of a line for `build_journalled_fetch` and `insert_journal_cte`.
+def build_journal_line_params(line: NewJournalLine, line_id: UUID, at: datetime) -> dict[str, Any]:
+    """Return the bind values of a line for `build_journalled_fetch` and `build_journal_insert_cte`.
 
     `line_id` is a new `uuid7`.
     """

@@ -13,13 +13,13 @@ from machtiging.storage.statement import Executor
 
 
 async def authenticate_row(
-    work: Executor, sealed_table: SealedTable, row: Any, prefix: str = "", *, at: datetime | None = None
+    executor: Executor, sealed_table: SealedTable, row: Any, prefix: str = "", *, at: datetime | None = None
 ) -> bool:
     """Verify the MAC of a row before use. Logs an error and journals a failure.
 
     The caller treats a failure as if the row did not exist. `at`: the instant of the journal line; default now.
     """
-    if verify_row(work, sealed_table, row, prefix):
+    if verify_row(executor, sealed_table, row, prefix):
         return True
     name = format_primary_key(sealed_table, getattr(row, "_mapping", row), prefix)
     line = NewJournalLine(
@@ -29,5 +29,5 @@ async def authenticate_row(
         object_kind=sealed_table.table.name,
         object_id=name,
     )
-    await record(work, line, at=at or SystemClock().now())
+    await record(executor, line, at=at or SystemClock().now())
     return False

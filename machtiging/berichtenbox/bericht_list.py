@@ -107,9 +107,9 @@ def permit_conditions(permit: ListingPermit) -> list[ColumnElement[bool]]:
     A property test checks that both agree with each other and with the guard.
     """
     pairs = [
-        (theme.value, degree.value)
-        for theme, degree in permit.allowed_pairs
-        if _is_in_scope(permit.scope, theme, degree)
+        (theme.value, sensitivity.value)
+        for theme, sensitivity in permit.allowed_pairs
+        if _is_in_scope(permit.scope, theme, sensitivity)
     ]
     where = [BERICHT.c.ontvanger_id == permit.vertegenwoordigde_id]
     where.append(tuple_(BERICHT.c.theme, BERICHT.c.sensitivity).in_(sorted(pairs)) if pairs else false())
@@ -124,11 +124,11 @@ def permit_conditions(permit: ListingPermit) -> list[ColumnElement[bool]]:
     return where
 
 
-def _is_in_scope(scope: MachtigingScope | None, theme: Any, degree: Any) -> bool:
+def _is_in_scope(scope: MachtigingScope | None, theme: Any, sensitivity: Any) -> bool:
     if scope is None:
         return True
     wanted = scope.themes is None or theme in scope.themes
-    return wanted and theme not in scope.excluded_themes and degree.is_at_most(scope.highest_sensitivity)
+    return wanted and theme not in scope.excluded_themes and sensitivity.is_at_most(scope.highest_sensitivity)
 
 
 def _build_summary(key: DataKey, row: Row[Any], reader: PersonId) -> BerichtSummary:

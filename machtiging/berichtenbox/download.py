@@ -50,14 +50,14 @@ async def authorize_download(
     """Authorize the download. `ids` are those of letter and bijlage. Raises as `access.guard.issue_permit` does."""
     bericht_id, bijlage_id = ids
     found = await find_bijlage(session, bericht_id, bijlage_id, actor.person_id, at)
-    leave = await issue_permit(
+    permit = await issue_permit(
         session, policy, actor, Act.DOWNLOAD, build_access_target(found, "bijlage", bijlage_id), at=at
     )
-    if found is None or found["id"] != leave.bericht_id_for(Act.DOWNLOAD):
+    if found is None or found["id"] != permit.bericht_id_for(Act.DOWNLOAD):
         raise Fault("permit_voor_ander_bericht")
-    key = await load_data_key(session, keyring, leave.vertegenwoordigde_id)
+    key = await load_data_key(session, keyring, permit.vertegenwoordigde_id)
     naam = key.decrypt(found["naam_sealed"], "bijlage", str(bijlage_id), "naam").decode()
-    return BijlageDownload(naam, found["size"], found["parts"], bijlage_id, key, leave)
+    return BijlageDownload(naam, found["size"], found["parts"], bijlage_id, key, permit)
 
 
 async def stream_bijlage(

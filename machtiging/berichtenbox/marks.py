@@ -40,7 +40,7 @@ async def update_marks(
 ) -> BerichtMarks:
     """Change the citizen's marks. Raises as the guard does; NotAllowed for a helper with access."""
     found = await find_bericht(session, bericht_id, actor.person_id, at)
-    leave = await issue_permit(
+    permit = await issue_permit(
         session, policy, actor, Act.MARK, build_access_target(found, "bericht", bericht_id), at=at
     )
     values: dict[str, Any] = {}
@@ -52,7 +52,7 @@ async def update_marks(
         values["folder"] = change.folder
     if values:
         values["changed_at"] = at
-    statement = update(BERICHT).where(BERICHT.c.id == leave.bericht_id_for(Act.MARK), BERICHT.c.deleted_at.is_(None))
+    statement = update(BERICHT).where(BERICHT.c.id == permit.bericht_id_for(Act.MARK), BERICHT.c.deleted_at.is_(None))
     statement = statement.values(**(values or {"id": BERICHT.c.id}))
     row = (
         await session.execute(statement.returning(BERICHT.c.read_at, BERICHT.c.folder, BERICHT.c.changed_at))
@@ -67,8 +67,8 @@ async def soft_delete_bericht(
 ) -> None:
     """Hide the letter from the box. The row stays until its retention ends. Raises as the guard does."""
     found = await find_bericht(session, bericht_id, actor.person_id, at)
-    leave = await issue_permit(
+    permit = await issue_permit(
         session, policy, actor, Act.DELETE, build_access_target(found, "bericht", bericht_id), at=at
     )
-    deletion = update(BERICHT).where(BERICHT.c.id == leave.bericht_id_for(Act.DELETE), BERICHT.c.deleted_at.is_(None))
+    deletion = update(BERICHT).where(BERICHT.c.id == permit.bericht_id_for(Act.DELETE), BERICHT.c.deleted_at.is_(None))
     await session.execute(deletion.values(deleted_at=at, changed_at=at))

@@ -35,7 +35,7 @@ from machtiging.access.permit import Permit
 from machtiging.access.tokens import authenticate_token_row, token_query
 from machtiging.agencies.names import agency_name_table
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.audit.journal import build_journalled_fetch, insert_journal_cte
+from machtiging.audit.journal import build_journal_insert_cte, build_journalled_fetch
 from machtiging.berichtenbox.tables import Bericht, Bijlage, ReaderMark
 from machtiging.delegation.rules import Act, BerichtEnvelope
 from machtiging.identity.data_keys import DATA_KEY_COLUMNS, data_key_table
@@ -129,31 +129,35 @@ def _content_params(read_permit: Permit) -> dict[str, Any]:
 CONTENT_FETCH = GuardedQuery(Act.READ, _JOURNALLED_CONTENT, _content_params)
 
 
-def _build_conditional_content(*, under: bool) -> Statement:
+def _build_conditional_content(*, with_machtiging: bool) -> Statement:
     """Build `CONTENT_FETCH` with an optimistic lock: no row and no journal line if something changed."""
-    there = select(BERICHT.c.id).where(_BY_ID, BERICHT.c.deleted_at.is_(None))
-    still = unchanged_since_read(with_machtiging=under).where(there.exists()).cte("still")
+    not_deleted = select(BERICHT.c.id).where(_BY_ID, BERICHT.c.deleted_at.is_(None))
+    unchanged = unchanged_since_read(with_machtiging=with_machtiging).where(not_deleted.exists()).cte("unchanged")
     fetched = _SELECT_CONTENT.lateral("content")
-    found = select(*fetched.c).select_from(still.outerjoin(fetched, true()))
-    return Statement(found.add_cte(insert_journal_cte(still).cte("line")))
+    content = select(*fetched.c).select_from(unchanged.outerjoin(fetched, true()))
+    return Statement(content.add_cte(build_journal_insert_cte(unchanged).cte("line")))
 
 
 _CONTENT_UNDER_MACHTIGING, _CONTENT_OF_OWN_BOX = (
-    _build_conditional_content(under=True),
-    _build_conditional_content(under=False),
+    _build_conditional_content(with_machtiging=True),
+    _build_conditional_content(with_machtiging=False),
 )
 
 
-def conditional_content_fetch(envelope: ResultRow) -> GuardedQuery:
+def conditional_content_fetch(token_and_envelope_row: ResultRow) -> GuardedQuery:
     """Return `CONTENT_FETCH` with an optimistic lock on the result of `TokenAndEnvelopeQuery`."""
-    statement = _CONTENT_OF_OWN_BOX if envelope["m_id"] is None else _CONTENT_UNDER_MACHTIGING
-    read_versions = {"jti": envelope["t_id"], "machtiging": envelope["m_id"], "version": envelope["m_version"]}
-    return GuardedQuery(Act.READ, statement, lambda leave: {**_content_params(leave), **read_versions})
+    statement = _CONTENT_OF_OWN_BOX if token_and_envelope_row["m_id"] is None else _CONTENT_UNDER_MACHTIGING
+    read_versions = {
+        "jti": token_and_envelope_row["t_id"],
+        "machtiging": token_and_envelope_row["m_id"],
+        "version": token_and_envelope_row["m_version"],
+    }
+    return GuardedQuery(Act.READ, statement, lambda read_permit: {**_content_params(read_permit), **read_versions})
 
 
-async def find_bericht(work: Executor, bericht_id: UUID, reader_id: PersonId, at: datetime) -> ResultRow | None:
+async def find_bericht(executor: Executor, bericht_id: UUID, reader_id: PersonId, at: datetime) -> ResultRow | None:
     """Find the envelope of a letter by id, in any box. Its content needs a Permit: see `CONTENT_FETCH`."""
-    return await _FIND_BERICHT.one_or_none(work, {"bericht_id": bericht_id, "reader": reader_id, "at": at})
+    return await _FIND_BERICHT.one_or_none(executor, {"bericht_id": bericht_id, "reader": reader_id, "at": at})
 
 
 class TokenAndEnvelopeQuery:
@@ -167,13 +171,13 @@ class TokenAndEnvelopeQuery:
         self._params = {"bericht_id": bericht_id, "at": at}
         self.envelope: ResultRow | None = None
 
-    async def __call__(self, work: Executor, jti: TokenId, at: datetime) -> TokenState | None:
+    async def __call__(self, executor: Executor, jti: TokenId, at: datetime) -> TokenState | None:
         """Return the token state, as `access.tokens.load_token` does."""
-        row = await _FIND_TOKEN_AND_BERICHT.one_or_none(work, {**self._params, "jti": jti})
+        row = await _FIND_TOKEN_AND_BERICHT.one_or_none(executor, {**self._params, "jti": jti})
         if row is None:
             return None
         self.envelope = row if row["id"] is not None else None
-        state = await authenticate_token_row(work, row, at)
+        state = await authenticate_token_row(executor, row, at)
         if state is None:
             self.envelope = None
         return state

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from machtiging.access.bearer import Helper, authenticate_user_token
+from machtiging.access.bearer import TokenUser, authenticate_user_token
 from machtiging.access.dependencies import access_services
 from machtiging.berichtenbox import rules
 from machtiging.berichtenbox.queries import TokenAndEnvelopeQuery
@@ -36,16 +36,16 @@ async def _respond_with_bericht(request: Request) -> Response:
     services = access_services(request)
     await _negotiate_json(request)
     bericht_id = rules.parse_id(request.path_params["berichtId"])
-    async with autocommit_connection(services.sessions) as work:
+    async with autocommit_connection(services.sessions) as connection:
         letter = None
-        for tries in range(_MAX_ATTEMPTS):
-            look = TokenAndEnvelopeQuery(bericht_id, at := services.clock.now())
-            actor = await authenticate_user_token(request, work, look, is_retry=tries > 0)
+        for attempt in range(_MAX_ATTEMPTS):
+            query = TokenAndEnvelopeQuery(bericht_id, at := services.clock.now())
+            actor = await authenticate_user_token(request, connection, query, is_retry=attempt > 0)
             if is_head(request):
-                if await authorize_reading_if_unchanged(work, services.policy, actor, look, at=at):
+                if await authorize_reading_if_unchanged(connection, services.policy, actor, query, at=at):
                     return build_head_response("application/json")
                 continue
-            letter = await read_bericht_if_unchanged(work, services.keyring, services.policy, actor, look, at=at)
+            letter = await read_bericht_if_unchanged(connection, services.keyring, services.policy, actor, query, at=at)
             if letter is not None:
                 break
     if letter is None:
@@ -72,7 +72,8 @@ def _to_bericht_out(bericht: BerichtView) -> dict[str, Any]:
     }
 
 
-async def get_bericht(actor: Helper, bericht_id: BerichtIdInPath) -> None:
+# FastAPI never calls this: it gives the route its door, parameters and description in the OpenAPI document.
+async def get_bericht(actor: TokenUser, bericht_id: BerichtIdInPath) -> None:
     """Een heel bericht. Dat u het las wordt vastgelegd; de vertegenwoordigde kan dat zien."""
 
 

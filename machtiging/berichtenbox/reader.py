@@ -68,50 +68,52 @@ class BerichtView:
 
 
 async def read_bericht(
-    work: Executor, keyring: KeyRing, policy: Policy, actor: Actor, bericht_id: UUID, *, at: datetime
+    executor: Executor, keyring: KeyRing, policy: Policy, actor: Actor, bericht_id: UUID, *, at: datetime
 ) -> BerichtView:
     """Read a letter, journal the access and mark it as read. Raises as `access.guard.issue_permit` does."""
-    found = await find_bericht(work, bericht_id, actor.person_id, at)
-    leave, content = await issue_permit_and_fetch(
-        work, policy, actor, build_access_target(found, "bericht", bericht_id), CONTENT_FETCH, at=at
+    found = await find_bericht(executor, bericht_id, actor.person_id, at)
+    read_permit, content = await issue_permit_and_fetch(
+        executor, policy, actor, build_access_target(found, "bericht", bericht_id), CONTENT_FETCH, at=at
     )
-    return await _decrypt_and_mark(work, keyring, leave, found, content)
+    return await _decrypt_and_mark(executor, keyring, read_permit, found, content)
 
 
-async def authorize_reading(work: Executor, policy: Policy, actor: Actor, bericht_id: UUID, *, at: datetime) -> None:
+async def authorize_reading(
+    executor: Executor, policy: Policy, actor: Actor, bericht_id: UUID, *, at: datetime
+) -> None:
     """Authorize and journal reading, without decrypting or marking. Raises as `access.guard.issue_permit` does."""
-    found = await find_bericht(work, bericht_id, actor.person_id, at)
-    await issue_permit(work, policy, actor, Act.READ, build_access_target(found, "bericht", bericht_id), at=at)
+    found = await find_bericht(executor, bericht_id, actor.person_id, at)
+    await issue_permit(executor, policy, actor, Act.READ, build_access_target(found, "bericht", bericht_id), at=at)
 
 
 async def authorize_reading_if_unchanged(
-    work: Executor, policy: Policy, actor: Actor, query: TokenAndEnvelopeQuery, *, at: datetime
+    executor: Executor, policy: Policy, actor: Actor, query: TokenAndEnvelopeQuery, *, at: datetime
 ) -> bool:
     """As `authorize_reading`, with an optimistic lock. Returns False if something changed since `query`."""
     found = query.envelope
     fetch = CONTENT_FETCH if found is None else conditional_content_fetch(found)
     target = build_access_target(found, "bericht", query.bericht_id)
-    _, content = await issue_permit_and_fetch(work, policy, actor, target, fetch, at=at)
+    _, content = await issue_permit_and_fetch(executor, policy, actor, target, fetch, at=at)
     return content is not None
 
 
 async def read_bericht_if_unchanged(
-    work: Executor, keyring: KeyRing, policy: Policy, actor: Actor, query: TokenAndEnvelopeQuery, *, at: datetime
+    executor: Executor, keyring: KeyRing, policy: Policy, actor: Actor, query: TokenAndEnvelopeQuery, *, at: datetime
 ) -> BerichtView | None:
     """As `read_bericht`, with an optimistic lock. Returns None if something changed since `query`."""
     found = query.envelope
     target = build_access_target(found, "bericht", query.bericht_id)
     fetch = CONTENT_FETCH if found is None else conditional_content_fetch(found)
-    leave, content = await issue_permit_and_fetch(work, policy, actor, target, fetch, at=at)
-    return None if content is None else await _decrypt_and_mark(work, keyring, leave, found, content)
+    read_permit, content = await issue_permit_and_fetch(executor, policy, actor, target, fetch, at=at)
+    return None if content is None else await _decrypt_and_mark(executor, keyring, read_permit, found, content)
 
 
 async def _decrypt_and_mark(
-    work: Executor, keyring: KeyRing, read_permit: Permit, envelope: ResultRow | None, content: ResultRow | None
+    executor: Executor, keyring: KeyRing, read_permit: Permit, envelope: ResultRow | None, content: ResultRow | None
 ) -> BerichtView:
     letter = decrypt_bericht(keyring, read_permit, envelope, content)
     if envelope is not None and envelope["read_at" if read_permit.capacity is Capacity.SELF else "marked_at"] is None:
-        await _mark_as_read(work, read_permit)
+        await _mark_as_read(executor, read_permit)
     return letter
 
 
@@ -150,12 +152,12 @@ def _build_bijlage_view(key: DataKey, row: dict[str, Any]) -> BijlageView:
     return BijlageView(BijlageId(UUID(row["id"])), naam, row["mime_type"], row["size"])
 
 
-async def _mark_as_read(work: Executor, read_permit: Permit) -> None:
+async def _mark_as_read(executor: Executor, read_permit: Permit) -> None:
     # A helper has a separate mark: reading does not change the citizen's view.
     bericht_id = read_permit.bericht_id_for(Act.READ)
     if read_permit.capacity is Capacity.SELF:
-        await _UPDATE_READ_AT.execute(work, {"bericht": bericht_id, "at": read_permit.at})
+        await _UPDATE_READ_AT.execute(executor, {"bericht": bericht_id, "at": read_permit.at})
         return
     await _INSERT_READER_MARK.execute(
-        work, {"bericht_id": bericht_id, "person_id": read_permit.actor_id, "first_read_at": read_permit.at}
+        executor, {"bericht_id": bericht_id, "person_id": read_permit.actor_id, "first_read_at": read_permit.at}
     )

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from starlette.responses import JSONResponse, StreamingResponse
 
-from machtiging.access.bearer import DELIVERY_SCOPE, Agency, Helper
+from machtiging.access.bearer import DELIVERY_SCOPE, Agency, TokenUser
 from machtiging.access.dependencies import access_services
 from machtiging.access.revocation_check import assert_token_not_revoked
 from machtiging.berichtenbox import read_route, rules
@@ -138,7 +138,7 @@ def _build_aanlevering(received: ReceivedAanlevering, idempotency_key: str | Non
 )
 async def get_berichten(
     request: Request,
-    actor: Helper,
+    actor: TokenUser,
     session: Transaction,
     cursor: Annotated[str | None, Query(max_length=200, description="Waar de lijst verder gaat, uit `_links`.")] = None,
     aantal: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Hoeveel berichten per keer.")] = 20,
@@ -185,7 +185,7 @@ read_route.add_read_route(router)
     openapi_extra=_describe_body(StatusIn, MERGE_PATCH) | declare_required_action(Act.MARK),
 )
 async def patch_bericht(
-    request: Request, actor: Helper, session: Transaction, bericht_id: BerichtIdInPath
+    request: Request, actor: TokenUser, session: Transaction, bericht_id: BerichtIdInPath
 ) -> dict[str, Any]:
     """Markeer als (on)gelezen of leg in een map. Alleen voor uw eigen berichten, niet voor wie meeleest.
 
@@ -209,7 +209,7 @@ async def patch_bericht(
     tags=["Berichten"],
     openapi_extra=declare_required_action(Act.DELETE),
 )
-async def delete_bericht(request: Request, actor: Helper, session: Transaction, bericht_id: BerichtIdInPath) -> None:
+async def delete_bericht(request: Request, actor: TokenUser, session: Transaction, bericht_id: BerichtIdInPath) -> None:
     """Verwijder een bericht uit uw berichtenbox. Alleen voor uw eigen berichten, niet voor wie meeleest.
 
     Het toegangsbewijs moet de handeling `verwijderen` geven: vraag die in `authorization_details`, zonder machtiging.
@@ -231,7 +231,7 @@ async def delete_bericht(request: Request, actor: Helper, session: Transaction, 
     openapi_extra=declare_required_action(Act.DOWNLOAD),
 )
 async def get_bijlage(
-    request: Request, actor: Helper, session: Transaction, bericht_id: BerichtIdInPath, bijlage_id: BijlageIdInPath
+    request: Request, actor: TokenUser, session: Transaction, bericht_id: BerichtIdInPath, bijlage_id: BijlageIdInPath
 ) -> Response:
     """De bijlage als download. Eindigt de machtiging onderweg, dan breekt de download af."""
     services = access_services(request)

@@ -129,9 +129,9 @@ async def load_data_key(session: AsyncSession, keyring: KeyRing, person_id: Pers
     return unwrap_data_key(row, keyring, person_id)
 
 
-async def load_profile(work: Executor, keyring: KeyRing, person_id: PersonId) -> Profile | None:
+async def load_profile(executor: Executor, keyring: KeyRing, person_id: PersonId) -> Profile | None:
     """Load a person's profile. None when the person is unknown or has never logged in."""
-    row = await _SELECT_PROFILE.one_or_none(work, {"person_id": person_id})
+    row = await _SELECT_PROFILE.one_or_none(executor, {"person_id": person_id})
     if row is None or row["profile_sealed"] is None:
         return None
     return decrypt_profile(unwrap_data_key(row, keyring, person_id), row["profile_sealed"], person_id)

@@ -43,7 +43,7 @@ ACCESS_TOKEN_TYP = "at+jwt"
 # Tokens for our own API: an RSA signature took half of the time of issuing one. FAPI 2.0 5.4 allows ES256 and PS256.
 OWN_API_SIGNING_ALG = "ES256"
 _LOCKED_CLIENT = ACTIVE_CLIENT_LOCK.cte("gate")
-_PERSIST_TOKEN = Statement(select(_LOCKED_CLIENT).add_cte(*tokens.insert_token_cte(_LOCKED_CLIENT)))
+_PERSIST_TOKEN = Statement(select(_LOCKED_CLIENT).add_cte(*tokens.build_token_insert_cte(_LOCKED_CLIENT)))
 PSEUDONYM_TYPE = "urn:nl-eid-gdi:1.0:id:pseudonym"
 
 
@@ -231,7 +231,7 @@ def build_client_token(
 
 async def persist_token(session: AsyncSession, token: UnsavedToken) -> None:
     """Persist and journal a token. Raises OAuthRefusal `invalid_client` when the client was suspended meanwhile."""
-    values = tokens.insert_token_params(session, token.facts, token.journal_line) | {"client_id": token.facts.client_id}
+    values = tokens.build_token_params(session, token.facts, token.journal_line) | {"client_id": token.facts.client_id}
     if await _PERSIST_TOKEN.one_or_none(session, values) is None:
         raise OAuthRefusal(OAuthErrorCode.INVALID_CLIENT, "client_onbekend")
 

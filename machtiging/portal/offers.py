@@ -144,7 +144,9 @@ def _render_offer_form(
         sent=sent,
         agency_options=[(agency.oin, agency.name) for agency in agencies],
         theme_options=[(theme.value, word) for theme, word in labels.THEME_LABELS.items()],
-        sensitivity_options=[(degree.value, labels.SENSITIVITY_LABELS[degree]) for degree in SENSITIVITIES_TO_CHOOSE],
+        sensitivity_options=[
+            (sensitivity.value, labels.SENSITIVITY_LABELS[sensitivity]) for sensitivity in SENSITIVITIES_TO_CHOOSE
+        ],
         lengths=DURATIONS,
     )
 
@@ -174,8 +176,8 @@ def read_terms(sent: SubmittedForm, oins: set[str], limits: MachtigingLimits, at
     purpose = sent.read_text("doel", max_length=_MAX_PURPOSE_LENGTH, missing="Schrijf op waarvoor u hulp wilt.")
     senders = sent.read_choices("afzenders", oins | {ALL_SENDERS}, missing="Kies minstens één organisatie.")
     excluded = sent.read_choices("uitgesloten", {theme.value for theme in Theme})
-    degree = sent.read_choice(
-        "gevoelig", {degree.value for degree in SENSITIVITIES_TO_CHOOSE}, missing="Kies hoe persoonlijk."
+    sensitivity = sent.read_choice(
+        "gevoelig", {sensitivity.value for sensitivity in SENSITIVITIES_TO_CHOOSE}, missing="Kies hoe persoonlijk."
     )
     letters_from = _read_letters_from(sent, at)
     acts = sent.read_choice("mag", ACTS_BY_CHOICE, missing="Kies wat de helper mag doen.")
@@ -187,7 +189,7 @@ def read_terms(sent: SubmittedForm, oins: set[str], limits: MachtigingLimits, at
         diensten=None,
         themes=None,
         excluded_themes=frozenset(map(Theme, excluded)),
-        highest_sensitivity=Sensitivity(degree),
+        highest_sensitivity=Sensitivity(sensitivity),
         letters_from=letters_from,
         acts=ACTS_BY_CHOICE[acts],
     )

@@ -22,7 +22,8 @@ class Sweep:
 
     def __init__(self, *expired: ExpiredRows, batch_size: int = 100) -> None:
         deletions = [
-            _delete_expired_cte(table, over, f"{number}", batch_size) for number, (table, over) in enumerate(expired)
+            _build_expired_delete_cte(table, over, f"{number}", batch_size)
+            for number, (table, over) in enumerate(expired)
         ]
         self._core = select(*(select(func.count()).select_from(rows).scalar_subquery() for rows in deletions))
 
@@ -31,7 +32,7 @@ class Sweep:
         return sum((await session.execute(self._core, {"at": at})).one())
 
 
-def _delete_expired_cte(table: Table, is_expired: ColumnElement[Any], name: str, batch_size: int) -> CTE:
+def _build_expired_delete_cte(table: Table, is_expired: ColumnElement[Any], name: str, batch_size: int) -> CTE:
     key = tuple(table.primary_key.columns)
     # A CTE, because a subquery may be executed again per row, which would defeat its limit.
     old = select(*key).where(is_expired).limit(batch_size).with_for_update(skip_locked=True).cte("old_" + name)

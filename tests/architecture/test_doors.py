@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from machtiging.access.bearer import Agency, Helper
+from machtiging.access.bearer import Agency, TokenUser
 from machtiging.berichtenbox.routes import router as berichtenbox
 from machtiging.health import router as health
 from machtiging.identity.routes import router as identity
@@ -19,8 +19,8 @@ from machtiging.portal.routes import router as portal
 from machtiging.web.doors import DOOR_ATTRIBUTE, Public
 from machtiging.web.framework_internals import list_routes
 
-DOORS = {"Public", "Citizen", "Helper", "Agency", "Operator", "Client", "Self"}
-PINNED = {"Public": 26, "Citizen": 27, "Helper": 5, "Self": 2, "Agency": 1, "Client": 3}
+DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Operator", "Client", "Self"}
+PINNED = {"Public": 26, "Citizen": 27, "TokenUser": 5, "Self": 2, "Agency": 1, "Client": 3}
 
 
 def door_functions(route: APIRoute) -> list:
@@ -64,7 +64,7 @@ def test_route_without_door_is_detected():
     assert [doors_of(r) for r in routes] == [[]]
 
 
-@pytest.mark.parametrize("alias", [Public, Citizen, Operator, Helper, Agency, ManagingClient, ConsentActor])
+@pytest.mark.parametrize("alias", [Public, Citizen, Operator, TokenUser, Agency, ManagingClient, ConsentActor])
 def test_every_door_dependency_is_marked(alias):
     dependency = alias.__metadata__[0].dependency
     assert getattr(dependency, DOOR_ATTRIBUTE) in DOORS

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI, Request
 
-from machtiging.access.bearer import Agency, Helper
+from machtiging.access.bearer import Agency, TokenUser
 from machtiging.access.guard import issue_permit
 from machtiging.access.issued_token import IssuedTokenFacts, api_audience
 from machtiging.access.sender_constraint.binding import cnf_claim
@@ -57,10 +57,10 @@ def _assembled() -> FastAPI:
     attach_services(app, make_services(issuer=API_ISSUER, policy=POLICY))
 
     @app.get(READ)
-    async def read(request: Request, actor: Helper, session: Transaction) -> dict[str, str]:
+    async def read(request: Request, actor: TokenUser, session: Transaction) -> dict[str, str]:
         target = make_letter_target(request.app.state.mother)
-        given = await issue_permit(session, POLICY, actor, Act.READ, target, at=request.app.state.services.clock.now())
-        return {"wie": str(given.actor_id), "voor": str(given.vertegenwoordigde_id), "als": given.capacity}
+        permit = await issue_permit(session, POLICY, actor, Act.READ, target, at=request.app.state.services.clock.now())
+        return {"wie": str(permit.actor_id), "voor": str(permit.vertegenwoordigde_id), "als": permit.capacity}
 
     @app.get(DELIVER)
     async def deliver(sender: Agency) -> dict[str, str]:

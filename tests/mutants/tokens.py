@@ -23,7 +23,7 @@ def _dpop_proof_is_reusable() -> None:
     def build_replacement(was: Any) -> Any:
         return lambda *given: was(*given) | {"proof_proof_hash": secrets.sha256_digest(secrets.generate_token())}
 
-    swap(dpop, dpop.consume_jti_params, build_replacement)
+    swap(dpop, dpop.build_jti_params, build_replacement)
 
 
 def _introspection_permission_is_ignored() -> None:

@@ -104,16 +104,16 @@ def test_decision_names_its_row_or_reason(policy, answers):
     rows = {row.id: row for row in policy.rows}
     for answer in answers.values():
         if isinstance(answer, PolicyAllowed):
-            assert rows[answer.row_id].eft == "allow"
-        elif answer.row_id is None:
+            assert rows[answer.policy_row_id].eft == "allow"
+        elif answer.policy_row_id is None:
             assert answer.reason == NO_MATCHING_POLICY_ROW
         else:
-            assert (rows[answer.row_id].eft, answer.reason) == ("deny", "beleid_verbiedt")
+            assert (rows[answer.policy_row_id].eft, answer.reason) == ("deny", "beleid_verbiedt")
 
 
 def test_every_policy_row_is_used(policy, answers):
     """Every row decides at least one question."""
-    used = Counter(answer.row_id for answer in answers.values())
+    used = Counter(answer.policy_row_id for answer in answers.values())
     assert {row.id for row in policy.rows} - set(used) == set()
 
 

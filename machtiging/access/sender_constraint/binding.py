@@ -60,7 +60,7 @@ def token_type(bound: BoundToken) -> str:
 
 
 async def verify_token_binding(
-    work: Executor,
+    executor: Executor,
     bound: BoundToken,
     presented: PresentedCredentials,
     keyring: KeyRing,
@@ -84,7 +84,7 @@ async def verify_token_binding(
     proof = dpop.verify_dpop_proof(presented, keyring, at, token=token)
     if proof.jkt != bound.jkt:
         raise ProofRefused("dpop_andere_sleutel")
-    await dpop.consume_jti(work, proof, at)
+    await dpop.consume_jti(executor, proof, at)
 
 
 def _verify_certificate_binding(x5t: str, presented: PresentedCredentials, at: datetime) -> None:

@@ -38,11 +38,11 @@ _PROOF_TABLE = table_of(UsedProof)
 _CLEANUP_BATCH_SIZE = 2
 
 
-def consume_jti_cte(gate: FromClause) -> tuple[CTE, CTE]:
+def build_jti_consume_cte(gate: FromClause) -> tuple[CTE, CTE]:
     """Build CTEs that consume a proof's `jti` if `gate` returns a row.
 
     The first CTE returns a row only if the proof is not a replay. The second deletes two expired rows, so the table
-    only holds the proofs of a few minutes. Parameters: see `consume_jti_params`.
+    only holds the proofs of a few minutes. Parameters: see `build_jti_params`.
     """
     over = select(_PROOF_TABLE.c.proof_hash).where(
         _PROOF_TABLE.c.expires_at < bindparam("now", type_=_PROOF_TABLE.c.expires_at.type)
@@ -56,7 +56,7 @@ def consume_jti_cte(gate: FromClause) -> tuple[CTE, CTE]:
 
 
 def _build_consume_statement() -> Statement:
-    proof, deleted = consume_jti_cte(select(literal(1)).cte("gate"))
+    proof, deleted = build_jti_consume_cte(select(literal(1)).cte("gate"))
     return Statement(select(proof).add_cte(deleted))
 
 
@@ -105,17 +105,17 @@ def verify_dpop_proof(
     return DpopProof(proven.jkt, jti)
 
 
-async def consume_jti(work: Executor, proof: DpopProof, at: datetime) -> None:
+async def consume_jti(executor: Executor, proof: DpopProof, at: datetime) -> None:
     """Consume the proof's `jti`. Raises ProofRefused `dpop_hergebruikt` for a replay.
 
     Of two concurrent uses the second waits for the first to commit, and is then refused.
     """
-    if await _CONSUME_JTI.one_or_none(work, consume_jti_params(proof, at)) is None:
+    if await _CONSUME_JTI.one_or_none(executor, build_jti_params(proof, at)) is None:
         raise ProofRefused(PROOF_REPLAYED)
 
 
-def consume_jti_params(proof: DpopProof, at: datetime) -> dict[str, Any]:
-    """Return the parameters of `consume_jti_cte` for a proof.
+def build_jti_params(proof: DpopProof, at: datetime) -> dict[str, Any]:
+    """Return the parameters of `build_jti_consume_cte` for a proof.
 
     The row is keyed by key thumbprint and `jti`, not by the text of the proof. A signature has more than one encoding,
     and a key cannot consume the `jti` of another key.

@@ -87,7 +87,7 @@ async def poll_request(context: RequestContext, client: Client, auth_req_id: str
     return PendingPoll(found["too_soon"])
 
 
-def _lock_request_cte(digest: bytes, client: Client) -> CTE:
+def _build_request_lock_cte(digest: bytes, client: Client) -> CTE:
     """Build the CTE that reads and locks the request row.
 
     A concurrent poll waits for the lock and then reads the result of this one.
@@ -100,7 +100,7 @@ def _lock_request_cte(digest: bytes, client: Client) -> CTE:
 
 
 def _build_poll_statement(digest: bytes, client: Client, at: datetime) -> Update:
-    was = _lock_request_cte(digest, client)
+    was = _build_request_lock_cte(digest, client)
     live = was.c.b_expires_at > at
     waits = was.c.b_interval_seconds * literal(timedelta(seconds=1)) - literal(POLL_TOLERANCE)
     too_soon = and_(was.c.b_state == "pending", live, func.coalesce(was.c.b_polled_at + waits > at, False))

@@ -25,7 +25,7 @@ from machtiging.oauth.protocol.client_assertion import (
     require_one_auth_method,
     verify_client_assertion,
 )
-from machtiging.oauth.protocol.client_auth import consume_assertion_cte, consume_assertion_params
+from machtiging.oauth.protocol.client_auth import build_assertion_consume_cte, build_assertion_params
 from machtiging.oauth.protocol.introspection_revocation import (
     AccessTokenClaims,
     build_token_view,
@@ -35,7 +35,7 @@ from machtiging.oauth.protocol.introspection_revocation import (
 from machtiging.storage.statement import Executor, ResultRow, Statement
 
 _client = queries.UNCHANGED_CLIENT.cte("asker")
-_assertion = consume_assertion_cte(_client)
+_assertion = build_assertion_consume_cte(_client)
 _token_status = queries.TOKEN_STATUS_SELECT.subquery("standing")
 _INTROSPECT = Statement(
     select(_assertion.c.client_id.label("first_use"), *_token_status.c).select_from(
@@ -107,7 +107,7 @@ async def _consume_and_load(
     token = _NO_TOKEN_ID if verified is None else verified.jti
     parameters = {"client_id": cached.client.client_id, "version": cached.version, "jti": token}
     return await _INTROSPECT.one_or_none(
-        executor, parameters | consume_assertion_params(cached.client.client_id, jti, at)
+        executor, parameters | build_assertion_params(cached.client.client_id, jti, at)
     )
 
 

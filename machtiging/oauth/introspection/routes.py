@@ -55,16 +55,16 @@ async def _try_fast_path(request: Request, issuer: Issuer, form: Mapping[str, st
     services = oauth_services(request)
     at = services.clock.now()
     try:
-        async with autocommit_connection(services.sessions) as work:
-            found = await introspect_fast(work, services.known_clients, issuer, request.headers, form, at)
+        async with autocommit_connection(services.sessions) as connection:
+            found = await introspect_fast(connection, services.known_clients, issuer, request.headers, form, at)
     except Refusal:
         return None
     return None if found is None else _build_response(request, issuer, found, at)
 
 
 async def _run_introspection(services: OAuthServices, issuer: Issuer, oauth_request: OAuthRequest) -> Response:
-    async with autocommit_connection(services.sessions) as work:
-        asking = ReadContext(work, issuer, services.clock.now())
+    async with autocommit_connection(services.sessions) as connection:
+        asking = ReadContext(connection, issuer, services.clock.now())
         try:
             server = build_endpoint_server(asking)
             response = await run_authlib(server, lambda it: it.create_endpoint_response(INTROSPECTION, oauth_request))
@@ -72,7 +72,7 @@ async def _run_introspection(services: OAuthServices, issuer: Issuer, oauth_requ
             raise
         except Refusal as refusal:
             await journal_oauth_refusal(
-                work, oauth_request, JournalAct.TOKEN_GEWEIGERD, refusal, path=_PATH, at=asking.at
+                connection, oauth_request, JournalAct.TOKEN_GEWEIGERD, refusal, path=_PATH, at=asking.at
             )
             return build_error_response(refusal, practice=services.names_causes)
         return _build_response(

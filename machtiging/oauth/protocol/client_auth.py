@@ -27,16 +27,16 @@ from machtiging.storage.columns import table_of
 from machtiging.storage.statement import Executor, Statement
 
 _USED_ASSERTION = table_of(UsedAssertion)
-# Consumes an assertion's jti, see `consume_assertion_params`; False on replay.
+# Consumes an assertion's jti, see `build_assertion_params`; False on replay.
 ConsumeAssertion = Callable[[dict[str, Any]], Awaitable[bool]]
 
 
-def consume_assertion_cte(gate: FromClause) -> CTE:
+def build_assertion_consume_cte(gate: FromClause) -> CTE:
     """Build a CTE that consumes an assertion's jti if `gate` has a row.
 
     It returns a row only if the jti was unused.
 
-    Parameters: see `consume_assertion_params`.
+    Parameters: see `build_assertion_params`.
     """
     names = ("client_id", "jti_hash", "expires_at")
     row = select(*(bindparam(f"assertion_{name}", type_=_USED_ASSERTION.c[name].type).label(name) for name in names))
@@ -44,11 +44,11 @@ def consume_assertion_cte(gate: FromClause) -> CTE:
     return using.returning(_USED_ASSERTION.c.client_id).cte("assertion")
 
 
-_CONSUME_ASSERTION = Statement(select(consume_assertion_cte(select(literal(1)).cte("gate"))))
+_CONSUME_ASSERTION = Statement(select(build_assertion_consume_cte(select(literal(1)).cte("gate"))))
 
 
-def consume_assertion_params(client_id: str, jti: str, at: datetime) -> dict[str, Any]:
-    """Build the parameters of `consume_assertion_cte`."""
+def build_assertion_params(client_id: str, jti: str, at: datetime) -> dict[str, Any]:
+    """Build the parameters of `build_assertion_consume_cte`."""
     digest = secrets.sha256_digest(jti.encode("utf-8", "surrogatepass").hex())
     # Stored for as long as the assertion is acceptable: `iat` may be ahead of our clock, and the age counts from it.
     until = at + MAX_ASSERTION_AGE + 2 * CLOCK_SKEW
@@ -83,7 +83,7 @@ class PrivateKeyJwt:
         return client
 
     async def _consume_jti(self, client_id: str, jti: str) -> bool:
-        return await self._use(consume_assertion_params(client_id, jti, self._at))
+        return await self._use(build_assertion_params(client_id, jti, self._at))
 
 
 def authenticate_public_client(query_client: Callable[[str], Client | None], request: OAuthRequest) -> Client | None:

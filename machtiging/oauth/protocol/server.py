@@ -111,7 +111,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]
         return client
 
     async def consume_assertion(self, values: dict[str, Any]) -> bool:
-        """Consume a client assertion's jti (`client_auth.consume_assertion_params`); False on replay."""
+        """Consume a client assertion's jti (`client_auth.build_assertion_params`); False on replay."""
         return await consume_assertion(self.context.executor, values)
 
     async def consume_proof(self, proof: DpopProof) -> None:

@@ -72,13 +72,13 @@ async def insert_refresh_token(session: AsyncSession, token: UnsavedRefreshToken
     await session.execute(insert(_TOKEN), seal_row(session, SEALED_REFRESH_TOKEN, token.row))
 
 
-def insert_refresh_token_cte(gate: FromClause) -> CTE:
-    """Build a CTE that inserts a refresh token if `gate` has a row. Parameters: see `insert_refresh_token_params`."""
+def build_refresh_token_insert_cte(gate: FromClause) -> CTE:
+    """Build a CTE that inserts a refresh token if `gate` has a row. Parameters: see `build_refresh_token_params`."""
     columns = [_TOKEN.c[name] for name in (*_COLUMN_NAMES, MAC_COLUMN)]
     parameters = [bindparam(f"fresh_{column.name}", type_=column.type).label(column.name) for column in columns]
     return insert(_TOKEN).from_select(columns, select(*parameters).select_from(gate)).cte("fresh")
 
 
-def insert_refresh_token_params(executor: Executor, token: UnsavedRefreshToken) -> dict[str, Any]:
-    """Build the parameters of `insert_refresh_token_cte`."""
+def build_refresh_token_params(executor: Executor, token: UnsavedRefreshToken) -> dict[str, Any]:
+    """Build the parameters of `build_refresh_token_insert_cte`."""
     return {f"fresh_{name}": value for name, value in seal_row(executor, SEALED_REFRESH_TOKEN, token.row).items()}

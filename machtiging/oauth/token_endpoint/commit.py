@@ -32,7 +32,7 @@ from machtiging.access.sender_constraint import dpop
 from machtiging.oauth.protocol import client_auth
 from machtiging.oauth.protocol.token_response import IssuedTokens
 from machtiging.oauth.queries import ACTIVE_CLIENT_LOCK
-from machtiging.oauth.refresh.issuance import insert_refresh_token_cte, insert_refresh_token_params
+from machtiging.oauth.refresh.issuance import build_refresh_token_insert_cte, build_refresh_token_params
 from machtiging.oauth.tables import OAuthGrant
 from machtiging.oauth.token_endpoint.context import CREDENTIAL_TABLES
 from machtiging.storage.columns import table_of
@@ -83,12 +83,12 @@ async def consume_and_issue(
         kind, consumed.assertion is not None, consumed.proof is not None, issued.refresh_token is not None
     )
     facts = issued.access_token.facts
-    values = tokens.insert_token_params(executor, facts, issued.access_token.journal_line) | {
+    values = tokens.build_token_params(executor, facts, issued.access_token.journal_line) | {
         "client_id": facts.client_id
     }
     values |= {"hash": digest, "at": facts.issued_at} if digest is not None else {}
     values |= dict(consumed.assertion or {}) | dict(consumed.proof or {})
-    values |= {} if issued.refresh_token is None else insert_refresh_token_params(executor, issued.refresh_token)
+    values |= {} if issued.refresh_token is None else build_refresh_token_params(executor, issued.refresh_token)
     row = await _build_statement(shape).one_or_none(executor, values)
     return None if row is None else ConsumeResult(bool(row["assertion"]), bool(row["proof"]))
 
@@ -98,17 +98,17 @@ def _build_statement(variant: _StatementVariant) -> Statement:
     client = ACTIVE_CLIENT_LOCK.cte("client")
     if variant.credential is not None:
         client = _lock_credential_and_grant(variant.credential, client)
-    assertion = client_auth.consume_assertion_cte(client) if variant.assertion else None
+    assertion = client_auth.build_assertion_consume_cte(client) if variant.assertion else None
     gate = client if assertion is None else assertion
-    proof, cleared = dpop.consume_jti_cte(gate) if variant.proof else (None, None)
+    proof, cleared = dpop.build_jti_consume_cte(gate) if variant.proof else (None, None)
     gate = gate if proof is None else proof
-    parts = [*tokens.insert_token_cte(gate)]
+    parts = [*tokens.build_token_insert_cte(gate)]
     if cleared is not None:
         parts.append(cleared)
     if variant.credential is not None:
         parts.append(_mark_credential_used(variant.credential, gate))
     if variant.refresh_token:
-        parts.append(insert_refresh_token_cte(gate))
+        parts.append(build_refresh_token_insert_cte(gate))
     columns: list[ColumnElement[Any]] = [
         _consumed_flag(assertion).label("assertion"),
         _consumed_flag(proof).label("proof"),

@@ -84,7 +84,7 @@ class SingleStatementServer(OAuthServer):
 
     async def consume_proof(self, proof: dpop.DpopProof) -> None:
         """Note the DPoP proof to consume."""
-        self._consumed = replace(self._consumed, proof=dpop.consume_jti_params(proof, self.context.at))
+        self._consumed = replace(self._consumed, proof=dpop.build_jti_params(proof, self.context.at))
 
     async def persist_issued_tokens(self, issued: IssuedTokens) -> None:
         """Consume all noted credentials and persist the tokens.

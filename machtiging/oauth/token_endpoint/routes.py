@@ -57,8 +57,8 @@ async def _try_single_statement(services: OAuthServices, oauth_request: OAuthReq
 
     A refusal is answered here only for a caller that is not authenticated, or for a replayed DPoP proof.
     """
-    async with autocommit_connection(services.sessions) as work:
-        asking = ReadContext(work, build_issuer(services), services.clock.now())
+    async with autocommit_connection(services.sessions) as connection:
+        asking = ReadContext(connection, build_issuer(services), services.clock.now())
         try:
             response: Response = await run_authlib(
                 SingleStatementServer(asking, oauth_request.form), lambda it: it.create_token_response(oauth_request)
@@ -67,7 +67,7 @@ async def _try_single_statement(services: OAuthServices, oauth_request: OAuthReq
         except DpopReplay as refusal:
             # The assertion is consumed by now: on the transactional path it would be refused as a replay.
             await journal_oauth_refusal(
-                work, oauth_request, JournalAct.TOKEN_GEWEIGERD, refusal, path=_PATH, at=asking.at
+                connection, oauth_request, JournalAct.TOKEN_GEWEIGERD, refusal, path=_PATH, at=asking.at
             )
             return build_error_response(refusal, practice=services.names_causes)
         except Refusal as refusal:
@@ -85,13 +85,13 @@ async def _run_in_transaction(services: OAuthServices, oauth_request: OAuthReque
     async with unit_of_work(services.sessions) as session:
         exchange = RequestContext(session, build_issuer(services), services.clock.now())
 
-        async def work() -> Response:
+        async def run_token_request() -> Response:
             server = build_token_server(exchange, *_ADDITIONAL_GRANTS)
             response: Response = await run_authlib(server, lambda it: it.create_token_response(oauth_request))
             return response
 
         try:
-            return await retry_after_jwks_fetch(services.published_keys, services.clock, session, work)
+            return await retry_after_jwks_fetch(services.published_keys, services.clock, session, run_token_request)
         except Refusal as refusal:
             await journal_oauth_refusal(
                 session, oauth_request, JournalAct.TOKEN_GEWEIGERD, refusal, path=_PATH, at=exchange.at

@@ -30,7 +30,7 @@ async def test_direct_route_is_matched_first_and_stands_once_in_openapi(world):
 
 async def test_direct_route_uses_the_guard_that_it_declares(world):
     (door,) = door_functions(described(world))
-    assert door is bearer.Helper.__metadata__[0].dependency
+    assert door is bearer.TokenUser.__metadata__[0].dependency
     bericht_id = await world.deliver_letter()
     for token, code in [(None, "token_ontbreekt"), ("nep", "token_ongeldig"), (await world.issue_token(oin=UWV), None)]:
         async with world.client(token) as client:

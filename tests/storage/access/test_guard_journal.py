@@ -59,10 +59,10 @@ async def permit_refusal(session, actor, target, act=Act.READ):
 
 async def test_permit_is_journalled_with_actor_person_act_and_bericht(session, people, accepted_machtiging):
     target = make_letter_target(people.mother)
-    given = await issue_permit(session, POLICY, helping(accepted_machtiging), Act.READ, target, at=NOON)
+    permit = await issue_permit(session, POLICY, helping(accepted_machtiging), Act.READ, target, at=NOON)
     line = await last_line(session)
-    assert (given.actor_id, given.vertegenwoordigde_id) == (people.son, people.mother)
-    assert (given.bericht_id_for(Act.READ), given.machtiging_id, given.journal_id) == (
+    assert (permit.actor_id, permit.vertegenwoordigde_id) == (people.son, people.mother)
+    assert (permit.bericht_id_for(Act.READ), permit.machtiging_id, permit.journal_id) == (
         target.bericht_id,
         accepted_machtiging.id,
         line["id"],
@@ -151,19 +151,19 @@ async def test_paused_or_ended_machtiging_is_the_first_reason(session, people, a
 
 
 async def test_listing_permit_has_scope_and_is_journalled(session, people, accepted_machtiging):
-    given = await issue_listing_permit(session, POLICY, helping(accepted_machtiging, assurance=Assurance.LOW), at=NOON)
-    assert given.scope == accepted_machtiging.scope
-    assert given.allowed_pairs == {(theme, Sensitivity.GEWOON) for theme in Theme}
+    permit = await issue_listing_permit(session, POLICY, helping(accepted_machtiging, assurance=Assurance.LOW), at=NOON)
+    assert permit.scope == accepted_machtiging.scope
+    assert permit.allowed_pairs == {(theme, Sensitivity.GEWOON) for theme in Theme}
     line = await last_line(session)
     assert (line["act"], line["object_kind"], line["object_id"]) == ("bericht:lijst", "berichtenbox", None)
-    assert line["id"] == given.journal_id
+    assert line["id"] == permit.journal_id
 
 
 async def test_listing_permit_of_own_box_has_every_pair_and_no_scope(session, people):
     actor = Actor(people.mother, None, Assurance.LOW, frozenset(Act), None, None)
-    given = await issue_listing_permit(session, POLICY, actor, at=NOON)
-    assert given.scope is None
-    assert len(given.allowed_pairs) == len(Theme) * len(Sensitivity)
+    permit = await issue_listing_permit(session, POLICY, actor, at=NOON)
+    assert permit.scope is None
+    assert len(permit.allowed_pairs) == len(Theme) * len(Sensitivity)
 
 
 async def test_refusal_journal_line_has_no_bericht_content(session, people, accepted_machtiging):

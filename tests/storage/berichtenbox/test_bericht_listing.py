@@ -94,15 +94,15 @@ def an_actor(world, drawn) -> Actor:
 async def list_ids(session, world, actor):
     """The listed ids, by the SQL of the list and by `ListingPermit.shows`."""
     at = world.clock.now()
-    leave = await issue_listing_permit(session, world.policy, actor, at=at)
+    permit = await issue_listing_permit(session, world.policy, actor, at=at)
     rows = (
-        await session.execute(select_berichten(actor.person_id, at, *BERICHT.c).where(*permit_conditions(leave)))
+        await session.execute(select_berichten(actor.person_id, at, *BERICHT.c).where(*permit_conditions(permit)))
     ).all()
     every = (await session.execute(select_berichten(actor.person_id, at, *BERICHT.c))).mappings().all()
     own = {
         row["id"]
         for row in every
-        if row["ontvanger_id"] == leave.vertegenwoordigde_id and leave.includes_envelope(build_envelope(row))
+        if row["ontvanger_id"] == permit.vertegenwoordigde_id and permit.includes_envelope(build_envelope(row))
     }
     return {row.id for row in rows}, own
 
@@ -160,15 +160,15 @@ async def test_listing_permit_without_pairs_lists_nothing(world):
     await letters_of_every_kind(world)
     actor = Actor(world.citizen, None, Assurance.HIGH, frozenset(Act), "app", None)
     async with world.sessions() as session:
-        leave = await issue_listing_permit(session, world.policy, actor, at=world.clock.now())
+        permit = await issue_listing_permit(session, world.policy, actor, at=world.clock.now())
         assert (
             await session.execute(
-                select_berichten(actor.person_id, leave.at, BERICHT.c.id).where(*permit_conditions(_none(leave)))
+                select_berichten(actor.person_id, permit.at, BERICHT.c.id).where(*permit_conditions(_none(permit)))
             )
         ).all() == []
 
 
-def _none(leave):
+def _none(permit):
     from machtiging.access.permit import PERMIT_SEAL
 
-    return replace(leave, allowed_pairs=frozenset(), seal=PERMIT_SEAL)
+    return replace(permit, allowed_pairs=frozenset(), seal=PERMIT_SEAL)

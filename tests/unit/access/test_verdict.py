@@ -53,13 +53,13 @@ OVER = {"period": Period(NOON - timedelta(days=2), NOON)}
 
 def test_gemachtigde_reads_bericht_within_scope():
     verdict = judged(make_actor(make_active_machtiging()))
-    assert (verdict.reason, verdict.row_id, verdict.refusal) == ("toegestaan", "naaste-gewoon", None)
+    assert (verdict.reason, verdict.policy_row_id, verdict.refusal) == ("toegestaan", "naaste-gewoon", None)
 
 
 def test_citizen_reads_every_bericht_in_own_box():
     letter = make_old_envelope(theme=Theme.ZORG, sensitivity=Sensitivity.VERTROUWELIJK)
     verdict = judged(make_actor(assurance=LOW), make_target(letter), Act.DELETE)
-    assert (verdict.reason, verdict.row_id) == ("toegestaan", "eigen-box")
+    assert (verdict.reason, verdict.policy_row_id) == ("toegestaan", "eigen-box")
 
 
 STANDING = [
@@ -148,13 +148,13 @@ def test_bericht_outside_scope_is_reported_as_not_found(scope, target, reason, a
 def test_theme_denied_by_policy_is_reported_as_not_found():
     bewind = make_active_machtiging(capacity=Capacity.BEWINDVOERDER)
     verdict = judged(make_actor(bewind, assurance=HIGH), make_target(make_old_envelope(theme=Theme.ZORG)))
-    assert (refusal_of(verdict), verdict.reason, verdict.row_id) == (
+    assert (refusal_of(verdict), verdict.reason, verdict.policy_row_id) == (
         HIDDEN,
         "beleid_verbiedt",
         "nooit-zorg-bewindvoerder",
     )
     verdict = judged(make_actor(bewind, assurance=HIGH), make_target(make_old_envelope(theme=Theme.ONDERWIJS)))
-    assert (refusal_of(verdict), verdict.reason, verdict.row_id) == (HIDDEN, "beleid_kent_dit_niet", None)
+    assert (refusal_of(verdict), verdict.reason, verdict.policy_row_id) == (HIDDEN, "beleid_kent_dit_niet", None)
 
 
 NOT_GIVEN = (NotAllowed, "handeling_niet_toegestaan")
@@ -168,7 +168,7 @@ def test_gemachtigde_marking_or_deleting_is_refused(act):
 def test_scope_with_delete_does_not_let_gemachtigde_delete():
     agreed = make_active_machtiging(scope=make_narrow_scope(acts=frozenset(Act)))
     verdict = judged(make_actor(agreed), act=Act.DELETE)
-    assert (refusal_of(verdict), verdict.row_id) == (NOT_GIVEN, "nooit-wijzigen")
+    assert (refusal_of(verdict), verdict.policy_row_id) == (NOT_GIVEN, "nooit-wijzigen")
 
 
 def test_act_outside_machtiging_is_refused():
