@@ -26,13 +26,13 @@ hypothesis.settings.load_profile("machtiging")
 asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-# Every test in these folders starts a server or an installation.
-WHOLE = ("tests/interop/", "tests/journeys/", "tests/protocol/black_box/")
+# The tests with the marker `whole`: every test in these folders starts a server or an installation.
+SLOW_FOLDERS = ("tests/interop/", "tests/journeys/", "tests/protocol/black_box/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.nodeid.startswith(WHOLE):
+        if item.nodeid.startswith(SLOW_FOLDERS):
             item.add_marker(pytest.mark.whole)
 
 

@@ -14,7 +14,7 @@ import machtiging
 from machtiging.web.framework_internals import list_routes
 from tests.architecture.sources import PACKAGE, ROOT, nodes
 from tests.builders.letters import make_pdf
-from tests.builders.server import assemble_berichtenbox_world
+from tests.builders.server import make_full_application_world
 
 MAP = machtiging.__doc__ or ""
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -25,9 +25,9 @@ ROUTE = "/api/v1/berichten/{berichtId}"
 
 
 @pytest.fixture
-async def calls(database, clock, tmp_path) -> list[tuple[str, str]]:
+async def own_calls(database, clock, tmp_path) -> list[tuple[str, str]]:
     """Our functions that run while a helper reads a letter, by first call."""
-    world = await assemble_berichtenbox_world(database.url, clock, tmp_path)
+    world = await make_full_application_world(database.url, clock, tmp_path)
     bericht_id = await world.deliver_letter(("brief.pdf", make_pdf(), "application/pdf"))
     called: dict[tuple[str, str], None] = {}
 
@@ -49,21 +49,21 @@ async def calls(database, clock, tmp_path) -> list[tuple[str, str]]:
     return list(called)
 
 
-async def test_reading_path_and_skipped_files_are_the_files_that_a_request_runs(calls):
+async def test_reading_path_and_skipped_files_are_the_files_that_a_request_runs(own_calls):
     """If this fails: correct the lists in `machtiging/__init__.py`, and README.md for a file to read."""
-    ran = {file for file, _ in calls}
+    ran = {file for file, _ in own_calls}
     assert {"not named": ran - {*PATH_FILES, *ALSO_FILES}, "not run": {*PATH_FILES, *ALSO_FILES} - ran} == {
         "not named": set(),
         "not run": set(),
     }
 
 
-async def test_reading_path_names_functions_in_the_order_of_their_calls(calls):
-    assert [call for call in calls if call in PATH] == PATH
+async def test_reading_path_names_functions_in_the_order_of_their_calls(own_calls):
+    assert [call for call in own_calls if call in PATH] == PATH
 
 
 async def test_reading_path_begins_at_the_module_of_the_route(database, clock, tmp_path):
-    app = (await assemble_berichtenbox_world(database.url, clock, tmp_path)).app
+    app = (await make_full_application_world(database.url, clock, tmp_path)).app
     found = [route for path, route in list_routes(app) if path == ROUTE]
     (route,) = [route for route in found if "GET" in route.methods]
     assert route.endpoint.__module__.replace(".", "/") + ".py" == f"machtiging/{PATH_FILES[0]}"

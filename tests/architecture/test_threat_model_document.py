@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.architecture.sources import ROOT, names_in, tree
-from tests.conftest import WHOLE
+from tests.conftest import SLOW_FOLDERS
 
 TEXT = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (\d+) \| (.+) \| (.*) \| (.+) \|$", re.MULTILINE)
@@ -39,7 +39,7 @@ def test_threat_model_names_existing_tests():
 def in_make_test(path, name):
     """Check that `make test` runs it. No mark `whole` or `long` on folder, file or test."""
     marked = re.compile(r"pytest\.mark\.(whole|long)\b")
-    if path.startswith(WHOLE):
+    if path.startswith(SLOW_FOLDERS):
         return False
     if not marked.search((ROOT / path).read_text(encoding="utf-8")):
         return True

@@ -23,7 +23,7 @@ async def token(oauth) -> str:
 
 
 @pytest.fixture
-async def cached_client(oauth, token):
+async def cached_resource_server(oauth, token):
     """A resource server that is in the client cache."""
     keys = make_client_keys()
     server = await oauth.add(make_agency_metadata(keys, client_name="Magazijn", scope="", resource_server=True), keys)
@@ -35,9 +35,9 @@ async def introspect(app, token):
     return await app.post("/introspect", {"token": token})
 
 
-async def test_introspection_by_cached_client_takes_one_statement(cached_client, token, database) -> None:
+async def test_introspection_by_cached_client_takes_one_statement(cached_resource_server, token, database) -> None:
     with record_queries(database) as heard:
-        assert (await introspect(cached_client, token)).json()["active"] is True
+        assert (await introspect(cached_resource_server, token)).json()["active"] is True
         await asyncio.sleep(0)  # asyncpg reports the query a moment later
     (statement,) = heard
     assert "INSERT INTO used_assertion" in statement
@@ -45,14 +45,16 @@ async def test_introspection_by_cached_client_takes_one_statement(cached_client,
         assert table in statement
 
 
-async def test_introspection_after_client_change_costs_one_extra_load(oauth, cached_client, token, database) -> None:
+async def test_introspection_after_client_change_costs_one_extra_load(
+    oauth, cached_resource_server, token, database
+) -> None:
     async with unit_of_work(oauth.sessions) as session:
-        await session.execute(text(RENAME_CLIENT), {"client_id": cached_client.client_id})
+        await session.execute(text(RENAME_CLIENT), {"client_id": cached_resource_server.client_id})
         await seal_rows(session)
     counts = []
     for _ in range(3):
         with record_queries(database) as heard:
-            assert (await introspect(cached_client, token)).json()["active"] is True
+            assert (await introspect(cached_resource_server, token)).json()["active"] is True
             await asyncio.sleep(0)
         counts.append(len(heard))
     assert counts[0] > counts[1]

@@ -23,11 +23,11 @@ from tests.builders.keys import make_key_directory
 
 @dataclass(frozen=True)
 class Ended:
-    """The exit code and output of a command. `told` is the output for the operator, on one line."""
+    """The exit code and output of a command. `operator_output` is the output for the operator, on one line."""
 
     code: int
     out: str
-    told: str
+    operator_output: str
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,7 @@ class BerichtenboxWorld:
         return await JOURNAL_INTAKE.read_column(self, "reason", act=act)
 
 
-async def make_berichtenbox_world(database: Any, clock: Any, *, worker: str = "") -> BerichtenboxWorld:
+async def make_api_world(database: Any, clock: Any, *, worker: str = "") -> BerichtenboxWorld:
     """An application with a citizen and a helper, the catalogue loaded, the real policy.
 
     `worker`: with routes and a policy that only this worker has, and not the other applications in this process.

@@ -234,7 +234,7 @@ async def serve_application(app: Any) -> AsyncIterator[Served]:
         yield Served(servers.servers[0].server_state, taken.getsockname()[1])
 
 
-async def assemble_berichtenbox_world(url: str, clock: Any, place: Path, **changes: Any) -> BerichtenboxWorld:
+async def make_full_application_world(url: str, clock: Any, place: Path, **changes: Any) -> BerichtenboxWorld:
     """Everything that `create_app` joins, on the database at this URL. With a citizen, a helper and the catalogue."""
     settings = Settings(
         **{

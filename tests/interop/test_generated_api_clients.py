@@ -13,7 +13,7 @@ from machtiging.delegation.rules import Act
 from machtiging.kernel.clock import SystemClock
 from machtiging.web.openapi import DOCUMENT_PATH
 from tests.builders.letters import make_bericht, make_pdf
-from tests.builders.server import assemble_berichtenbox_world, serve_application
+from tests.builders.server import make_full_application_world, serve_application
 from tests.parties.npm_packages import GENERATOR, HERE, NODE, PLACE, needs_packages
 
 pytestmark = pytest.mark.long
@@ -21,14 +21,14 @@ NOT_TOLD = ("gewijzigdOp",)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def packages():
+def _require_packages():
     needs_packages()
 
 
 @pytest.fixture
-async def service(database, tmp_path):
-    """A running service, its OpenAPI document in a file, and the parameters of a script."""
-    world = await assemble_berichtenbox_world(database.url, SystemClock(), tmp_path)
+async def script_parameters(database, tmp_path):
+    """The parameters of a client script. The service runs, and its OpenAPI document is in a file."""
+    world = await make_full_application_world(database.url, SystemClock(), tmp_path)
     async with serve_application(world.app) as server:
         url = f"http://127.0.0.1:{server.port}"
         async with httpx.AsyncClient(trust_env=False) as nobody:
@@ -51,11 +51,11 @@ def run(command, place, told=None):
     return done.stdout
 
 
-async def assert_everything_works(service, command, place):
-    answer = json.loads(await asyncio.to_thread(run, command, place, service))
+async def assert_everything_works(script_parameters, command, place):
+    answer = json.loads(await asyncio.to_thread(run, command, place, script_parameters))
     assert answer["delivered"] == answer["listed"]
     assert answer["read"] == "Beste mevrouw"
-    assert answer["saved"] == service["pdf"]
+    assert answer["saved"] == script_parameters["pdf"]
     assert {key: value for key, value in answer["marks"].items() if key not in NOT_TOLD} == {
         "gelezen": True,
         "map": "Belasting",
@@ -63,16 +63,16 @@ async def assert_everything_works(service, command, place):
     assert answer["refused"] == "bericht_onbekend"
 
 
-async def test_client_generated_by_openapi_python_client_works(service, tmp_path):
+async def test_client_generated_by_openapi_python_client_works(script_parameters, tmp_path):
     made = [GENERATOR / "openapi-python-client", "generate", "--path", "openapi.json", "--meta", "none"]
     (tmp_path / "config.yaml").write_text("post_hooks: []\n")
     said = run([*made, "--output-path", "berichtenbox_client", "--config", "config.yaml"], tmp_path)
     assert "WARNING" not in said.upper()
     shutil.copy(HERE / "generator" / "use_client.py", tmp_path)
-    await assert_everything_works(service, [GENERATOR / "python", "use_client.py"], tmp_path)
+    await assert_everything_works(script_parameters, [GENERATOR / "python", "use_client.py"], tmp_path)
 
 
-async def test_client_generated_by_openapi_typescript_type_checks_and_works(service, tmp_path):
+async def test_client_generated_by_openapi_typescript_type_checks_and_works(script_parameters, tmp_path):
     (tmp_path / "node_modules").symlink_to(PLACE / "node_modules")
     shutil.copy(HERE / "openapi_typescript.ts", tmp_path)
     (tmp_path / "package.json").write_text('{"type": "module"}')
@@ -88,4 +88,4 @@ async def test_client_generated_by_openapi_typescript_type_checks_and_works(serv
         "Uint8Array<ArrayBuffer> & { toString(encoding: string): string } };\n"
     )
     run([NODE, tools / "typescript" / "bin" / "tsc"], tmp_path)
-    await assert_everything_works(service, [NODE, "openapi_typescript.ts"], tmp_path)
+    await assert_everything_works(script_parameters, [NODE, "openapi_typescript.ts"], tmp_path)

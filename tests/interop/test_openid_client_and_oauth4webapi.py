@@ -14,7 +14,7 @@ DETAILS = json.dumps([{"type": "berichtenbox", "actions": ["lijst", "lezen"]}])
 
 
 @pytest.fixture(scope="module", autouse=True)
-def packages():
+def _require_packages():
     needs_packages()
 
 

@@ -106,7 +106,7 @@ class Installation:
 
 
 @pytest.fixture
-def installation() -> Iterator[Installation]:
+def stopped_installation() -> Iterator[Installation]:
     """An installation that is not started."""
     place = Path(tempfile.mkdtemp(prefix="machtiging-journey-"))
     made = Installation(place)

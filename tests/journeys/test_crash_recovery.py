@@ -56,14 +56,14 @@ class Killer:
 
 
 @pytest.mark.long
-async def test_story_resumes_after_kill_at_every_step_without_partial_state(installation, monkeypatch):
-    installation.start()
-    for name, value in installation.environment().items():
+async def test_story_resumes_after_kill_at_every_step_without_partial_state(stopped_installation, monkeypatch):
+    stopped_installation.start()
+    for name, value in stopped_installation.environment().items():
         if name.startswith("MACHTIGING_"):
             monkeypatch.setenv(name, value)
-    host = installation.place / "data" / "postgres"
+    host = stopped_installation.place / "data" / "postgres"
     settings = Settings(database_url=f"postgresql://postgres@/postgres?host={host}")
-    killer = Killer(installation)
+    killer = Killer(stopped_installation)
     async with open_service_sessions(settings) as sessions, open_sealer_engine(settings) as sealer:
         sessions.kw["bind"].sync_engine.pool._pre_ping = True
         sealer.sync_engine.pool._pre_ping = True

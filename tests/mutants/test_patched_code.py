@@ -16,7 +16,7 @@ def accepts_call(new, old):
 
 
 @pytest.fixture
-def patched(monkeypatch):
+def patched_attributes(monkeypatch):
     """The attributes that mutants would replace."""
     found = []
 
@@ -30,8 +30,8 @@ def patched(monkeypatch):
     return found
 
 
-def test_every_mutant_patches_existing_code(patched):
+def test_every_mutant_patches_existing_code(patched_attributes):
     for name, each in MUTANTS.items():
-        patched.clear()
+        patched_attributes.clear()
         each.breaks()
-        assert patched or each.wraps is not None, name
+        assert patched_attributes or each.wraps is not None, name

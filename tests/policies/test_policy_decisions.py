@@ -21,88 +21,83 @@ from tests.policies.policy_requests import list_requests_in_order, make_policy_r
 
 
 @pytest.fixture(scope="module")
-def policy():
-    return Policy.load(POLICIES)
-
-
-@pytest.fixture(scope="module")
-def question_space():
+def policy_requests():
     return list(iterate_policy_requests())
 
 
 @pytest.fixture(scope="module", params=["a sample", pytest.param("every question", marks=pytest.mark.whole)])
-def answers(request, policy, question_space):
+def decisions(request, shipped_policy, policy_requests):
     """Decisions on all questions with true facts, and on a sample of a thousand others. Or on every question."""
-    asked = question_space
+    asked = policy_requests
     if request.param == "a sample":
-        asked = dict.fromkeys([*list_requests_in_order(), *random.Random(6).sample(question_space, 1000)])
-    return {question: policy.decide(question) for question in asked}
+        asked = dict.fromkeys([*list_requests_in_order(), *random.Random(6).sample(policy_requests, 1000)])
+    return {question: shipped_policy.decide(question) for question in asked}
 
 
-def some_of(answers, question_space):
+def some_of(decisions, policy_requests):
     """A thousand of a sample, or all of the whole space."""
-    return answers if len(answers) == len(question_space) else random.Random(7).sample(list(answers), 1000)
+    return decisions if len(decisions) == len(policy_requests) else random.Random(7).sample(list(decisions), 1000)
 
 
-def allowed(answers):
-    return [question for question, answer in answers.items() if isinstance(answer, PolicyAllowed)]
+def allowed(decisions):
+    return [question for question, answer in decisions.items() if isinstance(answer, PolicyAllowed)]
 
 
-def test_question_space_has_the_expected_size(question_space, answers):
-    assert len(question_space) == 7 * 5 * 12 * 3 * 3 * 2**4
-    assert 0 < len(allowed(answers)) < len(question_space) / 40
+def test_question_space_has_the_expected_size(policy_requests, decisions):
+    assert len(policy_requests) == 7 * 5 * 12 * 3 * 3 * 2**4
+    assert 0 < len(allowed(decisions)) < len(policy_requests) / 40
 
 
 @pytest.mark.parametrize("fact", FACT_FIELDS)
-def test_question_with_a_false_fact_is_refused(answers, fact):
-    assert [question for question in allowed(answers) if not getattr(question, fact)] == []
+def test_question_with_a_false_fact_is_refused(decisions, fact):
+    assert [question for question in allowed(decisions) if not getattr(question, fact)] == []
 
 
-def test_marking_and_deleting_by_gemachtigde_is_refused(answers):
-    doing = {q.act for q in allowed(answers) if q.capacity is not Capacity.SELF}
+def test_marking_and_deleting_by_gemachtigde_is_refused(decisions):
+    doing = {q.act for q in allowed(decisions) if q.capacity is not Capacity.SELF}
     assert doing == {Act.LIST, Act.READ, Act.DOWNLOAD}
 
 
-def test_citizen_in_own_box_is_allowed_every_act(answers):
-    own = [q for q in allowed(answers) if q.capacity is Capacity.SELF]
+def test_citizen_in_own_box_is_allowed_every_act(decisions):
+    own = [q for q in allowed(decisions) if q.capacity is Capacity.SELF]
     assert len(own) == len(Act) * len(Theme) * len(Sensitivity) * len(Assurance)
 
 
-def test_sensitive_bericht_at_low_assurance_is_for_the_citizen_only(answers):
-    low = [q for q in allowed(answers) if q.level is Assurance.LOW and q.sensitivity is not Sensitivity.GEWOON]
+def test_sensitive_bericht_at_low_assurance_is_for_the_citizen_only(decisions):
+    low = [q for q in allowed(decisions) if q.level is Assurance.LOW and q.sensitivity is not Sensitivity.GEWOON]
     assert {q.capacity for q in low} == {Capacity.SELF}
 
 
-def test_vertrouwelijk_bericht_is_for_citizen_and_court_appointed_at_high_assurance(answers):
-    found = {(q.capacity, q.level) for q in allowed(answers) if q.sensitivity is Sensitivity.VERTROUWELIJK}
+def test_vertrouwelijk_bericht_is_for_citizen_and_court_appointed_at_high_assurance(decisions):
+    found = {(q.capacity, q.level) for q in allowed(decisions) if q.sensitivity is Sensitivity.VERTROUWELIJK}
     others = {(capacity, level) for capacity, level in found if capacity is not Capacity.SELF}
     assert others == {(c, Assurance.HIGH) for c in (Capacity.CURATOR, Capacity.BEWINDVOERDER, Capacity.MENTOR)}
 
 
-def test_bewindvoerder_and_mentor_are_limited_to_their_themes(answers):
-    themes = {c: {q.theme for q in allowed(answers) if q.capacity is c} for c in Capacity}
+def test_bewindvoerder_and_mentor_are_limited_to_their_themes(decisions):
+    themes = {c: {q.theme for q in allowed(decisions) if q.capacity is c} for c in Capacity}
     money = {Theme.BELASTINGEN, Theme.TOESLAGEN, Theme.INKOMEN, Theme.PENSIOEN}
     assert themes[Capacity.BEWINDVOERDER] == money | {Theme.WONEN, Theme.GEMEENTE, Theme.JUSTITIE}
     assert themes[Capacity.MENTOR] == {Theme.ZORG, Theme.WONEN, Theme.GEZIN}
     assert themes[Capacity.CURATOR] == set(Theme)
 
 
-def test_list_and_read_are_allowed_together(answers):
+def test_list_and_read_are_allowed_together(decisions):
     # The list shows exactly what may be read; `verdict` also leans on this when it looks for the reason of a refusal.
-    listed = {replace(q, act=Act.READ) for q in allowed(answers) if q.act is Act.LIST}
-    assert listed == {q for q in allowed(answers) if q.act is Act.READ}
+    listed = {replace(q, act=Act.READ) for q in allowed(decisions) if q.act is Act.LIST}
+    assert listed == {q for q in allowed(decisions) if q.act is Act.READ}
 
 
-def test_higher_assurance_never_allows_less(answers):
-    yes = set(allowed(answers))
+def test_higher_assurance_never_allows_less(decisions):
+    yes = set(allowed(decisions))
     for question in yes:
         for level in Assurance:
             assert not level.is_at_least(question.level) or replace(question, level=level) in yes
 
 
-def test_decision_names_its_row_or_reason(policy, answers):
-    rows = {row.id: row for row in policy.rows}
-    for answer in answers.values():
+def test_decision_names_its_row_or_reason(shipped_policy, decisions):
+    rows = {row.id: row for row in shipped_policy.rows}
+    for answer in decisions.values():
         if isinstance(answer, PolicyAllowed):
             assert rows[answer.policy_row_id].eft == "allow"
         elif answer.policy_row_id is None:
@@ -111,19 +106,19 @@ def test_decision_names_its_row_or_reason(policy, answers):
             assert (rows[answer.policy_row_id].eft, answer.reason) == ("deny", "beleid_verbiedt")
 
 
-def test_every_policy_row_is_used(policy, answers):
+def test_every_policy_row_is_used(shipped_policy, decisions):
     """Every row decides at least one question."""
-    used = Counter(answer.policy_row_id for answer in answers.values())
-    assert {row.id for row in policy.rows} - set(used) == set()
+    used = Counter(answer.policy_row_id for answer in decisions.values())
+    assert {row.id for row in shipped_policy.rows} - set(used) == set()
 
 
-def test_added_deny_row_refuses_exactly_its_questions(policy, answers):
+def test_added_deny_row_refuses_exactly_its_questions(shipped_policy, decisions):
     model, rows = read_casbin_model(POLICIES), read_policy_rows(POLICIES)
     ban = replace(rows[0], id="aaa-proef", eft="deny", **{name: frozenset(COLUMN_ENUMS[name]) for name in COLUMN_ENUMS})
     ban = replace(ban, theme=frozenset({Theme.WONEN.value}))
     for order in ([ban, *rows], [*rows, ban]):
         stricter = Policy(model, order)
-        for question in allowed(answers):
+        for question in allowed(decisions):
             expected = PolicyDenied if question.theme is Theme.WONEN else PolicyAllowed
             assert isinstance(stricter.decide(question), expected)
 
@@ -138,22 +133,22 @@ def _stock(rows):
 @pytest.mark.parametrize(
     ("seed", "many"), [(1, 400), *(pytest.param(n, 1200, marks=pytest.mark.whole) for n in (2, 3))]
 )
-def test_stock_casbin_gives_the_same_decisions(policy, answers, seed, many):
+def test_stock_casbin_gives_the_same_decisions(shipped_policy, decisions, seed, many):
     # Our engine sorts and groups the rows and parses once; stock Casbin does not.
-    rows, dice = list(policy.rows), random.Random(seed)
+    rows, dice = list(shipped_policy.rows), random.Random(seed)
     dice.shuffle(rows)
     stock = _stock(rows)
-    for question in dice.sample(list(list_requests_in_order()), many) + dice.sample(list(answers), many // 4):
-        assert stock.enforce(*question.casbin_values()) == isinstance(answers[question], PolicyAllowed)
+    for question in dice.sample(list(list_requests_in_order()), many) + dice.sample(list(decisions), many // 4):
+        assert stock.enforce(*question.casbin_values()) == isinstance(decisions[question], PolicyAllowed)
 
 
-def test_row_order_changes_no_decision(policy, question_space, answers):
-    rows = list(policy.rows)
+def test_row_order_changes_no_decision(shipped_policy, policy_requests, decisions):
+    rows = list(shipped_policy.rows)
     random.Random(4).shuffle(rows)
     other = Policy(read_casbin_model(POLICIES), rows)
-    assert other.digest == policy.digest
-    for question in some_of(answers, question_space):
-        assert type(other.decide(question)) is type(answers[question])
+    assert other.digest == shipped_policy.digest
+    for question in some_of(decisions, policy_requests):
+        assert type(other.decide(question)) is type(decisions[question])
 
 
 def _cedar_policies(rows):
@@ -184,26 +179,26 @@ def _cedar_request(question):
     }
 
 
-def test_cedar_gives_the_same_decisions(policy, question_space, answers):
-    policies = cedarpy.PolicySet.from_str("\n".join(_cedar_policies(policy.rows)))
-    asked = some_of(answers, question_space)
+def test_cedar_gives_the_same_decisions(shipped_policy, policy_requests, decisions):
+    policies = cedarpy.PolicySet.from_str("\n".join(_cedar_policies(shipped_policy.rows)))
+    asked = some_of(decisions, policy_requests)
     requests = [_cedar_request(question) for question in asked]
     results = cedarpy.is_authorized_batch(requests, policies, cedarpy.Entities.from_json_str("[]"))
     differing = [
         question
         for question, result in zip(asked, results, strict=True)
-        if result.allowed != isinstance(answers[question], PolicyAllowed)
+        if result.allowed != isinstance(decisions[question], PolicyAllowed)
     ]
     assert differing == []
 
 
-def test_cached_decision_equals_fresh_decision(policy, answers):
+def test_cached_decision_equals_fresh_decision(shipped_policy, decisions):
     """A cached decision equals a fresh one, in any order of questions."""
     fresh = Policy.load(POLICIES)
-    assert fresh is not policy
-    sample = random.Random(5).sample(list(answers), 2000)
+    assert fresh is not shipped_policy
+    sample = random.Random(5).sample(list(decisions), 2000)
     for question in [*sample, *reversed(sample)]:
-        assert fresh.decide(question) == answers[question] == policy.decide(question)
+        assert fresh.decide(question) == decisions[question] == shipped_policy.decide(question)
 
 
 def test_decision_cache_is_not_shared_between_policies():

@@ -18,18 +18,13 @@ STORIES = read_scenarios(POLICIES / "scenarios")
 
 
 @pytest.fixture(scope="module")
-def policy():
-    return Policy.load(POLICIES)
-
-
-@pytest.fixture(scope="module")
-def checked(policy):
-    return list(check_scenarios(policy, STORIES))
+def scenario_results(shipped_policy):
+    return list(check_scenarios(shipped_policy, STORIES))
 
 
 @pytest.mark.parametrize("told", STORIES, ids=[told.story for told in STORIES])
-def test_scenario_has_the_expected_decisions(checked, told):
-    (row,) = [row for row in checked if row.story == told.story]
+def test_scenario_has_the_expected_decisions(scenario_results, told):
+    (row,) = [row for row in scenario_results if row.story == told.story]
     assert row.problems == ()
 
 
@@ -81,9 +76,9 @@ GOOD = """
         ("brief: {", "brief: ["),
     ],
 )
-def test_malformed_scenario_is_a_fault_with_file(policy, tmp_path, old, new):
+def test_malformed_scenario_is_a_fault_with_file(shipped_policy, tmp_path, old, new):
     (tmp_path / "proef.yaml").write_text(GOOD)
-    assert [row.problems for row in check_scenarios(policy, read_scenarios(tmp_path))] == [()]
+    assert [row.problems for row in check_scenarios(shipped_policy, read_scenarios(tmp_path))] == [()]
     (tmp_path / "proef.yaml").write_text(GOOD.replace(old, new))
     with pytest.raises(Fault) as fault:
         read_scenarios(tmp_path)
@@ -96,22 +91,22 @@ def test_missing_scenarios_are_a_fault(tmp_path):
         read_scenarios(tmp_path)
 
 
-def test_policy_table_shows_exactly_the_allowed_questions(policy):
+def test_policy_table_shows_exactly_the_allowed_questions(shipped_policy):
     shown = {
         (row.capacity, act, theme, row.sensitivity, level)
-        for row in build_policy_table(policy)
+        for row in build_policy_table(shipped_policy)
         for act in row.acts
         for theme in row.themes
         for level in row.levels
     }
-    yes = [q for q in list_requests_in_order() if isinstance(policy.decide(q), PolicyAllowed)]
+    yes = [q for q in list_requests_in_order() if isinstance(shipped_policy.decide(q), PolicyAllowed)]
     assert shown == {(q.capacity, q.act, q.theme, q.sensitivity, q.level) for q in yes}
 
 
-def test_explain_shows_matching_rows_and_missing_facts(policy):
-    told = explain_decision(policy, make_policy_request(capacity=Capacity.PARENT, level=Assurance.LOW))
+def test_explain_shows_matching_rows_and_missing_facts(shipped_policy):
+    told = explain_decision(shipped_policy, make_policy_request(capacity=Capacity.PARENT, level=Assurance.LOW))
     assert [row[0] for row in told.rows] == ["ouder-gewoon"]
-    told = explain_decision(policy, make_policy_request(act=Act.DELETE, in_force=False))
+    told = explain_decision(shipped_policy, make_policy_request(act=Act.DELETE, in_force=False))
     assert told.missing_facts == ("in_force",)
     assert [(id_, eft) for id_, eft, _ in told.rows] == [("nooit-wijzigen", "deny")]
     assert not isinstance(told.decision, PolicyAllowed)

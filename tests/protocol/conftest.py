@@ -12,7 +12,7 @@ from tests.builders.bearer import BearerWorld
 from tests.builders.ciba import CibaCounter, register_counter
 from tests.builders.database import Database
 from tests.builders.flow import OAuthWorld, make_oauth_world
-from tests.builders.letters import BerichtenboxWorld, make_berichtenbox_world
+from tests.builders.letters import BerichtenboxWorld, make_api_world
 from tests.builders.portal import Portal, make_portal
 from tests.builders.tokens import ExchangeChain, make_exchange_chain, open_oauth_world
 
@@ -34,13 +34,13 @@ def production_oauth(oauth: OAuthWorld) -> Iterator[OAuthWorld]:
 
 
 @pytest.fixture
-async def counter(oauth: OAuthWorld) -> CibaCounter:
-    """A CIBA client (counter) at the authorization server."""
+async def ciba_desk(oauth: OAuthWorld) -> CibaCounter:
+    """A CIBA client (the desk of an agency) at the authorization server."""
     return await register_counter(oauth)
 
 
 @pytest.fixture
-async def chain(oauth: OAuthWorld) -> ExchangeChain:
+async def exchanging_clients(oauth: OAuthWorld) -> ExchangeChain:
     """Clients that exchange each other's tokens."""
     return await make_exchange_chain(oauth)
 
@@ -56,7 +56,7 @@ async def portal(database: Database, clock: SettableClock) -> AsyncIterator[Port
 @pytest.fixture
 async def world(database: Database, clock: SettableClock) -> BerichtenboxWorld:
     """The API of the Berichtenbox, with a citizen and a helper."""
-    return await make_berichtenbox_world(database, clock)
+    return await make_api_world(database, clock)
 
 
 @pytest.fixture

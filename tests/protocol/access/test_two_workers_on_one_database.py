@@ -17,15 +17,15 @@ from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
 from tests.builders.keys import load_keyring
-from tests.builders.letters import HELPING, make_berichtenbox_world
+from tests.builders.letters import HELPING, make_api_world
 from tests.builders.rows import ISSUED_TOKENS, JOURNAL_INTAKE
 
-WHERE = f"{API_PREFIX}/berichten/"
+BERICHTEN_URL = f"{API_PREFIX}/berichten/"
 
 
 async def a_second(world, url):
     """A second worker with its own application, connections and policy cache."""
-    made = await make_berichtenbox_world(world.database, world.clock, worker="second")
+    made = await make_api_world(world.database, world.clock, worker="second")
     engine = make_engine(url, DatabaseRole.SERVICE, pool_size=3)
     made.sessions = make_sessions(engine, load_keyring())
     replace_services(made.app, sessions=made.sessions)
@@ -34,7 +34,7 @@ async def a_second(world, url):
 
 @pytest.fixture
 async def workers(database, clock):
-    first = await make_berichtenbox_world(database, clock, worker="first")
+    first = await make_api_world(database, clock, worker="first")
     first.database = database
     second, engine = await a_second(first, database.url)
     yield first, second
@@ -43,7 +43,7 @@ async def workers(database, clock):
 
 async def read(worker, token, bericht_id):
     async with worker.client(token) as client:
-        answer = await client.get(WHERE + bericht_id)
+        answer = await client.get(BERICHTEN_URL + bericht_id)
     return answer.status_code, answer.json().get("code")
 
 
@@ -155,7 +155,7 @@ def test_row_48_random_changes_and_reads_on_two_workers_agree_with_the_model(tem
     )
 
     async def build():
-        first = await make_berichtenbox_world(database, clock, worker="first")
+        first = await make_api_world(database, clock, worker="first")
         first.database = database
         return first, *(await a_second(first, url))
 

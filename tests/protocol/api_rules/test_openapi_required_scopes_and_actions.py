@@ -24,7 +24,7 @@ NEEDED = {
 
 
 @pytest.fixture(scope="module")
-def description():
+def openapi_document():
     return the_description()
 
 
@@ -32,9 +32,9 @@ def operations(document):
     return {told["operationId"]: told for path in document["paths"].values() for told in path.values()}
 
 
-def test_openapi_operation_names_its_required_scope_or_action(description):
+def test_openapi_operation_names_its_required_scope_or_action(openapi_document):
     found = {}
-    for name, told in operations(description).items():
+    for name, told in operations(openapi_document).items():
         kind = "scope" if openapi.REQUIRED_SCOPE_KEY in told else "action"
         needed = told[f"x-required-{kind}"]
         assert f"`{needed}`" in told["description"]
@@ -43,20 +43,20 @@ def test_openapi_operation_names_its_required_scope_or_action(description):
     assert found == NEEDED
 
 
-def test_openapi_login_is_described_by_openid_discovery(description):
-    scheme = description["components"]["securitySchemes"]["openid"]
+def test_openapi_login_is_described_by_openid_discovery(openapi_document):
+    scheme = openapi_document["components"]["securitySchemes"]["openid"]
     assert scheme["type"] == "openIdConnect"
     assert scheme["openIdConnectUrl"] == "https://machtigen.example/.well-known/openid-configuration"
 
 
-def test_openapi_delivery_parts_have_their_media_types(description):
-    content = operations(description)["leverBerichtAan"]["requestBody"]["content"]["multipart/form-data"]
+def test_openapi_delivery_parts_have_their_media_types(openapi_document):
+    content = operations(openapi_document)["leverBerichtAan"]["requestBody"]["content"]["multipart/form-data"]
     assert content["encoding"]["bericht"] == {"contentType": "application/json"}
     assert content["encoding"]["bijlage"] == {"contentType": "application/pdf, application/octet-stream"}
 
 
-def test_openapi_merge_patch_members_have_no_default(description):
-    members = description["components"]["schemas"]["StatusIn"]["properties"]
+def test_openapi_merge_patch_members_have_no_default(openapi_document):
+    members = openapi_document["components"]["schemas"]["StatusIn"]["properties"]
     assert [name for name, told in members.items() if "default" in told] == []
 
 

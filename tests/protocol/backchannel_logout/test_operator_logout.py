@@ -44,7 +44,7 @@ async def logout_notifications(oauth) -> list[tuple]:
 
 
 @pytest.fixture
-def son(oauth):
+def son_id(oauth):
     return oauth.committed.people.son
 
 
@@ -53,10 +53,10 @@ async def refresh_status(flow, tokens) -> int:
     return (await flow.app.post("/token", form)).status_code
 
 
-async def test_operator_logout_ends_all_sessions_and_their_grants(oauth, flow, son) -> None:
+async def test_operator_logout_ends_all_sessions_and_their_grants(oauth, flow, son_id) -> None:
     tokens, code = await flow.tokens(), await flow.code()
     other = await oauth.logged_in("naaste")
-    ended = await log_out_everywhere(oauth, son)
+    ended = await log_out_everywhere(oauth, son_id)
     assert ended == SessionEndCounts(sessions=2, consents=2)
     for browser in (flow.browser, other):
         assert (await browser.get("/ik")).status_code == 303
@@ -65,73 +65,73 @@ async def test_operator_logout_ends_all_sessions_and_their_grants(oauth, flow, s
     assert await refresh_status(flow, tokens) == 400
 
 
-async def test_operator_logout_sends_logout_tokens(oauth, flow, receiver, son) -> None:
+async def test_operator_logout_sends_logout_tokens(oauth, flow, receiver, son_id) -> None:
     mine = await verify_id_token(oauth, await flow.tokens())
-    await log_out_everywhere(oauth, son)
+    await log_out_everywhere(oauth, son_id)
     assert await send_due_notices(make_logout_sender(oauth)) == 1
     _, said = await verify_jwt(oauth, receiver.came[0]["logout_token"])
     assert (said["sid"], said["sub"], said["aud"]) == (mine["sid"], mine["sub"], mine["aud"])
 
 
-async def test_operator_logout_leaves_other_persons_sessions_and_consents(oauth, flow, son) -> None:
+async def test_operator_logout_leaves_other_persons_sessions_and_consents(oauth, flow, son_id) -> None:
     hers = await start_login_flow(oauth, flow.app, "vertegenwoordigde")
     tokens = await hers.tokens()
-    await log_out_everywhere(oauth, son, ALL)
+    await log_out_everywhere(oauth, son_id, ALL)
     assert (await hers.browser.get("/ik")).status_code == 200
     assert (await request_userinfo(oauth, tokens["access_token"])).status_code == 200
 
 
-async def test_operator_logout_is_journalled_with_operator_reason_and_person(oauth, flow, son) -> None:
+async def test_operator_logout_is_journalled_with_operator_reason_and_person(oauth, flow, son_id) -> None:
     await flow.tokens()
-    await log_out_everywhere(oauth, son)
+    await log_out_everywhere(oauth, son_id)
     [line] = await oauth.lines("sessie:beeindigd")
     assert (line.reason, line.capacity, line.actor_id) == ("toestel_kwijt", "beheerder", None)
-    assert line.for_person_id == son
+    assert line.for_person_id == son_id
     assert line.facts == {"beheerder": "beheer1", "sessies": 1, "toestemmingen": 1}
     [grant] = await oauth.lines("grant:beeindigd")
     assert (grant.reason, grant.capacity, grant.actor_id) == ("uitgelogd_door_beheerder", "beheerder", None)
 
 
-async def test_operator_logout_notifies_the_person_once(oauth, flow, son) -> None:
+async def test_operator_logout_notifies_the_person_once(oauth, flow, son_id) -> None:
     await flow.tokens()
     await oauth.logged_in("naaste")
-    await log_out_everywhere(oauth, son)
-    assert await logout_notifications(oauth) == [(son, "uitgelogd_door_ons")]
+    await log_out_everywhere(oauth, son_id)
+    assert await logout_notifications(oauth) == [(son_id, "uitgelogd_door_ons")]
 
 
-async def test_operator_logout_without_session_is_journalled_and_not_notified(oauth, son) -> None:
-    assert await log_out_everywhere(oauth, son) == SessionEndCounts(0, 0)
+async def test_operator_logout_without_session_is_journalled_and_not_notified(oauth, son_id) -> None:
+    assert await log_out_everywhere(oauth, son_id) == SessionEndCounts(0, 0)
     assert len(await oauth.lines("sessie:beeindigd")) == 1
     assert await logout_notifications(oauth) == []
 
 
-async def test_operator_logout_ends_grants_of_expired_session_too(oauth, flow, receiver, son) -> None:
+async def test_operator_logout_ends_grants_of_expired_session_too(oauth, flow, receiver, son_id) -> None:
     tokens = await flow.tokens()
     oauth.later(minutes=20)
     await expire_sessions(oauth.sessions, oauth.service.state.services.session_limits, oauth.clock)
-    assert await log_out_everywhere(oauth, son) == SessionEndCounts(sessions=0, consents=1)
+    assert await log_out_everywhere(oauth, son_id) == SessionEndCounts(sessions=0, consents=1)
     assert await refresh_status(flow, tokens) == 400
     assert await send_due_notices(make_logout_sender(oauth)) == 1, "the app was told when it expired, and not again"
-    assert await logout_notifications(oauth) == [(son, "uitgelogd_door_ons")]
+    assert await logout_notifications(oauth) == [(son_id, "uitgelogd_door_ons")]
 
 
-async def test_operator_logout_ends_consent_without_login_only_on_request(oauth, son) -> None:
+async def test_operator_logout_ends_consent_without_login_only_on_request(oauth, son_id) -> None:
     flow = await oauth.start_flow()
     tokens = await flow.tokens(scope=None)
 
     async def active() -> bool:
         return (await flow.app.post("/introspect", {"token": tokens["access_token"]})).json()["active"]
 
-    assert await log_out_everywhere(oauth, son) == SessionEndCounts(sessions=1, consents=0)
+    assert await log_out_everywhere(oauth, son_id) == SessionEndCounts(sessions=1, consents=0)
     assert await active()
-    assert await log_out_everywhere(oauth, son, ALL) == SessionEndCounts(sessions=0, consents=1)
+    assert await log_out_everywhere(oauth, son_id, ALL) == SessionEndCounts(sessions=0, consents=1)
     assert not await active()
 
 
-async def test_consent_concurrent_with_operator_logout_is_ended_or_not_given(oauth, flow, son) -> None:
+async def test_consent_concurrent_with_operator_logout_is_ended_or_not_given(oauth, flow, son_id) -> None:
     forms = [await flow.consent_form(await flow.pushed()) for _ in range(4)]
     presses = [flow.press(form) for form in forms]
-    await asyncio.gather(*presses[:2], log_out_everywhere(oauth, son), *presses[2:])
+    await asyncio.gather(*presses[:2], log_out_everywhere(oauth, son_id), *presses[2:])
     async with unit_of_work(oauth.sessions) as session:
         assert await LOGIN_SESSIONS.count(session, ended_at=None) == 0
         assert await GRANTS.count(session, ended_at=None) == 0

@@ -22,7 +22,7 @@ from tests.builders.machtiging import Committed
 from tests.builders.people import make_broker, start_login_session
 from tests.builders.portal import assemble_service
 from tests.builders.rows import LOGOUT_NOTICES
-from tests.builders.server import assemble_berichtenbox_world
+from tests.builders.server import make_full_application_world
 from tests.builders.tokens import insert_grant
 from tests.protocol.backchannel_logout.logout_receiver import LogoutReceiver
 
@@ -33,8 +33,8 @@ async def person_id(database):
 
 
 @pytest.fixture
-def service(database, clock, tmp_path) -> FastAPI:
-    """The assembled service on the database of this test."""
+def application(database, clock, tmp_path) -> FastAPI:
+    """The assembled application, not started, on the database of this test."""
     made = copy_application(
         assemble_service(),
         clock=clock,
@@ -47,23 +47,23 @@ def service(database, clock, tmp_path) -> FastAPI:
     return made
 
 
-async def logged_in_to_an_app(service: FastAPI, person: PersonId, sid: UUID, uri: str) -> None:
+async def logged_in_to_an_app(application: FastAPI, person: PersonId, sid: UUID, uri: str) -> None:
     """Store a consent of this session for a client with this backchannel_logout_uri."""
-    at = service.state.services.clock.now()
-    async with unit_of_work(service.state.services.sessions) as session:
+    at = application.state.services.clock.now()
+    async with unit_of_work(application.state.services.sessions) as session:
         metadata = make_app_metadata(None, backchannel_logout_uri=uri)
         client = (await register_client(session, metadata, oin=None, at=at, practice=True))["client_id"]
         await insert_grant(session, client, person, None, at=at, session_id=sid)
 
 
-async def logs_in(service: FastAPI, person: PersonId, sid: UUID) -> None:
-    await start_login_session(service.state.services, person, Assurance.HIGH, sid=sid)
+async def logs_in(application: FastAPI, person: PersonId, sid: UUID) -> None:
+    await start_login_session(application.state.services, person, Assurance.HIGH, sid=sid)
 
 
-async def session_ends(service: FastAPI, person: PersonId, sid: UUID) -> None:
-    async with unit_of_work(service.state.services.sessions) as session:
-        await service.state.services.on_session_end(
-            session, EndedSession(person, sid), at=service.state.services.clock.now()
+async def session_ends(application: FastAPI, person: PersonId, sid: UUID) -> None:
+    async with unit_of_work(application.state.services.sessions) as session:
+        await application.state.services.on_session_end(
+            session, EndedSession(person, sid), at=application.state.services.clock.now()
         )
 
 
@@ -73,34 +73,34 @@ async def await_logout_token(receiver: LogoutReceiver) -> None:
     assert receiver.came[0].keys() == {"logout_token"}
 
 
-async def until_noted(service: FastAPI) -> None:
+async def until_noted(application: FastAPI) -> None:
     """Wait until a logout notice is stored."""
-    async with asyncio.timeout(20), service.state.services.sessions() as session:
+    async with asyncio.timeout(20), application.state.services.sessions() as session:
         while not await LOGOUT_NOTICES.count(session):
             await session.rollback()
             await asyncio.sleep(0.005)
 
 
-async def test_service_at_startup_sends_pending_logout_tokens(service, person_id, receiver) -> None:
+async def test_service_at_startup_sends_pending_logout_tokens(application, person_id, receiver) -> None:
     sid = uuid4()
-    await logged_in_to_an_app(service, person_id, sid, receiver.uri)
-    await session_ends(service, person_id, sid)
-    async with service.router.lifespan_context(service):
+    await logged_in_to_an_app(application, person_id, sid, receiver.uri)
+    await session_ends(application, person_id, sid)
+    async with application.router.lifespan_context(application):
         await await_logout_token(receiver)
 
 
-async def test_service_at_startup_records_expired_sessions(service, clock, person_id, receiver) -> None:
+async def test_service_at_startup_records_expired_sessions(application, clock, person_id, receiver) -> None:
     sid = uuid4()
-    await logs_in(service, person_id, sid)
-    await logged_in_to_an_app(service, person_id, sid, receiver.uri)
+    await logs_in(application, person_id, sid)
+    await logged_in_to_an_app(application, person_id, sid, receiver.uri)
     clock.advance(timedelta(days=1))
-    async with service.router.lifespan_context(service):
-        await until_noted(service)
+    async with application.router.lifespan_context(application):
+        await until_noted(application)
 
 
 @pytest.mark.whole
 async def test_running_service_sends_logout_token_after_logout(database, clock, tmp_path, receiver) -> None:
-    world, sid = await assemble_berichtenbox_world(database.url, clock, tmp_path), uuid4()
+    world, sid = await make_full_application_world(database.url, clock, tmp_path), uuid4()
     async with world.app.router.lifespan_context(world.app):
         await logged_in_to_an_app(world.app, world.citizen, sid, receiver.uri)
         await session_ends(world.app, world.citizen, sid)
@@ -109,7 +109,7 @@ async def test_running_service_sends_logout_token_after_logout(database, clock, 
 
 @pytest.mark.whole
 async def test_running_service_sends_logout_token_after_session_expiry(database, clock, tmp_path, receiver) -> None:
-    world, sid = await assemble_berichtenbox_world(database.url, clock, tmp_path), uuid4()
+    world, sid = await make_full_application_world(database.url, clock, tmp_path), uuid4()
     await logs_in(world.app, world.citizen, sid)
     await logged_in_to_an_app(world.app, world.citizen, sid, receiver.uri)
     clock.advance(timedelta(days=1))

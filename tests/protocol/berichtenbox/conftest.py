@@ -9,7 +9,7 @@ from tests.builders.letters import UWV, BerichtenboxWorld
 
 
 @pytest.fixture
-async def agency(world: BerichtenboxWorld) -> AsyncIterator[httpx.AsyncClient]:
+async def agency_client(world: BerichtenboxWorld) -> AsyncIterator[httpx.AsyncClient]:
     """A client with a token of UWV."""
     async with world.client(await world.issue_token(oin=UWV)) as client:
         yield client

@@ -9,13 +9,13 @@ from machtiging.identity.people import find_or_create_by_bsn
 from machtiging.kernel.bsn import Bsn
 from tests.builders.letters import CITIZEN, HELPING, STRANGER, UWV, build_upload_parts, make_bericht
 
-WHERE = f"{API_PREFIX}/berichten/"
+BERICHTEN_URL = f"{API_PREFIX}/berichten/"
 NEVER_SEEN = "123456782"
 
 
 async def status(world, token, bericht_id):
     async with world.client(token) as client:
-        return (await client.get(WHERE + bericht_id)).status_code
+        return (await client.get(BERICHTEN_URL + bericht_id)).status_code
 
 
 async def test_row_41_idor_machtiging_token_in_another_box_returns_404(world):

@@ -13,7 +13,7 @@ from tests.architecture.test_doors import door_functions
 from tests.builders.database import record_queries
 from tests.builders.letters import UWV, make_pdf
 
-WHERE = f"{API_PREFIX}/berichten/"
+BERICHTEN_URL = f"{API_PREFIX}/berichten/"
 
 
 def described(world):
@@ -22,7 +22,7 @@ def described(world):
 
 async def test_direct_route_is_matched_first_and_stands_once_in_openapi(world):
     (innermost,) = [one.kwargs["routes"] for one in world.app.user_middleware if "routes" in one.kwargs]
-    assert [route.path for route in innermost] == [WHERE + "{berichtId}"]
+    assert [route.path for route in innermost] == [BERICHTEN_URL + "{berichtId}"]
     described_there = world.app.openapi()["paths"]["/berichten/{berichtId}"]
     assert sorted(described_there) == ["delete", "get", "patch"]
     assert described_there["get"]["operationId"] == "leesBericht"
@@ -34,7 +34,7 @@ async def test_direct_route_uses_the_guard_that_it_declares(world):
     bericht_id = await world.deliver_letter()
     for token, code in [(None, "token_ontbreekt"), ("nep", "token_ongeldig"), (await world.issue_token(oin=UWV), None)]:
         async with world.client(token) as client:
-            answer = await client.get(WHERE + bericht_id)
+            answer = await client.get(BERICHTEN_URL + bericht_id)
         assert answer.status_code == (401 if code else 403)
         assert code is None or answer.json()["code"] == code
 
@@ -42,7 +42,7 @@ async def test_direct_route_uses_the_guard_that_it_declares(world):
 async def test_direct_route_answer_matches_its_openapi_schema(world):
     bericht_id = await world.deliver_letter(("brief.pdf", make_pdf(), "application/pdf"))
     async with world.client(await world.issue_helper_token()) as client:
-        answer = await client.get(WHERE + bericht_id)
+        answer = await client.get(BERICHTEN_URL + bericht_id)
     assert answer.headers["content-type"] == "application/json"
     read = BerichtOut.model_validate_json(answer.content, strict=True)
     assert json.loads(read.model_dump_json(exclude_none=True)) == answer.json()
@@ -52,7 +52,7 @@ async def test_direct_route_answer_matches_its_openapi_schema(world):
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 async def test_direct_route_with_unsupported_method_returns_405_with_allow(world, method):
     async with world.client(await world.issue_helper_token()) as client:
-        answer = await client.request(method, WHERE + await world.deliver_letter())
+        answer = await client.request(method, BERICHTEN_URL + await world.deliver_letter())
     assert answer.status_code == 405
     assert answer.headers["allow"] == "DELETE, GET, HEAD, PATCH"
     assert await world.reasons("bericht:lezen") == []
@@ -62,7 +62,7 @@ async def test_direct_route_with_unsupported_accept_returns_406_before_any_state
     bericht_id, token = await world.deliver_letter(), await world.issue_helper_token()
     async with world.client(token) as client:
         with record_queries(database) as said:
-            answer = await client.get(WHERE + bericht_id, headers={"accept": "text/csv"})
+            answer = await client.get(BERICHTEN_URL + bericht_id, headers={"accept": "text/csv"})
     assert (answer.status_code, said) == (406, [])
 
 
@@ -70,7 +70,7 @@ async def test_direct_route_is_logged_by_route_without_the_bericht_id(world, cap
     bericht_id = await world.deliver_letter()
     async with world.client(await world.issue_helper_token()) as client:
         capsys.readouterr()
-        await client.get(WHERE + bericht_id)
+        await client.get(BERICHTEN_URL + bericht_id)
     told = "".join(capsys.readouterr())
     assert "/api/v1/berichten/{berichtId}" in told
     assert bericht_id not in told

@@ -97,8 +97,8 @@ async def test_download_with_unsupported_accept_returns_406(world):
 
 
 @pytest.fixture
-async def under_way(world):
-    """A download of two parts after its first part."""
+async def two_part_download(world):
+    """The world, machtiging, token and ids of a download in two parts."""
     bericht_id, bijlage_id = await with_bijlage(world, TWO_PIECES)
     under = await world.grant_machtiging()
     token = await world.issue_token(world.helper, under=under, acts=HELPING)
@@ -135,8 +135,8 @@ async def streaming(world, token, bericht_id, bijlage_id):
     return asyncio.create_task(world.app(scope, receive, send)), sent, go_on
 
 
-async def test_row_47_machtiging_revoked_during_download_stops_it(under_way):
-    world, under, token, *ids = under_way
+async def test_row_47_machtiging_revoked_during_download_stops_it(two_part_download):
+    world, under, token, *ids = two_part_download
     task, sent, go_on = await streaming(world, token, *ids)
     assert (await sent.get())["status"] == 200
     assert len((await sent.get())["body"]) == PART_BYTES
@@ -149,8 +149,8 @@ async def test_row_47_machtiging_revoked_during_download_stops_it(under_way):
     assert await world.reasons("bericht:downloaden") == ["toegestaan", "toegang_beeindigd_tijdens_downloaden"]
 
 
-async def test_row_47_machtiging_paused_or_token_revoked_during_download_stops_it(under_way, clock):
-    world, under, _, *ids = under_way
+async def test_row_47_machtiging_paused_or_token_revoked_during_download_stops_it(two_part_download, clock):
+    world, under, _, *ids = two_part_download
     for statement in (
         "UPDATE machtiging SET state = 'paused', paused_at = now() WHERE id = :under",
         "UPDATE issued_token SET revoked_at = now() WHERE machtiging_id = :under",
@@ -169,8 +169,8 @@ async def test_row_47_machtiging_paused_or_token_revoked_during_download_stops_i
             await session.execute(text(resume), {"under": under})
 
 
-async def test_row_47_consent_ended_during_download_stops_it(under_way, clock):
-    world, under, token, *ids = under_way
+async def test_row_47_consent_ended_during_download_stops_it(two_part_download, clock):
+    world, under, token, *ids = two_part_download
     grant_id = uuid7()
     async with world.sessions.begin() as session:
         client = await register_client(session, make_app_metadata(None), oin=None, at=clock.now())
@@ -191,8 +191,8 @@ async def test_row_47_consent_ended_during_download_stops_it(under_way, clock):
     assert sent.empty()
 
 
-async def test_token_expired_during_download_does_not_stop_it(under_way, clock):
-    world, _, token, *ids = under_way
+async def test_token_expired_during_download_does_not_stop_it(two_part_download, clock):
+    world, _, token, *ids = two_part_download
     task, sent, go_on = await streaming(world, token, *ids)
     await sent.get()
     clock.advance(timedelta(minutes=11))
@@ -203,8 +203,8 @@ async def test_token_expired_during_download_does_not_stop_it(under_way, clock):
     assert b"".join(bodies) == TWO_PIECES
 
 
-async def test_download_is_journalled_before_the_first_byte(under_way):
-    world, _, token, *ids = under_way
+async def test_download_is_journalled_before_the_first_byte(two_part_download):
+    world, _, token, *ids = two_part_download
     task, sent, _ = await streaming(world, token, *ids)
     await sent.get()
     assert await world.reasons("bericht:downloaden") == ["toegestaan"]
@@ -239,8 +239,8 @@ async def test_row_66_bijlage_parts_moved_or_removed_do_not_decrypt(world, datab
     assert len(taken) < 3
 
 
-async def test_row_47_access_check_before_each_part_names_the_reason(under_way):
-    world, under, _, bericht_id, bijlage_id = under_way
+async def test_row_47_access_check_before_each_part_names_the_reason(two_part_download):
+    world, under, _, bericht_id, bijlage_id = two_part_download
     row = (await ISSUED_TOKENS.read(world, "id", machtiging_id=under))[0]
     actor = replace(await world.actor(under), token_id=row.id)
     async with world.sessions.begin() as session:

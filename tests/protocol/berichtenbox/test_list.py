@@ -9,12 +9,12 @@ from machtiging.kernel.assurance import Assurance
 from tests.builders.letters import HELPING, SVB, UWV, make_pdf
 from tests.builders.rows import READER_MARKS
 
-WHERE = "/api/v1/berichten"
+BERICHTEN_URL = "/api/v1/berichten"
 
 
 async def list_berichten(world, token, **params):
     async with world.client(token) as client:
-        answer = await client.get(WHERE, params=params)
+        answer = await client.get(BERICHTEN_URL, params=params)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -88,7 +88,7 @@ async def test_list_hides_bericht_before_its_publication(world, clock):
     token = await world.issue_token(world.citizen)
     assert await ids(world, token) == []
     async with world.client(token) as client:
-        assert (await client.get(f"{WHERE}/{bericht_id}")).status_code == 404
+        assert (await client.get(f"{BERICHTEN_URL}/{bericht_id}")).status_code == 404
     clock.advance(timedelta(minutes=5))
     assert await ids(world, token) == [bericht_id]
 
@@ -138,14 +138,14 @@ async def test_list_cursor_tampered_is_rejected(world, change):
     token = await world.issue_helper_token()
     cursor = (await list_berichten(world, token, aantal=1))["_links"]["next"]["href"].split("cursor=")[1]
     async with world.client(token) as client:
-        answer = await client.get(WHERE, params={"cursor": change(cursor)})
+        answer = await client.get(BERICHTEN_URL, params={"cursor": change(cursor)})
     assert (answer.status_code, answer.json()["code"]) == (400, "cursor_ongeldig")
 
 
 @pytest.mark.parametrize("cursor", ["x", "é", "=" * 50, "' OR 1=1 --", "AAAA", ""], ids=repr)
 async def test_list_cursor_invented_is_rejected(world, cursor):
     async with world.client(await world.issue_helper_token()) as client:
-        answer = await client.get(WHERE, params={"cursor": cursor})
+        answer = await client.get(BERICHTEN_URL, params={"cursor": cursor})
     assert (answer.status_code, answer.json()["code"]) == (400, "cursor_ongeldig")
 
 
@@ -156,13 +156,13 @@ async def test_list_cursor_of_another_reader_is_rejected(world):
         "href"
     ].split("cursor=")[1]
     async with world.client(await world.issue_helper_token()) as client:
-        assert (await client.get(WHERE, params={"cursor": cursor})).status_code == 400
+        assert (await client.get(BERICHTEN_URL, params={"cursor": cursor})).status_code == 400
 
 
 @pytest.mark.parametrize("aantal", ["0", "101", "-1", "x", "1e9", "", "1;2"])
 async def test_list_page_size_out_of_range_is_rejected(world, aantal):
     async with world.client(await world.issue_helper_token()) as client:
-        answer = await client.get(WHERE, params={"aantal": aantal})
+        answer = await client.get(BERICHTEN_URL, params={"aantal": aantal})
     assert answer.status_code == 400
     assert answer.json()["fouten"][0]["veld"] == "query.aantal"
 
@@ -188,7 +188,7 @@ async def test_list_under_machtiging_not_in_force_returns_403(world, clock, chan
     if "paused_at" in change:
         moved["paused_at"] = clock.now()
     async with world.client(await world.issue_helper_token(**(change | moved))) as client:
-        answer = await client.get(WHERE)
+        answer = await client.get(BERICHTEN_URL)
     assert (answer.status_code, answer.json()["code"]) == (403, code)
     assert await world.reasons("bericht:lijst") == [code]
 
@@ -196,7 +196,7 @@ async def test_list_under_machtiging_not_in_force_returns_403(world, clock, chan
 async def test_list_without_the_action_returns_403(world):
     under = await world.grant_machtiging()
     async with world.client(await world.issue_token(world.helper, under=under, acts=(Act.READ,))) as client:
-        answer = await client.get(WHERE)
+        answer = await client.get(BERICHTEN_URL)
     assert (answer.status_code, answer.json()["code"]) == (403, "handeling_niet_toegestaan")
 
 

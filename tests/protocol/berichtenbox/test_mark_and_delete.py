@@ -10,7 +10,7 @@ from machtiging.kernel.ids import uuid7
 from tests.builders.letters import SVB, UWV
 from tests.builders.rows import BERICHTEN
 
-WHERE = f"{API_PREFIX}/berichten/"
+BERICHTEN_URL = f"{API_PREFIX}/berichten/"
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ async def citizen(world):
 
 async def patch(client, bericht_id, change, kind=MERGE_PATCH):
     content = change if isinstance(change, str | bytes) else json.dumps(change)
-    return await client.patch(WHERE + bericht_id, content=content, headers={"Content-Type": kind})
+    return await client.patch(BERICHTEN_URL + bericht_id, content=content, headers={"Content-Type": kind})
 
 
 async def test_patch_marks_bericht_read_and_unread(world, citizen, clock):
@@ -50,20 +50,23 @@ async def test_patch_empty_changes_nothing(world, citizen):
 
 async def test_deleted_bericht_returns_404_for_all_readers(world, citizen):
     bericht_id, token = await world.deliver_letter(), await world.issue_helper_token()
-    assert (await citizen.delete(WHERE + bericht_id)).status_code == 204
-    assert (await citizen.get(WHERE + bericht_id)).status_code == 404
-    assert (await citizen.delete(WHERE + bericht_id)).status_code == 404
+    assert (await citizen.delete(BERICHTEN_URL + bericht_id)).status_code == 204
+    assert (await citizen.get(BERICHTEN_URL + bericht_id)).status_code == 404
+    assert (await citizen.delete(BERICHTEN_URL + bericht_id)).status_code == 404
     assert (await patch(citizen, bericht_id, {"gelezen": True})).status_code == 404
     async with world.client(token) as helper:
         assert (await helper.get(f"{API_PREFIX}/berichten")).json()["berichten"] == []
-        assert (await helper.get(WHERE + bericht_id)).status_code == 404
+        assert (await helper.get(BERICHTEN_URL + bericht_id)).status_code == 404
     assert await BERICHTEN.count(world) == 1
 
 
 async def test_helper_patch_or_delete_of_readable_bericht_returns_403(world):
     bericht_id = await world.deliver_letter()
     async with world.client(await world.issue_helper_token()) as helper:
-        for answer in (await helper.delete(WHERE + bericht_id), await patch(helper, bericht_id, {"gelezen": True})):
+        for answer in (
+            await helper.delete(BERICHTEN_URL + bericht_id),
+            await patch(helper, bericht_id, {"gelezen": True}),
+        ):
             assert (answer.status_code, answer.json()["code"]) == (403, "handeling_niet_toegestaan")
     assert await world.reasons("bericht:verwijderen") == ["handeling_niet_toegestaan"]
     assert tuple((await BERICHTEN.read(world, "read_at", "changed_at", "deleted_at"))[0]) == (None, None, None)
@@ -73,14 +76,14 @@ async def test_helper_patch_or_delete_of_other_bericht_returns_404(world):
     hidden, stranger = await world.deliver_letter(oin=SVB, dienst="aow"), str(uuid7())
     async with world.client(await world.issue_helper_token(afzenders=[UWV])) as helper:
         for bericht_id in (hidden, stranger, "1"):
-            assert (await helper.delete(WHERE + bericht_id)).status_code == 404
+            assert (await helper.delete(BERICHTEN_URL + bericht_id)).status_code == 404
             assert (await patch(helper, bericht_id, {"gelezen": True})).status_code == 404
 
 
 async def test_row_38_idor_patch_or_delete_by_stranger_returns_404(world):
     bericht_id = await world.deliver_letter()
     async with world.client(await world.issue_token(world.helper)) as stranger:
-        assert (await stranger.delete(WHERE + bericht_id)).status_code == 404
+        assert (await stranger.delete(BERICHTEN_URL + bericht_id)).status_code == 404
         assert (await patch(stranger, bericht_id, {"gelezen": True})).status_code == 404
 
 
@@ -119,5 +122,5 @@ async def test_patch_with_other_content_type_returns_415_with_accept_patch(world
 async def test_patch_or_delete_without_token_returns_401(world):
     bericht_id = await world.deliver_letter()
     async with world.client() as client:
-        assert (await client.delete(WHERE + bericht_id)).status_code == 401
+        assert (await client.delete(BERICHTEN_URL + bericht_id)).status_code == 401
         assert (await patch(client, bericht_id, {"gelezen": True})).status_code == 401

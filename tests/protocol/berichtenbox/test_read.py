@@ -14,12 +14,12 @@ from tests.builders.letters import CITIZEN, HELPER, HELPING, STRANGER, SVB, UWV,
 from tests.builders.rows import BERICHTEN, JOURNAL_INTAKE, READER_MARKS
 
 PDF = "application/pdf"
-WHERE = f"{API_PREFIX}/berichten/"
+BERICHTEN_URL = f"{API_PREFIX}/berichten/"
 
 
 async def get(world, token, path):
     async with world.client(token) as client:
-        return await client.get(WHERE + path)
+        return await client.get(BERICHTEN_URL + path)
 
 
 def without_id(answer):
@@ -89,12 +89,12 @@ async def test_row_38_timing_unreadable_and_unknown_bericht_take_the_same_statem
     letters = await out_of_reach(world)
     token = await world.issue_helper_token(afzenders=[UWV], excluded_themes=["zorg"])
     async with world.client(token) as client:
-        await client.get(WHERE + "geen-id")  # the first use of a statement also queries its types
+        await client.get(BERICHTEN_URL + "geen-id")  # the first use of a statement also queries its types
         work = []
         with record_queries(database) as said:
             for bericht_id in [*letters.values(), "geen-id"]:
                 said.clear()
-                await client.get(WHERE + bericht_id)
+                await client.get(BERICHTEN_URL + bericht_id)
                 await asyncio.sleep(0)  # asyncpg reports the query a moment later
                 work.append(said)
     assert all(one == work[0] for one in work)
@@ -152,7 +152,7 @@ async def test_map_of_the_citizen_is_hidden_from_helper(world):
     bericht_id = await world.deliver_letter()
     hers = await world.issue_token(world.citizen)
     async with world.client(hers) as client:
-        await client.patch(WHERE + bericht_id, json={"map": "Geheime zaken"})
+        await client.patch(BERICHTEN_URL + bericht_id, json={"map": "Geheime zaken"})
     assert (await get(world, hers, bericht_id)).json()["status"]["map"] == "Geheime zaken"
     answer = await get(world, await world.issue_helper_token(), bericht_id)
     assert "Geheime zaken" not in answer.text
@@ -245,6 +245,8 @@ async def test_row_60_forged_host_does_not_change_the_token_audience(world):
 async def test_row_5_log_injection_by_line_break_in_header_reaches_no_answer_or_journal(world):
     bericht_id = await world.deliver_letter()
     async with world.client(await world.issue_helper_token()) as client:
-        await client.get(WHERE + bericht_id + "%0d%0aSet-Cookie:x", headers={"X-Request-ID": "aaaaaaaa%0d%0abbbb"})
+        await client.get(
+            BERICHTEN_URL + bericht_id + "%0d%0aSet-Cookie:x", headers={"X-Request-ID": "aaaaaaaa%0d%0abbbb"}
+        )
     rows = await JOURNAL_INTAKE.read(world, "object_id", "request_id")
     assert all("\n" not in f"{row}" and "%0d" not in f"{row}" for row in rows)

@@ -4,7 +4,7 @@ import asyncio
 
 from machtiging.berichtenbox.routes import API_PREFIX
 
-WHERE = f"{API_PREFIX}/berichten/"
+BERICHTEN_URL = f"{API_PREFIX}/berichten/"
 
 
 class Trickle:
@@ -29,7 +29,7 @@ async def test_row_46_slow_helper_request_does_not_delay_revocation(world):
     body = Trickle(b'{"gelezen"', b": true}")
     kind = {"Content-Type": "application/json"}
     async with world.client(await world.issue_token(world.helper, under=under)) as client:
-        asking = asyncio.create_task(client.patch(WHERE + bericht_id, content=body, headers=kind))
+        asking = asyncio.create_task(client.patch(BERICHTEN_URL + bericht_id, content=body, headers=kind))
         await asyncio.wait_for(body.asked.wait(), 5)
         await asyncio.wait_for(world.revoke(under), 2)
         body.go.set()
@@ -42,11 +42,13 @@ async def test_row_61_slow_requests_hold_no_database_connection(world, database)
     bodies = [Trickle(b"{", b"}") for _ in range(database.service.pool.size() + 3)]
     kind = {"Content-Type": "application/json"}
     async with world.client(token) as client:
-        asking = [asyncio.create_task(client.patch(WHERE + bericht_id, content=b, headers=kind)) for b in bodies]
+        asking = [
+            asyncio.create_task(client.patch(BERICHTEN_URL + bericht_id, content=b, headers=kind)) for b in bodies
+        ]
         for body in bodies:
             await asyncio.wait_for(body.asked.wait(), 5)
         assert database.service.pool.checkedout() == 0
-        assert (await asyncio.wait_for(client.get(WHERE + bericht_id), 5)).status_code == 200
+        assert (await asyncio.wait_for(client.get(BERICHTEN_URL + bericht_id), 5)).status_code == 200
         for body in bodies:
             body.go.set()
         assert {answer.status_code for answer in await asyncio.gather(*asking)} == {200}

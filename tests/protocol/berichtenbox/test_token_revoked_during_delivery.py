@@ -15,7 +15,7 @@ from tests.builders.database import wait_until_blocked
 from tests.builders.letters import UWV, build_upload_parts, make_bericht, make_pdf
 from tests.builders.rows import BERICHTEN, PERSONS, READERS
 
-WHERE = "/api/v1/aanleveringen"
+DELIVERIES_URL = "/api/v1/aanleveringen"
 PDF = "application/pdf"
 
 
@@ -24,7 +24,9 @@ class Upload:
 
     def __init__(self, client, *bijlagen, **changes) -> None:
         self._client = client
-        whole = client.build_request("POST", WHERE, files=build_upload_parts(make_bericht(**changes), *bijlagen))
+        whole = client.build_request(
+            "POST", DELIVERIES_URL, files=build_upload_parts(make_bericht(**changes), *bijlagen)
+        )
         self._kind, self._body = whole.headers["content-type"], b"".join(whole.stream)
         self.begun, self.go = asyncio.Event(), asyncio.Event()
 
@@ -35,7 +37,7 @@ class Upload:
         yield self._body[-20:]
 
     async def send(self):
-        return await self._client.post(WHERE, content=self._pieces(), headers={"Content-Type": self._kind})
+        return await self._client.post(DELIVERIES_URL, content=self._pieces(), headers={"Content-Type": self._kind})
 
 
 async def deliver_while(world, act, *bijlagen):
@@ -71,7 +73,9 @@ async def test_delivery_with_token_revoked_meanwhile_is_rejected_and_journalled(
 async def test_duplicate_delivery_with_token_revoked_meanwhile_does_not_reveal_the_bericht(world):
     async with world.client(await world.issue_token(oin=UWV)) as client:
         upload = Upload(client, kenmerk="K1")
-        assert (await client.post(WHERE, files=build_upload_parts(make_bericht(kenmerk="K1")))).status_code == 201
+        assert (
+            await client.post(DELIVERIES_URL, files=build_upload_parts(make_bericht(kenmerk="K1")))
+        ).status_code == 201
         sending = asyncio.create_task(upload.send())
         await asyncio.wait_for(upload.begun.wait(), 5)
         await revoking(world)()
@@ -96,7 +100,7 @@ async def test_delivery_with_token_revoked_while_storing_is_rejected(world, data
     token, owner = await world.issue_token(oin=UWV), await asyncpg.connect(database.url)
     async with world.client(token) as client:
         await owner.execute("BEGIN; LOCK TABLE journal_intake IN EXCLUSIVE MODE")
-        sending = asyncio.create_task(client.post(WHERE, files=build_upload_parts(make_bericht())))
+        sending = asyncio.create_task(client.post(DELIVERIES_URL, files=build_upload_parts(make_bericht())))
         await wait_until_blocked(
             world.sessions, sending
         )  # the bericht is inserted; the journal insert waits for the lock
@@ -109,7 +113,7 @@ async def test_delivery_with_token_revoked_while_storing_is_rejected(world, data
 
 
 def a_request(world, token):
-    scope = {"type": "http", "method": "POST", "path": WHERE, "query_string": b"", "app": world.app}
+    scope = {"type": "http", "method": "POST", "path": DELIVERIES_URL, "query_string": b"", "app": world.app}
     return Request(scope | {"headers": [(b"authorization", f"Bearer {token}".encode())]})
 
 

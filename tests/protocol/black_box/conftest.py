@@ -64,7 +64,7 @@ def app(server):
 
 
 @pytest.fixture
-def other(server):
+def other_client(server):
     return server.client("other")
 
 
@@ -88,17 +88,17 @@ async def spare_token(server, attempt, token_store) -> dict:
 
 
 @pytest.fixture(scope="session")
-async def _row_of_people(server) -> BlackBoxCounter | None:
-    """The persons of this run; each logs in at most once."""
+async def _shared_ciba_desk(server) -> BlackBoxCounter | None:
+    """The CIBA desk of this run, with its persons; each logs in at most once."""
     return BlackBoxCounter(server) if "counter" in server.told else None
 
 
 @pytest.fixture
-async def counter(server, _row_of_people) -> BlackBoxCounter:
-    """A CIBA counter without pending requests."""
+async def ciba_desk(server, _shared_ciba_desk) -> BlackBoxCounter:
+    """The CIBA desk without pending requests."""
     server.needs("counter", "desk", "desk_too")
-    yield _row_of_people
-    await _row_of_people.tidy()
+    yield _shared_ciba_desk
+    await _shared_ciba_desk.tidy()
 
 
 @pytest.fixture

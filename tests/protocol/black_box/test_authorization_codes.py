@@ -57,9 +57,9 @@ async def test_code_redeemed_concurrently_issues_at_most_one_token(attempt, serv
             assert_refused(answer, "invalid_grant")
 
 
-async def test_code_stolen_by_another_client_is_rejected(attempt, server, other):
+async def test_code_stolen_by_another_client_is_rejected(attempt, server, other_client):
     code = await attempt.code()
-    assert_refused(await attempt.redeem(code, client=other), "invalid_grant")
+    assert_refused(await attempt.redeem(code, client=other_client), "invalid_grant")
 
 
 async def test_code_without_client_authentication_is_rejected(attempt, server, app):

@@ -16,13 +16,13 @@ BAD = ("invalid_request", "invalid_request_object")
 
 
 @pytest.fixture
-def unknown_hint(counter):
+def unknown_hint(ciba_desk):
     """A well-formed login_hint of an unknown person."""
-    return counter.description["nobody"]
+    return ciba_desk.description["nobody"]
 
 
-async def test_ciba_request_returns_unguessable_auth_req_id_and_expiry(counter, unknown_hint):
-    answers = [await counter.tries(unknown_hint) for _ in range(2)]
+async def test_ciba_request_returns_unguessable_auth_req_id_and_expiry(ciba_desk, unknown_hint):
+    answers = [await ciba_desk.tries(unknown_hint) for _ in range(2)]
     told = [answer.json() for answer in answers]
     assert told[0]["auth_req_id"] != told[1]["auth_req_id"]
     for one, answer in zip(told, answers, strict=True):
@@ -37,24 +37,26 @@ async def test_ciba_request_returns_unguessable_auth_req_id_and_expiry(counter, 
 
 
 @pytest.mark.parametrize("by", ["app", "other", "machine", "resource", "public", "signing"])
-async def test_ciba_request_by_client_of_other_grant_type_is_rejected(counter, unknown_hint, by):
-    assert_refused(await counter.tries(unknown_hint, by=by), "unauthorized_client", "invalid_client", "invalid_request")
+async def test_ciba_request_by_client_of_other_grant_type_is_rejected(ciba_desk, unknown_hint, by):
+    assert_refused(
+        await ciba_desk.tries(unknown_hint, by=by), "unauthorized_client", "invalid_client", "invalid_request"
+    )
 
 
-async def test_ciba_request_without_client_authentication_is_rejected(server, counter, unknown_hint):
-    form = counter.question(unknown_hint) | {"client_id": server.client("desk").client_id}
+async def test_ciba_request_without_client_authentication_is_rejected(server, ciba_desk, unknown_hint):
+    form = ciba_desk.question(unknown_hint) | {"client_id": server.client("desk").client_id}
     assert_refused(await server.post(ENDPOINT, None, form), "invalid_client", "invalid_request")
 
 
-async def test_ciba_request_with_key_of_another_client_is_rejected(server, counter, unknown_hint):
+async def test_ciba_request_with_key_of_another_client_is_rejected(server, ciba_desk, unknown_hint):
     forged = server.client("desk").credentials(server.issuer, key=server.client("desk_too").key)
-    assert_refused(await counter.tries(unknown_hint, **forged), "invalid_client")
+    assert_refused(await ciba_desk.tries(unknown_hint, **forged), "invalid_client")
 
 
-async def test_ciba_request_with_replayed_client_assertion_is_rejected(server, counter, unknown_hint):
+async def test_ciba_request_with_replayed_client_assertion_is_rejected(server, ciba_desk, unknown_hint):
     same = server.client("desk").credentials(server.issuer)
-    assert (await counter.tries(unknown_hint, **same)).status_code == 200
-    assert_refused(await counter.tries(unknown_hint, **same), "invalid_client")
+    assert (await ciba_desk.tries(unknown_hint, **same)).status_code == 200
+    assert_refused(await ciba_desk.tries(unknown_hint, **same), "invalid_client")
 
 
 async def test_ciba_client_in_code_flow_is_rejected(server, person, app):
@@ -64,16 +66,16 @@ async def test_ciba_client_in_code_flow_is_rejected(server, person, app):
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-async def test_ciba_request_by_method_other_than_post_is_rejected(server, counter, unknown_hint, method):
-    form = counter.question(unknown_hint) | server.client("desk").credentials(server.issuer)
+async def test_ciba_request_by_method_other_than_post_is_rejected(server, ciba_desk, unknown_hint, method):
+    form = ciba_desk.question(unknown_hint) | server.client("desk").credentials(server.issuer)
     answer = await server.http.request(method, server.metadata[ENDPOINT], data=form)
     assert 400 <= answer.status_code < 500
     assert "auth_req_id" not in answer.text
 
 
 @pytest.mark.parametrize("twice", ["binding_message", "login_hint", "scope", "client_id"])
-async def test_ciba_request_with_duplicate_parameter_is_rejected(server, counter, unknown_hint, twice):
-    form = counter.question(unknown_hint) | server.client("desk").credentials(server.issuer)
+async def test_ciba_request_with_duplicate_parameter_is_rejected(server, ciba_desk, unknown_hint, twice):
+    form = ciba_desk.question(unknown_hint) | server.client("desk").credentials(server.issuer)
     assert_refused(
         await server.raw(ENDPOINT, [*form.items(), (twice, form[twice])]), "invalid_request", "invalid_client"
     )
@@ -82,57 +84,59 @@ async def test_ciba_request_with_duplicate_parameter_is_rejected(server, counter
 # Hints
 
 
-async def test_ciba_request_without_hint_is_rejected(counter):
-    assert_refused(await counter.tries("", login_hint=None), "invalid_request")
+async def test_ciba_request_without_hint_is_rejected(ciba_desk):
+    assert_refused(await ciba_desk.tries("", login_hint=None), "invalid_request")
 
 
 @pytest.mark.parametrize("second", ["id_token_hint", "login_hint_token"])
-async def test_ciba_request_with_two_hints_is_rejected(counter, unknown_hint, spare_token, second):
-    assert_refused(await counter.tries(unknown_hint, **{second: spare_token["id_token"]}), "invalid_request")
+async def test_ciba_request_with_two_hints_is_rejected(ciba_desk, unknown_hint, spare_token, second):
+    assert_refused(await ciba_desk.tries(unknown_hint, **{second: spare_token["id_token"]}), "invalid_request")
 
 
 @pytest.mark.parametrize("kind", ["id_token_hint", "login_hint_token"])
-async def test_ciba_request_with_id_token_as_hint_is_rejected(counter, spare_token, kind):
+async def test_ciba_request_with_id_token_as_hint_is_rejected(ciba_desk, spare_token, kind):
     """The person logged in at the app, not at this counter."""
     assert_refused(
-        await counter.tries("", login_hint=None, **{kind: spare_token["id_token"]}),
+        await ciba_desk.tries("", login_hint=None, **{kind: spare_token["id_token"]}),
         *("invalid_request", "unknown_user_id", "expired_login_hint_token"),
     )
 
 
 @pytest.mark.parametrize("kind", ["id_token_hint", "login_hint_token"])
-async def test_ciba_request_with_invented_token_as_hint_is_rejected(server, counter, kind):
+async def test_ciba_request_with_invented_token_as_hint_is_rejected(server, ciba_desk, kind):
     claims = {"iss": server.issuer, "sub": "x", "aud": server.client("desk").client_id, "exp": time.time() + 60}
     made = make_unsigned_jwt({"alg": "none"}, claims)
-    assert_refused(await counter.tries("", login_hint=None, **{kind: made}), "invalid_request", "unknown_user_id")
+    assert_refused(await ciba_desk.tries("", login_hint=None, **{kind: made}), "invalid_request", "unknown_user_id")
 
 
 @pytest.mark.parametrize(
     "hint", ["999990020", "bram.vanderlinden@post.example", "+31612345678", "Bram van der Linden", "x", "../x", "é" * 8]
 )
-async def test_ciba_request_with_personal_data_as_hint_is_rejected(counter, hint):
-    if "hint" not in counter.description:
+async def test_ciba_request_with_personal_data_as_hint_is_rejected(ciba_desk, hint):
+    if "hint" not in ciba_desk.description:
         pytest.skip("there, every text is a hint")
-    assert_refused(await counter.tries(hint), "unknown_user_id", "invalid_request")
+    assert_refused(await ciba_desk.tries(hint), "unknown_user_id", "invalid_request")
 
 
-async def test_enumeration_ciba_hint_of_unknown_person_is_answered_like_a_known_one(counter, unknown_hint):
-    asked = await counter.asks()
-    answer = await counter.tries(unknown_hint)
+async def test_enumeration_ciba_hint_of_unknown_person_is_answered_like_a_known_one(ciba_desk, unknown_hint):
+    asked = await ciba_desk.asks()
+    answer = await ciba_desk.tries(unknown_hint)
     assert answer.status_code == 200
     assert answer.json().keys() == asked.answer.keys()
     assert answer.json()["expires_in"] == asked.answer["expires_in"]
 
 
-async def test_ciba_hint_replayed_reaches_no_person(counter):
-    if "hint" not in counter.description:
+async def test_ciba_hint_replayed_reaches_no_person(ciba_desk):
+    if "hint" not in ciba_desk.description:
         pytest.skip("there, every text is a hint")
-    asked = await counter.asks()
+    asked = await ciba_desk.asks()
     await asked.says("yes")
-    again = counter.record_request("desk_too", asked.person, asked.hint, await counter.tries(asked.hint, by="desk_too"))
+    again = ciba_desk.record_request(
+        "desk_too", asked.person, asked.hint, await ciba_desk.tries(asked.hint, by="desk_too")
+    )
     again.open = False  # no person was asked
-    page = await asked.person.ask("GET", counter.server.issuer + counter.description["questions"])
-    assert f'action="{counter.description["questions"]}"' not in page.text
+    page = await asked.person.ask("GET", ciba_desk.server.issuer + ciba_desk.description["questions"])
+    assert f'action="{ciba_desk.description["questions"]}"' not in page.text
     assert await again.hears() == "authorization_pending"
 
 
@@ -140,19 +144,19 @@ async def test_ciba_hint_replayed_reaches_no_person(counter):
 
 
 @pytest.mark.parametrize("scope", [None, "", "profile", "aanleveringen:schrijven"])
-async def test_ciba_request_with_scope_of_other_clients_is_rejected(counter, unknown_hint, scope):
-    answer = await counter.tries(unknown_hint, scope=scope)
+async def test_ciba_request_with_scope_of_other_clients_is_rejected(ciba_desk, unknown_hint, scope):
+    answer = await ciba_desk.tries(unknown_hint, scope=scope)
     assert_refused(answer, "invalid_scope", "invalid_request")
 
 
-async def test_ciba_request_with_unregistered_scope_is_not_granted(counter, unknown_hint):
-    scope = f"{counter.server.client('desk').scope} beheer:alles"
-    if (await counter.tries(unknown_hint, scope=scope)).status_code == 200:  # RFC 6749 3.3: the scope may be omitted
-        asked = await counter.asks(scope=scope)
+async def test_ciba_request_with_unregistered_scope_is_not_granted(ciba_desk, unknown_hint):
+    scope = f"{ciba_desk.server.client('desk').scope} beheer:alles"
+    if (await ciba_desk.tries(unknown_hint, scope=scope)).status_code == 200:  # RFC 6749 3.3: the scope may be omitted
+        asked = await ciba_desk.asks(scope=scope)
         await asked.says("yes")
         assert "beheer:alles" not in (await asked.poll()).json()["scope"].split()
     else:
-        assert_refused(await counter.tries(unknown_hint, scope=scope), "invalid_scope")
+        assert_refused(await ciba_desk.tries(unknown_hint, scope=scope), "invalid_scope")
 
 
 @pytest.mark.parametrize(
@@ -160,25 +164,25 @@ async def test_ciba_request_with_unregistered_scope_is_not_granted(counter, unkn
     ["x" * 300, "a\nb", "a\x00b", "<b>Balie 3</b>", "Balie\u202e3", "Bаlie 3", " ", "https://evil.example/"],
     ids=["long", "newline", "nul", "markup", "turned", "look-alike", "space", "address"],
 )
-async def test_ciba_binding_message_ambiguous_is_rejected(counter, unknown_hint, message):
+async def test_ciba_binding_message_ambiguous_is_rejected(ciba_desk, unknown_hint, message):
     assert_refused(
-        await counter.tries(unknown_hint, binding_message=message), "invalid_binding_message", "invalid_request"
+        await ciba_desk.tries(unknown_hint, binding_message=message), "invalid_binding_message", "invalid_request"
     )
 
 
-async def test_ciba_request_without_binding_message_is_rejected(counter, unknown_hint):
+async def test_ciba_request_without_binding_message_is_rejected(ciba_desk, unknown_hint):
     assert_refused(
-        await counter.tries(unknown_hint, binding_message=None), "invalid_binding_message", "invalid_request"
+        await ciba_desk.tries(unknown_hint, binding_message=None), "invalid_binding_message", "invalid_request"
     )
 
 
 @pytest.mark.parametrize("term", ["0", "-1", "1.5", "straks", "9" * 40])
-async def test_ciba_requested_expiry_invalid_is_rejected(counter, unknown_hint, term):
-    assert_refused(await counter.tries(unknown_hint, requested_expiry=term), "invalid_request")
+async def test_ciba_requested_expiry_invalid_is_rejected(ciba_desk, unknown_hint, term):
+    assert_refused(await ciba_desk.tries(unknown_hint, requested_expiry=term), "invalid_request")
 
 
-async def test_ciba_requested_expiry_is_capped(counter, unknown_hint):
-    answer = await counter.tries(unknown_hint, requested_expiry="900000")
+async def test_ciba_requested_expiry_is_capped(ciba_desk, unknown_hint):
+    answer = await ciba_desk.tries(unknown_hint, requested_expiry="900000")
     assert answer.json()["expires_in"] <= 3600
 
 
@@ -194,31 +198,31 @@ async def test_ciba_requested_expiry_is_capped(counter, unknown_hint):
         ("claims", '{"id_token": {"name": null}}'),
     ],
 )
-async def test_ciba_request_with_unsupported_parameter_is_rejected(counter, unknown_hint, name, value):
-    assert_refused(await counter.tries(unknown_hint, **{name: value}))
+async def test_ciba_request_with_unsupported_parameter_is_rejected(ciba_desk, unknown_hint, name, value):
+    assert_refused(await ciba_desk.tries(unknown_hint, **{name: value}))
 
 
-async def test_ciba_request_context_is_ignored_or_rejected(counter, unknown_hint):
+async def test_ciba_request_context_is_ignored_or_rejected(ciba_desk, unknown_hint):
     """FAPI CIBA 5.2.2: a `request_context` is ignored or rejected; it is never consent."""
-    answer = await counter.tries(unknown_hint, request_context='{"user_ip": "127.0.0.1", "approved": true}')
+    answer = await ciba_desk.tries(unknown_hint, request_context='{"user_ip": "127.0.0.1", "approved": true}')
     if answer.status_code == 200:
-        assert answer.json().keys() == (await counter.tries(unknown_hint)).json().keys()
+        assert answer.json().keys() == (await ciba_desk.tries(unknown_hint)).json().keys()
     else:
         assert_refused(answer, "invalid_request")
 
 
 @pytest.mark.parametrize("details", ['[{"type": "betaling"}]', "[]", "{}", "x", '[{"type": "berichtenbox", "a": 1}]'])
-async def test_ciba_authorization_details_unknown_are_rejected(server, counter, unknown_hint, details):
+async def test_ciba_authorization_details_unknown_are_rejected(server, ciba_desk, unknown_hint, details):
     server.needs("details")
-    assert_refused(await counter.tries(unknown_hint, authorization_details=details), "invalid_authorization_details")
+    assert_refused(await ciba_desk.tries(unknown_hint, authorization_details=details), "invalid_authorization_details")
 
 
 # Signed requests
 
 
-def question(server, counter, by="signing_desk", **changes):
+def question(server, ciba_desk, by="signing_desk", **changes):
     client = server.client(by)
-    return signed(client, counter.question(counter.description["nobody"]) | about(server, client), **changes)
+    return signed(client, ciba_desk.question(ciba_desk.description["nobody"]) | about(server, client), **changes)
 
 
 async def send_request(server, made, by="signing_desk", **beside):
@@ -226,20 +230,20 @@ async def send_request(server, made, by="signing_desk", **beside):
 
 
 @pytest.mark.parametrize("by", ["desk", "signing_desk"])
-async def test_ciba_signed_request_replayed_is_rejected(server, counter, by):
-    made = question(server, counter, by)
+async def test_ciba_signed_request_replayed_is_rejected(server, ciba_desk, by):
+    made = question(server, ciba_desk, by)
     assert (await send_request(server, made, by)).status_code == 200
     assert_refused(await send_request(server, made, by), *BAD)
 
 
-async def test_ciba_signed_request_used_concurrently_is_accepted_once(server, counter):
-    made = question(server, counter)
+async def test_ciba_signed_request_used_concurrently_is_accepted_once(server, ciba_desk):
+    made = question(server, ciba_desk)
     answers = await asyncio.gather(*(send_request(server, made) for _ in range(4)))
     assert [answer.status_code for answer in answers].count(200) == 1
 
 
-async def test_downgrade_ciba_unsigned_request_by_signing_client_is_rejected(counter, unknown_hint):
-    assert_refused(await counter.tries(unknown_hint, by="signing_desk"), *BAD)
+async def test_downgrade_ciba_unsigned_request_by_signing_client_is_rejected(ciba_desk, unknown_hint):
+    assert_refused(await ciba_desk.tries(unknown_hint, by="signing_desk"), *BAD)
 
 
 @pytest.mark.parametrize(
@@ -268,33 +272,33 @@ async def test_downgrade_ciba_unsigned_request_by_signing_client_is_rejected(cou
     ],
     ids=str,
 )
-async def test_ciba_signed_request_with_wrong_claims_is_rejected(server, counter, changes):
-    assert_refused(await send_request(server, question(server, counter, **changes)))
+async def test_ciba_signed_request_with_wrong_claims_is_rejected(server, ciba_desk, changes):
+    assert_refused(await send_request(server, question(server, ciba_desk, **changes)))
 
 
-async def test_ciba_signed_request_with_key_of_another_is_rejected(server, counter):
-    assert_refused(await send_request(server, question(server, counter, key=ECKey.generate_key("P-256"))), *BAD)
+async def test_ciba_signed_request_with_key_of_another_is_rejected(server, ciba_desk):
+    assert_refused(await send_request(server, question(server, ciba_desk, key=ECKey.generate_key("P-256"))), *BAD)
     other = server.client("desk_too")
-    assert_refused(await send_request(server, question(server, counter, key=other.key)), *BAD)
+    assert_refused(await send_request(server, question(server, ciba_desk, key=other.key)), *BAD)
     assert_refused(
-        await send_request(server, question(server, counter, key=other.key, header={"kid": other.key.kid})), *BAD
+        await send_request(server, question(server, ciba_desk, key=other.key, header={"kid": other.key.kid})), *BAD
     )
-    assert_refused(await send_request(server, question(server, counter, by="desk_too")), *BAD)
+    assert_refused(await send_request(server, question(server, ciba_desk, by="desk_too")), *BAD)
 
 
-async def test_ciba_signed_request_tampered_is_rejected(server, counter):
-    made = question(server, counter)
+async def test_ciba_signed_request_tampered_is_rejected(server, ciba_desk):
+    made = question(server, ciba_desk)
     changed = read_claims(made) | {"binding_message": "Balie 4"}
     assert_refused(await send_request(server, make_unsigned_jwt(read_header(made), changed, made.split(".")[2])), *BAD)
 
 
 @pytest.mark.parametrize("beside", ["binding_message", "scope", "login_hint", "requested_expiry"])
-async def test_ciba_parameter_beside_signed_request_is_rejected(server, counter, beside):
-    value = {"requested_expiry": "60"}.get(beside, counter.question(counter.description["nobody"]).get(beside))
-    assert_refused(await send_request(server, question(server, counter), **{beside: value}), *BAD)
+async def test_ciba_parameter_beside_signed_request_is_rejected(server, ciba_desk, beside):
+    value = {"requested_expiry": "60"}.get(beside, ciba_desk.question(ciba_desk.description["nobody"]).get(beside))
+    assert_refused(await send_request(server, question(server, ciba_desk), **{beside: value}), *BAD)
 
 
-async def test_ciba_signed_request_made_for_the_browser_is_rejected(server, counter, person):
+async def test_ciba_signed_request_made_for_the_browser_is_rejected(server, ciba_desk, person):
     made = request_object(Attempt(server, server.client("signing_desk"), person))
     assert_refused(await send_request(server, made))
 
@@ -302,7 +306,7 @@ async def test_ciba_signed_request_made_for_the_browser_is_rejected(server, coun
 # Delivery mode and registration
 
 
-def test_ciba_metadata_offers_poll_mode_only(server, counter):
+def test_ciba_metadata_offers_poll_mode_only(server, ciba_desk):
     assert server.metadata["backchannel_token_delivery_modes_supported"] == ["poll"]
     assert server.metadata[ENDPOINT].startswith(server.issuer + "/")
     weak = {"none", "HS256", "HS384", "HS512"}
@@ -340,12 +344,12 @@ ALONE = {
 
 
 @pytest.mark.parametrize("changes", ALONE.values(), ids=ALONE)
-async def test_ciba_client_self_registration_is_rejected(server, counter, changes):
+async def test_ciba_client_self_registration_is_rejected(server, ciba_desk, changes):
     assert_refused(await registers(server, **changes), "invalid_client_metadata", "invalid_redirect_uri")
 
 
 @pytest.mark.parametrize("address", [None, "https://a.example/klaar", "http://127.0.0.1:9/"])
 @pytest.mark.parametrize("way", ["ping", "push"])
-async def test_ciba_ping_or_push_registration_is_rejected(server, counter, way, address):
+async def test_ciba_ping_or_push_registration_is_rejected(server, ciba_desk, way, address):
     said = {"backchannel_token_delivery_mode": way, "backchannel_client_notification_endpoint": address}
     assert_refused(await registers(server, **said), "invalid_client_metadata")

@@ -44,8 +44,8 @@ async def test_subject_is_stable_for_one_client(attempt):
     assert len(subjects) == 1
 
 
-async def test_subject_is_pairwise_per_client(server, attempt, other, spare_token):
-    theirs = await attempt.again(client=other).tokens()
+async def test_subject_is_pairwise_per_client(server, attempt, other_client, spare_token):
+    theirs = await attempt.again(client=other_client).tokens()
     assert read_claims(theirs["id_token"])["sub"] != read_claims(spare_token["id_token"])["sub"]
 
 

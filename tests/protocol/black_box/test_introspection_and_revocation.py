@@ -108,8 +108,8 @@ async def test_revocation_repeated_returns_200(server, attempt):
     assert [(await server.revoke(token)).status_code for _ in range(2)] == [200, 200]
 
 
-async def test_revocation_leaves_tokens_of_other_clients_active(server, attempt, other):
-    mine, theirs = await fresh(attempt), await fresh(attempt.again(client=other))
+async def test_revocation_leaves_tokens_of_other_clients_active(server, attempt, other_client):
+    mine, theirs = await fresh(attempt), await fresh(attempt.again(client=other_client))
     await server.revoke(mine)
     assert await server.active(theirs)
 

@@ -52,8 +52,10 @@ async def test_redirect_uri_not_exactly_registered_is_rejected(attempt, app, pat
     )
 
 
-async def test_redirect_uri_of_another_client_is_rejected(attempt, other):
-    assert_refused(await attempt.push(redirect_uri=other.redirect_uri), "invalid_request", "invalid_redirect_uri")
+async def test_redirect_uri_of_another_client_is_rejected(attempt, other_client):
+    assert_refused(
+        await attempt.push(redirect_uri=other_client.redirect_uri), "invalid_request", "invalid_redirect_uri"
+    )
 
 
 async def test_par_without_client_authentication_is_rejected(attempt, server, app):
@@ -62,8 +64,8 @@ async def test_par_without_client_authentication_is_rejected(attempt, server, ap
     assert_refused(answer, "invalid_client", "invalid_request")
 
 
-async def test_par_for_another_client_id_is_rejected(attempt, other):
-    assert_refused(await attempt.push(client_id=other.client_id), "invalid_client", "invalid_request")
+async def test_par_for_another_client_id_is_rejected(attempt, other_client):
+    assert_refused(await attempt.push(client_id=other_client.client_id), "invalid_client", "invalid_request")
 
 
 @pytest.mark.parametrize(
@@ -123,11 +125,14 @@ async def test_request_uri_is_short_lived_and_unguessable(attempt):
     assert all("no-store" in answer.headers["cache-control"] for answer in answers)
 
 
-async def test_request_uri_of_another_client_is_rejected(attempt, app, other):
+async def test_request_uri_of_another_client_is_rejected(attempt, app, other_client):
     attempt = attempt.again()
-    shown = await attempt.visit(await attempt.pushed(), client_id=other.client_id)
+    shown = await attempt.visit(await attempt.pushed(), client_id=other_client.client_id)
     assert_nothing_issued(shown, app.redirect_uri)
-    assert not shown.headers.get("location", "").startswith(other.redirect_uri) or "error" in shown.headers["location"]
+    assert (
+        not shown.headers.get("location", "").startswith(other_client.redirect_uri)
+        or "error" in shown.headers["location"]
+    )
 
 
 async def test_request_uri_reused_issues_no_second_code(attempt, app):

@@ -20,49 +20,49 @@ def refreshing_attempt(server, person):
 
 
 @pytest.fixture
-async def first(refreshing_attempt):
+async def first_tokens(refreshing_attempt):
     """The token response of a code flow with a refresh token."""
     return await refreshing_attempt.tokens()
 
 
-async def test_refresh_rotates_the_token_and_consumes_the_old_one(server, first):
-    answer = await refreshed(server, first["refresh_token"])
+async def test_refresh_rotates_the_token_and_consumes_the_old_one(server, first_tokens):
+    answer = await refreshed(server, first_tokens["refresh_token"])
     assert answer.status_code == 200, answer.text
-    assert answer.json()["refresh_token"] != first["refresh_token"]
-    assert answer.json()["access_token"] != first["access_token"]
-    assert_refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
+    assert answer.json()["refresh_token"] != first_tokens["refresh_token"]
+    assert answer.json()["access_token"] != first_tokens["access_token"]
+    assert_refused(await refreshed(server, first_tokens["refresh_token"]), "invalid_grant")
 
 
-async def test_refresh_token_reuse_ends_the_whole_family(server, first):
-    second = (await refreshed(server, first["refresh_token"])).json()
+async def test_refresh_token_reuse_ends_the_whole_family(server, first_tokens):
+    second = (await refreshed(server, first_tokens["refresh_token"])).json()
     assert await server.active(second["access_token"])
-    assert_refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
+    assert_refused(await refreshed(server, first_tokens["refresh_token"]), "invalid_grant")
     assert_refused(await refreshed(server, second["refresh_token"]), "invalid_grant")
     assert not await server.active(second["access_token"])
-    assert not await server.active(first["access_token"])
+    assert not await server.active(first_tokens["access_token"])
 
 
-async def test_refresh_token_reuse_after_three_rotations_is_detected(server, first):
-    last = first
+async def test_refresh_token_reuse_after_three_rotations_is_detected(server, first_tokens):
+    last = first_tokens
     for _ in range(3):
         last = (await refreshed(server, last["refresh_token"])).json()
-    assert_refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
+    assert_refused(await refreshed(server, first_tokens["refresh_token"]), "invalid_grant")
     assert_refused(await refreshed(server, last["refresh_token"]), "invalid_grant")
     assert not await server.active(last["access_token"])
 
 
-async def test_refresh_token_used_concurrently_succeeds_at_most_once(server, first):
-    answers = await asyncio.gather(*(refreshed(server, first["refresh_token"]) for _ in range(6)))
+async def test_refresh_token_used_concurrently_succeeds_at_most_once(server, first_tokens):
+    answers = await asyncio.gather(*(refreshed(server, first_tokens["refresh_token"]) for _ in range(6)))
     assert sum(answer.status_code == 200 for answer in answers) <= 1
     for answer in answers:
         if answer.status_code != 200:
             assert_refused(answer, "invalid_grant")
 
 
-async def test_refresh_token_reuse_leaves_other_families_active(server, refreshing_attempt, first):
+async def test_refresh_token_reuse_leaves_other_families_active(server, refreshing_attempt, first_tokens):
     another = await refreshing_attempt.again().tokens()
-    await refreshed(server, first["refresh_token"])
-    assert_refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
+    await refreshed(server, first_tokens["refresh_token"])
+    assert_refused(await refreshed(server, first_tokens["refresh_token"]), "invalid_grant")
     assert await server.active(another["access_token"])
     assert (await refreshed(server, another["refresh_token"])).status_code == 200
 
@@ -71,30 +71,30 @@ async def test_refresh_token_reuse_leaves_other_families_active(server, refreshi
 
 
 @pytest.mark.parametrize("by", ["keeping", "other", "machine", "phone"])
-async def test_refresh_token_stolen_by_another_client_is_rejected(server, first, by):
-    assert_refused(await refreshed(server, first["refresh_token"], by=by))
-    assert (await refreshed(server, first["refresh_token"])).status_code == 200  # the token stays valid
+async def test_refresh_token_stolen_by_another_client_is_rejected(server, first_tokens, by):
+    assert_refused(await refreshed(server, first_tokens["refresh_token"], by=by))
+    assert (await refreshed(server, first_tokens["refresh_token"])).status_code == 200  # the token stays valid
 
 
-async def test_refresh_without_client_authentication_is_rejected(server, first):
+async def test_refresh_without_client_authentication_is_rejected(server, first_tokens):
     named = {"client_id": server.client("refreshing").client_id}
-    form = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"], **named}
+    form = {"grant_type": "refresh_token", "refresh_token": first_tokens["refresh_token"], **named}
     assert_refused(await server.post("token_endpoint", None, form), "invalid_client", "invalid_request")
 
 
-async def test_refresh_with_key_of_another_client_is_rejected(server, first):
+async def test_refresh_with_key_of_another_client_is_rejected(server, first_tokens):
     client, thief = server.client("refreshing"), server.client("keeping")
     forged = client.credentials(server.issuer, key=thief.key)
-    assert_refused(await refreshed(server, first["refresh_token"], **forged), "invalid_client")
+    assert_refused(await refreshed(server, first_tokens["refresh_token"], **forged), "invalid_client")
 
 
-async def test_refresh_token_introspection_by_another_client_is_inactive(server, first):
-    assert await server.introspect(first["refresh_token"], by="keeping") == {"active": False}
+async def test_refresh_token_introspection_by_another_client_is_inactive(server, first_tokens):
+    assert await server.introspect(first_tokens["refresh_token"], by="keeping") == {"active": False}
 
 
-async def test_refresh_token_revocation_by_another_client_is_ignored(server, first):
-    await server.revoke(first["refresh_token"], by="keeping")
-    assert (await refreshed(server, first["refresh_token"])).status_code == 200
+async def test_refresh_token_revocation_by_another_client_is_ignored(server, first_tokens):
+    await server.revoke(first_tokens["refresh_token"], by="keeping")
+    assert (await refreshed(server, first_tokens["refresh_token"])).status_code == 200
 
 
 async def test_refresh_token_is_not_issued_to_unregistered_client(attempt):
@@ -111,17 +111,17 @@ async def test_refresh_token_is_not_issued_with_client_credentials(server):
 
 
 @pytest.mark.parametrize("scope", ["openid beheer:alles", "beheer:alles", "openid aanleveringen:schrijven"])
-async def test_refresh_with_wider_scope_is_rejected(server, first, scope):
-    assert_refused(await refreshed(server, first["refresh_token"], scope=scope), "invalid_scope")
+async def test_refresh_with_wider_scope_is_rejected(server, first_tokens, scope):
+    assert_refused(await refreshed(server, first_tokens["refresh_token"], scope=scope), "invalid_scope")
 
 
-async def test_refresh_rejected_for_scope_does_not_consume_the_token(server, first):
-    assert_refused(await refreshed(server, first["refresh_token"], scope="beheer:alles"), "invalid_scope")
-    assert (await refreshed(server, first["refresh_token"])).status_code == 200
+async def test_refresh_rejected_for_scope_does_not_consume_the_token(server, first_tokens):
+    assert_refused(await refreshed(server, first_tokens["refresh_token"], scope="beheer:alles"), "invalid_scope")
+    assert (await refreshed(server, first_tokens["refresh_token"])).status_code == 200
 
 
-async def test_refresh_with_other_resource_is_rejected(server, first):
-    answer = await refreshed(server, first["refresh_token"], resource="https://evil.example/api")
+async def test_refresh_with_other_resource_is_rejected(server, first_tokens):
+    answer = await refreshed(server, first_tokens["refresh_token"], resource="https://evil.example/api")
     assert_refused(answer, "invalid_target")
 
 
@@ -227,34 +227,34 @@ async def test_refresh_token_that_has_ended_is_rejected(server, why):
     assert_refused(await refreshed(server, server.spent("refresh_token", why)), "invalid_grant")
 
 
-async def test_refresh_token_introspection_returns_its_expiry(server, first):
-    told = await server.introspect(first["refresh_token"], by="refreshing")
+async def test_refresh_token_introspection_returns_its_expiry(server, first_tokens):
+    told = await server.introspect(first_tokens["refresh_token"], by="refreshing")
     assert told["active"] is True
     assert time.time() < told["exp"] <= time.time() + DAY
 
 
-async def test_refresh_token_used_is_inactive(server, first):
-    second = (await refreshed(server, first["refresh_token"])).json()
-    assert await server.introspect(first["refresh_token"], by="refreshing") == {"active": False}
+async def test_refresh_token_used_is_inactive(server, first_tokens):
+    second = (await refreshed(server, first_tokens["refresh_token"])).json()
+    assert await server.introspect(first_tokens["refresh_token"], by="refreshing") == {"active": False}
     assert (await server.introspect(second["refresh_token"], by="refreshing"))["active"] is True
 
 
-async def test_refresh_token_revoked_revokes_its_access_token(server, first):
-    assert (await server.revoke(first["refresh_token"], by="refreshing")).status_code == 200
-    assert_refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
-    assert not await server.active(first["access_token"])
+async def test_refresh_token_revoked_revokes_its_access_token(server, first_tokens):
+    assert (await server.revoke(first_tokens["refresh_token"], by="refreshing")).status_code == 200
+    assert_refused(await refreshed(server, first_tokens["refresh_token"]), "invalid_grant")
+    assert not await server.active(first_tokens["access_token"])
 
 
 # Token confusion and malformed requests
 
 
-async def test_refresh_token_used_as_access_token_is_rejected(server, first):
-    assert (await server.userinfo(first["refresh_token"])).status_code == 401
+async def test_refresh_token_used_as_access_token_is_rejected(server, first_tokens):
+    assert (await server.userinfo(first_tokens["refresh_token"])).status_code == 401
 
 
 @pytest.mark.parametrize("kind", ["access_token", "id_token"])
-async def test_refresh_with_access_or_id_token_is_rejected(server, first, kind):
-    assert_refused(await refreshed(server, first[kind]), "invalid_grant", "invalid_request")
+async def test_refresh_with_access_or_id_token_is_rejected(server, first_tokens, kind):
+    assert_refused(await refreshed(server, first_tokens[kind]), "invalid_grant", "invalid_request")
 
 
 async def test_refresh_with_code_is_rejected(server, refreshing_attempt):
@@ -271,16 +271,20 @@ async def test_refresh_without_refresh_token_is_rejected(server, nothing):
     assert_refused(await refreshed(server, nothing), "invalid_request")
 
 
-async def test_refresh_with_duplicate_refresh_token_is_rejected(server, first):
+async def test_refresh_with_duplicate_refresh_token_is_rejected(server, first_tokens):
     client = server.client("refreshing")
-    form = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
-    pairs = [*client.credentials(server.issuer).items(), *form.items(), ("refresh_token", first["refresh_token"])]
+    form = {"grant_type": "refresh_token", "refresh_token": first_tokens["refresh_token"]}
+    pairs = [
+        *client.credentials(server.issuer).items(),
+        *form.items(),
+        ("refresh_token", first_tokens["refresh_token"]),
+    ]
     assert_refused(await server.raw("token_endpoint", pairs), "invalid_request")
 
 
-async def test_refresh_token_in_query_is_rejected(server, first):
+async def test_refresh_token_in_query_is_rejected(server, first_tokens):
     client = server.client("refreshing")
-    address = f"{server.metadata['token_endpoint']}?refresh_token={first['refresh_token']}"
+    address = f"{server.metadata['token_endpoint']}?refresh_token={first_tokens['refresh_token']}"
     answer = await server.http.post(address, data=client.credentials(server.issuer) | {"grant_type": "refresh_token"})
     assert_refused(answer, "invalid_request")
 
@@ -288,9 +292,9 @@ async def test_refresh_token_in_query_is_rejected(server, first):
 # ID token
 
 
-async def test_refreshed_id_token_keeps_subject_and_login(server, first):
-    made = (await refreshed(server, first["refresh_token"])).json()
-    before, after = read_claims(first["id_token"]), server.verified(made["id_token"])
+async def test_refreshed_id_token_keeps_subject_and_login(server, first_tokens):
+    made = (await refreshed(server, first_tokens["refresh_token"])).json()
+    before, after = read_claims(first_tokens["id_token"]), server.verified(made["id_token"])
     same = ("iss", "sub", "aud")
     assert [after[name] for name in same] == [before[name] for name in same]
     assert after.get("auth_time") == before.get("auth_time")
@@ -299,6 +303,6 @@ async def test_refreshed_id_token_keeps_subject_and_login(server, first):
     assert (await server.userinfo(made["access_token"])).json()["sub"] == before["sub"]
 
 
-async def test_refresh_response_has_cache_control_no_store(server, first):
-    answer = await refreshed(server, first["refresh_token"])
+async def test_refresh_response_has_cache_control_no_store(server, first_tokens):
+    answer = await refreshed(server, first_tokens["refresh_token"])
     assert "no-store" in answer.headers["cache-control"]

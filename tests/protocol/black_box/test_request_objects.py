@@ -61,9 +61,11 @@ async def test_request_object_signed_with_unknown_key_is_rejected(attempt, app):
     assert_refused(await push_signed(attempt, request_object(attempt, key=thief, header={"kid": None})), *BAD)
 
 
-async def test_request_object_signed_with_key_of_another_client_is_rejected(attempt, app, other):
-    for kid in (other.key.kid, app.key.kid, None):
-        assert_refused(await push_signed(attempt, request_object(attempt, key=other.key, header={"kid": kid})), *BAD)
+async def test_request_object_signed_with_key_of_another_client_is_rejected(attempt, app, other_client):
+    for kid in (other_client.key.kid, app.key.kid, None):
+        assert_refused(
+            await push_signed(attempt, request_object(attempt, key=other_client.key, header={"kid": kid})), *BAD
+        )
 
 
 async def test_algorithm_confusion_request_object_with_public_key_as_hmac_secret_is_rejected(attempt, app):
@@ -139,9 +141,9 @@ async def test_request_object_with_audience_list_is_rejected(server, attempt):
     )
 
 
-async def test_request_object_signed_by_another_client_is_rejected(server, attempt, other):
+async def test_request_object_signed_by_another_client_is_rejected(server, attempt, other_client):
     made = request_object(attempt)
-    assert_refused(await push_signed(attempt.again(client=other), made), *BAD)
+    assert_refused(await push_signed(attempt.again(client=other_client), made), *BAD)
     assert (await push_signed(attempt, made)).status_code == 201  # the object is not consumed by that
 
 
@@ -232,8 +234,8 @@ async def test_request_object_used_as_client_assertion_is_rejected(server, attem
 
 
 @pytest.mark.parametrize("beside", ["state", "scope", "redirect_uri", "nonce", "code_challenge", "resource", "prompt"])
-async def test_parameter_beside_request_object_is_rejected_or_ignored(attempt, other, beside):
-    value = other.redirect_uri if beside == "redirect_uri" else "beheer:alles"
+async def test_parameter_beside_request_object_is_rejected_or_ignored(attempt, other_client, beside):
+    value = other_client.redirect_uri if beside == "redirect_uri" else "beheer:alles"
     pushed = await push_signed(attempt, request_object(attempt), **{beside: value})
     if pushed.status_code != 201:
         assert_refused(pushed)

@@ -15,7 +15,7 @@ TYPES = "urn:ietf:params:oauth:token-type:"
 
 
 @pytest.fixture(autouse=True)
-def _offered(server):
+def _require_exchange_clients(server):
     server.needs("exchanger", "archive", "depot", "gateway", "details")
 
 
@@ -26,13 +26,14 @@ async def for_house(server, attempt, **more):
 
 
 @pytest.fixture
-async def first(server, attempt):
+async def exchangeable_tokens(server, attempt):
+    """The token response of a code flow for the exchanging service."""
     return await for_house(server, attempt)
 
 
 @pytest.fixture
-async def subject(first):
-    return first["access_token"]
+async def subject_token(exchangeable_tokens):
+    return exchangeable_tokens["access_token"]
 
 
 def form_for(server, token):
@@ -40,8 +41,8 @@ def form_for(server, token):
     return named | {"resource": server.client("archive").resource}
 
 
-async def test_token_exchange_for_next_service_issues_token(server, subject):
-    answer = await exchanged(server, subject)
+async def test_token_exchange_for_next_service_issues_token(server, subject_token):
+    answer = await exchanged(server, subject_token)
     assert answer.status_code == 200, answer.text
     told = answer.json()
     assert told["issued_token_type"] == ACCESS_TOKEN
@@ -54,14 +55,16 @@ async def test_token_exchange_for_next_service_issues_token(server, subject):
     assert seen["client_id"] == server.client("exchanger").client_id
 
 
-async def test_token_exchange_with_jwt_token_type_issues_token(server, subject):
-    answer = await exchanged(server, subject, subject_token_type=TYPES + "jwt", requested_token_type=TYPES + "jwt")
+async def test_token_exchange_with_jwt_token_type_issues_token(server, subject_token):
+    answer = await exchanged(
+        server, subject_token, subject_token_type=TYPES + "jwt", requested_token_type=TYPES + "jwt"
+    )
     assert answer.status_code == 200, answer.text
 
 
-async def test_token_exchange_leaves_subject_token_active(server, subject):
-    await exchanged(server, subject)
-    assert (await server.introspect(subject, by="exchanger"))["active"] is True
+async def test_token_exchange_leaves_subject_token_active(server, subject_token):
+    await exchanged(server, subject_token)
+    assert (await server.introspect(subject_token, by="exchanger"))["active"] is True
 
 
 # Subject token and requester
@@ -73,15 +76,15 @@ async def test_token_exchange_of_token_for_other_audience_is_rejected(server, at
         assert_refused(await exchanged(server, token), "invalid_request", "invalid_grant")
 
 
-async def test_token_exchange_of_exchanged_token_by_its_requester_is_rejected(server, subject):
-    made = (await exchanged(server, subject)).json()["access_token"]
+async def test_token_exchange_of_exchanged_token_by_its_requester_is_rejected(server, subject_token):
+    made = (await exchanged(server, subject_token)).json()["access_token"]
     assert_refused(await exchanged(server, made, to="depot"), "invalid_request", "invalid_grant")
 
 
 @pytest.mark.parametrize("by", ["app", "other", "machine", "resource", "archive", "public", "desk"])
-async def test_token_exchange_by_unregistered_client_is_rejected(server, subject, by):
+async def test_token_exchange_by_unregistered_client_is_rejected(server, subject_token, by):
     assert_refused(
-        await exchanged(server, subject, by=by), "unauthorized_client", "invalid_client", "unsupported_grant_type"
+        await exchanged(server, subject_token, by=by), "unauthorized_client", "invalid_client", "unsupported_grant_type"
     )
 
 
@@ -96,8 +99,8 @@ async def test_token_exchange_by_the_app_of_the_token_is_rejected(server, attemp
 
 
 @pytest.mark.parametrize("client_id", ["exchanger", "gateway"])
-async def test_token_exchange_without_client_authentication_is_rejected(server, subject, client_id):
-    form = form_for(server, subject) | {"client_id": server.client(client_id).client_id}
+async def test_token_exchange_without_client_authentication_is_rejected(server, subject_token, client_id):
+    form = form_for(server, subject_token) | {"client_id": server.client(client_id).client_id}
     assert_refused(await server.post("token_endpoint", None, form), "invalid_client", "invalid_request")
 
 
@@ -108,9 +111,9 @@ async def test_token_exchange_without_client_authentication_is_rejected(server, 
     "resource",
     ["https://evil.example/api", "http://localhost:9/", "{archive}/", "{archive}x", "{issuer}", "{issuer}/api/v1", "x"],
 )
-async def test_token_exchange_for_unregistered_resource_is_rejected(server, subject, resource):
+async def test_token_exchange_for_unregistered_resource_is_rejected(server, subject_token, resource):
     target = resource.format(archive=server.client("archive").resource, issuer=server.issuer)
-    assert_refused(await exchanged(server, subject, resource=target), "invalid_target")
+    assert_refused(await exchanged(server, subject_token, resource=target), "invalid_target")
 
 
 async def test_token_exchange_for_resource_of_another_service_is_rejected(server, attempt):
@@ -118,13 +121,13 @@ async def test_token_exchange_for_resource_of_another_service_is_rejected(server
     assert_refused(await exchanged(server, token, by="gateway", to="depot"), "invalid_target")
 
 
-async def test_token_exchange_for_the_same_service_is_rejected(server, subject):
-    assert_refused(await exchanged(server, subject, to="exchanger"), "invalid_target")
+async def test_token_exchange_for_the_same_service_is_rejected(server, subject_token):
+    assert_refused(await exchanged(server, subject_token, to="exchanger"), "invalid_target")
 
 
-async def test_token_exchange_with_two_resources_is_rejected(server, subject):
+async def test_token_exchange_with_two_resources_is_rejected(server, subject_token):
     client = server.client("exchanger")
-    form = {"subject_token": subject, "subject_token_type": ACCESS_TOKEN, **client.credentials(server.issuer)}
+    form = {"subject_token": subject_token, "subject_token_type": ACCESS_TOKEN, **client.credentials(server.issuer)}
     both = [("resource", server.client(name).resource) for name in ("archive", "depot")]
     grant = ("grant_type", EXCHANGE)
     assert_refused(
@@ -133,60 +136,61 @@ async def test_token_exchange_with_two_resources_is_rejected(server, subject):
 
 
 @pytest.mark.parametrize("missing", ["resource", "subject_token", "subject_token_type"])
-async def test_token_exchange_with_missing_parameter_is_rejected(server, subject, missing):
-    assert_refused(await exchanged(server, subject, **{missing: None}), "invalid_request", "invalid_target")
+async def test_token_exchange_with_missing_parameter_is_rejected(server, subject_token, missing):
+    assert_refused(await exchanged(server, subject_token, **{missing: None}), "invalid_request", "invalid_target")
 
 
 @pytest.mark.parametrize("extra", ["audience", "actor_token", "actor_token_type"])
-async def test_token_exchange_with_unsupported_parameter_is_rejected(server, subject, extra):
-    value = ACCESS_TOKEN if extra == "actor_token_type" else subject
-    assert_refused(await exchanged(server, subject, **{extra: value}), "invalid_request")
+async def test_token_exchange_with_unsupported_parameter_is_rejected(server, subject_token, extra):
+    value = ACCESS_TOKEN if extra == "actor_token_type" else subject_token
+    assert_refused(await exchanged(server, subject_token, **{extra: value}), "invalid_request")
 
 
-async def test_token_exchange_with_actor_token_is_rejected(server, first, subject):
-    actor = {"actor_token": first["id_token"], "actor_token_type": TYPES + "id_token"}
-    assert_refused(await exchanged(server, subject, **actor), "invalid_request")
+async def test_token_exchange_with_actor_token_is_rejected(server, exchangeable_tokens, subject_token):
+    actor = {"actor_token": exchangeable_tokens["id_token"], "actor_token_type": TYPES + "id_token"}
+    assert_refused(await exchanged(server, subject_token, **actor), "invalid_request")
 
 
 # Parameters, scope, details
 
 
 @pytest.mark.parametrize("scope", ["openid", "beheer:alles", "openid aanleveringen:schrijven"])
-async def test_token_exchange_with_wider_scope_is_rejected(server, subject, scope):
-    assert_refused(await exchanged(server, subject, scope=scope), "invalid_scope")
+async def test_token_exchange_with_wider_scope_is_rejected(server, subject_token, scope):
+    assert_refused(await exchanged(server, subject_token, scope=scope), "invalid_scope")
 
 
-async def test_token_exchange_drops_openid_scope(server, subject):
-    made = (await exchanged(server, subject)).json()
+async def test_token_exchange_drops_openid_scope(server, subject_token):
+    made = (await exchanged(server, subject_token)).json()
     assert "openid" not in made.get("scope", "").split()
     assert (await server.userinfo(made["access_token"])).status_code in (401, 403)
 
 
 @pytest.mark.parametrize("wider", ["more", "elsewhere"])
-async def test_token_exchange_with_wider_authorization_details_is_rejected(server, subject, wider):
-    answer = await exchanged(server, subject, authorization_details=server.details(wider))
+async def test_token_exchange_with_wider_authorization_details_is_rejected(server, subject_token, wider):
+    answer = await exchanged(server, subject_token, authorization_details=server.details(wider))
     assert_refused(answer, "invalid_authorization_details")
 
 
-async def test_token_exchange_keeps_or_narrows_authorization_details(server, subject):
+async def test_token_exchange_keeps_or_narrows_authorization_details(server, subject_token):
     less = json.loads(server.details("less"))
-    made = (await exchanged(server, subject, authorization_details=server.details("less"))).json()
+    made = (await exchanged(server, subject_token, authorization_details=server.details("less"))).json()
     assert made["authorization_details"] == less
-    whole = (await exchanged(server, subject)).json()
+    whole = (await exchanged(server, subject_token)).json()
     assert whole["authorization_details"] == json.loads(server.details("some"))
 
 
-async def test_token_exchange_of_narrowed_token_with_wider_details_is_rejected(server, subject):
-    made = await exchanged(server, subject, to="depot", authorization_details=server.details("less"))
+async def test_token_exchange_of_narrowed_token_with_wider_details_is_rejected(server, subject_token):
+    made = await exchanged(server, subject_token, to="depot", authorization_details=server.details("less"))
     token = made.json()["access_token"]
     wider = {"authorization_details": server.details("some")}
     assert_refused(await exchanged(server, token, by="depot", to="exchanger", **wider), "invalid_authorization_details")
 
 
-async def test_token_exchange_gives_pairwise_subject_per_service(server, subject):
-    made = (await exchanged(server, subject)).json()["access_token"]
+async def test_token_exchange_gives_pairwise_subject_per_service(server, subject_token):
+    made = (await exchanged(server, subject_token)).json()["access_token"]
     names = [
-        (await server.introspect(token, by=by))["sub"] for token, by in ((subject, "exchanger"), (made, "archive"))
+        (await server.introspect(token, by=by))["sub"]
+        for token, by in ((subject_token, "exchanger"), (made, "archive"))
     ]
     assert names[0] != names[1]
 
@@ -195,14 +199,16 @@ async def test_token_exchange_gives_pairwise_subject_per_service(server, subject
 
 
 @pytest.mark.parametrize("kind", ["refresh_token", "id_token", "saml1", "saml2", "nonsense"])
-async def test_token_exchange_with_unsupported_token_type_is_rejected(server, subject, kind):
-    assert_refused(await exchanged(server, subject, subject_token_type=TYPES + kind), "invalid_request")
-    assert_refused(await exchanged(server, subject, requested_token_type=TYPES + kind), "invalid_request")
+async def test_token_exchange_with_unsupported_token_type_is_rejected(server, subject_token, kind):
+    assert_refused(await exchanged(server, subject_token, subject_token_type=TYPES + kind), "invalid_request")
+    assert_refused(await exchanged(server, subject_token, requested_token_type=TYPES + kind), "invalid_request")
 
 
-async def test_token_exchange_of_id_token_is_rejected(server, first):
+async def test_token_exchange_of_id_token_is_rejected(server, exchangeable_tokens):
     for kind in ("access_token", "jwt", "id_token"):
-        assert_refused(await exchanged(server, first["id_token"], subject_token_type=TYPES + kind), "invalid_request")
+        assert_refused(
+            await exchanged(server, exchangeable_tokens["id_token"], subject_token_type=TYPES + kind), "invalid_request"
+        )
 
 
 async def test_token_exchange_of_refresh_token_is_rejected(server, person):
@@ -228,17 +234,18 @@ async def test_token_exchange_of_invented_token_is_rejected(server, garbage):
     assert_refused(await exchanged(server, garbage), "invalid_request")
 
 
-async def test_token_exchange_of_tampered_token_is_rejected(server, subject):
-    claims = read_claims(subject) | {"client_id": server.client("other").client_id}
-    signature = subject.split(".")[2]
+async def test_token_exchange_of_tampered_token_is_rejected(server, subject_token):
+    claims = read_claims(subject_token) | {"client_id": server.client("other").client_id}
+    signature = subject_token.split(".")[2]
     assert_refused(
-        await exchanged(server, make_unsigned_jwt(read_header(subject), claims, signature)), "invalid_request"
+        await exchanged(server, make_unsigned_jwt(read_header(subject_token), claims, signature)), "invalid_request"
     )
     assert_refused(
-        await exchanged(server, make_unsigned_jwt(read_header(subject) | {"alg": "none"}, claims)), "invalid_request"
+        await exchanged(server, make_unsigned_jwt(read_header(subject_token) | {"alg": "none"}, claims)),
+        "invalid_request",
     )
     exchanger = server.client("exchanger")
-    mine = exchanger.assertion(server.issuer, **read_claims(subject), header={"typ": "at+jwt"})
+    mine = exchanger.assertion(server.issuer, **read_claims(subject_token), header={"typ": "at+jwt"})
     assert_refused(await exchanged(server, mine), "invalid_request")
 
 
@@ -250,58 +257,58 @@ async def test_token_exchange_of_ended_token_is_rejected(server, why):
     assert_refused(await exchanged(server, server.spent("subject_token", why)), "invalid_request", "invalid_grant")
 
 
-async def test_token_exchange_of_revoked_token_is_rejected(server, subject):
-    await server.revoke(subject)
-    assert_refused(await exchanged(server, subject), "invalid_request", "invalid_grant")
+async def test_token_exchange_of_revoked_token_is_rejected(server, subject_token):
+    await server.revoke(subject_token)
+    assert_refused(await exchanged(server, subject_token), "invalid_request", "invalid_grant")
 
 
-async def test_exchanged_token_expires_no_later_than_its_subject_token(server, subject):
+async def test_exchanged_token_expires_no_later_than_its_subject_token(server, subject_token):
     await asyncio.sleep(1.1)
-    made = (await exchanged(server, subject)).json()
+    made = (await exchanged(server, subject_token)).json()
     seen = [
         (await server.introspect(token, by=by))["exp"]
-        for token, by in ((subject, "exchanger"), (made["access_token"], "archive"))
+        for token, by in ((subject_token, "exchanger"), (made["access_token"], "archive"))
     ]
     assert seen[1] <= seen[0]
     assert time.time() + made["expires_in"] <= seen[0] + 1
 
 
-async def test_exchanged_token_is_revoked_with_its_subject_token(server, subject):
-    made = (await exchanged(server, subject, to="depot")).json()["access_token"]
+async def test_exchanged_token_is_revoked_with_its_subject_token(server, subject_token):
+    made = (await exchanged(server, subject_token, to="depot")).json()["access_token"]
     further = (await exchanged(server, made, by="depot", to="exchanger")).json()["access_token"]
     assert (await server.introspect(further, by="exchanger"))["active"] is True
-    await server.revoke(subject)
+    await server.revoke(subject_token)
     assert await server.introspect(made, by="depot") == {"active": False}
     assert await server.introspect(further, by="exchanger") == {"active": False}
 
 
-async def test_exchanged_token_revoked_leaves_its_subject_token_active(server, subject):
-    made = (await exchanged(server, subject)).json()["access_token"]
+async def test_exchanged_token_revoked_leaves_its_subject_token_active(server, subject_token):
+    made = (await exchanged(server, subject_token)).json()["access_token"]
     assert (await server.revoke(made, by="exchanger")).status_code == 200
     assert await server.introspect(made, by="archive") == {"active": False}
-    assert (await server.introspect(subject, by="exchanger"))["active"] is True
+    assert (await server.introspect(subject_token, by="exchanger"))["active"] is True
 
 
-async def test_exchanged_token_revocation_by_other_party_is_ignored(server, subject):
-    made = (await exchanged(server, subject)).json()["access_token"]
-    for by, token in (("exchanger", subject), ("archive", made), ("app", made)):
+async def test_exchanged_token_revocation_by_other_party_is_ignored(server, subject_token):
+    made = (await exchanged(server, subject_token)).json()["access_token"]
+    for by, token in (("exchanger", subject_token), ("archive", made), ("app", made)):
         await server.revoke(token, by=by)
-    assert (await server.introspect(subject, by="exchanger"))["active"] is True
+    assert (await server.introspect(subject_token, by="exchanger"))["active"] is True
     assert (await server.introspect(made, by="archive"))["active"] is True
 
 
-async def test_token_exchange_chain_is_limited(server, subject):
+async def test_token_exchange_chain_is_limited(server, subject_token):
     hops = [("exchanger", "depot"), ("depot", "exchanger")] * 4
     for by, to in hops:
-        answer = await exchanged(server, subject, by=by, to=to)
+        answer = await exchanged(server, subject_token, by=by, to=to)
         if answer.status_code != 200:
             break
-        subject = answer.json()["access_token"]
+        subject_token = answer.json()["access_token"]
     assert_refused(answer, "invalid_request", "invalid_grant")
 
 
-async def test_exchanged_token_introspection_by_other_service_is_inactive(server, subject):
-    made = (await exchanged(server, subject)).json()["access_token"]
+async def test_exchanged_token_introspection_by_other_service_is_inactive(server, subject_token):
+    made = (await exchanged(server, subject_token)).json()["access_token"]
     for by in ("depot", "other", "app", "resource"):
         assert await server.introspect(made, by=by) == {"active": False}
 

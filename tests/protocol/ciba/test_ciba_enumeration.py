@@ -22,75 +22,75 @@ def shape(answer):
     return answer.status_code, body, headers
 
 
-async def while_one_waits(counter) -> None:
-    await counter.start_request(await counter.create_meldcode(counter.son))
+async def while_one_waits(ciba_desk) -> None:
+    await ciba_desk.start_request(await ciba_desk.create_meldcode(ciba_desk.son))
 
 
-async def after_too_many(counter) -> None:
-    await counter.insert_requests(rules.MAX_REQUESTS_PER_PERSON, counter.son)
+async def after_too_many(ciba_desk) -> None:
+    await ciba_desk.insert_requests(rules.MAX_REQUESTS_PER_PERSON, ciba_desk.son)
 
 
 @pytest.mark.parametrize("before", [while_one_waits, after_too_many])
-async def test_enumeration_known_and_unknown_meldcode_get_the_same_answer(counter, before) -> None:
-    await before(counter)
-    told = await NOTIFICATIONS.count(counter.oauth)
-    known = await counter.asks(await counter.create_meldcode(counter.son))
-    unknown = await counter.asks(UNKNOWN)
+async def test_enumeration_known_and_unknown_meldcode_get_the_same_answer(ciba_desk, before) -> None:
+    await before(ciba_desk)
+    told = await NOTIFICATIONS.count(ciba_desk.oauth)
+    known = await ciba_desk.asks(await ciba_desk.create_meldcode(ciba_desk.son))
+    unknown = await ciba_desk.asks(UNKNOWN)
     assert shape(known) == shape(unknown)
     assert known.status_code == 200
-    assert [row.person_id for row in (await counter.rows())[-2:]] == [None, None]
-    assert await NOTIFICATIONS.count(counter.oauth) == told
+    assert [row.person_id for row in (await ciba_desk.rows())[-2:]] == [None, None]
+    assert await NOTIFICATIONS.count(ciba_desk.oauth) == told
     references = [answer.json()["auth_req_id"] for answer in (known, unknown)]
     for _ in range(3):
-        polled = [await counter.polls(one) for one in references]
+        polled = [await ciba_desk.polls(one) for one in references]
         assert shape(polled[0]) == shape(polled[1])
-        counter.oauth.later(seconds=3)
-    counter.oauth.later(minutes=6)
-    assert [await counter.hears(one) for one in references] == ["expired_token"] * 2
+        ciba_desk.oauth.later(seconds=3)
+    ciba_desk.oauth.later(minutes=6)
+    assert [await ciba_desk.hears(one) for one in references] == ["expired_token"] * 2
 
 
-async def nothing(counter) -> None:
+async def nothing(ciba_desk) -> None:
     pass
 
 
 @pytest.mark.parametrize("before", [nothing, while_one_waits, after_too_many])
 @pytest.mark.parametrize("named", [False, True])
-async def test_timing_known_and_unknown_meldcode_take_the_same_statements(counter, database, before, named):
-    await before(counter)
+async def test_timing_known_and_unknown_meldcode_take_the_same_statements(ciba_desk, database, before, named):
+    await before(ciba_desk)
     details = {"authorization_details": make_authorization_details(str(uuid4()))} if named else {}
     said = []
-    for code in (UNKNOWN, await counter.create_meldcode(counter.son), await counter.create_meldcode()):
+    for code in (UNKNOWN, await ciba_desk.create_meldcode(ciba_desk.son), await ciba_desk.create_meldcode()):
         with record_queries(database) as heard:
-            assert (await counter.asks(code, **details)).status_code == 200
+            assert (await ciba_desk.asks(code, **details)).status_code == 200
         said.append([statement.split("WHERE")[0] for statement in heard])
     assert len(said[0]) > 3
     assert said[0] == said[1] == said[2]
 
 
-async def test_second_request_is_journalled_and_the_first_continues(counter) -> None:
-    first = await counter.start_request()
-    await counter.start_request()
-    assert await counter.reasons("verzoek:gedaan") == ["gevraagd", "verzoek_loopt_al"]
-    assert "access_token" in await counter.tokens(first)
+async def test_second_request_is_journalled_and_the_first_continues(ciba_desk) -> None:
+    first = await ciba_desk.start_request()
+    await ciba_desk.start_request()
+    assert await ciba_desk.reasons("verzoek:gedaan") == ["gevraagd", "verzoek_loopt_al"]
+    assert "access_token" in await ciba_desk.tokens(first)
 
 
-async def test_enumeration_second_request_does_not_reveal_the_machtiging(counter) -> None:
-    held = await counter.oauth.grant_machtiging()
-    await counter.start_request(
-        await counter.create_meldcode(counter.son), authorization_details=make_authorization_details()
+async def test_enumeration_second_request_does_not_reveal_the_machtiging(ciba_desk) -> None:
+    held = await ciba_desk.oauth.grant_machtiging()
+    await ciba_desk.start_request(
+        await ciba_desk.create_meldcode(ciba_desk.son), authorization_details=make_authorization_details()
     )
     answers = []
     for machtiging_id in (held.id, uuid4()):
-        code = await counter.create_meldcode(counter.son)
-        answers.append(await counter.asks(code, authorization_details=make_authorization_details(machtiging_id)))
-    assert shape(answers[0]) == shape(answers[1]) == shape(await counter.asks(UNKNOWN))
+        code = await ciba_desk.create_meldcode(ciba_desk.son)
+        answers.append(await ciba_desk.asks(code, authorization_details=make_authorization_details(machtiging_id)))
+    assert shape(answers[0]) == shape(answers[1]) == shape(await ciba_desk.asks(UNKNOWN))
 
 
-async def test_enumeration_rate_limited_app_gets_one_answer_for_any_meldcode(counter) -> None:
-    await counter.insert_requests(rules.MAX_REQUESTS_PER_CLIENT)
-    code = await counter.create_meldcode()
-    known, unknown = await counter.asks(code), await counter.asks(UNKNOWN)
+async def test_enumeration_rate_limited_app_gets_one_answer_for_any_meldcode(ciba_desk) -> None:
+    await ciba_desk.insert_requests(rules.MAX_REQUESTS_PER_CLIENT)
+    code = await ciba_desk.create_meldcode()
+    known, unknown = await ciba_desk.asks(code), await ciba_desk.asks(UNKNOWN)
     assert shape(known) == shape(unknown)
     assert known.json()["error"] == "access_denied"
-    counter.oauth.later(hours=1)
-    assert (await counter.asks(await counter.create_meldcode())).status_code == 200
+    ciba_desk.oauth.later(hours=1)
+    assert (await ciba_desk.asks(await ciba_desk.create_meldcode())).status_code == 200

@@ -21,7 +21,7 @@ from tests.builders.client import make_app_metadata, make_client_keys
 from tests.builders.database import bypass_triggers
 from tests.builders.people import ISSUER
 from tests.builders.rows import JOURNAL_INTAKE
-from tests.builders.server import assemble_berichtenbox_world
+from tests.builders.server import make_full_application_world
 
 ORIGIN = "https://app.voorbeeld.example"
 ALLOW = "access-control-allow-origin"
@@ -245,7 +245,7 @@ async def test_options_without_preflight_headers_is_answered_without_cors(portal
 
 
 async def test_429_is_readable_by_the_app(database, clock, tmp_path) -> None:
-    world = await assemble_berichtenbox_world(database.url, clock, tmp_path, address_requests_per_minute=3)
+    world = await make_full_application_world(database.url, clock, tmp_path, address_requests_per_minute=3)
     async with unit_of_work(world.sessions) as session:
         metadata = make_app_metadata(None, redirect_uris=[ORIGIN + "/terug"])
         await register_client(session, metadata, oin=None, at=clock.now(), practice=True)

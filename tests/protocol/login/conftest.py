@@ -31,7 +31,7 @@ def bad_broker():
 
 
 @pytest.fixture
-def victim(database, clock, bad_broker):
+def browser_at_bad_broker(database, clock, bad_broker):
     """A browser at a service with a misbehaving broker."""
     service = make_login_service(database.sessions, clock)
     replace_services(service, broker=make_broker(bad_broker))
@@ -39,7 +39,7 @@ def victim(database, clock, bad_broker):
 
 
 @pytest.fixture
-def journal(database):
+def read_journal(database):
     """The acts and reasons journalled so far, oldest first."""
 
     async def read():

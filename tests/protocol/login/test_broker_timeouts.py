@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from machtiging.identity.errors import LoginFailed
 from machtiging.kernel.clock import SystemClock
 from machtiging.settings import Settings
-from tests.builders.server import assemble_berichtenbox_world
+from tests.builders.server import make_full_application_world
 
 
 def test_broker_timeouts_by_default_are_ten_and_five_seconds() -> None:
@@ -74,7 +74,7 @@ async def test_slow_broker_is_given_up_after_the_configured_timeout(
     database, tmp_path, pause, pieces, waits, answers
 ) -> None:
     async with slow_broker(pause, pieces) as issuer:
-        world = await assemble_berichtenbox_world(database.url, SystemClock(), tmp_path, broker_issuer=issuer, **waits)
+        world = await make_full_application_world(database.url, SystemClock(), tmp_path, broker_issuer=issuer, **waits)
         broker, began = world.app.state.services.broker, time.monotonic()
         try:
             if answers:

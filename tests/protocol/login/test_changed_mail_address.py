@@ -17,13 +17,15 @@ from tests.protocol.login.misbehaving_broker import make_login_claims
 
 
 @pytest.fixture
-async def log_in_with(victim, bad_broker, clock):
+async def log_in_with(browser_at_bad_broker, bad_broker, clock):
     """Log in with these claims changed."""
 
     async def log_in(**changes):
-        asked = read_query(await victim.leave())
+        asked = read_query(await browser_at_bad_broker.leave())
         bad_broker.token = bad_broker.sign(make_login_claims(clock.now(), asked["nonce"], **changes))
-        answer = await victim.get("/inloggen/terug", params={"state": asked["state"], "code": "x", "iss": asked_issuer})
+        answer = await browser_at_bad_broker.get(
+            "/inloggen/terug", params={"state": asked["state"], "code": "x", "iss": asked_issuer}
+        )
         assert answer.status_code == 303, answer.text
 
     asked_issuer = bad_broker.metadata["issuer"]
@@ -31,7 +33,7 @@ async def log_in_with(victim, bad_broker, clock):
 
 
 @pytest.fixture
-async def states(database, clock):
+async def read_notification_states(database, clock):
     """Give up a notification of this person and one of another. Returns a reader of their states."""
     async with unit_of_work(database.sessions) as session:
         for bsn in ("999990020", "999990019"):
@@ -47,25 +49,29 @@ async def states(database, clock):
     return read
 
 
-async def test_login_with_changed_address_retries_undelivered_notifications_of_that_person_only(log_in_with, states):
+async def test_login_with_changed_address_retries_undelivered_notifications_of_that_person_only(
+    log_in_with, read_notification_states
+):
     await log_in_with(email="bram@voorbeeld.example")
-    assert await states() == {"999990020": (True, 0), "999990019": (False, 0)}
+    assert await read_notification_states() == {"999990020": (True, 0), "999990019": (False, 0)}
 
 
-async def test_login_without_address_retries_nothing(log_in_with, states):
+async def test_login_without_address_retries_nothing(log_in_with, read_notification_states):
     await log_in_with()
-    assert (await states())["999990020"] == (False, 0)
+    assert (await read_notification_states())["999990020"] == (False, 0)
 
 
-async def test_login_with_unchanged_address_retries_nothing(log_in_with, states, database):
+async def test_login_with_unchanged_address_retries_nothing(log_in_with, read_notification_states, database):
     await log_in_with(email="bram@voorbeeld.example")
     async with unit_of_work(database.sessions) as session:
         await session.execute(text("UPDATE notification SET given_up_at = created_at"))
     await log_in_with(email="bram@voorbeeld.example")
-    assert (await states())["999990020"] == (False, 0)
+    assert (await read_notification_states())["999990020"] == (False, 0)
 
 
-async def test_login_with_missing_or_malformed_claims_keeps_stored_values(log_in_with, states, database):
+async def test_login_with_missing_or_malformed_claims_keeps_stored_values(
+    log_in_with, read_notification_states, database
+):
     whole = {"name": "Bram Voorbeeld", "birthdate": "1971-09-02", "email": "bram@voorbeeld.example"}
     await log_in_with(**whole)
     async with unit_of_work(database.sessions) as session:
@@ -82,4 +88,4 @@ async def test_login_with_missing_or_malformed_claims_keeps_stored_values(log_in
         async with database.sessions() as session:
             known = await load_profile(session, load_keyring(), person)
         assert known == Profile("Bram Voorbeeld", date(1971, 9, 2), "bram@voorbeeld.example")
-    assert (await states())["999990020"] == (False, 0)
+    assert (await read_notification_states())["999990020"] == (False, 0)

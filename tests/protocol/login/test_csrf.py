@@ -8,14 +8,14 @@ SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
 
 
 @pytest.fixture
-async def logged_in(log_in):
+async def logged_in_browser(log_in):
     browser = await log_in()
     browser.form_token = (await browser.me())["csrf"]
     return browser
 
 
-async def is_refused(browser, form, **options) -> bool:
-    response = await browser.post("/doen", form, **options)
+async def is_refused(logged_in_browser, form, **options) -> bool:
+    response = await logged_in_browser.post("/doen", form, **options)
     if response.status_code == 403:
         assert "Dit formulier is verlopen" in response.text
     return response.status_code == 403
@@ -47,49 +47,51 @@ THEIRS = [
 ]
 
 
-async def test_csrf_form_from_own_page_is_accepted(logged_in):
+async def test_csrf_form_from_own_page_is_accepted(logged_in_browser):
     for headers in OURS:
-        response = await logged_in.post("/doen", {"csrf": logged_in.form_token}, headers=headers)
+        response = await logged_in_browser.post("/doen", {"csrf": logged_in_browser.form_token}, headers=headers)
         assert response.json() == {"done_by": "Bram van der Linden"}, headers
 
 
-async def test_csrf_form_from_other_origin_with_valid_token_is_rejected(logged_in):
+async def test_csrf_form_from_other_origin_with_valid_token_is_rejected(logged_in_browser):
     for headers in THEIRS:
-        assert await is_refused(logged_in, {"csrf": logged_in.form_token}, headers=headers), headers
+        assert await is_refused(logged_in_browser, {"csrf": logged_in_browser.form_token}, headers=headers), headers
 
 
-async def test_csrf_token_missing_or_invalid_is_rejected(logged_in):
+async def test_csrf_token_missing_or_invalid_is_rejected(logged_in_browser):
     for token in (None, "", "x", "A" * 43, "é" * 20):
-        assert await is_refused(logged_in, {} if token is None else {"csrf": token}), token
+        assert await is_refused(logged_in_browser, {} if token is None else {"csrf": token}), token
 
 
-async def test_csrf_token_of_another_session_is_rejected(log_in, logged_in):
+async def test_csrf_token_of_another_session_is_rejected(log_in, logged_in_browser):
     other = await log_in("raadslid")
-    assert await is_refused(logged_in, {"csrf": (await other.me())["csrf"]})
+    assert await is_refused(logged_in_browser, {"csrf": (await other.me())["csrf"]})
 
 
-async def test_csrf_token_of_own_earlier_session_redirects_back_to_the_form(logged_in):
-    await logged_in.log_in("naaste")
-    response = await logged_in.post("/doen", {"csrf": logged_in.form_token})
+async def test_csrf_token_of_own_earlier_session_redirects_back_to_the_form(logged_in_browser):
+    await logged_in_browser.log_in("naaste")
+    response = await logged_in_browser.post("/doen", {"csrf": logged_in_browser.form_token})
     assert (response.status_code, response.headers["location"]) == (303, "/")
 
 
-async def test_csrf_token_of_own_earlier_session_from_other_origin_is_rejected(logged_in):
-    await logged_in.log_in("naaste")
+async def test_csrf_token_of_own_earlier_session_from_other_origin_is_rejected(logged_in_browser):
+    await logged_in_browser.log_in("naaste")
     for headers in THEIRS:
-        response = await logged_in.post("/doen", {"csrf": logged_in.form_token}, headers=headers)
+        response = await logged_in_browser.post("/doen", {"csrf": logged_in_browser.form_token}, headers=headers)
         assert (response.status_code, response.headers.get("set-cookie")) == (403, None), headers
 
 
-async def test_csrf_token_in_query_or_json_is_rejected(logged_in):
-    assert await is_refused(logged_in, {}, params={"csrf": logged_in.form_token})
-    response = await logged_in.http.post("/doen", json={"csrf": logged_in.form_token}, headers={"Origin": ISSUER})
+async def test_csrf_token_in_query_or_json_is_rejected(logged_in_browser):
+    assert await is_refused(logged_in_browser, {}, params={"csrf": logged_in_browser.form_token})
+    response = await logged_in_browser.http.post(
+        "/doen", json={"csrf": logged_in_browser.form_token}, headers={"Origin": ISSUER}
+    )
     assert response.status_code == 403
 
 
-async def test_csrf_token_as_file_is_rejected(logged_in):
-    files = {"csrf": ("csrf", logged_in.form_token.encode())}
-    response = await logged_in.http.post("/doen", files=files, headers={"Origin": ISSUER})
+async def test_csrf_token_as_file_is_rejected(logged_in_browser):
+    files = {"csrf": ("csrf", logged_in_browser.form_token.encode())}
+    response = await logged_in_browser.http.post("/doen", files=files, headers={"Origin": ISSUER})
     assert response.status_code == 400
 
 

@@ -23,7 +23,7 @@ RETURNS = {
 
 
 @pytest.mark.parametrize("way", RETURNS)
-async def test_failed_login_without_broker_identity_is_logged_and_not_journalled(browser, journal, way):
+async def test_failed_login_without_broker_identity_is_logged_and_not_journalled(browser, read_journal, way):
     headers, answer, reason = RETURNS[way]
     with capture_logs() as logged:
         for _ in range(3):
@@ -32,16 +32,16 @@ async def test_failed_login_without_broker_identity_is_logged_and_not_journalled
                 browser.http.cookies.clear()
             await browser.get("/inloggen/terug", params={"state": state, "iss": BROKER} | answer, headers=headers or {})
     assert [line["code"] for line in logged if line["event"] == "login_failed"] == [reason] * 3
-    assert await journal() == []
+    assert await read_journal() == []
 
 
-async def test_expired_login_attempt_is_logged_and_not_journalled(browser, journal, clock):
+async def test_expired_login_attempt_is_logged_and_not_journalled(browser, read_journal, clock):
     callback = await browser.to_callback()
     clock.advance(timedelta(minutes=11))
     await browser.get(callback)
-    assert await journal() == []
+    assert await read_journal() == []
 
 
-async def test_failed_login_with_broker_identity_is_journalled(victim, bad_broker, clock, journal):
-    await come_back(victim, bad_broker, clock, acr="http://eidas.europa.eu/LoA/low")
-    assert await journal() == [("login:mislukt", "niveau_te_laag")]
+async def test_failed_login_with_broker_identity_is_journalled(browser_at_bad_broker, bad_broker, clock, read_journal):
+    await come_back(browser_at_bad_broker, bad_broker, clock, acr="http://eidas.europa.eu/LoA/low")
+    assert await read_journal() == [("login:mislukt", "niveau_te_laag")]

@@ -30,102 +30,111 @@ BY_STRANGERS = {
 }
 
 
-async def come_back(victim, bad_broker, clock, *, header=None, key=None, token=None, **changes):
+async def come_back(browser_at_bad_broker, bad_broker, clock, *, header=None, key=None, token=None, **changes):
     """Start a login and return with a changed ID token; returns the response."""
-    asked = read_query(await victim.leave())
+    asked = read_query(await browser_at_bad_broker.leave())
     claims = make_login_claims(clock.now(), asked["nonce"], **changes)
     bad_broker.token = token(claims) if token else bad_broker.sign(claims, key, **(header or {}))
-    return await victim.get("/inloggen/terug", params={"code": "c", "state": asked["state"], "iss": BROKER})
+    return await browser_at_bad_broker.get(
+        "/inloggen/terug", params={"code": "c", "state": asked["state"], "iss": BROKER}
+    )
 
 
-async def assert_refused(response, victim, journal, reason):
+async def assert_refused(response, browser_at_bad_broker, read_journal, reason):
     assert response.status_code in {400, 403, 503}
     assert response.headers["content-type"].startswith("text/html")
     assert "Opnieuw inloggen" in response.text
     assert reason in response.text
-    assert victim.token is None
-    assert (await victim.get("/ik")).status_code == 303
+    assert browser_at_bad_broker.token is None
+    assert (await browser_at_bad_broker.get("/ik")).status_code == 303
     if reason in BY_STRANGERS:
         # unauthenticated failures are not journalled
-        assert ("login:mislukt", reason) not in await journal()
+        assert ("login:mislukt", reason) not in await read_journal()
     else:
-        assert (await journal())[-1] == ("login:mislukt", reason)
+        assert (await read_journal())[-1] == ("login:mislukt", reason)
 
 
-async def test_misbehaving_broker_with_valid_response_is_accepted(victim, bad_broker, clock):
-    assert (await come_back(victim, bad_broker, clock)).status_code == 303
-    assert (await victim.me())["name"] == "Bram van der Linden"
+async def test_misbehaving_broker_with_valid_response_is_accepted(browser_at_bad_broker, bad_broker, clock):
+    assert (await come_back(browser_at_bad_broker, bad_broker, clock)).status_code == 303
+    assert (await browser_at_bad_broker.me())["name"] == "Bram van der Linden"
 
 
-async def test_state_forged_is_rejected(victim, journal):
-    await victim.leave()
-    response = await victim.get("/inloggen/terug", params={"code": "c", "state": "verzonnen", "iss": BROKER})
-    await assert_refused(response, victim, journal, "inlogpoging_onbekend")
+async def test_state_forged_is_rejected(browser_at_bad_broker, read_journal):
+    await browser_at_bad_broker.leave()
+    response = await browser_at_bad_broker.get(
+        "/inloggen/terug", params={"code": "c", "state": "verzonnen", "iss": BROKER}
+    )
+    await assert_refused(response, browser_at_bad_broker, read_journal, "inlogpoging_onbekend")
 
 
-async def test_state_missing_is_rejected(victim, journal):
-    await victim.leave()
-    await assert_refused(await victim.get("/inloggen/terug?code=c"), victim, journal, "inlogpoging_onbekend")
+async def test_state_missing_is_rejected(browser_at_bad_broker, read_journal):
+    await browser_at_bad_broker.leave()
+    await assert_refused(
+        await browser_at_bad_broker.get("/inloggen/terug?code=c"),
+        browser_at_bad_broker,
+        read_journal,
+        "inlogpoging_onbekend",
+    )
 
 
-async def test_state_replayed_is_rejected(browser, journal):
+async def test_state_replayed_is_rejected(browser, read_journal):
     callback = await browser.to_callback()
     assert (await browser.get(callback)).status_code == 303
     token = browser.token
     response = await browser.get(callback)
     assert response.status_code == 400
     assert browser.token == token
-    assert ("login:mislukt", "inlogpoging_onbekend") not in await journal()
+    assert ("login:mislukt", "inlogpoging_onbekend") not in await read_journal()
 
 
-async def test_login_csrf_with_response_for_the_attacker_is_rejected(login_world, journal):
+async def test_login_csrf_with_response_for_the_attacker_is_rejected(login_world, read_journal):
     attacker, victim = login_world.browser(), login_world.browser()
     await victim.leave("vertegenwoordigde")
     response = await victim.get(await attacker.to_callback("naaste"))
-    await assert_refused(response, victim, journal, "andere_browser")
+    await assert_refused(response, victim, read_journal, "andere_browser")
 
 
-async def test_login_response_without_attempt_cookie_is_rejected(browser, journal):
+async def test_login_response_without_attempt_cookie_is_rejected(browser, read_journal):
     callback = await browser.to_callback()
     browser.http.cookies.delete(login_attempts.LOGIN_COOKIE)
-    await assert_refused(await browser.get(callback), browser, journal, "andere_browser")
+    await assert_refused(await browser.get(callback), browser, read_journal, "andere_browser")
 
 
-async def test_login_response_after_eleven_minutes_is_rejected(browser, clock, journal):
+async def test_login_response_after_eleven_minutes_is_rejected(browser, clock, read_journal):
     callback = await browser.to_callback()
     clock.advance(timedelta(minutes=11))
-    await assert_refused(await browser.get(callback), browser, journal, "inlogpoging_verlopen")
+    await assert_refused(await browser.get(callback), browser, read_journal, "inlogpoging_verlopen")
 
 
-async def test_mix_up_response_with_other_issuer_is_rejected(victim, bad_broker, clock, journal):
-    asked = read_query(await victim.leave())
+async def test_mix_up_response_with_other_issuer_is_rejected(browser_at_bad_broker, bad_broker, clock, read_journal):
+    asked = read_query(await browser_at_bad_broker.leave())
     bad_broker.token = bad_broker.sign(make_login_claims(clock.now(), asked["nonce"]))
     back = {"code": "c", "state": asked["state"], "iss": "https://kwaad.example"}
-    response = await victim.get("/inloggen/terug", params=back)
-    await assert_refused(response, victim, journal, "antwoord_van_andere_uitgever")
+    response = await browser_at_bad_broker.get("/inloggen/terug", params=back)
+    await assert_refused(response, browser_at_bad_broker, read_journal, "antwoord_van_andere_uitgever")
     assert not any(request.url.path == "/token" for request in bad_broker.asked)
 
 
-async def test_mix_up_response_without_issuer_is_rejected(browser, journal):
+async def test_mix_up_response_without_issuer_is_rejected(browser, read_journal):
     asked = read_query(await browser.to_callback())
     response = await browser.get("/inloggen/terug", params={"code": asked["code"], "state": asked["state"]})
-    await assert_refused(response, browser, journal, "antwoord_van_andere_uitgever")
+    await assert_refused(response, browser, read_journal, "antwoord_van_andere_uitgever")
 
 
 @pytest.mark.parametrize("error", ["server_error", "invalid_request", "<script>", "x" * 3000])
-async def test_broker_error_response_is_not_echoed(victim, journal, error):
-    asked = read_query(await victim.leave())
+async def test_broker_error_response_is_not_echoed(browser_at_bad_broker, read_journal, error):
+    asked = read_query(await browser_at_bad_broker.leave())
     back = {"error": error, "error_description": "<b>hallo</b>", "state": asked["state"], "iss": BROKER}
-    response = await victim.get("/inloggen/terug", params=back)
-    await assert_refused(response, victim, journal, "broker_meldt_fout")
+    response = await browser_at_bad_broker.get("/inloggen/terug", params=back)
+    await assert_refused(response, browser_at_bad_broker, read_journal, "broker_meldt_fout")
     assert "hallo" not in response.text
     assert "<script" not in response.text
 
 
-async def test_login_response_without_code_is_rejected(victim, journal):
-    asked = read_query(await victim.leave())
-    response = await victim.get("/inloggen/terug", params={"state": asked["state"], "iss": BROKER})
-    await assert_refused(response, victim, journal, "broker_antwoord_ongeldig")
+async def test_login_response_without_code_is_rejected(browser_at_bad_broker, read_journal):
+    asked = read_query(await browser_at_bad_broker.leave())
+    response = await browser_at_bad_broker.get("/inloggen/terug", params={"state": asked["state"], "iss": BROKER})
+    await assert_refused(response, browser_at_bad_broker, read_journal, "broker_antwoord_ongeldig")
 
 
 @pytest.mark.parametrize(
@@ -143,32 +152,39 @@ async def test_login_response_without_code_is_rejected(victim, journal):
         ("id_token_inhoud_klopt_niet", {"bsn": "999990018"}),
     ],
 )
-async def test_id_token_with_wrong_claims_is_rejected(victim, bad_broker, clock, journal, reason, changes):
-    response = await come_back(victim, bad_broker, clock, **changes)
-    await assert_refused(response, victim, journal, reason)
+async def test_id_token_with_wrong_claims_is_rejected(
+    browser_at_bad_broker, bad_broker, clock, read_journal, reason, changes
+):
+    response = await come_back(browser_at_bad_broker, bad_broker, clock, **changes)
+    await assert_refused(response, browser_at_bad_broker, read_journal, reason)
 
 
-async def test_id_token_replay_with_nonce_of_another_attempt_is_rejected(victim, bad_broker, clock, journal):
-    first = read_query(await victim.leave())
-    response = await come_back(victim, bad_broker, clock, nonce=first["nonce"])
-    await assert_refused(response, victim, journal, "nonce_klopt_niet")
+async def test_id_token_replay_with_nonce_of_another_attempt_is_rejected(
+    browser_at_bad_broker, bad_broker, clock, read_journal
+):
+    first = read_query(await browser_at_bad_broker.leave())
+    response = await come_back(browser_at_bad_broker, bad_broker, clock, nonce=first["nonce"])
+    await assert_refused(response, browser_at_bad_broker, read_journal, "nonce_klopt_niet")
 
 
-async def test_id_token_with_alg_none_is_rejected(victim, bad_broker, clock, journal):
-    response = await come_back(victim, bad_broker, clock, token=make_unsigned_id_token)
-    await assert_refused(response, victim, journal, "id_token_ongeldig")
+async def test_id_token_with_alg_none_is_rejected(browser_at_bad_broker, bad_broker, clock, read_journal):
+    response = await come_back(browser_at_bad_broker, bad_broker, clock, token=make_unsigned_id_token)
+    await assert_refused(response, browser_at_bad_broker, read_journal, "id_token_ongeldig")
 
 
-async def test_id_token_with_alg_none_and_known_kid_is_rejected(victim, bad_broker, clock, journal):
+async def test_id_token_with_alg_none_and_known_kid_is_rejected(browser_at_bad_broker, bad_broker, clock, read_journal):
     response = await come_back(
-        victim, bad_broker, clock, token=lambda claims: make_unsigned_id_token(claims, kid=bad_broker.key.kid)
+        browser_at_bad_broker,
+        bad_broker,
+        clock,
+        token=lambda claims: make_unsigned_id_token(claims, kid=bad_broker.key.kid),
     )
-    await assert_refused(response, victim, journal, "id_token_ongeldig")
+    await assert_refused(response, browser_at_bad_broker, read_journal, "id_token_ongeldig")
 
 
 @pytest.mark.parametrize("form", ["pem", "jwk"])
 async def test_algorithm_confusion_id_token_with_public_key_as_hmac_secret_is_rejected(
-    victim, bad_broker, clock, journal, form
+    browser_at_bad_broker, bad_broker, clock, read_journal, form
 ):
     secret = bad_broker.key.as_pem(private=False)
     if form == "jwk":
@@ -183,64 +199,67 @@ async def test_algorithm_confusion_id_token_with_public_key_as_hmac_secret_is_re
         return signing + "." + base64.urlsafe_b64encode(tag).rstrip(b"=").decode()
 
     await assert_refused(
-        await come_back(victim, bad_broker, clock, token=forge_token), victim, journal, "id_token_ongeldig"
+        await come_back(browser_at_bad_broker, bad_broker, clock, token=forge_token),
+        browser_at_bad_broker,
+        read_journal,
+        "id_token_ongeldig",
     )
 
 
-async def test_id_token_signed_with_unpublished_key_is_rejected(victim, bad_broker, clock, journal):
+async def test_id_token_signed_with_unpublished_key_is_rejected(browser_at_bad_broker, bad_broker, clock, read_journal):
     stranger = type(bad_broker.key).generate_key("P-256")
-    response = await come_back(victim, bad_broker, clock, key=stranger)
-    await assert_refused(response, victim, journal, "id_token_ongeldig")
+    response = await come_back(browser_at_bad_broker, bad_broker, clock, key=stranger)
+    await assert_refused(response, browser_at_bad_broker, read_journal, "id_token_ongeldig")
 
 
-async def test_id_token_with_key_in_header_is_rejected(victim, bad_broker, clock, journal):
+async def test_id_token_with_key_in_header_is_rejected(browser_at_bad_broker, bad_broker, clock, read_journal):
     stranger = type(bad_broker.key).generate_key("P-256")
     header = {"jwk": stranger.as_dict(private=False)}
-    response = await come_back(victim, bad_broker, clock, key=stranger, header=header)
-    await assert_refused(response, victim, journal, "id_token_ongeldig")
+    response = await come_back(browser_at_bad_broker, bad_broker, clock, key=stranger, header=header)
+    await assert_refused(response, browser_at_bad_broker, read_journal, "id_token_ongeldig")
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
-async def test_id_token_tampered_is_rejected(victim, bad_broker, clock, journal, part):
+async def test_id_token_tampered_is_rejected(browser_at_bad_broker, bad_broker, clock, read_journal, part):
     def tampered(claims):
         parts = bad_broker.sign(claims).split(".")
         middle = len(parts[part]) // 2
         parts[part] = parts[part][:middle] + ("A" if parts[part][middle] != "A" else "B") + parts[part][middle + 1 :]
         return ".".join(parts)
 
-    response = await come_back(victim, bad_broker, clock, token=tampered)
-    await assert_refused(response, victim, journal, "id_token_ongeldig")
+    response = await come_back(browser_at_bad_broker, bad_broker, clock, token=tampered)
+    await assert_refused(response, browser_at_bad_broker, read_journal, "id_token_ongeldig")
 
 
 @pytest.mark.parametrize("token", [None, 7, ["a.b.c"], {"a": 1}])
-async def test_id_token_that_is_no_string_is_rejected(victim, bad_broker, clock, journal, token):
-    response = await come_back(victim, bad_broker, clock, token=lambda _: token)
-    await assert_refused(response, victim, journal, "broker_antwoord_ongeldig")
+async def test_id_token_that_is_no_string_is_rejected(browser_at_bad_broker, bad_broker, clock, read_journal, token):
+    response = await come_back(browser_at_bad_broker, bad_broker, clock, token=lambda _: token)
+    await assert_refused(response, browser_at_bad_broker, read_journal, "broker_antwoord_ongeldig")
 
 
 @pytest.mark.parametrize("token", ["", "a", "a.b.c", "..", "x" * 20_000])
-async def test_id_token_malformed_is_rejected(victim, bad_broker, clock, journal, token):
-    response = await come_back(victim, bad_broker, clock, token=lambda _: token)
-    await assert_refused(response, victim, journal, "id_token_ongeldig")
+async def test_id_token_malformed_is_rejected(browser_at_bad_broker, bad_broker, clock, read_journal, token):
+    response = await come_back(browser_at_bad_broker, bad_broker, clock, token=lambda _: token)
+    await assert_refused(response, browser_at_bad_broker, read_journal, "id_token_ongeldig")
 
 
-async def test_broker_jwks_is_refetched_for_new_key(victim, bad_broker, clock):
-    assert (await come_back(victim, bad_broker, clock)).status_code == 303
+async def test_broker_jwks_is_refetched_for_new_key(browser_at_bad_broker, bad_broker, clock):
+    assert (await come_back(browser_at_bad_broker, bad_broker, clock)).status_code == 303
     bad_broker.key = type(bad_broker.key).generate_key("P-256", auto_kid=True)
     bad_broker.published = [bad_broker.key]
     clock.advance(timedelta(minutes=1))
-    assert (await come_back(victim, bad_broker, clock)).status_code == 303
+    assert (await come_back(browser_at_bad_broker, bad_broker, clock)).status_code == 303
 
 
-async def test_broker_jwks_is_not_refetched_for_each_junk_token(victim, bad_broker, clock):
+async def test_broker_jwks_is_not_refetched_for_each_junk_token(browser_at_bad_broker, bad_broker, clock):
     for _ in range(5):
-        await come_back(victim, bad_broker, clock, token=make_unsigned_id_token)
+        await come_back(browser_at_bad_broker, bad_broker, clock, token=make_unsigned_id_token)
     assert sum(request.url.path == "/jwks" for request in bad_broker.asked) == 1
 
 
-async def test_client_authentication_at_broker_uses_fresh_signed_assertions(victim, bad_broker, clock):
-    await come_back(victim, bad_broker, clock)
-    await come_back(victim, bad_broker, clock)
+async def test_client_authentication_at_broker_uses_fresh_signed_assertions(browser_at_bad_broker, bad_broker, clock):
+    await come_back(browser_at_bad_broker, bad_broker, clock)
+    await come_back(browser_at_bad_broker, bad_broker, clock)
     forms = [read_query("?" + r.content.decode()) for r in bad_broker.asked if r.url.path == "/token"]
     told = [
         verify_jwt(form["client_assertion"], load_keyring().public_jwks(), algorithms=("ES256",), typ=None)
@@ -253,9 +272,19 @@ async def test_client_authentication_at_broker_uses_fresh_signed_assertions(vict
     assert not any("client_secret" in form for form in forms)
 
 
-async def test_login_attempt_is_consumed_even_when_the_broker_fails(bad_broker, victim, journal):
-    asked = read_query(await victim.leave())
+async def test_login_attempt_is_consumed_even_when_the_broker_fails(bad_broker, browser_at_bad_broker, read_journal):
+    asked = read_query(await browser_at_bad_broker.leave())
     back = {"code": "c", "state": asked["state"], "iss": BROKER}
     bad_broker.answers["/token"] = httpx.ConnectError("weg")
-    await assert_refused(await victim.get("/inloggen/terug", params=back), victim, journal, "broker_niet_bereikbaar")
-    await assert_refused(await victim.get("/inloggen/terug", params=back), victim, journal, "inlogpoging_onbekend")
+    await assert_refused(
+        await browser_at_bad_broker.get("/inloggen/terug", params=back),
+        browser_at_bad_broker,
+        read_journal,
+        "broker_niet_bereikbaar",
+    )
+    await assert_refused(
+        await browser_at_bad_broker.get("/inloggen/terug", params=back),
+        browser_at_bad_broker,
+        read_journal,
+        "inlogpoging_onbekend",
+    )

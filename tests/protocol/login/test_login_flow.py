@@ -73,13 +73,13 @@ async def test_login_at_unknown_assurance_is_rejected(browser):
     assert response.status_code == 400
 
 
-async def test_login_below_requested_assurance_is_rejected_and_journalled(browser, journal):
+async def test_login_below_requested_assurance_is_rejected_and_journalled(browser, read_journal):
     response = await browser.log_in("eu-burger", niveau="hoog", terug="/machtigingen")
     assert response.status_code == 403
     assert "niveau is te laag" in response.text
     assert "/inloggen?terug=/machtigingen&amp;niveau=hoog" in response.text
     assert browser.token is None
-    assert ("login:mislukt", "niveau_te_laag") in await journal()
+    assert ("login:mislukt", "niveau_te_laag") in await read_journal()
 
 
 async def test_downgrade_login_at_lower_assurance_at_broker_is_rejected(browser):
@@ -89,14 +89,14 @@ async def test_downgrade_login_at_lower_assurance_at_broker_is_rejected(browser)
     assert browser.token is None
 
 
-async def test_login_cancelled_returns_to_the_start_and_is_not_journalled(browser, journal):
+async def test_login_cancelled_returns_to_the_start_and_is_not_journalled(browser, read_journal):
     stopped = await browser.get(await browser.leave("naaste") + "&annuleren=ja")
     assert read_query(stopped.headers["location"])["error"] == "access_denied"
     response = await browser.get(stopped.headers["location"])
     assert response.status_code == 200
     assert "U hebt het inloggen gestopt" in response.text
     assert browser.token is None
-    assert await journal() == []  # anyone can start and cancel a login
+    assert await read_journal() == []  # anyone can start and cancel a login
 
 
 async def test_login_without_hint_shows_persona_page(browser):

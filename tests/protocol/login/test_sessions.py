@@ -39,7 +39,7 @@ async def test_public_page_recognises_the_logged_in_visitor(browser):
     assert (await browser.get("/misschien")).json() == {"name": "Bram van der Linden"}
 
 
-async def test_session_fixation_token_planted_before_login_is_invalid_after_it(login_world, log_in, journal):
+async def test_session_fixation_token_planted_before_login_is_invalid_after_it(login_world, log_in, read_journal):
     attacker, victim = await log_in("raadslid"), login_world.browser()
     planted = attacker.token
     victim.http.cookies.set(SESSION_COOKIE, planted, domain="machtigen.test", path="/")
@@ -47,7 +47,7 @@ async def test_session_fixation_token_planted_before_login_is_invalid_after_it(l
     tokens = [cookie.value for cookie in victim.http.cookies.jar if cookie.name == SESSION_COOKIE]
     assert planted not in tokens
     assert (await attacker.get("/ik")).status_code == 303
-    assert ("sessie:beeindigd", "opnieuw_ingelogd") in await journal()
+    assert ("sessie:beeindigd", "opnieuw_ingelogd") in await read_journal()
 
 
 async def test_login_rotates_session_token_and_csrf_token(log_in):
@@ -91,7 +91,7 @@ async def test_session_absolute_timeout_ends_it(login_world, log_in, clock):
     assert (await browser.get("/ik")).status_code == 303
 
 
-async def test_logout_ends_session_and_is_journalled(log_in, journal):
+async def test_logout_ends_session_and_is_journalled(log_in, read_journal):
     browser = await log_in()
     token, form = browser.token, (await browser.me())["csrf"]
     response = await browser.post("/uitloggen", {"csrf": form})
@@ -99,7 +99,7 @@ async def test_logout_ends_session_and_is_journalled(log_in, journal):
     assert f'{SESSION_COOKIE}=""' in response.headers["set-cookie"]
     assert browser.token is None
     assert (await browser.get("/ik", headers={"Cookie": f"{SESSION_COOKIE}={token}"})).status_code == 303
-    assert (await journal())[-1] == ("sessie:beeindigd", "uitgelogd")
+    assert (await read_journal())[-1] == ("sessie:beeindigd", "uitgelogd")
 
 
 async def test_csrf_logout_from_other_site_is_rejected(log_in):

@@ -20,13 +20,13 @@ from tests.builders.bearer import (
     assert_unauthenticated,
     sign_access_token,
 )
-from tests.builders.letters import HELPING, SVB, make_berichtenbox_world
+from tests.builders.letters import HELPING, SVB, make_api_world
 
 DOCS = Path(__file__).parents[3] / "docs"
 
 
 async def test_4_1_low_assurance_token_returns_step_up_challenge(database, clock) -> None:
-    world = await make_berichtenbox_world(database, clock)
+    world = await make_api_world(database, clock)
     letter, under = await world.deliver_letter(oin=SVB, dienst="pgb-trekkingsrecht"), await world.grant_machtiging()
     token = await world.issue_token(world.helper, acts=HELPING, under=under, assurance=Assurance.LOW)
     async with world.client(token) as client:

@@ -12,13 +12,13 @@ from tests.builders.messages import read_claims
 
 
 @pytest.fixture
-async def name(oauth):
+async def person_name(oauth):
     """The name of the person at the stand-in broker."""
     browser = await oauth.logged_in()
     return (await browser.me())["name"]
 
 
-async def test_name_is_not_released_without_claims_request(oauth, name) -> None:
+async def test_name_is_not_released_without_claims_request(oauth, person_name) -> None:
     flow = await start_login_flow(oauth)
     page = (await flow.authorize(await flow.pushed())).text
     assert "niet uw naam en niet uw BSN" in page
@@ -26,33 +26,33 @@ async def test_name_is_not_released_without_claims_request(oauth, name) -> None:
     told = (
         json.dumps(await verify_id_token(oauth, tokens)) + (await request_userinfo(oauth, tokens["access_token"])).text
     )
-    assert name not in told
+    assert person_name not in told
 
 
-async def test_consent_page_says_that_the_name_is_released(oauth, name) -> None:
+async def test_consent_page_says_that_the_name_is_released(oauth, person_name) -> None:
     flow = await start_login_flow(oauth)
     page = (await flow.authorize(await flow.pushed(claims=dump_claims(userinfo={"name": None})))).text
-    assert f"uw naam: {name}" in page
+    assert f"uw naam: {person_name}" in page
     assert "Niet uw BSN" in page
     assert "niet uw naam" not in page
 
 
 @pytest.mark.parametrize("place", ["id_token", "userinfo"])
-async def test_name_is_released_only_where_requested(oauth, name, place) -> None:
+async def test_name_is_released_only_where_requested(oauth, person_name, place) -> None:
     flow = await start_login_flow(oauth)
     tokens = await flow.tokens(claims=dump_claims(**{place: {"name": {"essential": True}}}))
     found = {
         "id_token": (await verify_id_token(oauth, tokens)).get("name"),
         "userinfo": (await request_userinfo(oauth, tokens["access_token"])).json().get("name"),
     }
-    assert found == {"id_token": None, "userinfo": None} | {place: name}
+    assert found == {"id_token": None, "userinfo": None} | {place: person_name}
     assert "name" not in read_claims(tokens["access_token"])
 
 
-async def test_name_under_machtiging_is_that_of_the_gemachtigde(oauth, name) -> None:
+async def test_name_under_machtiging_is_that_of_the_gemachtigde(oauth, person_name) -> None:
     flow = await oauth.start_flow()
     told = await verify_id_token(oauth, await flow.tokens(claims=dump_claims(id_token={"name": None})))
-    assert told["name"] == name
+    assert told["name"] == person_name
     assert told["represents"].keys() == {"iss", "sub", "sub_id_type"}
 
 
@@ -67,9 +67,9 @@ async def test_claims_not_released_are_ignored_even_if_essential(oauth) -> None:
     assert "999990020" not in told.text
 
 
-async def test_name_with_requested_value_is_not_confirmed(oauth, name) -> None:
+async def test_name_with_requested_value_is_not_confirmed(oauth, person_name) -> None:
     flow = await start_login_flow(oauth)
-    for rule in ({"value": name}, {"values": [name, "x"]}):
+    for rule in ({"value": person_name}, {"values": [person_name, "x"]}):
         tokens = await flow.tokens(claims=dump_claims(id_token={"name": rule}))
         assert "name" not in await verify_id_token(oauth, tokens)
 
@@ -137,8 +137,8 @@ async def test_claims_parameter_with_odd_values_is_ignored(oauth) -> None:
         assert (await flow.push(claims=text)).status_code == 201, text
 
 
-async def test_name_with_own_box_is_released(oauth, name) -> None:
+async def test_name_with_own_box_is_released(oauth, person_name) -> None:
     flow = await start_login_flow(oauth)
     flow.asks = make_authorization_details()
     told = await verify_id_token(oauth, await flow.tokens(claims=dump_claims(id_token={"name": None})))
-    assert told["name"] == name
+    assert told["name"] == person_name

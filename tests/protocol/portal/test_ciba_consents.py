@@ -17,14 +17,14 @@ APPS = ISSUER + "/apps"
 
 
 @pytest.fixture
-async def counter(portal_oauth):
-    """A CIBA client (counter) at the authorization server of the portal."""
+async def ciba_desk(portal_oauth):
+    """A CIBA client (the desk of an agency) at the authorization server of the portal."""
     return await register_counter(portal_oauth)
 
 
-async def approve_request(counter: CibaCounter, browser: Any, **changes: Any) -> str:
+async def approve_request(ciba_desk: CibaCounter, browser: Any, **changes: Any) -> str:
     """Send a CIBA request and approve it; returns the auth_req_id."""
-    reference = await counter.start_request(**changes)
+    reference = await ciba_desk.start_request(**changes)
     page = await browser.open_page(ISSUER + "/verzoeken")
     await browser.submit_form(page.find_form("/verzoeken"), {"besluit": "akkoord"})
     return reference
@@ -35,9 +35,9 @@ async def consents_of(portal, person) -> list[Any]:
         return await list_consents(session, person, at=portal.clock.now())
 
 
-async def test_ciba_consent_ended_before_poll_issues_no_token(portal, counter) -> None:
+async def test_ciba_consent_ended_before_poll_issues_no_token(portal, ciba_desk) -> None:
     browser = await portal.mother()
-    reference = await approve_request(counter, browser)
+    reference = await approve_request(ciba_desk, browser)
     page = await browser.open_page(APPS)
     assert "Bibliotheek Oost" in page.text
     [consent] = await consents_of(portal, portal.people.mother)
@@ -45,38 +45,38 @@ async def test_ciba_consent_ended_before_poll_issues_no_token(portal, counter) -
     told = await browser.submit_form(asked.find_form("/stoppen"), {})
     assert "U heeft de toegang gestopt" in told.text
     assert "Bibliotheek Oost" not in told.text.split("Apps die u zelf toegang gaf")[1]
-    assert await counter.hears(reference) == "invalid_grant"
-    assert await ISSUED_TOKENS.count(counter.oauth) == 0
+    assert await ciba_desk.hears(reference) == "invalid_grant"
+    assert await ISSUED_TOKENS.count(ciba_desk.oauth) == 0
 
 
-async def test_ciba_consent_of_helper_is_listed_for_both(portal, counter) -> None:
-    held = await counter.oauth.grant_machtiging()
-    code = await counter.create_meldcode(counter.son)
+async def test_ciba_consent_of_helper_is_listed_for_both(portal, ciba_desk) -> None:
+    held = await ciba_desk.oauth.grant_machtiging()
+    code = await ciba_desk.create_meldcode(ciba_desk.son)
     await approve_request(
-        counter, await portal.son(), code=code, authorization_details=make_authorization_details(held.id)
+        ciba_desk, await portal.son(), code=code, authorization_details=make_authorization_details(held.id)
     )
     for person in (portal.people.mother, portal.people.son):
         [consent] = await consents_of(portal, person)
         assert (consent.app, consent.machtiging.id) == ("Bibliotheek Oost", held.id)
 
 
-async def test_ciba_consent_after_poll_is_listed_once_until_token_expiry(portal, counter) -> None:
-    reference = await approve_request(counter, await portal.mother())
-    assert (await counter.polls(reference)).status_code == 200
+async def test_ciba_consent_after_poll_is_listed_once_until_token_expiry(portal, ciba_desk) -> None:
+    reference = await approve_request(ciba_desk, await portal.mother())
+    assert (await ciba_desk.polls(reference)).status_code == 200
     [consent] = await consents_of(portal, portal.people.mother)
     assert (consent.until - portal.clock.now()).total_seconds() == 600
 
 
-async def test_ciba_consent_not_polled_before_expiry_is_not_listed(portal, counter) -> None:
-    await approve_request(counter, await portal.mother())
+async def test_ciba_consent_not_polled_before_expiry_is_not_listed(portal, ciba_desk) -> None:
+    await approve_request(ciba_desk, await portal.mother())
     [consent] = await consents_of(portal, portal.people.mother)
     assert consent.until > portal.clock.now()
-    counter.oauth.later(minutes=5)
+    ciba_desk.oauth.later(minutes=5)
     assert await consents_of(portal, portal.people.mother) == []
 
 
-async def test_ciba_request_pending_or_denied_is_not_listed(portal, counter) -> None:
-    await counter.start_request()
+async def test_ciba_request_pending_or_denied_is_not_listed(portal, ciba_desk) -> None:
+    await ciba_desk.start_request()
     assert await consents_of(portal, portal.people.mother) == []
     browser = await portal.mother()
     page = await browser.open_page(ISSUER + "/verzoeken")

@@ -24,7 +24,7 @@ NOTHING = "Er is niets gedaan"
 
 
 @pytest.fixture
-async def cut(portal, database):
+async def commit_cutter_at_portal(portal, database):
     """The portal on connections that break at COMMIT once `carried_out` is set."""
     with tempfile.TemporaryDirectory(prefix="cut-") as place:
         async with commit_cutter(database.url, Path(place)) as cutter:
@@ -51,16 +51,18 @@ async def state_of_it(cutter, portal):
 
 
 @pytest.mark.parametrize("carried_out", [True, False])
-async def test_commit_in_doubt_is_told_with_a_link_to_the_state(cut, portal, carried_out):
+async def test_commit_in_doubt_is_told_with_a_link_to_the_state(commit_cutter_at_portal, portal, carried_out):
     browser, where, page = await an_active_machtiging(portal)
-    cut.carried_out = carried_out
+    commit_cutter_at_portal.carried_out = carried_out
     answer = await browser.submit_form(page.find_form("/intrekken"), {}, expected_status=503)
-    cut.carried_out = None
-    assert cut.cut == 1
+    commit_cutter_at_portal.carried_out = None
+    assert commit_cutter_at_portal.cut == 1
     assert UNKNOWN in answer.text
     assert NOTHING not in answer.text
     assert (where, "Kijk bij deze machtiging") in answer.links
-    assert await state_of_it(cut, portal) is (MachtigingState.ENDED if carried_out else MachtigingState.ACTIVE)
+    assert await state_of_it(commit_cutter_at_portal, portal) is (
+        MachtigingState.ENDED if carried_out else MachtigingState.ACTIVE
+    )
     shown = await browser.open_page(ISSUER + where)
     assert ("Ingetrokken" in shown.text) is carried_out
 
@@ -80,10 +82,10 @@ async def test_commit_in_doubt_is_told_with_a_link_to_the_state(cut, portal, car
         ("/logout/bevestigen", "/"),
     ],
 )
-async def test_commit_in_doubt_of_each_form_links_to_the_state(cut, portal, path, link):
+async def test_commit_in_doubt_of_each_form_links_to_the_state(commit_cutter_at_portal, portal, path, link):
     browser = await portal.mother()
     csrf = (await browser.open_page(ISSUER + "/")).find_form("/uitloggen").values["csrf"]
-    cut.carried_out = True
+    commit_cutter_at_portal.carried_out = True
     values = {"csrf": csrf, "besluit": "uitloggen"}
     answer = await browser.submit_form(HtmlForm(ISSUER + path, "post", {}), values, expected_status=503)
     assert UNKNOWN in answer.text
@@ -91,16 +93,16 @@ async def test_commit_in_doubt_of_each_form_links_to_the_state(cut, portal, path
     assert link in [href for href, words in answer.links if words.startswith("Kijk bij")]
 
 
-async def test_failure_before_commit_says_nothing_was_done(cut, portal, superuser_connection):
+async def test_failure_before_commit_says_nothing_was_done(commit_cutter_at_portal, portal, superuser_connection):
     browser, _, page = await an_active_machtiging(portal)
     await superuser_connection.execute("REVOKE INSERT ON journal_intake FROM machtiging_service")
     answer = await browser.submit_form(page.find_form("/intrekken"), {}, expected_status=503)
     assert NOTHING in answer.text
     assert UNKNOWN not in answer.text
-    assert await state_of_it(cut, portal) is MachtigingState.ACTIVE
+    assert await state_of_it(commit_cutter_at_portal, portal) is MachtigingState.ACTIVE
 
 
-async def test_commit_refused_by_database_says_nothing_was_done(cut, portal, superuser_connection):
+async def test_commit_refused_by_database_says_nothing_was_done(commit_cutter_at_portal, portal, superuser_connection):
     browser, _, page = await an_active_machtiging(portal)
     await superuser_connection.execute(
         "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk full'; END $$;"
@@ -109,10 +111,10 @@ async def test_commit_refused_by_database_says_nothing_was_done(cut, portal, sup
     )
     answer = await browser.submit_form(page.find_form("/intrekken"), {}, expected_status=503)
     assert NOTHING in answer.text
-    assert await state_of_it(cut, portal) is MachtigingState.ACTIVE
+    assert await state_of_it(commit_cutter_at_portal, portal) is MachtigingState.ACTIVE
 
 
-async def test_failed_page_by_get_says_nothing_about_a_change(cut, portal, superuser_connection):
+async def test_failed_page_by_get_says_nothing_about_a_change(commit_cutter_at_portal, portal, superuser_connection):
     browser = await portal.mother()
     await superuser_connection.execute("ALTER TABLE machtiging RENAME TO weg")
     answer = await browser.open_page(ISSUER + "/machtigingen", expected_status=503)
@@ -122,7 +124,7 @@ async def test_failed_page_by_get_says_nothing_about_a_change(cut, portal, super
 
 
 @pytest.mark.parametrize("where", ["/machtigingen?gedaan=geweigerd", "/apps?gedaan=app-gestopt"])
-async def test_failed_page_after_a_change_says_unknown(cut, portal, superuser_connection, where):
+async def test_failed_page_after_a_change_says_unknown(commit_cutter_at_portal, portal, superuser_connection, where):
     browser = await portal.mother()
     await superuser_connection.execute(
         "ALTER TABLE machtiging RENAME TO weg; ALTER TABLE oauth_grant RENAME TO ook_weg"
@@ -141,9 +143,9 @@ async def test_page_after_a_change_without_session_is_no_login_redirect(portal):
 
 
 @pytest.mark.parametrize("carried_out", [True, False])
-async def test_commit_in_doubt_for_json_client_is_told_in_the_problem(cut, portal, carried_out):
+async def test_commit_in_doubt_for_json_client_is_told_in_the_problem(commit_cutter_at_portal, portal, carried_out):
     browser, where, page = await an_active_machtiging(portal)
-    cut.carried_out = carried_out
+    commit_cutter_at_portal.carried_out = carried_out
     headers = {
         "Cookie": f"{sessions.SESSION_COOKIE}={browser.cookies[ISSUER][sessions.SESSION_COOKIE]}",
         "Origin": ISSUER,
@@ -162,12 +164,12 @@ async def test_cancelled_login_says_nothing_about_the_session(portal):
     assert "U bent niet ingelogd" not in told
 
 
-async def test_commits_in_doubt_leave_the_connection_pool_working(cut, portal):
+async def test_commits_in_doubt_leave_the_connection_pool_working(commit_cutter_at_portal, portal):
     browser, _, page = await an_active_machtiging(portal)
     for _ in range(4):
-        cut.carried_out = False
+        commit_cutter_at_portal.carried_out = False
         await browser.submit_form(page.find_form("/intrekken"), {}, expected_status=503)
-    cut.carried_out = None
+    commit_cutter_at_portal.carried_out = None
     await browser.submit_form(page.find_form("/intrekken"), {})
-    async with unit_of_work(cut.whole) as session:
+    async with unit_of_work(commit_cutter_at_portal.whole) as session:
         assert await MACHTIGINGEN.count(session, state="ended") == 1

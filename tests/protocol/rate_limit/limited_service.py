@@ -11,7 +11,7 @@ from machtiging.identity.session import SESSION_COOKIE
 from machtiging.kernel.ids import PersonId
 from tests.builders.letters import BerichtenboxWorld
 from tests.builders.people import start_login_session
-from tests.builders.server import assemble_berichtenbox_world
+from tests.builders.server import make_full_application_world
 
 PROXY = "10.0.0.5"
 LOW = {"token_requests_per_minute": 5, "person_requests_per_minute": 8, "address_requests_per_minute": 10}
@@ -19,7 +19,7 @@ LOW = {"token_requests_per_minute": 5, "person_requests_per_minute": 8, "address
 
 async def a_limited_world(url: str, clock: Any, place: Path, **settings: Any) -> BerichtenboxWorld:
     """Everything that `create_app` joins, with low limits and one named proxy."""
-    return await assemble_berichtenbox_world(url, clock, place, **{**LOW, "forwarding_proxies": PROXY, **settings})
+    return await make_full_application_world(url, clock, place, **{**LOW, "forwarding_proxies": PROXY, **settings})
 
 
 def caller(

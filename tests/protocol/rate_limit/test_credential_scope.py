@@ -10,11 +10,12 @@ import pytest
 from machtiging.berichtenbox.routes import API_PREFIX
 from tests.protocol.rate_limit.limited_service import a_cookie, a_limited_world, caller, statuses
 
-LIST = f"{API_PREFIX}/berichten"
+BERICHTEN_URL = f"{API_PREFIX}/berichten"
 
 
 @pytest.fixture
-async def world(database, clock, tmp_path):
+async def limited_world(database, clock, tmp_path):
+    """The whole application with low rate limits, at least three seconds before a new minute."""
     if time.monotonic() % 60 > 57:  # a new minute during the test would reset the counts
         await asyncio.sleep(60 - time.monotonic() % 60)
     made = await a_limited_world(database.url, clock, tmp_path)
@@ -27,29 +28,29 @@ async def world(database, clock, tmp_path):
     ("method", "path"),
     [("GET", "/"), ("GET", "/machtigingen"), ("GET", "/health/live"), ("POST", "/token"), ("POST", "/uitloggen")],
 )
-async def test_rate_limit_with_tokens_on_path_without_tokens_counts_by_address(world, method, path):
+async def test_rate_limit_with_tokens_on_path_without_tokens_counts_by_address(limited_world, method, path):
     seen = []
     for _ in range(4):
-        async with caller(world, token=await world.issue_token(world.citizen)) as client:
+        async with caller(limited_world, token=await limited_world.issue_token(limited_world.citizen)) as client:
             seen += await statuses(client, path, 4, method)
     assert seen[:10].count(429) == 0
     assert seen[10:] == [429] * 6
 
 
-@pytest.mark.parametrize("path", [LIST, "/userinfo", "/grants/x"])
-async def test_rate_limit_with_token_on_its_path_counts_by_token(world, path):
+@pytest.mark.parametrize("path", [BERICHTEN_URL, "/userinfo", "/grants/x"])
+async def test_rate_limit_with_token_on_its_path_counts_by_token(limited_world, path):
     for _ in range(4):
-        async with caller(world, token=await world.issue_token(world.citizen)) as client:
+        async with caller(limited_world, token=await limited_world.issue_token(limited_world.citizen)) as client:
             assert 429 not in await statuses(client, path, 1)
 
 
 @pytest.mark.parametrize("header", ["Bearer x", "Basic eDp4", "DPoP x"])
-async def test_rate_limit_with_session_and_bad_authorization_header_counts_by_person(world, header):
-    cookie = await a_cookie(world, world.citizen)
+async def test_rate_limit_with_session_and_bad_authorization_header_counts_by_person(limited_world, header):
+    cookie = await a_cookie(limited_world, limited_world.citizen)
     seen = []
     for number in range(4):
         address = f"203.0.113.{number}"
-        async with caller(world, address=address, Cookie=cookie, Authorization=header) as client:
+        async with caller(limited_world, address=address, Cookie=cookie, Authorization=header) as client:
             seen += await statuses(client, "/machtigingen", 4)
     # the first request is counted by address: the session is resolved in its guard
     assert seen == [200] * 9 + [429] * 7

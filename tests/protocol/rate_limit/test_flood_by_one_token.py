@@ -10,17 +10,18 @@ import pytest
 from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.kernel.clock import SystemClock
 from tests.builders.rows import JOURNAL_INTAKE
-from tests.builders.server import assemble_berichtenbox_world, serve_application
+from tests.builders.server import make_full_application_world, serve_application
 from tests.protocol.rate_limit.limited_service import a_cookie
 
 pytestmark = pytest.mark.whole
 CONNECTIONS, PIPELINED = 100, 10
-LIST = f"{API_PREFIX}/berichten"
+BERICHTEN_URL = f"{API_PREFIX}/berichten"
 
 
 @pytest.fixture
-async def world(database, tmp_path):
-    made = await assemble_berichtenbox_world(database.url, SystemClock(), tmp_path)
+async def whole_world(database, tmp_path):
+    """The whole application on the system clock."""
+    made = await make_full_application_world(database.url, SystemClock(), tmp_path)
     yield made
     for engine in made.app.state.services.engines:
         await engine.dispose()
@@ -28,7 +29,7 @@ async def world(database, tmp_path):
 
 async def flood(server, token, answers):
     """Send pipelined requests on one connection and collect the statuses."""
-    request = f"GET {LIST} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+    request = f"GET {BERICHTEN_URL} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
     while True:
         with contextlib.suppress(OSError):
             reader, writer = await server.connect()
@@ -52,9 +53,10 @@ async def until(true):
 
 
 @pytest.fixture
-async def flooded(world):
-    token, answers = await world.issue_helper_token(), []
-    async with serve_application(world.app) as server:
+async def flood_of_requests(whole_world):
+    """A server under requests with one token, and their responses."""
+    token, answers = await whole_world.issue_helper_token(), []
+    async with serve_application(whole_world.app) as server:
         tasks = [asyncio.create_task(flood(server, token, answers)) for _ in range(CONNECTIONS)]
         await until(lambda: len(answers) >= CONNECTIONS)
         yield server, answers
@@ -63,12 +65,12 @@ async def flooded(world):
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_flood_by_one_token_leaves_other_callers_served(world, flooded):
-    server, answers = flooded
-    cookie = await a_cookie(world, world.citizen)
-    async with asyncio.timeout(180), server.client(await world.issue_token(world.citizen)) as client:
+async def test_flood_by_one_token_leaves_other_callers_served(whole_world, flood_of_requests):
+    server, answers = flood_of_requests
+    cookie = await a_cookie(whole_world, whole_world.citizen)
+    async with asyncio.timeout(180), server.client(await whole_world.issue_token(whole_world.citizen)) as client:
         for _ in range(5):
-            assert (await client.get(LIST)).status_code == 200
+            assert (await client.get(BERICHTEN_URL)).status_code == 200
         browser = {"Cookie": cookie, "Accept": "text/html"}
         client.timeout = 60
         client.headers.pop("Authorization")
@@ -77,7 +79,7 @@ async def test_flood_by_one_token_leaves_other_callers_served(world, flooded):
     assert set(answers) == {200, 429}
 
 
-async def test_flood_by_one_token_is_journalled_up_to_its_limit(world, flooded):
-    _, answers = flooded
+async def test_flood_by_one_token_is_journalled_up_to_its_limit(whole_world, flood_of_requests):
+    _, answers = flood_of_requests
     await until(lambda: answers.count(429) >= 1_000)
-    assert await JOURNAL_INTAKE.count(world, JOURNAL_INTAKE.c.act.like("bericht:%")) <= 1_200
+    assert await JOURNAL_INTAKE.count(whole_world, JOURNAL_INTAKE.c.act.like("bericht:%")) <= 1_200

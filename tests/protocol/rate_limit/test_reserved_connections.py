@@ -15,7 +15,7 @@ from tests.builders.keys import load_keyring
 from tests.builders.people import ISSUER, make_login_world
 from tests.builders.portal import accept_code, assemble_service, make_offer, make_portal
 from tests.builders.rows import LOGIN_SESSIONS
-from tests.builders.server import assemble_berichtenbox_world
+from tests.builders.server import make_full_application_world
 
 STOPPING = {
     ("GET", "/apps"),
@@ -111,7 +111,7 @@ async def test_reserved_connection_in_use_falls_back_to_the_ordinary_pool(reserv
 @pytest.mark.parametrize(("size", "reserved", "shares"), [(10, 2, (8, 2)), (4, 20, (1, 3)), (2, 2, (1, 1))])
 async def test_reserved_share_of_the_pool_is_bounded(size, reserved, shares, database, clock, tmp_path):
     changes = {"database_pool_size": size, "reserved_connections": reserved}
-    world = await assemble_berichtenbox_world(database.url, clock, tmp_path, **changes)
+    world = await make_full_application_world(database.url, clock, tmp_path, **changes)
     general, _, apart = world.app.state.services.engines
     assert (general.sync_engine.pool.size(), apart.sync_engine.pool.size()) == shares
     for engine in world.app.state.services.engines:

@@ -19,10 +19,10 @@ from machtiging.kernel.ids import uuid7
 from machtiging.storage.embedded_postgres import EmbeddedPostgres, find_server_pid
 from machtiging.storage.migration_runner import migrate_schema
 from tests.builders.applications import API_ISSUER, copy_application
-from tests.builders.letters import UWV, build_upload_parts, make_bericht, make_berichtenbox_world, make_pdf
+from tests.builders.letters import UWV, build_upload_parts, make_api_world, make_bericht, make_pdf
 from tests.builders.portal import assemble_service
 from tests.builders.rows import BERICHTEN, BIJLAGE_PARTS, BIJLAGEN, JOURNAL, JOURNAL_INTAKE
-from tests.builders.server import assemble_berichtenbox_world, serve_application
+from tests.builders.server import make_full_application_world, serve_application
 
 
 async def becomes(what, patience=60):
@@ -126,7 +126,7 @@ class Crowd:
 @pytest.mark.whole
 async def test_database_crash_under_load_loses_no_committed_answer(postgres, clock, tmp_path):
     await migrate_schema(postgres.url)
-    world = await assemble_berichtenbox_world(postgres.url, clock, tmp_path)
+    world = await make_full_application_world(postgres.url, clock, tmp_path)
     bericht_id = await world.deliver_letter(inhoud="Alleen voor haar")
     reads = await world.issue_token(world.helper, under=await world.grant_machtiging())
     async with serve_application(world.app) as server:
@@ -197,7 +197,7 @@ async def _the_journal_verifies(world):
 async def world_without_database(database, clock):
     """A service without its database, and the means to make a token for it."""
     app = copy_application(assemble_service(), clock=clock, issuer=API_ISSUER)
-    beside = await make_berichtenbox_world(database, clock)
+    beside = await make_api_world(database, clock)
     return replace(beside, app=app, keyring=app.state.services.keyring)
 
 
@@ -224,7 +224,7 @@ async def test_readiness_without_database_returns_503_and_liveness_200(world_wit
 @pytest.mark.whole
 async def test_unreachable_database_server_returns_503(clock, tmp_path, postgres):
     await migrate_schema(postgres.url)
-    world = await assemble_berichtenbox_world(postgres.url, clock, tmp_path)
+    world = await make_full_application_world(postgres.url, clock, tmp_path)
     token = await world.issue_token(world.citizen)
     postgres.crash()
     async with serve_application(world.app) as server, server.client(token) as client:

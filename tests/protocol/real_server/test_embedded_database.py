@@ -17,15 +17,15 @@ pytestmark = pytest.mark.whole
 
 
 @pytest.fixture
-def place():
+def directory():
     made = folder_in_memory("machtiging-own-")
     yield made
     shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture(params=[(), ("--workers", "2")], ids=["one process", "workers"])
-async def served(request, place):
-    made = ServeProcess(place, MACHTIGING_DATA_DIR=str(place / "data"))
+async def serve_process(request, directory):
+    made = ServeProcess(directory, MACHTIGING_DATA_DIR=str(directory / "data"))
     for words in (["keys", "generate"], ["migrate"]):
         command = [sys.executable, "-m", "machtiging", *words]
         await asyncio.to_thread(subprocess.run, command, env=made.environment, check=True, capture_output=True)
@@ -35,37 +35,37 @@ async def served(request, place):
     made.kill()
 
 
-def home(served):
-    return served.place / "data" / "postgres"
+def home(serve_process):
+    return serve_process.place / "data" / "postgres"
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT])
-async def test_embedded_database_killed_is_restarted_and_service_ready(served, number):
-    before = find_server_pid(home(served))
+async def test_embedded_database_killed_is_restarted_and_service_ready(serve_process, number):
+    before = find_server_pid(home(serve_process))
     os.kill(before, number)
 
     async def runs_again():
-        return find_server_pid(home(served)) not in {None, before}
+        return find_server_pid(home(serve_process)) not in {None, before}
 
     await becomes(runs_again)
-    await becomes(served.is_ready)
-    after = find_server_pid(home(served))
-    served.process.terminate()
-    assert await asyncio.to_thread(served.process.wait, 60) == 0
-    assert not psutil.pid_exists(after) or find_server_pid(home(served)) is None
+    await becomes(serve_process.is_ready)
+    after = find_server_pid(home(serve_process))
+    serve_process.process.terminate()
+    assert await asyncio.to_thread(serve_process.process.wait, 60) == 0
+    assert not psutil.pid_exists(after) or find_server_pid(home(serve_process)) is None
 
 
-async def test_embedded_database_that_cannot_restart_ends_the_service_with_a_message(served):
-    (home(served) / "global").rename(home(served) / "globaal")
-    os.kill(find_server_pid(home(served)), signal.SIGKILL)
-    assert await asyncio.to_thread(served.process.wait, 120) == 3
-    assert "could not be started again" in served.read_output()
-    assert "Traceback" not in served.read_output()
+async def test_embedded_database_that_cannot_restart_ends_the_service_with_a_message(serve_process):
+    (home(serve_process) / "global").rename(home(serve_process) / "globaal")
+    os.kill(find_server_pid(home(serve_process)), signal.SIGKILL)
+    assert await asyncio.to_thread(serve_process.process.wait, 120) == 3
+    assert "could not be started again" in serve_process.read_output()
+    assert "Traceback" not in serve_process.read_output()
 
 
-async def test_embedded_database_with_deleted_files_is_not_recreated(served):
-    pid = find_server_pid(home(served))
+async def test_embedded_database_with_deleted_files_is_not_recreated(serve_process):
+    pid = find_server_pid(home(serve_process))
     os.kill(pid, signal.SIGKILL)
-    shutil.rmtree(home(served), ignore_errors=True)
-    assert await asyncio.to_thread(served.process.wait, 120) == 3
-    assert not (home(served) / "PG_VERSION").exists()
+    shutil.rmtree(home(serve_process), ignore_errors=True)
+    assert await asyncio.to_thread(serve_process.process.wait, 120) == 3
+    assert not (home(serve_process) / "PG_VERSION").exists()

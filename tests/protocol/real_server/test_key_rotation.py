@@ -24,8 +24,8 @@ from tests.builders.letters import UWV
 from tests.builders.messages import ASSERTION_TYPE
 from tests.builders.portal import assemble_service
 from tests.builders.server import (
-    assemble_berichtenbox_world,
     make_authority,
+    make_full_application_world,
     make_json_response,
     serve_application,
     serve_site,
@@ -35,7 +35,7 @@ PAIR = make_client_keys()
 
 
 async def world_with_an_agency(database, place, **settings):
-    world = await assemble_berichtenbox_world(database.url, SystemClock(), place, **settings)
+    world = await make_full_application_world(database.url, SystemClock(), place, **settings)
     async with unit_of_work(world.sessions) as session:
         metadata = make_agency_metadata(PAIR, client_id="postkamer")
         await register_client(session, metadata, oin=UWV, at=world.clock.now(), practice=True)
@@ -47,8 +47,8 @@ def credentials(world, client_id="postkamer"):
     return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": proof}
 
 
-async def a_token(http, world) -> str:
-    answer = await http.post("/token", data={"grant_type": "client_credentials", **credentials(world)})
+async def a_token(service_client, world) -> str:
+    answer = await service_client.post("/token", data={"grant_type": "client_credentials", **credentials(world)})
     assert answer.status_code == 200, answer.text
     return answer.json()["access_token"]
 
@@ -70,41 +70,41 @@ def keyring(tmp_path):
 
 
 @pytest.fixture
-async def http(database, keyring):
+async def service_client(database, keyring):
     app = copy_application(assemble_service(), keyring=keyring, sessions=database.sessions, clock=SystemClock())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=app.state.services.issuer) as opened:
         yield opened
 
 
-async def test_jwks_cache_lifetime_is_shorter_than_publication_before_signing(http):
-    kept = (await http.get("/jwks")).headers["cache-control"].rpartition("max-age=")[2]
+async def test_jwks_cache_lifetime_is_shorter_than_publication_before_signing(service_client):
+    kept = (await service_client.get("/jwks")).headers["cache-control"].rpartition("max-age=")[2]
     assert timedelta(seconds=int(kept)) < MIN_PUBLICATION_TIME
 
 
-async def test_rotated_key_was_published_before_it_signs(http, keyring, tmp_path):
-    published = {key["kid"] for key in (await http.get("/jwks")).json()["keys"]}
+async def test_rotated_key_was_published_before_it_signs(service_client, keyring, tmp_path):
+    published = {key["kid"] for key in (await service_client.get("/jwks")).json()["keys"]}
     before = kid_of(keyring.sign_jwt({}, typ="at+jwt", alg="ES256"))
     rotate_key(tmp_path / "keys", KeyKind.ES256, datetime.now(UTC))
     keyring.reload_if_changed()
     after = kid_of(keyring.sign_jwt({}, typ="at+jwt", alg="ES256"))
     assert {before, after} <= published
     assert before != after
-    assert published < {key["kid"] for key in (await http.get("/jwks")).json()["keys"]}
+    assert published < {key["kid"] for key in (await service_client.get("/jwks")).json()["keys"]}
 
 
-async def test_unreadable_keyring_is_a_warning_and_service_stays_ready(http, keyring, tmp_path):
+async def test_unreadable_keyring_is_a_warning_and_service_stays_ready(service_client, keyring, tmp_path):
     manifest = tmp_path / "keys" / "keys.json"
     whole = manifest.read_text()
-    assert "waarschuwingen" not in (await http.get("/health/ready")).json()
+    assert "waarschuwingen" not in (await service_client.get("/health/ready")).json()
     manifest.write_text("{")
     with pytest.raises(Fault, match="sleutelbos_onleesbaar"):
         keyring.reload_if_changed()
-    told = await http.get("/health/ready")
+    told = await service_client.get("/health/ready")
     assert told.status_code == 200
     assert told.json()["waarschuwingen"] == {"sleutels": "de nieuwe zijn niet leesbaar (sleutelbos_onleesbaar)"}
     manifest.write_text(whole)
     keyring.reload_if_changed()
-    assert "waarschuwingen" not in (await http.get("/health/ready")).json()
+    assert "waarschuwingen" not in (await service_client.get("/health/ready")).json()
 
 
 @pytest.mark.whole

@@ -44,7 +44,8 @@ class CleanEnvironment:
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory):
+def clean_environment(tmp_path_factory):
+    """The service installed by the commands of the documents, in a folder of its own."""
     made = CleanEnvironment(tmp_path_factory.mktemp("installation"))
     for name in CHECKOUT:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
@@ -88,29 +89,29 @@ def is_refused(ended, *texts):
 
 
 @pytest.mark.parametrize("package", DEMO_PACKAGES)
-def test_production_installation_has_no_package_of_the_demo(package, installation):
-    python = str(installation.place / ".venv" / "bin" / "python")
-    ended = installation.run(python, "-c", f"import {package}")
+def test_production_installation_has_no_package_of_the_demo(package, clean_environment):
+    python = str(clean_environment.place / ".venv" / "bin" / "python")
+    ended = clean_environment.run(python, "-c", f"import {package}")
     assert ended.returncode == 1
     assert "ModuleNotFoundError" in ended.stderr
 
 
 @pytest.mark.parametrize("command", ["demo", "story"])
-def test_demo_in_production_installation_is_refused(command, installation):
-    is_refused(installation.run(installation.command, command), *DEMO_PACKAGES)
+def test_demo_in_production_installation_is_refused(command, clean_environment):
+    is_refused(clean_environment.run(clean_environment.command, command), *DEMO_PACKAGES)
 
 
 @pytest.mark.parametrize("command", ["serve", "migrate"])
-def test_command_without_database_url_in_production_installation_is_refused(command, installation):
-    is_refused(installation.run(installation.command, command), "MACHTIGING_DATABASE_URL")
+def test_command_without_database_url_in_production_installation_is_refused(command, clean_environment):
+    is_refused(clean_environment.run(clean_environment.command, command), "MACHTIGING_DATABASE_URL")
 
 
-async def test_production_installation_migrates_serves_and_stops(installation, server_url, settings, tmp_path):
-    served = ServeProcess(tmp_path, installation.command, PYTHONPATH="", **settings)
+async def test_production_installation_migrates_serves_and_stops(clean_environment, server_url, settings, tmp_path):
+    served = ServeProcess(tmp_path, clean_environment.command, PYTHONPATH="", **settings)
 
     async def run_command(*words):
         keys = {"MACHTIGING_KEYS_DIR": str(tmp_path / "keys")}
-        ended = await asyncio.to_thread(installation.run, installation.command, *words, **keys, **settings)
+        ended = await asyncio.to_thread(clean_environment.run, clean_environment.command, *words, **keys, **settings)
         assert ended.returncode == 0, ended.stderr
 
     create_migrating_login, *create_other_logins = CREATE_LOGINS

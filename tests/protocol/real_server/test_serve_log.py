@@ -65,7 +65,7 @@ def read_lines(text):
 
 
 @pytest.fixture
-def serve(database, tmp_path):
+def start_server(database, tmp_path):
     make_key_directory(tmp_path / "keys")
     started = []
 
@@ -80,10 +80,10 @@ def serve(database, tmp_path):
         one.kill()
 
 
-async def test_every_line_of_serve_is_one_json_object_of_one_shape(serve, tmp_path):
+async def test_every_line_of_serve_is_one_json_object_of_one_shape(start_server, tmp_path):
     program = tmp_path / "faulty.py"
     program.write_text(FAULTY_PROGRAM)
-    served = serve(program=(sys.executable, str(program)), PYTHONWARNINGS="default")
+    served = start_server(program=(sys.executable, str(program)), PYTHONWARNINGS="default")
     await becomes(served.is_ready)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{served.port}", trust_env=False) as client:
         answer = await client.get("/faults")
@@ -110,8 +110,8 @@ async def test_every_line_of_serve_is_one_json_object_of_one_shape(serve, tmp_pa
     assert "999990019" not in served.read_output()
 
 
-async def test_lines_of_serve_with_workers_are_json_objects(serve):
-    served = serve("--workers", "2")
+async def test_lines_of_serve_with_workers_are_json_objects(start_server):
+    served = start_server("--workers", "2")
     await becomes(served.is_ready)
     served.process.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(served.process.wait, 60) == 0
@@ -119,8 +119,8 @@ async def test_lines_of_serve_with_workers_are_json_objects(serve):
     assert {"serving", "request", "Shutting down"} <= {one["event"] for one in lines}
 
 
-async def test_serve_that_cannot_start_logs_the_reason_as_json(serve, tmp_path):
-    served = serve(MACHTIGING_KEYS_DIR=str(tmp_path / "none"))
+async def test_serve_that_cannot_start_logs_the_reason_as_json(start_server, tmp_path):
+    served = start_server(MACHTIGING_KEYS_DIR=str(tmp_path / "none"))
     assert await asyncio.to_thread(served.process.wait, 60) == 3
     (line,) = read_lines(served.read_output())
     assert (line["event"], line["level"], line["code"]) == ("service_failed", "error", "sleutelbos_ontbreekt")

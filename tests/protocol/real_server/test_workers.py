@@ -18,7 +18,7 @@ pytestmark = pytest.mark.whole
 
 
 @pytest.fixture
-def serve(database, tmp_path):
+def start_server(database, tmp_path):
     make_key_directory(tmp_path / "keys")
     started = []
 
@@ -32,8 +32,8 @@ def serve(database, tmp_path):
         one.kill()
 
 
-async def test_workers_of_killed_parent_end_and_free_the_port(serve):
-    served = serve("--workers", "2")
+async def test_workers_of_killed_parent_end_and_free_the_port(start_server):
+    served = start_server("--workers", "2")
     await becomes(served.is_ready)
     workers = served.family()
     assert len(workers) >= 2
@@ -44,16 +44,16 @@ async def test_workers_of_killed_parent_end_and_free_the_port(serve):
     bind_socket("127.0.0.1", served.port).close()
 
 
-async def test_second_serve_on_same_port_names_the_process(serve):
-    served = serve("--workers", "2")
+async def test_second_serve_on_same_port_names_the_process(start_server):
+    served = start_server("--workers", "2")
     await becomes(served.is_ready)
     second = served.run()
     assert await asyncio.to_thread(second.wait, 60) == 3
     assert "machtiging already runs there" in served.read_output()
 
 
-async def test_orphaned_workers_are_named_with_a_kill_command(serve):
-    served = serve("--workers", "2")
+async def test_orphaned_workers_are_named_with_a_kill_command(start_server):
+    served = start_server("--workers", "2")
     await becomes(served.is_ready)
     workers = served.family()
     for worker in workers:
@@ -83,15 +83,15 @@ def test_other_program_on_the_port_is_named(tmp_path):
     assert str(other.pid) in told
 
 
-async def test_worker_that_cannot_start_ends_serve_with_a_message(serve, tmp_path):
-    served = serve("--workers", "2", MACHTIGING_CLIENT_CA_FILE=str(tmp_path / "none.pem"))
+async def test_worker_that_cannot_start_ends_serve_with_a_message(start_server, tmp_path):
+    served = start_server("--workers", "2", MACHTIGING_CLIENT_CA_FILE=str(tmp_path / "none.pem"))
     assert await asyncio.to_thread(served.process.wait, 90) == 3
     assert "Traceback" not in served.read_output()
     assert "does not come up" in served.read_output()
 
 
-async def test_terminated_serve_ends_its_workers_and_exits_0(serve):
-    served = serve("--workers", "2")
+async def test_terminated_serve_ends_its_workers_and_exits_0(start_server):
+    served = start_server("--workers", "2")
     await becomes(served.is_ready)
     workers = served.family()
     served.process.send_signal(signal.SIGTERM)

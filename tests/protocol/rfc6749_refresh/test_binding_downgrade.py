@@ -31,7 +31,7 @@ def proof_of(key_holder: KeyHolder) -> dict[str, str]:
     return {"DPoP": key_holder.proof("POST", TOKEN)}
 
 
-async def first(oauth, app, headers: dict[str, str]) -> dict:
+async def redeem_first_tokens(oauth, app, headers: dict[str, str]) -> dict:
     """Redeem a code with these headers; returns the token response."""
     flow = await oauth.start_flow(app)
     form = {
@@ -61,7 +61,7 @@ async def unused(oauth) -> int:
 
 async def test_downgrade_refresh_of_dpop_bound_token_without_proof_is_rejected(oauth, key_holder):
     app = await register_refreshing_app(oauth)
-    tokens = await first(oauth, app, proof_of(key_holder))
+    tokens = await redeem_first_tokens(oauth, app, proof_of(key_holder))
     assert tokens["token_type"] == "DPoP"
     is_refused(await refresh(app, tokens["refresh_token"]), "invalid_dpop_proof")
     [line] = await oauth.lines("token:geweigerd")
@@ -71,7 +71,7 @@ async def test_downgrade_refresh_of_dpop_bound_token_without_proof_is_rejected(o
 
 async def test_downgrade_refused_does_not_consume_the_refresh_token(oauth, key_holder):
     app = await register_refreshing_app(oauth)
-    tokens = await first(oauth, app, proof_of(key_holder))
+    tokens = await redeem_first_tokens(oauth, app, proof_of(key_holder))
     for _ in range(2):
         is_refused(await refresh(app, tokens["refresh_token"]), "invalid_dpop_proof")
     assert await unused(oauth) == 1
@@ -127,7 +127,7 @@ async def test_enumeration_binding_of_refresh_token_is_hidden_from_another_clien
 
 
 @pytest.fixture
-def behind_a_proxy(oauth):
+def oauth_behind_proxy(oauth):
     """The service behind a trusted proxy on 127.0.0.1 that forwards certificates."""
     replace_services(oauth.service, trusted_proxies=(ipaddress.ip_network("127.0.0.1"),))
     return oauth
@@ -142,31 +142,31 @@ async def registers(oauth, app, **changes) -> None:
         await seal_rows(session)
 
 
-async def test_refresh_with_renewed_certificate_is_accepted_and_without_rejected(behind_a_proxy):
-    app = await register_refreshing_app(behind_a_proxy, **{BOUND: True})
-    tokens = await first(behind_a_proxy, app, make_certificate().header)
+async def test_refresh_with_renewed_certificate_is_accepted_and_without_rejected(oauth_behind_proxy):
+    app = await register_refreshing_app(oauth_behind_proxy, **{BOUND: True})
+    tokens = await redeem_first_tokens(oauth_behind_proxy, app, make_certificate().header)
     is_refused(await refresh(app, tokens["refresh_token"]), "invalid_request")
     renewed = make_certificate()
     answer = await refresh(app, tokens["refresh_token"], renewed.header)
     assert read_claims(answer.json()["access_token"])["cnf"] == {"x5t#S256": renewed.x5t}
 
 
-async def test_downgrade_refresh_after_registration_drops_binding_is_rejected(behind_a_proxy, key_holder):
-    app = await register_refreshing_app(behind_a_proxy, **{BOUND: True})
+async def test_downgrade_refresh_after_registration_drops_binding_is_rejected(oauth_behind_proxy, key_holder):
+    app = await register_refreshing_app(oauth_behind_proxy, **{BOUND: True})
     certificate = make_certificate()
-    tokens = await first(behind_a_proxy, app, certificate.header)
-    await registers(behind_a_proxy, app, **{BOUND: None})
+    tokens = await redeem_first_tokens(oauth_behind_proxy, app, certificate.header)
+    await registers(oauth_behind_proxy, app, **{BOUND: None})
     for headers in ({}, certificate.header, proof_of(key_holder)):
         is_refused(await refresh(app, tokens["refresh_token"], headers), "invalid_grant")
-    lines = await behind_a_proxy.lines("token:geweigerd")
+    lines = await oauth_behind_proxy.lines("token:geweigerd")
     assert [line.reason for line in lines] == ["verversing_anders_gebonden"] * 3
-    assert await unused(behind_a_proxy) == 1
+    assert await unused(oauth_behind_proxy) == 1
 
 
-async def test_refresh_of_dpop_bound_token_with_certificate_is_rejected(behind_a_proxy, key_holder):
-    app = await register_refreshing_app(behind_a_proxy)
-    tokens = await first(behind_a_proxy, app, proof_of(key_holder))
-    await registers(behind_a_proxy, app, **{BOUND: True})
+async def test_refresh_of_dpop_bound_token_with_certificate_is_rejected(oauth_behind_proxy, key_holder):
+    app = await register_refreshing_app(oauth_behind_proxy)
+    tokens = await redeem_first_tokens(oauth_behind_proxy, app, proof_of(key_holder))
+    await registers(oauth_behind_proxy, app, **{BOUND: True})
     is_refused(await refresh(app, tokens["refresh_token"], make_certificate().header), "invalid_grant")
-    await registers(behind_a_proxy, app, **{BOUND: None})
+    await registers(oauth_behind_proxy, app, **{BOUND: None})
     assert (await refresh(app, tokens["refresh_token"], proof_of(key_holder))).status_code == 200

@@ -13,7 +13,7 @@ async def invited(run_command, *more):
     """Create an invitation by command; returns its token and name."""
     made = await run_command("clients", "invite", "--note", "Zorgloket [red]Noord", *more)
     assert made.code == 0
-    return made.out.strip(), re.search(r"withdraw-invitation ([0-9a-f]{16})\b", made.told)[1]
+    return made.out.strip(), re.search(r"withdraw-invitation ([0-9a-f]{16})\b", made.operator_output)[1]
 
 
 async def test_invitation_is_listed_by_name_without_its_token(run_command):
@@ -23,27 +23,27 @@ async def test_invitation_is_listed_by_name_without_its_token(run_command):
     assert "Zorgloket [red]Noord" in row
     assert " 3 " in row
     assert "open" in row
-    assert token not in listed.out + listed.told
+    assert token not in listed.out + listed.operator_output
 
 
 async def test_invitation_is_withdrawn_once(run_command, database):
     _, name = await invited(run_command)
     done = await run_command("clients", "withdraw-invitation", name)
-    assert (done.code, "is withdrawn" in done.told) == (0, True)
+    assert (done.code, "is withdrawn" in done.operator_output) == (0, True)
     assert "withdrawn" in (await run_command("clients", "invitations")).out
     again = await run_command("clients", "withdraw-invitation", name)
-    assert (again.code, "uitnodiging_al_ingetrokken" in again.told) == (1, True)
+    assert (again.code, "uitnodiging_al_ingetrokken" in again.operator_output) == (1, True)
 
 
 async def test_withdraw_command_for_unknown_invitation_prints_the_refusal(run_command):
     ended = await run_command("clients", "withdraw-invitation", "f" * 16)
     assert ended.code == 1
-    assert "Refused (uitnodiging_onbekend). Deze uitnodiging kennen wij niet." in ended.told
+    assert "Refused (uitnodiging_onbekend). Deze uitnodiging kennen wij niet." in ended.operator_output
 
 
 async def test_invitation_list_can_be_empty(run_command):
     ended = await run_command("clients", "invitations")
-    assert (ended.code, "0 invitations." in ended.told) == (0, True)
+    assert (ended.code, "0 invitations." in ended.operator_output) == (0, True)
 
 
 def test_operator_name_comes_from_the_system_and_not_from_the_environment(monkeypatch):

@@ -16,49 +16,55 @@ from tests.builders.messages import read_claims
 from tests.builders.tokens import ARCHIEF, assert_oauth_error, update_rows
 
 
-async def test_exchange_concurrent_with_revocation_waits_and_is_rejected(chain) -> None:
-    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
-    first, at = await chain.issue_token(), chain.oauth.clock.now()
-    row = await chain.row(first)
+async def test_exchange_concurrent_with_revocation_waits_and_is_rejected(exchanging_clients) -> None:
+    huis, _ = (
+        await exchanging_clients.register_exchanger(),
+        await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief"),
+    )
+    first, at = await exchanging_clients.issue_token(), exchanging_clients.oauth.clock.now()
+    row = await exchanging_clients.row(first)
     for end in (
         lambda session: revoke_token(session, TokenId(row.id), at),
         lambda session: end_grant(session, GrantId(row.grant_id), GrantEnding("proef"), at=at),
     ):
-        async with unit_of_work(chain.oauth.sessions) as session:
+        async with unit_of_work(exchanging_clients.oauth.sessions) as session:
             await end(session)
-            exchanging = asyncio.create_task(chain.exchange(huis, first))
-            await wait_until_blocked(chain.oauth.sessions, exchanging)
+            exchanging = asyncio.create_task(exchanging_clients.exchange(huis, first))
+            await wait_until_blocked(exchanging_clients.oauth.sessions, exchanging)
         assert_oauth_error(await exchanging, "invalid_request")
-        await update_rows(chain.oauth, "UPDATE issued_token SET revoked_at = NULL")
+        await update_rows(exchanging_clients.oauth, "UPDATE issued_token SET revoked_at = NULL")
 
 
-async def test_revocation_concurrent_with_exchange_waits_and_revokes_the_exchanged_token(chain) -> None:
-    first, at = await chain.issue_token(None), chain.oauth.clock.now()
-    jti = TokenId((await chain.row(first)).id)
+async def test_revocation_concurrent_with_exchange_waits_and_revokes_the_exchanged_token(exchanging_clients) -> None:
+    first, at = await exchanging_clients.issue_token(None), exchanging_clients.oauth.clock.now()
+    jti = TokenId((await exchanging_clients.row(first)).id)
     child = TokenId(uuid7())
 
     async def revoking() -> int:
-        async with unit_of_work(chain.oauth.sessions) as session:
+        async with unit_of_work(exchanging_clients.oauth.sessions) as session:
             return await revoke_token(session, jti, at)
 
-    async with unit_of_work(chain.oauth.sessions) as session:
+    async with unit_of_work(exchanging_clients.oauth.sessions) as session:
         assert await lock_and_count_exchanges(session, jti) == 1
         running = asyncio.create_task(revoking())
-        await wait_until_blocked(chain.oauth.sessions, running)
+        await wait_until_blocked(exchanging_clients.oauth.sessions, running)
         state = await load_token(session, jti)
         await insert_token(session, replace(state.facts, id=child, parent_id=jti))
     assert await running == 2
-    async with unit_of_work(chain.oauth.sessions) as session:
+    async with unit_of_work(exchanging_clients.oauth.sessions) as session:
         assert (await load_token(session, child)).revoked_at == at
 
 
-async def test_concurrent_exchanges_of_one_token_do_not_deadlock(chain) -> None:
-    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.issue_token()
-    answers = await asyncio.gather(*(chain.exchanged(huis, first) for _ in range(4)))
+async def test_concurrent_exchanges_of_one_token_do_not_deadlock(exchanging_clients) -> None:
+    huis, _ = (
+        await exchanging_clients.register_exchanger(),
+        await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief"),
+    )
+    first = await exchanging_clients.issue_token()
+    answers = await asyncio.gather(*(exchanging_clients.exchanged(huis, first) for _ in range(4)))
     assert len({read_claims(answer)["jti"] for answer in answers}) == 4
 
 
-async def test_exchange_chain_lock_of_unknown_token_counts_zero(chain) -> None:
-    async with unit_of_work(chain.oauth.sessions) as session:
+async def test_exchange_chain_lock_of_unknown_token_counts_zero(exchanging_clients) -> None:
+    async with unit_of_work(exchanging_clients.oauth.sessions) as session:
         assert await lock_and_count_exchanges(session, TokenId(uuid7())) == 0

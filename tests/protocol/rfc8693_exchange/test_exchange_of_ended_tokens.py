@@ -22,96 +22,117 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("how", ENDINGS)
-async def test_exchange_of_ended_token_is_rejected(chain, how) -> None:
-    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.issue_token()
+async def test_exchange_of_ended_token_is_rejected(exchanging_clients, how) -> None:
+    huis, _ = (
+        await exchanging_clients.register_exchanger(),
+        await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief"),
+    )
+    first = await exchanging_clients.issue_token()
     if (statement := ENDINGS[how]) is None:
-        chain.oauth.later(seconds=600)
+        exchanging_clients.oauth.later(seconds=600)
     else:
-        await update_rows(chain.oauth, statement)
-    assert_oauth_error(await chain.exchange(huis, first), "invalid_request")
+        await update_rows(exchanging_clients.oauth, statement)
+    assert_oauth_error(await exchanging_clients.exchange(huis, first), "invalid_request")
 
 
-async def test_exchange_under_paused_machtiging_is_rejected(chain) -> None:
-    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
-    first, mother = await chain.issue_token(), chain.oauth.committed.people.mother
-    async with unit_of_work(chain.oauth.sessions) as session:
-        await pause_machtiging(session, chain.machtiging.id, mother, at=chain.oauth.clock.now())
-    assert_oauth_error(await chain.exchange(huis, first), "invalid_request")
+async def test_exchange_under_paused_machtiging_is_rejected(exchanging_clients) -> None:
+    huis, _ = (
+        await exchanging_clients.register_exchanger(),
+        await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief"),
+    )
+    first, mother = await exchanging_clients.issue_token(), exchanging_clients.oauth.committed.people.mother
+    async with unit_of_work(exchanging_clients.oauth.sessions) as session:
+        await pause_machtiging(
+            session, exchanging_clients.machtiging.id, mother, at=exchanging_clients.oauth.clock.now()
+        )
+    assert_oauth_error(await exchanging_clients.exchange(huis, first), "invalid_request")
 
 
-async def test_exchange_of_token_of_suspended_app_is_rejected(chain) -> None:
-    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.issue_token()
+async def test_exchange_of_token_of_suspended_app_is_rejected(exchanging_clients) -> None:
+    huis, _ = (
+        await exchanging_clients.register_exchanger(),
+        await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief"),
+    )
+    first = await exchanging_clients.issue_token()
     # only the client row: the token revocation of a suspension must not be the only check
     await update_rows(
-        chain.oauth, "UPDATE oauth_client SET state = 'suspended' WHERE client_id = :it", it=chain.app.client_id
+        exchanging_clients.oauth,
+        "UPDATE oauth_client SET state = 'suspended' WHERE client_id = :it",
+        it=exchanging_clients.app.client_id,
     )
-    assert_oauth_error(await chain.exchange(huis, first), "invalid_request")
+    assert_oauth_error(await exchanging_clients.exchange(huis, first), "invalid_request")
 
 
-async def test_machtiging_end_makes_the_whole_chain_inactive(chain) -> None:
-    huis = await chain.register_exchanger()
-    archief = await chain.register_server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.issue_token()
-    second = await chain.exchanged(huis, first)
-    async with unit_of_work(chain.oauth.sessions) as session:
+async def test_machtiging_end_makes_the_whole_chain_inactive(exchanging_clients) -> None:
+    huis = await exchanging_clients.register_exchanger()
+    archief = await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief")
+    first = await exchanging_clients.issue_token()
+    second = await exchanging_clients.exchanged(huis, first)
+    async with unit_of_work(exchanging_clients.oauth.sessions) as session:
         await revoke_machtiging(
-            session, chain.machtiging.id, chain.oauth.committed.people.mother, at=chain.oauth.clock.now()
+            session,
+            exchanging_clients.machtiging.id,
+            exchanging_clients.oauth.committed.people.mother,
+            at=exchanging_clients.oauth.clock.now(),
         )
-    assert not await chain.live(archief, second)
-    assert_oauth_error(await chain.exchange(huis, first), "invalid_request")
+    assert not await exchanging_clients.live(archief, second)
+    assert_oauth_error(await exchanging_clients.exchange(huis, first), "invalid_request")
 
 
-async def test_revoking_first_token_revokes_exchanged_tokens(chain) -> None:
-    huis = await chain.register_exchanger()
-    archief = await chain.register_exchanger(resource=ARCHIEF, client_name="Archief")
-    advies = await chain.register_server(resource=ADVIES, client_name="Advies")
-    first = await chain.issue_token()
-    second = await chain.exchanged(huis, first)
-    third = await chain.exchanged(archief, second, resource=ADVIES)
-    assert await chain.live(advies, third)
-    assert (await chain.app.post("/revoke", {"token": first})).status_code == 200
-    assert not await chain.live(archief, second)
-    assert not await chain.live(advies, third)
+async def test_revoking_first_token_revokes_exchanged_tokens(exchanging_clients) -> None:
+    huis = await exchanging_clients.register_exchanger()
+    archief = await exchanging_clients.register_exchanger(resource=ARCHIEF, client_name="Archief")
+    advies = await exchanging_clients.register_server(resource=ADVIES, client_name="Advies")
+    first = await exchanging_clients.issue_token()
+    second = await exchanging_clients.exchanged(huis, first)
+    third = await exchanging_clients.exchanged(archief, second, resource=ADVIES)
+    assert await exchanging_clients.live(advies, third)
+    assert (await exchanging_clients.app.post("/revoke", {"token": first})).status_code == 200
+    assert not await exchanging_clients.live(archief, second)
+    assert not await exchanging_clients.live(advies, third)
 
 
-async def test_suspending_app_or_service_revokes_later_tokens_of_the_chain(chain) -> None:
+async def test_suspending_app_or_service_revokes_later_tokens_of_the_chain(exchanging_clients) -> None:
 
-    huis = await chain.register_exchanger()
-    archief = await chain.register_exchanger(resource=ARCHIEF, client_name="Archief")
-    advies = await chain.register_server(resource=ADVIES, client_name="Advies")
-    first = await chain.issue_token()
-    third = await chain.exchanged(archief, await chain.exchanged(huis, first), resource=ADVIES)
-    async with unit_of_work(chain.oauth.sessions) as session:
-        await suspend_client(session, huis.client_id, at=chain.oauth.clock.now())
-    assert not await chain.live(advies, third)
-    assert await chain.live(chain.app, first)
+    huis = await exchanging_clients.register_exchanger()
+    archief = await exchanging_clients.register_exchanger(resource=ARCHIEF, client_name="Archief")
+    advies = await exchanging_clients.register_server(resource=ADVIES, client_name="Advies")
+    first = await exchanging_clients.issue_token()
+    third = await exchanging_clients.exchanged(
+        archief, await exchanging_clients.exchanged(huis, first), resource=ADVIES
+    )
+    async with unit_of_work(exchanging_clients.oauth.sessions) as session:
+        await suspend_client(session, huis.client_id, at=exchanging_clients.oauth.clock.now())
+    assert not await exchanging_clients.live(advies, third)
+    assert await exchanging_clients.live(exchanging_clients.app, first)
 
 
-async def test_exchanged_token_revoked_keeps_the_consent_of_the_app(chain) -> None:
-    huis = await chain.register_exchanger()
-    archief = await chain.register_server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.issue_token()
-    second = await chain.exchanged(huis, first)
+async def test_exchanged_token_revoked_keeps_the_consent_of_the_app(exchanging_clients) -> None:
+    huis = await exchanging_clients.register_exchanger()
+    archief = await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief")
+    first = await exchanging_clients.issue_token()
+    second = await exchanging_clients.exchanged(huis, first)
     assert (await huis.post("/revoke", {"token": second})).status_code == 200
-    assert not await chain.live(archief, second)
-    assert await chain.live(huis, first)
-    assert (await chain.row(first)).revoked_at is None
+    assert not await exchanging_clients.live(archief, second)
+    assert await exchanging_clients.live(huis, first)
+    assert (await exchanging_clients.row(first)).revoked_at is None
 
 
-async def test_revocation_by_a_service_not_owning_the_token_is_ignored(chain) -> None:
-    huis = await chain.register_exchanger()
-    first = await chain.issue_token()
+async def test_revocation_by_a_service_not_owning_the_token_is_ignored(exchanging_clients) -> None:
+    huis = await exchanging_clients.register_exchanger()
+    first = await exchanging_clients.issue_token()
     await huis.post("/revoke", {"token": first})
-    assert await chain.live(chain.app, first)
+    assert await exchanging_clients.live(exchanging_clients.app, first)
 
 
-async def test_exchange_chain_is_limited(chain) -> None:
-    services = [await chain.register_exchanger(resource=one, client_name="Dienst") for one in (HUIS, ARCHIEF, ADVIES)]
-    first = await chain.issue_token()
-    second = await chain.exchanged(services[0], first, resource=ARCHIEF)
-    third = await chain.exchanged(services[1], second, resource=ADVIES)
-    assert_oauth_error(await chain.exchange(services[2], third, resource=HUIS), "invalid_request")
-    assert_oauth_error(await chain.exchange(services[2], third, resource=AUDIENCE), "invalid_request")
-    assert [line.reason for line in await chain.oauth.lines("token:geweigerd")] == ["keten_te_lang"] * 2
+async def test_exchange_chain_is_limited(exchanging_clients) -> None:
+    services = [
+        await exchanging_clients.register_exchanger(resource=one, client_name="Dienst")
+        for one in (HUIS, ARCHIEF, ADVIES)
+    ]
+    first = await exchanging_clients.issue_token()
+    second = await exchanging_clients.exchanged(services[0], first, resource=ARCHIEF)
+    third = await exchanging_clients.exchanged(services[1], second, resource=ADVIES)
+    assert_oauth_error(await exchanging_clients.exchange(services[2], third, resource=HUIS), "invalid_request")
+    assert_oauth_error(await exchanging_clients.exchange(services[2], third, resource=AUDIENCE), "invalid_request")
+    assert [line.reason for line in await exchanging_clients.oauth.lines("token:geweigerd")] == ["keten_te_lang"] * 2

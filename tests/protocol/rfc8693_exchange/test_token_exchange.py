@@ -29,13 +29,13 @@ from tests.builders.tokens import (
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 
 
-async def test_exchange_for_next_service_issues_token_with_new_audience(chain) -> None:
+async def test_exchange_for_next_service_issues_token_with_new_audience(exchanging_clients) -> None:
     huis, archief = (
-        await chain.register_exchanger(),
-        await chain.register_server(resource=ARCHIEF, client_name="Archief"),
+        await exchanging_clients.register_exchanger(),
+        await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief"),
     )
-    first = await chain.issue_token()
-    response = await chain.exchange(huis, first)
+    first = await exchanging_clients.issue_token()
+    response = await exchanging_clients.exchange(huis, first)
     assert response.status_code == 200
     assert response.headers["cache-control"] == "no-store"
     told = response.json()
@@ -47,13 +47,19 @@ async def test_exchange_for_next_service_issues_token_with_new_audience(chain) -
     assert after["client_id"] == after["azp"] == huis.client_id
     assert after["authorization_details"] == told["authorization_details"] == before["authorization_details"]
     assert after["jti"] != before["jti"]
-    assert await chain.live(archief, told["access_token"])
+    assert await exchanging_clients.live(archief, told["access_token"])
 
 
-async def test_exchange_stores_parent_token_and_is_journalled(chain) -> None:
-    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.issue_token()
-    before, after = await chain.row(first), await chain.row(await chain.exchanged(huis, first))
+async def test_exchange_stores_parent_token_and_is_journalled(exchanging_clients) -> None:
+    huis, _ = (
+        await exchanging_clients.register_exchanger(),
+        await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief"),
+    )
+    first = await exchanging_clients.issue_token()
+    before, after = (
+        await exchanging_clients.row(first),
+        await exchanging_clients.row(await exchanging_clients.exchanged(huis, first)),
+    )
     assert after.parent_id == before.id
     assert (after.grant_id, after.machtiging_id, after.person_id) == (
         before.grant_id,
@@ -61,50 +67,58 @@ async def test_exchange_stores_parent_token_and_is_journalled(chain) -> None:
         before.person_id,
     )
     assert (after.assurance, sorted(after.acts), after.audience) == (before.assurance, sorted(before.acts), ARCHIEF)
-    line = (await chain.oauth.lines("token:uitgegeven"))[-1]
+    line = (await exchanging_clients.oauth.lines("token:uitgegeven"))[-1]
     assert (line.reason, line.client_id, line.machtiging_id) == ("ingewisseld", huis.client_id, before.machtiging_id)
 
 
-async def test_exchange_with_jwt_token_type_issues_token(chain) -> None:
-    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
-    response = await chain.exchange(huis, await chain.issue_token(), subject_token_type=JWT, requested_token_type=JWT)
+async def test_exchange_with_jwt_token_type_issues_token(exchanging_clients) -> None:
+    huis, _ = (
+        await exchanging_clients.register_exchanger(),
+        await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief"),
+    )
+    response = await exchanging_clients.exchange(
+        huis, await exchanging_clients.issue_token(), subject_token_type=JWT, requested_token_type=JWT
+    )
     assert response.json()["issued_token_type"] == JWT
 
 
-async def test_exchange_of_token_for_our_api_by_its_resource_server_is_accepted(chain) -> None:
-    magazijn = await chain.register_exchanger(resource=None, client_name="Magazijn")
-    await chain.register_server(resource=ARCHIEF, client_name="Archief")
-    token = await chain.exchanged(magazijn, await chain.issue_token(None))
+async def test_exchange_of_token_for_our_api_by_its_resource_server_is_accepted(exchanging_clients) -> None:
+    magazijn = await exchanging_clients.register_exchanger(resource=None, client_name="Magazijn")
+    await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief")
+    token = await exchanging_clients.exchanged(magazijn, await exchanging_clients.issue_token(None))
     assert read_claims(token)["aud"] == ARCHIEF
 
 
-async def test_exchange_of_service_token_for_our_api_is_accepted(chain) -> None:
-    huis = await chain.register_exchanger()
-    token = await chain.exchanged(huis, await chain.issue_token(), resource=AUDIENCE)
+async def test_exchange_of_service_token_for_our_api_is_accepted(exchanging_clients) -> None:
+    huis = await exchanging_clients.register_exchanger()
+    token = await exchanging_clients.exchanged(huis, await exchanging_clients.issue_token(), resource=AUDIENCE)
     assert read_claims(token)["aud"] == AUDIENCE
-    assert (await chain.row(token)).audience == ""
+    assert (await exchanging_clients.row(token)).audience == ""
 
 
 # Subject and actor
 
 
-async def test_exchange_subject_is_pairwise_per_service(chain) -> None:
-    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
-    for_app, first = read_claims(await chain.issue_token(None)), await chain.issue_token()
-    for_huis, for_archief = read_claims(first), read_claims(await chain.exchanged(huis, first))
+async def test_exchange_subject_is_pairwise_per_service(exchanging_clients) -> None:
+    huis, _ = (
+        await exchanging_clients.register_exchanger(),
+        await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief"),
+    )
+    for_app, first = read_claims(await exchanging_clients.issue_token(None)), await exchanging_clients.issue_token()
+    for_huis, for_archief = read_claims(first), read_claims(await exchanging_clients.exchanged(huis, first))
     known = [for_app, for_huis, for_archief]
     assert len({one["sub"] for one in known}) == 3
     assert len({one["represents"]["sub"] for one in known}) == 3
     assert all("act" not in one for one in known)
 
 
-async def test_exchange_with_act_layout_has_citizen_in_sub_and_helper_in_act(chain) -> None:
-    huis = await chain.register_exchanger()
-    archief = await chain.register_server(resource=ARCHIEF, client_name="Archief", subject_layout="act")
-    first = await chain.issue_token()
-    token = await chain.exchanged(huis, first)
+async def test_exchange_with_act_layout_has_citizen_in_sub_and_helper_in_act(exchanging_clients) -> None:
+    huis = await exchanging_clients.register_exchanger()
+    archief = await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief", subject_layout="act")
+    first = await exchanging_clients.issue_token()
+    token = await exchanging_clients.exchanged(huis, first)
     claims = read_claims(token)
-    keyring, people = chain.oauth.service.state.services.keyring, chain.oauth.committed.people
+    keyring, people = exchanging_clients.oauth.service.state.services.keyring, exchanging_clients.oauth.committed.people
     assert claims["sub"] == keyring.pairwise_subject(people.mother, archief.client_id)
     assert claims["act"] == {
         "iss": claims["iss"],
@@ -118,67 +132,82 @@ async def test_exchange_with_act_layout_has_citizen_in_sub_and_helper_in_act(cha
     assert "represents" not in told
 
 
-async def test_exchange_for_own_box_has_neither_act_nor_represents(chain) -> None:
-    huis = await chain.register_exchanger()
-    await chain.register_server(resource=ARCHIEF, client_name="Archief", subject_layout="act")
-    claims = read_claims(await chain.exchanged(huis, await chain.issue_token(machtiging=None)))
+async def test_exchange_for_own_box_has_neither_act_nor_represents(exchanging_clients) -> None:
+    huis = await exchanging_clients.register_exchanger()
+    await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief", subject_layout="act")
+    claims = read_claims(
+        await exchanging_clients.exchanged(huis, await exchanging_clients.issue_token(machtiging=None))
+    )
     assert not {"act", "represents"} & claims.keys()
 
 
 # Actions, scope, expiry
 
 
-async def test_exchange_narrows_actions_only(chain) -> None:
-    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.issue_token(
-        authorization_details=json.loads(make_authorization_details(chain.machtiging.id, "lijst", "lezen"))
+async def test_exchange_narrows_actions_only(exchanging_clients) -> None:
+    huis, _ = (
+        await exchanging_clients.register_exchanger(),
+        await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief"),
+    )
+    first = await exchanging_clients.issue_token(
+        authorization_details=json.loads(make_authorization_details(exchanging_clients.machtiging.id, "lijst", "lezen"))
     )
     fewer = read_claims(
-        await chain.exchanged(
-            huis, first, authorization_details=make_authorization_details(chain.machtiging.id, "lijst")
+        await exchanging_clients.exchanged(
+            huis, first, authorization_details=make_authorization_details(exchanging_clients.machtiging.id, "lijst")
         )
     )
     assert fewer["authorization_details"][0]["actions"] == ["lijst"]
     for wider in (
-        make_authorization_details(chain.machtiging.id, "lijst", "downloaden"),
-        make_authorization_details(chain.machtiging.id, "downloaden"),
+        make_authorization_details(exchanging_clients.machtiging.id, "lijst", "downloaden"),
+        make_authorization_details(exchanging_clients.machtiging.id, "downloaden"),
         make_authorization_details(None, "lijst"),
-        make_authorization_details((await chain.oauth.grant_machtiging()).id, "lijst"),
-        make_authorization_details(chain.machtiging.id, "lijst", extra=1),
+        make_authorization_details((await exchanging_clients.oauth.grant_machtiging()).id, "lijst"),
+        make_authorization_details(exchanging_clients.machtiging.id, "lijst", extra=1),
     ):
         assert_oauth_error(
-            await chain.exchange(huis, first, authorization_details=wider), "invalid_authorization_details"
+            await exchanging_clients.exchange(huis, first, authorization_details=wider), "invalid_authorization_details"
         )
 
 
-async def test_exchange_without_details_takes_those_of_the_token(chain) -> None:
-    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.issue_token(
-        authorization_details=json.loads(make_authorization_details(chain.machtiging.id, "lijst"))
+async def test_exchange_without_details_takes_those_of_the_token(exchanging_clients) -> None:
+    huis, _ = (
+        await exchanging_clients.register_exchanger(),
+        await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief"),
     )
-    token = await chain.exchanged(huis, first, authorization_details=make_authorization_details(chain.machtiging.id))
+    first = await exchanging_clients.issue_token(
+        authorization_details=json.loads(make_authorization_details(exchanging_clients.machtiging.id, "lijst"))
+    )
+    token = await exchanging_clients.exchanged(
+        huis, first, authorization_details=make_authorization_details(exchanging_clients.machtiging.id)
+    )
     assert read_claims(token)["authorization_details"][0]["actions"] == ["lijst"]
-    assert (await chain.row(token)).acts == [Act.LIST.value]
+    assert (await exchanging_clients.row(token)).acts == [Act.LIST.value]
 
 
-async def test_exchange_drops_openid_scope(chain) -> None:
-    huis = await chain.register_exchanger()
-    first = await chain.issue_token()
+async def test_exchange_drops_openid_scope(exchanging_clients) -> None:
+    huis = await exchanging_clients.register_exchanger()
+    first = await exchanging_clients.issue_token()
     assert read_claims(first)["scope"] == "openid"
-    token = await chain.exchanged(huis, first, resource=AUDIENCE)
+    token = await exchanging_clients.exchanged(huis, first, resource=AUDIENCE)
     assert "scope" not in read_claims(token)
     response = await huis.http.get("/userinfo", headers={"Authorization": f"Bearer {token}"})
     assert response.status_code == 403
     assert (
-        await chain.app.http.get("/userinfo", headers={"Authorization": f"Bearer {await chain.issue_token(None)}"})
+        await exchanging_clients.app.http.get(
+            "/userinfo", headers={"Authorization": f"Bearer {await exchanging_clients.issue_token(None)}"}
+        )
     ).is_success
 
 
-async def test_exchange_with_wider_scope_is_rejected(chain) -> None:
-    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.issue_token()
+async def test_exchange_with_wider_scope_is_rejected(exchanging_clients) -> None:
+    huis, _ = (
+        await exchanging_clients.register_exchanger(),
+        await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief"),
+    )
+    first = await exchanging_clients.issue_token()
     for wider in ("openid", "openid aanleveringen:schrijven", "profile", "OPENID", " "):
-        assert_oauth_error(await chain.exchange(huis, first, scope=wider), "invalid_scope")
+        assert_oauth_error(await exchanging_clients.exchange(huis, first, scope=wider), "invalid_scope")
 
 
 def test_exchange_scope_is_the_intersection_of_token_and_registration() -> None:
@@ -192,44 +221,57 @@ def test_exchange_scope_is_the_intersection_of_token_and_registration() -> None:
             narrow_exchange_scope(held, registered, asked)
 
 
-async def test_exchanged_token_expires_no_later_than_its_subject_token(chain) -> None:
-    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.issue_token()
-    chain.oauth.later(seconds=400)
-    response = await chain.exchange(huis, first)
+async def test_exchanged_token_expires_no_later_than_its_subject_token(exchanging_clients) -> None:
+    huis, _ = (
+        await exchanging_clients.register_exchanger(),
+        await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief"),
+    )
+    first = await exchanging_clients.issue_token()
+    exchanging_clients.oauth.later(seconds=400)
+    response = await exchanging_clients.exchange(huis, first)
     assert response.json()["expires_in"] == 200
     assert read_claims(response.json()["access_token"])["exp"] == read_claims(first)["exp"]
-    assert (await chain.row(response.json()["access_token"])).expires_at == (await chain.row(first)).expires_at
+    assert (await exchanging_clients.row(response.json()["access_token"])).expires_at == (
+        await exchanging_clients.row(first)
+    ).expires_at
 
 
 # Target
 
 
-async def test_exchange_for_unregistered_target_is_rejected(chain) -> None:
-    huis = await chain.register_exchanger(exchange_targets=[ARCHIEF, ADVIES])
-    await chain.register_server(resource=ARCHIEF, client_name="Archief")
+async def test_exchange_for_unregistered_target_is_rejected(exchanging_clients) -> None:
+    huis = await exchanging_clients.register_exchanger(exchange_targets=[ARCHIEF, ADVIES])
+    await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief")
     other = "https://ander.voorbeeld.example"
-    await chain.register_server(resource=other, client_name="Ander")
-    first = await chain.issue_token()
+    await exchanging_clients.register_server(resource=other, client_name="Ander")
+    first = await exchanging_clients.issue_token()
     answers = {
-        (await chain.exchange(huis, first, resource=wrong)).text
+        (await exchanging_clients.exchange(huis, first, resource=wrong)).text
         for wrong in (other, AUDIENCE, ADVIES, HUIS, ARCHIEF + "/", "https://onbekend.example", "onzin")
     }
     assert len(answers) == 1
     assert json.loads(answers.pop())["error"] == "invalid_target"
 
 
-async def test_exchange_for_suspended_target_is_rejected(chain) -> None:
-    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
-    await update_rows(
-        chain.oauth, "UPDATE oauth_client SET state = 'suspended' WHERE registration->>'client_name' = 'Archief'"
+async def test_exchange_for_suspended_target_is_rejected(exchanging_clients) -> None:
+    huis, _ = (
+        await exchanging_clients.register_exchanger(),
+        await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief"),
     )
-    assert_oauth_error(await chain.exchange(huis, await chain.issue_token()), "invalid_target")
+    await update_rows(
+        exchanging_clients.oauth,
+        "UPDATE oauth_client SET state = 'suspended' WHERE registration->>'client_name' = 'Archief'",
+    )
+    assert_oauth_error(
+        await exchanging_clients.exchange(huis, await exchanging_clients.issue_token()), "invalid_target"
+    )
 
 
-async def test_exchange_for_same_resource_is_rejected(chain) -> None:
-    huis = await chain.register_exchanger()
-    assert_oauth_error(await chain.exchange(huis, await chain.issue_token(), resource=HUIS), "invalid_target")
+async def test_exchange_for_same_resource_is_rejected(exchanging_clients) -> None:
+    huis = await exchanging_clients.register_exchanger()
+    assert_oauth_error(
+        await exchanging_clients.exchange(huis, await exchanging_clients.issue_token(), resource=HUIS), "invalid_target"
+    )
 
 
 # Parameters
@@ -252,16 +294,23 @@ NOT_SUPPORTED = [
 ]
 
 
-async def test_exchange_with_missing_or_unsupported_parameter_is_rejected(chain) -> None:
-    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.issue_token()
+async def test_exchange_with_missing_or_unsupported_parameter_is_rejected(exchanging_clients) -> None:
+    huis, _ = (
+        await exchanging_clients.register_exchanger(),
+        await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief"),
+    )
+    first = await exchanging_clients.issue_token()
     for changes in NOT_SUPPORTED:
-        assert_oauth_error(await chain.exchange(huis, first, **changes), "invalid_request")
+        assert_oauth_error(await exchanging_clients.exchange(huis, first, **changes), "invalid_request")
 
 
-async def test_exchange_with_two_resources_is_rejected(chain) -> None:
-    huis = await chain.register_exchanger()
-    pairs = [*huis.credentials().items(), ("grant_type", EXCHANGE), ("subject_token", await chain.issue_token())]
+async def test_exchange_with_two_resources_is_rejected(exchanging_clients) -> None:
+    huis = await exchanging_clients.register_exchanger()
+    pairs = [
+        *huis.credentials().items(),
+        ("grant_type", EXCHANGE),
+        ("subject_token", await exchanging_clients.issue_token()),
+    ]
     pairs += [("subject_token_type", ACCESS_TOKEN), ("resource", ARCHIEF), ("resource", ADVIES)]
     assert_oauth_error(await huis.raw("/token", pairs), "invalid_request")
 
@@ -269,21 +318,26 @@ async def test_exchange_with_two_resources_is_rejected(chain) -> None:
 # Sender constraint
 
 
-async def test_exchange_of_bound_token_without_proof_is_rejected(chain) -> None:
-    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.issue_token()
+async def test_exchange_of_bound_token_without_proof_is_rejected(exchanging_clients) -> None:
+    huis, _ = (
+        await exchanging_clients.register_exchanger(),
+        await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief"),
+    )
+    first = await exchanging_clients.issue_token()
     for column in ("jkt", "x5t"):
-        await update_rows(chain.oauth, "UPDATE issued_token SET jkt = NULL, x5t = NULL")
-        await update_rows(chain.oauth, f"UPDATE issued_token SET {column} = :print", print="A" * 43)
-        assert_oauth_error(await chain.exchange(huis, first), "invalid_request")
+        await update_rows(exchanging_clients.oauth, "UPDATE issued_token SET jkt = NULL, x5t = NULL")
+        await update_rows(exchanging_clients.oauth, f"UPDATE issued_token SET {column} = :print", print="A" * 43)
+        assert_oauth_error(await exchanging_clients.exchange(huis, first), "invalid_request")
 
 
-async def test_exchange_of_bound_token_with_dpop_issues_bound_token(chain) -> None:
-    huis = await chain.register_exchanger()
-    archief = await chain.register_server(resource=ARCHIEF, client_name="Archief")
-    apps, services = KeyHolder(chain.oauth.clock), KeyHolder(chain.oauth.clock)
-    first = await chain.issue_token(binding=TokenBinding(jkt=apps.jkt))
-    response = await chain.exchange(huis, first, headers={"DPoP": services.proof("POST", ISSUER + "/token")})
+async def test_exchange_of_bound_token_with_dpop_issues_bound_token(exchanging_clients) -> None:
+    huis = await exchanging_clients.register_exchanger()
+    archief = await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief")
+    apps, services = KeyHolder(exchanging_clients.oauth.clock), KeyHolder(exchanging_clients.oauth.clock)
+    first = await exchanging_clients.issue_token(binding=TokenBinding(jkt=apps.jkt))
+    response = await exchanging_clients.exchange(
+        huis, first, headers={"DPoP": services.proof("POST", ISSUER + "/token")}
+    )
     told = response.json()
     assert (response.status_code, told["token_type"]) == (200, "DPoP"), response.text
     assert read_claims(first)["cnf"] == {"jkt": apps.jkt}
@@ -291,14 +345,19 @@ async def test_exchange_of_bound_token_with_dpop_issues_bound_token(chain) -> No
     assert (await archief.post("/introspect", {"token": told["access_token"]})).json()["cnf"] == {"jkt": services.jkt}
 
 
-async def test_exchange_with_replayed_or_misdirected_dpop_proof_is_rejected(chain) -> None:
-    huis, _ = await chain.register_exchanger(), await chain.register_server(resource=ARCHIEF, client_name="Archief")
-    holder, first = KeyHolder(chain.oauth.clock), await chain.issue_token()
+async def test_exchange_with_replayed_or_misdirected_dpop_proof_is_rejected(exchanging_clients) -> None:
+    huis, _ = (
+        await exchanging_clients.register_exchanger(),
+        await exchanging_clients.register_server(resource=ARCHIEF, client_name="Archief"),
+    )
+    holder, first = KeyHolder(exchanging_clients.oauth.clock), await exchanging_clients.issue_token()
     proof = holder.proof("POST", ISSUER + "/token")
-    assert (await chain.exchange(huis, first, headers={"DPoP": proof})).status_code == 200
-    assert_oauth_error(await chain.exchange(huis, first, headers={"DPoP": proof}), "invalid_dpop_proof")
+    assert (await exchanging_clients.exchange(huis, first, headers={"DPoP": proof})).status_code == 200
+    assert_oauth_error(await exchanging_clients.exchange(huis, first, headers={"DPoP": proof}), "invalid_dpop_proof")
     elsewhere = holder.proof("POST", ISSUER + "/par")
-    assert_oauth_error(await chain.exchange(huis, first, headers={"DPoP": elsewhere}), "invalid_dpop_proof")
+    assert_oauth_error(
+        await exchanging_clients.exchange(huis, first, headers={"DPoP": elsewhere}), "invalid_dpop_proof"
+    )
 
 
 # Registration

@@ -24,7 +24,7 @@ MIDDLE = make_certificate("CN=Midden,O=PKI,C=NL", authority=True, by=ROOT)
 
 
 @pytest.fixture
-def behind_a_proxy(oauth):
+def oauth_behind_proxy(oauth):
     """The service behind a trusted proxy on 127.0.0.1 that forwards certificates."""
     replace_services(
         oauth.service,
@@ -65,8 +65,8 @@ def is_refused(answer):
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request"), answer.text
 
 
-async def test_tls_client_auth_with_certificate_of_trusted_authority_is_accepted(behind_a_proxy):
-    app = await register_app(behind_a_proxy)
+async def test_tls_client_auth_with_certificate_of_trusted_authority_is_accepted(oauth_behind_proxy):
+    app = await register_app(oauth_behind_proxy)
     answer = await ask(app, make_certificate(NAME, by=ROOT))
     assert (answer.status_code, answer.json()["token_type"]) == (200, "Bearer"), answer.text
 
@@ -80,14 +80,14 @@ async def test_tls_client_auth_with_certificate_of_trusted_authority_is_accepted
         ({"tls_client_auth_san_email": "post@uwv.example"}, {"email": "post@uwv.example"}),
     ],
 )
-async def test_tls_client_auth_by_subject_alternative_name_is_accepted(behind_a_proxy, member, sans):
-    app = await register_app(behind_a_proxy, **member, tls_client_auth_subject_dn=...)
+async def test_tls_client_auth_by_subject_alternative_name_is_accepted(oauth_behind_proxy, member, sans):
+    app = await register_app(oauth_behind_proxy, **member, tls_client_auth_subject_dn=...)
     assert (await ask(app, make_certificate(NAME, by=ROOT, sans=sans.items()))).status_code == 200
     is_unknown(await ask(app, make_certificate(NAME, by=ROOT)))
 
 
-async def test_tls_client_auth_with_intermediate_chain_is_accepted(behind_a_proxy):
-    app, leaf = await register_app(behind_a_proxy), make_certificate(NAME, by=MIDDLE)
+async def test_tls_client_auth_with_intermediate_chain_is_accepted(oauth_behind_proxy):
+    app, leaf = await register_app(oauth_behind_proxy), make_certificate(NAME, by=MIDDLE)
     is_unknown(await ask(app, leaf))
     assert (await ask(app, leaf, **{"Client-Cert-Chain": MIDDLE.header["Client-Cert"]})).status_code == 200
     is_refused(await ask(app, leaf, **{"Client-Cert-Chain": ":AAAA:"}))
@@ -111,73 +111,76 @@ STRANGERS = [
 ]
 
 
-async def test_tls_client_auth_with_other_certificate_is_rejected(behind_a_proxy):
-    app = await register_app(behind_a_proxy)
+async def test_tls_client_auth_with_other_certificate_is_rejected(oauth_behind_proxy):
+    app = await register_app(oauth_behind_proxy)
     for make, why in STRANGERS:
         is_unknown(await ask(app, make()), why)
 
 
-async def test_tls_client_auth_without_certificate_is_rejected(behind_a_proxy):
-    is_unknown(await ask(await register_app(behind_a_proxy)))
+async def test_tls_client_auth_without_certificate_is_rejected(oauth_behind_proxy):
+    is_unknown(await ask(await register_app(oauth_behind_proxy)))
 
 
-async def test_enumeration_unknown_client_looks_like_wrong_certificate(behind_a_proxy):
-    app = await register_app(behind_a_proxy)
+async def test_enumeration_unknown_client_looks_like_wrong_certificate(oauth_behind_proxy):
+    app = await register_app(oauth_behind_proxy)
     wrong = await ask(app, make_certificate(NAME))
     unknown = await ask(app, make_certificate(NAME), form={**DELIVERING, "client_id": "niemand"})
     assert (wrong.status_code, wrong.json()) == (unknown.status_code, unknown.json())
-    assert await behind_a_proxy.lines("token:geweigerd") == []
+    assert await oauth_behind_proxy.lines("token:geweigerd") == []
 
 
-async def test_tls_client_auth_without_client_id_is_rejected(behind_a_proxy):
-    app = await register_app(behind_a_proxy)
+async def test_tls_client_auth_without_client_id_is_rejected(oauth_behind_proxy):
+    app = await register_app(oauth_behind_proxy)
     answer = await app.http.post("/token", data=DELIVERING, headers=make_certificate(NAME, by=ROOT).header)
     is_unknown(answer)
 
 
-async def test_private_key_jwt_client_with_certificate_only_is_rejected(behind_a_proxy):
-    agency = await behind_a_proxy.register_agency()
+async def test_private_key_jwt_client_with_certificate_only_is_rejected(oauth_behind_proxy):
+    agency = await oauth_behind_proxy.register_agency()
     is_unknown(await ask(agency, make_certificate(NAME, by=ROOT)))
 
 
 @pytest.mark.parametrize("changes", [{"ends": timedelta(seconds=-1)}, {"begins": timedelta(hours=1)}])
-async def test_tls_client_auth_with_expired_or_future_certificate_is_rejected(behind_a_proxy, changes):
-    is_refused(await ask(await register_app(behind_a_proxy), make_certificate(NAME, by=ROOT, **changes)))
+async def test_tls_client_auth_with_expired_or_future_certificate_is_rejected(oauth_behind_proxy, changes):
+    is_refused(await ask(await register_app(oauth_behind_proxy), make_certificate(NAME, by=ROOT, **changes)))
     own = make_certificate(**changes)
-    is_refused(await ask(await by_itself(behind_a_proxy, own, client_name="Eigen"), own))
+    is_refused(await ask(await by_itself(oauth_behind_proxy, own, client_name="Eigen"), own))
 
 
-async def test_tls_client_auth_from_untrusted_peer_is_rejected(behind_a_proxy):
-    app, agency = await register_app(behind_a_proxy), await behind_a_proxy.register_agency(client_name="Met sleutel")
-    transport = httpx.ASGITransport(behind_a_proxy.service, client=("203.0.113.7", 40000))
+async def test_tls_client_auth_from_untrusted_peer_is_rejected(oauth_behind_proxy):
+    app, agency = (
+        await register_app(oauth_behind_proxy),
+        await oauth_behind_proxy.register_agency(client_name="Met sleutel"),
+    )
+    transport = httpx.ASGITransport(oauth_behind_proxy.service, client=("203.0.113.7", 40000))
     certificate = make_certificate(NAME, by=ROOT)
     async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as stranger:
         for data in ({"client_id": app.client_id, **DELIVERING}, {**agency.credentials(), **DELIVERING}):
             is_refused(await stranger.post("/token", data=data, headers=certificate.header))
 
 
-async def test_tls_client_auth_without_configured_authorities_is_rejected(behind_a_proxy):
-    app = await register_app(behind_a_proxy)
-    replace_services(behind_a_proxy.service, authorities=CertificateAuthorities())
+async def test_tls_client_auth_without_configured_authorities_is_rejected(oauth_behind_proxy):
+    app = await register_app(oauth_behind_proxy)
+    replace_services(oauth_behind_proxy.service, authorities=CertificateAuthorities())
     is_unknown(await ask(app, make_certificate(NAME, by=ROOT)))
 
 
-async def test_self_signed_tls_client_auth_with_registered_certificate_is_accepted(behind_a_proxy):
+async def test_self_signed_tls_client_auth_with_registered_certificate_is_accepted(oauth_behind_proxy):
     old, new = make_certificate(), make_certificate()
-    app = await by_itself(behind_a_proxy, old, new)
+    app = await by_itself(oauth_behind_proxy, old, new)
     assert [(await ask(app, one)).status_code for one in (old, new)] == [200, 200]
 
 
-async def test_self_signed_tls_client_auth_with_other_certificate_of_same_name_is_rejected(behind_a_proxy):
+async def test_self_signed_tls_client_auth_with_other_certificate_of_same_name_is_rejected(oauth_behind_proxy):
     mine = make_certificate(NAME, by=ROOT)
-    app = await by_itself(behind_a_proxy, mine)
+    app = await by_itself(oauth_behind_proxy, mine)
     for other in (make_certificate(NAME), make_certificate(NAME, by=ROOT)):
         is_unknown(await ask(app, other))
 
 
-async def test_token_of_registered_mtls_client_is_bound_to_its_certificate(behind_a_proxy):
+async def test_token_of_registered_mtls_client_is_bound_to_its_certificate(oauth_behind_proxy):
     own = make_certificate()
-    app = await by_itself(behind_a_proxy, own, **{BOUND: True})
+    app = await by_itself(oauth_behind_proxy, own, **{BOUND: True})
     given = (await ask(app, own)).json()
     assert given["token_type"] == "Bearer"
     assert read_claims(given["access_token"])["cnf"] == {"x5t#S256": own.x5t}
@@ -185,22 +188,22 @@ async def test_token_of_registered_mtls_client_is_bound_to_its_certificate(behin
     assert (told["active"], told["token_type"], told["cnf"]) == (True, "Bearer", {"x5t#S256": own.x5t})
 
 
-async def test_token_of_private_key_jwt_client_is_bound_to_its_certificate(behind_a_proxy):
-    agency, own = await behind_a_proxy.register_agency(**{BOUND: True}), make_certificate()
+async def test_token_of_private_key_jwt_client_is_bound_to_its_certificate(oauth_behind_proxy):
+    agency, own = await oauth_behind_proxy.register_agency(**{BOUND: True}), make_certificate()
     is_refused(await agency.post("/token", DELIVERING))
     answer = await agency.http.post("/token", data={**agency.credentials(), **DELIVERING}, headers=own.header)
     assert read_claims(answer.json()["access_token"])["cnf"] == {"x5t#S256": own.x5t}
 
 
-async def test_certificate_bound_client_with_dpop_proof_is_rejected(behind_a_proxy, clock):
+async def test_certificate_bound_client_with_dpop_proof_is_rejected(oauth_behind_proxy, clock):
     own = make_certificate()
-    app = await by_itself(behind_a_proxy, own, **{BOUND: True})
+    app = await by_itself(oauth_behind_proxy, own, **{BOUND: True})
     is_refused(await ask(app, own, DPoP=KeyHolder(clock).proof("POST", ISSUER + "/token")))
 
 
-async def test_mtls_client_with_dpop_gets_dpop_bound_token(behind_a_proxy, clock):
+async def test_mtls_client_with_dpop_gets_dpop_bound_token(oauth_behind_proxy, clock):
     own, holder = make_certificate(), KeyHolder(clock)
-    app = await by_itself(behind_a_proxy, own, dpop_bound_access_tokens=True)
+    app = await by_itself(oauth_behind_proxy, own, dpop_bound_access_tokens=True)
     given = await ask(app, own, DPoP=holder.proof("POST", ISSUER + "/token"))
     assert read_claims(given.json()["access_token"])["cnf"] == {"jkt": holder.jkt}
 
@@ -221,14 +224,14 @@ async def test_discovery_metadata_names_mtls_only_if_configured(oauth):
         assert "tls_client_auth" in told[f"{endpoint}_endpoint_auth_methods_supported"]
 
 
-async def test_discovery_mtls_endpoint_alias_is_named_and_accepted_in_dpop_htu(behind_a_proxy, clock):
+async def test_discovery_mtls_endpoint_alias_is_named_and_accepted_in_dpop_htu(oauth_behind_proxy, clock):
     place = "/.well-known/oauth-authorization-server"
-    assert "mtls_endpoint_aliases" not in (await behind_a_proxy.connection().get(place)).json()
-    replace_services(behind_a_proxy.service, mtls_url="https://certificaat.machtigen.test")
-    aliases = (await behind_a_proxy.connection().get(place)).json()["mtls_endpoint_aliases"]
+    assert "mtls_endpoint_aliases" not in (await oauth_behind_proxy.connection().get(place)).json()
+    replace_services(oauth_behind_proxy.service, mtls_url="https://certificaat.machtigen.test")
+    aliases = (await oauth_behind_proxy.connection().get(place)).json()["mtls_endpoint_aliases"]
     assert aliases["token_endpoint"] == "https://certificaat.machtigen.test/token"
     own, holder = make_certificate(), KeyHolder(clock)
-    app = await by_itself(behind_a_proxy, own, dpop_bound_access_tokens=True)
+    app = await by_itself(oauth_behind_proxy, own, dpop_bound_access_tokens=True)
     for address in (aliases["token_endpoint"], ISSUER + "/token"):
         assert (await ask(app, own, DPoP=holder.proof("POST", address))).status_code == 200
     wrong = await ask(app, own, DPoP=holder.proof("POST", "https://ander.machtigen.test/token"))

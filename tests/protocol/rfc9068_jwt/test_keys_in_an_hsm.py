@@ -14,7 +14,7 @@ from machtiging.crypto.rotation import rotate_key
 from machtiging.kernel.errors import Fault
 from tests.builders.applications import replace_services
 from tests.builders.keys import make_key_directory
-from tests.builders.letters import make_berichtenbox_world
+from tests.builders.letters import make_api_world
 from tests.builders.messages import read_header
 from tests.protocol.rfc9068_jwt.hsm import move_keys_into_hsm
 
@@ -38,7 +38,7 @@ async def test_token_signed_by_hsm_verifies_with_the_published_jwks(oauth, keys)
 
 
 async def test_bericht_is_read_with_data_key_unwrapped_by_hsm(database, clock, keys) -> None:
-    world = await make_berichtenbox_world(database, clock)
+    world = await make_api_world(database, clock)
     bericht_id = await world.deliver_letter(inhoud="Beste mevrouw")
     hsm = move_keys_into_hsm(keys)
     ring = KeyRing.load(keys, external=hsm)

@@ -34,26 +34,28 @@ async def test_access_token_for_own_api_is_signed_with_es256(oauth) -> None:
 @pytest.mark.parametrize(
     ("registered", "alg"), [(None, "PS256"), ("PS256", "PS256"), ("ES256", "ES256"), ("RS256", "RS256")]
 )
-async def test_access_token_for_resource_is_signed_as_registered(chain, oauth, registered, alg) -> None:
-    await chain.register_server(**({} if registered is None else {MEMBER: registered}))
-    token = await chain.issue_token(HUIS)
+async def test_access_token_for_resource_is_signed_as_registered(exchanging_clients, oauth, registered, alg) -> None:
+    await exchanging_clients.register_server(**({} if registered is None else {MEMBER: registered}))
+    token = await exchanging_clients.issue_token(HUIS)
     assert read_header(token)["alg"] == alg
     assert (await verify_as_resource_server(oauth, token, alg))["aud"] == HUIS
 
 
 @pytest.mark.parametrize("alg", ["PS256", "ES256", "RS256"])
-async def test_access_token_of_registered_algorithm_is_introspected_by_its_server_only(chain, oauth, alg) -> None:
-    server, stranger = await chain.register_server(**{MEMBER: alg}), await oauth.register_agency()
-    token = await chain.issue_token(HUIS)
+async def test_access_token_of_registered_algorithm_is_introspected_by_its_server_only(
+    exchanging_clients, oauth, alg
+) -> None:
+    server, stranger = await exchanging_clients.register_server(**{MEMBER: alg}), await oauth.register_agency()
+    token = await exchanging_clients.issue_token(HUIS)
     told = (await server.post("/introspect", {"token": token})).json()
     assert (told["active"], told["aud"], told["jti"]) == (True, HUIS, read_claims(token)["jti"])
     assert (await stranger.post("/introspect", {"token": token})).json() == {"active": False}
 
 
 @pytest.mark.parametrize("alg", ["PS256", "ES256", "RS256"])
-async def test_access_token_for_resource_is_rejected_by_own_api(chain, oauth, alg) -> None:
-    await chain.register_server(**{MEMBER: alg})
-    token = await chain.issue_token(HUIS)
+async def test_access_token_for_resource_is_rejected_by_own_api(exchanging_clients, oauth, alg) -> None:
+    await exchanging_clients.register_server(**{MEMBER: alg})
+    token = await exchanging_clients.issue_token(HUIS)
     answer = await oauth.connection().get("/userinfo", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 401
 

@@ -2,6 +2,6 @@ import pytest
 
 
 @pytest.fixture
-async def flow(oauth):
+async def unpushed_flow(oauth):
     """An authorization request that is not pushed yet."""
     return await oauth.request()

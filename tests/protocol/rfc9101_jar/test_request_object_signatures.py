@@ -15,22 +15,22 @@ from tests.builders.keys import sign_jws
 from tests.builders.messages import read_claims
 
 
-async def test_request_object_signed_with_unregistered_key_is_rejected(oauth, flow) -> None:
+async def test_request_object_signed_with_unregistered_key_is_rejected(oauth, unpushed_flow) -> None:
     assert_request_object_refused(
-        await push_request_object(flow, make_request_object(flow, key=ECKey.generate_key("P-256")))
+        await push_request_object(unpushed_flow, make_request_object(unpushed_flow, key=ECKey.generate_key("P-256")))
     )
     other = await oauth.request(await oauth.register_reading_app(client_name="Andere app"))
-    about = {"iss": flow.app.client_id, "client_id": flow.app.client_id}
-    assert_request_object_refused(await push_request_object(flow, make_request_object(other, **about)))
-    assert_request_object_refused(await push_request_object(flow, make_request_object(other)))
+    about = {"iss": unpushed_flow.app.client_id, "client_id": unpushed_flow.app.client_id}
+    assert_request_object_refused(await push_request_object(unpushed_flow, make_request_object(other, **about)))
+    assert_request_object_refused(await push_request_object(unpushed_flow, make_request_object(other)))
 
 
-async def test_request_object_signed_by_another_client_is_rejected(oauth, flow) -> None:
-    made = make_request_object(flow)
+async def test_request_object_signed_by_another_client_is_rejected(oauth, unpushed_flow) -> None:
+    made = make_request_object(unpushed_flow)
     other = await oauth.register_reading_app(client_name="Andere app")
     response = await other.post("/par", {"request": made})
     assert_request_object_refused(response)
-    assert (await push_request_object(flow, made)).status_code == 201  # the object is not consumed by that
+    assert (await push_request_object(unpushed_flow, made)).status_code == 201  # the object is not consumed by that
 
 
 def sign_manually(header: dict, claims: dict, sign) -> str:
@@ -39,8 +39,8 @@ def sign_manually(header: dict, claims: dict, sign) -> str:
     return b".".join([text, base64.urlsafe_b64encode(sign(text)).rstrip(b"=")]).decode()
 
 
-async def test_algorithm_confusion_request_object_is_rejected(flow) -> None:
-    claims, public = read_claims(make_request_object(flow)), flow.app.keys.private
+async def test_algorithm_confusion_request_object_is_rejected(unpushed_flow) -> None:
+    claims, public = read_claims(make_request_object(unpushed_flow)), unpushed_flow.app.keys.private
     pem = public.as_pem(private=False)
     for alg, sign in (
         ("none", lambda _: b""),
@@ -50,7 +50,9 @@ async def test_algorithm_confusion_request_object_is_rejected(flow) -> None:
         ("HS256", lambda text: hmac.new(b"", text, hashlib.sha256).digest()),
     ):
         assert_request_object_refused(
-            await push_request_object(flow, sign_manually({"alg": alg, "kid": "app-1", "typ": "JWT"}, claims, sign)),
+            await push_request_object(
+                unpushed_flow, sign_manually({"alg": alg, "kid": "app-1", "typ": "JWT"}, claims, sign)
+            ),
             alg,
         )
 
@@ -70,7 +72,7 @@ async def test_request_object_with_other_than_registered_algorithm_is_rejected(o
     assert (await push_request_object(same, make_request_object(same))).status_code == 201
 
 
-async def test_request_object_with_key_or_key_url_in_header_is_rejected(flow) -> None:
+async def test_request_object_with_key_or_key_url_in_header_is_rejected(unpushed_flow) -> None:
     thief = ECKey.generate_key("P-256")
     jwk = {**thief.as_dict(private=False), "alg": "ES256"}
     for header in (
@@ -82,53 +84,57 @@ async def test_request_object_with_key_or_key_url_in_header_is_rejected(flow) ->
         {"kid": "app-1' OR '1'='1"},
         {"kid": "https://dief.example/jwks"},
     ):
-        claims = read_claims(make_request_object(flow))
+        claims = read_claims(make_request_object(unpushed_flow))
         protected = {"alg": "ES256", "kid": "app-1", "typ": "JWT"} | header
         text = sign_manually(protected, claims, lambda _: b"x" * 64)
-        assert_request_object_refused(await push_request_object(flow, text), header)
+        assert_request_object_refused(await push_request_object(unpushed_flow, text), header)
         if not {"crit"} & header.keys():
-            assert_request_object_refused(await push_request_object(flow, sign_jws(protected, claims, thief)), header)
+            assert_request_object_refused(
+                await push_request_object(unpushed_flow, sign_jws(protected, claims, thief)), header
+            )
 
 
 OTHER_KINDS = ["at+jwt", "client-authentication+jwt", "dpop+jwt", "secevent+jwt", "logout+jwt"]
 
 
-async def test_request_object_of_other_typ_is_rejected(flow) -> None:
+async def test_request_object_of_other_typ_is_rejected(unpushed_flow) -> None:
     for typ in OTHER_KINDS:
         assert_request_object_refused(
-            await push_request_object(flow, make_request_object(flow, header={"typ": typ})), typ
+            await push_request_object(unpushed_flow, make_request_object(unpushed_flow, header={"typ": typ})), typ
         )
 
 
-async def test_request_object_and_client_assertion_are_not_interchangeable(flow) -> None:
-    app = flow.app
+async def test_request_object_and_client_assertion_are_not_interchangeable(unpushed_flow) -> None:
+    app = unpushed_flow.app
     assert_request_object_refused(
-        await push_request_object(flow, make_client_assertion(app.keys, app.client_id, app.clock))
+        await push_request_object(unpushed_flow, make_client_assertion(app.keys, app.client_id, app.clock))
     )
-    made = make_request_object(flow, header={"typ": "JWT"})
-    response = await app.post("/par", flow.parameters(), client_assertion=made)
+    made = make_request_object(unpushed_flow, header={"typ": "JWT"})
+    response = await app.post("/par", unpushed_flow.parameters(), client_assertion=made)
     assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
 
 
 NO_JWT = ["onzin", "a.b.c", "a.b.c.d.e", "..", "x" * 16_000, "eyJhbGciOiJFUzI1NiJ9." + "A" * 9_000 + ".AAAA"]
 
 
-async def test_request_object_that_is_no_jwt_is_rejected(flow) -> None:
+async def test_request_object_that_is_no_jwt_is_rejected(unpushed_flow) -> None:
     for made in NO_JWT:
-        assert_request_object_refused(await push_request_object(flow, made), made[:20])
+        assert_request_object_refused(await push_request_object(unpushed_flow, made), made[:20])
 
 
-async def test_request_object_deeply_nested_is_rejected(flow) -> None:
+async def test_request_object_deeply_nested_is_rejected(unpushed_flow) -> None:
     deep: list = []
     for _ in range(400):
         deep = [deep]
     assert_request_object_refused(
-        await push_request_object(flow, make_request_object(flow, authorization_details=deep))
+        await push_request_object(unpushed_flow, make_request_object(unpushed_flow, authorization_details=deep))
     )
 
 
-async def test_request_object_with_duplicate_member_is_rejected(flow) -> None:
-    claims = json.dumps(read_claims(make_request_object(flow)))
+async def test_request_object_with_duplicate_member_is_rejected(unpushed_flow) -> None:
+    claims = json.dumps(read_claims(make_request_object(unpushed_flow)))
     twice = (claims[:-1] + ', "redirect_uri": "https://dief.example/terug"}').encode()
     header = {"alg": "ES256", "kid": "app-1", "typ": "JWT"}
-    assert_request_object_refused(await push_request_object(flow, sign_jws(header, twice, flow.app.keys.private)))
+    assert_request_object_refused(
+        await push_request_object(unpushed_flow, sign_jws(header, twice, unpushed_flow.app.keys.private))
+    )

@@ -38,10 +38,11 @@ async def test_request_object_with_es256_or_ps256_and_either_typ_is_accepted(oau
         assert (await push_request_object(flow, make_request_object(flow, header={"typ": typ}))).status_code == 201, typ
 
 
-async def test_request_object_with_json_values_is_accepted(flow) -> None:
+async def test_request_object_with_json_values_is_accepted(unpushed_flow) -> None:
     for details in (make_authorization_details(), json.loads(make_authorization_details())):
         response = await push_request_object(
-            flow, make_request_object(flow, authorization_details=details, resource=[ISSUER + "/api/v1"])
+            unpushed_flow,
+            make_request_object(unpushed_flow, authorization_details=details, resource=[ISSUER + "/api/v1"]),
         )
         assert response.status_code == 201, response.text
 
@@ -62,13 +63,15 @@ BESIDE = [
 ]
 
 
-async def test_parameter_beside_request_object_is_rejected(flow) -> None:
+async def test_parameter_beside_request_object_is_rejected(unpushed_flow) -> None:
     for beside in BESIDE:
-        assert_request_object_refused(await push_request_object(flow, make_request_object(flow), **beside), beside)
+        assert_request_object_refused(
+            await push_request_object(unpushed_flow, make_request_object(unpushed_flow), **beside), beside
+        )
 
 
-async def test_parameter_missing_in_request_object_is_not_taken_from_elsewhere(flow) -> None:
-    response = await push_request_object(flow, make_request_object(flow, code_challenge=None))
+async def test_parameter_missing_in_request_object_is_not_taken_from_elsewhere(unpushed_flow) -> None:
+    response = await push_request_object(unpushed_flow, make_request_object(unpushed_flow, code_challenge=None))
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
 
 
@@ -82,9 +85,11 @@ NO_PLACE_INSIDE = [
 ]
 
 
-async def test_request_object_with_nested_request_or_credentials_is_rejected(flow) -> None:
+async def test_request_object_with_nested_request_or_credentials_is_rejected(unpushed_flow) -> None:
     for inside in NO_PLACE_INSIDE:
-        assert_request_object_refused(await push_request_object(flow, make_request_object(flow, **inside)), inside)
+        assert_request_object_refused(
+            await push_request_object(unpushed_flow, make_request_object(unpushed_flow, **inside)), inside
+        )
 
 
 OTHER_SHAPES = [
@@ -102,12 +107,14 @@ OTHER_SHAPES = [
 ]
 
 
-async def test_request_object_with_malformed_member_is_rejected(flow) -> None:
+async def test_request_object_with_malformed_member_is_rejected(unpushed_flow) -> None:
     for inside in OTHER_SHAPES:
-        assert_request_object_refused(await push_request_object(flow, make_request_object(flow, **inside)), inside)
+        assert_request_object_refused(
+            await push_request_object(unpushed_flow, make_request_object(unpushed_flow, **inside)), inside
+        )
 
 
-async def test_request_object_parameters_are_validated_like_plain_ones(flow) -> None:
+async def test_request_object_parameters_are_validated_like_plain_ones(unpushed_flow) -> None:
     for inside, error in (
         ({"redirect_uri": "https://dief.example/terug"}, "invalid_request"),
         ({"response_type": "token"}, "unsupported_response_type"),
@@ -116,7 +123,7 @@ async def test_request_object_parameters_are_validated_like_plain_ones(flow) -> 
         ({"scope": "openid aanleveringen:schrijven"}, "invalid_scope"),
         ({"resource": "https://onbekend.example"}, "invalid_target"),
     ):
-        response = await push_request_object(flow, make_request_object(flow, **inside))
+        response = await push_request_object(unpushed_flow, make_request_object(unpushed_flow, **inside))
         assert (response.status_code, response.json()["error"]) == (400, error), inside
 
 
@@ -124,16 +131,18 @@ async def test_request_object_parameters_are_validated_like_plain_ones(flow) -> 
 
 
 @pytest.mark.parametrize("uri", ["https://app.voorbeeld.example/verzoek.jwt", "urn:ietf:params:oauth:request_uri:x"])
-async def test_ssrf_request_uri_of_the_client_is_not_fetched(flow, uri) -> None:
-    response = await flow.push(request_uri=uri)
+async def test_ssrf_request_uri_of_the_client_is_not_fetched(unpushed_flow, uri) -> None:
+    response = await unpushed_flow.push(request_uri=uri)
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
-    page = await flow.browser.get("/authorize", params={"client_id": flow.app.client_id, "request_uri": uri})
+    page = await unpushed_flow.browser.get(
+        "/authorize", params={"client_id": unpushed_flow.app.client_id, "request_uri": uri}
+    )
     assert page.status_code == 400
 
 
-async def test_request_object_in_the_browser_is_rejected(flow) -> None:
-    query = {"client_id": flow.app.client_id, "request": make_request_object(flow)}
-    assert (await flow.browser.get("/authorize", params=query)).status_code == 400
+async def test_request_object_in_the_browser_is_rejected(unpushed_flow) -> None:
+    query = {"client_id": unpushed_flow.app.client_id, "request": make_request_object(unpushed_flow)}
+    assert (await unpushed_flow.browser.get("/authorize", params=query)).status_code == 400
 
 
 # iss, aud, jti, exp
@@ -161,18 +170,22 @@ NOT_BY_WHOM_FOR_WHOM_AND_WHICH = [
 ]
 
 
-async def test_request_object_without_issuer_audience_or_jti_is_rejected(flow) -> None:
+async def test_request_object_without_issuer_audience_or_jti_is_rejected(unpushed_flow) -> None:
     for changes in NOT_BY_WHOM_FOR_WHOM_AND_WHICH:
-        assert_request_object_refused(await push_request_object(flow, make_request_object(flow, **changes)), changes)
+        assert_request_object_refused(
+            await push_request_object(unpushed_flow, make_request_object(unpushed_flow, **changes)), changes
+        )
 
 
-async def test_request_object_audience_list_with_issuer_only_is_accepted(flow) -> None:
+async def test_request_object_audience_list_with_issuer_only_is_accepted(unpushed_flow) -> None:
     """FAPI 2.0 Message Signing 5.3.1: the issuer, or a list with the issuer only."""
-    assert (await push_request_object(flow, make_request_object(flow, aud=[ISSUER]))).status_code == 201
+    assert (
+        await push_request_object(unpushed_flow, make_request_object(unpushed_flow, aud=[ISSUER]))
+    ).status_code == 201
 
 
-async def test_request_object_expired_too_old_or_too_long_lived_is_rejected(flow) -> None:
-    now = int(flow.app.clock.now().timestamp())
+async def test_request_object_expired_too_old_or_too_long_lived_is_rejected(unpushed_flow) -> None:
+    now = int(unpushed_flow.app.clock.now().timestamp())
     for changes in (
         {"exp": None},
         {"exp": now},
@@ -192,7 +205,9 @@ async def test_request_object_expired_too_old_or_too_long_lived_is_rejected(flow
         {"iat": "nu"},
         {"iat": True},
     ):
-        assert_request_object_refused(await push_request_object(flow, make_request_object(flow, **changes)), changes)
+        assert_request_object_refused(
+            await push_request_object(unpushed_flow, make_request_object(unpushed_flow, **changes)), changes
+        )
     for changes in (
         {"iat": now + 8},
         {"exp": now + 600},
@@ -201,53 +216,55 @@ async def test_request_object_expired_too_old_or_too_long_lived_is_rejected(flow
         {"nbf": None},
         {"exp": now + 30.5},
     ):
-        assert (await push_request_object(flow, make_request_object(flow, **changes))).status_code == 201, changes
+        assert (
+            await push_request_object(unpushed_flow, make_request_object(unpushed_flow, **changes))
+        ).status_code == 201, changes
 
 
 @pytest.mark.parametrize(("ahead", "seconds"), [(0, 1), (0, 609), (0, 611), (9, 615), (9, 621), (9, 3000)])
-async def test_request_object_with_far_exp_replayed_later_is_rejected(oauth, flow, ahead, seconds) -> None:
+async def test_request_object_with_far_exp_replayed_later_is_rejected(oauth, unpushed_flow, ahead, seconds) -> None:
     """The lifetime is ten minutes from `iat` and `nbf`. The `jti` is stored for as long."""
-    at = int(flow.app.clock.now().timestamp()) + ahead
-    made = make_request_object(flow, iat=at, nbf=at, exp=at + 3600)
-    assert (await push_request_object(flow, made)).status_code == 201
+    at = int(unpushed_flow.app.clock.now().timestamp()) + ahead
+    made = make_request_object(unpushed_flow, iat=at, nbf=at, exp=at + 3600)
+    assert (await push_request_object(unpushed_flow, made)).status_code == 201
     oauth.later(seconds=seconds)
     async with unit_of_work(oauth.sessions) as session:
         await expired_rows_sweep(session, at=oauth.clock.now())
-    assert_request_object_refused(await push_request_object(flow, made))
+    assert_request_object_refused(await push_request_object(unpushed_flow, made))
 
 
-async def test_request_object_replayed_is_rejected(flow) -> None:
-    made = make_request_object(flow)
-    assert (await push_request_object(flow, made)).status_code == 201
-    assert_request_object_refused(await push_request_object(flow, made))
-    same = make_request_object(flow, jti=read_claims(made)["jti"], state="anders")
-    assert_request_object_refused(await push_request_object(flow, same))
+async def test_request_object_replayed_is_rejected(unpushed_flow) -> None:
+    made = make_request_object(unpushed_flow)
+    assert (await push_request_object(unpushed_flow, made)).status_code == 201
+    assert_request_object_refused(await push_request_object(unpushed_flow, made))
+    same = make_request_object(unpushed_flow, jti=read_claims(made)["jti"], state="anders")
+    assert_request_object_refused(await push_request_object(unpushed_flow, same))
 
 
-async def test_request_object_retried_with_dpop_nonce_is_accepted(flow) -> None:
+async def test_request_object_retried_with_dpop_nonce_is_accepted(unpushed_flow) -> None:
     """As openid-client does (RFC 9449 section 8): a nonce challenge consumes nothing."""
-    made, holder = make_request_object(flow), KeyHolder(flow.app.clock)
-    form = {**flow.app.credentials(), "request": made}
+    made, holder = make_request_object(unpushed_flow), KeyHolder(unpushed_flow.app.clock)
+    form = {**unpushed_flow.app.credentials(), "request": made}
     without = {"DPoP": holder.proof("POST", ISSUER + "/par", nonce=None)}
-    asked = await flow.app.http.post("/par", data=form, headers=without)
+    asked = await unpushed_flow.app.http.post("/par", data=form, headers=without)
     assert asked.json()["error"] == "use_dpop_nonce"
     proof = holder.proof("POST", ISSUER + "/par", nonce=asked.headers["dpop-nonce"])
-    form |= flow.app.credentials()
-    again = await flow.app.http.post("/par", data=form, headers={"DPoP": proof})
+    form |= unpushed_flow.app.credentials()
+    again = await unpushed_flow.app.http.post("/par", data=form, headers={"DPoP": proof})
     assert again.status_code == 201, again.text
 
 
-async def test_request_object_used_concurrently_is_accepted_once(flow) -> None:
-    made = make_request_object(flow)
-    answers = await asyncio.gather(*(push_request_object(flow, made) for _ in range(4)))
+async def test_request_object_used_concurrently_is_accepted_once(unpushed_flow) -> None:
+    made = make_request_object(unpushed_flow)
+    answers = await asyncio.gather(*(push_request_object(unpushed_flow, made) for _ in range(4)))
     assert sorted(answer.status_code for answer in answers) == [201, 400, 400, 400]
 
 
-async def test_request_object_and_client_assertion_may_share_a_jti(flow) -> None:
+async def test_request_object_and_client_assertion_may_share_a_jti(unpushed_flow) -> None:
     jti = secrets.token_urlsafe(16)
-    proof = make_client_assertion(flow.app.keys, flow.app.client_id, flow.app.clock, jti=jti)
+    proof = make_client_assertion(unpushed_flow.app.keys, unpushed_flow.app.client_id, unpushed_flow.app.clock, jti=jti)
     assert (
-        await push_request_object(flow, make_request_object(flow, jti=jti), client_assertion=proof)
+        await push_request_object(unpushed_flow, make_request_object(unpushed_flow, jti=jti), client_assertion=proof)
     ).status_code == 201
 
 
@@ -281,9 +298,9 @@ def test_registration_with_invalid_signing_metadata_is_rejected() -> None:
     assert "request_object_signing_alg" in find_metadata_errors(public, practice=False)
 
 
-async def test_request_object_rejected_is_journalled_with_its_reason(oauth, flow) -> None:
-    await push_request_object(flow, make_request_object(flow, aud="https://ander.example"))
-    await push_request_object(flow, make_request_object(flow), scope="openid")
+async def test_request_object_rejected_is_journalled_with_its_reason(oauth, unpushed_flow) -> None:
+    await push_request_object(unpushed_flow, make_request_object(unpushed_flow, aud="https://ander.example"))
+    await push_request_object(unpushed_flow, make_request_object(unpushed_flow), scope="openid")
     reasons = [line.reason for line in await oauth.lines("grant:geweigerd")]
     assert reasons == ["object_voor_ander", "parameters_naast_object"]
 

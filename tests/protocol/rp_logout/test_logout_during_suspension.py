@@ -25,12 +25,12 @@ async def until_waiting(oauth, how_many: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_logout_concurrent_with_suspension_does_not_deadlock(chain, oauth) -> None:
-    older, newer = [await chain.issue_token(None, machtiging=None) for _ in range(2)]
+async def test_logout_concurrent_with_suspension_does_not_deadlock(exchanging_clients, oauth) -> None:
+    older, newer = [await exchanging_clients.issue_token(None, machtiging=None) for _ in range(2)]
     ids, sid, at = [read_claims(token)["jti"] for token in (older, newer)], uuid4(), oauth.clock.now()
-    await update_rows(chain.oauth, "UPDATE oauth_grant SET session_id = :sid", sid=sid)
+    await update_rows(exchanging_clients.oauth, "UPDATE oauth_grant SET session_id = :sid", sid=sid)
     # the grant of the newer token is ordered first
-    await update_rows(chain.oauth, "UPDATE issued_token SET grant_id = CASE id WHEN :a THEN (SELECT max(id::text)::uuid FROM oauth_grant) ELSE (SELECT min(id::text)::uuid FROM oauth_grant) END", a=ids[0])  # fmt: skip # noqa: E501
+    await update_rows(exchanging_clients.oauth, "UPDATE issued_token SET grant_id = CASE id WHEN :a THEN (SELECT max(id::text)::uuid FROM oauth_grant) ELSE (SELECT min(id::text)::uuid FROM oauth_grant) END", a=ids[0])  # fmt: skip # noqa: E501
 
     async def log_out() -> None:
         async with unit_of_work(oauth.sessions) as session:
@@ -38,7 +38,7 @@ async def test_logout_concurrent_with_suspension_does_not_deadlock(chain, oauth)
 
     async def suspend_app() -> None:
         async with unit_of_work(oauth.sessions) as session:
-            await suspend_client(session, chain.app.client_id, at=at)
+            await suspend_client(session, exchanging_clients.app.client_id, at=at)
 
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text("SELECT 1 FROM issued_token WHERE id = :id FOR UPDATE"), {"id": ids[1]})
@@ -47,4 +47,4 @@ async def test_logout_concurrent_with_suspension_does_not_deadlock(chain, oauth)
         both.append(asyncio.create_task(suspend_app()))
         await until_waiting(oauth, 2)
     await asyncio.gather(*both)
-    assert [(await chain.row(token)).revoked_at for token in (older, newer)] == [at, at]
+    assert [(await exchanging_clients.row(token)).revoked_at for token in (older, newer)] == [at, at]

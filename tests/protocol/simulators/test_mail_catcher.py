@@ -21,7 +21,7 @@ async def simulator(clock):
 
 
 @pytest.fixture
-async def http(simulator):
+async def catcher_client(simulator):
     async with httpx.AsyncClient(transport=httpx.ASGITransport(simulator), base_url=BROKER) as client:
         yield client
 
@@ -40,24 +40,24 @@ async def send(simulator, *messages) -> None:
             await smtp.send_message(message)
 
 
-async def test_mail_is_caught_with_its_characters(simulator, http, clock):
+async def test_mail_is_caught_with_its_characters(simulator, catcher_client, clock):
     await send(simulator, a_mail("Machtiging beëindigd"))
-    (caught,) = (await http.get("/post.json")).json()
+    (caught,) = (await catcher_client.get("/post.json")).json()
     assert (caught["aan"], caught["onderwerp"]) == (["riet@post.example"], "Machtiging beëindigd")
     assert "Café €5." in caught["tekst"]
 
 
-async def test_mail_page_shows_the_newest_first(simulator, http):
-    assert "Er is nog niets verstuurd" in (await http.get("/post")).text
+async def test_mail_page_shows_the_newest_first(simulator, catcher_client):
+    assert "Er is nog niets verstuurd" in (await catcher_client.get("/post")).text
     await send(simulator, a_mail("De eerste"), a_mail("De tweede"))
-    page = (await http.get("/post")).text
+    page = (await catcher_client.get("/post")).text
     assert "OEFENOMGEVING" in page
     assert page.index("De tweede") < page.index("De eerste")
 
 
-async def test_mail_content_is_escaped(simulator, http):
+async def test_mail_content_is_escaped(simulator, catcher_client):
     await send(simulator, a_mail("<script>alert(1)</script>", "<img src=x onerror=alert(1)>"))
-    page = (await http.get("/post")).text
+    page = (await catcher_client.get("/post")).text
     assert "<script" not in page
     assert "<img" not in page
     assert "&lt;script&gt;" in page
@@ -95,11 +95,11 @@ async def test_mail_oldest_is_dropped_over_the_limit(clock):
         b"Content-Type: application/pdf\r\n\r\n%PDF",
     ],
 )
-async def test_mail_malformed_is_caught(simulator, http, raw):
+async def test_mail_malformed_is_caught(simulator, catcher_client, raw):
     async with aiosmtplib.SMTP(hostname="127.0.0.1", port=simulator.state.services.postbus.port) as smtp:
         await smtp.sendmail("a@post.example", ["b@post.example"], raw)
     assert len(simulator.state.services.postbus.mails) == 1
-    assert (await http.get("/post")).status_code == 200
+    assert (await catcher_client.get("/post")).status_code == 200
 
 
 async def test_mail_catcher_listens_on_loopback_only(simulator):

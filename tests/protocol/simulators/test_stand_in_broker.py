@@ -44,19 +44,19 @@ def service_keys():
 
 
 @pytest.fixture
-async def http(clock, service_keys):
+async def broker_client(clock, service_keys):
     app = create_simulator(make_practice_settings(), clock=clock, transport=httpx.ASGITransport(service_keys))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BROKER) as client:
         yield client
 
 
-async def ask(http, **changes):
+async def ask(broker_client, **changes):
     question = {name: value for name, value in (QUESTION | changes).items() if value is not None}
-    return await http.get("/authorize", params=question)
+    return await broker_client.get("/authorize", params=question)
 
 
-async def a_code(http, persona="naaste", **changes) -> str:
-    return read_query((await ask(http, login_hint=persona, **changes)).headers["location"])["code"]
+async def a_code(broker_client, persona="naaste", **changes) -> str:
+    return read_query((await ask(broker_client, login_hint=persona, **changes)).headers["location"])["code"]
 
 
 def assertion(clock, *, alg="ES256", **changes) -> str:
@@ -78,29 +78,29 @@ def redemption(clock, code, **changes) -> dict[str, str]:
     return form | changes
 
 
-async def claims_of(http, response):
-    jwks = (await http.get("/jwks")).json()
+async def claims_of(broker_client, response):
+    jwks = (await broker_client.get("/jwks")).json()
     return verify_jwt(response.json()["id_token"], jwks, algorithms=("ES256",), typ=None)
 
 
-async def test_discovery_names_endpoints_and_public_keys(http):
-    told = (await http.get("/.well-known/openid-configuration")).json()
+async def test_discovery_names_endpoints_and_public_keys(broker_client):
+    told = (await broker_client.get("/.well-known/openid-configuration")).json()
     assert told["issuer"] == BROKER
     assert told["code_challenge_methods_supported"] == ["S256"]
     assert told["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
-    keys = (await http.get("/jwks")).json()["keys"]
+    keys = (await broker_client.get("/jwks")).json()["keys"]
     assert [key["kty"] for key in keys] == ["EC"]
     assert not any("d" in key for key in keys)
 
 
-async def test_keys_are_new_at_each_start(http, clock):
+async def test_keys_are_new_at_each_start(broker_client, clock):
     other = create_simulator(make_practice_settings(), clock=clock)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url=BROKER) as client:
-        assert (await client.get("/jwks")).json() != (await http.get("/jwks")).json()
+        assert (await client.get("/jwks")).json() != (await broker_client.get("/jwks")).json()
 
 
-async def test_persona_page_warns_and_lists_every_persona(http):
-    page = await ask(http)
+async def test_persona_page_warns_and_lists_every_persona(broker_client):
+    page = await ask(broker_client)
     assert page.status_code == 200
     assert "OEFENOMGEVING: dit is geen DigiD" in page.text
     for persona in PERSONAS.values():
@@ -108,17 +108,17 @@ async def test_persona_page_warns_and_lists_every_persona(http):
         assert persona.bsn is None or persona.bsn not in page.text
 
 
-async def test_persona_page_escapes_parameters(http):
-    page = await ask(http, state='"><script>alert(1)</script>')
+async def test_persona_page_escapes_parameters(broker_client):
+    page = await ask(broker_client, state='"><script>alert(1)</script>')
     assert "<script" not in page.text
 
 
-async def test_login_hint_unknown_shows_the_persona_page(http):
-    assert (await ask(http, login_hint="keizer")).status_code == 200
+async def test_login_hint_unknown_shows_the_persona_page(broker_client):
+    assert (await ask(broker_client, login_hint="keizer")).status_code == 200
 
 
-async def test_login_hint_redirects_with_code_state_and_issuer(http):
-    response = await ask(http, login_hint="naaste")
+async def test_login_hint_redirects_with_code_state_and_issuer(broker_client):
+    response = await ask(broker_client, login_hint="naaste")
     assert response.status_code == 303
     assert response.headers["location"].startswith(CALLBACK + "?")
     back = read_query(response.headers["location"])
@@ -138,8 +138,8 @@ async def test_login_hint_redirects_with_code_state_and_issuer(http):
         {"redirect_uri": CALLBACK.upper()},
     ],
 )
-async def test_open_redirect_with_unknown_client_or_redirect_uri_is_blocked(http, changes):
-    response = await ask(http, login_hint="naaste", **changes)
+async def test_open_redirect_with_unknown_client_or_redirect_uri_is_blocked(broker_client, changes):
+    response = await ask(broker_client, login_hint="naaste", **changes)
     assert response.status_code == 400
     assert "location" not in response.headers
 
@@ -158,15 +158,17 @@ async def test_open_redirect_with_unknown_client_or_redirect_uri_is_blocked(http
         ("access_denied", {"annuleren": "ja"}),
     ],
 )
-async def test_authorization_request_invalid_redirects_with_error(http, error, changes):
-    back = read_query((await ask(http, login_hint="naaste", **changes)).headers["location"])
+async def test_authorization_request_invalid_redirects_with_error(broker_client, error, changes):
+    back = read_query((await ask(broker_client, login_hint="naaste", **changes)).headers["location"])
     assert (back["error"], back["iss"]) == (error, BROKER)
     assert "code" not in back
 
 
-async def test_code_redeemed_issues_id_token_of_that_persona(http, clock):
-    response = await http.post("/token", data=redemption(clock, await a_code(http, "vertegenwoordigde")))
-    claims = await claims_of(http, response)
+async def test_code_redeemed_issues_id_token_of_that_persona(broker_client, clock):
+    response = await broker_client.post(
+        "/token", data=redemption(clock, await a_code(broker_client, "vertegenwoordigde"))
+    )
+    claims = await claims_of(broker_client, response)
     assert (claims["bsn"], claims["nonce"], claims["aud"], claims["iss"]) == ("999990019", "n", CLIENT_ID, BROKER)
     assert claims["acr"] == "http://eidas.europa.eu/LoA/substantial"
     assert claims["auth_time"] == int(clock.now().timestamp())
@@ -184,52 +186,55 @@ async def test_code_redeemed_issues_id_token_of_that_persona(http, clock):
         ("eu-burger", "high", "hoog", "substantial"),
     ],
 )
-async def test_acr_is_the_chosen_level_capped_by_the_persona(http, clock, persona, asked, chosen, reached):
-    code = await a_code(http, persona, acr_values=f"http://eidas.europa.eu/LoA/{asked}", niveau=chosen)
-    claims = await claims_of(http, await http.post("/token", data=redemption(clock, code)))
+async def test_acr_is_the_chosen_level_capped_by_the_persona(broker_client, clock, persona, asked, chosen, reached):
+    code = await a_code(broker_client, persona, acr_values=f"http://eidas.europa.eu/LoA/{asked}", niveau=chosen)
+    claims = await claims_of(broker_client, await broker_client.post("/token", data=redemption(clock, code)))
     assert claims["acr"] == f"http://eidas.europa.eu/LoA/{reached}"
 
 
-async def test_id_token_of_employee_has_kvk_and_no_bsn(http, clock):
-    claims = await claims_of(http, await http.post("/token", data=redemption(clock, await a_code(http, "raadslid"))))
+async def test_id_token_of_employee_has_kvk_and_no_bsn(broker_client, clock):
+    claims = await claims_of(
+        broker_client,
+        await broker_client.post("/token", data=redemption(clock, await a_code(broker_client, "raadslid"))),
+    )
     assert claims["kvk"] == "90000001"
     assert "bsn" not in claims
 
 
-async def refusal(http, form) -> tuple[int, str]:
-    response = await http.post("/token", data=form)
+async def refusal(broker_client, form) -> tuple[int, str]:
+    response = await broker_client.post("/token", data=form)
     return response.status_code, response.json()["error"]
 
 
-async def test_code_replayed_is_rejected(http, clock):
-    code = await a_code(http)
-    assert (await http.post("/token", data=redemption(clock, code))).status_code == 200
+async def test_code_replayed_is_rejected(broker_client, clock):
+    code = await a_code(broker_client)
+    assert (await broker_client.post("/token", data=redemption(clock, code))).status_code == 200
     clock.advance(timedelta(seconds=1))
-    assert await refusal(http, redemption(clock, code)) == (400, "invalid_grant")
+    assert await refusal(broker_client, redemption(clock, code)) == (400, "invalid_grant")
 
 
-async def test_code_expires_after_one_minute(http, clock):
-    code = await a_code(http)
+async def test_code_expires_after_one_minute(broker_client, clock):
+    code = await a_code(broker_client)
     clock.advance(timedelta(seconds=60))
-    assert await refusal(http, redemption(clock, code)) == (400, "invalid_grant")
+    assert await refusal(broker_client, redemption(clock, code)) == (400, "invalid_grant")
 
 
 @pytest.mark.parametrize("verifier", ["", "w" * 43, CHALLENGE])
-async def test_code_with_wrong_verifier_is_rejected_and_consumed(http, clock, verifier):
-    code = await a_code(http)
-    assert await refusal(http, redemption(clock, code, code_verifier=verifier)) == (400, "invalid_grant")
+async def test_code_with_wrong_verifier_is_rejected_and_consumed(broker_client, clock, verifier):
+    code = await a_code(broker_client)
+    assert await refusal(broker_client, redemption(clock, code, code_verifier=verifier)) == (400, "invalid_grant")
     clock.advance(timedelta(seconds=1))
-    assert await refusal(http, redemption(clock, code)) == (400, "invalid_grant")
+    assert await refusal(broker_client, redemption(clock, code)) == (400, "invalid_grant")
 
 
-async def test_code_with_other_redirect_uri_is_rejected(http, clock):
-    code = await a_code(http)
-    assert await refusal(http, redemption(clock, code, redirect_uri=CALLBACK + "x")) == (400, "invalid_grant")
+async def test_code_with_other_redirect_uri_is_rejected(broker_client, clock):
+    code = await a_code(broker_client)
+    assert await refusal(broker_client, redemption(clock, code, redirect_uri=CALLBACK + "x")) == (400, "invalid_grant")
 
 
-async def test_grant_type_unsupported_is_rejected(http, clock):
-    form = redemption(clock, await a_code(http), grant_type="password")
-    assert await refusal(http, form) == (400, "unsupported_grant_type")
+async def test_grant_type_unsupported_is_rejected(broker_client, clock):
+    form = redemption(clock, await a_code(broker_client), grant_type="password")
+    assert await refusal(broker_client, form) == (400, "unsupported_grant_type")
 
 
 @pytest.mark.parametrize(
@@ -247,37 +252,37 @@ async def test_grant_type_unsupported_is_rejected(http, clock):
         {"jti": None},
     ],
 )
-async def test_client_assertion_with_wrong_claims_is_rejected(http, clock, changes):
-    form = redemption(clock, await a_code(http), client_assertion=assertion(clock, **changes))
-    assert await refusal(http, form) == (401, "invalid_client")
+async def test_client_assertion_with_wrong_claims_is_rejected(broker_client, clock, changes):
+    form = redemption(clock, await a_code(broker_client), client_assertion=assertion(clock, **changes))
+    assert await refusal(broker_client, form) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize("given", ["x", "a.b.c", "eyJhbGciOiJub25lIn0.e30."])
-async def test_client_assertion_malformed_is_rejected(http, clock, given):
-    form = redemption(clock, await a_code(http), client_assertion=given)
-    assert await refusal(http, form) == (401, "invalid_client")
+async def test_client_assertion_malformed_is_rejected(broker_client, clock, given):
+    form = redemption(clock, await a_code(broker_client), client_assertion=given)
+    assert await refusal(broker_client, form) == (401, "invalid_client")
 
 
-async def test_client_assertion_replayed_is_rejected(http, clock):
+async def test_client_assertion_replayed_is_rejected(broker_client, clock):
     same = assertion(clock)
-    first = redemption(clock, await a_code(http), client_assertion=same)
-    assert (await http.post("/token", data=first)).status_code == 200
-    again = redemption(clock, await a_code(http), client_assertion=same)
-    assert await refusal(http, again) == (401, "invalid_client")
+    first = redemption(clock, await a_code(broker_client), client_assertion=same)
+    assert (await broker_client.post("/token", data=first)).status_code == 200
+    again = redemption(clock, await a_code(broker_client), client_assertion=same)
+    assert await refusal(broker_client, again) == (401, "invalid_client")
 
 
-async def test_client_without_assertion_is_rejected(http, clock):
-    form = redemption(clock, await a_code(http), client_assertion_type="none")
-    assert await refusal(http, form) == (401, "invalid_client")
+async def test_client_without_assertion_is_rejected(broker_client, clock):
+    form = redemption(clock, await a_code(broker_client), client_assertion_type="none")
+    assert await refusal(broker_client, form) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize("jwks", [{"keys": []}, [], "x"])
-async def test_client_without_published_keys_is_rejected(http, clock, service_keys, jwks):
+async def test_client_without_published_keys_is_rejected(broker_client, clock, service_keys, jwks):
     service_keys.state.jwks = jwks
-    assert await refusal(http, redemption(clock, await a_code(http))) == (401, "invalid_client")
+    assert await refusal(broker_client, redemption(clock, await a_code(broker_client))) == (401, "invalid_client")
 
 
-async def test_code_is_not_consumed_by_rejected_client(http, clock):
-    code = await a_code(http)
-    await refusal(http, redemption(clock, code, client_assertion="x"))
-    assert (await http.post("/token", data=redemption(clock, code))).status_code == 200
+async def test_code_is_not_consumed_by_rejected_client(broker_client, clock):
+    code = await a_code(broker_client)
+    await refusal(broker_client, redemption(clock, code, client_assertion="x"))
+    assert (await broker_client.post("/token", data=redemption(clock, code))).status_code == 200

@@ -152,7 +152,7 @@ async def test_audit_verify_compares_journal_with_head_file(run_command, databas
 
 async def test_audit_verify_without_external_head_warns_about_truncation(run_command):
     ended = await run_command("audit", "verify")
-    assert (ended.code, "nobody can know" in ended.told) == (0, True)
+    assert (ended.code, "nobody can know" in ended.operator_output) == (0, True)
     assert "no head is kept outside the database" in (await run_command("doctor")).out
 
 

@@ -12,9 +12,9 @@ from machtiging.storage.engine import DatabaseRole, make_engine
 from machtiging.storage.migration_runner import migrate_schema
 from tests.builders.command_line import make_command_line
 from tests.builders.keys import load_keyring
-from tests.storage.foundation.test_migrations import migrated
+from tests.storage.foundation.test_migrations import migrated_url
 
-__all__ = ["migrated"]
+__all__ = ["migrated_url"]
 ROW = "gen_random_uuid(), now(), 'a', 'done', 'b', 'c', '{}'"
 SABOTAGE = {
     "ALTER TABLE journal DISABLE TRIGGER append_only": "trigger append_only on journal:",
@@ -92,10 +92,10 @@ async def execute(url, statement):
 
 
 @pytest.fixture
-async def migrated_with_grants(migrated):
+async def migrated_url_with_grants(migrated_url):
     """A fresh database with the rights on the database itself. A copy has no such rights."""
-    await migrate_schema(migrated)
-    return migrated
+    await migrate_schema(migrated_url)
+    return migrated_url
 
 
 async def named(url):
@@ -107,34 +107,34 @@ async def named(url):
         await engine.dispose()
 
 
-async def test_declared_protection_matches_the_migrations(migrated_with_grants):
-    engine = make_engine(migrated_with_grants, DatabaseRole.SERVICE, pool_size=1)
+async def test_declared_protection_matches_the_migrations(migrated_url_with_grants):
+    engine = make_engine(migrated_url_with_grants, DatabaseRole.SERVICE, pool_size=1)
     async with engine.connect() as connection:
         assert await load_protection(connection) == dict(BASELINE)
     await engine.dispose()
 
 
 @pytest.mark.parametrize("statement", SABOTAGE)
-async def test_journal_tampering_with_ddl_or_grants_is_reported(migrated_with_grants, statement):
-    await execute(migrated_with_grants, statement)
-    found = await named(migrated_with_grants)
+async def test_journal_tampering_with_ddl_or_grants_is_reported(migrated_url_with_grants, statement):
+    await execute(migrated_url_with_grants, statement)
+    found = await named(migrated_url_with_grants)
     assert [one for one in found if one.startswith(SABOTAGE[statement])], found
 
 
 @pytest.mark.parametrize("statement", OF_ROLES)
-async def test_role_with_excess_privilege_is_reported(migrated_with_grants, statement):
+async def test_role_with_excess_privilege_is_reported(migrated_url_with_grants, statement):
     undo, subject = OF_ROLES[statement]
-    await execute(migrated_with_grants, statement)
+    await execute(migrated_url_with_grants, statement)
     try:
-        assert [one for one in await named(migrated_with_grants) if one.startswith(subject)]
+        assert [one for one in await named(migrated_url_with_grants) if one.startswith(subject)]
     finally:
-        await execute(migrated_with_grants, undo)
-    assert await named(migrated_with_grants) == []
+        await execute(migrated_url_with_grants, undo)
+    assert await named(migrated_url_with_grants) == []
 
 
-async def test_verify_without_journal_table_reports_it(migrated_with_grants):
-    await execute(migrated_with_grants, "DROP TABLE journal CASCADE")
-    engine = make_engine(migrated_with_grants, DatabaseRole.OWNER, pool_size=1)
+async def test_verify_without_journal_table_reports_it(migrated_url_with_grants):
+    await execute(migrated_url_with_grants, "DROP TABLE journal CASCADE")
+    engine = make_engine(migrated_url_with_grants, DatabaseRole.OWNER, pool_size=1)
     report = await verify_journal(engine, load_keyring())
     await engine.dispose()
     assert [problem.text for problem in report.problems] == ["table journal: is er niet."]
@@ -142,10 +142,10 @@ async def test_verify_without_journal_table_reports_it(migrated_with_grants):
 
 @pytest.mark.parametrize("words", [("audit", "verify"), ("doctor",)])
 async def test_audit_verify_and_doctor_report_disabled_trigger(
-    migrated_with_grants, tmp_path, capsys, monkeypatch, words
+    migrated_url_with_grants, tmp_path, capsys, monkeypatch, words
 ):
-    run = make_command_line(migrated_with_grants, tmp_path, capsys, monkeypatch)
+    run = make_command_line(migrated_url_with_grants, tmp_path, capsys, monkeypatch)
     assert "append_only" not in (await run(*words)).out
-    await execute(migrated_with_grants, "ALTER TABLE journal DISABLE TRIGGER append_only")
+    await execute(migrated_url_with_grants, "ALTER TABLE journal DISABLE TRIGGER append_only")
     ended = await run(*words)
     assert (ended.code, "trigger append_only on journal" in ended.out) == (1, True)

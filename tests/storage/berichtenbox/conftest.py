@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.builders.letters import make_berichtenbox_world
+from tests.builders.letters import make_api_world
 
 
 @pytest.fixture
 async def world(database, clock):
-    return await make_berichtenbox_world(database, clock)
+    return await make_api_world(database, clock)

@@ -12,7 +12,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import wait_until_blocked
 from tests.builders.rows import READER_MARKS
 
-WHERE = f"{API_PREFIX}/berichten/"
+BERICHTEN_URL = f"{API_PREFIX}/berichten/"
 END = "UPDATE machtiging SET state = 'ended', ended_at = now(), end_reason = 'ingetrokken' WHERE id = $1"
 PAUSE = "UPDATE machtiging SET state = 'paused', paused_at = now() WHERE id = $1"
 SHORTER = "UPDATE machtiging SET ends_at = ends_at - interval '1 hour' WHERE id = $1"
@@ -20,7 +20,7 @@ CLOSE_TOKENS = "UPDATE issued_token SET revoked_at = now()"
 
 
 @pytest.fixture
-def before_write(monkeypatch):
+def actions_before_write(monkeypatch):
     """Actions to run between the first statement and the write, one per attempt."""
     happening = []
     acting = read_route.read_bericht_if_unchanged
@@ -36,16 +36,16 @@ def before_write(monkeypatch):
 
 async def get_bericht(world, token, bericht_id):
     async with world.client(token) as client:
-        return await client.get(WHERE + bericht_id)
+        return await client.get(BERICHTEN_URL + bericht_id)
 
 
 @pytest.mark.parametrize(("change", "code"), [(END, "machtiging_beeindigd"), (PAUSE, "machtiging_gepauzeerd")])
 async def test_machtiging_stopped_between_statements_returns_403(
-    world, superuser_connection, before_write, change, code
+    world, superuser_connection, actions_before_write, change, code
 ):
     bericht_id, under = await world.deliver_letter(inhoud="Geheim"), await world.grant_machtiging()
     token = await world.issue_token(world.helper, under=under)
-    before_write.append(lambda: superuser_connection.execute(change, under))
+    actions_before_write.append(lambda: superuser_connection.execute(change, under))
     answer = await get_bericht(world, token, bericht_id)
     assert (answer.status_code, answer.json()["code"]) == (403, code)
     assert "Geheim" not in answer.text
@@ -53,61 +53,63 @@ async def test_machtiging_stopped_between_statements_returns_403(
     assert await READER_MARKS.read(world) == []
 
 
-async def test_token_revoked_between_statements_returns_401(world, superuser_connection, before_write):
+async def test_token_revoked_between_statements_returns_401(world, superuser_connection, actions_before_write):
     for token in (await world.issue_helper_token(), await world.issue_token(world.citizen)):
         bericht_id = await world.deliver_letter(inhoud="Geheim")
-        before_write.append(lambda: superuser_connection.execute(CLOSE_TOKENS))
+        actions_before_write.append(lambda: superuser_connection.execute(CLOSE_TOKENS))
         answer = await get_bericht(world, token, bericht_id)
         assert (answer.status_code, answer.json()["code"]) == (401, "token_ingetrokken")
         assert "Geheim" not in answer.text
     assert await world.reasons("bericht:lezen") == []
 
 
-async def test_bericht_deleted_between_statements_returns_404(world, superuser_connection, before_write):
+async def test_bericht_deleted_between_statements_returns_404(world, superuser_connection, actions_before_write):
     bericht_id = await world.deliver_letter(inhoud="Geheim")
-    before_write.append(lambda: superuser_connection.execute("UPDATE bericht SET deleted_at = now()"))
+    actions_before_write.append(lambda: superuser_connection.execute("UPDATE bericht SET deleted_at = now()"))
     answer = await get_bericht(world, await world.issue_helper_token(), bericht_id)
     assert (answer.status_code, answer.json()["code"]) == (404, "bericht_onbekend")
     assert "toegestaan" not in await world.reasons("bericht:lezen")
 
 
-async def test_optimistic_lock_conflict_is_retried_and_journalled_once(world, superuser_connection, before_write):
+async def test_optimistic_lock_conflict_is_retried_and_journalled_once(
+    world, superuser_connection, actions_before_write
+):
     bericht_id, under = await world.deliver_letter(), await world.grant_machtiging()
     token = await world.issue_token(world.helper, under=under)
-    before_write.extend([lambda: superuser_connection.execute(SHORTER, under)] * 3)
+    actions_before_write.extend([lambda: superuser_connection.execute(SHORTER, under)] * 3)
     assert (await get_bericht(world, token, bericht_id)).status_code == 200
-    assert before_write == []
+    assert actions_before_write == []
     assert await world.reasons("bericht:lezen") == ["toegestaan"]
 
 
-async def test_optimistic_lock_retries_are_limited(world, superuser_connection, before_write):
+async def test_optimistic_lock_retries_are_limited(world, superuser_connection, actions_before_write):
     bericht_id, under = await world.deliver_letter(inhoud="Geheim"), await world.grant_machtiging()
     token = await world.issue_token(world.helper, under=under)
-    before_write.extend([lambda: superuser_connection.execute(SHORTER, under)] * 99)
+    actions_before_write.extend([lambda: superuser_connection.execute(SHORTER, under)] * 99)
     answer = await get_bericht(world, token, bericht_id)
     assert (answer.status_code, answer.json()["code"]) == (503, "opslag_niet_bereikbaar")
     assert "Geheim" not in answer.text
     assert await world.reasons("bericht:lezen") == []
 
 
-async def test_change_of_another_machtiging_is_no_conflict(world, superuser_connection, before_write):
+async def test_change_of_another_machtiging_is_no_conflict(world, superuser_connection, actions_before_write):
     bericht_id, under, other = (
         await world.deliver_letter(),
         await world.grant_machtiging(),
         await world.grant_machtiging(),
     )
     token = await world.issue_token(world.helper, under=under)
-    before_write.append(lambda: superuser_connection.execute(END, other))
+    actions_before_write.append(lambda: superuser_connection.execute(END, other))
     assert (await get_bericht(world, token, bericht_id)).status_code == 200
 
 
 @pytest.mark.parametrize(("how", "status"), [("commit", 403), ("rollback", 200)])
-async def test_read_waits_for_concurrent_revocation(world, superuser_connection, before_write, how, status):
+async def test_read_waits_for_concurrent_revocation(world, superuser_connection, actions_before_write, how, status):
     bericht_id, under = await world.deliver_letter(), await world.grant_machtiging()
     token = await world.issue_token(world.helper, under=under)
     revoking = superuser_connection.transaction()
     await revoking.start()
-    before_write.append(lambda: superuser_connection.execute(END, under))
+    actions_before_write.append(lambda: superuser_connection.execute(END, under))
     reading = asyncio.create_task(get_bericht(world, token, bericht_id))
     await wait_until_blocked(world.sessions, reading)
     await getattr(revoking, how)()

@@ -12,7 +12,7 @@ from tests.builders.keys import load_keyring
 from tests.builders.letters import build_upload_parts, make_bericht, make_pdf
 from tests.builders.rows import READER_MARKS, READERS
 
-WHERE = f"{API_PREFIX}/berichten/"
+BERICHTEN_URL = f"{API_PREFIX}/berichten/"
 
 
 @pytest.fixture
@@ -44,12 +44,12 @@ async def test_row_65_bericht_read_with_locked_journal_returns_503(world_with_lo
     async with world_with_lock_timeout.client(token) as client:
         async with superuser_connection.transaction():
             await superuser_connection.execute("LOCK TABLE journal_intake IN ACCESS EXCLUSIVE MODE")
-            for path in (API_PREFIX + "/berichten", WHERE + bericht_id):
+            for path in (API_PREFIX + "/berichten", BERICHTEN_URL + bericht_id):
                 answer = await client.get(path)
                 assert is_unreachable(answer)
                 assert "Geheim" not in answer.text
         assert await READER_MARKS.read(world_with_lock_timeout) == []
-        assert (await client.get(WHERE + bericht_id)).status_code == 200
+        assert (await client.get(BERICHTEN_URL + bericht_id)).status_code == 200
     assert await world_with_lock_timeout.reasons("bericht:lezen") == ["toegestaan"]
 
 
@@ -79,11 +79,14 @@ async def test_failed_commit_returns_503_without_bericht(world, superuser_connec
         "FOR EACH ROW EXECUTE FUNCTION no()"
     )
     async with world.client(token) as client:
-        answer = await client.get(WHERE + bericht_id)
+        answer = await client.get(BERICHTEN_URL + bericht_id)
         assert is_unreachable(answer)
         assert "Geheim" not in answer.text
         assert await READER_MARKS.read(world) == []
-        for change in (client.delete(WHERE + bericht_id), client.patch(WHERE + bericht_id, json={"gelezen": True})):
+        for change in (
+            client.delete(BERICHTEN_URL + bericht_id),
+            client.patch(BERICHTEN_URL + bericht_id, json={"gelezen": True}),
+        ):
             assert is_unreachable(await change)
 
 
@@ -93,7 +96,7 @@ async def test_killed_database_backend_returns_503_and_next_request_succeeds(wor
         held = superuser_connection.transaction()
         await held.start()
         await superuser_connection.execute("LOCK TABLE journal_intake IN ACCESS EXCLUSIVE MODE")
-        asking = asyncio.create_task(client.get(WHERE + bericht_id))
+        asking = asyncio.create_task(client.get(BERICHTEN_URL + bericht_id))
         killed = 0
         while not killed:
             await asyncio.sleep(0.02)
@@ -102,17 +105,17 @@ async def test_killed_database_backend_returns_503_and_next_request_succeeds(wor
                 killed += await superuser_connection.fetchval("SELECT pg_terminate_backend($1)", row["pid"])
         assert is_unreachable(await asking)
         await held.rollback()
-        assert (await client.get(WHERE + bericht_id)).status_code == 200
+        assert (await client.get(BERICHTEN_URL + bericht_id)).status_code == 200
     assert await world.reasons("bericht:lezen") == ["toegestaan"]
 
 
 async def test_killed_connections_return_503_or_200_and_are_journalled(world, superuser_connection):
     bericht_id, token = await world.deliver_letter(), await world.issue_helper_token()
     async with world.client(token) as client:
-        await client.get(WHERE + bericht_id)
+        await client.get(BERICHTEN_URL + bericht_id)
         everybody = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
         await superuser_connection.execute(everybody + " AND pid <> pg_backend_pid()")
-        answers = [await client.get(WHERE + bericht_id) for _ in range(7)]
+        answers = [await client.get(BERICHTEN_URL + bericht_id) for _ in range(7)]
     assert {answer.status_code for answer in answers} <= {200, 503}
     assert answers[-1].status_code == 200
     answered = 1 + sum(answer.status_code == 200 for answer in answers)
@@ -123,14 +126,14 @@ async def test_row_46_concurrent_revocation_blocks_bericht_read(world_with_lock_
     bericht_id, under = await world_with_lock_timeout.deliver_letter(), await world_with_lock_timeout.grant_machtiging()
     token = await world_with_lock_timeout.issue_token(world_with_lock_timeout.helper, under=under)
     async with world_with_lock_timeout.client(token) as client:
-        assert (await client.get(WHERE + bericht_id)).status_code == 200
+        assert (await client.get(BERICHTEN_URL + bericht_id)).status_code == 200
         revoking = superuser_connection.transaction()
         await revoking.start()
         end = "UPDATE machtiging SET state = 'ended', ended_at = now(), end_reason = 'ingetrokken' WHERE id = $1"
         await superuser_connection.execute(end, under)
-        assert is_unreachable(await client.get(WHERE + bericht_id))
+        assert is_unreachable(await client.get(BERICHTEN_URL + bericht_id))
         await revoking.commit()
-        answer = await client.get(WHERE + bericht_id)
+        answer = await client.get(BERICHTEN_URL + bericht_id)
     assert (answer.status_code, answer.json()["code"]) == (403, "machtiging_beeindigd")
 
 

@@ -1,4 +1,7 @@
-"""Brute force of a machtigingscode by many persons, each within the own limit."""
+"""Brute force of a machtigingscode by many persons, each within the own limit.
+
+`row_53` in the name of a test is row 53 of docs/threat-model.md.
+"""
 
 from datetime import timedelta
 from uuid import UUID
@@ -18,7 +21,7 @@ from tests.builders.people import BORN
 from tests.builders.rows import JOURNAL_INTAKE
 
 
-async def a_crowd(committed, count):
+async def add_code_holders(committed, count):
     async with unit_of_work(committed.sessions) as session:
         names = [f"gokker-{number}" for number in range(count)]
         found = [
@@ -27,32 +30,35 @@ async def a_crowd(committed, count):
     return [CodeHolder(person, Assurance.SUBSTANTIAL) for person in found]
 
 
-async def tries(committed, helper, code, born):
+async def try_to_accept(committed, helper, code, born):
     async with unit_of_work(committed.sessions) as session:
         return await accept_offer(session, load_keyring(), helper, code, born, at=NOON)
 
 
 async def test_row_53_brute_force_of_birth_date_blocks_the_code_after_five_tries(database):
     committed = await Committed.begin(database)
-    offered, crowd = await committed.offer(), await a_crowd(committed, TRIES_BY_CHECK_KIND[CheckKind.BIRTH_DATE] + 3)
+    offered, crowd = (
+        await committed.offer(),
+        await add_code_holders(committed, TRIES_BY_CHECK_KIND[CheckKind.BIRTH_DATE] + 3),
+    )
     for number, helper in enumerate(crowd[:-1], start=1):
         with pytest.raises(InvalidInput, match="code_klopt_niet"):
-            await tries(committed, helper, offered.code, BORN + timedelta(days=number))
+            await try_to_accept(committed, helper, offered.code, BORN + timedelta(days=number))
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
-        await tries(committed, crowd[-1], offered.code, BORN)
+        await try_to_accept(committed, crowd[-1], offered.code, BORN)
 
 
 async def test_row_53_brute_force_of_codes_is_limited_per_person(database):
     committed = await Committed.begin(database)
-    offered, crowd = await committed.offer(), await a_crowd(committed, 4)
+    offered, crowd = await committed.offer(), await add_code_holders(committed, 4)
     for helper in crowd:
         for _ in range(MAX_FAILED_TRIES):
             with pytest.raises(InvalidInput, match="code_klopt_niet"):
-                await tries(committed, helper, generate_code(), BORN)
+                await try_to_accept(committed, helper, generate_code(), BORN)
         with pytest.raises(TooMany, match="te_vaak_geprobeerd"):
-            await tries(committed, helper, generate_code(), BORN)
-    # Row 54: no lockout by the tries of others.
-    taken = await tries(committed, committed.people.helper, offered.code, BORN)
+            await try_to_accept(committed, helper, generate_code(), BORN)
+    # Row 54 of docs/threat-model.md: no lockout by the tries of others.
+    taken = await try_to_accept(committed, committed.people.helper, offered.code, BORN)
     assert isinstance(taken.id, UUID)
     async with database.sessions() as session:
         counted = await JOURNAL_INTAKE.count(session, act="code:geprobeerd")

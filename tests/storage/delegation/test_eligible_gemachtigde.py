@@ -138,7 +138,7 @@ async def test_namesake_with_another_bsn_is_accepted(session, name, born):
         (Profile("Ans Voorbeeld", BORN, None), Profile("Ans Voorbeeld", PartialDate(1951, None, None), None)),
     ],
 )
-async def test_person_without_bsn_and_profile_is_accepted(session, giver, helper):
+async def test_person_without_bsn_with_incomplete_identity_is_accepted(session, giver, helper):
     people = await add_mother_and_son(session)
     offered = await add_offer(session, people)
     await session.execute(text("UPDATE person SET profile_sealed = NULL WHERE id = :id"), {"id": people.mother})

@@ -20,7 +20,7 @@ WITH_TABLES = ["access", "agencies", "audit", "berichtenbox", "delegation", "ide
 
 
 @pytest.fixture
-async def migrated(template_url):
+async def migrated_url(template_url):
     """A database at the present schema that a test may migrate down and up."""
     url = await create_database_clone(template_url)
     yield url
@@ -41,13 +41,13 @@ async def names_in(url):
     return found
 
 
-async def test_downgrade_to_base_removes_everything(migrated):
-    built = await names_in(migrated)
+async def test_downgrade_to_base_removes_everything(migrated_url):
+    built = await names_in(migrated_url)
     assert {"machtiging", "journal", "bericht", "machtiging_keeps_its_word"} <= built
-    await migrate_schema(migrated, "base")
-    assert await names_in(migrated) == {"alembic_version"}
-    await migrate_schema(migrated)
-    assert await names_in(migrated) == built
+    await migrate_schema(migrated_url, "base")
+    assert await names_in(migrated_url) == {"alembic_version"}
+    await migrate_schema(migrated_url)
+    assert await names_in(migrated_url) == built
 
 
 async def version_of(url):
@@ -58,31 +58,31 @@ async def version_of(url):
     return version
 
 
-async def test_downgrade_to_revision_removes_only_later_tables(migrated):
-    built = await names_in(migrated)
-    await migrate_schema(migrated, "0007")
-    assert await version_of(migrated) == "0007"
-    left = await names_in(migrated)
+async def test_downgrade_to_revision_removes_only_later_tables(migrated_url):
+    built = await names_in(migrated_url)
+    await migrate_schema(migrated_url, "0007")
+    assert await version_of(migrated_url) == "0007"
+    left = await names_in(migrated_url)
     assert {"bericht", "oauth_grant"} & built - left == {"bericht"}
 
 
 @pytest.mark.whole
-async def test_every_migration_can_be_downgraded_and_upgraded(migrated):
-    built, steps = await names_in(migrated), [path.name[1:5] for path in sorted(MIGRATIONS.glob("versions/m*.py"))]
+async def test_every_migration_can_be_downgraded_and_upgraded(migrated_url):
+    built, steps = await names_in(migrated_url), [path.name[1:5] for path in sorted(MIGRATIONS.glob("versions/m*.py"))]
     for older in [*steps[-2::-1], "base"]:
-        await migrate_schema(migrated, older)
-        assert await version_of(migrated) == (None if older == "base" else older)
-    assert await names_in(migrated) == {"alembic_version"}
+        await migrate_schema(migrated_url, older)
+        assert await version_of(migrated_url) == (None if older == "base" else older)
+    assert await names_in(migrated_url) == {"alembic_version"}
     for newer in steps:
-        await migrate_schema(migrated, newer)
-        assert await version_of(migrated) == newer
-    assert await names_in(migrated) == built
+        await migrate_schema(migrated_url, newer)
+        assert await version_of(migrated_url) == newer
+    assert await names_in(migrated_url) == built
 
 
-async def test_upgrading_twice_changes_nothing(migrated):
-    built = await names_in(migrated)
-    await migrate_schema(migrated)
-    assert await names_in(migrated) == built
+async def test_upgrading_twice_changes_nothing(migrated_url):
+    built = await names_in(migrated_url)
+    await migrate_schema(migrated_url)
+    assert await names_in(migrated_url) == built
 
 
 @pytest.fixture

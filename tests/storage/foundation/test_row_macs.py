@@ -154,8 +154,8 @@ async def test_rewrap_renews_row_macs_except_of_forged_rows(run_command, databas
         or "do not verify" in (await run_command("doctor")).out
     )
     ended = await run_command("keys", "rewrap")
-    assert "1 rows sealed by row-mac-2" in ended.told
-    assert "1 rows do not verify, open nothing and stay as they are: person " in ended.told
+    assert "1 rows sealed by row-mac-2" in ended.operator_output
+    assert "1 rows do not verify, open nothing and stay as they are: person " in ended.operator_output
     ring = KeyRing.load(run_command.keys)
     async with database.sessions() as session:
         for sealed, good in ((SEALED_CLIENT, True), (SEALED_PERSON, False)):
@@ -168,7 +168,7 @@ async def test_rewrap_and_doctor_report_all_row_macs_valid(run_command):
     assert (await run_command("keys", "rotate", "row-mac")).code == 0
     assert "2 of 2 under an older key than row-mac-2" in (await run_command("doctor")).out
     ended = await run_command("keys", "rewrap")
-    assert (ended.code, "No row names an older key than row-mac-2" in ended.told) == (0, True)
+    assert (ended.code, "No row names an older key than row-mac-2" in ended.operator_output) == (0, True)
     assert "2, all as they were written" in (await run_command("doctor")).out
 
 
@@ -200,7 +200,7 @@ async def test_migration_of_existing_rows_in_production_needs_confirmation(
     monkeypatch.setenv("MACHTIGING_ENV", "production")
     ended = await run_command("migrate")
     assert ended.code != 0
-    assert "--seal-existing-rows" in ended.told
+    assert "--seal-existing-rows" in ended.operator_output
     async with database_before_row_macs.service.connect() as connection:
         assert await connection.scalar(text("SELECT version_num FROM alembic_version")) == BEFORE
     assert (await run_command("migrate", "--seal-existing-rows")).code == 0

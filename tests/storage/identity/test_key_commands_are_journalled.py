@@ -55,7 +55,7 @@ async def test_rotation_is_journalled_with_kid_and_operator(run_command, databas
 async def test_urgent_and_scheduled_rotation_are_journalled_with_their_reason(run_command, database):
     await run_command("keys", "rotate", "es256", "--at-once")
     told = await run_command("keys", "rotate", "es256", "--from", NEXT_WEEK.isoformat())
-    assert (told.code, "signs from" in told.told) == (0, True)
+    assert (told.code, "signs from" in told.operator_output) == (0, True)
     leaked, planned = await lines(database)
     assert (leaked.reason, planned.reason) == ("met_spoed_in_gebruik", "gepland")
     assert datetime.fromisoformat(planned.facts["vanaf"]) == NEXT_WEEK
@@ -105,18 +105,22 @@ async def test_key_journal_lines_hold_no_key_material(run_command, database):
 async def test_key_generation_without_database_succeeds_with_a_warning(run_without_database, tmp_path):
     stopped_half_way(run_without_database.keys)
     made = await run_without_database("keys", "generate")
-    assert (made.code, "does not stand in the journal" in made.told) == (0, True)
+    assert (made.code, "does not stand in the journal" in made.operator_output) == (0, True)
     again = await run_without_database("keys", "generate")
-    assert (again.code, "journal" in again.told) == (0, False)
+    assert (again.code, "journal" in again.operator_output) == (0, False)
     turned = await run_without_database("keys", "rotate", "es256")
-    assert (turned.code, "does not stand in the journal" in turned.told) == (0, True)
+    assert (turned.code, "does not stand in the journal" in turned.operator_output) == (0, True)
     assert not (tmp_path / "data").exists(), "no database was made for it"
 
 
 async def test_rotation_with_unreachable_database_succeeds_and_exits_1(run_without_database, monkeypatch):
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", "postgresql://nobody:hush@127.0.0.1:1/none")
     turned = await run_without_database("keys", "rotate", "es256", "--at-once")
-    assert (turned.code, "NOT in the journal" in turned.told, "hush" in turned.told) == (1, True, False)
+    assert (turned.code, "NOT in the journal" in turned.operator_output, "hush" in turned.operator_output) == (
+        1,
+        True,
+        False,
+    )
     assert [entry.version for entry in read_key_entries(run_without_database.keys) if entry.kind is KeyKind.ES256] == [
         1,
         2,
@@ -124,7 +128,7 @@ async def test_rotation_with_unreachable_database_succeeds_and_exits_1(run_witho
     ]
     stopped_half_way(run_without_database.keys)
     made = await run_without_database("keys", "generate")
-    assert (made.code, "NOT in the journal" in made.told) == (0, True)
+    assert (made.code, "NOT in the journal" in made.operator_output) == (0, True)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +145,7 @@ async def test_rotation_with_unreachable_database_succeeds_and_exits_1(run_witho
 async def test_rotation_with_invalid_moment_changes_nothing(run_command, database, moment, code, says):
     before = (run_command.keys / "keys.json").read_bytes()
     ended = await run_command("keys", "rotate", "es256", "--from", moment)
-    assert (ended.code, says in ended.told) == (code, True)
+    assert (ended.code, says in ended.operator_output) == (code, True)
     assert (run_command.keys / "keys.json").read_bytes() == before
     assert await lines(database) == []
 

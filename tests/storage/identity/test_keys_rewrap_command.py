@@ -30,8 +30,8 @@ def keys(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-async def installation(keys, database, monkeypatch):
-    """An installation with three persons under kek-1."""
+async def keys_of_three_persons(keys, database, monkeypatch):
+    """The key directory of an installation with three persons under kek-1."""
     async with unit_of_work(database.sessions) as session:
         for name in ("a", "b", "c"):
             await find_or_create_by_broker(session, load_keyring(), "https://b.example", name, at=NOON)
@@ -50,7 +50,7 @@ def counts_in(table):
     return {re.search(r"kek-\d+", row)[0]: row.rstrip("│ ").split()[-1] for row in rows}
 
 
-async def test_rewrap_reports_count_and_removable_key(installation, capsys):
+async def test_rewrap_reports_count_and_removable_key(keys_of_three_persons, capsys):
     code, _, told = await run(capsys, "keys", "rewrap", "--batch", "2")
     assert code == 0
     assert "3 data keys wrapped by kek-2." in told
@@ -59,19 +59,19 @@ async def test_rewrap_reports_count_and_removable_key(installation, capsys):
     assert "restarted" in told
 
 
-async def test_rewrap_again_rewraps_nothing_and_exits_0(installation, capsys):
+async def test_rewrap_again_rewraps_nothing_and_exits_0(keys_of_three_persons, capsys):
     await run(capsys, "keys", "rewrap")
     code, _, told = await run(capsys, "keys", "rewrap")
     assert (code, "0 data keys wrapped" in told) == (0, True)
 
 
-async def test_keys_list_counts_data_keys_per_kek(installation, capsys):
+async def test_keys_list_counts_data_keys_per_kek(keys_of_three_persons, capsys):
     assert counts_in((await run(capsys, "keys", "list"))[1]) == {"kek-1": "3", "kek-2": "0"}
     await run(capsys, "keys", "rewrap")
     assert counts_in((await run(capsys, "keys", "list"))[1]) == {"kek-1": "0", "kek-2": "3"}
 
 
-async def test_rewrap_with_corrupt_data_key_exits_1_and_names_it(installation, database, capsys):
+async def test_rewrap_with_corrupt_data_key_exits_1_and_names_it(keys_of_three_persons, database, capsys):
     async with database.sessions.begin() as session:
         who = await PERSONS.read_value(session, "id", order_by="id")
         await session.execute(text("UPDATE person SET data_key_wrapped = '\\x00' WHERE id = :who"), {"who": who})
@@ -82,7 +82,7 @@ async def test_rewrap_with_corrupt_data_key_exits_1_and_names_it(installation, d
     assert "needs an older key" not in told
 
 
-async def test_rewrap_leaves_locked_row_and_asks_to_run_again(installation, database, capsys):
+async def test_rewrap_leaves_locked_row_and_asks_to_run_again(keys_of_three_persons, database, capsys):
     async def stays() -> None:
         """Keep every lock."""
 
@@ -97,7 +97,7 @@ async def test_rewrap_leaves_locked_row_and_asks_to_run_again(installation, data
     assert (await run(capsys, "keys", "rewrap"))[0] == 0
 
 
-async def test_rewrap_retries_locked_row(installation, database):
+async def test_rewrap_retries_locked_row(keys_of_three_persons, database):
     told = []
     async with database.sessions() as busy:
         await busy.execute(text("SELECT 1 FROM person ORDER BY id LIMIT 1 FOR UPDATE"))
@@ -106,7 +106,7 @@ async def test_rewrap_retries_locked_row(installation, database):
     assert told == [(2, 3), (3, 3)]
 
 
-async def test_rewrap_with_unknown_kek_version_exits_3(installation, database, capsys):
+async def test_rewrap_with_unknown_kek_version_exits_3(keys_of_three_persons, database, capsys):
     async with database.sessions.begin() as session:
         await session.execute(text("UPDATE person SET kek_version = 9"))
     code, _, told = await run(capsys, "keys", "rewrap")
@@ -136,9 +136,9 @@ async def test_rewrap_with_invalid_batch_size_is_a_usage_error(keys, capsys, siz
     assert (await run(capsys, "keys", "rewrap", "--batch", size))[0] == 2
 
 
-async def test_doctor_reports_data_keys_under_old_kek(installation, capsys):
+async def test_doctor_reports_data_keys_under_old_kek(keys_of_three_persons, capsys):
     by_version = await data_keys.count_data_keys(Settings())
-    found = data_keys.check_data_keys(by_version, KeyRing.load(installation).kek_versions)
+    found = data_keys.check_data_keys(by_version, KeyRing.load(keys_of_three_persons).kek_versions)
     assert (found.status, found.detail) == (FindingStatus.ATTENTION, "3 under kek-1, and kek-2 wraps now")
     assert "machtiging keys rewrap" in found.remedy
     _, told, _ = await run(capsys, "doctor")

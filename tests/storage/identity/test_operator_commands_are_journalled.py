@@ -29,7 +29,7 @@ async def a_client(run_command, tmp_path):
     file = tmp_path / "client.json"
     file.write_text(json.dumps(make_app_metadata(make_client_keys())))
     ended = await run_command("clients", "add", str(file))
-    assert ended.code == 0, ended.told
+    assert ended.code == 0, ended.operator_output
     return json.loads(ended.out)["client_id"]
 
 
@@ -58,7 +58,7 @@ async def test_clients_approve_names_the_operator(run_command, database):
 
 async def test_invitation_and_its_withdrawal_name_the_operator(run_command, database):
     ended = await run_command("clients", "invite", "--note", "Voor de proef")
-    assert (await run_command("clients", "withdraw-invitation", ended.told.split()[-1])).code == 0
+    assert (await run_command("clients", "withdraw-invitation", ended.operator_output.split()[-1])).code == 0
     assert await named_once(database, "client:uitgenodigd")
     [line] = await lines(database, "uitnodiging:ingetrokken")
     assert line.facts["beheerder"] == get_operator_name()

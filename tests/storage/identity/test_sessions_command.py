@@ -44,9 +44,9 @@ async def test_sessions_list_by_bsn_shows_no_bsn_or_token(run_command, database,
     listed = await run_command("sessions", "list", typed=BSN + "\n")
     assert listed.code == 0
     assert "hoog" in listed.out
-    assert "1 sessions of person" in listed.told
+    assert "1 sessions of person" in listed.operator_output
     for secret in (BSN, session_token):
-        assert secret not in listed.out + listed.told
+        assert secret not in listed.out + listed.operator_output
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ async def test_sessions_list_by_bsn_shows_no_bsn_or_token(run_command, database,
 )
 async def test_sessions_list_accepts_pasted_bsn(run_command, session_token, paste):
     listed = await run_command("sessions", "list", typed=paste.format(BSN[:3], BSN[3:6], BSN[6:]))
-    assert (listed.code, "1 sessions of person" in listed.told) == (0, True)
+    assert (listed.code, "1 sessions of person" in listed.operator_output) == (0, True)
 
 
 async def test_sessions_list_is_journalled_with_operator(run_command, database, session_token):
@@ -69,12 +69,12 @@ async def test_sessions_end_requires_known_reason_and_is_journalled(run_command,
         assert (await run_command(*words, typed=BSN)).code == 2
     assert await journal(database, "sessie:beeindigd") == []
     ended = await run_command("sessions", "end", "--reason", "toestel_kwijt", typed=BSN)
-    assert (ended.code, "1 sessions and 0 consents" in ended.told) == (0, True)
+    assert (ended.code, "1 sessions and 0 consents" in ended.operator_output) == (0, True)
     [line] = await journal(database, "sessie:beeindigd")
     assert line.facts == {"beheerder": get_operator_name(), "sessies": 1, "toestemmingen": 0}
     assert [row.kind for row in await NOTIFICATIONS.read(database, "kind")] == ["uitgelogd_door_ons"]
     again = await run_command("sessions", "end", "--reason", "op_verzoek", typed=BSN)
-    assert (again.code, "nothing to end" in again.told) == (0, True)
+    assert (again.code, "nothing to end" in again.operator_output) == (0, True)
 
 
 async def test_sessions_commands_accept_person_id(run_command, database, session_token):
@@ -83,7 +83,7 @@ async def test_sessions_commands_accept_person_id(run_command, database, session
     ended = await run_command(
         "sessions", "end", "--person", str(person.id), "--reason", "misbruik_gemeld", "--consents"
     )
-    assert (ended.code, "1 sessions" in ended.told) == (0, True)
+    assert (ended.code, "1 sessions" in ended.operator_output) == (0, True)
 
 
 @pytest.mark.parametrize("verb", [("list",), ("end", "--reason", "onderzoek")])
@@ -92,7 +92,7 @@ async def test_sessions_commands_for_unknown_person_exit_1_and_create_no_person(
         await run_command("sessions", *verb, typed="123456782"),
         await run_command("sessions", *verb, "--person", str(uuid4())),
     ):
-        assert (ended.code, "Refused (persoon_onbekend)" in ended.told) == (1, True)
+        assert (ended.code, "Refused (persoon_onbekend)" in ended.operator_output) == (1, True)
     assert await PERSONS.count(database) == 0
     assert await JOURNAL_INTAKE.count(database) == 0
 
@@ -100,14 +100,14 @@ async def test_sessions_commands_for_unknown_person_exit_1_and_create_no_person(
 @pytest.mark.parametrize("typed", ["", "999990018", "x" * 300])
 async def test_sessions_list_with_invalid_bsn_exits_1_without_showing_it(run_command, typed):
     ended = await run_command("sessions", "list", typed=typed)
-    assert (ended.code, "bsn_ongeldig" in ended.told) == (1, True)
-    assert not typed or typed not in ended.told
+    assert (ended.code, "bsn_ongeldig" in ended.operator_output) == (1, True)
+    assert not typed or typed not in ended.operator_output
 
 
 async def test_bsn_as_command_line_argument_is_a_usage_error(run_command):
     ended = await run_command("sessions", "list", "--person", BSN)
     assert ended.code == 2
-    assert BSN not in ended.told + ended.out
+    assert BSN not in ended.operator_output + ended.out
 
 
 async def test_bsn_is_prompted_without_echo(run_command, database, session_token, monkeypatch):
@@ -120,4 +120,4 @@ async def test_bsn_is_prompted_without_echo(run_command, database, session_token
     monkeypatch.setattr("tests.builders.command_line.io.StringIO", Terminal)
     listed = await run_command("sessions", "list")
     assert (listed.code, len(asked)) == (0, 1)
-    assert BSN not in listed.out + listed.told
+    assert BSN not in listed.out + listed.operator_output

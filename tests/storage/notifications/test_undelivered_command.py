@@ -22,13 +22,13 @@ async def test_undelivered_notifications_are_listed_by_reason(run_command, datab
     ended = await run_command("notifications", "undelivered")
     assert ended.code == 0
     assert "adres_ongeldig" in ended.out
-    assert "1 notifications given up in 30 days." in ended.told
-    assert "999990019" not in ended.out + ended.told
+    assert "1 notifications given up in 30 days." in ended.operator_output
+    assert "999990019" not in ended.out + ended.operator_output
 
 
 async def test_undelivered_listing_without_notifications_reports_zero(run_command):
     ended = await run_command("notifications", "undelivered", "--days", "1")
-    assert (ended.code, ended.told) == (0, "0 notifications given up in 1 days.")
+    assert (ended.code, ended.operator_output) == (0, "0 notifications given up in 1 days.")
 
 
 async def test_doctor_reports_undelivered_notifications(run_command, database):

@@ -14,7 +14,7 @@ from machtiging.audit.line_groups import WINDOW_SIZES
 from machtiging.berichtenbox.queries import BERICHT, BIJLAGE, READER_MARK
 from machtiging.identity.people import load_data_key
 from machtiging.kernel.ids import uuid7
-from tests.builders.letters import BerichtenboxWorld, make_berichtenbox_world
+from tests.builders.letters import BerichtenboxWorld, make_api_world
 from tests.builders.people import ISSUER
 from tests.builders.portal import make_portal
 from tests.storage.plans.query_plans import buffers, grow, nodes, plan_of, recorded, superuser
@@ -69,7 +69,7 @@ def asking(world: BerichtenboxWorld, token: str, path: str) -> Callable[[], Awai
 
 @pytest.fixture
 async def world(database, clock):
-    made = await make_berichtenbox_world(database, clock)
+    made = await make_api_world(database, clock)
     await made.deliver_letter()
     return made
 

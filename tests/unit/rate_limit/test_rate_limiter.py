@@ -25,12 +25,12 @@ class Time:
 
 
 @pytest.fixture
-def time():
+def virtual_time():
     return Time()
 
 
-def a_limiter(time, *, in_flight=100, per_minute=10, **changes):
-    return RateLimiter({kind: Quota(in_flight, per_minute) for kind in CallerKind}, now=time, **changes)
+def a_limiter(virtual_time, *, in_flight=100, per_minute=10, **changes):
+    return RateLimiter({kind: Quota(in_flight, per_minute) for kind in CallerKind}, now=virtual_time, **changes)
 
 
 def rejection_codes(limiter, *callers, times=1):
@@ -44,8 +44,8 @@ def rejection_codes(limiter, *callers, times=1):
     return codes
 
 
-def test_requests_over_the_minute_limit_are_rejected_per_caller(time):
-    limiter = a_limiter(time)
+def test_requests_over_the_minute_limit_are_rejected_per_caller(virtual_time):
+    limiter = a_limiter(virtual_time)
     assert rejection_codes(limiter, ADDRESS, times=12) == [None] * 10 + [TOO_MANY_PER_MINUTE] * 2
     assert (
         rejection_codes(limiter, (CallerKind.ADDRESS, "b"))
@@ -54,18 +54,18 @@ def test_requests_over_the_minute_limit_are_rejected_per_caller(time):
     )
 
 
-def test_retry_after_is_the_earliest_accepted_moment(time):
-    limiter = a_limiter(time)
+def test_retry_after_is_the_earliest_accepted_moment(virtual_time):
+    limiter = a_limiter(virtual_time)
     for moment in (0, 7, 31.5, 59.9):
-        time.now = 6_000 + moment
+        virtual_time.now = 6_000 + moment
         rejection_codes(limiter, ADDRESS, times=10)
         for _ in range(5):
             rejection = limiter.acquire([ADDRESS])
             assert rejection.retry_after >= 1
-            time.now += rejection.retry_after - 0.999
+            virtual_time.now += rejection.retry_after - 0.999
             if rejection.retry_after > 1:
                 assert rejection_codes(limiter, ADDRESS) == [TOO_MANY_PER_MINUTE]
-            time.now += 1.0
+            virtual_time.now += 1.0
             assert rejection_codes(limiter, ADDRESS) == [None]
 
 
@@ -82,8 +82,8 @@ def test_accepted_requests_stay_within_limit_per_window_and_twice_per_sliding_mi
         assert sum(at // 60 == begin // 60 for at in let_through) <= 10
 
 
-def test_requests_in_flight_over_the_limit_are_rejected(time):
-    limiter = a_limiter(time, in_flight=2, per_minute=1_000)
+def test_requests_in_flight_over_the_limit_are_rejected(virtual_time):
+    limiter = a_limiter(virtual_time, in_flight=2, per_minute=1_000)
     assert [limiter.acquire([TOKEN]) for _ in range(2)] == [None, None]
     rejection = limiter.acquire([TOKEN])
     assert (rejection.code, rejection.kind, rejection.retry_after) == (TOO_MANY_IN_FLIGHT, CallerKind.TOKEN, 1)
@@ -91,16 +91,16 @@ def test_requests_in_flight_over_the_limit_are_rejected(time):
     assert limiter.acquire([TOKEN]) is None
 
 
-def test_rejected_request_is_not_counted(time):
-    limiter = a_limiter(time)
+def test_rejected_request_is_not_counted(virtual_time):
+    limiter = a_limiter(virtual_time)
     rejection_codes(limiter, PERSON, times=10)
     assert rejection_codes(limiter, TOKEN, PERSON, times=50) == [TOO_MANY_PER_MINUTE] * 50
     assert rejection_codes(limiter, TOKEN, times=10) == [None] * 10
     assert limiter.in_flight == 0
 
 
-def test_memory_is_bounded_and_known_callers_are_not_evicted(time):
-    limiter = a_limiter(time, capacity=50)
+def test_memory_is_bounded_and_known_callers_are_not_evicted(virtual_time):
+    limiter = a_limiter(virtual_time, capacity=50)
     rejection_codes(limiter, TOKEN, times=10)
     rejection_codes(limiter, PERSON, times=10)
     for number in range(1_000):
@@ -110,8 +110,8 @@ def test_memory_is_bounded_and_known_callers_are_not_evicted(time):
     assert limiter.in_flight == 0
 
 
-def test_active_caller_is_not_evicted(time):
-    limiter = a_limiter(time, capacity=5)
+def test_active_caller_is_not_evicted(virtual_time):
+    limiter = a_limiter(virtual_time, capacity=5)
     codes = []
     for number in range(30):
         codes += rejection_codes(limiter, ADDRESS)
@@ -126,8 +126,8 @@ def test_quota_share_per_process_is_at_least_one(processes, share):
     assert Quota(20, 100).divide_among(processes) == share
 
 
-def test_cleared_sliding_window_is_empty(time):
-    storage = BoundedWindowStorage(now=time)
+def test_cleared_sliding_window_is_empty(virtual_time):
+    storage = BoundedWindowStorage(now=virtual_time)
     assert storage.check()
     assert [storage.acquire_sliding_window_entry("k", 2, 60) for _ in range(3)] == [True, True, False]
     assert storage.get("k") == 2
