@@ -101,6 +101,6 @@ async def test_login_after_expiry_gets_a_new_sid(oauth, flow) -> None:
 async def test_login_cleanup_keeps_expired_sessions_not_yet_notified(oauth, flow) -> None:
     await flow.tokens()
     oauth.later(hours=30)
-    await oauth.logged_in("vertegenwoordigde")  # every login deletes old sessions
+    await oauth.logged_in("vertegenwoordigde")  # a login must leave the expired session of another in place
     assert await expire(oauth) == 1
     assert await LOGOUT_NOTICES.count(oauth) == 1
