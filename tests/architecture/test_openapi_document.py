@@ -19,7 +19,7 @@ RULESET = Path(os.environ.get("MACHTIGING_ADR_RULESET", ROOT.parent / "shared/st
 PREPARE = "python tests/architecture/spectral/prepare.py"
 
 
-def the_description() -> dict:
+def build_openapi_document() -> dict:
     app = FastAPI(openapi_url=None)
     app.include_router(router)
     app.include_router(consents)
@@ -56,12 +56,12 @@ def linter():
 
 @pytest.mark.whole
 def test_openapi_document_passes_spectral(linter, tmp_path):
-    assert linter(tmp_path, the_description()) == []
+    assert linter(tmp_path, build_openapi_document()) == []
 
 
 @pytest.mark.whole
 def test_spectral_reports_an_invalid_document(linter, tmp_path):
-    spoilt = the_description()
+    spoilt = build_openapi_document()
     del spoilt["info"]["contact"]
     spoilt["paths"]["/Berichten_lijst"] = spoilt["paths"].pop("/berichten")
     complaints = " ".join(linter(tmp_path, spoilt))
@@ -70,7 +70,7 @@ def test_spectral_reports_an_invalid_document(linter, tmp_path):
 
 
 def test_openapi_document_lists_every_api_route():
-    assert {path: set(operations) for path, operations in the_description()["paths"].items()} == {
+    assert {path: set(operations) for path, operations in build_openapi_document()["paths"].items()} == {
         "/aanleveringen": {"post"},
         "/berichten": {"get"},
         "/berichten/{berichtId}": {"get", "patch", "delete"},
@@ -81,7 +81,7 @@ def test_openapi_document_lists_every_api_route():
 
 
 def test_openapi_operations_document_their_problem_responses():
-    for operations in the_description()["paths"].values():
+    for operations in build_openapi_document()["paths"].values():
         for operation in operations.values():
             assert "422" not in operation["responses"]
             assert {"400", "401", "403", "404", "503"} <= set(operation["responses"])

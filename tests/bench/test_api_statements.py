@@ -22,7 +22,7 @@ from tests.builders.keys import NOON, KeyHolder, make_certificate
 from tests.builders.machtiging import grant_machtiging
 from tests.builders.messages import read_claims
 from tests.builders.people import add_mother_and_son
-from tests.protocol.rfc9449_dpop.bound_tokens import HERE, a_bound_token, ask
+from tests.protocol.rfc9449_dpop.bound_tokens import READ_URL, ask, issue_dpop_bound_token
 
 BERICHTEN = f"{API_PREFIX}/berichten/"
 PROXY = "10.20.0.5"
@@ -38,11 +38,11 @@ async def test_token_check_costs_one_statement_besides_the_journal_line(bearer_w
 
 async def test_dpop_bound_token_costs_one_extra_statement(bearer_world, clock):
     holder = KeyHolder(clock)
-    token = await a_bound_token(bearer_world, holder)
+    token = await issue_dpop_bound_token(bearer_world, holder)
     with record_queries(bearer_world.database) as plain:
         assert (await bearer_world.ask(sign_access_token(bearer_world.helper))).status_code == 200
     with record_queries(bearer_world.database) as bound:
-        assert (await ask(bearer_world, token, holder.proof("GET", HERE, token=token))).status_code == 200
+        assert (await ask(bearer_world, token, holder.proof("GET", READ_URL, token=token))).status_code == 200
     assert len(bound) == len(plain) + 1
     assert [statement for statement in bound if "used_proof" in statement] == [bound[2]]
     assert not any("used_proof" in statement for statement in plain)
@@ -51,7 +51,7 @@ async def test_dpop_bound_token_costs_one_extra_statement(bearer_world, clock):
 async def test_certificate_bound_token_costs_no_extra_statement(bearer_world):
     replace_services(bearer_world.app, trusted_proxies=(ipaddress.ip_network(f"{PROXY}/32"),))
     certificate = make_certificate()
-    token = await a_certificate_bound_token(bearer_world, certificate)
+    token = await issue_certificate_bound_token(bearer_world, certificate)
     with record_queries(bearer_world.database) as plain:
         assert (await ask_through_proxy(bearer_world, sign_access_token(bearer_world.helper))).status_code == 200
     with record_queries(bearer_world.database) as bound:
@@ -59,7 +59,7 @@ async def test_certificate_bound_token_costs_no_extra_statement(bearer_world):
     assert len(bound) == len(plain)
 
 
-async def a_certificate_bound_token(bearer_world, certificate):
+async def issue_certificate_bound_token(bearer_world, certificate):
     facts = make_token_facts(
         person_id=bearer_world.people.son, machtiging_id=bearer_world.machtiging.id, x5t=certificate.x5t
     )

@@ -37,7 +37,7 @@ def make_counter_metadata(keys: ClientKeys, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in metadata.items() if value is not None}
 
 
-MANY = text(
+INSERT_CIBA_REQUESTS = text(
     "INSERT INTO backchannel_request (request_hash, client_id, person_id, params, binding_message, state, created_at,"
     " expires_at, interval_seconds)"
     " SELECT sha256((:app || n)::bytea), :app, :person, '{}', 'x', 'expired', :at, :later, 5"
@@ -105,7 +105,7 @@ class CibaCounter:
             "person": person,
         }
         async with unit_of_work(self.oauth.sessions) as session:
-            await session.execute(MANY, values)
+            await session.execute(INSERT_CIBA_REQUESTS, values)
 
     async def polls(self, auth_req_id: str, app: App | None = None, **changes: Any) -> httpx.Response:
         form = {"grant_type": CIBA, "auth_req_id": auth_req_id}

@@ -274,7 +274,7 @@ async def make_oauth_world(database: Any, clock: Any) -> OAuthWorld:
 
 
 LOW, SUBSTANTIAL, HIGH = (f"http://eidas.europa.eu/LoA/{level}" for level in ("low", "substantial", "high"))
-AFTER = "https://app.voorbeeld.example/uitgelogd"
+POST_LOGOUT_URI = "https://app.voorbeeld.example/uitgelogd"
 
 
 async def verify_jwt(oauth: OAuthWorld, token: str) -> tuple[dict[str, Any], dict[str, Any]]:

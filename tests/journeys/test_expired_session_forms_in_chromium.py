@@ -20,8 +20,8 @@ from tests.builders.messages import Pkce
 from tests.journeys.test_portal_in_chromium import accept, birth_date, log_in, offer, press
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
-AWAY = "U was te lang weg. Er is niets veranderd."
-BACK = "U bent weer ingelogd. Wat u wilde doen, is nog niet gedaan."
+EXPIRED_NOTICE = "U was te lang weg. Er is niets veranderd."
+RESUMED_NOTICE = "U bent weer ingelogd. Wat u wilde doen, is nog niet gedaan."
 
 
 def cookie_lost(page, running_demo) -> None:
@@ -37,10 +37,10 @@ def logged_out_in_another_tab(page, running_demo) -> None:
     other.get_by_role("link", name="Inloggen").first.wait_for()
 
 
-OVER = {"cookie lost": cookie_lost, "other tab": logged_out_in_another_tab}
+SESSION_ENDINGS = {"cookie lost": cookie_lost, "other tab": logged_out_in_another_tab}
 
 
-def a_machtiging(page, running_demo) -> str:
+def accept_machtiging(page, running_demo) -> str:
     """Offer and accept a machtiging; returns its URL."""
     log_in(page, running_demo, "vertegenwoordigde")
     code = offer(page, running_demo)
@@ -53,15 +53,15 @@ def a_machtiging(page, running_demo) -> str:
 def comes_back(page, running_demo, persona="Riet") -> None:
     """Assert the notice page, log in by its link, and assert the restored page."""
     assert page.url.startswith(running_demo.url), page.url
-    assert page.inner_text("h1") == AWAY
+    assert page.inner_text("h1") == EXPIRED_NOTICE
     page.get_by_role("main").get_by_role("link", name="Inloggen").click()
     assert page.url.startswith(running_demo.broker), page.url
     page.get_by_role("button", name=re.compile(persona, re.IGNORECASE)).first.click()
     assert page.url.startswith(running_demo.url), page.url
-    assert BACK in page.inner_text("main")
+    assert RESUMED_NOTICE in page.inner_text("main")
 
 
-@pytest.mark.parametrize("over", sorted(OVER))
+@pytest.mark.parametrize("over", sorted(SESSION_ENDINGS))
 def test_offer_form_after_session_expiry_is_restored(page, running_demo, over):
     log_in(page, running_demo, "vertegenwoordigde")
     page.goto(running_demo.url + "/machtigingen/aanbieden")
@@ -69,7 +69,7 @@ def test_offer_form_after_session_expiry_is_restored(page, running_demo, over):
     page.get_by_label("Belastingdienst", exact=True).check()
     page.get_by_label("Alleen zien welke brieven er zijn").check()
     page.get_by_label("180 dagen").check()
-    OVER[over](page, running_demo)
+    SESSION_ENDINGS[over](page, running_demo)
     press(page, "Verder")
     comes_back(page, running_demo)
     assert page.get_by_label("2. Waarvoor wilt u hulp?").input_value() == "samen de post doen"
@@ -77,7 +77,7 @@ def test_offer_form_after_session_expiry_is_restored(page, running_demo, over):
         assert page.get_by_label(label, exact=True).is_checked()
     press(page, "Verder")
     assert page.inner_text("h1") == "Klopt dit?"
-    OVER[over](page, running_demo)
+    SESSION_ENDINGS[over](page, running_demo)
     press(page, "Ja, maak de machtiging")
     comes_back(page, running_demo)
     assert page.inner_text("h1") == "Klopt dit?"
@@ -85,7 +85,7 @@ def test_offer_form_after_session_expiry_is_restored(page, running_demo, over):
     assert page.locator("output.code").count() == 1
 
 
-@pytest.mark.parametrize("over", sorted(OVER))
+@pytest.mark.parametrize("over", sorted(SESSION_ENDINGS))
 def test_code_form_after_session_expiry_is_restored_at_both_steps(page, running_demo, over):
     log_in(page, running_demo, "vertegenwoordigde")
     code = offer(page, running_demo)
@@ -94,12 +94,12 @@ def test_code_form_after_session_expiry_is_restored_at_both_steps(page, running_
     page.get_by_label("Machtigingscode").fill(code)
     for part, value in zip(("Dag", "Maand", "Jaar"), birth_date(), strict=True):
         page.get_by_label(part, exact=True).fill(value)
-    OVER[over](page, running_demo)
+    SESSION_ENDINGS[over](page, running_demo)
     press(page, "Verder")
     comes_back(page, running_demo, "Bram")
     assert page.get_by_label("Machtigingscode").input_value() == code
     press(page, "Verder")
-    OVER[over](page, running_demo)
+    SESSION_ENDINGS[over](page, running_demo)
     press(page, "Ja, ik neem de machtiging aan")
     comes_back(page, running_demo, "Bram")
     press(page, "Verder")
@@ -107,7 +107,7 @@ def test_code_form_after_session_expiry_is_restored_at_both_steps(page, running_
     assert "U heeft de machtiging aangenomen" in page.inner_text("main")
 
 
-@pytest.mark.parametrize("over", sorted(OVER))
+@pytest.mark.parametrize("over", sorted(SESSION_ENDINGS))
 @pytest.mark.parametrize(
     ("persona", "who", "ending", "button", "stand"),
     [
@@ -119,10 +119,10 @@ def test_code_form_after_session_expiry_is_restored_at_both_steps(page, running_
 def test_machtiging_action_after_session_expiry_is_offered_again(
     page, running_demo, over, persona, who, ending, button, stand
 ):
-    where = a_machtiging(page, running_demo)
+    where = accept_machtiging(page, running_demo)
     log_in(page, running_demo, persona)
     page.goto(where + ending)
-    OVER[over](page, running_demo)
+    SESSION_ENDINGS[over](page, running_demo)
     press(page, button)
     comes_back(page, running_demo, who)
     assert page.url == where + ending
@@ -140,7 +140,7 @@ def test_code_renewal_and_resumption_after_session_expiry_are_offered_again(page
     comes_back(page, running_demo)
     press(page, "Maak een nieuwe code")
     assert page.locator("output.code").count() == 1
-    where = a_machtiging(page, running_demo)
+    where = accept_machtiging(page, running_demo)
     log_in(page, running_demo, "vertegenwoordigde")
     page.goto(where)
     press(page, "Even stilzetten")
@@ -201,12 +201,12 @@ def pushed(running_demo, redirect_uri: str) -> str:
     return "/authorize?" + urlencode({"client_id": client_id, "request_uri": answer.json()["request_uri"]})
 
 
-@pytest.mark.parametrize("over", sorted(OVER))
+@pytest.mark.parametrize("over", sorted(SESSION_ENDINGS))
 def test_consent_and_app_revocation_after_session_expiry_are_offered_again(page, running_demo, app_site, over):
     log_in(page, running_demo, "vertegenwoordigde")
     where = pushed(running_demo, app_site)
     page.goto(running_demo.url + where)
-    OVER[over](page, running_demo)
+    SESSION_ENDINGS[over](page, running_demo)
     press(page, "Ja, ik ga akkoord")
     comes_back(page, running_demo)
     press(page, "Ja, ik ga akkoord")
@@ -235,7 +235,7 @@ def test_form_of_earlier_login_is_restored_for_the_same_person_only(page, runnin
     other = page.context.new_page()
     log_in(other, running_demo, "vertegenwoordigde")
     press(page, "Verder")
-    assert BACK in page.inner_text("main")
+    assert RESUMED_NOTICE in page.inner_text("main")
     assert page.get_by_label("2. Waarvoor wilt u hulp?").input_value() == "alleen voor mij"
     log_in(other, running_demo, "naaste")
     press(page, "Verder")
@@ -254,4 +254,4 @@ def test_form_of_another_person_is_not_restored(page, running_demo):
     page.get_by_role("button", name=re.compile("Bram", re.IGNORECASE)).first.click()
     assert page.url == running_demo.url + "/machtigingen/aanbieden"
     assert "alleen voor mij" not in page.content()
-    assert BACK not in page.inner_text("main")
+    assert RESUMED_NOTICE not in page.inner_text("main")

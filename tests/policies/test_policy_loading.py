@@ -11,7 +11,7 @@ from machtiging.kernel.errors import Fault
 from tests.builders.applications import POLICIES
 from tests.policies.policy_requests import make_policy_request
 
-LINE = "proef,allow,relative,lezen,zorg,gewoon,laag,omdat"
+POLICY_LINE = "proef,allow,relative,lezen,zorg,gewoon,laag,omdat"
 HEADER = "id,eft,capacity,act,theme,sensitivity,level,because"
 
 
@@ -36,24 +36,24 @@ def test_shipped_policy_loads(policies):
     [
         pytest.param("proef,allow,relative,lezen,zorg,gewoon,laag", id="a column too few"),
         pytest.param("proef,allow,relative,lezen,zorg,gewoon", id="two columns too few"),
-        pytest.param(LINE.replace("relative", "neighbour"), id="unknown capacity"),
-        pytest.param(LINE.replace("lezen", "doorsturen"), id="unknown act"),
-        pytest.param(LINE.replace("zorg", "auto"), id="unknown theme"),
-        pytest.param(LINE.replace("gewoon", "geheim"), id="unknown sensitivity"),
-        pytest.param(LINE.replace("laag", "middel"), id="unknown level"),
-        pytest.param(LINE.replace("allow", "perhaps"), id="unknown effect"),
-        pytest.param(LINE.replace("allow", "Allow"), id="effect with a capital"),
-        pytest.param(LINE.replace("lezen", "lezen lezen"), id="a word twice"),
-        pytest.param(LINE.replace("lezen", "lezen  lijst"), id="two spaces"),
-        pytest.param(LINE.replace("lezen", " lezen"), id="space before a word"),
-        pytest.param(LINE.replace("lezen", "* lijst"), id="star beside a word"),
-        pytest.param(LINE.replace("lezen", ""), id="empty cell"),
-        pytest.param(LINE.replace("lezen", '"lezen"'), id="quotes"),
-        pytest.param(LINE.replace("proef", "Proef 1"), id="id with a capital and a space"),
-        pytest.param(LINE.replace("proef", ""), id="no id"),
-        pytest.param(LINE.replace("omdat", " "), id="no reason given"),
-        pytest.param(LINE.replace("proef", "eigen-box"), id="id of a row in another file"),
-        pytest.param(LINE + "\n" + LINE, id="the same row twice"),
+        pytest.param(POLICY_LINE.replace("relative", "neighbour"), id="unknown capacity"),
+        pytest.param(POLICY_LINE.replace("lezen", "doorsturen"), id="unknown act"),
+        pytest.param(POLICY_LINE.replace("zorg", "auto"), id="unknown theme"),
+        pytest.param(POLICY_LINE.replace("gewoon", "geheim"), id="unknown sensitivity"),
+        pytest.param(POLICY_LINE.replace("laag", "middel"), id="unknown level"),
+        pytest.param(POLICY_LINE.replace("allow", "perhaps"), id="unknown effect"),
+        pytest.param(POLICY_LINE.replace("allow", "Allow"), id="effect with a capital"),
+        pytest.param(POLICY_LINE.replace("lezen", "lezen lezen"), id="a word twice"),
+        pytest.param(POLICY_LINE.replace("lezen", "lezen  lijst"), id="two spaces"),
+        pytest.param(POLICY_LINE.replace("lezen", " lezen"), id="space before a word"),
+        pytest.param(POLICY_LINE.replace("lezen", "* lijst"), id="star beside a word"),
+        pytest.param(POLICY_LINE.replace("lezen", ""), id="empty cell"),
+        pytest.param(POLICY_LINE.replace("lezen", '"lezen"'), id="quotes"),
+        pytest.param(POLICY_LINE.replace("proef", "Proef 1"), id="id with a capital and a space"),
+        pytest.param(POLICY_LINE.replace("proef", ""), id="no id"),
+        pytest.param(POLICY_LINE.replace("omdat", " "), id="no reason given"),
+        pytest.param(POLICY_LINE.replace("proef", "eigen-box"), id="id of a row in another file"),
+        pytest.param(POLICY_LINE + "\n" + POLICY_LINE, id="the same row twice"),
         pytest.param("p, self, *, *", id="a line in Casbin's own format"),
         pytest.param("g,anybody,self", id="a role line"),
     ],
@@ -62,11 +62,11 @@ def test_invalid_policy_row_is_a_fault_with_file_and_line(policies, line):
     (policies / "zz.csv").write_text(f"# uitleg\n{HEADER}\n\n{line}\n")
     fault = load_fault(policies)
     assert fault.code == "beleid_onleesbaar"
-    number = 5 if line.count(LINE) == 2 else 4
+    number = 5 if line.count(POLICY_LINE) == 2 else 4
     assert f"zz.csv:{number}: " in fault.private
 
 
-@pytest.mark.parametrize("content", ["", "# niets\n", LINE + "\n", HEADER.replace("eft", "effect") + "\n"])
+@pytest.mark.parametrize("content", ["", "# niets\n", POLICY_LINE + "\n", HEADER.replace("eft", "effect") + "\n"])
 def test_policy_file_without_header_is_a_fault(policies, content):
     (policies / "zz.csv").write_text(content)
     assert "zz.csv:1: " in load_fault(policies).private

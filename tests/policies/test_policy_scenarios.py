@@ -48,7 +48,7 @@ def test_changed_deny_row_fails_a_scenario():
     assert any("mag: 'verwijderen' mag volgens het beleid wel" in row.problems for row in bent)
 
 
-GOOD = """
+VALID_SCENARIO = """
 - verhaal: v
   brief: {hoedanigheid: self, thema: zorg, gevoeligheid: gewoon, niveau: laag}
   mag: [lijst, lezen, downloaden, markeren, verwijderen]
@@ -71,15 +71,15 @@ GOOD = """
         ("  mag_niet: []", "  feiten: {geldt: misschien}\n  mag_niet: []"),
         ("  mag_niet: []", "  feiten: {klopt: ja}\n  mag_niet: []"),
         ("mag_niet: []", "mag_niet: {"),
-        (GOOD, "verhaal: v"),
-        (GOOD, ""),
+        (VALID_SCENARIO, "verhaal: v"),
+        (VALID_SCENARIO, ""),
         ("brief: {", "brief: ["),
     ],
 )
 def test_malformed_scenario_is_a_fault_with_file(shipped_policy, tmp_path, old, new):
-    (tmp_path / "proef.yaml").write_text(GOOD)
+    (tmp_path / "proef.yaml").write_text(VALID_SCENARIO)
     assert [row.problems for row in check_scenarios(shipped_policy, read_scenarios(tmp_path))] == [()]
-    (tmp_path / "proef.yaml").write_text(GOOD.replace(old, new))
+    (tmp_path / "proef.yaml").write_text(VALID_SCENARIO.replace(old, new))
     with pytest.raises(Fault) as fault:
         read_scenarios(tmp_path)
     assert fault.value.code == "scenario_onleesbaar"

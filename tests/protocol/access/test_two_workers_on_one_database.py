@@ -23,7 +23,7 @@ from tests.builders.rows import ISSUED_TOKENS, JOURNAL_INTAKE
 BERICHTEN_URL = f"{API_PREFIX}/berichten/"
 
 
-async def a_second(world, url):
+async def start_second_worker(world, url):
     """A second worker with its own application, connections and policy cache."""
     made = await make_api_world(world.database, world.clock, worker="second")
     engine = make_engine(url, DatabaseRole.SERVICE, pool_size=3)
@@ -36,7 +36,7 @@ async def a_second(world, url):
 async def workers(database, clock):
     first = await make_api_world(database, clock, worker="first")
     first.database = database
-    second, engine = await a_second(first, database.url)
+    second, engine = await start_second_worker(first, database.url)
     yield first, second
     await engine.dispose()
 
@@ -157,7 +157,7 @@ def test_row_48_random_changes_and_reads_on_two_workers_agree_with_the_model(tem
     async def build():
         first = await make_api_world(database, clock, worker="first")
         first.database = database
-        return first, *(await a_second(first, url))
+        return first, *(await start_second_worker(first, url))
 
     first, second, engine = runner.run(build())
 

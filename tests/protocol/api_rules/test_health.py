@@ -26,26 +26,26 @@ def ask_health(database):
     return answer
 
 
-def a_clock(**off):
+def make_clock(**off):
     return SettableClock(datetime.now(UTC) + timedelta(**off))
 
 
 async def test_readiness_with_agreeing_clocks_returns_200(ask_health):
-    answer = await ask_health(a_clock())
+    answer = await ask_health(make_clock())
     assert (answer.status_code, answer.json()["controles"]["klok"]) == (200, "ok")
 
 
 @pytest.mark.parametrize("seconds", [-3600, -60, 60, 3600])
 async def test_row_50_readiness_of_worker_with_clock_skew_returns_503(ask_health, seconds):
     assert timedelta(seconds=60) > MAX_CLOCK_SKEW
-    answer = await ask_health(a_clock(seconds=seconds))
+    answer = await ask_health(make_clock(seconds=seconds))
     assert answer.status_code == 503
     assert answer.json()["controles"] == {
         "database": "ok",
         "klok": "loopt niet gelijk met de database",
         "beleid": "ok",
     }
-    alive = await ask_health(a_clock(seconds=seconds), "/health/live")
+    alive = await ask_health(make_clock(seconds=seconds), "/health/live")
     assert alive.status_code == 200
 
 
@@ -53,7 +53,7 @@ async def test_readiness_without_database_schema_returns_503(ask_health, databas
     connection = await asyncpg.connect(url_of_database(database.url, database.service.url.database))
     await connection.execute("DELETE FROM alembic_version")
     await connection.close()
-    answer = await ask_health(a_clock())
+    answer = await ask_health(make_clock())
     assert (answer.status_code, answer.json()["controles"]["database"]) == (503, "heeft ons schema niet")
 
 
@@ -70,13 +70,13 @@ async def test_readiness_on_spoilt_connections_returns_503_once_and_recovers(ask
         await one.driver_connection.execute(spoiling)
     for one in lent:
         one.close()
-    answer = await ask_health(a_clock())
+    answer = await ask_health(make_clock())
     assert (answer.status_code, answer.json()["controles"]["database"]) == (503, told)
-    assert (await ask_health(a_clock())).status_code == 200
+    assert (await ask_health(make_clock())).status_code == 200
 
 
 async def test_readiness_check_is_not_journalled(ask_health, database):
-    assert (await ask_health(a_clock())).status_code == 200
+    assert (await ask_health(make_clock())).status_code == 200
     async with database.sealer.connect() as connection:
         assert await JOURNAL_INTAKE.count(connection) == 0
 
@@ -104,7 +104,7 @@ async def test_readiness_on_unusable_database_returns_503(ask_health, database, 
     connection = await asyncpg.connect(url_of_database(database.url, database.service.url.database))
     try:
         await connection.execute(change.format(name))
-        answer = await ask_health(a_clock())
+        answer = await ask_health(make_clock())
         await connection.execute("SET default_transaction_read_only = off")
         if undo:
             await connection.execute(undo.format(name))

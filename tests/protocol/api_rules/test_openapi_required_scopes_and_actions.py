@@ -7,7 +7,7 @@ from machtiging.berichtenbox.rules import PDF_MEDIA_TYPE
 from machtiging.delegation.rules import Act
 from machtiging.oauth.rules import CONSENT_MANAGEMENT_SCOPE
 from machtiging.web import openapi
-from tests.architecture.test_openapi_document import the_description
+from tests.architecture.test_openapi_document import build_openapi_document
 from tests.builders.letters import make_pdf
 from tests.builders.rows import BIJLAGEN
 
@@ -25,7 +25,7 @@ NEEDED = {
 
 @pytest.fixture(scope="module")
 def openapi_document():
-    return the_description()
+    return build_openapi_document()
 
 
 def operations(document):

@@ -20,8 +20,8 @@ from tests.builders.rows import GRANTS, LOGIN_SESSIONS, NOTIFICATIONS
 from tests.builders.tokens import REFRESHING
 from tests.protocol.backchannel_logout.logout_receiver import make_logout_sender
 
-LOST = SessionEndOrder("beheer1", SessionEndReason.DEVICE_LOST)
-ALL = SessionEndOrder("beheer1", SessionEndReason.MISUSE, consents=True)
+DEVICE_LOST_ORDER = SessionEndOrder("beheer1", SessionEndReason.DEVICE_LOST)
+MISUSE_ORDER = SessionEndOrder("beheer1", SessionEndReason.MISUSE, consents=True)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ async def flow(oauth, receiver):
     )
 
 
-async def log_out_everywhere(oauth, person, order: SessionEndOrder = LOST) -> SessionEndCounts:
+async def log_out_everywhere(oauth, person, order: SessionEndOrder = DEVICE_LOST_ORDER) -> SessionEndCounts:
     async with unit_of_work(oauth.sessions) as session:
         return await end_sessions_for_person(session, person, order, at=oauth.clock.now())
 
@@ -76,7 +76,7 @@ async def test_operator_logout_sends_logout_tokens(oauth, flow, receiver, son_id
 async def test_operator_logout_leaves_other_persons_sessions_and_consents(oauth, flow, son_id) -> None:
     hers = await start_login_flow(oauth, flow.app, "vertegenwoordigde")
     tokens = await hers.tokens()
-    await log_out_everywhere(oauth, son_id, ALL)
+    await log_out_everywhere(oauth, son_id, MISUSE_ORDER)
     assert (await hers.browser.get("/ik")).status_code == 200
     assert (await request_userinfo(oauth, tokens["access_token"])).status_code == 200
 
@@ -124,7 +124,7 @@ async def test_operator_logout_ends_consent_without_login_only_on_request(oauth,
 
     assert await log_out_everywhere(oauth, son_id) == SessionEndCounts(sessions=1, consents=0)
     assert await active()
-    assert await log_out_everywhere(oauth, son_id, ALL) == SessionEndCounts(sessions=0, consents=1)
+    assert await log_out_everywhere(oauth, son_id, MISUSE_ORDER) == SessionEndCounts(sessions=0, consents=1)
     assert not await active()
 
 

@@ -112,13 +112,13 @@ async def test_delivery_with_token_revoked_while_storing_is_rejected(world, data
     assert await BERICHTEN.count(world) == 0
 
 
-def a_request(world, token):
+def build_request(world, token):
     scope = {"type": "http", "method": "POST", "path": DELIVERIES_URL, "query_string": b"", "app": world.app}
     return Request(scope | {"headers": [(b"authorization", f"Bearer {token}".encode())]})
 
 
 async def test_revocation_after_the_second_check_waits_for_the_delivery(world):
-    request = a_request(world, await world.issue_token(oin=UWV))
+    request = build_request(world, await world.issue_token(oin=UWV))
     async with unit_of_work(world.sessions) as session:
         await assert_token_not_revoked(request, session, opened_at=world.clock.now())
         waiting = asyncio.create_task(revoking(world)())
@@ -130,7 +130,7 @@ async def test_revocation_after_the_second_check_waits_for_the_delivery(world):
 
 
 async def test_concurrent_deliveries_with_one_token_do_not_block_each_other(world):
-    request = a_request(world, await world.issue_token(oin=UWV))
+    request = build_request(world, await world.issue_token(oin=UWV))
     async with unit_of_work(world.sessions) as first, unit_of_work(world.sessions) as second:
         await assert_token_not_revoked(request, first, opened_at=world.clock.now())
         await asyncio.wait_for(assert_token_not_revoked(request, second, opened_at=world.clock.now()), 2)
@@ -140,4 +140,4 @@ async def test_concurrent_deliveries_with_one_token_do_not_block_each_other(worl
 async def test_second_token_check_rejects_invalid_token(world, token):
     async with unit_of_work(world.sessions) as session:
         with pytest.raises(NotAuthenticated):
-            await assert_token_not_revoked(a_request(world, token), session, opened_at=world.clock.now())
+            await assert_token_not_revoked(build_request(world, token), session, opened_at=world.clock.now())

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 DELIVERING = "aanleveringen:schrijven"
-AFTER = "post_logout_redirect_uri"
+POST_LOGOUT_MEMBER = "post_logout_redirect_uri"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 CIBA = "urn:openid:params:grant-type:ciba"
 

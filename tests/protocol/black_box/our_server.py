@@ -26,7 +26,7 @@ from joserfc.jwk import ECKey
 from tests.builders.applications import replace_services
 from tests.builders.keys import make_key_directory
 from tests.mutants import MUTANTS
-from tests.protocol.black_box.client_metadata import AFTER, DELIVERING, DETAILS, clients, clients_beyond
+from tests.protocol.black_box.client_metadata import DELIVERING, DETAILS, POST_LOGOUT_MEMBER, clients, clients_beyond
 
 ROOT = Path(__file__).parents[3]
 _UP_SECONDS = 60
@@ -67,7 +67,7 @@ async def _register(app: Any, home: str) -> dict[str, dict[str, Any]]:
             told[name] |= {} if key is None else {"jwk": key.as_dict(private=True)}
             told[name] |= {"redirect_uri": metadata["redirect_uris"][0]} if "redirect_uris" in metadata else {}
             told[name] |= {key: metadata[key] for key in ("resource",) if key in metadata}
-            told[name] |= {key: metadata[f"{key}s"][0] for key in (AFTER,) if f"{key}s" in metadata}
+            told[name] |= {key: metadata[f"{key}s"][0] for key in (POST_LOGOUT_MEMBER,) if f"{key}s" in metadata}
         token = await create_invitation(session, "proef", uses=100, lifetime=timedelta(days=1), at=datetime.now(UTC))
     told["newcomer"] = {"client_id": "", "initial_access_token": token}
     return told

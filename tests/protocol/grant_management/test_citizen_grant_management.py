@@ -26,7 +26,7 @@ from tests.builders.tokens import (
     set_grant_resource,
 )
 
-PLACE = "/api/v1/toestemmingen"
+CONSENTS_URL = "/api/v1/toestemmingen"
 SCOPE = "toestemmingen:beheren"
 SAID_YES = text(
     "INSERT INTO backchannel_request (request_hash, client_id, person_id, params, binding_message, state, grant_id,"
@@ -47,7 +47,7 @@ async def token_of(portal_oauth, **changes) -> str:
     return portal_oauth.service.state.services.keyring.sign_jwt(claims, typ="at+jwt")
 
 
-async def ask(portal_oauth, token: str, path: str = PLACE, method: str = "GET"):
+async def ask(portal_oauth, token: str, path: str = CONSENTS_URL, method: str = "GET"):
     return await portal_oauth.connection().request(method, path, headers={"Authorization": f"Bearer {token}"})
 
 
@@ -66,7 +66,7 @@ async def test_citizen_lists_own_consents_and_those_of_her_helper(portal_oauth):
     assert (second["app"], second["doorHelper"], "machtigingId" in second) == ("Brievenlezer", False, False)
     assert second["toestemmingId"] == str(mine.grant_id)
     assert first["handelingen"] == ["lijst", "lezen", "downloaden"]
-    assert answer.json()["_links"]["self"]["href"].endswith(PLACE)
+    assert answer.json()["_links"]["self"]["href"].endswith(CONSENTS_URL)
     assert "Bram" not in answer.text  # the helper's name is not released to the app
 
 
@@ -83,7 +83,7 @@ async def test_listed_consent_names_its_resource_unless_it_is_this_service(porta
 async def test_citizen_ends_consent_of_her_helper_at_once(portal_oauth):
     holder = await make_refresh_token_holder(portal_oauth)
     token = await token_of(portal_oauth)
-    assert (await ask(portal_oauth, token, f"{PLACE}/{holder.grant_id}", "DELETE")).status_code == 204
+    assert (await ask(portal_oauth, token, f"{CONSENTS_URL}/{holder.grant_id}", "DELETE")).status_code == 204
     assert not await holder.active(holder.access)
     assert (await holder.refresh()).status_code == 400
     [line] = await portal_oauth.lines("grant:beeindigd")
@@ -92,7 +92,7 @@ async def test_citizen_ends_consent_of_her_helper_at_once(portal_oauth):
         "self",
         {"via": "leesapp"},
     )
-    again = await ask(portal_oauth, token, f"{PLACE}/{holder.grant_id}", "DELETE")
+    again = await ask(portal_oauth, token, f"{CONSENTS_URL}/{holder.grant_id}", "DELETE")
     assert (again.status_code, again.json()["code"]) == (404, "toestemming_onbekend")
     assert await NOTIFICATIONS.count(portal_oauth, kind="app_gestopt_door_gever") == 1
 
@@ -100,7 +100,9 @@ async def test_citizen_ends_consent_of_her_helper_at_once(portal_oauth):
 async def test_idor_consent_of_another_person_looks_like_unknown_consent(portal_oauth):
     holder = await make_refresh_token_holder(portal_oauth, own=True)
     token = await token_of(portal_oauth, person_id=portal_oauth.committed.people.son)
-    answers = [await ask(portal_oauth, token, f"{PLACE}/{it}", "DELETE") for it in (holder.grant_id, uuid4(), "x")]
+    answers = [
+        await ask(portal_oauth, token, f"{CONSENTS_URL}/{it}", "DELETE") for it in (holder.grant_id, uuid4(), "x")
+    ]
     assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(404, "toestemming_onbekend")}
     assert await holder.ended() is None
 
@@ -109,7 +111,7 @@ async def test_consent_api_without_scope_returns_403(portal_oauth):
     holder = await make_refresh_token_holder(portal_oauth)
     for scope in ("openid", "", "toestemmingen"):
         token = await token_of(portal_oauth, scope=scope)
-        for path, method in ((PLACE, "GET"), (f"{PLACE}/{holder.grant_id}", "DELETE")):
+        for path, method in ((CONSENTS_URL, "GET"), (f"{CONSENTS_URL}/{holder.grant_id}", "DELETE")):
             answer = await ask(portal_oauth, token, path, method)
             assert (answer.status_code, answer.json()["code"]) == (403, "token_voor_ander_gebruik"), scope
     assert await holder.ended() is None
@@ -126,7 +128,7 @@ async def test_consent_api_with_helper_token_returns_403(portal_oauth):
 async def test_consent_api_with_agency_token_or_none_is_rejected(portal_oauth):
     agency = await token_of(portal_oauth, person_id=None, oin="00000099000000001000", acts=frozenset())
     assert (await ask(portal_oauth, agency)).status_code == 403
-    answer = await portal_oauth.connection().get(PLACE)
+    answer = await portal_oauth.connection().get(CONSENTS_URL)
     assert (answer.status_code, answer.json()["code"]) == (401, "token_ontbreekt")
 
 
@@ -135,7 +137,7 @@ async def test_citizen_ends_the_consent_of_the_app_in_use(portal_oauth):
         portal_oauth, await register_refreshing_app(portal_oauth, scope=f"openid {SCOPE}"), own=True
     )
     token = await token_of(portal_oauth, client_id=holder.app.client_id, grant_id=holder.grant_id)
-    assert (await ask(portal_oauth, token, f"{PLACE}/{holder.grant_id}", "DELETE")).status_code == 204
+    assert (await ask(portal_oauth, token, f"{CONSENTS_URL}/{holder.grant_id}", "DELETE")).status_code == 204
     answer = await ask(portal_oauth, token)
     assert (answer.status_code, answer.json()["code"]) == (401, "token_ingetrokken")
 
@@ -184,6 +186,6 @@ async def test_ciba_consent_before_its_poll_is_listed_and_can_be_ended(portal_oa
     token = await token_of(portal_oauth)
     [one_app] = (await ask(portal_oauth, token)).json()["toestemmingen"]
     assert (one_app["toestemmingId"], one_app["app"]) == (str(grant_id), "Bibliotheek Oost")
-    assert (await ask(portal_oauth, token, f"{PLACE}/{grant_id}", "DELETE")).status_code == 204
+    assert (await ask(portal_oauth, token, f"{CONSENTS_URL}/{grant_id}", "DELETE")).status_code == 204
     fetched = await app.post("/token", {"grant_type": CIBA, "auth_req_id": reference})
     assert (fetched.status_code, fetched.json()["error"]) == (400, "invalid_grant")

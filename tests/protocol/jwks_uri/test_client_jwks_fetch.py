@@ -25,7 +25,7 @@ from tests.builders.server import (
     serve_site,
 )
 
-ONE, OTHER = make_client_keys(), make_client_keys()
+FIRST_KEYS, ROTATED_KEYS = make_client_keys(), make_client_keys()
 TOKEN = {"token": "x"}
 
 
@@ -36,7 +36,7 @@ def jwks_response(*pairs, names=("app-1", "app-2")) -> bytes:
 
 @pytest.fixture
 async def jwks_site():
-    async with serve_site(answer=jwks_response(ONE)) as opened:
+    async with serve_site(answer=jwks_response(FIRST_KEYS)) as opened:
         yield opened
 
 
@@ -48,9 +48,9 @@ async def app(oauth, jwks_site):
 
 
 async def publishing(oauth, uri, **changes):
-    metadata = make_app_metadata(ONE, jwks_uri=uri, **changes)
+    metadata = make_app_metadata(FIRST_KEYS, jwks_uri=uri, **changes)
     del metadata["jwks"]
-    return await oauth.add(metadata, ONE)
+    return await oauth.add(metadata, FIRST_KEYS)
 
 
 async def accepted(app, **changes) -> bool:
@@ -88,21 +88,21 @@ async def test_request_object_is_verified_with_fetched_jwks(oauth, app, jwks_sit
     flow = await oauth.request(app)
     assert await accepted(app)
     oauth.later(minutes=2)
-    jwks_site.answer = jwks_response(ONE, OTHER)
-    made = make_request_object(flow, header={"kid": "app-2"}, key=OTHER.private)
+    jwks_site.answer = jwks_response(FIRST_KEYS, ROTATED_KEYS)
+    made = make_request_object(flow, header={"kid": "app-2"}, key=ROTATED_KEYS.private)
     answer = await app.post("/par", {"request": made})
     assert answer.status_code == 201, answer.text
     assert len(jwks_site.asked) == 2
-    forged = make_request_object(flow, header={"kid": "app-2"}, key=ONE.private)
+    forged = make_request_object(flow, header={"kid": "app-2"}, key=FIRST_KEYS.private)
     assert (await app.post("/par", {"request": forged})).json()["error"] == "invalid_request_object"
 
 
 async def test_client_jwks_is_refetched_for_unknown_kid(oauth, app, jwks_site) -> None:
     assert await accepted(app)
     oauth.later(minutes=2)
-    jwks_site.answer = jwks_response(ONE, OTHER)
-    app.keys = OTHER
-    proof = make_client_assertion(OTHER, app.client_id, oauth.clock, header={"kid": "app-2"})
+    jwks_site.answer = jwks_response(FIRST_KEYS, ROTATED_KEYS)
+    app.keys = ROTATED_KEYS
+    proof = make_client_assertion(ROTATED_KEYS, app.client_id, oauth.clock, header={"kid": "app-2"})
     assert await accepted(app, client_assertion=proof)
     assert len(jwks_site.asked) == 2
 
@@ -110,19 +110,19 @@ async def test_client_jwks_is_refetched_for_unknown_kid(oauth, app, jwks_site) -
 async def test_client_jwks_refetch_for_invented_kid_is_limited_to_once_a_minute(oauth, app, jwks_site) -> None:
     assert await accepted(app)
     for _ in range(3):
-        proof = make_client_assertion(ONE, app.client_id, oauth.clock, header={"kid": "verzonnen"})
+        proof = make_client_assertion(FIRST_KEYS, app.client_id, oauth.clock, header={"kid": "verzonnen"})
         assert not await accepted(app, client_assertion=proof)
     assert len(jwks_site.asked) == 1
     oauth.later(seconds=60)
     for _ in range(3):
-        proof = make_client_assertion(ONE, app.client_id, oauth.clock, header={"kid": "verzonnen"})
+        proof = make_client_assertion(FIRST_KEYS, app.client_id, oauth.clock, header={"kid": "verzonnen"})
         assert not await accepted(app, client_assertion=proof)
     assert len(jwks_site.asked) == 2
 
 
 async def test_client_jwks_removed_key_is_accepted_for_one_day_at_most(oauth, app, jwks_site) -> None:
     assert await accepted(app)
-    jwks_site.answer = jwks_response(OTHER, names=("app-9",))
+    jwks_site.answer = jwks_response(ROTATED_KEYS, names=("app-9",))
     oauth.later(hours=23, minutes=59)
     assert await accepted(app)
     oauth.later(minutes=1)
@@ -140,7 +140,7 @@ async def test_client_jwks_of_unreachable_site_is_trusted_for_one_day_at_most(oa
     assert await accepted(app)
     oauth.later(minutes=2)
     assert not await accepted(app)
-    jwks_site.answer = jwks_response(ONE)
+    jwks_site.answer = jwks_response(FIRST_KEYS)
     oauth.later(minutes=2)
     assert await accepted(app)
 
@@ -149,7 +149,7 @@ async def test_client_jwks_fetch_that_failed_is_retried_after_one_minute(oauth, 
     jwks_site.answer = make_http_response("500 Oops", b"")
     assert [await accepted(app) for _ in range(2)] == [False, False]
     assert len(jwks_site.asked) == 1
-    jwks_site.answer = jwks_response(ONE)
+    jwks_site.answer = jwks_response(FIRST_KEYS)
     oauth.later(minutes=1)
     assert await accepted(app)
 
@@ -161,19 +161,19 @@ async def test_client_jwks_fetch_that_failed_is_retried_after_one_minute(oauth, 
         make_http_response("200 OK", b"[]"),
         make_http_response("200 OK", b'{"keys": [], "keys": []}'),
         make_http_response("200 OK", b"[" * 60_000),
-        make_http_response("404 Not Found", jwks_response(ONE).split(b"\r\n\r\n", 1)[1]),
+        make_http_response("404 Not Found", jwks_response(FIRST_KEYS).split(b"\r\n\r\n", 1)[1]),
         make_http_response("302 Found", b"", "Location: https://elders.example/"),
         make_json_response({}),
         make_json_response({"keys": []}),
         make_json_response({"keys": "x"}),
         make_json_response({"keys": [1, None, []]}),
         make_json_response({"keys": [{"kty": []}]}),
-        make_json_response({"keys": [{"kty": "oct", "k": "AAAA"}, ONE.jwks["keys"][0]]}),
-        make_json_response({"keys": [ONE.private.as_dict(private=True) | {"kid": "app-1"}]}),
-        make_json_response({"keys": [ONE.jwks["keys"][0], OTHER.jwks["keys"][0]]}),
-        make_json_response({"keys": [ONE.jwks["keys"][0]] * 11}),
-        make_json_response({"keys": [ONE.jwks["keys"][0] | {"use": "enc"}]}),
-        make_json_response({"keys": [ONE.jwks["keys"][0] | {"alg": "HS256"}]}),
+        make_json_response({"keys": [{"kty": "oct", "k": "AAAA"}, FIRST_KEYS.jwks["keys"][0]]}),
+        make_json_response({"keys": [FIRST_KEYS.private.as_dict(private=True) | {"kid": "app-1"}]}),
+        make_json_response({"keys": [FIRST_KEYS.jwks["keys"][0], ROTATED_KEYS.jwks["keys"][0]]}),
+        make_json_response({"keys": [FIRST_KEYS.jwks["keys"][0]] * 11}),
+        make_json_response({"keys": [FIRST_KEYS.jwks["keys"][0] | {"use": "enc"}]}),
+        make_json_response({"keys": [FIRST_KEYS.jwks["keys"][0] | {"alg": "HS256"}]}),
         make_http_response("200 OK", b" " * 65537),
     ],
 )
@@ -185,7 +185,7 @@ async def test_client_jwks_malformed_is_rejected(oauth, app, jwks_site, answer) 
 
 
 async def test_client_jwks_keys_for_other_uses_are_ignored(oauth, app, jwks_site) -> None:
-    ours = ONE.jwks["keys"][0]
+    ours = FIRST_KEYS.jwks["keys"][0]
     others = [{"kty": "OKP", "crv": "Ed25519", "x": "AAAA", "kid": "o"}, ours | {"kid": "v", "use": "enc"}]
     jwks_site.answer = make_json_response({"keys": [*others, ours | {"x5t": "abc", "iat": 1}], "meer": 1})
     assert await accepted(app)
@@ -194,7 +194,7 @@ async def test_client_jwks_keys_for_other_uses_are_ignored(oauth, app, jwks_site
 
 async def test_client_jwks_fetch_uses_configured_networks_and_ca(oauth) -> None:
     among = {"fetch_ca_file": make_authority().file, "allowed_fetch_networks": "127.0.0.0/8, ::1/128"}
-    async with serve_site("localhost", answer=jwks_response(ONE)) as site:
+    async with serve_site("localhost", answer=jwks_response(FIRST_KEYS)) as site:
         app = await publishing(oauth, f"https://localhost:{site.port}/jwks")
         for changes, trusted in ((among, True), (among | {"fetch_ca_file": None}, False)):
             outbound = build_outbound(Settings(env=Environment.PRODUCTION, **changes))
@@ -300,9 +300,9 @@ async def test_client_jwks_fetch_survives_cancellation_of_one_waiter(oauth, app,
 async def test_client_jwks_fetch_failed_does_not_consume_the_assertion(oauth, app, jwks_site) -> None:
     """An assertion that could not be verified is accepted once the site is back."""
     jwks_site.answer = make_http_response("500 Oops", b"")
-    proof = make_client_assertion(ONE, app.client_id, oauth.clock, exp=int(oauth.clock.now().timestamp()) + 200)
+    proof = make_client_assertion(FIRST_KEYS, app.client_id, oauth.clock, exp=int(oauth.clock.now().timestamp()) + 200)
     assert not await accepted(app, client_assertion=proof)
-    jwks_site.answer = jwks_response(ONE)
+    jwks_site.answer = jwks_response(FIRST_KEYS)
     oauth.later(minutes=1)
     assert await accepted(app, client_assertion=proof)
     assert not await accepted(app, client_assertion=proof)
@@ -311,7 +311,7 @@ async def test_client_jwks_fetch_failed_does_not_consume_the_assertion(oauth, ap
 async def test_client_jwks_of_another_client_is_not_used(oauth, app, jwks_site) -> None:
     await accepted(app)
     other = await publishing(oauth, f"https://{SITE_NAME}:{jwks_site.port}/andere", client_name="Andere app")
-    jwks_site.answer = jwks_response(OTHER)
+    jwks_site.answer = jwks_response(ROTATED_KEYS)
     assert not await accepted(other)
     assert await accepted(app)
 

@@ -21,7 +21,7 @@ async def is_refused(logged_in_browser, form, **options) -> bool:
     return response.status_code == 403
 
 
-OURS = [
+OWN_ORIGIN_HEADERS = [
     {"Origin": ISSUER},
     {"Origin": ISSUER.upper()},
     SAME_SITE,
@@ -48,7 +48,7 @@ THEIRS = [
 
 
 async def test_csrf_form_from_own_page_is_accepted(logged_in_browser):
-    for headers in OURS:
+    for headers in OWN_ORIGIN_HEADERS:
         response = await logged_in_browser.post("/doen", {"csrf": logged_in_browser.form_token}, headers=headers)
         assert response.json() == {"done_by": "Bram van der Linden"}, headers
 

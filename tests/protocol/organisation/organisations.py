@@ -23,7 +23,7 @@ KVK, OTHER_KVK = "90000001", "90000002"
 KEEPING = ("oauth_grant", "authorization_code", "refresh_token", "issued_token")
 
 
-async def a_professional_machtiging(oauth: OAuthWorld, kvk: str | None = KVK) -> Machtiging:
+async def accept_professional_machtiging(oauth: OAuthWorld, kvk: str | None = KVK) -> Machtiging:
     """Mother's machtiging for her son, accepted for this organisation; for None as her relative."""
     capacity = Capacity.RELATIVE if kvk is None else Capacity.PROFESSIONAL
     offered = await oauth.committed.offer(capacity=capacity)
@@ -38,7 +38,7 @@ async def logged_in_for(oauth: OAuthWorld, kvk: str | None) -> LoginBrowser:
     )
 
 
-async def a_flow_for(oauth: OAuthWorld, kvk: str | None, machtiging: Machtiging) -> Flow:
+async def start_flow_for(oauth: OAuthWorld, kvk: str | None, machtiging: Machtiging) -> Flow:
     """The code flow of an app with refresh tokens, for the son at this organisation."""
     return Flow(
         await register_refreshing_app(oauth), await logged_in_for(oauth, kvk), make_authorization_details(machtiging.id)

@@ -6,7 +6,7 @@ from machtiging.oauth.ciba.meldcode import create_meldcode
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import make_authorization_details
 from tests.protocol.organisation.organisations import (
-    a_professional_machtiging,
+    accept_professional_machtiging,
     logged_in_for,
     move,
     organisations,
@@ -40,7 +40,7 @@ async def test_meldcode_stores_organisation_of_its_session(ciba_desk) -> None:
 
 async def test_request_with_meldcode_of_another_organisation_reaches_no_person(ciba_desk, organisation_pair) -> None:
     accepted_for, used_for = organisation_pair
-    machtiging = await a_professional_machtiging(ciba_desk.oauth, accepted_for)
+    machtiging = await accept_professional_machtiging(ciba_desk.oauth, accepted_for)
     request = await request_ciba(ciba_desk, used_for, machtiging)
     assert await ciba_desk.hears(request) == "authorization_pending"
     (row,) = await ciba_desk.rows()
@@ -49,7 +49,7 @@ async def test_request_with_meldcode_of_another_organisation_reaches_no_person(c
 
 
 async def test_request_approved_in_session_of_same_organisation_issues_token_with_it(ciba_desk) -> None:
-    machtiging = await a_professional_machtiging(ciba_desk.oauth)
+    machtiging = await accept_professional_machtiging(ciba_desk.oauth)
     request = await request_ciba(ciba_desk, "90000001", machtiging)
     await ciba_desk.answers(await logged_in_for(ciba_desk.oauth, "90000001"))
     assert (await ciba_desk.polls(request)).status_code == 200
@@ -61,7 +61,7 @@ async def test_approval_in_session_of_another_organisation_is_refused_and_reques
     ciba_desk, organisation_pair
 ) -> None:
     accepted_for, used_for = organisation_pair
-    machtiging = await a_professional_machtiging(ciba_desk.oauth, accepted_for)
+    machtiging = await accept_professional_machtiging(ciba_desk.oauth, accepted_for)
     request = await request_ciba(ciba_desk, accepted_for, machtiging)
     browser = await logged_in_for(ciba_desk.oauth, used_for)
     page = await browser.get("/verzoeken")
@@ -82,7 +82,7 @@ async def test_approval_in_session_of_another_organisation_is_refused_and_reques
 async def test_pending_request_moved_to_another_organisation_is_denied_at_poll(ciba_desk, organisation_pair) -> None:
     accepted_for, used_for = organisation_pair
     request = await request_ciba(
-        ciba_desk, accepted_for, await a_professional_machtiging(ciba_desk.oauth, accepted_for)
+        ciba_desk, accepted_for, await accept_professional_machtiging(ciba_desk.oauth, accepted_for)
     )
     await move(ciba_desk.oauth, used_for, "backchannel_request")
     assert await ciba_desk.hears(request) == "access_denied"
@@ -93,7 +93,7 @@ async def test_approved_request_with_consent_of_another_organisation_issues_no_t
 ) -> None:
     accepted_for, used_for = organisation_pair
     request = await request_ciba(
-        ciba_desk, accepted_for, await a_professional_machtiging(ciba_desk.oauth, accepted_for)
+        ciba_desk, accepted_for, await accept_professional_machtiging(ciba_desk.oauth, accepted_for)
     )
     await ciba_desk.answers(await logged_in_for(ciba_desk.oauth, accepted_for))
     await move(ciba_desk.oauth, used_for, "oauth_grant")

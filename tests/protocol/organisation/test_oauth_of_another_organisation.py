@@ -14,12 +14,12 @@ from tests.protocol.organisation.organisations import (
     KEEPING,
     KVK,
     OTHER_KVK,
-    a_flow_for,
-    a_professional_machtiging,
+    accept_professional_machtiging,
     logged_in_for,
     move,
     organisations,
     refusal_reasons,
+    start_flow_for,
 )
 
 OTHER = "andere_organisatie"
@@ -37,7 +37,7 @@ async def active(app, token):
 
 async def test_consent_in_session_of_another_organisation_is_rejected(oauth, organisation_pair) -> None:
     accepted_for, used_for = organisation_pair
-    flow = await a_flow_for(oauth, used_for, await a_professional_machtiging(oauth, accepted_for))
+    flow = await start_flow_for(oauth, used_for, await accept_professional_machtiging(oauth, accepted_for))
     shown = await flow.authorize(await flow.pushed())
     assert read_query(shown.headers["location"])["error"] == "invalid_authorization_details"
     assert await refusal_reasons(oauth, "grant:geweigerd") == [OTHER]
@@ -46,7 +46,7 @@ async def test_consent_in_session_of_another_organisation_is_rejected(oauth, org
 
 async def test_consent_after_login_for_another_organisation_is_rejected(oauth, organisation_pair) -> None:
     accepted_for, used_for = organisation_pair
-    flow = await a_flow_for(oauth, accepted_for, await a_professional_machtiging(oauth, accepted_for))
+    flow = await start_flow_for(oauth, accepted_for, await accept_professional_machtiging(oauth, accepted_for))
     form = await flow.consent_form(await flow.pushed())
     await move(oauth, used_for, "login_session")
     back = await flow.press(form)
@@ -55,7 +55,7 @@ async def test_consent_after_login_for_another_organisation_is_rejected(oauth, o
 
 
 async def test_tokens_of_a_consent_inherit_organisation_of_the_session(oauth) -> None:
-    flow = await a_flow_for(oauth, KVK, await a_professional_machtiging(oauth))
+    flow = await start_flow_for(oauth, KVK, await accept_professional_machtiging(oauth))
     first = await redeemed(flow)
     refreshed = await flow.app.post("/token", {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]})
     assert refreshed.status_code == 200, refreshed.text
@@ -66,7 +66,7 @@ async def test_tokens_of_a_consent_inherit_organisation_of_the_session(oauth) ->
 @pytest.mark.parametrize("moved", [("oauth_grant",), ("authorization_code",), ("oauth_grant", "authorization_code")])
 async def test_code_of_another_organisation_is_rejected(oauth, organisation_pair, moved) -> None:
     accepted_for, used_for = organisation_pair
-    flow = await a_flow_for(oauth, accepted_for, await a_professional_machtiging(oauth, accepted_for))
+    flow = await start_flow_for(oauth, accepted_for, await accept_professional_machtiging(oauth, accepted_for))
     code = await flow.code()
     await move(oauth, used_for, *moved)
     response = await flow.redeem(code)
@@ -77,7 +77,7 @@ async def test_code_of_another_organisation_is_rejected(oauth, organisation_pair
 @pytest.mark.parametrize("moved", [("oauth_grant",), ("refresh_token",), ("oauth_grant", "refresh_token")])
 async def test_refresh_token_of_another_organisation_is_rejected_and_inactive(oauth, organisation_pair, moved) -> None:
     accepted_for, used_for = organisation_pair
-    flow = await a_flow_for(oauth, accepted_for, await a_professional_machtiging(oauth, accepted_for))
+    flow = await start_flow_for(oauth, accepted_for, await accept_professional_machtiging(oauth, accepted_for))
     token = (await redeemed(flow))["refresh_token"]
     assert await active(flow.app, token)
     await move(oauth, used_for, *moved)
@@ -91,7 +91,7 @@ async def test_access_token_of_another_organisation_is_inactive_and_rejected_at_
     oauth, organisation_pair
 ) -> None:
     accepted_for, used_for = organisation_pair
-    flow = await a_flow_for(oauth, accepted_for, await a_professional_machtiging(oauth, accepted_for))
+    flow = await start_flow_for(oauth, accepted_for, await accept_professional_machtiging(oauth, accepted_for))
     token = (await redeemed(flow))["access_token"]
     bearer = {"Authorization": f"Bearer {token}"}
     for known in (False, True):  # the first introspection of a client loads it, the next takes the fast path
@@ -106,7 +106,7 @@ async def test_access_token_of_another_organisation_is_inactive_and_rejected_at_
 
 async def test_userinfo_under_consent_of_another_organisation_is_rejected(oauth, organisation_pair) -> None:
     accepted_for, used_for = organisation_pair
-    flow = await a_flow_for(oauth, accepted_for, await a_professional_machtiging(oauth, accepted_for))
+    flow = await start_flow_for(oauth, accepted_for, await accept_professional_machtiging(oauth, accepted_for))
     bearer = {"Authorization": f"Bearer {(await redeemed(flow))['access_token']}"}
     assert (await flow.app.http.get("/userinfo", headers=bearer)).status_code == 200
     await move(oauth, used_for, "oauth_grant")
@@ -116,11 +116,11 @@ async def test_userinfo_under_consent_of_another_organisation_is_rejected(oauth,
 @pytest.mark.parametrize("moved", [("issued_token",), ("oauth_grant",)])
 async def test_token_of_another_organisation_is_rejected_at_exchange(oauth, organisation_pair, moved) -> None:
     accepted_for, used_for = organisation_pair
-    machtiging = await a_professional_machtiging(oauth, accepted_for)
+    machtiging = await accept_professional_machtiging(oauth, accepted_for)
     chain = ExchangeChain(oauth, await oauth.register_reading_app(), machtiging)
     service = await oauth.add(make_exchanger_metadata(), SERVICE_KEYS)
     await chain.register_server(client_name="Archief", resource="https://archief.voorbeeld.example/api")
-    flow = await a_flow_for(oauth, accepted_for, machtiging)
+    flow = await start_flow_for(oauth, accepted_for, machtiging)
     token = (await redeemed(flow, resource=HUIS))["access_token"]
     exchanged = await chain.exchanged(service, token)
     assert (await chain.row(exchanged)).organisation_kvk == accepted_for
@@ -130,7 +130,7 @@ async def test_token_of_another_organisation_is_rejected_at_exchange(oauth, orga
 
 
 async def test_consent_of_another_organisation_is_not_listed(oauth) -> None:
-    await redeemed(await a_flow_for(oauth, KVK, await a_professional_machtiging(oauth)))
+    await redeemed(await start_flow_for(oauth, KVK, await accept_professional_machtiging(oauth)))
 
     async def listed():
         async with unit_of_work(oauth.sessions) as session:

@@ -221,7 +221,7 @@ async def test_code_page_without_tries_left_says_when_to_retry(portal):
         assert "nieuwe code te maken" in told.text
 
 
-async def a_giver_with(portal, born):
+async def log_in_giver_born(portal, born):
     """A logged-in giver with this known birth date."""
     async with unit_of_work(portal.app.state.services.sessions) as session:
         giver = await add_person(session, Bsn("999990032"), "Nel Voorbeeld", born)
@@ -229,7 +229,7 @@ async def a_giver_with(portal, born):
 
 
 async def test_check_word_replaces_birth_date_of_giver_without_one(portal):
-    mother, son = await a_giver_with(portal, None), await portal.son()
+    mother, son = await log_in_giver_born(portal, None), await portal.son()
     check = await fill_offer(mother)
     made = await mother.submit_form(check.find_form("/aanbieden"), {"akkoord": "ja"})
     code, word = made.codes
@@ -248,7 +248,7 @@ async def test_check_word_replaces_birth_date_of_giver_without_one(portal):
 
 
 async def test_code_with_known_birth_year_only_is_accepted(portal):
-    mother, son = await a_giver_with(portal, PartialDate(1950, None, None)), await portal.son()
+    mother, son = await log_in_giver_born(portal, PartialDate(1950, None, None)), await portal.son()
     code = await make_offer(mother)
     page = await enter_code(son, code, geboren_dag="00", geboren_maand="", geboren_jaar="1950")
     await son.submit_form(page.find_form("/besluit"), {"besluit": "aannemen"})

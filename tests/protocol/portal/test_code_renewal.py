@@ -9,7 +9,7 @@ from tests.builders.people import ISSUER
 from tests.builders.portal import OFFER, accept_code, enter_code, fill_offer, make_offer
 from tests.builders.rows import MACHTIGINGSCODES
 
-NEW = "/nieuwe-code"
+RENEWAL_PATH = "/nieuwe-code"
 
 
 async def offered(portal):
@@ -23,7 +23,7 @@ async def offered(portal):
 
 
 def has_button(page) -> bool:
-    return any(form.action.endswith(NEW) for form in page.forms)
+    return any(form.action.endswith(RENEWAL_PATH) for form in page.forms)
 
 
 async def codes_in(database) -> int:
@@ -43,7 +43,7 @@ async def twice(portal, browser, form, extra):
 
 async def test_code_renewal_shows_new_code_and_invalidates_the_old(portal):
     mother, _, old = await offered(portal)
-    shown = await mother.submit_form(mother.page.find_form(NEW), {})
+    shown = await mother.submit_form(mother.page.find_form(RENEWAL_PATH), {})
     [code] = shown.codes
     assert "De oude code werkt niet meer" in shown.text
     assert "post bijhouden" in shown.text
@@ -58,25 +58,25 @@ async def test_code_renewal_after_double_click_on_offer_works(portal, database):
     assert (answer.status_code, again.codes) == (409, [])
     assert "twee keer geklikt" in again.text
     mother.url = ISSUER + OFFER
-    [code] = (await mother.submit_form(again.find_form(NEW), {})).codes
+    [code] = (await mother.submit_form(again.find_form(RENEWAL_PATH), {})).codes
     await enter_code(await portal.son(), made.codes[0], expect=400)
     await accept_code(await portal.son(), code)
 
 
 async def test_code_renewal_double_click_creates_one_code(portal, database):
     mother, _, _ = await offered(portal)
-    (_, made), (answer, again) = await twice(portal, mother, mother.page.find_form(NEW), {})
+    (_, made), (answer, again) = await twice(portal, mother, mother.page.find_form(RENEWAL_PATH), {})
     assert (answer.status_code, again.codes) == (409, [])
     assert "Er is al een nieuwe code" in again.text
     assert await codes_in(database) == 2
     await enter_code(await portal.son(), made.codes[0])
-    [code] = (await mother.submit_form(again.find_form(NEW), {})).codes
+    [code] = (await mother.submit_form(again.find_form(RENEWAL_PATH), {})).codes
     await accept_code(await portal.son(), code)
 
 
 async def test_code_renewal_after_acceptance_is_rejected(portal, database):
     mother, address, code = await offered(portal)
-    old = mother.page.find_form(NEW)
+    old = mother.page.find_form(RENEWAL_PATH)
     await accept_code(await portal.son(), code)
     assert not has_button(await mother.open_page(address))
     page = await mother.submit_form(old, {}, expected_status=409)
@@ -87,7 +87,7 @@ async def test_code_renewal_after_acceptance_is_rejected(portal, database):
 
 async def test_code_renewal_after_withdrawal_is_rejected(portal, database):
     mother, address, _ = await offered(portal)
-    old = mother.page.find_form(NEW)
+    old = mother.page.find_form(RENEWAL_PATH)
     await mother.submit_form((await mother.open_page(address + "/intrekken")).find_form("/intrekken"), {})
     assert not has_button(await mother.open_page(address))
     assert "al beëindigd" in (await mother.submit_form(old, {}, expected_status=409)).text
@@ -106,11 +106,11 @@ async def test_double_click_on_withdrawn_offer_shows_no_renewal_button(portal):
 
 async def test_idor_code_renewal_by_another_person_looks_like_unknown_offer(portal, database):
     mother, address, code = await offered(portal)
-    hers = mother.page.find_form(NEW)
+    hers = mother.page.find_form(RENEWAL_PATH)
     son = await portal.son()
     mine = (await son.open_page(ISSUER + "/machtigingen/aannemen")).find_form("/aannemen").values["csrf"]
     theirs = await son.submit_form(hers, {"csrf": mine}, expected_status=404)
-    hers.action = address[len(ISSUER) : -12] + "0" * 12 + NEW
+    hers.action = address[len(ISSUER) : -12] + "0" * 12 + RENEWAL_PATH
     nothing = await son.submit_form(hers, {"csrf": mine}, expected_status=404)
     assert theirs.text.split("Noem dan")[0] == nothing.text.split("Noem dan")[0]
     assert await codes_in(database) == 1
@@ -119,14 +119,14 @@ async def test_idor_code_renewal_by_another_person_looks_like_unknown_offer(port
 
 async def test_csrf_code_renewal_without_token_is_rejected(portal, database):
     mother, _, code = await offered(portal)
-    await mother.submit_form(mother.page.find_form(NEW), {"csrf": ""}, expected_status=403)
+    await mother.submit_form(mother.page.find_form(RENEWAL_PATH), {"csrf": ""}, expected_status=403)
     assert await codes_in(database) == 1
     await enter_code(await portal.son(), code)
 
 
 async def test_code_renewal_with_invalid_code_id_is_rejected(portal, database):
     mother, _, _ = await offered(portal)
-    form = mother.page.find_form(NEW)
+    form = mother.page.find_form(RENEWAL_PATH)
     for names in ("", "onzin", "0" * 32, "x" * 10_000, "\x00"):
         page = await mother.submit_form(form, {"vervangt": names}, expected_status=409)
         assert page.codes == [], names
@@ -137,7 +137,7 @@ async def test_code_renewal_by_get_changes_nothing(portal, database):
     mother, address, code = await offered(portal)
     cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in mother.cookies[ISSUER].items()), "Accept": "text/html"}
     for method in ("GET", "HEAD", "PUT", "DELETE"):
-        await portal.http.request(method, address + NEW, headers=cookie)
+        await portal.http.request(method, address + RENEWAL_PATH, headers=cookie)
     assert await codes_in(database) == 1
     await enter_code(await portal.son(), code)
 

@@ -37,7 +37,7 @@ async def commit_cutter_at_portal(portal, database):
             await engine.dispose()
 
 
-async def an_active_machtiging(portal):
+async def open_revocation_page(portal):
     browser, helper = await portal.mother(), await portal.son()
     await accept_code(helper, await make_offer(browser))
     where = helper.url.removeprefix(ISSUER).partition("?")[0]
@@ -52,7 +52,7 @@ async def state_of_it(cutter, portal):
 
 @pytest.mark.parametrize("carried_out", [True, False])
 async def test_commit_in_doubt_is_told_with_a_link_to_the_state(commit_cutter_at_portal, portal, carried_out):
-    browser, where, page = await an_active_machtiging(portal)
+    browser, where, page = await open_revocation_page(portal)
     commit_cutter_at_portal.carried_out = carried_out
     answer = await browser.submit_form(page.find_form("/intrekken"), {}, expected_status=503)
     commit_cutter_at_portal.carried_out = None
@@ -94,7 +94,7 @@ async def test_commit_in_doubt_of_each_form_links_to_the_state(commit_cutter_at_
 
 
 async def test_failure_before_commit_says_nothing_was_done(commit_cutter_at_portal, portal, superuser_connection):
-    browser, _, page = await an_active_machtiging(portal)
+    browser, _, page = await open_revocation_page(portal)
     await superuser_connection.execute("REVOKE INSERT ON journal_intake FROM machtiging_service")
     answer = await browser.submit_form(page.find_form("/intrekken"), {}, expected_status=503)
     assert NOTHING in answer.text
@@ -103,7 +103,7 @@ async def test_failure_before_commit_says_nothing_was_done(commit_cutter_at_port
 
 
 async def test_commit_refused_by_database_says_nothing_was_done(commit_cutter_at_portal, portal, superuser_connection):
-    browser, _, page = await an_active_machtiging(portal)
+    browser, _, page = await open_revocation_page(portal)
     await superuser_connection.execute(
         "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk full'; END $$;"
         "CREATE CONSTRAINT TRIGGER fails_at_commit AFTER INSERT ON journal_intake DEFERRABLE INITIALLY DEFERRED "
@@ -135,7 +135,7 @@ async def test_failed_page_after_a_change_says_unknown(commit_cutter_at_portal, 
 
 
 async def test_page_after_a_change_without_session_is_no_login_redirect(portal):
-    browser, where, _ = await an_active_machtiging(portal)
+    browser, where, _ = await open_revocation_page(portal)
     browser.cookies[ISSUER].pop(sessions.SESSION_COOKIE)
     answer = await browser.open_page(ISSUER + where + "?gedaan=ingetrokken", expected_status=401)
     assert UNKNOWN in answer.text
@@ -144,7 +144,7 @@ async def test_page_after_a_change_without_session_is_no_login_redirect(portal):
 
 @pytest.mark.parametrize("carried_out", [True, False])
 async def test_commit_in_doubt_for_json_client_is_told_in_the_problem(commit_cutter_at_portal, portal, carried_out):
-    browser, where, page = await an_active_machtiging(portal)
+    browser, where, page = await open_revocation_page(portal)
     commit_cutter_at_portal.carried_out = carried_out
     headers = {
         "Cookie": f"{sessions.SESSION_COOKIE}={browser.cookies[ISSUER][sessions.SESSION_COOKIE]}",
@@ -165,7 +165,7 @@ async def test_cancelled_login_says_nothing_about_the_session(portal):
 
 
 async def test_commits_in_doubt_leave_the_connection_pool_working(commit_cutter_at_portal, portal):
-    browser, _, page = await an_active_machtiging(portal)
+    browser, _, page = await open_revocation_page(portal)
     for _ in range(4):
         commit_cutter_at_portal.carried_out = False
         await browser.submit_form(page.find_form("/intrekken"), {}, expected_status=503)

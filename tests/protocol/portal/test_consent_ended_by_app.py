@@ -14,17 +14,17 @@ from tests.builders.people import ISSUER
 from tests.builders.tokens import insert_grant
 
 
-async def an_app(session, at) -> str:
+async def register_app(session, at) -> str:
     return (
         await register_client(session, make_app_metadata(None, client_name="Leesapp van Voorbeeld"), oin=None, at=at)
     )["client_id"]
 
 
-async def a_consent_that_ends(portal, ending) -> str:
+async def end_stored_consent(portal, ending) -> str:
     """Store a consent of the mother for her own box and end it like this."""
     at, grant_id = portal.clock.now(), uuid7()
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        client = await an_app(session, at)
+        client = await register_app(session, at)
         await insert_grant(session, client, portal.people.mother, None, at=at, id=grant_id)
         assert await end_grant(session, grant_id, ending, at=at)
     return client
@@ -36,7 +36,7 @@ async def overview(portal) -> str:
 
 @pytest.mark.parametrize("reason", ["token_ingetrokken", "code_hergebruikt"])
 async def test_consent_ended_by_app_is_shown_with_the_app_name(portal, reason):
-    await a_consent_that_ends(portal, GrantEnding(reason))
+    await end_stored_consent(portal, GrantEnding(reason))
     told = await overview(portal)
     assert "De app Leesapp van Voorbeeld heeft geen toestemming meer" in told
     assert "Iemand" not in told
@@ -44,14 +44,14 @@ async def test_consent_ended_by_app_is_shown_with_the_app_name(portal, reason):
 
 
 async def test_consent_ended_by_suspended_app_keeps_the_app_name(portal):
-    client = await a_consent_that_ends(portal, GrantEnding("token_ingetrokken"))
+    client = await end_stored_consent(portal, GrantEnding("token_ingetrokken"))
     async with unit_of_work(portal.app.state.services.sessions) as session:
         await suspend_client(session, client, at=portal.clock.now())
     assert "De app Leesapp van Voorbeeld heeft" in await overview(portal)
 
 
 async def test_consent_ended_by_person_is_not_attributed_to_the_app(portal):
-    await a_consent_that_ends(portal, GrantEnding("intrekken", portal.people.mother, "self"))
+    await end_stored_consent(portal, GrantEnding("intrekken", portal.people.mother, "self"))
     told = await overview(portal)
     assert "U stopte de toestemming van een app" in told
     assert "De app" not in told

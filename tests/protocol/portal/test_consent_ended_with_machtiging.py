@@ -10,7 +10,7 @@ from tests.builders.rows import JOURNAL_INTAKE
 from tests.builders.tokens import insert_grant
 
 
-async def a_consent(portal):
+async def store_consent(portal):
     """Store a consent of the son for his mother's box."""
     offered = await portal.world.offer()
     held = await portal.world.accept(offered.code)
@@ -25,7 +25,7 @@ async def a_consent(portal):
     ("who", "deed", "capacity"), [("mother", "intrekken", "self"), ("son", "teruggeven", "relative")]
 )
 async def test_consent_ended_with_machtiging_is_journalled_with_its_actor(portal, who, deed, capacity):
-    held, client = await a_consent(portal)
+    held, client = await store_consent(portal)
     browser = await getattr(portal, who)()
     address = f"{ISSUER}/machtigingen/{held.id}" + ("/intrekken" if deed == "intrekken" else "")
     await browser.submit_form((await browser.open_page(address)).find_form(f"/{deed}"), {})

@@ -102,7 +102,7 @@ async def test_group_larger_than_a_window_is_counted(portal, monkeypatch):
     assert sum(group.count for group in groups) > 140
 
 
-def an_entry(second, kind):
+def make_journal_entry(second, kind):
     at = datetime.fromisoformat("2026-11-23T12:00:00+00:00") - timedelta(seconds=second)
     names = ("act", "outcome", "reason", "object_kind", "object_id", "actor_id", "capacity", "machtiging_id")
     return SimpleNamespace(id=uuid4(), occurred_at=at, client_id=kind, **dict.fromkeys(names))
@@ -111,7 +111,7 @@ def an_entry(second, kind):
 @given(st.lists(st.tuples(st.integers(0, 400), st.sampled_from("abc")), max_size=80), st.integers(1, 6))
 @settings(max_examples=200)
 def test_groups_of_random_lines_count_every_line_once(drawn, limit):
-    lines = sorted((an_entry(*one) for one in drawn), key=lambda line: line.occurred_at, reverse=True)
+    lines = sorted((make_journal_entry(*one) for one in drawn), key=lambda line: line.occurred_at, reverse=True)
     shown, total, seen = 0, 0, []
     while True:
         page = line_groups._build_page(lines, shown, limit, full=False, last=True)

@@ -24,8 +24,8 @@ from tests.builders.people import ISSUER
 from tests.builders.portal import ACCEPT, OFFER, accept_code, assemble_service, enter_code, make_offer, make_offer_form
 from tests.builders.rows import SAVED_FORMS
 
-AWAY = "U was te lang weg. Er is niets veranderd."
-BACK = "U bent weer ingelogd."
+EXPIRED_NOTICE = "U was te lang weg. Er is niets veranderd."
+RESUMED_NOTICE = "U bent weer ingelogd."
 SOME_ID = "018f0000-0000-7000-8000-000000000001"
 # endpoints for programs, and routes without a session
 OF_PROGRAMS = {
@@ -101,7 +101,7 @@ async def _cookie_lost(portal, browser):
     browser.cookies[ISSUER].clear()
 
 
-OVER = {
+SESSION_ENDINGS = {
     "idle": _idle,
     "absolute": _absolute,
     "the next morning": _next_morning,
@@ -121,7 +121,7 @@ async def log_in(portal, browser, person) -> None:
     browser.cookies[ISSUER][sessions.SESSION_COOKIE] = fresh.cookies[ISSUER][sessions.SESSION_COOKIE]
 
 
-def the_way_to_login(page) -> str:
+def read_return_path(page) -> str:
     """The return URL shared by all login links of the page."""
     (link,) = {href for href, _ in page.links if href.startswith("/inloggen")}
     return parse_qs(urlsplit(link).query)["terug"][0]
@@ -141,7 +141,7 @@ def with_id(path: str) -> str:
 
 
 @pytest.mark.parametrize("path", sorted(PAGE_OF))
-@pytest.mark.parametrize("over", sorted(OVER))
+@pytest.mark.parametrize("over", sorted(SESSION_ENDINGS))
 async def test_form_after_session_end_is_kept(portal, path, over):
     browser = await portal.mother()
     values = {
@@ -150,19 +150,19 @@ async def test_form_after_session_end_is_kept(portal, path, over):
         "request_uri": "urn:x",
         "client_id": "y",
     }
-    await OVER[over](portal, browser)
+    await SESSION_ENDINGS[over](portal, browser)
     page = await press(browser, with_id(path), values, expect=401)
-    assert AWAY in page.text
-    assert urlsplit(the_way_to_login(page)).path == PAGE_OF[path]
-    assert "vrouw" not in the_way_to_login(page)
+    assert EXPIRED_NOTICE in page.text
+    assert urlsplit(read_return_path(page)).path == PAGE_OF[path]
+    assert "vrouw" not in read_return_path(page)
     (row,) = await form_rows(portal)
-    assert (row.page_hash, row.person_id) == (sha256_digest(the_way_to_login(page)), portal.people.mother)
+    assert (row.page_hash, row.person_id) == (sha256_digest(read_return_path(page)), portal.people.mother)
     assert b"vrouw" not in row.sealed
     await log_in(portal, browser, portal.people.mother)
-    response = await browser._send_request("GET", ISSUER + the_way_to_login(page), None)
+    response = await browser._send_request("GET", ISSUER + read_return_path(page), None)
     # the pushed request is gone: the kept form just expires
     assert await form_rows(portal) == [] or path == "/authorize"
-    assert response.is_redirect or response.status_code in {400, 404} or BACK in response.text
+    assert response.is_redirect or response.status_code in {400, 404} or RESUMED_NOTICE in response.text
 
 
 @pytest.mark.parametrize("path", sorted(PAGE_OF))
@@ -172,11 +172,11 @@ async def test_form_kept_is_deleted_when_another_person_logs_in(portal, path):
     await _idle(portal, browser)
     page = await press(browser, with_id(path), values, expect=401)
     await log_in(portal, browser, portal.people.son)
-    for where in ("/machtigingen", the_way_to_login(page)):
+    for where in ("/machtigingen", read_return_path(page)):
         response = await browser._send_request("GET", ISSUER + where, None)
         assert "Geheim" not in response.text
         assert "GEHEIM" not in response.text
-        assert BACK not in response.text
+        assert RESUMED_NOTICE not in response.text
         assert await form_rows(portal) == []
 
 
@@ -230,7 +230,7 @@ async def test_form_of_unknown_session_is_not_kept(portal, token):
     await browser.open_page(ISSUER + "/")
     await _idle(portal, browser)
     page = await press(browser, OFFER, {"doel": "x"} if token is None else {"csrf": token, "doel": "x"}, expect=401)
-    assert AWAY in page.text
+    assert EXPIRED_NOTICE in page.text
     assert "konden wij niet bewaren" in page.text
     assert await form_rows(portal) == []
     assert form_recovery.FORM_COOKIE not in browser.cookies[ISSUER]
@@ -271,7 +271,7 @@ async def test_kept_form_expires_after_one_hour(portal):
     portal.clock.advance(form_recovery.FORM_LIFETIME)
     await log_in(portal, browser, portal.people.mother)
     page = await browser.open_page(ISSUER + OFFER)
-    assert BACK not in page.text
+    assert RESUMED_NOTICE not in page.text
     assert page.find_form(OFFER).values["doel"] == ""
 
 
@@ -327,7 +327,7 @@ async def test_kept_forms_of_two_tabs_are_given_back_on_their_own_page(portal):
     await press(browser, OFFER, {"csrf": csrf, "doel": "Alle post"}, expect=401)
     await press(browser, ACCEPT, {"csrf": csrf, "code": "7K2MP-X4T9C"}, expect=401)
     await log_in(portal, browser, portal.people.mother)
-    assert BACK not in (await browser.open_page(ISSUER + "/machtigingen")).text
+    assert RESUMED_NOTICE not in (await browser.open_page(ISSUER + "/machtigingen")).text
     assert (await browser.open_page(ISSUER + ACCEPT)).find_form(ACCEPT).values["code"] == "7K2MP-X4T9C"
     assert (await browser.open_page(ISSUER + OFFER)).find_form(OFFER).values["doel"] == "Alle post"
 
@@ -356,7 +356,7 @@ async def test_kept_offer_check_page_keeps_its_idempotency_key(portal):
     await browser.submit_form(check.find_form(OFFER), {"akkoord": "ja"}, expected_status=401)
     await log_in(portal, browser, portal.people.mother)
     back = await browser.open_page(ISSUER + OFFER)
-    assert BACK in back.text
+    assert RESUMED_NOTICE in back.text
     assert back.find_form(OFFER).values["sleutel"] == check.find_form(OFFER).values["sleutel"]
     made = await browser.submit_form(back.find_form(OFFER), {"akkoord": "ja"})
     assert len(made.codes) == 1
@@ -392,10 +392,10 @@ async def test_kept_machtiging_button_is_given_back_and_has_changed_nothing(port
     page = await browser.open_page(ISSUER + where + ("/intrekken" if deed == "intrekken" else ""))
     await _idle(portal, browser)
     away = await browser.submit_form(page.find_form(deed), {}, expected_status=401)
-    assert AWAY in away.text
+    assert EXPIRED_NOTICE in away.text
     await log_in(portal, browser, portal.people.mother)
-    back = await browser.open_page(ISSUER + the_way_to_login(away))
-    assert BACK in back.text
+    back = await browser.open_page(ISSUER + read_return_path(away))
+    assert RESUMED_NOTICE in back.text
     done = await browser.submit_form(back.find_form(deed), {})
     assert "U heeft de machtiging" in done.text
 
@@ -417,11 +417,11 @@ async def test_logout_form_of_earlier_session_asks_again(portal, path, button):
 
 
 @pytest.mark.parametrize(("path", "button"), [("/uitloggen", "/uitloggen"), ("/logout", "/logout/bevestigen")])
-@pytest.mark.parametrize("over", sorted(OVER))
+@pytest.mark.parametrize("over", sorted(SESSION_ENDINGS))
 async def test_logout_after_session_end_stays_on_our_site(portal, path, button, over):
     browser = await portal.mother()
     form = (await browser.open_page(ISSUER + path)).find_form(button)
-    await OVER[over](portal, browser)
+    await SESSION_ENDINGS[over](portal, browser)
     page = await browser.submit_form(form, {"besluit": "uitloggen"})
     assert browser.url.startswith(ISSUER)
     assert ("/inloggen" in [href.partition("?")[0] for href, _ in page.links]) or "U bent uitgelogd" in page.text

@@ -8,7 +8,7 @@ from tests.builders.portal import accept_code, make_offer
 CHANGES = ["intrekken", "pauzeren", "hervatten", "teruggeven"]
 
 
-async def an_accepted_one(portal):
+async def accept_machtiging(portal):
     mother, son = await portal.mother(), await portal.son()
     await accept_code(son, await make_offer(mother))
     return mother, son, son.url.split("?")[0]
@@ -20,14 +20,14 @@ async def press(browser, address, deed, *, expect=200):
 
 
 async def test_machtiging_is_paused_and_resumed_by_giver(portal):
-    mother, son, address = await an_accepted_one(portal)
+    mother, son, address = await accept_machtiging(portal)
     assert "Stand: Staat stil" in (await press(mother, address, "pauzeren")).text
     assert "Stand: Staat stil" in (await son.open_page(address)).text
     assert "Stand: Geldig" in (await press(mother, address, "hervatten")).text
 
 
 async def test_revocation_asks_for_confirmation(portal):
-    mother, _, address = await an_accepted_one(portal)
+    mother, _, address = await accept_machtiging(portal)
     sure = await mother.open_page(address + "/intrekken")
     assert "Bram Voorbeeld kan dan meteen geen post meer van u lezen" in sure.text
     assert "Stand: Geldig" in (await mother.open_page(address)).text
@@ -36,7 +36,7 @@ async def test_revocation_asks_for_confirmation(portal):
 
 
 async def test_revoked_machtiging_has_no_buttons(portal):
-    mother, son, address = await an_accepted_one(portal)
+    mother, son, address = await accept_machtiging(portal)
     await press(mother, address + "/intrekken", "intrekken")
     for browser in (mother, son):
         page = await browser.open_page(address)
@@ -45,13 +45,13 @@ async def test_revoked_machtiging_has_no_buttons(portal):
 
 
 async def test_machtiging_is_given_back_by_helper(portal):
-    mother, son, address = await an_accepted_one(portal)
+    mother, son, address = await accept_machtiging(portal)
     assert "Stand: Teruggegeven" in (await press(son, address, "teruggeven")).text
     assert "Stand: Teruggegeven" in (await mother.open_page(address)).text
 
 
 async def test_machtiging_change_by_get_is_ignored(portal):
-    mother, _, address = await an_accepted_one(portal)
+    mother, _, address = await accept_machtiging(portal)
     cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in mother.cookies[ISSUER].items()), "Accept": "text/html"}
     for deed in CHANGES:
         for method in ("GET", "HEAD", "PUT", "DELETE"):
@@ -60,7 +60,7 @@ async def test_machtiging_change_by_get_is_ignored(portal):
 
 
 async def test_csrf_machtiging_change_without_token_is_rejected(portal):
-    mother, _, address = await an_accepted_one(portal)
+    mother, _, address = await accept_machtiging(portal)
     form = (await mother.open_page(address + "/intrekken")).find_form("/intrekken")
     for deed in CHANGES:
         form.action = f"{address}/{deed}"
@@ -69,7 +69,7 @@ async def test_csrf_machtiging_change_without_token_is_rejected(portal):
 
 
 async def test_machtiging_change_of_giver_by_helper_returns_404(portal):
-    mother, son, address = await an_accepted_one(portal)
+    mother, son, address = await accept_machtiging(portal)
     form = (await son.open_page(address)).find_form("/teruggeven")
     for deed in ("intrekken", "pauzeren", "hervatten"):
         form.action = f"{address}/{deed}"
@@ -82,7 +82,7 @@ async def test_idor_machtiging_of_another_looks_like_unknown(portal):
     from machtiging.storage.unit_of_work import unit_of_work
     from tests.builders.people import add_person
 
-    _, _, address = await an_accepted_one(portal)
+    _, _, address = await accept_machtiging(portal)
     async with unit_of_work(portal.app.state.services.sessions) as session:
         stranger = await add_person(session, Bsn("999990044"))
     browser = await portal.browser_of(stranger)
@@ -93,6 +93,6 @@ async def test_idor_machtiging_of_another_looks_like_unknown(portal):
 
 @pytest.mark.parametrize("word", ["toverij", "aangenomen<script>"])
 async def test_message_unknown_in_query_is_not_shown(portal, word):
-    mother, _, address = await an_accepted_one(portal)
+    mother, _, address = await accept_machtiging(portal)
     page = await mother.open_page(f"{address}?gedaan={word}")
     assert word not in page.text

@@ -105,14 +105,14 @@ async def test_overview_with_any_admitted_line_renders(portal, superuser_connect
 
 @pytest.mark.parametrize("object_id", IDS)
 async def test_overview_with_malformed_object_id_renders_line(portal, superuser_connection, object_id):
-    await fill_journal(superuser_connection, portal.people.mother, [a_plain_line(object_id=object_id)])
+    await fill_journal(superuser_connection, portal.people.mother, [make_plain_line(object_id=object_id)])
     page = await (await portal.mother()).open_page(ISSUER + "/inzage")
     assert page.text.count("las een brief") + page.text.count("wilde een brief lezen") == 2
 
 
 @pytest.mark.parametrize("instant", INSTANTS)
 async def test_overview_with_impossible_instants_shows_every_line(portal, superuser_connection, instant):
-    await fill_journal(superuser_connection, portal.people.mother, [a_plain_line(occurred_at=instant)] * PAGE_SIZE)
+    await fill_journal(superuser_connection, portal.people.mother, [make_plain_line(occurred_at=instant)] * PAGE_SIZE)
     browser = await portal.mother()
     first = await browser.open_page(ISSUER + "/inzage")
     if instant.startswith("2026"):  # equal lines of a possible minute are grouped
@@ -126,7 +126,7 @@ async def test_overview_with_impossible_instants_shows_every_line(portal, superu
 
 @pytest.mark.parametrize("act", ["bericht:oud", "machtiging:gesplitst", "iets anders", "token:bekeken", "<b>vet</b>"])
 async def test_overview_with_unknown_act_shows_generic_words(portal, superuser_connection, act):
-    await fill_journal(superuser_connection, portal.people.mother, [a_plain_line(act=act)])
+    await fill_journal(superuser_connection, portal.people.mother, [make_plain_line(act=act)])
     page = await (await portal.mother()).open_page(ISSUER + "/inzage")
     assert "deed iets wat wij hier niet kunnen uitleggen" in page.text
     assert "wilde iets doen dat niet mocht" in page.text
@@ -135,13 +135,13 @@ async def test_overview_with_unknown_act_shows_generic_words(portal, superuser_c
 
 @pytest.mark.parametrize("act", [act for act in JournalAct if act.startswith(NOT_FOR_HER)])
 async def test_overview_omits_acts_that_are_no_access(portal, superuser_connection, act):
-    await fill_journal(superuser_connection, portal.people.mother, [a_plain_line(act=act.value)])
+    await fill_journal(superuser_connection, portal.people.mother, [make_plain_line(act=act.value)])
     page = await (await portal.mother()).open_page(ISSUER + "/inzage")
     assert "Nog niemand heeft uw post bekeken." in page.text
 
 
 async def test_overview_with_unknown_outcome_says_unknown(portal, superuser_connection):
-    await fill_journal(superuser_connection, portal.people.mother, [a_plain_line(outcome="misschien")])
+    await fill_journal(superuser_connection, portal.people.mother, [make_plain_line(outcome="misschien")])
     page = await (await portal.mother()).open_page(ISSUER + "/inzage")
     assert "Wij weten niet hoe dit afliep." in page.text
 
@@ -149,12 +149,12 @@ async def test_overview_with_unknown_outcome_says_unknown(portal, superuser_conn
 @pytest.mark.parametrize("facts", DOCUMENTS)
 async def test_journal_reader_with_malformed_facts_returns_a_document(database, superuser_connection, facts):
     about, under = uuid4(), uuid4()
-    await fill_journal(superuser_connection, about, [a_plain_line(facts=facts, machtiging_id=under)])
+    await fill_journal(superuser_connection, about, [make_plain_line(facts=facts, machtiging_id=under)])
     async with database.sessions() as session:
         read = [*await load_lines_for_person(session, about), *await load_lines_for_machtiging(session, under)]
     assert [isinstance(line.facts, dict) for line in read] == [True] * 4
 
 
-def a_plain_line(**changes: Any) -> dict[str, Any]:
+def make_plain_line(**changes: Any) -> dict[str, Any]:
     plain = {"occurred_at": "2026-11-23 11:00+00", "act": "bericht:lezen", "outcome": "allowed", "reason": "regel_1"}
     return {**plain, "object_kind": "bericht", "object_id": str(uuid4()), "request_id": "r", "facts": "{}", **changes}

@@ -13,7 +13,7 @@ from tests.builders.ciba import make_counter_metadata
 from tests.builders.client import make_client_keys
 from tests.builders.people import ISSUER
 
-ASK = text(
+INSERT_CIBA_REQUEST = text(
     "INSERT INTO backchannel_request (request_hash, client_id, person_id, params, binding_message, state, created_at,"
     " expires_at, interval_seconds) VALUES (sha256(:n), :app, :her, '{\"scope\": \"openid\"}', 'Balie 3', :state, :at,"
     " :until, 5)"
@@ -26,7 +26,7 @@ async def insert_ciba_requests(portal, *states: str) -> None:
         for number, state in enumerate(states):
             made = await register_client(session, make_counter_metadata(make_client_keys()), oin=None, at=at)
             values = {"n": bytes([number]), "app": made["client_id"], "her": portal.people.mother, "state": state}
-            await session.execute(ASK, values | {"at": at, "until": at + timedelta(minutes=5)})
+            await session.execute(INSERT_CIBA_REQUEST, values | {"at": at, "until": at + timedelta(minutes=5)})
 
 
 @pytest.mark.parametrize("path", ["/", "/machtigingen"])

@@ -17,7 +17,7 @@ PROXY = "10.0.0.5"
 LOW = {"token_requests_per_minute": 5, "person_requests_per_minute": 8, "address_requests_per_minute": 10}
 
 
-async def a_limited_world(url: str, clock: Any, place: Path, **settings: Any) -> BerichtenboxWorld:
+async def make_limited_world(url: str, clock: Any, place: Path, **settings: Any) -> BerichtenboxWorld:
     """Everything that `create_app` joins, with low limits and one named proxy."""
     return await make_full_application_world(url, clock, place, **{**LOW, "forwarding_proxies": PROXY, **settings})
 
@@ -33,7 +33,7 @@ def caller(
     return httpx.AsyncClient(transport=transport, base_url=world.app.state.services.issuer, headers=given)
 
 
-async def a_cookie(world: BerichtenboxWorld, person: PersonId) -> str:
+async def log_in_for_cookie(world: BerichtenboxWorld, person: PersonId) -> str:
     """The Cookie header of a browser in which this person has just logged in."""
     return f"{SESSION_COOKIE}={await start_login_session(world.app.state.services, person)}"
 

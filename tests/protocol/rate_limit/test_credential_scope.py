@@ -8,7 +8,7 @@ import time
 import pytest
 
 from machtiging.berichtenbox.routes import API_PREFIX
-from tests.protocol.rate_limit.limited_service import a_cookie, a_limited_world, caller, statuses
+from tests.protocol.rate_limit.limited_service import caller, log_in_for_cookie, make_limited_world, statuses
 
 BERICHTEN_URL = f"{API_PREFIX}/berichten"
 
@@ -18,7 +18,7 @@ async def limited_world(database, clock, tmp_path):
     """The whole application with low rate limits, at least three seconds before a new minute."""
     if time.monotonic() % 60 > 57:  # a new minute during the test would reset the counts
         await asyncio.sleep(60 - time.monotonic() % 60)
-    made = await a_limited_world(database.url, clock, tmp_path)
+    made = await make_limited_world(database.url, clock, tmp_path)
     yield made
     for engine in made.app.state.services.engines:
         await engine.dispose()
@@ -46,7 +46,7 @@ async def test_rate_limit_with_token_on_its_path_counts_by_token(limited_world, 
 
 @pytest.mark.parametrize("header", ["Bearer x", "Basic eDp4", "DPoP x"])
 async def test_rate_limit_with_session_and_bad_authorization_header_counts_by_person(limited_world, header):
-    cookie = await a_cookie(limited_world, limited_world.citizen)
+    cookie = await log_in_for_cookie(limited_world, limited_world.citizen)
     seen = []
     for number in range(4):
         address = f"203.0.113.{number}"

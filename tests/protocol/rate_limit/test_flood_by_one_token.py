@@ -11,7 +11,7 @@ from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.kernel.clock import SystemClock
 from tests.builders.rows import JOURNAL_INTAKE
 from tests.builders.server import make_full_application_world, serve_application
-from tests.protocol.rate_limit.limited_service import a_cookie
+from tests.protocol.rate_limit.limited_service import log_in_for_cookie
 
 pytestmark = pytest.mark.whole
 CONNECTIONS, PIPELINED = 100, 10
@@ -67,7 +67,7 @@ async def flood_of_requests(whole_world):
 
 async def test_flood_by_one_token_leaves_other_callers_served(whole_world, flood_of_requests):
     server, answers = flood_of_requests
-    cookie = await a_cookie(whole_world, whole_world.citizen)
+    cookie = await log_in_for_cookie(whole_world, whole_world.citizen)
     async with asyncio.timeout(180), server.client(await whole_world.issue_token(whole_world.citizen)) as client:
         for _ in range(5):
             assert (await client.get(BERICHTEN_URL)).status_code == 200

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from machtiging.berichtenbox.routes import API_PREFIX
 from tests.builders.database import record_queries
-from tests.protocol.rate_limit.limited_service import PROXY, a_cookie, a_limited_world, caller, statuses
+from tests.protocol.rate_limit.limited_service import PROXY, caller, log_in_for_cookie, make_limited_world, statuses
 
 BERICHTEN_URL = f"{API_PREFIX}/berichten"
 LETTER = f"{BERICHTEN_URL}/0190a000-0000-7000-8000-000000000000"
@@ -34,7 +34,7 @@ async def limited_world(database, clock, tmp_path):
     """The whole application with low rate limits, at least three seconds before a new minute."""
     if time.monotonic() % 60 > 57:  # a new minute during the test would reset the counts
         await asyncio.sleep(60 - time.monotonic() % 60)
-    made = await a_limited_world(database.url, clock, tmp_path)
+    made = await make_limited_world(database.url, clock, tmp_path)
     yield made
     for engine in made.app.state.services.engines:
         await engine.dispose()
@@ -141,7 +141,7 @@ async def test_rate_limit_by_person_is_not_evaded_by_new_tokens(limited_world):
 
 
 async def test_rate_limit_by_person_counts_all_sessions_of_that_person(limited_world):
-    mine = [await a_cookie(limited_world, limited_world.citizen) for _ in range(2)]
+    mine = [await log_in_for_cookie(limited_world, limited_world.citizen) for _ in range(2)]
     for cookie in mine:
         async with caller(limited_world, Cookie=cookie, Accept="text/html") as client:
             assert await statuses(client, "/machtigingen", 1) == [200]
@@ -150,7 +150,7 @@ async def test_rate_limit_by_person_counts_all_sessions_of_that_person(limited_w
         async with caller(limited_world, Cookie=cookie) as client:
             found += await statuses(client, "/machtigingen", 1)
     assert found == [200] * 8 + [429] * 2
-    theirs = await a_cookie(limited_world, limited_world.helper)
+    theirs = await log_in_for_cookie(limited_world, limited_world.helper)
     async with caller(limited_world, Cookie=theirs) as client:
         assert await statuses(client, "/machtigingen", 8) == [200] * 8
 
@@ -158,7 +158,7 @@ async def test_rate_limit_by_person_counts_all_sessions_of_that_person(limited_w
 async def test_rate_limit_by_token_leaves_the_portal_open_for_its_person(limited_world):
     token, cookie = (
         await limited_world.issue_token(limited_world.helper),
-        await a_cookie(limited_world, limited_world.helper),
+        await log_in_for_cookie(limited_world, limited_world.helper),
     )
     async with caller(limited_world, token=token) as client:
         assert (await statuses(client, BERICHTEN_URL, 100)).count(200) == 5
@@ -167,7 +167,7 @@ async def test_rate_limit_by_token_leaves_the_portal_open_for_its_person(limited
 
 
 async def test_rate_limit_with_ended_session_counts_by_address(limited_world):
-    cookie = await a_cookie(limited_world, limited_world.citizen)
+    cookie = await log_in_for_cookie(limited_world, limited_world.citizen)
     async with caller(limited_world, Cookie=cookie) as client:
         await statuses(client, "/machtigingen", 2)
         async with limited_world.sessions.begin() as session:

@@ -23,7 +23,7 @@ def folder_in_memory(prefix: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=prefix, dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 
 
-def a_port() -> int:
+def find_free_port() -> int:
     """A port that is free now."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -46,7 +46,7 @@ class ServeProcess:
 
     def __init__(self, place: Path, *program: str, **changes: str) -> None:
         """Prepare `program serve`, by default with the Python of the tests; `changes` are settings."""
-        self.place, self.port = place, a_port()
+        self.place, self.port = place, find_free_port()
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MACHTIGING_")}
         self.environment = kept | {
             "MACHTIGING_PORT": str(self.port),

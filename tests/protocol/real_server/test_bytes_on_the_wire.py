@@ -16,8 +16,8 @@ from tests.builders.rows import READERS
 from tests.builders.server import serve_application, serve_socket_pairs
 
 SECOND = b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
-LAST = SECOND.replace(b"Host:", b"Connection: close\r\nHost:")
-POST = b"POST /api/v1/aanleveringen HTTP/1.1\r\nHost: localhost\r\n"
+CLOSING_REQUEST = SECOND.replace(b"Host:", b"Connection: close\r\nHost:")
+DELIVERY_HEAD = b"POST /api/v1/aanleveringen HTTP/1.1\r\nHost: localhost\r\n"
 TWO_WAYS = {
     "CL.TE": b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "TE.CL": b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
@@ -48,7 +48,7 @@ async def server(world, request):
 
 async def test_row_59_request_smuggling_is_rejected_and_connection_closed(server):
     for name, rest in TWO_WAYS.items():
-        answer = await server.say(POST + rest + SECOND)
+        answer = await server.say(DELIVERY_HEAD + rest + SECOND)
         assert answer.startswith(b"HTTP/1.1 400 "), name
         assert answer.count(b"HTTP/1.1 ") == 1, name
         assert b"connection: close" in answer, name
@@ -91,7 +91,7 @@ async def test_row_61_endless_headers_are_cut_off(server):
     finally:
         writer.transport.abort()
     assert sent < 64 * MAX_HEAD_BYTES
-    assert (await server.say(LAST)).startswith(b"HTTP/1.1 200 ")
+    assert (await server.say(CLOSING_REQUEST)).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_row_30_large_headers_within_limit_are_accepted(server):
@@ -136,7 +136,7 @@ async def test_row_61_slowloris_by_many_leaves_others_served(world, server):
             writer.transport.abort()
 
 
-def a_letter(*, bijlage: bytes) -> bytes:
+def build_letter_body(*, bijlage: bytes) -> bytes:
     head = b'--x\r\nContent-Disposition: form-data; name="bericht"\r\n\r\n'
     head += json.dumps(make_bericht(kenmerk="een-brief")).encode()
     part = b'\r\n--x\r\nContent-Disposition: form-data; name="bijlage"; filename="brief.pdf"\r\n\r\n'
@@ -145,8 +145,8 @@ def a_letter(*, bijlage: bytes) -> bytes:
 
 async def test_delivery_cut_halfway_is_not_stored_and_retry_is_accepted(world, server):
     token = await world.issue_token(oin="00000099000000001000")
-    body = a_letter(bijlage=make_pdf(PART_BYTES + 1))
-    head = POST + b"Content-Type: multipart/form-data; boundary=x\r\nAuthorization: Bearer " + token.encode()
+    body = build_letter_body(bijlage=make_pdf(PART_BYTES + 1))
+    head = DELIVERY_HEAD + b"Content-Type: multipart/form-data; boundary=x\r\nAuthorization: Bearer " + token.encode()
     counted = head + f"\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     chunked = head + b"\r\nTransfer-Encoding: chunked\r\n\r\n" + f"{len(body):x}\r\n".encode()
     for start in (counted, chunked):

@@ -47,7 +47,7 @@ def credentials(world, client_id="postkamer"):
     return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": proof}
 
 
-async def a_token(service_client, world) -> str:
+async def request_token(service_client, world) -> str:
     answer = await service_client.post("/token", data={"grant_type": "client_credentials", **credentials(world)})
     assert answer.status_code == 200, answer.text
     return answer.json()["access_token"]
@@ -115,7 +115,7 @@ async def test_token_signed_before_rotation_stays_valid(database, tmp_path):
         published = {key["kid"] for key in answer.json()["keys"]}
         kept = timedelta(seconds=int(answer.headers["cache-control"].rpartition("max-age=")[2]))
         assert kept < MIN_PUBLICATION_TIME, "nobody's copy is older than a key that signs"
-        before = await a_token(http, world)
+        before = await request_token(http, world)
 
         async def active(token) -> bool:
             answer = await http.post("/introspect", data={"token": token, **credentials(world)})
@@ -125,10 +125,10 @@ async def test_token_signed_before_rotation_stays_valid(database, tmp_path):
         rotate_key(tmp_path / "keys", KeyKind.ES256, datetime.now(UTC))
 
         async def rotated() -> bool:
-            return kid_of(await a_token(http, world)) != kid_of(before)
+            return kid_of(await request_token(http, world)) != kid_of(before)
 
         await until(rotated)
-        after = await a_token(http, world)
+        after = await request_token(http, world)
         assert kid_of(after) in published
         assert await active(before)
         assert await active(after)
@@ -152,7 +152,7 @@ async def test_broken_keyring_under_running_service_is_reported_by_health(databa
         told = await http.get("/health/ready")
         assert told.status_code == 200, "with the older keys everything still works"
         assert told.json()["waarschuwingen"] == {"sleutels": "de nieuwe zijn niet leesbaar (sleutelbos_onleesbaar)"}
-        assert await a_token(http, world)
+        assert await request_token(http, world)
         manifest.write_text(whole)
 
         async def mended() -> bool:

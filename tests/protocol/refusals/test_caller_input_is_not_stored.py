@@ -52,7 +52,7 @@ async def test_bsn_in_caller_input_is_neither_logged_nor_journalled(portal, by):
     browser = await portal.mother()
     known = {"Cookie": f"{SESSION_COOKIE}={browser.cookies[ISSUER][SESSION_COOKIE]}"}
     if by == "token":
-        known = {"Authorization": f"Bearer {await a_token(portal, people.mother, at)}"}
+        known = {"Authorization": f"Bearer {await issue_token(portal, people.mother, at)}"}
     words = JUNK | {"voor": A_BSN, "regel": AN_ID, "zoek": A_BSN, "doel": A_BSN, "kenmerk": A_BSN, "terug": f"/{A_BSN}"}
     with preserve_logging():
         configure_logging("INFO", stream)
@@ -66,7 +66,7 @@ async def test_bsn_in_caller_input_is_neither_logged_nor_journalled(portal, by):
     assert [line[:300] for line in said.splitlines() if A_BSN in line] == []
 
 
-async def a_token(portal, person_id, at) -> str:
+async def issue_token(portal, person_id, at) -> str:
     facts = make_token_facts(at, person_id=person_id)
     async with unit_of_work(portal.app.state.services.sessions) as session:
         await insert_token(session, facts)

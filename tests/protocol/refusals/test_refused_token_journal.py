@@ -53,7 +53,7 @@ async def count_journal_lines(portal_oauth) -> int:
         return await JOURNAL_INTAKE.count(session)
 
 
-async def the_line(portal_oauth, act: str = REFUSED):
+async def read_only_line(portal_oauth, act: str = REFUSED):
     [line] = await portal_oauth.lines(act)
     assert line.outcome == "refused"
     return line
@@ -65,7 +65,7 @@ async def the_line(portal_oauth, act: str = REFUSED):
 async def test_token_without_scope_is_journalled_with_person_and_token(portal_oauth):
     facts = await issued(portal_oauth, scope="openid")
     assert (await ask(portal_oauth, sign_claims(portal_oauth, facts), CONSENTS)).status_code == 403
-    line = await the_line(portal_oauth)
+    line = await read_only_line(portal_oauth)
     assert (line.reason, line.client_id) == ("token_voor_ander_gebruik", facts.client_id)
     assert (line.actor_id, line.for_person_id) == (
         portal_oauth.committed.people.mother,
@@ -80,7 +80,7 @@ async def test_helper_token_without_scope_is_journalled_with_citizen_and_machtig
     assert (
         await ask(portal_oauth, sign_claims(portal_oauth, facts), f"{CONSENTS}/{holder.grant_id}", "DELETE")
     ).status_code == 403
-    line = await the_line(portal_oauth)
+    line = await read_only_line(portal_oauth)
     assert (line.actor_id, line.for_person_id) == (
         portal_oauth.committed.people.son,
         portal_oauth.committed.people.mother,
@@ -123,7 +123,7 @@ async def test_userinfo_with_token_without_openid_is_journalled(portal_oauth):
     )
     answer = await ask(portal_oauth, sign_claims(portal_oauth, facts), "/userinfo")
     assert (answer.status_code, answer.json()["code"]) == (403, "scope_ontbreekt")
-    line = await the_line(portal_oauth)
+    line = await read_only_line(portal_oauth)
     assert (line.reason, line.client_id, line.object_id) == ("scope_ontbreekt", holder.app.client_id, str(facts.id))
     assert (line.actor_id, line.for_person_id) == (
         portal_oauth.committed.people.son,
@@ -145,7 +145,7 @@ async def test_userinfo_with_token_of_paused_machtiging_is_journalled(portal_oau
     holder = await make_refresh_token_holder(portal_oauth)
     await holder.change(pause_machtiging)
     assert (await ask(portal_oauth, holder.access, "/userinfo")).json()["code"] == "token_ongeldig"
-    line = await the_line(portal_oauth)
+    line = await read_only_line(portal_oauth)
     assert (line.reason, line.machtiging_id) == ("machtiging_geldt_niet", holder.machtiging.id)
 
 
@@ -154,13 +154,13 @@ async def test_userinfo_with_token_of_suspended_client_is_journalled(portal_oaut
     async with unit_of_work(portal_oauth.sessions) as session:
         await suspend_client(session, holder.app.client_id, at=portal_oauth.clock.now())
     assert (await ask(portal_oauth, holder.access, "/userinfo")).status_code == 401
-    assert (await the_line(portal_oauth)).reason == "token_ingetrokken"
+    assert (await read_only_line(portal_oauth)).reason == "token_ingetrokken"
 
 
 async def test_userinfo_with_agency_token_is_journalled(portal_oauth):
     facts = await issued(portal_oauth, person_id=None, oin="00000099000000001000", acts=frozenset(), scope="x")
     assert (await ask(portal_oauth, sign_claims(portal_oauth, facts), "/userinfo")).status_code == 401
-    line = await the_line(portal_oauth)
+    line = await read_only_line(portal_oauth)
     assert (line.reason, line.client_id, line.actor_id) == ("token_voor_ander_gebruik", facts.client_id, None)
 
 
@@ -180,7 +180,7 @@ async def test_userinfo_with_stolen_bound_token_is_journalled_and_missing_nonce_
     assert asked.json()["code"] == "dpop_nonce_nodig"
     assert await portal_oauth.lines(REFUSED) == []
     assert (await ask(portal_oauth, token, "/userinfo")).status_code == 401
-    assert (await the_line(portal_oauth)).reason == "token_gebonden"
+    assert (await read_only_line(portal_oauth)).reason == "token_gebonden"
 
 
 # /grants
@@ -198,7 +198,7 @@ async def management(portal_oauth, scope: str = BOTH):
 async def test_grants_with_token_without_scope_are_journalled(portal_oauth, scope, method):
     holder, token = await management(portal_oauth, scope)
     assert (await ask(portal_oauth, token, f"/grants/{holder.grant_id}", method)).status_code == 403
-    line = await the_line(portal_oauth)
+    line = await read_only_line(portal_oauth)
     assert (line.reason, line.client_id, line.actor_id) == ("scope_ontbreekt", holder.app.client_id, None)
     assert line.object_kind == "token"
 
@@ -207,7 +207,7 @@ async def test_grants_with_revoked_token_are_journalled(portal_oauth):
     holder, token = await management(portal_oauth)
     await holder.app.post("/revoke", {"token": token})
     assert (await ask(portal_oauth, token, f"/grants/{holder.grant_id}")).status_code == 401
-    line = await the_line(portal_oauth)
+    line = await read_only_line(portal_oauth)
     assert (line.reason, line.client_id) == ("token_ingetrokken", holder.app.client_id)
 
 
@@ -238,7 +238,7 @@ async def test_grants_refusal_is_journalled_with_its_exact_reason(portal_oauth, 
 async def test_grants_list_not_offered_is_journalled(portal_oauth):
     _, token = await management(portal_oauth)
     assert (await ask(portal_oauth, token, "/grants")).status_code == 404
-    assert (await the_line(portal_oauth, NOT_GIVEN)).reason == "toestemming_onbekend"
+    assert (await read_only_line(portal_oauth, NOT_GIVEN)).reason == "toestemming_onbekend"
 
 
 # unauthenticated

@@ -11,7 +11,7 @@ from tests.builders.messages import ASSERTION_TYPE
 from tests.builders.rows import JOURNAL_INTAKE
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-ASKS = {"grant_type": "client_credentials", "token": "x"}
+FORM_PARAMETERS = {"grant_type": "client_credentials", "token": "x"}
 PATHS = ["/token", "/par", "/introspect", "/revoke"]
 
 
@@ -34,10 +34,14 @@ async def test_garbage_and_unknown_clients_are_logged_and_not_journalled(oauth, 
     forged = make_client_assertion(make_client_keys(), agency.client_id, oauth.clock)
     with capture_logs() as logged:
         answers = [
-            await http.post(path, data=ASKS | {"client_id": "bestaat-niet"}),
-            await http.post(path, data=ASKS | {"client_id": app.client_id, "client_secret": "geheim"}),
-            await http.post(path, data=ASKS | {"client_assertion_type": ASSERTION_TYPE, "client_assertion": forged}),
-            await http.post(path, data=ASKS | {"client_assertion_type": ASSERTION_TYPE, "client_assertion": "onzin"}),
+            await http.post(path, data=FORM_PARAMETERS | {"client_id": "bestaat-niet"}),
+            await http.post(path, data=FORM_PARAMETERS | {"client_id": app.client_id, "client_secret": "geheim"}),
+            await http.post(
+                path, data=FORM_PARAMETERS | {"client_assertion_type": ASSERTION_TYPE, "client_assertion": forged}
+            ),
+            await http.post(
+                path, data=FORM_PARAMETERS | {"client_assertion_type": ASSERTION_TYPE, "client_assertion": "onzin"}
+            ),
             await http.post(path, content=b"a=%FF", headers=FORM),
             await http.post(path, json={"a": 1}),
             await http.post(path, content=b"a=" + b"b" * 70_000, headers=FORM),

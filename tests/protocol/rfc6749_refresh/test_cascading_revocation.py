@@ -18,7 +18,7 @@ from tests.builders.rows import ISSUED_TOKENS, REFRESH_TOKENS
 from tests.builders.tokens import make_refresh_token_holder, update_rows
 
 
-async def a_chain(oauth, holder, length: int = 3) -> list[TokenId]:
+async def store_exchange_chain(oauth, holder, length: int = 3) -> list[TokenId]:
     """Store a chain of exchanged tokens of other clients, rooted in the holder's token."""
     parent = TokenId(read_claims(holder.access)["jti"])
     made = [parent]
@@ -39,7 +39,7 @@ async def count_active_tokens(oauth) -> int:
 
 async def test_grant_end_revokes_all_exchanged_descendants(oauth):
     holder, bystander = await make_refresh_token_holder(oauth), await make_refresh_token_holder(oauth)
-    await a_chain(oauth, holder)
+    await store_exchange_chain(oauth, holder)
     assert await count_active_tokens(oauth) == 5
     async with unit_of_work(oauth.sessions) as session:
         await end_grant(session, holder.grant_id, GrantEnding("proef"), at=oauth.clock.now())
@@ -50,7 +50,7 @@ async def test_grant_end_revokes_all_exchanged_descendants(oauth):
 
 async def test_refresh_token_reuse_revokes_all_exchanged_descendants(oauth):
     holder = await make_refresh_token_holder(oauth)
-    await a_chain(oauth, holder)
+    await store_exchange_chain(oauth, holder)
     await holder.refreshed()
     await holder.refresh()
     assert await count_active_tokens(oauth) == 0
@@ -58,7 +58,7 @@ async def test_refresh_token_reuse_revokes_all_exchanged_descendants(oauth):
 
 async def test_revoking_exchanged_token_revokes_descendants_not_ancestors(oauth):
     holder = await make_refresh_token_holder(oauth)
-    chain = await a_chain(oauth, holder)
+    chain = await store_exchange_chain(oauth, holder)
     async with unit_of_work(oauth.sessions) as session:
         assert await token_revocation.revoke_token(session, chain[2], oauth.clock.now()) == 2
     assert await count_active_tokens(oauth) == 2
@@ -68,7 +68,7 @@ async def test_revoking_exchanged_token_revokes_descendants_not_ancestors(oauth)
 async def test_machtiging_end_and_client_suspension_revoke_all_descendants(oauth):
     first, second = await make_refresh_token_holder(oauth), await make_refresh_token_holder(oauth)
     for holder in (first, second):
-        await a_chain(oauth, holder)
+        await store_exchange_chain(oauth, holder)
     await first.change(revoke_machtiging)
     async with unit_of_work(oauth.sessions) as session:
         await end_grants_of_machtiging(session, first.machtiging.id, GrantEnding("proef"), at=oauth.clock.now())
@@ -93,7 +93,7 @@ async def test_logout_ends_refresh_token_of_the_login(oauth):
 
 async def test_exchange_concurrent_with_revocation_leaves_no_active_token(oauth):
     holder = await make_refresh_token_holder(oauth)
-    [parent] = await a_chain(oauth, holder, 0)
+    [parent] = await store_exchange_chain(oauth, holder, 0)
     made, go_on = asyncio.Event(), asyncio.Event()
 
     async def exchange() -> None:

@@ -28,7 +28,7 @@ STEPS = [
     "later",
     "much later",
 ]
-ENDS = ["revoke the token", "revoke the access token", "end the grant", "revoke the machtiging"]
+ENDING_STEPS = ["revoke the token", "revoke the access token", "end the grant", "revoke the machtiging"]
 
 
 @dataclass
@@ -126,7 +126,7 @@ def drawn(programs: int) -> list[list[str]]:
         derandomize=True,
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.lists(st.sampled_from(STEPS), min_size=4, max_size=9), st.sampled_from([*ENDS, "replay", "look"]))
+    @given(st.lists(st.sampled_from(STEPS), min_size=4, max_size=9), st.sampled_from([*ENDING_STEPS, "replay", "look"]))
     def draw(steps: list[str], last: str) -> None:
         found.append([*steps, last])
 

@@ -109,13 +109,13 @@ async def test_refresh_token_used_concurrently_succeeds_once_and_ends_the_family
     assert await REFRESH_TOKENS.count(oauth) == 2
 
 
-async def a_public_holder(oauth):
+async def make_public_holder(oauth):
     app = await oauth.register_public_app(grant_types=REFRESHING)
     return await make_refresh_token_holder(oauth, app, bound=TokenBinding(jkt=KEY))
 
 
 async def test_refresh_token_of_public_client_without_its_key_is_rejected_and_not_ended(oauth):
-    holder = await a_public_holder(oauth)
+    holder = await make_public_holder(oauth)
     assert await REFRESH_TOKENS.read_value(oauth, "jkt") == KEY
     for _ in range(2):
         assert (await holder.refresh()).status_code == 400
@@ -125,7 +125,7 @@ async def test_refresh_token_of_public_client_without_its_key_is_rejected_and_no
 
 
 async def test_refresh_token_reuse_by_public_client_is_journalled_once(oauth):
-    holder = await a_public_holder(oauth)
+    holder = await make_public_holder(oauth)
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text("UPDATE refresh_token SET used_at = created_at"))
     for _ in range(3):

@@ -15,7 +15,7 @@ async def ask(app, token, **form):
     return await app.post("/introspect", {"token": token, **form})
 
 
-async def a_resource_server(oauth):
+async def register_resource_server(oauth):
     keys = make_client_keys()
     return await oauth.add(make_agency_metadata(keys, client_name="Magazijn", scope="", resource_server=True), keys)
 
@@ -32,7 +32,7 @@ async def test_introspection_of_active_token_returns_its_claims(oauth) -> None:
 async def test_introspection_of_any_token_by_resource_server_and_by_no_other_client(oauth) -> None:
     flow = await oauth.start_flow()
     token = (await flow.tokens())["access_token"]
-    assert (await ask(await a_resource_server(oauth), token)).json()["active"] is True
+    assert (await ask(await register_resource_server(oauth), token)).json()["active"] is True
     other = await oauth.register_reading_app(client_name="Andere app")
     assert (await ask(other, token)).json() == INACTIVE
     assert (await ask(await oauth.register_agency(), token)).json() == INACTIVE
@@ -81,7 +81,7 @@ async def test_introspection_of_agency_token_returns_its_oin(oauth) -> None:
 
 
 async def test_introspection_of_ended_grant_or_suspended_client_is_inactive(oauth) -> None:
-    magazijn = await a_resource_server(oauth)
+    magazijn = await register_resource_server(oauth)
     for statement in (
         "UPDATE oauth_grant SET ended_at = now(), end_reason = 'proef'",
         "UPDATE oauth_client SET state = 'suspended' WHERE registration->>'client_name' = 'Leesapp'",

@@ -24,7 +24,7 @@ async def bearer_world(database, clock):
     return built
 
 
-async def a_bound_token(bearer_world, certificate):
+async def issue_certificate_bound_token(bearer_world, certificate):
     person, machtiging = bearer_world.people.son, bearer_world.machtiging.id
     facts = make_token_facts(person_id=person, machtiging_id=machtiging, x5t=certificate.x5t)
     async with unit_of_work(bearer_world.database.sessions) as session:
@@ -50,24 +50,26 @@ def is_refused(answer, code, why=""):
 
 async def test_certificate_bound_token_with_its_certificate_is_accepted(bearer_world):
     certificate = make_certificate()
-    answer = await ask(bearer_world, await a_bound_token(bearer_world, certificate), field_of(certificate))
+    answer = await ask(
+        bearer_world, await issue_certificate_bound_token(bearer_world, certificate), field_of(certificate)
+    )
     assert answer.status_code == 200, answer.text
 
 
 async def test_row_19_certificate_bound_token_stolen_without_certificate_is_rejected_and_journalled(bearer_world):
-    token = await a_bound_token(bearer_world, make_certificate())
+    token = await issue_certificate_bound_token(bearer_world, make_certificate())
     is_refused(await ask(bearer_world, token), "certificaat_ontbreekt")
     (line,) = await bearer_world.journal("token:geweigerd")
     assert line["reason"] == "certificaat_ontbreekt"
 
 
 async def test_row_19_certificate_bound_token_with_other_certificate_is_rejected(bearer_world):
-    token = await a_bound_token(bearer_world, make_certificate())
+    token = await issue_certificate_bound_token(bearer_world, make_certificate())
     is_refused(await ask(bearer_world, token, field_of(make_certificate())), "certificaat_anders")
 
 
 async def test_certificate_bound_token_with_dpop_proof_is_rejected(bearer_world, clock):
-    token, holder = await a_bound_token(bearer_world, make_certificate()), KeyHolder(clock)
+    token, holder = await issue_certificate_bound_token(bearer_world, make_certificate()), KeyHolder(clock)
     proof = [("DPoP", holder.proof("GET", API_ISSUER + READ, token=token))]
     answer = await ask(bearer_world, token, scheme="DPoP", more=proof)
     assert (answer.status_code, answer.json()["code"]) == (401, "token_niet_gebonden")
@@ -78,14 +80,14 @@ NO_PROXIES = ["10.20.1.5", "127.0.0.1", "203.0.113.7", "::1", "unix", ""]
 
 async def test_certificate_header_from_untrusted_peer_is_rejected(bearer_world):
     certificate = make_certificate()
-    token = await a_bound_token(bearer_world, certificate)
+    token = await issue_certificate_bound_token(bearer_world, certificate)
     for peer in NO_PROXIES:
         is_refused(await ask(bearer_world, token, field_of(certificate), peer=peer), "certificaat_niet_van_proxy", peer)
 
 
 async def test_certificate_header_with_forged_forwarded_headers_is_rejected(bearer_world):
     certificate = make_certificate()
-    token = await a_bound_token(bearer_world, certificate)
+    token = await issue_certificate_bound_token(bearer_world, certificate)
     said = [("X-Forwarded-For", PROXY), ("Forwarded", f"for={PROXY}"), ("X-Real-IP", PROXY)]
     answer = await ask(bearer_world, token, field_of(certificate), peer="203.0.113.7", more=said)
     is_refused(answer, "certificaat_niet_van_proxy")
@@ -93,13 +95,13 @@ async def test_certificate_header_with_forged_forwarded_headers_is_rejected(bear
 
 async def test_certificate_header_from_ipv4_mapped_proxy_is_accepted(bearer_world):
     certificate = make_certificate()
-    token = await a_bound_token(bearer_world, certificate)
+    token = await issue_certificate_bound_token(bearer_world, certificate)
     assert (await ask(bearer_world, token, field_of(certificate), peer=f"::ffff:{PROXY}")).status_code == 200
 
 
 async def test_certificate_header_without_trusted_proxies_is_rejected(bearer_world):
     certificate = make_certificate()
-    token = await a_bound_token(bearer_world, certificate)
+    token = await issue_certificate_bound_token(bearer_world, certificate)
     replace_services(bearer_world.app, trusted_proxies=())
     is_refused(await ask(bearer_world, token, field_of(certificate)), "certificaat_niet_van_proxy")
 
@@ -122,14 +124,14 @@ NO_CERTIFICATE = [
 
 async def test_certificate_header_malformed_is_rejected(bearer_world):
     certificate = make_certificate()
-    token = await a_bound_token(bearer_world, certificate)
+    token = await issue_certificate_bound_token(bearer_world, certificate)
     for spoil, why in NO_CERTIFICATE:
         is_refused(await ask(bearer_world, token, spoil(field_of(certificate))), "certificaat_vormfout", why)
 
 
 async def test_certificate_header_twice_is_rejected(bearer_world):
     certificate = make_certificate()
-    token = await a_bound_token(bearer_world, certificate)
+    token = await issue_certificate_bound_token(bearer_world, certificate)
     is_refused(await ask(bearer_world, token, field_of(certificate), field_of(certificate)), "certificaat_vormfout")
 
 
@@ -142,7 +144,7 @@ async def test_certificate_header_twice_is_rejected(bearer_world):
 )
 async def test_certificate_expired_or_not_yet_valid_is_rejected(bearer_world, changes):
     certificate = make_certificate(**changes)
-    token = await a_bound_token(bearer_world, certificate)
+    token = await issue_certificate_bound_token(bearer_world, certificate)
     is_refused(await ask(bearer_world, token, field_of(certificate)), "certificaat_niet_geldig")
 
 
@@ -157,7 +159,7 @@ async def test_plain_token_ignores_the_certificate(bearer_world):
 async def test_certificate_header_over_tcp_is_trusted_by_peer_address(bearer_world, proxies, status):
     replace_services(bearer_world.app, trusted_proxies=(ipaddress.ip_network(proxies),))
     certificate = make_certificate()
-    token = await a_bound_token(bearer_world, certificate)
+    token = await issue_certificate_bound_token(bearer_world, certificate)
     async with serve_application(bearer_world.app) as server, server.client(token) as client:
         answer = await client.get(READ, headers={**certificate.header, "X-Forwarded-For": "127.0.0.2"})
     assert answer.status_code == status, answer.text

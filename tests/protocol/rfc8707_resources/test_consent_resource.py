@@ -18,7 +18,7 @@ async def exchanging_clients(oauth):
     return made
 
 
-async def a_consent(exchanging_clients, **asked) -> str:
+async def give_consent(exchanging_clients, **asked) -> str:
     """Give a consent with these parameters; returns its grant id."""
     flow = await exchanging_clients.oauth.start_flow(exchanging_clients.app, exchanging_clients.machtiging)
     return (await flow.tokens(grant_management_action="create", **asked))["grant_id"]
@@ -34,13 +34,13 @@ async def looked_at(exchanging_clients, grant_id: str) -> dict:
 
 async def test_grant_query_returns_the_resource(exchanging_clients) -> None:
     await exchanging_clients.register_server()
-    told = await looked_at(exchanging_clients, await a_consent(exchanging_clients, resource=HUIS))
+    told = await looked_at(exchanging_clients, await give_consent(exchanging_clients, resource=HUIS))
     assert told["scopes"] == [{"scope": "openid", "resource": [HUIS]}]
 
 
 @pytest.mark.parametrize("resource", [None, AUDIENCE])
 async def test_grant_query_without_resource_returns_our_api(exchanging_clients, resource) -> None:
-    grant_id = await a_consent(exchanging_clients, resource=resource)
+    grant_id = await give_consent(exchanging_clients, resource=resource)
     assert (await looked_at(exchanging_clients, grant_id))["scopes"] == [{"scope": "openid", "resource": [AUDIENCE]}]
     # our own API is stored as empty, so a new address changes no row
     assert await GRANTS.read_value(exchanging_clients.oauth, "resource", id=grant_id) == ""
@@ -49,7 +49,7 @@ async def test_grant_query_without_resource_returns_our_api(exchanging_clients, 
 async def test_grant_query_without_scope_returns_the_resource(exchanging_clients) -> None:
     await exchanging_clients.register_server()
     told = await looked_at(
-        exchanging_clients, await a_consent(exchanging_clients, resource=HUIS, scope=None, nonce=None)
+        exchanging_clients, await give_consent(exchanging_clients, resource=HUIS, scope=None, nonce=None)
     )
     assert told["scopes"] == [{"scope": "", "resource": [HUIS]}]
     assert told["authorization_details"]
@@ -57,7 +57,7 @@ async def test_grant_query_without_scope_returns_the_resource(exchanging_clients
 
 async def test_grant_query_with_suspended_resource_server_returns_the_resource(exchanging_clients) -> None:
     await exchanging_clients.register_server()
-    grant_id = await a_consent(exchanging_clients, resource=HUIS)
+    grant_id = await give_consent(exchanging_clients, resource=HUIS)
     await update_rows(
         exchanging_clients.oauth,
         "UPDATE oauth_client SET state = 'suspended' WHERE registration->>'resource' = :it",

@@ -26,7 +26,7 @@ async def swept(oauth) -> int:
     return await delete_expired_rows(oauth.sessions, oauth.clock)
 
 
-MANY = """
+INSERT_PUSHED_REQUESTS = """
 INSERT INTO pushed_request (uri_hash, client_id, params, created_at, expires_at)
 SELECT sha256(n::text::bytea), :client, '{}', :at, :at FROM generate_series(1, :number) n
 """
@@ -35,7 +35,7 @@ SELECT sha256(n::text::bytea), :client, '{}', :at, :at FROM generate_series(1, :
 async def pushed_long_ago(oauth, client_id, number) -> None:
     at = oauth.clock.now() - timedelta(minutes=2)
     async with unit_of_work(oauth.sessions) as session:
-        await session.execute(text(MANY), {"client": client_id, "at": at, "number": number})
+        await session.execute(text(INSERT_PUSHED_REQUESTS), {"client": client_id, "at": at, "number": number})
 
 
 async def test_housekeeping_is_not_done_by_requests(oauth) -> None:

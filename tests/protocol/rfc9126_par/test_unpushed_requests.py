@@ -13,7 +13,7 @@ from tests.builders.messages import read_query
 from tests.builders.people import ISSUER
 from tests.builders.rows import JOURNAL_INTAKE, PUSHED_REQUESTS
 
-OURS = "urn:ietf:params:oauth:request_uri:"
+REQUEST_URI_PREFIX = "urn:ietf:params:oauth:request_uri:"
 
 
 async def visit(flow, pairs):
@@ -61,10 +61,15 @@ ANSWERED = {
     "unknown scope": ({"scope": "alles"}, [], "invalid_request", True),
     "state twice": ({}, [("state", "anders")], "invalid_request", False),
     "nonce twice": ({}, [("nonce", "anders")], "invalid_request", True),
-    "request_uri twice": ({}, [("request_uri", OURS + "a"), ("request_uri", OURS + "b")], "invalid_request", True),
+    "request_uri twice": (
+        {},
+        [("request_uri", REQUEST_URI_PREFIX + "a"), ("request_uri", REQUEST_URI_PREFIX + "b")],
+        "invalid_request",
+        True,
+    ),
     "control character": ({"nonce": "a\0b"}, [], "invalid_request", True),
     "state with a line": ({"state": "a\r\nb"}, [], "invalid_request", False),
-    "unknown request_uri": ({}, [("request_uri", OURS + "onbekend")], "invalid_request_uri", True),
+    "unknown request_uri": ({}, [("request_uri", REQUEST_URI_PREFIX + "onbekend")], "invalid_request_uri", True),
     "request_uri elsewhere": ({}, [("request_uri", "https://app.voorbeeld.example/r")], "invalid_request_uri", True),
     "empty request_uri": ({}, [("request_uri", "")], "invalid_request", True),
 }
@@ -104,7 +109,7 @@ A_PAGE = {
 
 
 @pytest.mark.parametrize(("changes", "more"), A_PAGE.values(), ids=A_PAGE)
-@pytest.mark.parametrize("request_uri", [None, OURS + "onbekend"])
+@pytest.mark.parametrize("request_uri", [None, REQUEST_URI_PREFIX + "onbekend"])
 async def test_open_redirect_unpushed_request_with_inexact_client_or_redirect_uri_is_blocked(
     oauth, changes, more, request_uri
 ) -> None:

@@ -6,10 +6,10 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import API_ISSUER
 from tests.builders.bearer import READ, make_token_facts, sign_access_token
 
-HERE = API_ISSUER + READ
+READ_URL = API_ISSUER + READ
 
 
-async def a_bound_token(bearer_world, key_holder, **changes):
+async def issue_dpop_bound_token(bearer_world, key_holder, **changes):
     wanted = {"person_id": bearer_world.people.son, "machtiging_id": bearer_world.machtiging.id, "jkt": key_holder.jkt}
     facts = make_token_facts(**(wanted | changes))
     async with unit_of_work(bearer_world.database.sessions) as session:

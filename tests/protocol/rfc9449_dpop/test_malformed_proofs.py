@@ -8,7 +8,7 @@ from joserfc.jwk import ECKey, OctKey
 
 from tests.builders.keys import KeyHolder, make_ed25519_holder, make_rsa_holder, sign_jws
 from tests.builders.messages import encode_base64url, sign_raw
-from tests.protocol.rfc9449_dpop.bound_tokens import HERE, a_bound_token, ask, is_refused
+from tests.protocol.rfc9449_dpop.bound_tokens import READ_URL, ask, is_refused, issue_dpop_bound_token
 
 NOT_OF_A_PROOF = [
     ({"typ": None}, "no typ"),
@@ -32,9 +32,9 @@ NOT_OF_A_PROOF = [
 
 
 async def test_dpop_proof_with_wrong_header_is_rejected(bearer_world, key_holder):
-    token = await a_bound_token(bearer_world, key_holder)
+    token = await issue_dpop_bound_token(bearer_world, key_holder)
     for change, why in NOT_OF_A_PROOF:
-        good = key_holder.proof("GET", HERE, token=token).split(".")
+        good = key_holder.proof("GET", READ_URL, token=token).split(".")
         made = json.loads(base64.urlsafe_b64decode(good[0] + "==")) | change
         header = json.dumps({name: value for name, value in made.items() if value is not None})
         # signed again over the changed header, so that the header is the only fault
@@ -44,40 +44,40 @@ async def test_dpop_proof_with_wrong_header_is_rejected(bearer_world, key_holder
 
 
 async def test_dpop_proof_kid_is_ignored(bearer_world, key_holder):
-    token = await a_bound_token(bearer_world, key_holder)
-    proof = key_holder.proof("GET", HERE, token=token, header={"kid": "../../keys/ps256"})
+    token = await issue_dpop_bound_token(bearer_world, key_holder)
+    proof = key_holder.proof("GET", READ_URL, token=token, header={"kid": "../../keys/ps256"})
     assert (await ask(bearer_world, token, proof)).status_code == 200
 
 
 @pytest.mark.parametrize("alg", ["HS256", "HS512"])
 async def test_algorithm_confusion_dpop_proof_with_hmac_is_rejected(bearer_world, key_holder, alg):
     """The public key is used as the HMAC secret."""
-    token = await a_bound_token(bearer_world, key_holder)
+    token = await issue_dpop_bound_token(bearer_world, key_holder)
     secret = OctKey.import_key(json.dumps(key_holder.jwk(), separators=(",", ":")))
-    proof = key_holder.proof("GET", HERE, token=token, header={"alg": alg}, key=secret)
+    proof = key_holder.proof("GET", READ_URL, token=token, header={"alg": alg}, key=secret)
     is_refused(await ask(bearer_world, token, proof), "dpop_vormfout")
     octet = {"alg": alg, "jwk": {"kty": "oct", "k": encode_base64url(b"geheim" * 8)}}
-    oct_proof = key_holder.proof("GET", HERE, token=token, header=octet, key=OctKey.import_key(b"geheim" * 8))
+    oct_proof = key_holder.proof("GET", READ_URL, token=token, header=octet, key=OctKey.import_key(b"geheim" * 8))
     is_refused(await ask(bearer_world, token, oct_proof), "dpop_vormfout")
 
 
 @pytest.mark.parametrize("alg", ["RS256", "PS512", "ES256"])
 async def test_dpop_proof_with_unlisted_algorithm_is_rejected(bearer_world, clock, alg):
     holder = make_rsa_holder(clock)
-    token = await a_bound_token(bearer_world, holder)
+    token = await issue_dpop_bound_token(bearer_world, holder)
     key = holder.key if alg != "ES256" else KeyHolder(clock).key
     is_refused(
-        await ask(bearer_world, token, holder.proof("GET", HERE, token=token, header={"alg": alg}, key=key)),
+        await ask(bearer_world, token, holder.proof("GET", READ_URL, token=token, header={"alg": alg}, key=key)),
         "dpop_vormfout",
     )
 
 
 async def test_dpop_proof_with_private_key_in_header_is_rejected(bearer_world, clock):
     for holder in (KeyHolder(clock), make_rsa_holder(clock), make_ed25519_holder(clock)):
-        token = await a_bound_token(bearer_world, holder)
+        token = await issue_dpop_bound_token(bearer_world, holder)
         private = {"jwk": holder.key.as_dict(private=True)}
         is_refused(
-            await ask(bearer_world, token, holder.proof("GET", HERE, token=token, header=private)), "dpop_vormfout"
+            await ask(bearer_world, token, holder.proof("GET", READ_URL, token=token, header=private)), "dpop_vormfout"
         )
 
 
@@ -87,8 +87,8 @@ async def test_dpop_proof_with_weak_key_or_other_curve_is_rejected(bearer_world,
         (make_rsa_holder(clock, 1024), "PS256"),
         (KeyHolder(clock, ECKey.generate_key("P-384")), "ES384"),
     ]:
-        token = await a_bound_token(bearer_world, holder)
-        proof = holder.proof("GET", HERE, token=token, header={"alg": alg})
+        token = await issue_dpop_bound_token(bearer_world, holder)
+        proof = holder.proof("GET", READ_URL, token=token, header={"alg": alg})
         is_refused(await ask(bearer_world, token, proof), "dpop_vormfout")
 
 
@@ -104,21 +104,21 @@ KEYS_THAT_CANNOT_BE = [
 
 
 async def test_dpop_proof_with_invalid_key_is_rejected(bearer_world, key_holder):
-    token = await a_bound_token(bearer_world, key_holder)
+    token = await issue_dpop_bound_token(bearer_world, key_holder)
     for change, why in KEYS_THAT_CANNOT_BE:
-        proof = key_holder.proof("GET", HERE, token=token, header={"jwk": key_holder.jwk() | change})
+        proof = key_holder.proof("GET", READ_URL, token=token, header={"jwk": key_holder.jwk() | change})
         is_refused(await ask(bearer_world, token, proof), "dpop_vormfout", why=why)
 
 
 async def test_dpop_proof_signed_with_other_key_is_rejected(bearer_world, key_holder, clock):
-    token = await a_bound_token(bearer_world, key_holder)
-    proof = key_holder.proof("GET", HERE, token=token, key=KeyHolder(clock).key)
+    token = await issue_dpop_bound_token(bearer_world, key_holder)
+    proof = key_holder.proof("GET", READ_URL, token=token, key=KeyHolder(clock).key)
     is_refused(await ask(bearer_world, token, proof), "dpop_vormfout")
 
 
 async def test_dpop_proof_tampered_is_rejected(bearer_world, key_holder):
-    token = await a_bound_token(bearer_world, key_holder)
-    header, payload, signature = key_holder.proof("GET", HERE, token=token).split(".")
+    token = await issue_dpop_bound_token(bearer_world, key_holder)
+    header, payload, signature = key_holder.proof("GET", READ_URL, token=token).split(".")
     claims = json.loads(base64.urlsafe_b64decode(payload + "==")) | {"jti": "anders"}
     is_refused(
         await ask(bearer_world, token, f"{header}.{encode_base64url(json.dumps(claims).encode())}.{signature}"),
@@ -131,15 +131,16 @@ NO_JWT = ["", ".", "..", "a.b", "a.b.c", "a.b.c.d", "é.é.é", "e30.e30.", "e30
 
 
 async def test_dpop_proof_that_is_no_jwt_is_rejected(bearer_world, key_holder):
-    token = await a_bound_token(bearer_world, key_holder)
+    token = await issue_dpop_bound_token(bearer_world, key_holder)
     for proof in NO_JWT:
         is_refused(await ask(bearer_world, token, proof.encode()), "dpop_vormfout", why=proof)
 
 
 async def test_dpop_proof_oversized_or_deeply_nested_is_rejected_before_verification(bearer_world, key_holder):
-    token = await a_bound_token(bearer_world, key_holder)
+    token = await issue_dpop_bound_token(bearer_world, key_holder)
     is_refused(
-        await ask(bearer_world, token, key_holder.proof("GET", HERE, token=token, ballast="x" * 9000)), "dpop_vormfout"
+        await ask(bearer_world, token, key_holder.proof("GET", READ_URL, token=token, ballast="x" * 9000)),
+        "dpop_vormfout",
     )
     nested = b'{"a":' * 300 + b"1" + b"}" * 300
     header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": key_holder.jwk()}

@@ -12,7 +12,7 @@ from tests.builders.messages import read_claims
 from tests.builders.people import ISSUER
 
 
-async def a_resource_server(oauth, **changes):
+async def register_resource_server(oauth, **changes):
     keys = make_client_keys()
     return await oauth.add(
         make_agency_metadata(keys, client_name="Magazijn", scope="", resource_server=True, **changes), keys
@@ -33,7 +33,7 @@ async def read(app, answer, alg):
 async def test_introspection_jwt_is_signed_with_the_registered_algorithm(oauth, alg) -> None:
     flow = await oauth.start_flow()
     token = (await flow.tokens())["access_token"]
-    server = await a_resource_server(oauth, introspection_signed_response_alg=alg)
+    server = await register_resource_server(oauth, introspection_signed_response_alg=alg)
     answer = await ask(server, token)
     assert (answer.status_code, answer.headers["content-type"]) == (200, INTROSPECTION_JWT_MEDIA_TYPE)
     statement = await read(server, answer, alg)
@@ -44,14 +44,14 @@ async def test_introspection_jwt_is_signed_with_the_registered_algorithm(oauth, 
 
 
 async def test_introspection_jwt_algorithm_defaults_to_rs256(oauth) -> None:
-    server = await a_resource_server(oauth)
+    server = await register_resource_server(oauth)
     statement = await read(server, await ask(server, "onzin"), "RS256")
     assert statement.claims["token_introspection"] == {"active": False}
 
 
 @pytest.mark.parametrize("accept", ["application/json", "*/*", "application/*", "", "application/jwt"])
 async def test_introspection_without_jwt_accept_returns_json(oauth, accept) -> None:
-    server = await a_resource_server(oauth)
+    server = await register_resource_server(oauth)
     answer = await ask(server, "onzin", accept)
     assert answer.headers["content-type"] == "application/json"
     assert answer.json() == {"active": False}
@@ -60,7 +60,7 @@ async def test_introspection_without_jwt_accept_returns_json(oauth, accept) -> N
 async def test_introspection_jwt_used_as_access_token_is_rejected(oauth) -> None:
     flow = await oauth.start_flow()
     token = (await flow.tokens())["access_token"]
-    server = await a_resource_server(oauth, introspection_signed_response_alg="PS256")
+    server = await register_resource_server(oauth, introspection_signed_response_alg="PS256")
     statement = (await ask(server, token)).text
     assert (await ask(server, statement, "application/json")).json() == {"active": False}
     opened = await server.http.get("/userinfo", headers={"authorization": f"Bearer {statement}"})
@@ -68,7 +68,7 @@ async def test_introspection_jwt_used_as_access_token_is_rejected(oauth) -> None
 
 
 async def test_introspection_jwt_without_client_authentication_is_rejected(oauth) -> None:
-    server = await a_resource_server(oauth)
+    server = await register_resource_server(oauth)
     answer = await server.http.post(
         "/introspect", data={"token": "x"}, headers={"accept": INTROSPECTION_JWT_MEDIA_TYPE}
     )
@@ -78,7 +78,7 @@ async def test_introspection_jwt_without_client_authentication_is_rejected(oauth
 async def test_registration_of_unsupported_introspection_algorithm_is_rejected(oauth) -> None:
     for alg in ("none", "HS256", "EdDSA"):
         with pytest.raises(Exception, match="clientgegevens_ongeldig"):
-            await a_resource_server(oauth, introspection_signed_response_alg=alg)
+            await register_resource_server(oauth, introspection_signed_response_alg=alg)
 
 
 async def test_discovery_metadata_names_introspection_algorithms(oauth) -> None:

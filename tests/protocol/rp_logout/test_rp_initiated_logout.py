@@ -10,7 +10,7 @@ import pytest
 from machtiging.kernel.errors import InvalidInput
 from machtiging.message_catalogue import describe_fields
 from tests.builders.client import make_app_metadata, make_client_keys
-from tests.builders.flow import AFTER, request_userinfo, start_login_flow
+from tests.builders.flow import POST_LOGOUT_URI, request_userinfo, start_login_flow
 from tests.builders.keys import load_keyring
 from tests.builders.messages import read_claims, read_query
 
@@ -18,7 +18,7 @@ from tests.builders.messages import read_claims, read_query
 @pytest.fixture
 async def flow(oauth):
     return await start_login_flow(
-        oauth, await oauth.register_reading_app(post_logout_redirect_uris=[AFTER, AFTER + "?x=1"])
+        oauth, await oauth.register_reading_app(post_logout_redirect_uris=[POST_LOGOUT_URI, POST_LOGOUT_URI + "?x=1"])
     )
 
 
@@ -43,7 +43,7 @@ async def is_logged_in(flow) -> bool:
 
 async def test_logout_request_shows_confirmation_and_keeps_the_session(flow) -> None:
     hint = (await flow.tokens())["id_token"]
-    page = await ask(flow, id_token_hint=hint, post_logout_redirect_uri=AFTER, state="s")
+    page = await ask(flow, id_token_hint=hint, post_logout_redirect_uri=POST_LOGOUT_URI, state="s")
     assert page.status_code == 200
     for words in ("Wilt u uitloggen?", "Leesapp", "Ja, log mij uit", "Nee, ik blijf ingelogd"):
         assert words in page.text
@@ -52,24 +52,24 @@ async def test_logout_request_shows_confirmation_and_keeps_the_session(flow) -> 
 
 async def test_logout_confirmed_ends_session_and_redirects_with_state(flow, oauth) -> None:
     hint = (await flow.tokens())["id_token"]
-    page = await ask(flow, id_token_hint=hint, post_logout_redirect_uri=AFTER, state="s & t")
+    page = await ask(flow, id_token_hint=hint, post_logout_redirect_uri=POST_LOGOUT_URI, state="s & t")
     response = await press(flow, page)
     assert response.status_code == 303
-    assert response.headers["location"].startswith(AFTER + "?")
+    assert response.headers["location"].startswith(POST_LOGOUT_URI + "?")
     assert read_query(response.headers["location"]) == {"state": "s & t"}
     assert not await is_logged_in(flow)
     assert [line.reason for line in await oauth.lines("sessie:beeindigd")] == ["uitgelogd_via_app"]
 
 
 async def test_logout_page_form_action_allows_the_redirect_uri_only(flow) -> None:
-    page = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=AFTER)
+    page = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=POST_LOGOUT_URI)
     assert "form-action 'self' https://app.voorbeeld.example;" in page.headers["content-security-policy"]
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
     assert "voorbeeld" not in (await ask(flow)).headers["content-security-policy"]
 
 
 async def test_logout_declined_keeps_the_session(flow) -> None:
-    page = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=AFTER)
+    page = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=POST_LOGOUT_URI)
     response = await press(flow, page, "blijven")
     assert (response.status_code, response.headers["location"]) == (303, "/")
     assert await is_logged_in(flow)
@@ -85,22 +85,22 @@ async def test_logout_without_parameters_is_possible(flow) -> None:
 
 
 async def test_post_logout_redirect_uri_with_query_is_kept(flow) -> None:
-    page = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=AFTER + "?x=1", state="s")
-    assert (await press(flow, page)).headers["location"] == AFTER + "?x=1&state=s"
+    page = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=POST_LOGOUT_URI + "?x=1", state="s")
+    assert (await press(flow, page)).headers["location"] == POST_LOGOUT_URI + "?x=1&state=s"
 
 
 LOOK_ALIKES = [
     "https://kwaad.example/",
-    AFTER + "/",
-    AFTER + "?x=2",
-    AFTER + "#x",
-    AFTER.replace("https", "http"),
-    AFTER.replace("app.", "app.voorbeeld.example@kwaad."),
-    AFTER.upper(),
+    POST_LOGOUT_URI + "/",
+    POST_LOGOUT_URI + "?x=2",
+    POST_LOGOUT_URI + "#x",
+    POST_LOGOUT_URI.replace("https", "http"),
+    POST_LOGOUT_URI.replace("app.", "app.voorbeeld.example@kwaad."),
+    POST_LOGOUT_URI.upper(),
     "//kwaad.example",
     "javascript:alert(1)",
     "/inloggen",
-    AFTER + "\r\nSet-Cookie: a=b",
+    POST_LOGOUT_URI + "\r\nSet-Cookie: a=b",
 ]
 
 
@@ -116,7 +116,7 @@ async def test_open_redirect_post_logout_redirect_uri_unregistered_is_blocked(fl
 
 
 async def test_open_redirect_by_tampered_logout_form_is_blocked(flow) -> None:
-    page = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=AFTER)
+    page = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=POST_LOGOUT_URI)
     form = fields_of(page.text) | {"besluit": "uitloggen", "post_logout_redirect_uri": "https://kwaad.example/"}
     response = await flow.browser.post("/logout/bevestigen", form)
     assert "location" not in response.headers
@@ -135,9 +135,9 @@ async def test_logout_with_inconsistent_parameters_gives_no_redirect(flow, oauth
         {"client_id": "\0"},
         {},
     ):
-        page = await ask(flow, post_logout_redirect_uri=AFTER, **parameters)
+        page = await ask(flow, post_logout_redirect_uri=POST_LOGOUT_URI, **parameters)
         assert page.status_code == 200, parameters
-        assert AFTER not in page.text, parameters
+        assert POST_LOGOUT_URI not in page.text, parameters
         assert await is_logged_in(flow)
 
 
@@ -150,22 +150,22 @@ async def test_enumeration_logout_with_client_id_does_not_reveal_the_client(flow
 async def test_logout_with_duplicate_parameter_gives_no_redirect(flow) -> None:
     twice = [
         ("client_id", flow.app.client_id),
-        ("post_logout_redirect_uri", AFTER),
-        ("post_logout_redirect_uri", AFTER),
+        ("post_logout_redirect_uri", POST_LOGOUT_URI),
+        ("post_logout_redirect_uri", POST_LOGOUT_URI),
     ]
     page = await flow.browser.http.get("/logout", params=twice)
-    assert AFTER not in page.text
+    assert POST_LOGOUT_URI not in page.text
 
 
 async def test_logout_request_by_cross_site_post_shows_confirmation(flow) -> None:
     hint = (await flow.tokens())["id_token"]
-    form = {"id_token_hint": hint, "post_logout_redirect_uri": AFTER, "state": "s", "onzin": "x"}
+    form = {"id_token_hint": hint, "post_logout_redirect_uri": POST_LOGOUT_URI, "state": "s", "onzin": "x"}
     response = await flow.browser.post("/logout", form, headers={"Origin": "https://app.voorbeeld.example"})
     assert response.status_code == 303
     assert response.headers["location"].startswith("/logout?")
     assert "onzin" not in response.headers["location"]
     page = await flow.browser.get(response.headers["location"])
-    assert (await press(flow, page)).headers["location"] == AFTER + "?state=s"
+    assert (await press(flow, page)).headers["location"] == POST_LOGOUT_URI + "?state=s"
 
 
 async def test_csrf_logout_confirmation_from_other_site_is_rejected(flow) -> None:
@@ -191,20 +191,20 @@ async def test_logout_decision_other_than_the_two_buttons_is_rejected(flow) -> N
 async def test_logout_without_session_with_id_token_hint_redirects(flow, oauth) -> None:
     hint = (await flow.tokens())["id_token"]
     flow.browser = oauth.world.browser()
-    response = await ask(flow, id_token_hint=hint, post_logout_redirect_uri=AFTER, state="s")
-    assert (response.status_code, response.headers["location"]) == (303, AFTER + "?state=s")
+    response = await ask(flow, id_token_hint=hint, post_logout_redirect_uri=POST_LOGOUT_URI, state="s")
+    assert (response.status_code, response.headers["location"]) == (303, POST_LOGOUT_URI + "?state=s")
 
 
 async def test_logout_without_session_or_hint_shows_a_link(flow, oauth) -> None:
     flow.browser = oauth.world.browser()
-    response = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=AFTER)
+    response = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=POST_LOGOUT_URI)
     assert response.status_code == 200
     assert "U bent uitgelogd" in response.text
-    assert f'href="{AFTER}"' in response.text
+    assert f'href="{POST_LOGOUT_URI}"' in response.text
 
 
 async def test_logout_confirmed_twice_succeeds(flow) -> None:
-    page = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=AFTER)
+    page = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=POST_LOGOUT_URI)
     assert (await press(flow, page)).status_code == 303
     assert (await press(flow, page)).status_code == 200
 
@@ -213,8 +213,8 @@ async def test_logout_with_old_id_token_hint_redirects(flow, oauth) -> None:
     hint = (await flow.tokens())["id_token"]
     oauth.later(days=400)
     flow.browser = await oauth.logged_in()
-    page = await ask(flow, id_token_hint=hint, post_logout_redirect_uri=AFTER)
-    assert (await press(flow, page)).headers["location"] == AFTER
+    page = await ask(flow, id_token_hint=hint, post_logout_redirect_uri=POST_LOGOUT_URI)
+    assert (await press(flow, page)).headers["location"] == POST_LOGOUT_URI
 
 
 async def test_logout_ends_tokens_of_the_session(flow, oauth) -> None:
@@ -234,8 +234,8 @@ BAD = [
     ["https://10.0.0.1/"],
     ["/uit"],
     [7],
-    [AFTER, AFTER],
-    [f"{AFTER}/{i}" for i in range(11)],
+    [POST_LOGOUT_URI, POST_LOGOUT_URI],
+    [f"{POST_LOGOUT_URI}/{i}" for i in range(11)],
 ]
 
 

@@ -26,7 +26,7 @@ async def catcher_client(simulator):
         yield client
 
 
-def a_mail(subject="Uw machtiging", body="Beste mevrouw,\n\nUw zoon leest nu mee. Café €5.\n") -> EmailMessage:
+def make_mail(subject="Uw machtiging", body="Beste mevrouw,\n\nUw zoon leest nu mee. Café €5.\n") -> EmailMessage:
     message = EmailMessage()
     message["From"], message["To"] = "Machtigen <niet-antwoorden@machtigen.example>", "riet@post.example"
     message["Subject"] = subject
@@ -41,7 +41,7 @@ async def send(simulator, *messages) -> None:
 
 
 async def test_mail_is_caught_with_its_characters(simulator, catcher_client, clock):
-    await send(simulator, a_mail("Machtiging beëindigd"))
+    await send(simulator, make_mail("Machtiging beëindigd"))
     (caught,) = (await catcher_client.get("/post.json")).json()
     assert (caught["aan"], caught["onderwerp"]) == (["riet@post.example"], "Machtiging beëindigd")
     assert "Café €5." in caught["tekst"]
@@ -49,14 +49,14 @@ async def test_mail_is_caught_with_its_characters(simulator, catcher_client, clo
 
 async def test_mail_page_shows_the_newest_first(simulator, catcher_client):
     assert "Er is nog niets verstuurd" in (await catcher_client.get("/post")).text
-    await send(simulator, a_mail("De eerste"), a_mail("De tweede"))
+    await send(simulator, make_mail("De eerste"), make_mail("De tweede"))
     page = (await catcher_client.get("/post")).text
     assert "OEFENOMGEVING" in page
     assert page.index("De tweede") < page.index("De eerste")
 
 
 async def test_mail_content_is_escaped(simulator, catcher_client):
-    await send(simulator, a_mail("<script>alert(1)</script>", "<img src=x onerror=alert(1)>"))
+    await send(simulator, make_mail("<script>alert(1)</script>", "<img src=x onerror=alert(1)>"))
     page = (await catcher_client.get("/post")).text
     assert "<script" not in page
     assert "<img" not in page
@@ -74,7 +74,7 @@ async def test_mail_oldest_is_dropped_over_the_limit(clock):
         assert (len(box.mails), box.mails[0].subject) == (MAX_EMAILS, "Nummer 0")
         async with aiosmtplib.SMTP(hostname="127.0.0.1", port=box.port) as smtp:
             for number in (MAX_EMAILS, MAX_EMAILS + 1):
-                await smtp.send_message(a_mail(f"Nummer {number}"))
+                await smtp.send_message(make_mail(f"Nummer {number}"))
     finally:
         await box.stop_listening()
     assert len(box.mails) == MAX_EMAILS

@@ -55,7 +55,7 @@ async def ask(broker_client, **changes):
     return await broker_client.get("/authorize", params=question)
 
 
-async def a_code(broker_client, persona="naaste", **changes) -> str:
+async def request_code(broker_client, persona="naaste", **changes) -> str:
     return read_query((await ask(broker_client, login_hint=persona, **changes)).headers["location"])["code"]
 
 
@@ -166,7 +166,7 @@ async def test_authorization_request_invalid_redirects_with_error(broker_client,
 
 async def test_code_redeemed_issues_id_token_of_that_persona(broker_client, clock):
     response = await broker_client.post(
-        "/token", data=redemption(clock, await a_code(broker_client, "vertegenwoordigde"))
+        "/token", data=redemption(clock, await request_code(broker_client, "vertegenwoordigde"))
     )
     claims = await claims_of(broker_client, response)
     assert (claims["bsn"], claims["nonce"], claims["aud"], claims["iss"]) == ("999990019", "n", CLIENT_ID, BROKER)
@@ -187,7 +187,7 @@ async def test_code_redeemed_issues_id_token_of_that_persona(broker_client, cloc
     ],
 )
 async def test_acr_is_the_chosen_level_capped_by_the_persona(broker_client, clock, persona, asked, chosen, reached):
-    code = await a_code(broker_client, persona, acr_values=f"http://eidas.europa.eu/LoA/{asked}", niveau=chosen)
+    code = await request_code(broker_client, persona, acr_values=f"http://eidas.europa.eu/LoA/{asked}", niveau=chosen)
     claims = await claims_of(broker_client, await broker_client.post("/token", data=redemption(clock, code)))
     assert claims["acr"] == f"http://eidas.europa.eu/LoA/{reached}"
 
@@ -195,7 +195,7 @@ async def test_acr_is_the_chosen_level_capped_by_the_persona(broker_client, cloc
 async def test_id_token_of_employee_has_kvk_and_no_bsn(broker_client, clock):
     claims = await claims_of(
         broker_client,
-        await broker_client.post("/token", data=redemption(clock, await a_code(broker_client, "raadslid"))),
+        await broker_client.post("/token", data=redemption(clock, await request_code(broker_client, "raadslid"))),
     )
     assert claims["kvk"] == "90000001"
     assert "bsn" not in claims
@@ -207,33 +207,33 @@ async def refusal(broker_client, form) -> tuple[int, str]:
 
 
 async def test_code_replayed_is_rejected(broker_client, clock):
-    code = await a_code(broker_client)
+    code = await request_code(broker_client)
     assert (await broker_client.post("/token", data=redemption(clock, code))).status_code == 200
     clock.advance(timedelta(seconds=1))
     assert await refusal(broker_client, redemption(clock, code)) == (400, "invalid_grant")
 
 
 async def test_code_expires_after_one_minute(broker_client, clock):
-    code = await a_code(broker_client)
+    code = await request_code(broker_client)
     clock.advance(timedelta(seconds=60))
     assert await refusal(broker_client, redemption(clock, code)) == (400, "invalid_grant")
 
 
 @pytest.mark.parametrize("verifier", ["", "w" * 43, CHALLENGE])
 async def test_code_with_wrong_verifier_is_rejected_and_consumed(broker_client, clock, verifier):
-    code = await a_code(broker_client)
+    code = await request_code(broker_client)
     assert await refusal(broker_client, redemption(clock, code, code_verifier=verifier)) == (400, "invalid_grant")
     clock.advance(timedelta(seconds=1))
     assert await refusal(broker_client, redemption(clock, code)) == (400, "invalid_grant")
 
 
 async def test_code_with_other_redirect_uri_is_rejected(broker_client, clock):
-    code = await a_code(broker_client)
+    code = await request_code(broker_client)
     assert await refusal(broker_client, redemption(clock, code, redirect_uri=CALLBACK + "x")) == (400, "invalid_grant")
 
 
 async def test_grant_type_unsupported_is_rejected(broker_client, clock):
-    form = redemption(clock, await a_code(broker_client), grant_type="password")
+    form = redemption(clock, await request_code(broker_client), grant_type="password")
     assert await refusal(broker_client, form) == (400, "unsupported_grant_type")
 
 
@@ -253,36 +253,36 @@ async def test_grant_type_unsupported_is_rejected(broker_client, clock):
     ],
 )
 async def test_client_assertion_with_wrong_claims_is_rejected(broker_client, clock, changes):
-    form = redemption(clock, await a_code(broker_client), client_assertion=assertion(clock, **changes))
+    form = redemption(clock, await request_code(broker_client), client_assertion=assertion(clock, **changes))
     assert await refusal(broker_client, form) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize("given", ["x", "a.b.c", "eyJhbGciOiJub25lIn0.e30."])
 async def test_client_assertion_malformed_is_rejected(broker_client, clock, given):
-    form = redemption(clock, await a_code(broker_client), client_assertion=given)
+    form = redemption(clock, await request_code(broker_client), client_assertion=given)
     assert await refusal(broker_client, form) == (401, "invalid_client")
 
 
 async def test_client_assertion_replayed_is_rejected(broker_client, clock):
     same = assertion(clock)
-    first = redemption(clock, await a_code(broker_client), client_assertion=same)
+    first = redemption(clock, await request_code(broker_client), client_assertion=same)
     assert (await broker_client.post("/token", data=first)).status_code == 200
-    again = redemption(clock, await a_code(broker_client), client_assertion=same)
+    again = redemption(clock, await request_code(broker_client), client_assertion=same)
     assert await refusal(broker_client, again) == (401, "invalid_client")
 
 
 async def test_client_without_assertion_is_rejected(broker_client, clock):
-    form = redemption(clock, await a_code(broker_client), client_assertion_type="none")
+    form = redemption(clock, await request_code(broker_client), client_assertion_type="none")
     assert await refusal(broker_client, form) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize("jwks", [{"keys": []}, [], "x"])
 async def test_client_without_published_keys_is_rejected(broker_client, clock, service_keys, jwks):
     service_keys.state.jwks = jwks
-    assert await refusal(broker_client, redemption(clock, await a_code(broker_client))) == (401, "invalid_client")
+    assert await refusal(broker_client, redemption(clock, await request_code(broker_client))) == (401, "invalid_client")
 
 
 async def test_code_is_not_consumed_by_rejected_client(broker_client, clock):
-    code = await a_code(broker_client)
+    code = await request_code(broker_client)
     await refusal(broker_client, redemption(clock, code, client_assertion="x"))
     assert (await broker_client.post("/token", data=redemption(clock, code))).status_code == 200

@@ -17,7 +17,7 @@ from tests.builders.keys import MADE_AT, load_keyring, make_key_directory
 from tests.storage.audit.journal_lines import record_journal_lines
 
 
-async def a_sealed_journal(database, clock, batches=(4, 4)):
+async def seal_journal_lines(database, clock, batches=(4, 4)):
     for count in batches:
         await record_journal_lines(database, clock, count, facts={"pogingen": 1})
 
@@ -57,32 +57,32 @@ OTHER = {
 
 @pytest.mark.parametrize("column", OTHER)
 async def test_changed_column_is_detected_at_its_line(database, clock, column):
-    await a_sealed_journal(database, clock)
+    await seal_journal_lines(database, clock)
     await tamper(database, f"UPDATE journal SET {column} = {OTHER[column]} WHERE seq = 3")
     assert await found(database) == [("veranderd", 3)]
 
 
 async def test_deleted_line_is_reported_by_number(database, clock):
-    await a_sealed_journal(database, clock)
+    await seal_journal_lines(database, clock)
     await tamper(database, "DELETE FROM journal WHERE seq = 3")
     assert await found(database) == [("ontbreekt", 3)]
 
 
 async def test_deleted_range_is_reported_once(database, clock):
-    await a_sealed_journal(database, clock)
+    await seal_journal_lines(database, clock)
     await tamper(database, "DELETE FROM journal WHERE seq BETWEEN 3 AND 6")
     report = await verify_journal(database.service, load_keyring())
     assert [problem.text for problem in report.problems] == ["De regels 3 tot en met 6 ontbreken."]
 
 
 async def test_deleted_first_lines_are_detected(database, clock):
-    await a_sealed_journal(database, clock)
+    await seal_journal_lines(database, clock)
     await tamper(database, "DELETE FROM journal WHERE seq <= 2")
     assert await found(database) == [("ontbreekt", 1)]
 
 
 async def test_deleted_line_is_detected_after_renumbering(database, clock):
-    await a_sealed_journal(database, clock)
+    await seal_journal_lines(database, clock)
     await tamper(
         database,
         "ALTER TABLE journal DROP CONSTRAINT journal_seq_check",
@@ -97,7 +97,7 @@ async def test_deleted_line_is_detected_after_renumbering(database, clock):
 
 
 async def test_swapped_lines_are_both_reported(database, clock):
-    await a_sealed_journal(database, clock)
+    await seal_journal_lines(database, clock)
     await tamper(
         database,
         "ALTER TABLE journal DROP CONSTRAINT journal_seq_check",
@@ -111,7 +111,7 @@ async def test_swapped_lines_are_both_reported(database, clock):
 
 
 async def test_appended_forged_line_is_reported_as_unsigned(database, clock):
-    await a_sealed_journal(database, clock)
+    await seal_journal_lines(database, clock)
     await tamper(
         database,
         "INSERT INTO journal SELECT gen_random_uuid(), occurred_at, act, outcome, 'verzonnen', actor_id, capacity, "
@@ -122,7 +122,7 @@ async def test_appended_forged_line_is_reported_as_unsigned(database, clock):
 
 
 async def test_duplicate_line_number_is_reported(database, clock):
-    await a_sealed_journal(database, clock)
+    await seal_journal_lines(database, clock)
     await tamper(
         database,
         "ALTER TABLE journal DROP CONSTRAINT journal_seq_key",
@@ -136,7 +136,7 @@ async def test_duplicate_line_number_is_reported(database, clock):
 
 
 async def test_line_without_number_or_hash_is_reported(database, clock):
-    await a_sealed_journal(database, clock)
+    await seal_journal_lines(database, clock)
     await tamper(
         database,
         "ALTER TABLE journal ALTER seq DROP NOT NULL, ALTER hash DROP NOT NULL, ALTER previous_hash DROP NOT NULL",
@@ -166,13 +166,13 @@ async def rewrite_from(database, first, reason):
 
 
 async def test_recomputed_hash_chain_is_detected_by_signed_heads(database, clock):
-    await a_sealed_journal(database, clock, (3, 3, 3))
+    await seal_journal_lines(database, clock, (3, 3, 3))
     await rewrite_from(database, 5, "verzonnen")
     assert await found(database) == [("veranderd", 6), ("veranderd", 9)]
 
 
 async def test_recomputed_hash_chain_with_heads_is_detected_by_signatures(database, clock):
-    await a_sealed_journal(database, clock, (3, 3))
+    await seal_journal_lines(database, clock, (3, 3))
     await rewrite_from(database, 5, "verzonnen")
     await tamper(database, "UPDATE journal_head h SET hash = j.hash FROM journal j WHERE j.seq = h.seq")
     assert ("kop_vervalst", 6) in await found(database)
@@ -183,7 +183,7 @@ async def test_head_signed_by_another_key_ring_is_rejected(database, clock, tmp_
     rotate_key(directory, KeyKind.ES256, MADE_AT, immediately=True)
     rotate_key(directory, KeyKind.ES256, MADE_AT, immediately=True)
     forger = KeyRing.load(directory)
-    await a_sealed_journal(database, clock)
+    await seal_journal_lines(database, clock)
     async with bypass_triggers(database) as superuser:
         own = await superuser.scalar(text("SELECT hash FROM journal WHERE seq = 8"))
         at = await superuser.scalar(text("SELECT signed_at FROM journal_head WHERE seq = 8"))
@@ -197,31 +197,31 @@ async def test_head_signed_by_another_key_ring_is_rejected(database, clock, tmp_
     ["signed_at = signed_at + interval '1 second'", "hash = decode(repeat('ab', 32), 'hex')", "signature = 'x'"],
 )
 async def test_changed_head_is_detected(database, clock, change):
-    await a_sealed_journal(database, clock)
+    await seal_journal_lines(database, clock)
     await tamper(database, f"UPDATE journal_head SET {change} WHERE seq = 8")
     assert await found(database) == [("kop_vervalst", 8), ("niet_ondertekend", 5)]
 
 
 async def test_deleted_head_is_detected(database, clock):
-    await a_sealed_journal(database, clock, (2, 2, 2))
+    await seal_journal_lines(database, clock, (2, 2, 2))
     await tamper(database, "DELETE FROM journal_head WHERE seq = 4")
     assert await found(database) == [("kop_ontbreekt", 6)]
 
 
 async def test_truncated_journal_is_detected_by_its_heads(database, clock):
-    await a_sealed_journal(database, clock)
+    await seal_journal_lines(database, clock)
     await tamper(database, "DELETE FROM journal WHERE seq > 4")
     assert await found(database) == [("afgeknipt", 5)]
 
 
 async def test_emptied_journal_is_detected_by_its_heads(database, clock):
-    await a_sealed_journal(database, clock)
+    await seal_journal_lines(database, clock)
     await tamper(database, "DELETE FROM journal")
     assert ("afgeknipt", 1) in await found(database)
 
 
 async def test_journal_truncated_with_heads_is_detected_by_external_head(database, clock):
-    await a_sealed_journal(database, clock)
+    await seal_journal_lines(database, clock)
     kept = (await verify_journal(database.service, load_keyring())).head
     await tamper(database, "DELETE FROM journal WHERE seq > 4", "DELETE FROM journal_head WHERE seq > 4")
     assert await found(database) == []
@@ -229,28 +229,28 @@ async def test_journal_truncated_with_heads_is_detected_by_external_head(databas
 
 
 async def test_journal_truncated_and_regrown_is_detected_by_external_head(database, clock):
-    await a_sealed_journal(database, clock)
+    await seal_journal_lines(database, clock)
     kept = (await verify_journal(database.service, load_keyring())).head
     await tamper(database, "DELETE FROM journal WHERE seq > 4", "DELETE FROM journal_head WHERE seq > 4")
-    await a_sealed_journal(database, clock, (6,))
+    await seal_journal_lines(database, clock, (6,))
     assert await found(database) == []
     assert await found(database, expected_head=kept) == [("veranderd", 8)]
 
 
 async def test_external_head_verifies_a_longer_journal(database, clock):
-    await a_sealed_journal(database, clock)
+    await seal_journal_lines(database, clock)
     kept = (await verify_journal(database.service, load_keyring())).head
-    await a_sealed_journal(database, clock, (3,))
+    await seal_journal_lines(database, clock, (3,))
     assert await found(database, expected_head=f"{kept}\n") == []
 
 
 async def test_forged_external_head_is_rejected(database, clock):
-    await a_sealed_journal(database, clock)
+    await seal_journal_lines(database, clock)
     assert await found(database, expected_head="a.b.c") == [("kop_vervalst", None)]
 
 
 async def test_verify_report_is_bounded(database, clock):
-    await a_sealed_journal(database, clock, (MAX_PROBLEMS + 20,))
+    await seal_journal_lines(database, clock, (MAX_PROBLEMS + 20,))
     await tamper(database, "UPDATE journal SET reason = 'x'")
     report = await verify_journal(database.service, load_keyring(), batch=50)
     assert len(report.problems) == MAX_PROBLEMS
@@ -258,7 +258,7 @@ async def test_verify_report_is_bounded(database, clock):
 
 
 async def test_verify_reports_progress(database, clock):
-    await a_sealed_journal(database, clock, (5,))
+    await seal_journal_lines(database, clock, (5,))
     seen = []
     report = await verify_journal(
         database.service, load_keyring(), batch=2, progress=lambda done, all_: seen.append((done, all_))

@@ -65,7 +65,7 @@ async def letters_of_every_kind(world):
     return rows
 
 
-def an_actor(world, drawn) -> Actor:
+def make_actor(world, drawn) -> Actor:
     scope, capacity, *levels = drawn
     now = world.clock.now()
     held = Machtiging(
@@ -124,7 +124,7 @@ async def test_row_40_bericht_is_listed_only_if_readable(world):
     @settings(max_examples=12, database=None, deadline=None, suppress_health_check=list(HealthCheck))
     @given(helping)
     def draw(drawn):
-        actors.append(an_actor(world, drawn))
+        actors.append(make_actor(world, drawn))
 
     draw()
     seen = set()

@@ -13,7 +13,7 @@ from tests.builders.database import wait_until_blocked
 from tests.builders.rows import READER_MARKS
 
 BERICHTEN_URL = f"{API_PREFIX}/berichten/"
-END = "UPDATE machtiging SET state = 'ended', ended_at = now(), end_reason = 'ingetrokken' WHERE id = $1"
+END_MACHTIGING = "UPDATE machtiging SET state = 'ended', ended_at = now(), end_reason = 'ingetrokken' WHERE id = $1"
 PAUSE = "UPDATE machtiging SET state = 'paused', paused_at = now() WHERE id = $1"
 SHORTER = "UPDATE machtiging SET ends_at = ends_at - interval '1 hour' WHERE id = $1"
 CLOSE_TOKENS = "UPDATE issued_token SET revoked_at = now()"
@@ -39,7 +39,9 @@ async def get_bericht(world, token, bericht_id):
         return await client.get(BERICHTEN_URL + bericht_id)
 
 
-@pytest.mark.parametrize(("change", "code"), [(END, "machtiging_beeindigd"), (PAUSE, "machtiging_gepauzeerd")])
+@pytest.mark.parametrize(
+    ("change", "code"), [(END_MACHTIGING, "machtiging_beeindigd"), (PAUSE, "machtiging_gepauzeerd")]
+)
 async def test_machtiging_stopped_between_statements_returns_403(
     world, superuser_connection, actions_before_write, change, code
 ):
@@ -99,7 +101,7 @@ async def test_change_of_another_machtiging_is_no_conflict(world, superuser_conn
         await world.grant_machtiging(),
     )
     token = await world.issue_token(world.helper, under=under)
-    actions_before_write.append(lambda: superuser_connection.execute(END, other))
+    actions_before_write.append(lambda: superuser_connection.execute(END_MACHTIGING, other))
     assert (await get_bericht(world, token, bericht_id)).status_code == 200
 
 
@@ -109,7 +111,7 @@ async def test_read_waits_for_concurrent_revocation(world, superuser_connection,
     token = await world.issue_token(world.helper, under=under)
     revoking = superuser_connection.transaction()
     await revoking.start()
-    actions_before_write.append(lambda: superuser_connection.execute(END, under))
+    actions_before_write.append(lambda: superuser_connection.execute(END_MACHTIGING, under))
     reading = asyncio.create_task(get_bericht(world, token, bericht_id))
     await wait_until_blocked(world.sessions, reading)
     await getattr(revoking, how)()
@@ -126,7 +128,7 @@ async def test_optimistic_lock_statement_locks_the_machtiging_until_commit(world
     values = {"jti": jti, "machtiging": under, "version": version}
     async with unit_of_work(database.sessions) as acting:
         assert await Statement(unchanged_since_read(with_machtiging=True)).one_or_none(acting, values) is not None
-        ending = asyncio.create_task(superuser_connection.execute(END, under))
+        ending = asyncio.create_task(superuser_connection.execute(END_MACHTIGING, under))
         await wait_until_blocked(database.sessions, ending)
     await ending
     async with unit_of_work(database.sessions) as later:

@@ -7,7 +7,7 @@ from machtiging.storage.migration_runner import MIGRATIONS, migrate_schema
 from tests.builders.letters import UWV
 
 [SCRIPT] = (MIGRATIONS / "versions").glob("*_kenmerk_in_one_spelling.py")
-BEFORE = f"{int(SCRIPT.name[1:5]) - 1:04}"
+REVISION_BEFORE = f"{int(SCRIPT.name[1:5]) - 1:04}"
 
 
 async def references(connection):
@@ -18,7 +18,7 @@ async def references(connection):
 
 @pytest.mark.whole
 async def test_migration_normalises_kenmerk_unless_taken(database):
-    await migrate_schema(database.url, BEFORE)
+    await migrate_schema(database.url, REVISION_BEFORE)
     connection = await asyncpg.connect(database.url)
     try:
         await connection.execute("SET session_replication_role = replica")  # letters without people and keys

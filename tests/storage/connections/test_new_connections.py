@@ -13,7 +13,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import run_as_superuser, url_of_database
 from tests.storage.connections.pgbouncer import middlebox
 
-HELD = """SELECT current_user, current_setting('statement_timeout'), current_setting('lock_timeout'),
+SESSION_SETTINGS_QUERY = """SELECT current_user, current_setting('statement_timeout'), current_setting('lock_timeout'),
                  current_setting('search_path')"""
 PASSWORD = uuid4().hex
 
@@ -55,7 +55,12 @@ async def connect_fault(url, role=DatabaseRole.SERVICE):
 async def test_new_connection_has_its_role_time_limits_and_search_path(database, role):
     engine = make_engine(database.url, role, pool_size=1)
     async with engine.connect() as connection:
-        assert tuple((await connection.execute(text(HELD))).one()) == (role.value, "15s", "5s", SEARCH_PATH)
+        assert tuple((await connection.execute(text(SESSION_SETTINGS_QUERY))).one()) == (
+            role.value,
+            "15s",
+            "5s",
+            SEARCH_PATH,
+        )
     await engine.dispose()
 
 

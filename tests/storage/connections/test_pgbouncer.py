@@ -17,7 +17,7 @@ from tests.builders.database import run_as_superuser, url_of_database
 from tests.storage.connections.pgbouncer import pgbouncer
 
 pytestmark = pytest.mark.whole
-HELD = "SELECT current_user, current_setting('statement_timeout'), current_setting('search_path')"
+SESSION_SETTINGS_QUERY = "SELECT current_user, current_setting('statement_timeout'), current_setting('search_path')"
 PASSWORD = uuid4().hex
 
 
@@ -68,12 +68,12 @@ def engines(request, logins):
 
 async def in_a_session(sessions):
     async with sessions() as session, session.begin():
-        return tuple((await session.execute(text(HELD))).one())
+        return tuple((await session.execute(text(SESSION_SETTINGS_QUERY))).one())
 
 
 async def in_autocommit(sessions):
     async with autocommit_connection(sessions) as work:
-        return tuple(await work.fetchrow(HELD + " WHERE $1::int = 1", 1))
+        return tuple(await work.fetchrow(SESSION_SETTINGS_QUERY + " WHERE $1::int = 1", 1))
 
 
 async def test_settings_behind_pgbouncer_apply_in_every_transaction(engines):

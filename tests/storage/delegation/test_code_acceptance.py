@@ -89,7 +89,7 @@ async def test_refused_code_is_used_up(session):
         await accept_offer(session, load_keyring(), other, offered.code, BORN, at=NOON)
 
 
-async def the_code_of(session, offered):
+async def read_code_to_replace(session, offered):
     return CodeToReplace(offered.machtiging_id, (await load_open_code(session, offered.machtiging_id)).id)
 
 
@@ -105,7 +105,12 @@ async def make_it_fail(session, people, how):
         await accept_offer(session, load_keyring(), other, code, BORN, at=NOON)
     if how == "code_vervangen":
         await renew_code(
-            session, load_keyring(), MACHTIGING_LIMITS, people.giver, await the_code_of(session, offered), at=NOON
+            session,
+            load_keyring(),
+            MACHTIGING_LIMITS,
+            people.giver,
+            await read_code_to_replace(session, offered),
+            at=NOON,
         )
     if how == "code_verlopen":
         at = NOON + timedelta(hours=2)

@@ -28,7 +28,7 @@ WHOLE = date(1950, 5, 7)
 YEAR, MONTH_OF_YEAR, BIRTHDAY = PartialDate(1950, None, None), PartialDate(1950, 5, None), PartialDate(None, 5, 7)
 
 
-async def an_offer_of(session, born):
+async def add_offer_born(session, born):
     """An offer by a giver with this birth date. The giver, the gemachtigde and the code."""
     people = await add_mother_and_son(session)
     giver = await add_person(session, Bsn("999990032"), "Nel Voorbeeld", born)
@@ -58,7 +58,7 @@ async def tries_left(session, made):
     ],
 )
 async def test_code_with_known_birth_date_parts_is_accepted_and_journalled(session, born, told, kind, tries):
-    _, helper, made = await an_offer_of(session, born)
+    _, helper, made = await add_offer_born(session, born)
     assert (made.check_word, await tries_left(session, made)) == (None, tries)
     taken = await accept_offer(session, RING, helper, made.code, CheckAnswer(told, "wat dan ook"), at=NOON)
     assert (taken.state, await checks(session)) == (MachtigingState.ACTIVE, {kind})
@@ -79,7 +79,7 @@ async def test_code_with_known_birth_date_parts_is_accepted_and_journalled(sessi
     ],
 )
 async def test_code_without_every_known_birth_date_part_is_rejected(session, born, told):
-    _, helper, made = await an_offer_of(session, born)
+    _, helper, made = await add_offer_born(session, born)
     before = await tries_left(session, made)
     for act in (preview_offer, accept_offer, refuse_offer):
         with pytest.raises(InvalidInput, match="code_klopt_niet"):
@@ -88,7 +88,7 @@ async def test_code_without_every_known_birth_date_part_is_rejected(session, bor
 
 
 async def test_code_checked_by_birth_year_is_blocked_after_three_tries(session):
-    _, helper, made = await an_offer_of(session, YEAR)
+    _, helper, made = await add_offer_born(session, YEAR)
     for year in (1947, 1948, 1949):
         with pytest.raises(InvalidInput, match="code_klopt_niet"):
             await accept_offer(session, RING, helper, made.code, PartialDate(year, None, None), at=NOON)
@@ -98,7 +98,7 @@ async def test_code_checked_by_birth_year_is_blocked_after_three_tries(session):
 
 @pytest.mark.parametrize("born", [None, PartialDate(None, 5, None), PartialDate(None, None, 7)])
 async def test_giver_without_known_birth_date_gets_a_check_word(session, born):
-    _, helper, made = await an_offer_of(session, born)
+    _, helper, made = await add_offer_born(session, born)
     for word in ("", "bamoka", made.code):
         for told in (None, WHOLE, PartialDate(None, 5, None), PartialDate(None, None, 7)):
             await session.execute(text("DELETE FROM code_try"))
@@ -112,7 +112,7 @@ async def test_giver_without_known_birth_date_gets_a_check_word(session, born):
 
 
 async def test_check_word_is_stored_as_keyed_hash_and_stays_valid(session):
-    giver, helper, made = await an_offer_of(session, None)
+    giver, helper, made = await add_offer_born(session, None)
     assert await MACHTIGINGSCODES.count(session) == 1
     assert made.check_word not in await MACHTIGINGSCODES.dump(session)
     await save_profile(session, RING, giver, Profile("", WHOLE, None))
@@ -123,7 +123,7 @@ async def test_check_word_is_stored_as_keyed_hash_and_stays_valid(session):
 
 
 async def test_check_word_of_another_code_is_rejected(session):
-    giver, helper, made = await an_offer_of(session, None)
+    giver, helper, made = await add_offer_born(session, None)
     other = await offer_machtiging(
         session, RING, MACHTIGING_LIMITS, Giver(giver, Assurance.HIGH), make_terms(), at=NOON
     )
@@ -132,7 +132,7 @@ async def test_check_word_of_another_code_is_rejected(session):
 
 
 async def test_renewed_code_has_a_new_check_word(session):
-    giver, helper, made = await an_offer_of(session, None)
+    giver, helper, made = await add_offer_born(session, None)
     replaced = CodeToReplace(made.machtiging_id, (await load_open_code(session, made.machtiging_id)).id)
     renewed = await renew_code(session, RING, MACHTIGING_LIMITS, Giver(giver, Assurance.HIGH), replaced, at=NOON)
     assert renewed.check_word not in (None, made.check_word)

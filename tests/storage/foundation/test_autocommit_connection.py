@@ -21,8 +21,8 @@ from tests.builders.database import wait_until_blocked
 from tests.builders.rows import AGENCIES, JOURNAL_INTAKE
 
 AGENCY = table("agency", column("oin", kinds.Text), column("name", kinds.Text), column("active", kinds.Boolean))
-PUT = Statement(insert(AGENCY), ("oin", "name", "active"))
-NAMED = Statement(select(AGENCY.c.name).where(AGENCY.c.oin == bindparam("oin"), AGENCY.c.name != "nooit"))
+INSERT_AGENCY = Statement(insert(AGENCY), ("oin", "name", "active"))
+SELECT_NAME = Statement(select(AGENCY.c.name).where(AGENCY.c.oin == bindparam("oin"), AGENCY.c.name != "nooit"))
 OIN = "00000099000000000001"
 PROEF = {"oin": OIN, "name": "Proef", "active": True}
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -43,7 +43,7 @@ async def names(sessions):
 
 async def test_autocommit_statement_is_committed_when_it_returns(database, single_connection_sessions):
     async with autocommit_connection(single_connection_sessions) as work:
-        await PUT.execute(work, PROEF)
+        await INSERT_AGENCY.execute(work, PROEF)
         assert await names(database.sessions) == ["Proef"]
 
 
@@ -51,7 +51,7 @@ async def test_autocommit_statement_is_committed_when_it_returns(database, singl
 async def test_autocommit_statement_stays_committed_after_an_error(single_connection_sessions, error):
     with pytest.raises(type(error)):
         async with autocommit_connection(single_connection_sessions) as work:
-            await PUT.execute(work, PROEF)
+            await INSERT_AGENCY.execute(work, PROEF)
             raise error
     assert await names(single_connection_sessions) == ["Proef"]
 
@@ -59,8 +59,8 @@ async def test_autocommit_statement_stays_committed_after_an_error(single_connec
 async def test_failed_autocommit_statement_is_a_fault_without_detail(single_connection_sessions):
     with pytest.raises(Fault) as fault:
         async with autocommit_connection(single_connection_sessions) as work:
-            await PUT.execute(work, PROEF)
-            await PUT.execute(work, PROEF)
+            await INSERT_AGENCY.execute(work, PROEF)
+            await INSERT_AGENCY.execute(work, PROEF)
     assert (fault.value.code, fault.value.message) == ("opslag_niet_bereikbaar", None)
     assert "Proef" not in str(fault.value.private)
     assert await names(single_connection_sessions) == ["Proef"]
@@ -70,7 +70,7 @@ async def test_broken_autocommit_connection_is_a_fault_and_is_replaced(single_co
     with pytest.raises(Fault, match="opslag_niet_bereikbaar"):
         async with autocommit_connection(single_connection_sessions) as work:
             work.driver.terminate()
-            await PUT.execute(work, PROEF)
+            await INSERT_AGENCY.execute(work, PROEF)
     assert await names(single_connection_sessions) == []
 
 
@@ -78,7 +78,7 @@ async def test_open_transaction_is_not_returned_to_the_pool(single_connection_se
     for _ in range(2):
         async with autocommit_connection(single_connection_sessions) as work:
             await work.driver.execute("BEGIN")
-            await PUT.execute(work, PROEF)
+            await INSERT_AGENCY.execute(work, PROEF)
     assert await names(single_connection_sessions) == []
 
 
@@ -125,7 +125,7 @@ async def test_select_gives_same_row_in_session_and_autocommit(single_connection
     values = {"id": uuid7(), "at": AT, "words": ["a", "b"], "facts": {"n": 1, "é": [True]}, "nothing": None}
     values |= {"sealed": b"\x00\xff", "oin": OIN}
     async with autocommit_connection(single_connection_sessions) as work:
-        await PUT.execute(work, PROEF)
+        await INSERT_AGENCY.execute(work, PROEF)
         short = await both.one_or_none(work, values)
     async with unit_of_work(single_connection_sessions) as session:
         long = await both.one_or_none(session, values)
@@ -138,12 +138,12 @@ async def test_select_gives_same_row_in_session_and_autocommit(single_connection
 async def test_update_gives_same_result_in_session_and_autocommit(single_connection_sessions):
     rename = Statement(update(AGENCY).where(AGENCY.c.oin == bindparam("which")).values(name=bindparam("new")))
     async with unit_of_work(single_connection_sessions) as session:
-        await PUT.execute(session, PROEF)
+        await INSERT_AGENCY.execute(session, PROEF)
         await rename.execute(session, {"which": OIN, "new": "Anders"})
-        assert (await NAMED.one_or_none(session, {"oin": OIN}))["name"] == "Anders"
+        assert (await SELECT_NAME.one_or_none(session, {"oin": OIN}))["name"] == "Anders"
     async with autocommit_connection(single_connection_sessions) as work:
         await rename.execute(work, {"which": OIN, "new": "Weer anders"})
-        assert (await NAMED.one_or_none(work, {"oin": OIN}))["name"] == "Weer anders"
+        assert (await SELECT_NAME.one_or_none(work, {"oin": OIN}))["name"] == "Weer anders"
 
 
 async def test_journal_line_is_the_same_in_session_and_autocommit(single_connection_sessions):

@@ -19,13 +19,13 @@ from machtiging.kernel.errors import Fault
 from machtiging.storage.embedded_postgres import EmbeddedPostgres, find_server_pid
 
 
-def a_directory():
+def make_data_directory():
     return Path(tempfile.mkdtemp(prefix="machtiging-emb-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 
 
 @pytest.fixture
 def data_directory():
-    directory = a_directory()
+    directory = make_data_directory()
     yield directory / "postgres"
     shutil.rmtree(directory, ignore_errors=True)
 
@@ -42,7 +42,7 @@ def start(directory):
 @pytest.fixture(scope="module")
 def running_server_directory():
     """The directory of a running server. A test that stops it must start it again."""
-    directory = a_directory()
+    directory = make_data_directory()
     start(directory / "postgres")
     yield directory / "postgres"
     for server in STARTED:

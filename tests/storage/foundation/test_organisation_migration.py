@@ -63,7 +63,7 @@ async def people(url):
     )  # fmt: skip
 
 
-async def a_machtiging(url, kvk):
+async def insert_machtiging(url, kvk):
     machtiging = uuid4()
     await put(
         url, "machtiging", id=machtiging, vertegenwoordigde_id=GIVER, gemachtigde_id=HELPER, gemachtigde_kvk=kvk,
@@ -75,7 +75,7 @@ async def a_machtiging(url, kvk):
     return machtiging
 
 
-async def a_consent(url, machtiging, sid=None):
+async def insert_consent(url, machtiging, sid=None):
     """A consent with a code, a refresh token, an access token and an approved request. Gives its id."""
     grant = uuid4()
     await put(
@@ -95,11 +95,11 @@ async def a_consent(url, machtiging, sid=None):
         url, "issued_token", id=uuid4(), client_id="app", grant_id=grant, person_id=HELPER, machtiging_id=machtiging,
         scope="openid", acts=["lijst"], assurance="substantieel", issued_at=NOW, expires_at=NOW + timedelta(hours=1),
     )  # fmt: skip
-    await a_request(url, machtiging, "approved", grant)
+    await insert_ciba_request(url, machtiging, "approved", grant)
     return grant
 
 
-async def a_request(url, machtiging, state, grant=None):
+async def insert_ciba_request(url, machtiging, state, grant=None):
     await put(
         url, "backchannel_request", request_hash=digest("b", uuid4()), client_id="app", person_id=HELPER,
         machtiging_id=machtiging, params={}, binding_message="x", state=state, grant_id=grant, created_at=NOW,
@@ -110,22 +110,22 @@ async def a_request(url, machtiging, state, grant=None):
 async def test_migration_ends_grants_under_professional_machtigingen_only(database_url_before_migration):
     await people(database_url_before_migration)
     professional, relative = (
-        await a_machtiging(database_url_before_migration, KVK),
-        await a_machtiging(database_url_before_migration, None),
+        await insert_machtiging(database_url_before_migration, KVK),
+        await insert_machtiging(database_url_before_migration, None),
     )
     ended = {
-        await a_consent(database_url_before_migration, professional),
-        await a_consent(database_url_before_migration, professional),
+        await insert_consent(database_url_before_migration, professional),
+        await insert_consent(database_url_before_migration, professional),
     }
     ended.add(
-        await a_consent(database_url_before_migration, relative, SID)
+        await insert_consent(database_url_before_migration, relative, SID)
     )  # consent of an employee session, under a private machtiging
     standing = {
-        await a_consent(database_url_before_migration, relative),
-        await a_consent(database_url_before_migration, None),
-        await a_consent(database_url_before_migration, None, SID),
+        await insert_consent(database_url_before_migration, relative),
+        await insert_consent(database_url_before_migration, None),
+        await insert_consent(database_url_before_migration, None, SID),
     }
-    await a_request(database_url_before_migration, professional, "pending")
+    await insert_ciba_request(database_url_before_migration, professional, "pending")
     await migrate_schema(database_url_before_migration, ITSELF)
 
     grants = await rows(
@@ -157,7 +157,7 @@ async def test_migration_ends_grants_under_professional_machtigingen_only(databa
 
 async def test_migration_up_and_down_keeps_every_row(database_url_before_migration):
     await people(database_url_before_migration)
-    await a_consent(database_url_before_migration, await a_machtiging(database_url_before_migration, KVK))
+    await insert_consent(database_url_before_migration, await insert_machtiging(database_url_before_migration, KVK))
     for target in (ITSELF, BEFORE, ITSELF):
         await migrate_schema(database_url_before_migration, target)
     assert len(await rows(database_url_before_migration, "SELECT 1 FROM refresh_token")) == 1

@@ -28,8 +28,8 @@ from tests.builders.database import bypass_triggers
 from tests.builders.keys import NOON, load_keyring, make_key_directory
 
 (STEP,) = MIGRATIONS.glob("versions/m*_row_macs.py")
-BEFORE = f"{int(STEP.name[1:5]) - 1:04}"
-HERS = Bsn("999993653")
+REVISION_BEFORE = f"{int(STEP.name[1:5]) - 1:04}"
+BSN_OF_PERSON = Bsn("999993653")
 # Tables that carry no MAC; docs/decisions/0008 says why of each.
 UNSEALED = {
     *("machtiging", "machtigingscode", "code_try", "meldcode", "used_assertion", "used_proof", "kept_form"),
@@ -127,12 +127,12 @@ async def test_database_session_without_key_ring_is_a_fault(database):
         with pytest.raises(Fault, match="rijsleutel_ontbreekt"):
             get_row_keys(session)
         with pytest.raises(Fault, match="rijsleutel_ontbreekt"):
-            await find_or_create_by_bsn(session, load_keyring(), HERS, at=NOON)
+            await find_or_create_by_bsn(session, load_keyring(), BSN_OF_PERSON, at=NOON)
 
 
 async def some_rows(database):
     async with unit_of_work(database.sessions) as session:
-        await find_or_create_by_bsn(session, load_keyring(), HERS, at=NOON)
+        await find_or_create_by_bsn(session, load_keyring(), BSN_OF_PERSON, at=NOON)
         await register_client(session, make_app_metadata(make_client_keys()), oin=None, at=NOON)
 
 
@@ -182,7 +182,7 @@ async def run_command(database, run_command):
 @pytest.fixture
 async def database_before_row_macs(database, run_command):
     """A database at the schema before row MACs, with a person and a client."""
-    await migrate_schema(database.url, BEFORE)
+    await migrate_schema(database.url, REVISION_BEFORE)
     return database
 
 
@@ -202,7 +202,7 @@ async def test_migration_of_existing_rows_in_production_needs_confirmation(
     assert ended.code != 0
     assert "--seal-existing-rows" in ended.operator_output
     async with database_before_row_macs.service.connect() as connection:
-        assert await connection.scalar(text("SELECT version_num FROM alembic_version")) == BEFORE
+        assert await connection.scalar(text("SELECT version_num FROM alembic_version")) == REVISION_BEFORE
     assert (await run_command("migrate", "--seal-existing-rows")).code == 0
 
 
@@ -212,7 +212,7 @@ async def test_migrate_at_head_adds_no_row_macs(run_command, database):
     assert (await run_command("migrate", "--seal-existing-rows")).code == 0
     async with unit_of_work(database.sessions) as session:
         with pytest.raises(NotAllowed, match="rij_ongeldig"):
-            await find_or_create_by_bsn(session, load_keyring(), HERS, at=NOON)
+            await find_or_create_by_bsn(session, load_keyring(), BSN_OF_PERSON, at=NOON)
 
 
 def test_tables_with_row_macs_at_upgrade_are_the_long_lived_ones():

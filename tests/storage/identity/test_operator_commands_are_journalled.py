@@ -25,7 +25,7 @@ async def named_once(database, act):
     return (line.capacity, line.facts.get("beheerder")) == ("beheerder", get_operator_name())
 
 
-async def a_client(run_command, tmp_path):
+async def add_client(run_command, tmp_path):
     file = tmp_path / "client.json"
     file.write_text(json.dumps(make_app_metadata(make_client_keys())))
     ended = await run_command("clients", "add", str(file))
@@ -34,12 +34,12 @@ async def a_client(run_command, tmp_path):
 
 
 async def test_clients_add_names_the_operator(run_command, database, tmp_path):
-    await a_client(run_command, tmp_path)
+    await add_client(run_command, tmp_path)
     assert await named_once(database, "client:geregistreerd")
 
 
 async def test_clients_suspend_and_resume_name_the_operator(run_command, database, tmp_path):
-    client_id = await a_client(run_command, tmp_path)
+    client_id = await add_client(run_command, tmp_path)
     assert (await run_command("clients", "suspend", client_id)).code == 0
     assert (await run_command("clients", "resume", client_id)).code == 0
     assert await named_once(database, "client:geschorst")

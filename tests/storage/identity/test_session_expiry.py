@@ -34,7 +34,7 @@ from tests.builders.rows import JOURNAL_INTAKE, LOGIN_SESSIONS, PERSONS
 
 LIMITS = SessionLimits(idle_timeout=timedelta(minutes=15), absolute_timeout=timedelta(hours=8))
 SECOND = timedelta(seconds=1)
-HERS, HIS = Bsn("999990019"), Bsn("999990020")
+BSN_OF_MOTHER, BSN_OF_SON = Bsn("999990019"), Bsn("999990020")
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def sessions(database):
     return database.sessions
 
 
-async def logged_in(sessions, clock, bsn=HERS):
+async def logged_in(sessions, clock, bsn=BSN_OF_MOTHER):
     """Start a session; returns the person and the session token."""
     async with unit_of_work(sessions) as session:
         person = await find_or_create_by_bsn(session, load_keyring(), bsn, at=clock.now())
@@ -126,7 +126,7 @@ async def test_operator_session_view_has_times_and_no_secret(sessions, clock) ->
     began = clock.now()
     clock.advance(timedelta(minutes=10))
     await visits(sessions, clock, token)
-    await logged_in(sessions, clock, HIS)
+    await logged_in(sessions, clock, BSN_OF_SON)
     async with unit_of_work(sessions) as session:
         [shown] = await load_active_sessions(session, person, LIMITS, at=clock.now())
         row = (await LOGIN_SESSIONS.read(session, order_by="created_at"))[0]
@@ -151,7 +151,7 @@ async def test_operator_session_view_omits_ended_and_expired_sessions(sessions, 
 async def test_ending_sessions_of_one_person_keeps_those_of_others(sessions, clock) -> None:
     person, first = await logged_in(sessions, clock)
     _, second = await logged_in(sessions, clock)
-    _, his = await logged_in(sessions, clock, HIS)
+    _, his = await logged_in(sessions, clock, BSN_OF_SON)
     async with unit_of_work(sessions) as session:
         assert len(await end_all_sessions(session, person, at=clock.now())) == 2
         assert await end_all_sessions(session, person, at=clock.now()) == []
@@ -177,8 +177,8 @@ async def test_ending_sessions_waits_for_session_share_lock(sessions, clock) -> 
 async def test_person_lookup_by_bsn_creates_no_person(sessions, clock) -> None:
     person, _ = await logged_in(sessions, clock)
     async with unit_of_work(sessions) as session:
-        assert await find_by_bsn(session, load_keyring(), HERS) == await require_person(session, person)
-        for looking in (find_by_bsn(session, load_keyring(), HIS), require_person(session, uuid4())):
+        assert await find_by_bsn(session, load_keyring(), BSN_OF_MOTHER) == await require_person(session, person)
+        for looking in (find_by_bsn(session, load_keyring(), BSN_OF_SON), require_person(session, uuid4())):
             with pytest.raises(NotFound, match="persoon_onbekend"):
                 await looking
         assert await PERSONS.count(session) == 1

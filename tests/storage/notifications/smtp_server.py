@@ -53,7 +53,7 @@ class MailServer:
 
 
 @asynccontextmanager
-async def a_mail_server(*, smtputf8: bool = False) -> AsyncIterator[MailServer]:
+async def serve_smtp(*, smtputf8: bool = False) -> AsyncIterator[MailServer]:
     """Listening until the block ends. `smtputf8`: it takes addresses outside ASCII (RFC 6531)."""
     handler = MailServer()
 

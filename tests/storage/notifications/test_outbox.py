@@ -22,7 +22,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import NOON
 from tests.builders.people import add_person
 from tests.builders.rows import NOTIFICATIONS
-from tests.storage.notifications.smtp_server import a_mail_server
+from tests.storage.notifications.smtp_server import serve_smtp
 
 FACTS = {"machtiging_id": "x", "begins_on": "2026-11-23", "ends_on": "2027-02-21"}
 SENDER = "Machtigen <niet-antwoorden@machtigen.example>"
@@ -62,7 +62,7 @@ class Outbox:
 async def outbox(database, clock):
     async with unit_of_work(database.sessions) as session:
         people = [await add_person(session, Bsn("999990019")), await add_person(session, Bsn("999990020"))]
-    async with a_mail_server() as server:
+    async with serve_smtp() as server:
         yield Outbox(database, clock, server, people)
 
 

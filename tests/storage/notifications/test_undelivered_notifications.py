@@ -14,7 +14,7 @@ from machtiging.notifications.texts import NotificationKind
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import NOON
 from tests.builders.people import add_person
-from tests.storage.notifications.smtp_server import a_mail_server
+from tests.storage.notifications.smtp_server import serve_smtp
 
 FACTS = {"machtiging_id": "x", "begins_on": "2026-11-23", "ends_on": "2027-02-21"}
 DAY = timedelta(days=1)
@@ -37,7 +37,7 @@ async def send(database, clock, addresses, *, smtputf8=False):
     async def address_of(session, person_id):
         return addresses.get(person_id)
 
-    async with a_mail_server(smtputf8=smtputf8) as server:
+    async with serve_smtp(smtputf8=smtputf8) as server:
         mailer = Mailer("127.0.0.1", server.port, starttls=False, sender="Machtigen <nee@machtigen.example>")
         await send_due_notifications(database.sessions, address_of, mailer, clock)
         return [to for to, _ in server.taken]

@@ -111,7 +111,7 @@ async def _end_sessions(grown_database: Grown) -> None:
 
 
 Work = Callable[[Grown], Awaitable[Any]]
-WORK: dict[str, Work] = {
+WORKLOADS: dict[str, Work] = {
     "log in": lambda it: it.oauth.world.browser().log_in("naaste"),
     "look up a session": lambda it: it.flow.browser.get("/ik"),
     "push a request": lambda it: it.flow.pushed(),
@@ -168,7 +168,7 @@ async def test_hot_statement_does_no_sequential_scan(grown_database):
         growing = await growing_tables(connection)
         empty = {one for one in growing if await connection.fetchval(f"SELECT count(*) FROM {one}") <= ROWS}
         assert empty == set(), "give these a row in FIRST_ROWS, or put them in DO_NOT_GROW"
-        for name, work in WORK.items():
+        for name, work in WORKLOADS.items():
             with recorded(grown_database.database.service, grown_database.database.sealer) as heard:
                 await work(grown_database)
             assert heard, name

@@ -15,7 +15,7 @@ from tests.architecture.sources import modules, name_of, nodes
 from tests.builders.keys import NOON
 from tests.unit.access.actors import CITIZEN, make_narrow_scope, make_old_envelope
 
-WHO = {
+PERMIT_SUBJECT = {
     "actor_id": CITIZEN,
     "capacity": Capacity.SELF,
     "vertegenwoordigde_id": CITIZEN,
@@ -23,11 +23,21 @@ WHO = {
     "at": NOON,
     "journal_id": uuid7(),
 }
-ONE = {**WHO, "act": Act.READ, "kind": "bericht", "object_id": "x", "bericht_id": BerichtId(uuid7())}
-MANY = {**WHO, "allowed_pairs": frozenset({(Theme.TOESLAGEN, Sensitivity.GEWOON)}), "scope": None}
+READ_PERMIT_VALUES = {
+    **PERMIT_SUBJECT,
+    "act": Act.READ,
+    "kind": "bericht",
+    "object_id": "x",
+    "bericht_id": BerichtId(uuid7()),
+}
+LIST_PERMIT_VALUES = {
+    **PERMIT_SUBJECT,
+    "allowed_pairs": frozenset({(Theme.TOESLAGEN, Sensitivity.GEWOON)}),
+    "scope": None,
+}
 
 
-@pytest.mark.parametrize(("kind", "values"), [(Permit, ONE), (ListingPermit, MANY)])
+@pytest.mark.parametrize(("kind", "values"), [(Permit, READ_PERMIT_VALUES), (ListingPermit, LIST_PERMIT_VALUES)])
 @pytest.mark.parametrize("seal", [PermitSeal(), None, object(), True, "SEAL"])
 def test_permit_without_seal_is_rejected(kind, values, seal):
     with pytest.raises(Fault, match="permit_zonder_zegel"):
@@ -36,7 +46,7 @@ def test_permit_without_seal_is_rejected(kind, values, seal):
         kind(**values)
 
 
-@pytest.mark.parametrize(("kind", "values"), [(Permit, ONE), (ListingPermit, MANY)])
+@pytest.mark.parametrize(("kind", "values"), [(Permit, READ_PERMIT_VALUES), (ListingPermit, LIST_PERMIT_VALUES)])
 def test_permit_is_immutable_and_cannot_be_copied(kind, values):
     permit = kind(**values, seal=PERMIT_SEAL)
     with pytest.raises(AttributeError):
@@ -48,8 +58,8 @@ def test_permit_is_immutable_and_cannot_be_copied(kind, values):
 
 
 def test_permit_for_another_act_is_rejected():
-    permit = Permit(**ONE, seal=PERMIT_SEAL)
-    assert permit.bericht_id_for(Act.READ, Act.DOWNLOAD) == ONE["bericht_id"]
+    permit = Permit(**READ_PERMIT_VALUES, seal=PERMIT_SEAL)
+    assert permit.bericht_id_for(Act.READ, Act.DOWNLOAD) == READ_PERMIT_VALUES["bericht_id"]
     with pytest.raises(Fault, match="permit_voor_andere_handeling"):
         permit.bericht_id_for(Act.DELETE)
     with pytest.raises(Fault, match="permit_voor_andere_handeling"):
@@ -57,11 +67,13 @@ def test_permit_for_another_act_is_rejected():
 
 
 def test_listing_permit_shows_only_its_pairs_and_scope():
-    wide = ListingPermit(**MANY, seal=PERMIT_SEAL)
+    wide = ListingPermit(**LIST_PERMIT_VALUES, seal=PERMIT_SEAL)
     assert wide.includes_envelope(make_old_envelope())
     assert not wide.includes_envelope(make_old_envelope(theme=Theme.ZORG))
     scope = make_narrow_scope(excluded_themes=frozenset({Theme.TOESLAGEN}))
-    assert not ListingPermit(**{**MANY, "scope": scope}, seal=PERMIT_SEAL).includes_envelope(make_old_envelope())
+    assert not ListingPermit(**{**LIST_PERMIT_VALUES, "scope": scope}, seal=PERMIT_SEAL).includes_envelope(
+        make_old_envelope()
+    )
 
 
 def _uses(module: Iterable[ast.AST]) -> set[str]:

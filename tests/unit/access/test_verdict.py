@@ -46,9 +46,9 @@ def refusal_of(verdict):
 
 
 HIDDEN = (NotFound, "bericht_onbekend")
-ENDED = {"state": MachtigingState.ENDED, "ended_at": NOON, "end_reason": EndReason.WITHDRAWN}
+ENDED_STATE = {"state": MachtigingState.ENDED, "ended_at": NOON, "end_reason": EndReason.WITHDRAWN}
 NOT_YET = {"period": Period(NOON + timedelta(days=1), NOON + timedelta(days=2))}
-OVER = {"period": Period(NOON - timedelta(days=2), NOON)}
+EXPIRED_PERIOD = {"period": Period(NOON - timedelta(days=2), NOON)}
 
 
 def test_gemachtigde_reads_bericht_within_scope():
@@ -63,11 +63,11 @@ def test_citizen_reads_every_bericht_in_own_box():
 
 
 STANDING = [
-    (ENDED, "machtiging_beeindigd"),
+    (ENDED_STATE, "machtiging_beeindigd"),
     ({"state": MachtigingState.PAUSED}, "machtiging_gepauzeerd"),
     ({"state": MachtigingState.OFFERED, "accepted_assurance": None}, "machtiging_niet_aangenomen"),
     (NOT_YET, "machtiging_niet_begonnen"),
-    (OVER, "machtiging_verlopen"),
+    (EXPIRED_PERIOD, "machtiging_verlopen"),
     ({"gemachtigde_id": STRANGER}, "machtiging_niet_van_u"),
     ({"gemachtigde_id": None, "gemachtigde_kvk": "90000001"}, "machtiging_niet_van_u"),
     ({"parent_id": UUID(int=9)}, "machtiging_niet_van_u"),

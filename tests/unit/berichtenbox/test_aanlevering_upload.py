@@ -27,7 +27,7 @@ async def in_pieces(body: bytes, size: int = 1000):
         yield body[start : start + size]
 
 
-def a_request(content: bytes = PDF, filename: bytes = b"brief.pdf", kind: bytes = b"application/pdf") -> bytes:
+def build_upload_body(content: bytes = PDF, filename: bytes = b"brief.pdf", kind: bytes = b"application/pdf") -> bytes:
     head = b'--x\r\nContent-Disposition: form-data; name="bericht"\r\n\r\n' + json.dumps(BERICHT).encode()
     part = b'\r\n--x\r\nContent-Disposition: form-data; name="bijlage"; filename="' + filename + b'"\r\n'
     return head + part + b"Content-Type: " + kind + b"\r\n\r\n" + content + b"\r\n--x--\r\n"
@@ -41,7 +41,7 @@ async def refusal_of(body: bytes, kind: str = MULTIPART, size: int = 1000) -> Re
 
 @pytest.mark.parametrize("size", [1, 7, 1000, 10**9])
 async def test_upload_in_any_chunk_size_is_received_unchanged(size):
-    received = await receive_aanlevering(MULTIPART, in_pieces(a_request(), size))
+    received = await receive_aanlevering(MULTIPART, in_pieces(build_upload_body(), size))
     assert json.loads(bytes(received.bericht)) == BERICHT
     assert [(one.naam, b"".join(one.iterate_pieces()), one.size) for one in received.bijlagen] == [
         ("brief.pdf", PDF, len(PDF))
@@ -51,7 +51,7 @@ async def test_upload_in_any_chunk_size_is_received_unchanged(size):
 
 async def test_large_bijlage_is_spooled_encrypted_and_read_in_parts():
     content = PDF[:9] + os.urandom(6 * rules.MIB) + PDF
-    received = await receive_aanlevering(MULTIPART, in_pieces(a_request(content), 70_000))
+    received = await receive_aanlevering(MULTIPART, in_pieces(build_upload_body(content), 70_000))
     pieces = list(received.bijlagen[0].iterate_pieces())
     assert b"".join(pieces) == content
     assert [len(piece) for piece in pieces[:-1]] == [rules.PART_BYTES] * 6
@@ -84,7 +84,7 @@ SVG = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"
 )
 async def test_row_58_bijlage_that_is_not_pdf_is_rejected(content, kind):
     for size in (1, 10**9):
-        refusal = await refusal_of(a_request(content, kind=kind), size=size)
+        refusal = await refusal_of(build_upload_body(content, kind=kind), size=size)
         assert isinstance(refusal, UnsupportedMedia)
         assert refusal.code == "bijlage_geen_pdf"
 
@@ -95,12 +95,12 @@ NAMES += [b"C:x.pdf", b"x" * 256, b"\xff.pdf", b"a|b.pdf", b"$(id)<x>.pdf", b"a\
 
 @pytest.mark.parametrize("name", NAMES, ids=repr)
 async def test_row_55_file_name_with_path_traversal_or_control_characters_is_rejected(name):
-    assert (await refusal_of(a_request(filename=name))).code == "bijlage_naam_ongeldig"
+    assert (await refusal_of(build_upload_body(filename=name))).code == "bijlage_naam_ongeldig"
 
 
 @pytest.mark.parametrize("name", ["brief.pdf", "één €.pdf", "x" * 251 + ".pdf", "..brief.pdf"], ids=repr)
 async def test_plain_file_name_is_accepted(name):
-    received = await receive_aanlevering(MULTIPART, in_pieces(a_request(filename=name.encode())))
+    received = await receive_aanlevering(MULTIPART, in_pieces(build_upload_body(filename=name.encode())))
     assert received.bijlagen[0].naam == name
     received.close()
 
@@ -110,7 +110,7 @@ async def test_bijlage_over_size_limit_is_rejected_while_streaming():
 
     async def endless():
         nonlocal sent
-        yield a_request()[: a_request().index(b"%PDF")] + b"%PDF-1.7\n"
+        yield build_upload_body()[: build_upload_body().index(b"%PDF")] + b"%PDF-1.7\n"
         while True:
             sent += 1
             yield b"x" * rules.MIB
@@ -129,7 +129,7 @@ def test_bijlage_size_limit_is_exactly_25_mib():
 
 
 async def test_bijlage_number_101_is_rejected():
-    start, rest = a_request().split(b'--x\r\nContent-Disposition: form-data; name="bijlage"')
+    start, rest = build_upload_body().split(b'--x\r\nContent-Disposition: form-data; name="bijlage"')
     one = b'--x\r\nContent-Disposition: form-data; name="bijlage"' + rest.removesuffix(b"--x--\r\n")
     received = await receive_aanlevering(MULTIPART, in_pieces(start + 100 * one + b"--x--\r\n"))
     assert len(received.bijlagen) == 100
@@ -143,9 +143,9 @@ async def test_bericht_part_over_size_limit_is_rejected_while_streaming():
     assert refusal.code == "bericht_te_groot"
 
 
-@pytest.mark.parametrize("upto", [*range(1, len(a_request()) - 4, 37), -5])
+@pytest.mark.parametrize("upto", [*range(1, len(build_upload_body()) - 4, 37), -5])
 async def test_truncated_upload_is_rejected(upto):
-    assert (await refusal_of(a_request()[:upto])).code in {"aanlevering_onvolledig", "bericht_ontbreekt"}
+    assert (await refusal_of(build_upload_body()[:upto])).code in {"aanlevering_onvolledig", "bericht_ontbreekt"}
 
 
 @pytest.mark.parametrize(
@@ -169,12 +169,12 @@ async def test_multipart_with_wrong_structure_is_rejected(body, code):
     "kind", ["application/json", "multipart/mixed; boundary=x", "multipart/form-data", "", "x" * 9999]
 )
 async def test_upload_with_wrong_content_type_is_rejected(kind):
-    assert isinstance(await refusal_of(a_request(), kind), UnsupportedMedia)
+    assert isinstance(await refusal_of(build_upload_body(), kind), UnsupportedMedia)
 
 
 @pytest.mark.parametrize("boundary", ["x" * 10_000, "é", "=?utf-8?q?x?=", '"a b"'])
 async def test_multipart_with_invalid_boundary_is_rejected(boundary):
-    refusal = await refusal_of(a_request(), f"multipart/form-data; boundary={boundary}")
+    refusal = await refusal_of(build_upload_body(), f"multipart/form-data; boundary={boundary}")
     assert refusal.code == "aanlevering_onvolledig"
 
 

@@ -4,14 +4,14 @@ import pytest
 
 from machtiging.berichtenbox.multipart import receive_aanlevering
 from machtiging.kernel.errors import InvalidInput
-from tests.unit.berichtenbox.test_aanlevering_upload import MULTIPART, PDF, a_request, in_pieces
+from tests.unit.berichtenbox.test_aanlevering_upload import MULTIPART, PDF, build_upload_body, in_pieces
 
 PLAIN = b'filename="brief.pdf"'
 
 
 async def name_of(written: bytes) -> str:
     """The stored name of a bijlage with this `filename` parameter."""
-    received = await receive_aanlevering(MULTIPART, in_pieces(a_request(PDF).replace(PLAIN, written)))
+    received = await receive_aanlevering(MULTIPART, in_pieces(build_upload_body(PDF).replace(PLAIN, written)))
     received.close()
     return received.bijlagen[0].naam
 

@@ -32,7 +32,7 @@ def claims(**changes):
     return {name: value for name, value in {**values, **changes}.items() if value is not ...}
 
 
-def a_token(ring=None, alg="ES256", typ=TYPE, **changes):
+def sign_token(ring=None, alg="ES256", typ=TYPE, **changes):
     return (ring or load_keyring()).sign_jwt(claims(**changes), typ=typ, alg=alg)
 
 
@@ -65,14 +65,14 @@ def with_header(token, **changes):
 
 @pytest.mark.parametrize("alg", ["PS256", "RS256", "ES256"])
 def test_own_jwt_is_accepted(alg):
-    token = a_token(alg=alg)
+    token = sign_token(alg=alg)
     assert read(token) == claims()
     assert header_of(token)["alg"] == alg
     assert header_of(token).keys() == {"alg", "kid", "typ"}
 
 
 def test_verified_claims_are_a_copy():
-    token = a_token()
+    token = sign_token()
     read(token)["sub"] = "somebody else"
     assert read(token)["sub"] == "x"
 
@@ -80,18 +80,18 @@ def test_verified_claims_are_a_copy():
 @pytest.mark.parametrize("alg", ["none", "HS256", "ps256", "", "EdDSA"])
 def test_signing_with_unsupported_algorithm_is_a_fault(alg):
     with pytest.raises(Fault, match="sleutel_ontbreekt"):
-        a_token(alg=alg)
+        sign_token(alg=alg)
 
 
 @functools.cache
-def the_token(alg):
+def sign_cached_token(alg):
     """One token per algorithm, cached."""
-    return a_token(alg=alg)
+    return sign_token(alg=alg)
 
 
 @given(st.data())
 def test_jwt_with_changed_character_is_rejected(data):
-    token = the_token(data.draw(st.sampled_from(["PS256", "ES256"])))
+    token = sign_cached_token(data.draw(st.sampled_from(["PS256", "ES256"])))
     place = data.draw(st.integers(0, len(token) - 1))
     other = data.draw(st.sampled_from(ALPHABET.replace(token[place], "")))
     read(token)
@@ -100,7 +100,7 @@ def test_jwt_with_changed_character_is_rejected(data):
 
 @pytest.mark.parametrize("alg", ["ES256", "PS256"])
 def test_jwt_with_changed_padding_bits_is_rejected(alg):
-    token = a_token(alg=alg)
+    token = sign_token(alg=alg)
     for other in ALPHABET.replace(token[-1], ""):
         assert_refused(token[:-1] + other)
 
@@ -126,12 +126,12 @@ def test_jwt_without_three_parts_is_rejected(junk):
 
 @pytest.mark.parametrize("wrapped", [" {}", "{}\n", "Bearer {}", "{}="])
 def test_jwt_with_surrounding_text_is_rejected(wrapped):
-    assert_refused(wrapped.format(a_token()))
+    assert_refused(wrapped.format(sign_token()))
 
 
 @pytest.mark.parametrize("name", ["jku", "x5u", "jwk", "crit", "x5c", "x5t", "b64", "cty", "zip", "nonce"])
 def test_jwt_with_unknown_header_is_rejected(name):
-    assert "header" in assert_refused(with_header(a_token(), **{name: "https://evil.example/keys"}))
+    assert "header" in assert_refused(with_header(sign_token(), **{name: "https://evil.example/keys"}))
 
 
 @pytest.mark.parametrize(
@@ -139,22 +139,22 @@ def test_jwt_with_unknown_header_is_rejected(name):
     [..., "", "ps256-1", "../../etc/passwd", "https://evil.example/key", "' OR 1=1 --", "\0", 1, None, [], "es256-1"],
 )
 def test_jwt_with_injected_kid_is_rejected(kid):
-    assert_refused(with_header(a_token(), kid=kid))
+    assert_refused(with_header(sign_token(), kid=kid))
 
 
 @pytest.mark.parametrize("alg", [..., "none", "None", "HS256", "RS256", "ES256", "PS384", "", None, 1, ["PS256"]])
 def test_jwt_alg_that_differs_from_the_key_is_rejected(alg):
-    assert_refused(with_header(a_token(alg="PS256"), alg=alg))
+    assert_refused(with_header(sign_token(alg="PS256"), alg=alg))
 
 
 def test_jwt_without_signature_is_rejected():
-    header, payload, _ = a_token().split(".")
+    header, payload, _ = sign_token().split(".")
     assert_refused(f"{header}.{payload}.")
-    assert_refused(f"{part({**header_of(a_token()), 'alg': 'none'})}.{payload}.")
+    assert_refused(f"{part({**header_of(sign_token()), 'alg': 'none'})}.{payload}.")
 
 
 def test_jwt_algorithm_confusion_with_public_key_as_hmac_secret_is_rejected():
-    kid = header_of(a_token(alg="PS256"))["kid"]
+    kid = header_of(sign_token(alg="PS256"))["kid"]
     pem = load_keyring()._tokens._keys[kid].signer.material.as_pem(private=False)
     signing_input = part({"alg": "HS256", "kid": kid, "typ": TYPE}) + "." + part(claims())
     for secret in (pem, pem.strip(), b"\n" + pem, b"\xef\xbb\xbf" + pem):
@@ -162,65 +162,65 @@ def test_jwt_algorithm_confusion_with_public_key_as_hmac_secret_is_rejected():
 
 
 def test_jwt_with_signature_of_another_jwt_is_rejected():
-    one, other = a_token(sub="a"), a_token(sub="b")
+    one, other = sign_token(sub="a"), sign_token(sub="b")
     assert_refused(one.rpartition(".")[0] + "." + other.rpartition(".")[2])
 
 
 @pytest.mark.parametrize("typ", ["JWT", "jwt", "", "id+jwt", "journal-head+jwt", "dpop+jwt"])
 def test_jwt_of_another_typ_is_rejected(typ):
-    assert "typ" in assert_refused(a_token(typ=typ))
+    assert "typ" in assert_refused(sign_token(typ=typ))
 
 
 def test_typ_is_case_insensitive_with_optional_application_prefix():
-    assert read(a_token(typ="application/AT+JWT"))
+    assert read(sign_token(typ="application/AT+JWT"))
 
 
 def test_cached_jwt_of_another_typ_is_rejected():
-    token = a_token()
+    token = sign_token()
     read(token)
     assert_refused(token, typ="id+jwt")
 
 
 @pytest.mark.parametrize("issuer", [..., None, "", ISSUER + "/", "https://evil.example", [ISSUER], 1])
 def test_jwt_of_another_issuer_is_rejected(issuer):
-    assert "iss" in assert_refused(a_token(iss=issuer))
+    assert "iss" in assert_refused(sign_token(iss=issuer))
 
 
 @pytest.mark.parametrize("audience", [..., None, "", ISSUER, AUDIENCE + "/", [], [ISSUER], {AUDIENCE: 1}, [[AUDIENCE]]])
 def test_jwt_for_another_audience_is_rejected(audience):
-    assert "aud" in assert_refused(a_token(aud=audience))
+    assert "aud" in assert_refused(sign_token(aud=audience))
 
 
 def test_jwt_with_one_matching_audience_is_accepted():
-    assert read(a_token(aud=["x", AUDIENCE]))
+    assert read(sign_token(aud=["x", AUDIENCE]))
 
 
 @pytest.mark.parametrize("name", ["exp", "iat"])
 @pytest.mark.parametrize("value", [..., None, True, "1", str(SECONDS + 600), 1e99, SECONDS + 600.5, [], {}])
 def test_jwt_with_invalid_exp_or_iat_is_rejected(name, value):
-    assert name in assert_refused(a_token(**{name: value}))
+    assert name in assert_refused(sign_token(**{name: value}))
 
 
 @pytest.mark.parametrize("value", [None, True, "0", 1.5])
 def test_jwt_with_invalid_nbf_is_rejected(value):
-    assert "nbf" in assert_refused(a_token(nbf=value))
+    assert "nbf" in assert_refused(sign_token(nbf=value))
 
 
 def test_jwt_expires_at_its_exp():
-    token = a_token()
+    token = sign_token()
     assert read(token, at=NOW + timedelta(seconds=599))
     assert_refused(token, "token_verlopen", at=NOW + timedelta(seconds=600))
     assert read(token, at=NOW + timedelta(seconds=599))
 
 
 def test_invalid_and_expired_jwt_is_reported_as_invalid():
-    assert_refused(a_token(aud="x", exp=1))
+    assert_refused(sign_token(aud="x", exp=1))
 
 
 @pytest.mark.parametrize("name", ["iat", "nbf"])
 def test_jwt_from_the_future_beyond_clock_skew_is_rejected(name):
-    assert read(a_token(**{name: SECONDS + 5}))
-    assert_refused(a_token(**{name: SECONDS + 6}))
+    assert read(sign_token(**{name: SECONDS + 5}))
+    assert_refused(sign_token(**{name: SECONDS + 6}))
 
 
 def sign_bytes(payload, alg="ES256"):
@@ -250,14 +250,14 @@ def test_signed_payload_that_is_no_json_object_is_rejected(payload):
 
 def test_jwt_over_16_kib_is_neither_signed_nor_accepted():
     with pytest.raises(Fault, match="token_te_groot"):
-        a_token(sub="x" * 13_000)
+        sign_token(sub="x" * 13_000)
     assert "long" in assert_refused("a." * 9000)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_signing_non_finite_numbers_is_rejected(value):
     with pytest.raises(ValueError):
-        a_token(exp=value)
+        sign_token(exp=value)
 
 
 @pytest.fixture
@@ -266,17 +266,17 @@ def keys(tmp_path):
 
 
 def test_rotated_keys_verify_in_old_and_new_workers(keys):
-    old_worker, old = KeyRing.load(keys), a_token(KeyRing.load(keys), "ES256")
+    old_worker, old = KeyRing.load(keys), sign_token(KeyRing.load(keys), "ES256")
     rotate_key(keys, KeyKind.ES256, NOW)
     new_worker = KeyRing.load(keys)
-    new = a_token(new_worker, "ES256")
+    new = sign_token(new_worker, "ES256")
     assert header_of(old)["kid"] != header_of(new)["kid"]
     assert read(new, old_worker)
     assert read(old, new_worker)
 
 
 def test_retired_key_stops_verifying_after_its_period(keys):
-    token = a_token(KeyRing.load(keys), "ES256", exp=SECONDS + 10**7)
+    token = sign_token(KeyRing.load(keys), "ES256", exp=SECONDS + 10**7)
     rotate_key(keys, KeyKind.ES256, NOW)
     ring = KeyRing.load(keys)
     end = NOW + own_tokens.RETIRED_KEY_LIFETIME
@@ -294,7 +294,7 @@ def test_signed_statement_verifies_after_key_retirement(keys):
     assert ring.verify_own_statement(statement, typ="journal-head+jwt") == {"seq": 1}
     assert_refused(statement, ring=ring)
     with pytest.raises(NotAuthenticated):
-        ring.verify_own_statement(a_token(ring), typ="journal-head+jwt")
+        ring.verify_own_statement(sign_token(ring), typ="journal-head+jwt")
 
 
 def test_jwt_of_another_installation_is_rejected(keys):
@@ -302,12 +302,12 @@ def test_jwt_of_another_installation_is_rejected(keys):
     for path in keys.glob("es256-*.key"):
         path.unlink()
     generate_key_ring(keys, MADE_AT)
-    assert_refused(a_token(KeyRing.load(keys), "ES256"))
+    assert_refused(sign_token(KeyRing.load(keys), "ES256"))
 
 
 def test_reload_clears_the_verification_cache(keys):
     ring = KeyRing.load(keys)
-    token = a_token(ring, "ES256")
+    token = sign_token(ring, "ES256")
     read(token, ring)
     rotate_key(keys, KeyKind.ES256, NOW)
     document = json.loads((keys / "keys.json").read_text())
@@ -319,7 +319,7 @@ def test_reload_clears_the_verification_cache(keys):
 
 def test_failed_reload_keeps_the_key_ring(keys):
     ring = KeyRing.load(keys)
-    token = a_token(ring)
+    token = sign_token(ring)
     (keys / "keys.json").write_text("{")
     with pytest.raises(Fault):
         ring.reload()
@@ -330,11 +330,11 @@ def test_verification_cache_holds_valid_signatures_up_to_its_limit(monkeypatch):
     ring = load_keyring()
     memo = ring._tokens._signature_cache
     before = len(memo)
-    assert_refused(a_token()[:-4] + "AAAA")
+    assert_refused(sign_token()[:-4] + "AAAA")
     assert len(memo) == before
     monkeypatch.setattr(own_tokens, "_SIGNATURE_CACHE_SIZE", 3)
     memo.clear()
-    tokens = [a_token(alg="ES256", sub=str(number)) for number in range(5)]
+    tokens = [sign_token(alg="ES256", sub=str(number)) for number in range(5)]
     assert [read(token)["sub"] for token in tokens + tokens] == list("0123401234")
     assert len(memo) == 3
 

@@ -21,7 +21,7 @@ def public(key, **members):
     return {**key.as_dict(private=False), **members}
 
 
-def a_token(key=EC, alg="ES256", payload=None, **header):
+def sign_token(key=EC, alg="ES256", payload=None, **header):
     raw = json.dumps({"sub": "x"} if payload is None else payload).encode()
     return jws.serialize_compact({"alg": alg, **header}, raw, key, algorithms=[alg])
 
@@ -38,44 +38,44 @@ def read_refusal(token, *keys, **options):
 
 @pytest.mark.parametrize(("key", "alg"), [(RSA, "RS256"), (RSA, "PS256"), (EC, "ES256"), (ED, "Ed25519")])
 def test_jwt_signed_by_key_in_jwks_is_accepted(key, alg):
-    assert read(a_token(key, alg, kid="1"), public(key, kid="1")) == {"sub": "x"}
+    assert read(sign_token(key, alg, kid="1"), public(key, kid="1")) == {"sub": "x"}
 
 
 def test_jwt_without_kid_uses_the_only_matching_key():
-    assert read(a_token(EC), public(RSA), public(EC), public(ED))
+    assert read(sign_token(EC), public(RSA), public(EC), public(ED))
 
 
 def test_jwt_matching_two_keys_is_rejected():
-    assert "2 keys" in read_refusal(a_token(RSA, "RS256"), public(RSA), public(OTHER_RSA))
-    assert "2 keys" in read_refusal(a_token(RSA, "RS256", kid="1"), public(RSA, kid="1"), public(OTHER_RSA, kid="1"))
+    assert "2 keys" in read_refusal(sign_token(RSA, "RS256"), public(RSA), public(OTHER_RSA))
+    assert "2 keys" in read_refusal(sign_token(RSA, "RS256", kid="1"), public(RSA, kid="1"), public(OTHER_RSA, kid="1"))
 
 
 @pytest.mark.parametrize("kid", ["2", "", "../1", "' OR 1=1", "https://evil.example"])
 def test_jwt_with_unknown_kid_is_rejected(kid):
-    assert "0 keys" in read_refusal(a_token(kid=kid), public(EC, kid="1"))
+    assert "0 keys" in read_refusal(sign_token(kid=kid), public(EC, kid="1"))
 
 
 def test_jwt_signed_by_another_key_is_rejected():
-    assert "signature" in read_refusal(a_token(RSA, "RS256"), public(OTHER_RSA))
+    assert "signature" in read_refusal(sign_token(RSA, "RS256"), public(OTHER_RSA))
 
 
 @pytest.mark.parametrize("members", [{"use": "enc"}, {"alg": "PS256"}, {"kty": "EC"}, {"kty": "oct", "k": "AAAA"}])
 def test_jwk_with_wrong_use_alg_or_kty_is_rejected(members):
-    assert "0 keys" in read_refusal(a_token(RSA, "RS256"), public(RSA, **members))
+    assert "0 keys" in read_refusal(sign_token(RSA, "RS256"), public(RSA, **members))
 
 
 def test_jwt_with_disallowed_algorithm_is_rejected():
-    assert "alg" in read_refusal(a_token(RSA, "RS256"), public(RSA), algorithms=["PS256", "ES256"])
+    assert "alg" in read_refusal(sign_token(RSA, "RS256"), public(RSA), algorithms=["PS256", "ES256"])
 
 
 @pytest.mark.parametrize("algorithms", [[], ["none"], ["HS256"], ["ES256", "HS256"], ["RSA1_5"]])
 def test_allowing_symmetric_algorithm_or_none_is_a_fault(algorithms):
     with pytest.raises(Fault, match="algoritme_niet_toegestaan"):
-        read(a_token(), public(EC), algorithms=algorithms)
+        read(sign_token(), public(EC), algorithms=algorithms)
 
 
 def test_jwt_algorithm_confusion_with_symmetric_key_is_rejected():
-    token = a_token(OctKey.import_key("secret" * 8), "HS256")
+    token = sign_token(OctKey.import_key("secret" * 8), "HS256")
     read_refusal(token, {"kty": "oct", "k": base64.urlsafe_b64encode(b"secret" * 8).decode().rstrip("=")}, public(RSA))
 
 
@@ -96,7 +96,7 @@ def test_jwt_with_key_in_header_is_rejected():
         ("jku", "https://evil.example"),
         ("x5u", "https://e.example"),
     ):
-        assert name in read_refusal(a_token(mine, **{name: value}), public(EC))
+        assert name in read_refusal(sign_token(mine, **{name: value}), public(EC))
 
 
 def test_jwt_with_crit_or_b64_header_is_rejected():
@@ -105,26 +105,26 @@ def test_jwt_with_crit_or_b64_header_is_rejected():
 
 
 def test_jwt_with_unexpected_typ_is_rejected():
-    assert read(a_token(typ="JWT"), public(EC))
-    assert read(a_token(), public(EC))
-    read_refusal(a_token(typ="at+jwt"), public(EC))
+    assert read(sign_token(typ="JWT"), public(EC))
+    assert read(sign_token(), public(EC))
+    read_refusal(sign_token(typ="at+jwt"), public(EC))
 
 
 def test_jwt_without_required_typ_is_rejected():
-    assert read(a_token(typ="application/at+jwt"), public(EC), typ="at+jwt")
-    assert read(a_token(typ="JWT"), public(EC), typ=("JWT", "client-authentication+jwt"))
-    for token in (a_token(), a_token(typ="JWT")):
+    assert read(sign_token(typ="application/at+jwt"), public(EC), typ="at+jwt")
+    assert read(sign_token(typ="JWT"), public(EC), typ=("JWT", "client-authentication+jwt"))
+    for token in (sign_token(), sign_token(typ="JWT")):
         read_refusal(token, public(EC), typ="at+jwt")
 
 
 def test_rsa_jwk_under_2048_bits_is_rejected():
     short = {"kty": "RSA", "e": "AQAB", "n": base64.urlsafe_b64encode(b"\xc1" * 128).decode().rstrip("=")}
-    assert "2048" in read_refusal(a_token(RSA, "RS256"), short)
+    assert "2048" in read_refusal(sign_token(RSA, "RS256"), short)
 
 
 def test_jwk_on_unsupported_curve_is_rejected():
     key = ECKey.generate_key("P-384")
-    read_refusal(a_token(key, "ES384"), public(key))
+    read_refusal(sign_token(key, "ES384"), public(key))
     read_refusal(forge_token({"alg": "ES256"}), public(key))
 
 
@@ -138,7 +138,7 @@ def test_jwk_on_unsupported_curve_is_rejected():
     ],
 )
 def test_malformed_jwk_is_rejected(key):
-    read_refusal(a_token(), key)
+    read_refusal(sign_token(), key)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_malformed_jwk_is_rejected(key):
 )
 def test_malformed_jwks_is_rejected(jwks):
     with pytest.raises(NotAuthenticated):
-        verify_jwt(a_token(), jwks, algorithms=["ES256"], typ=None)
+        verify_jwt(sign_token(), jwks, algorithms=["ES256"], typ=None)
 
 
 @pytest.mark.parametrize("payload", [[], None, "x", 1])
@@ -157,7 +157,7 @@ def test_jwt_payload_that_is_no_object_is_rejected(payload):
 
 
 def test_jwt_over_16_kib_is_rejected():
-    assert "long" in read_refusal(a_token(payload={"x": "y" * 13_000}), public(EC))
+    assert "long" in read_refusal(sign_token(payload={"x": "y" * 13_000}), public(EC))
 
 
 def test_jwt_with_deeply_nested_json_is_rejected():

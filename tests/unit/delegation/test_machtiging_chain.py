@@ -59,7 +59,7 @@ def test_included_themes_satisfy_excluded_themes():
     )
 
 
-def a_line(length=2):
+def make_machtiging_chain(length=2):
     """A chain of active machtigingen for one person, the furthest child first."""
     top = make_machtiging()
     line = [top]
@@ -70,19 +70,19 @@ def a_line(length=2):
 
 @pytest.mark.parametrize("length", range(1, MAX_CHAIN_LENGTH + 1))
 def test_complete_chain_is_in_force(length):
-    child, *parents = a_line(length)
+    child, *parents = make_machtiging_chain(length)
     assert is_chain_in_force(child, parents, NOON)
 
 
 def test_chain_over_longest_length_is_not_in_force():
-    child, *parents = a_line(MAX_CHAIN_LENGTH + 1)
+    child, *parents = make_machtiging_chain(MAX_CHAIN_LENGTH + 1)
     assert not is_chain_in_force(child, parents, NOON)
 
 
 @pytest.mark.parametrize("state", [MachtigingState.OFFERED, MachtigingState.PAUSED, MachtigingState.ENDED])
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_chain_with_inactive_link_is_not_in_force(which, state):
-    line = a_line(3)
+    line = make_machtiging_chain(3)
     line[which] = replace(line[which], state=state)
     assert not is_chain_in_force(line[0], line[1:], NOON)
 
@@ -97,18 +97,18 @@ def test_chain_with_inactive_link_is_not_in_force(which, state):
     ],
 )
 def test_child_inconsistent_with_parent_is_not_in_force(broken):
-    child, parent = a_line(2)
+    child, parent = make_machtiging_chain(2)
     assert not is_chain_in_force(replace(child, **broken), [parent], NOON)
 
 
 def test_child_exceeding_parent_scope_is_not_in_force():
-    child, parent = a_line(2)
+    child, parent = make_machtiging_chain(2)
     narrow = replace(parent, scope=make_scope(afzenders=frozenset({UWV})))
     assert not is_chain_in_force(child, [narrow], NOON)
 
 
 def test_chain_with_missing_or_reordered_parents_is_not_in_force():
-    child, parent, grandparent = a_line(3)
+    child, parent, grandparent = make_machtiging_chain(3)
     assert not is_chain_in_force(child, [], NOON)
     assert not is_chain_in_force(child, [parent], NOON)
     assert not is_chain_in_force(child, [grandparent, parent], NOON)
@@ -116,7 +116,7 @@ def test_chain_with_missing_or_reordered_parents_is_not_in_force():
 
 @given(st.timedeltas(timedelta(days=-2), timedelta(days=200)))
 def test_child_is_not_in_force_when_parent_is_not(after):
-    child, parent = a_line(2)
+    child, parent = make_machtiging_chain(2)
     later = replace(child, period=Period(NOON, NOON + timedelta(days=60)))
     if is_chain_in_force(later, [parent], NOON + after):
         assert is_chain_in_force(parent, [], NOON + after)

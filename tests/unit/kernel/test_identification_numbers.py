@@ -12,10 +12,10 @@ from machtiging.kernel.bsn import Bsn, Rsin, parse_bsn, passes_11_proef
 from machtiging.kernel.errors import InvalidInput
 from machtiging.kernel.oin import KvkNumber, Oin
 
-GOOD = ["123456782", "111222333", "999990019", "999990020", "999990032", "999990044"]
+VALID_BSNS = ["123456782", "111222333", "999990019", "999990020", "999990032", "999990044"]
 
 
-@pytest.mark.parametrize("digits", GOOD)
+@pytest.mark.parametrize("digits", VALID_BSNS)
 def test_bsn_that_passes_the_11_proef_is_accepted(digits):
     assert Bsn(digits).reveal() == digits
     assert Rsin(digits).reveal() == digits
@@ -37,13 +37,13 @@ def test_bsn_that_is_no_text_is_rejected():
         Bsn(123456782)
 
 
-@given(st.sampled_from(GOOD), st.integers(0, 8), st.integers(1, 9))
+@given(st.sampled_from(VALID_BSNS), st.integers(0, 8), st.integers(1, 9))
 def test_bsn_with_one_changed_digit_is_rejected(digits, place, step):
     changed = digits[:place] + str((int(digits[place]) + step) % 10) + digits[place + 1 :]
     assert not passes_11_proef(changed)
 
 
-@given(st.sampled_from(GOOD), st.integers(0, 7))
+@given(st.sampled_from(VALID_BSNS), st.integers(0, 7))
 def test_bsn_with_two_swapped_digits_is_rejected(digits, place):
     swapped = digits[:place] + digits[place + 1] + digits[place] + digits[place + 2 :]
     assert swapped == digits or not passes_11_proef(swapped)
@@ -93,7 +93,7 @@ def test_kvk_number_without_eight_digits_is_rejected():
             KvkNumber(wrong)
 
 
-@given(st.sampled_from([*GOOD, "010000008"]), st.text(" .-\u2013\u00a0\u200b/", max_size=3), st.integers(0, 9))
+@given(st.sampled_from([*VALID_BSNS, "010000008"]), st.text(" .-\u2013\u00a0\u200b/", max_size=3), st.integers(0, 9))
 def test_bsn_with_separators_or_without_leading_zero_is_read(digits, between, place):
     assert parse_bsn(digits[:place] + between + digits[place:]).reveal() == digits
     assert parse_bsn(digits.removeprefix("0")).reveal() == digits

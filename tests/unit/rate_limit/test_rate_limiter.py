@@ -29,7 +29,7 @@ def virtual_time():
     return Time()
 
 
-def a_limiter(virtual_time, *, in_flight=100, per_minute=10, **changes):
+def make_limiter(virtual_time, *, in_flight=100, per_minute=10, **changes):
     return RateLimiter({kind: Quota(in_flight, per_minute) for kind in CallerKind}, now=virtual_time, **changes)
 
 
@@ -45,7 +45,7 @@ def rejection_codes(limiter, *callers, times=1):
 
 
 def test_requests_over_the_minute_limit_are_rejected_per_caller(virtual_time):
-    limiter = a_limiter(virtual_time)
+    limiter = make_limiter(virtual_time)
     assert rejection_codes(limiter, ADDRESS, times=12) == [None] * 10 + [TOO_MANY_PER_MINUTE] * 2
     assert (
         rejection_codes(limiter, (CallerKind.ADDRESS, "b"))
@@ -55,7 +55,7 @@ def test_requests_over_the_minute_limit_are_rejected_per_caller(virtual_time):
 
 
 def test_retry_after_is_the_earliest_accepted_moment(virtual_time):
-    limiter = a_limiter(virtual_time)
+    limiter = make_limiter(virtual_time)
     for moment in (0, 7, 31.5, 59.9):
         virtual_time.now = 6_000 + moment
         rejection_codes(limiter, ADDRESS, times=10)
@@ -72,7 +72,7 @@ def test_retry_after_is_the_earliest_accepted_moment(virtual_time):
 @given(st.lists(st.floats(0, 30), max_size=200))
 def test_accepted_requests_stay_within_limit_per_window_and_twice_per_sliding_minute(pauses):
     time = Time()
-    limiter, let_through = a_limiter(time), []
+    limiter, let_through = make_limiter(time), []
     for pause in pauses:
         time.now += pause
         if rejection_codes(limiter, TOKEN) == [None]:
@@ -83,7 +83,7 @@ def test_accepted_requests_stay_within_limit_per_window_and_twice_per_sliding_mi
 
 
 def test_requests_in_flight_over_the_limit_are_rejected(virtual_time):
-    limiter = a_limiter(virtual_time, in_flight=2, per_minute=1_000)
+    limiter = make_limiter(virtual_time, in_flight=2, per_minute=1_000)
     assert [limiter.acquire([TOKEN]) for _ in range(2)] == [None, None]
     rejection = limiter.acquire([TOKEN])
     assert (rejection.code, rejection.kind, rejection.retry_after) == (TOO_MANY_IN_FLIGHT, CallerKind.TOKEN, 1)
@@ -92,7 +92,7 @@ def test_requests_in_flight_over_the_limit_are_rejected(virtual_time):
 
 
 def test_rejected_request_is_not_counted(virtual_time):
-    limiter = a_limiter(virtual_time)
+    limiter = make_limiter(virtual_time)
     rejection_codes(limiter, PERSON, times=10)
     assert rejection_codes(limiter, TOKEN, PERSON, times=50) == [TOO_MANY_PER_MINUTE] * 50
     assert rejection_codes(limiter, TOKEN, times=10) == [None] * 10
@@ -100,7 +100,7 @@ def test_rejected_request_is_not_counted(virtual_time):
 
 
 def test_memory_is_bounded_and_known_callers_are_not_evicted(virtual_time):
-    limiter = a_limiter(virtual_time, capacity=50)
+    limiter = make_limiter(virtual_time, capacity=50)
     rejection_codes(limiter, TOKEN, times=10)
     rejection_codes(limiter, PERSON, times=10)
     for number in range(1_000):
@@ -111,7 +111,7 @@ def test_memory_is_bounded_and_known_callers_are_not_evicted(virtual_time):
 
 
 def test_active_caller_is_not_evicted(virtual_time):
-    limiter = a_limiter(virtual_time, capacity=5)
+    limiter = make_limiter(virtual_time, capacity=5)
     codes = []
     for number in range(30):
         codes += rejection_codes(limiter, ADDRESS)

@@ -10,7 +10,7 @@ from machtiging.storage.connections.database_url import parse_database_url
 from machtiging.storage.engine import DatabaseRole, make_engine
 
 SECRET = "Zq9xPiece"
-GOOD = "postgresql://u:p@db.example/m"
+VALID_URL = "postgresql://u:p@db.example/m"
 
 
 def refusal(url):
@@ -64,7 +64,7 @@ def test_database_url_is_read_as_libpq_reads_it(url, expected):
 )
 def test_supported_libpq_parameter_is_passed_to_the_driver(word, monkeypatch):
     monkeypatch.setenv("HOME", "/nonexistent")
-    arguments = parse_database_url(f"{GOOD}?{word}").driver_arguments()
+    arguments = parse_database_url(f"{VALID_URL}?{word}").driver_arguments()
     timeout = arguments.pop("timeout")
     assert timeout == (5 if word.startswith("connect_timeout") else 10)
     nothing = dict.fromkeys(("passfile", "ssl", "service", "servicefile", "direct_tls", "server_settings",
@@ -101,7 +101,7 @@ def test_supported_libpq_parameter_is_passed_to_the_driver(word, monkeypatch):
 )
 def test_unsupported_libpq_parameter_is_rejected_by_name(word):
     name, _, value = word.partition("=")
-    told = refusal(f"{GOOD}?{word}")
+    told = refusal(f"{VALID_URL}?{word}")
     assert name in told
     assert not value or value in {"system", "disable"} or value not in told
 

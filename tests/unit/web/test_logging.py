@@ -36,7 +36,7 @@ def lines(log_stream: io.StringIO) -> list[dict]:
     return [json.loads(line) for line in log_stream.getvalue().splitlines()]
 
 
-def a_client() -> httpx.AsyncClient:
+def make_client() -> httpx.AsyncClient:
     app = FastAPI(openapi_url=None)
     install_error_handlers(app)
     headers.install(app)
@@ -50,7 +50,7 @@ def a_client() -> httpx.AsyncClient:
 
 
 async def test_request_log_has_route_and_no_path_or_query(log_stream):
-    answer = await a_client().get("/api/v1/berichten/999990019?code=geheim", headers={"X-Request-ID": "abcdefgh"})
+    answer = await make_client().get("/api/v1/berichten/999990019?code=geheim", headers={"X-Request-ID": "abcdefgh"})
     (line,) = lines(log_stream)
     assert answer.status_code == line["status"] == 200
     assert line["event"] == "request"
@@ -64,7 +64,7 @@ async def test_request_log_has_route_and_no_path_or_query(log_stream):
 
 
 async def test_row_67_unexpected_exception_log_has_id_and_no_secret(log_stream):
-    answer = await a_client().get("/api/v1/berichten/stuk")
+    answer = await make_client().get("/api/v1/berichten/stuk")
     found = [line for line in lines(log_stream) if line["event"] == "unexpected"]
     assert found[0]["request_id"] == answer.json()["verzoekId"]
     assert "ValueError" in found[0]["exception"]
@@ -121,7 +121,7 @@ def test_request_line_passes_the_redaction_of_every_line(log_stream):
 
 async def test_request_on_closed_log_stream_is_answered(log_stream):
     log_stream.close()
-    assert (await a_client().get("/api/v1/berichten/1")).status_code == 200
+    assert (await make_client().get("/api/v1/berichten/1")).status_code == 200
 
 
 def test_ids_and_times_in_log_are_not_redacted(log_stream):

@@ -68,13 +68,13 @@ VISITOR = SimpleNamespace(name="Ans <b>", csrf_token="t0k3n")
 PROBLEM = SimpleNamespace(title="Niet gevonden <i>", detail="Dit is er niet.", faults=())
 
 
-def a_page(*, visitor=None, practice=False) -> str:
+def render_page(*, visitor=None, practice=False) -> str:
     values = {"problem": PROBLEM, "verzoek_id": "abc", "path": "/berichten"}
     return PageRenderer(["machtiging.web"]).render_text("fout.html", visitor=visitor, practice=practice, **values)
 
 
 def test_page_has_language_one_heading_and_skip_link():
-    html = a_page()
+    html = render_page()
     assert html.startswith('<!DOCTYPE html>\n<html lang="nl">')
     assert html.count("<h1") == 1
     assert html.index('href="#inhoud"') < html.index("<nav")
@@ -84,7 +84,7 @@ def test_page_has_language_one_heading_and_skip_link():
 
 
 def test_page_of_visitor_has_name_and_logout_form_with_csrf_token():
-    html = a_page(visitor=VISITOR)
+    html = render_page(visitor=VISITOR)
     assert "Ans &lt;b&gt;" in html
     assert 'name="csrf" value="t0k3n"' in html
     assert 'aria-current="page"' in html
@@ -92,14 +92,14 @@ def test_page_of_visitor_has_name_and_logout_form_with_csrf_token():
 
 
 def test_page_without_session_has_login_link():
-    assert 'href="/inloggen"' in a_page()
-    assert "Uitloggen" not in a_page()
+    assert 'href="/inloggen"' in render_page()
+    assert "Uitloggen" not in render_page()
 
 
 @pytest.mark.parametrize("practice", [True, False])
 def test_practice_banner_is_shown_in_practice_only(practice):
-    assert ("Oefenomgeving" in a_page(practice=practice)) is practice
+    assert ("Oefenomgeving" in render_page(practice=practice)) is practice
 
 
 def test_row_3_page_values_are_html_escaped():
-    assert "<i>" not in a_page()
+    assert "<i>" not in render_page()

@@ -13,7 +13,7 @@ from machtiging.web.errors.problem_details import PROBLEM_TEMPLATES
 from machtiging.web.pages import PageRenderer, PageServices
 
 
-def an_app(*, pages: bool = True, issuer: str = "http://localhost:8000") -> FastAPI:
+def make_app(*, pages: bool = True, issuer: str = "http://localhost:8000") -> FastAPI:
     app = FastAPI(openapi_url=None)
     if pages:
         attach_services(app, PageServices(pages=PageRenderer(["machtiging.web"]), practice=True))
@@ -23,18 +23,18 @@ def an_app(*, pages: bool = True, issuer: str = "http://localhost:8000") -> Fast
     return app
 
 
-def a_client(app: FastAPI) -> httpx.AsyncClient:
+def make_client(app: FastAPI) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost:8000")
 
 
 def raising(error: Exception, path: str = "/api/v1/ding", **options) -> httpx.AsyncClient:
-    app = an_app(**options)
+    app = make_app(**options)
 
     @app.api_route(path, methods=["GET", "POST"])
     async def ding() -> None:
         raise error
 
-    return a_client(app)
+    return make_client(app)
 
 
 def every_class(kind: type[errors.MachtigingError] = errors.MachtigingError) -> list[type[errors.MachtigingError]]:
@@ -171,10 +171,10 @@ async def test_wrong_method_returns_405_with_allow():
 
 
 async def test_allow_lists_the_methods_of_every_route():
-    app = an_app()
+    app = make_app()
     app.get("/api/v1/ding/{x}")(lambda x: None)
     app.patch("/api/v1/ding/{x}")(lambda x: None)
-    client = a_client(app)
+    client = make_client(app)
     assert (await client.put("/api/v1/ding/1")).headers["allow"] == "GET, HEAD, PATCH"
     options = await client.options("/api/v1/ding/1")
     assert (options.status_code, options.headers["allow"]) == (204, "GET, HEAD, PATCH")
@@ -187,13 +187,13 @@ class _Body(BaseModel):
 
 
 async def test_invalid_input_returns_400_with_every_fault_and_no_value():
-    app = an_app()
+    app = make_app()
 
     @app.post("/api/v1/ding")
     async def ding(body: _Body) -> None:
         """Never reached."""
 
-    answer = await a_client(app).post("/api/v1/ding", json={"gelezen": 0, "extra\r\n": "999990019"})
+    answer = await make_client(app).post("/api/v1/ding", json={"gelezen": 0, "extra\r\n": "999990019"})
     assert answer.status_code == 400
     assert {(fault["veld"], fault["soort"]) for fault in answer.json()["fouten"]} == {
         ("gelezen", "bool_type"),
@@ -207,21 +207,23 @@ async def test_invalid_input_returns_400_with_every_fault_and_no_value():
     "body", [b"{", b"[" * 5000, b"\xff\xfe", b"nul"], ids=["truncated", "deep", "not utf-8", "no json"]
 )
 async def test_row_63_malformed_or_deeply_nested_json_returns_400(body):
-    app = an_app()
+    app = make_app()
     body_limits.install(app, default_max_bytes=10_000)
 
     @app.post("/api/v1/ding")
     async def ding(body: _Body) -> None:
         """Never reached."""
 
-    answer = await a_client(app).post("/api/groot", content=body, headers={"Content-Type": "application/json"})
+    answer = await make_client(app).post("/api/groot", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in {400, 404}
-    answer = await a_client(app).post("/api/v1/ding", content=body[:999], headers={"Content-Type": "application/json"})
+    answer = await make_client(app).post(
+        "/api/v1/ding", content=body[:999], headers={"Content-Type": "application/json"}
+    )
     assert answer.status_code == 400
 
 
 def reading_app() -> FastAPI:
-    app = an_app()
+    app = make_app()
 
     async def count_bytes(request: Request) -> dict[str, int]:
         return {"bytes": len(await request.body())}
@@ -238,23 +240,23 @@ async def chunks(count: int):
 
 @pytest.mark.parametrize("body", [b"x" * 1001, chunks(11)], ids=["with a length", "in chunks"])
 async def test_body_over_the_limit_returns_413(body):
-    answer = await a_client(reading_app()).post("/api/v1/ding", content=body)
+    answer = await make_client(reading_app()).post("/api/v1/ding", content=body)
     assert answer.status_code == 413
     assert answer.json()["code"] == "verzoek_te_groot"
 
 
 async def test_body_at_the_limit_is_accepted():
-    client = a_client(reading_app())
+    client = make_client(reading_app())
     assert (await client.post("/api/v1/ding", content=b"x" * 1000)).json() == {"bytes": 1000}
     assert (await client.post("/api/groot", content=chunks(50))).json() == {"bytes": 5000}
     assert (await client.post("/api/groot", content=chunks(51))).status_code == 413
 
 
 async def test_row_57_compressed_body_returns_415():
-    answer = await a_client(reading_app()).post("/api/v1/ding", content=b"x", headers={"Content-Encoding": "gzip"})
+    answer = await make_client(reading_app()).post("/api/v1/ding", content=b"x", headers={"Content-Encoding": "gzip"})
     assert answer.status_code == 415
 
 
 async def test_invalid_content_length_returns_400():
-    answer = await a_client(reading_app()).post("/api/v1/ding", content=b"x", headers={"Content-Length": "-1"})
+    answer = await make_client(reading_app()).post("/api/v1/ding", content=b"x", headers={"Content-Length": "-1"})
     assert answer.status_code == 400

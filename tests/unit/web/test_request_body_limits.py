@@ -40,12 +40,12 @@ def application() -> FastAPI:
     return made
 
 
-def a_client(application: FastAPI) -> httpx.AsyncClient:
+def make_client(application: FastAPI) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://localhost:8000")
 
 
 def test_row_61_slow_body_that_never_ends_returns_408(application):
-    answer = run_in_virtual_time(a_client(application).post("/gewoon", content=never_ending()))
+    answer = run_in_virtual_time(make_client(application).post("/gewoon", content=never_ending()))
     assert (answer.status_code, answer.json()["code"]) == (408, "verzoek_te_traag")
     assert answer.headers["connection"] == "close"
     assert application.state.opened == []
@@ -56,8 +56,8 @@ async def test_chunked_body_is_received_unchanged(application):
         for piece in (b"een", b"", b" twee", b" drie"):
             yield piece
 
-    assert (await a_client(application).post("/gewoon", content=pieces())).json() == {"body": "een twee drie"}
-    assert (await a_client(application).post("/gewoon")).json() == {"body": ""}
+    assert (await make_client(application).post("/gewoon", content=pieces())).json() == {"body": "een twee drie"}
+    assert (await make_client(application).post("/gewoon")).json() == {"body": ""}
 
 
 async def test_client_disconnect_before_body_end_runs_no_handler(application):
@@ -96,27 +96,37 @@ def ask(application, path: str, messages: list, pause: float = 0.0) -> list[dict
     return sent
 
 
-def a_piece(body: bytes, *, more: bool = True) -> dict:
+def make_body_event(body: bytes, *, more: bool = True) -> dict:
     return {"type": "http.request", "body": body, "more_body": more}
 
 
 def test_large_body_is_streamed_within_idle_timeout(application):
     # Each chunk within the idle timeout, all chunks together over it.
-    sent = ask(application, "/groot", [a_piece(b"a") for _ in range(9)] + [a_piece(b"z", more=False)], pause=0.02)
+    sent = ask(
+        application,
+        "/groot",
+        [make_body_event(b"a") for _ in range(9)] + [make_body_event(b"z", more=False)],
+        pause=0.02,
+    )
     assert sent[0]["status"] == 200
     assert application.state.opened == ["/groot"]
 
 
 @pytest.mark.parametrize("size", [1, 400])  # also after bytes that bought more time than the silence takes
 def test_row_61_stalled_large_body_returns_408(application, size):
-    sent = ask(application, "/groot", [a_piece(b"a" * size)])
+    sent = ask(application, "/groot", [make_body_event(b"a" * size)])
     assert sent[0]["status"] == 408
     assert dict(sent[0]["headers"])[b"connection"] == b"close"
     assert json.loads(sent[1]["body"])["code"] == "verzoek_te_traag"
 
 
 def test_row_61_empty_chunks_do_not_extend_the_timeout(application):
-    sent = ask(application, "/groot", [a_piece(b"") for _ in range(20)] + [a_piece(b"z", more=False)], pause=0.02)
+    sent = ask(
+        application,
+        "/groot",
+        [make_body_event(b"") for _ in range(20)] + [make_body_event(b"z", more=False)],
+        pause=0.02,
+    )
     assert sent[0]["status"] == 408
 
 
@@ -134,13 +144,13 @@ def hurried(application: FastAPI, slowest: int) -> FastAPI:
 @pytest.mark.parametrize(("size", "status"), [(1, 408), (10, 408), (200, 200)])
 def test_row_61_body_under_minimum_rate_returns_408(application, size, status):
     # Thirty pieces in 0.6 seconds: 50, 500 or 10 000 bytes a second, where 1500 is the least.
-    pieces = [a_piece(b"a" * size) for _ in range(29)] + [a_piece(b"z", more=False)]
+    pieces = [make_body_event(b"a" * size) for _ in range(29)] + [make_body_event(b"z", more=False)]
     sent = ask(hurried(application, 1500), "/groot", pieces, pause=0.02)
     assert sent[0]["status"] == status
 
 
 def test_row_61_fast_start_then_slow_body_returns_408(application):
-    pieces = [a_piece(b"a" * 100)] + [a_piece(b"a") for _ in range(60)]
+    pieces = [make_body_event(b"a" * 100)] + [make_body_event(b"a") for _ in range(60)]
     sent = ask(hurried(application, 1000), "/groot", pieces, pause=0.02)
     assert sent[0]["status"] == 408
     assert len(pieces) > 20
@@ -155,12 +165,12 @@ def test_handler_time_is_not_counted_as_sender_time(application):
             await asyncio.sleep(0.03)  # together well over what the sender may take
         return {"size": size}
 
-    sent = ask(application, "/lang", [a_piece(b"a") for _ in range(5)] + [a_piece(b"z", more=False)])
+    sent = ask(application, "/lang", [make_body_event(b"a") for _ in range(5)] + [make_body_event(b"z", more=False)])
     assert sent[0]["status"] == 200
 
 
 def test_large_body_in_chunks_over_limit_returns_413(application):
-    sent = ask(application, "/groot", [a_piece(b"x" * 400) for _ in range(3)])
+    sent = ask(application, "/groot", [make_body_event(b"x" * 400) for _ in range(3)])
     assert sent[0]["status"] == 413
 
 
@@ -176,6 +186,6 @@ def test_slow_response_after_complete_body_is_sent(application):
 
         return StreamingResponse(pieces())
 
-    sent = ask(application, "/lang", [a_piece(b"z", more=False)])
+    sent = ask(application, "/lang", [make_body_event(b"z", more=False)])
     assert sent[0]["status"] == 200
     assert b"".join(message.get("body", b"") for message in sent[1:]) == b"xxxxx"
