@@ -68,7 +68,7 @@ def test_black_box_tests_import_nothing_of_machtiging():
         *folder.glob("test_*.py"),
         ROOT / "tests" / "builders" / "messages.py",
         folder / "authorization_server.py",
-        folder / "ciba_counter.py",
+        folder / "ciba_desk.py",
         folder / "client_requests.py",
     ]
     assert len(files) > 16

@@ -1,4 +1,4 @@
-"""A counter: an app that sends CIBA requests, and the citizen who answers them."""
+"""A CIBA desk: an app that sends CIBA requests, and the citizen who answers them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from tests.builders.rows import BACKCHANNEL_REQUESTS
 MESSAGE = "Balie 3, W4X-7KP"
 
 
-def make_counter_metadata(keys: ClientKeys, **changes: Any) -> dict[str, Any]:
-    """CIBA metadata of an app for a counter. A change of None leaves a member out."""
+def make_ciba_desk_metadata(keys: ClientKeys, **changes: Any) -> dict[str, Any]:
+    """CIBA metadata of an app for a desk. A change of None leaves a member out."""
     metadata = {
         "client_name": "Bibliotheek Oost",
         "grant_types": [CIBA],
@@ -46,8 +46,8 @@ INSERT_CIBA_REQUESTS = text(
 
 
 @dataclass
-class CibaCounter:
-    """One app at a counter, and whoever stands before it."""
+class CibaDesk:
+    """One app at a desk, and the person before it."""
 
     oauth: OAuthWorld
     app: App
@@ -158,6 +158,6 @@ def read_binding_message(page: str) -> str:
     return re.sub(r"<[^>]+>", "", page.split('<output class="code groot">')[1].split("</output>")[0])
 
 
-async def register_counter(oauth: OAuthWorld, **changes: Any) -> CibaCounter:
-    """An app for a counter, registered."""
-    return CibaCounter(oauth, await oauth.register_app(make_counter_metadata, **changes))
+async def register_ciba_desk(oauth: OAuthWorld, **changes: Any) -> CibaDesk:
+    """Register an app for a desk."""
+    return CibaDesk(oauth, await oauth.register_app(make_ciba_desk_metadata, **changes))

@@ -15,7 +15,7 @@ _PRELOADED = [
     "pytest_asyncio.plugin",
     "httpcore",
     "hypothesis",
-    "tests.protocol.black_box.ciba_counter",
+    "tests.protocol.black_box.ciba_desk",
     "tests.protocol.black_box.our_server",
     "tests.protocol.black_box.expired_credentials",
     "tests.builders.database",

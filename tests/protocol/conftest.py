@@ -9,7 +9,7 @@ import pytest
 from machtiging.kernel.clock import SettableClock
 from tests.builders.applications import replace_services
 from tests.builders.bearer import BearerWorld
-from tests.builders.ciba import CibaCounter, register_counter
+from tests.builders.ciba import CibaDesk, register_ciba_desk
 from tests.builders.database import Database
 from tests.builders.flow import OAuthWorld, make_oauth_world
 from tests.builders.letters import BerichtenboxWorld, make_api_world
@@ -34,9 +34,9 @@ def production_oauth(oauth: OAuthWorld) -> Iterator[OAuthWorld]:
 
 
 @pytest.fixture
-async def ciba_desk(oauth: OAuthWorld) -> CibaCounter:
+async def ciba_desk(oauth: OAuthWorld) -> CibaDesk:
     """A CIBA client (the desk of an agency) at the authorization server."""
-    return await register_counter(oauth)
+    return await register_ciba_desk(oauth)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ credentials) and resource (introspects).
 What a server can do besides is declared by what it tells, and what it does not tell is skipped: clients exchanger,
 depot and archive (each with the `resource` that it guards; exchanger may go on to all three, depot to exchanger) and
 gateway (guards the API itself, may go on to archive); clients desk, desk_too and signing_desk (must sign) for CIBA,
-with `counter`: how somebody is asked there (tests/protocol/black_box/ciba_counter.py); client newcomer with an
+with `counter`: how somebody is asked there (tests/protocol/black_box/ciba_desk.py); client newcomer with an
 `initial_access_token`; `details`, `authorization_details` to ask; `spent`, tokens that are over.
 """
 
@@ -22,7 +22,7 @@ from joserfc.jwk import ECKey
 
 from tests.builders.database import create_database_clone, drop_database
 from tests.protocol.black_box.authorization_server import Attempt, BlackBoxPerson, BlackBoxServer
-from tests.protocol.black_box.ciba_counter import BlackBoxCounter
+from tests.protocol.black_box.ciba_desk import BlackBoxCibaDesk
 from tests.protocol.black_box.our_server import ours
 
 
@@ -88,13 +88,13 @@ async def spare_token(server, attempt, token_store) -> dict:
 
 
 @pytest.fixture(scope="session")
-async def _shared_ciba_desk(server) -> BlackBoxCounter | None:
+async def _shared_ciba_desk(server) -> BlackBoxCibaDesk | None:
     """The CIBA desk of this run, with its persons; each logs in at most once."""
-    return BlackBoxCounter(server) if "counter" in server.told else None
+    return BlackBoxCibaDesk(server) if "counter" in server.told else None
 
 
 @pytest.fixture
-async def ciba_desk(server, _shared_ciba_desk) -> BlackBoxCounter:
+async def ciba_desk(server, _shared_ciba_desk) -> BlackBoxCibaDesk:
     """The CIBA desk without pending requests."""
     server.needs("counter", "desk", "desk_too")
     yield _shared_ciba_desk

@@ -8,7 +8,7 @@ from joserfc.jwk import ECKey
 
 from tests.builders.messages import read_header
 from tests.protocol.black_box.authorization_server import assert_refused
-from tests.protocol.black_box.ciba_counter import CIBA
+from tests.protocol.black_box.ciba_desk import CIBA
 from tests.protocol.black_box.client_requests import with_proof
 
 

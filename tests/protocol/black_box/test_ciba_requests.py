@@ -9,7 +9,7 @@ from joserfc.jwk import ECKey
 
 from tests.builders.messages import make_unsigned_jwt, read_claims, read_header
 from tests.protocol.black_box.authorization_server import Attempt, assert_refused
-from tests.protocol.black_box.ciba_counter import CIBA, ENDPOINT
+from tests.protocol.black_box.ciba_desk import CIBA, ENDPOINT
 from tests.protocol.black_box.client_requests import about, request_object, signed
 
 BAD = ("invalid_request", "invalid_request_object")

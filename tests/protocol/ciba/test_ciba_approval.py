@@ -15,7 +15,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotAuthenticated
 from machtiging.oauth.ciba.decision import BackchannelDecision, decide_backchannel_request
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.ciba import MESSAGE, read_binding_message, register_counter
+from tests.builders.ciba import MESSAGE, read_binding_message, register_ciba_desk
 from tests.builders.client import make_authorization_details
 from tests.builders.people import ISSUER
 from tests.builders.rows import GRANTS, MELDCODES, NOTIFICATIONS
@@ -305,7 +305,7 @@ async def test_approval_page_names_actions_that_the_machtiging_does_not_give(cib
 
 
 async def test_concurrent_requests_of_two_counters_are_decided_separately(ciba_desk) -> None:
-    other = await register_counter(ciba_desk.oauth, client_name="Gemeente West")
+    other = await register_ciba_desk(ciba_desk.oauth, client_name="Gemeente West")
     first = await ciba_desk.start_request()
     ciba_desk.oauth.later(seconds=1)
     second = await other.start_request(await ciba_desk.create_meldcode())

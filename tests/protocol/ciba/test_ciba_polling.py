@@ -14,7 +14,7 @@ from machtiging.oauth.client import CIBA
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.ciba import register_counter
+from tests.builders.ciba import register_ciba_desk
 from tests.builders.client import make_authorization_details
 from tests.builders.flow import ISSUER
 from tests.builders.keys import KeyHolder
@@ -109,7 +109,7 @@ async def test_ciba_token_is_active_for_its_client(ciba_desk) -> None:
 
 
 async def test_ciba_subject_is_pairwise_per_client(ciba_desk) -> None:
-    other = await register_counter(ciba_desk.oauth, client_name="Gemeente West")
+    other = await register_ciba_desk(ciba_desk.oauth, client_name="Gemeente West")
     names = [
         read_claims((await each.tokens(await each.start_request()))["id_token"])["sub"] for each in (ciba_desk, other)
     ]
@@ -134,7 +134,7 @@ async def test_concurrent_polls_after_approval_issue_one_token(ciba_desk) -> Non
 
 async def test_enumeration_auth_req_id_of_another_unknown_or_used_look_alike(ciba_desk) -> None:
     request = await ciba_desk.approved()
-    other = await register_counter(ciba_desk.oauth, client_name="Gemeente West")
+    other = await register_ciba_desk(ciba_desk.oauth, client_name="Gemeente West")
     answers = [
         await ciba_desk.polls(request, other.app),
         await ciba_desk.polls("x" * 43),
@@ -260,7 +260,7 @@ async def test_request_bound_by_dpop_is_fetched_with_its_key_only(ciba_desk) -> 
 
 
 async def test_ciba_id_token_is_signed_with_the_registered_algorithm(oauth) -> None:
-    other = await register_counter(oauth, id_token_signed_response_alg="ES256")
+    other = await register_ciba_desk(oauth, id_token_signed_response_alg="ES256")
     body = await other.tokens(await other.start_request())
     header = json.loads(base64.urlsafe_b64decode(body["id_token"].split(".")[0] + "=="))
     assert header["alg"] == "ES256"

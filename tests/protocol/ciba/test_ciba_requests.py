@@ -13,7 +13,7 @@ from machtiging.oauth.ciba import rules
 from machtiging.oauth.retention import delete_expired_rows
 from machtiging.oauth.suspend_client import resume_client, suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.ciba import MESSAGE, read_binding_message, register_counter
+from tests.builders.ciba import MESSAGE, read_binding_message, register_ciba_desk
 from tests.builders.client import make_authorization_details
 from tests.builders.database import wait_until_blocked
 from tests.builders.rows import BACKCHANNEL_REQUESTS, GRANTS, MELDCODES, NOTIFICATIONS
@@ -211,7 +211,7 @@ async def test_ciba_request_with_unknown_meldcode_reaches_no_person_and_is_journ
 async def test_meldcode_reused_reaches_no_person(ciba_desk) -> None:
     code = await ciba_desk.create_meldcode()
     await ciba_desk.start_request(code)
-    other = await register_counter(ciba_desk.oauth, client_name="Gemeente West")
+    other = await register_ciba_desk(ciba_desk.oauth, client_name="Gemeente West")
     ciba_desk.oauth.later(seconds=1)  # rows of one instant have no order
     await other.start_request(code)
     assert [row.person_id for row in await ciba_desk.rows()] == [ciba_desk.mother, None]
@@ -237,7 +237,7 @@ async def test_ciba_request_while_one_is_pending_reaches_no_person(ciba_desk) ->
     await ciba_desk.start_request()
     await ciba_desk.start_request()
     assert [row.person_id for row in await ciba_desk.rows()] == [ciba_desk.mother, None]
-    other = await register_counter(ciba_desk.oauth, client_name="Gemeente West")
+    other = await register_ciba_desk(ciba_desk.oauth, client_name="Gemeente West")
     assert (await other.asks(await ciba_desk.create_meldcode())).status_code == 200
     assert (await ciba_desk.asks(await ciba_desk.create_meldcode(ciba_desk.son))).status_code == 200
 
@@ -263,7 +263,7 @@ async def test_meldcode_used_concurrently_reaches_the_person_once(ciba_desk) -> 
 
 
 async def test_rate_limit_per_person_counts_requests_of_all_apps(ciba_desk) -> None:
-    apps = [ciba_desk, await register_counter(ciba_desk.oauth, client_name="Gemeente West")]
+    apps = [ciba_desk, await register_ciba_desk(ciba_desk.oauth, client_name="Gemeente West")]
     for each in apps:
         await each.insert_requests(rules.MAX_REQUESTS_PER_PERSON // 2 - 1, ciba_desk.mother)
         await each.start_request(await ciba_desk.create_meldcode(), requested_expiry="1")
@@ -284,7 +284,7 @@ async def test_rate_limit_per_app_refuses_before_the_meldcode_is_looked_up(ciba_
     code = await ciba_desk.create_meldcode()
     response = await ciba_desk.asks(code)
     assert response.json() == {"error": "access_denied", "error_description": "The request was refused."}
-    other = await register_counter(ciba_desk.oauth, client_name="Gemeente West")
+    other = await register_ciba_desk(ciba_desk.oauth, client_name="Gemeente West")
     assert (await other.asks(code)).status_code == 200  # the meldcode is not consumed
     ciba_desk.oauth.later(hours=1)
     assert (await ciba_desk.asks()).status_code == 200

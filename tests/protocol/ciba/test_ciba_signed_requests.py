@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from tests.builders.ciba import MESSAGE, register_counter
+from tests.builders.ciba import MESSAGE, register_ciba_desk
 from tests.builders.client import make_client_keys
 from tests.builders.flow import ISSUER
 from tests.builders.keys import sign_jws
@@ -63,7 +63,7 @@ async def test_signed_request_with_other_key_or_parameters_beside_it_is_rejected
 
 
 async def test_downgrade_unsigned_request_by_signing_client_is_rejected(oauth) -> None:
-    signing = await register_counter(oauth, backchannel_authentication_request_signing_alg="ES256")
+    signing = await register_ciba_desk(oauth, backchannel_authentication_request_signing_alg="ES256")
     response = await signing.asks()
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
     assert (await send_request(signing, request_object(signing, await signing.create_meldcode()))).status_code == 200

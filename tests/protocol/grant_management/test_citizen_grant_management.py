@@ -11,7 +11,7 @@ from machtiging.crypto.secrets import generate_token, sha256_digest
 from machtiging.oauth.client import CIBA
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import build_token_claims, make_token_facts
-from tests.builders.ciba import make_counter_metadata
+from tests.builders.ciba import make_ciba_desk_metadata
 from tests.builders.client import AUDIENCE, make_authorization_details, make_client_keys
 from tests.builders.database import seal_rows
 from tests.builders.flow import ISSUER, Flow
@@ -175,7 +175,7 @@ async def test_consent_page_of_refreshing_app_says_how_long_access_lasts(oauth):
 
 
 async def test_ciba_consent_before_its_poll_is_listed_and_can_be_ended(portal_oauth):
-    app = await portal_oauth.add(make_counter_metadata(keys := make_client_keys()), keys)
+    app = await portal_oauth.add(make_ciba_desk_metadata(keys := make_client_keys()), keys)
     grant_id, reference = uuid4(), generate_token()
     people, at = portal_oauth.committed.people, portal_oauth.clock.now()
     asked = {"hash": sha256_digest(reference), "app": app.client_id, "who": people.mother, "grant": grant_id, "at": at}

@@ -10,7 +10,7 @@ from authlib.oidc.core import ImplicitIDToken
 from joserfc.errors import InvalidClaimError
 
 from machtiging.oauth.openid.released_claims import build_at_hash
-from tests.builders.ciba import register_counter
+from tests.builders.ciba import register_ciba_desk
 from tests.builders.flow import request_userinfo, start_login_flow, verify_jwt
 from tests.builders.messages import read_claims
 from tests.builders.tokens import make_refresh_token_holder
@@ -41,8 +41,8 @@ async def test_at_hash_after_refresh_matches_the_new_access_token(oauth) -> None
 
 
 async def test_at_hash_in_ciba_id_token_matches(oauth) -> None:
-    counter = await register_counter(oauth)
-    await check(oauth, await counter.tokens(await counter.start_request()))
+    ciba_desk = await register_ciba_desk(oauth)
+    await check(oauth, await ciba_desk.tokens(await ciba_desk.start_request()))
 
 
 async def test_at_hash_is_the_left_half_of_the_hash_of_the_algorithm() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from machtiging.oauth.grant_management.consents import list_consents
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.ciba import CibaCounter, register_counter
+from tests.builders.ciba import CibaDesk, register_ciba_desk
 from tests.builders.client import make_authorization_details
 from tests.builders.people import ISSUER
 from tests.builders.rows import ISSUED_TOKENS
@@ -19,10 +19,10 @@ APPS = ISSUER + "/apps"
 @pytest.fixture
 async def ciba_desk(portal_oauth):
     """A CIBA client (the desk of an agency) at the authorization server of the portal."""
-    return await register_counter(portal_oauth)
+    return await register_ciba_desk(portal_oauth)
 
 
-async def approve_request(ciba_desk: CibaCounter, browser: Any, **changes: Any) -> str:
+async def approve_request(ciba_desk: CibaDesk, browser: Any, **changes: Any) -> str:
     """Send a CIBA request and approve it; returns the auth_req_id."""
     reference = await ciba_desk.start_request(**changes)
     page = await browser.open_page(ISSUER + "/verzoeken")

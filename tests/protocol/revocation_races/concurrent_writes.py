@@ -14,7 +14,7 @@ from machtiging.delegation import termination
 from machtiging.delegation.rules import Capacity
 from machtiging.oauth.end_grants import GrantEnding, end_grants_of_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.ciba import register_counter
+from tests.builders.ciba import register_ciba_desk
 from tests.builders.client import make_authorization_details
 from tests.builders.database import BLOCKED_BACKENDS
 from tests.builders.flow import OAuthWorld
@@ -108,27 +108,27 @@ async def _exchange(oauth: OAuthWorld, held: Any) -> Write:
 
 
 async def _ask(oauth: OAuthWorld, held: Any) -> Write:
-    counter = await register_counter(oauth)
-    code = await counter.create_meldcode(counter.son)
-    return lambda: counter.asks(code, authorization_details=make_authorization_details(held.id))
+    ciba_desk = await register_ciba_desk(oauth)
+    code = await ciba_desk.create_meldcode(ciba_desk.son)
+    return lambda: ciba_desk.asks(code, authorization_details=make_authorization_details(held.id))
 
 
 async def _answer(oauth: OAuthWorld, held: Any) -> Write:
-    counter = await register_counter(oauth)
-    await counter.start_request(
-        await counter.create_meldcode(counter.son), authorization_details=make_authorization_details(held.id)
+    ciba_desk = await register_ciba_desk(oauth)
+    await ciba_desk.start_request(
+        await ciba_desk.create_meldcode(ciba_desk.son), authorization_details=make_authorization_details(held.id)
     )
-    browser = await counter.citizen(counter.son)
-    form = await counter.form_of(browser)
+    browser = await ciba_desk.citizen(ciba_desk.son)
+    form = await ciba_desk.form_of(browser)
     return lambda: browser.post("/verzoeken", {**form, "besluit": "akkoord"})
 
 
 async def _poll(oauth: OAuthWorld, held: Any) -> Write:
-    counter = await register_counter(oauth)
-    code = await counter.create_meldcode(counter.son)
-    request = await counter.start_request(code, authorization_details=make_authorization_details(held.id))
-    await counter.agreed(counter.son)
-    return lambda: counter.polls(request)
+    ciba_desk = await register_ciba_desk(oauth)
+    code = await ciba_desk.create_meldcode(ciba_desk.son)
+    request = await ciba_desk.start_request(code, authorization_details=make_authorization_details(held.id))
+    await ciba_desk.agreed(ciba_desk.son)
+    return lambda: ciba_desk.polls(request)
 
 
 WRITERS: dict[str, Callable[[OAuthWorld, Any], Awaitable[Write]]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.ciba import register_counter
+from tests.builders.ciba import register_ciba_desk
 from tests.builders.client import make_authorization_details
 from tests.builders.flow import Flow
 from tests.builders.messages import read_claims, read_query
@@ -72,8 +72,8 @@ async def test_actions_of_own_box_for_another_resource_are_rejected_at_par(oauth
 
 @pytest.mark.parametrize("action", CHANGING)
 async def test_actions_of_own_box_in_ciba_request_are_rejected(oauth, action) -> None:
-    counter = await register_counter(oauth)
-    response = await counter.asks(authorization_details=make_authorization_details(None, "lezen", action))
+    ciba_desk = await register_ciba_desk(oauth)
+    response = await ciba_desk.asks(authorization_details=make_authorization_details(None, "lezen", action))
     assert (response.status_code, response.json()["error"]) == (400, "invalid_authorization_details")
     assert await reasons(oauth, "verzoek:geweigerd") == ["handeling_niet_aan_balie"]
 

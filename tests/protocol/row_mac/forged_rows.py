@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from machtiging.crypto import secrets
 from machtiging.storage.row_mac import SealedTable
-from tests.builders.ciba import register_counter
+from tests.builders.ciba import register_ciba_desk
 from tests.builders.client import create_invitation, make_app_metadata, make_client_keys, post_registration
 from tests.builders.database import bypass_triggers
 from tests.builders.flow import OAuthWorld
@@ -52,8 +52,8 @@ class Opening:
 
 async def session_row(oauth: OAuthWorld) -> Opening:
     """A login session: its cookie opens the page with her questions."""
-    counter = await register_counter(oauth)
-    browser = await counter.citizen()
+    ciba_desk = await register_ciba_desk(oauth)
+    browser = await ciba_desk.citizen()
 
     async def use() -> bool:
         return (await browser.get("/verzoeken")).status_code == 200
@@ -151,11 +151,11 @@ async def pushed_row(oauth: OAuthWorld) -> Opening:
 
 async def counter_row(oauth: OAuthWorld) -> Opening:
     """A question at a counter that she said yes to: the app fetches its tokens."""
-    counter = await register_counter(oauth)
-    asked = await counter.approved()
+    ciba_desk = await register_ciba_desk(oauth)
+    asked = await ciba_desk.approved()
 
     async def use() -> bool:
-        return (await counter.polls(asked)).status_code == 200
+        return (await ciba_desk.polls(asked)).status_code == 200
 
     return Opening("true", use)
 

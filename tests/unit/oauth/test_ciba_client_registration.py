@@ -7,20 +7,20 @@ import pytest
 from machtiging.oauth.client import CIBA, build_client
 from machtiging.oauth.client_jwks import key_validation
 from machtiging.oauth.clients import metadata
-from tests.builders.ciba import make_counter_metadata
+from tests.builders.ciba import make_ciba_desk_metadata
 from tests.builders.client import REDIRECT, make_app_metadata, make_client_keys
 
 PAIR = make_client_keys()
 
 
 def faults(**changes) -> set[str]:
-    wanted = make_counter_metadata(PAIR, **changes)
+    wanted = make_ciba_desk_metadata(PAIR, **changes)
     return set(metadata.find_metadata_errors(wanted, practice=False) | key_validation.find_jwks_errors(wanted))
 
 
 def test_valid_ciba_client_is_accepted_with_defaults() -> None:
     assert faults() == set()
-    kept = metadata.add_defaults(make_counter_metadata(PAIR))
+    kept = metadata.add_defaults(make_ciba_desk_metadata(PAIR))
     assert (kept["response_types"], kept["id_token_signed_response_alg"]) == ([], "PS256")
     client = build_client("balie", kept, None)
     assert (client.grant_type, client.sector_identifier, client.require_signed_request_object) == (CIBA, "balie", False)

@@ -28,7 +28,7 @@ ENDPOINT = "backchannel_authentication_endpoint"
 class Asked:
     """One request that was taken."""
 
-    counter: BlackBoxCounter
+    ciba_desk: BlackBoxCibaDesk
     client: BlackBoxClient
     person: BlackBoxPerson
     hint: str
@@ -37,9 +37,9 @@ class Asked:
 
     async def poll(self, by: str | None = None, **more: Any) -> httpx.Response:
         """Ask for the answer; None leaves a parameter out."""
-        client = self.client if by is None else self.counter.server.client(by)
+        client = self.client if by is None else self.ciba_desk.server.client(by)
         form = {"grant_type": CIBA, "auth_req_id": self.answer["auth_req_id"], **more}
-        return await self.counter.server.post("token_endpoint", client, form)
+        return await self.ciba_desk.server.post("token_endpoint", client, form)
 
     async def hears(self, by: str | None = None) -> str:
         """The error that a poll gets."""
@@ -50,15 +50,15 @@ class Asked:
     async def says(self, what: str) -> None:
         """She answers `yes` or `no`."""
         self.open = False
-        told = self.counter.description
-        page = self.counter.server.issuer + told["questions"].format(hint=self.hint)
+        told = self.ciba_desk.description
+        page = self.ciba_desk.server.issuer + told["questions"].format(hint=self.hint)
         shown = await self.person.press(page, urlsplit(page).path, **told[what])
         assert shown.status_code in (200, 302, 303), shown.text
 
 
 @dataclass
-class BlackBoxCounter:
-    """A counter, and a row of people before it. Each is asked one thing at a time."""
+class BlackBoxCibaDesk:
+    """A CIBA desk and the persons at it. Each is asked one thing at a time."""
 
     server: BlackBoxServer
     people: Any = None
