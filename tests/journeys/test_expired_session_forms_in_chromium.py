@@ -180,7 +180,7 @@ def app_site():
     server.server_close()
 
 
-def pushed(running_demo, redirect_uri: str) -> str:
+def push_request(running_demo, redirect_uri: str) -> str:
     """Push a request of a public client; returns the URL of its consent page."""
     file = running_demo.place / f"app-{uuid4()}.json"
     registered = make_app_metadata(None, redirect_uris=[redirect_uri])
@@ -204,7 +204,7 @@ def pushed(running_demo, redirect_uri: str) -> str:
 @pytest.mark.parametrize("over", sorted(SESSION_ENDINGS))
 def test_consent_and_app_revocation_after_session_expiry_are_offered_again(page, running_demo, app_site, over):
     log_in(page, running_demo, "vertegenwoordigde")
-    where = pushed(running_demo, app_site)
+    where = push_request(running_demo, app_site)
     page.goto(running_demo.url + where)
     SESSION_ENDINGS[over](page, running_demo)
     press(page, "Ja, ik ga akkoord")

@@ -47,7 +47,7 @@ def application(database, clock, tmp_path) -> FastAPI:
     return made
 
 
-async def logged_in_to_an_app(application: FastAPI, person: PersonId, sid: UUID, uri: str) -> None:
+async def store_app_consent(application: FastAPI, person: PersonId, sid: UUID, uri: str) -> None:
     """Store a consent of this session for a client with this backchannel_logout_uri."""
     at = application.state.services.clock.now()
     async with unit_of_work(application.state.services.sessions) as session:
@@ -73,7 +73,7 @@ async def await_logout_token(receiver: LogoutReceiver) -> None:
     assert receiver.came[0].keys() == {"logout_token"}
 
 
-async def until_noted(application: FastAPI) -> None:
+async def wait_for_logout_notice(application: FastAPI) -> None:
     """Wait until a logout notice is stored."""
     async with asyncio.timeout(20), application.state.services.sessions() as session:
         while not await LOGOUT_NOTICES.count(session):
@@ -83,7 +83,7 @@ async def until_noted(application: FastAPI) -> None:
 
 async def test_service_at_startup_sends_pending_logout_tokens(application, person_id, receiver) -> None:
     sid = uuid4()
-    await logged_in_to_an_app(application, person_id, sid, receiver.uri)
+    await store_app_consent(application, person_id, sid, receiver.uri)
     await session_ends(application, person_id, sid)
     async with application.router.lifespan_context(application):
         await await_logout_token(receiver)
@@ -92,17 +92,17 @@ async def test_service_at_startup_sends_pending_logout_tokens(application, perso
 async def test_service_at_startup_records_expired_sessions(application, clock, person_id, receiver) -> None:
     sid = uuid4()
     await logs_in(application, person_id, sid)
-    await logged_in_to_an_app(application, person_id, sid, receiver.uri)
+    await store_app_consent(application, person_id, sid, receiver.uri)
     clock.advance(timedelta(days=1))
     async with application.router.lifespan_context(application):
-        await until_noted(application)
+        await wait_for_logout_notice(application)
 
 
 @pytest.mark.whole
 async def test_running_service_sends_logout_token_after_logout(database, clock, tmp_path, receiver) -> None:
     world, sid = await make_full_application_world(database.url, clock, tmp_path), uuid4()
     async with world.app.router.lifespan_context(world.app):
-        await logged_in_to_an_app(world.app, world.citizen, sid, receiver.uri)
+        await store_app_consent(world.app, world.citizen, sid, receiver.uri)
         await session_ends(world.app, world.citizen, sid)
         await await_logout_token(receiver)
 
@@ -111,7 +111,7 @@ async def test_running_service_sends_logout_token_after_logout(database, clock, 
 async def test_running_service_sends_logout_token_after_session_expiry(database, clock, tmp_path, receiver) -> None:
     world, sid = await make_full_application_world(database.url, clock, tmp_path), uuid4()
     await logs_in(world.app, world.citizen, sid)
-    await logged_in_to_an_app(world.app, world.citizen, sid, receiver.uri)
+    await store_app_consent(world.app, world.citizen, sid, receiver.uri)
     clock.advance(timedelta(days=1))
     async with world.app.router.lifespan_context(world.app):
         await await_logout_token(receiver)

@@ -105,7 +105,7 @@ async def two_part_download(world):
     return world, under, token, bericht_id, bijlage_id
 
 
-async def streaming(world, token, bericht_id, bijlage_id):
+async def stream_response(world, token, bericht_id, bijlage_id):
     """The ASGI messages of the response, one by one."""
     path = f"{API_PREFIX}/berichten/{bericht_id}/bijlagen/{bijlage_id}"
     scope = {
@@ -137,7 +137,7 @@ async def streaming(world, token, bericht_id, bijlage_id):
 
 async def test_row_47_machtiging_revoked_during_download_stops_it(two_part_download):
     world, under, token, *ids = two_part_download
-    task, sent, go_on = await streaming(world, token, *ids)
+    task, sent, go_on = await stream_response(world, token, *ids)
     assert (await sent.get())["status"] == 200
     assert len((await sent.get())["body"]) == PART_BYTES
     await world.revoke(under)
@@ -156,7 +156,7 @@ async def test_row_47_machtiging_paused_or_token_revoked_during_download_stops_i
         "UPDATE issued_token SET revoked_at = now() WHERE machtiging_id = :under",
     ):
         token = await world.issue_token(world.helper, under=under, acts=HELPING)
-        task, sent, go_on = await streaming(world, token, *ids)
+        task, sent, go_on = await stream_response(world, token, *ids)
         assert (await sent.get())["status"] == 200
         async with world.sessions.begin() as session:
             await session.execute(text(statement), {"under": under})
@@ -179,7 +179,7 @@ async def test_row_47_consent_ended_during_download_stops_it(two_part_download, 
         )
         await session.execute(text("UPDATE issued_token SET grant_id = :id"), {"id": grant_id})
         await seal_rows(session)
-    task, sent, go_on = await streaming(world, token, *ids)
+    task, sent, go_on = await stream_response(world, token, *ids)
     assert (await sent.get())["status"] == 200
     assert len((await sent.get())["body"]) == PART_BYTES
     async with world.sessions.begin() as session:
@@ -193,7 +193,7 @@ async def test_row_47_consent_ended_during_download_stops_it(two_part_download, 
 
 async def test_token_expired_during_download_does_not_stop_it(two_part_download, clock):
     world, _, token, *ids = two_part_download
-    task, sent, go_on = await streaming(world, token, *ids)
+    task, sent, go_on = await stream_response(world, token, *ids)
     await sent.get()
     clock.advance(timedelta(minutes=11))
     for _ in range(6):
@@ -205,7 +205,7 @@ async def test_token_expired_during_download_does_not_stop_it(two_part_download,
 
 async def test_download_is_journalled_before_the_first_byte(two_part_download):
     world, _, token, *ids = two_part_download
-    task, sent, _ = await streaming(world, token, *ids)
+    task, sent, _ = await stream_response(world, token, *ids)
     await sent.get()
     assert await world.reasons("bericht:downloaden") == ["toegestaan"]
     task.cancel()

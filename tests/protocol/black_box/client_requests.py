@@ -48,7 +48,9 @@ async def with_key(attempt: Attempt, key: ECKey, **changes: Any) -> httpx.Respon
     return await with_proof(attempt.server, key, "token_endpoint", form, client=attempt.client, **changes)
 
 
-async def refreshed(server: BlackBoxServer, token: str | None, by: str = "refreshing", **more: Any) -> httpx.Response:
+async def use_refresh_token(
+    server: BlackBoxServer, token: str | None, by: str = "refreshing", **more: Any
+) -> httpx.Response:
     """Use a refresh token."""
     form = {"grant_type": "refresh_token", "refresh_token": token, **more}
     return await server.post("token_endpoint", server.client(by), form)
@@ -83,7 +85,9 @@ async def push_signed(attempt: Attempt, made: str, **beside: Any) -> httpx.Respo
     return await attempt.server.post("pushed_authorization_request_endpoint", attempt.client, form)
 
 
-async def exchanged(server: BlackBoxServer, token: str, by: str = "exchanger", to: str = "archive", **more: Any) -> Any:
+async def exchange_token(
+    server: BlackBoxServer, token: str, by: str = "exchanger", to: str = "archive", **more: Any
+) -> Any:
     """Exchange a token for one of another resource; None leaves a parameter out."""
     form = {
         "grant_type": EXCHANGE,

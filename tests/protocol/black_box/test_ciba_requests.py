@@ -326,7 +326,7 @@ def registration(**changes):
     return {name: value for name, value in made.items() if value is not None}
 
 
-async def registers(server, **changes):
+async def register_client(server, **changes):
     server.needs("newcomer")
     token = {"Authorization": f"Bearer {server.told['clients']['newcomer']['initial_access_token']}"}
     return await server.http.post(server.metadata["registration_endpoint"], json=registration(**changes), headers=token)
@@ -345,11 +345,11 @@ ALONE = {
 
 @pytest.mark.parametrize("changes", ALONE.values(), ids=ALONE)
 async def test_ciba_client_self_registration_is_rejected(server, ciba_desk, changes):
-    assert_refused(await registers(server, **changes), "invalid_client_metadata", "invalid_redirect_uri")
+    assert_refused(await register_client(server, **changes), "invalid_client_metadata", "invalid_redirect_uri")
 
 
 @pytest.mark.parametrize("address", [None, "https://a.example/klaar", "http://127.0.0.1:9/"])
 @pytest.mark.parametrize("way", ["ping", "push"])
 async def test_ciba_ping_or_push_registration_is_rejected(server, ciba_desk, way, address):
     said = {"backchannel_token_delivery_mode": way, "backchannel_client_notification_endpoint": address}
-    assert_refused(await registers(server, **said), "invalid_client_metadata")
+    assert_refused(await register_client(server, **said), "invalid_client_metadata")

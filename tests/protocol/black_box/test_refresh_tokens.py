@@ -9,7 +9,7 @@ from joserfc.jwk import ECKey
 
 from tests.builders.messages import read_claims
 from tests.protocol.black_box.authorization_server import Attempt, assert_refused
-from tests.protocol.black_box.client_requests import refreshed, with_key, with_proof
+from tests.protocol.black_box.client_requests import use_refresh_token, with_key, with_proof
 
 DAY = 24 * 3600  # NL GOV OAuth 3.4
 
@@ -26,18 +26,18 @@ async def first_tokens(refreshing_attempt):
 
 
 async def test_refresh_rotates_the_token_and_consumes_the_old_one(server, first_tokens):
-    answer = await refreshed(server, first_tokens["refresh_token"])
+    answer = await use_refresh_token(server, first_tokens["refresh_token"])
     assert answer.status_code == 200, answer.text
     assert answer.json()["refresh_token"] != first_tokens["refresh_token"]
     assert answer.json()["access_token"] != first_tokens["access_token"]
-    assert_refused(await refreshed(server, first_tokens["refresh_token"]), "invalid_grant")
+    assert_refused(await use_refresh_token(server, first_tokens["refresh_token"]), "invalid_grant")
 
 
 async def test_refresh_token_reuse_ends_the_whole_family(server, first_tokens):
-    second = (await refreshed(server, first_tokens["refresh_token"])).json()
+    second = (await use_refresh_token(server, first_tokens["refresh_token"])).json()
     assert await server.active(second["access_token"])
-    assert_refused(await refreshed(server, first_tokens["refresh_token"]), "invalid_grant")
-    assert_refused(await refreshed(server, second["refresh_token"]), "invalid_grant")
+    assert_refused(await use_refresh_token(server, first_tokens["refresh_token"]), "invalid_grant")
+    assert_refused(await use_refresh_token(server, second["refresh_token"]), "invalid_grant")
     assert not await server.active(second["access_token"])
     assert not await server.active(first_tokens["access_token"])
 
@@ -45,14 +45,14 @@ async def test_refresh_token_reuse_ends_the_whole_family(server, first_tokens):
 async def test_refresh_token_reuse_after_three_rotations_is_detected(server, first_tokens):
     last = first_tokens
     for _ in range(3):
-        last = (await refreshed(server, last["refresh_token"])).json()
-    assert_refused(await refreshed(server, first_tokens["refresh_token"]), "invalid_grant")
-    assert_refused(await refreshed(server, last["refresh_token"]), "invalid_grant")
+        last = (await use_refresh_token(server, last["refresh_token"])).json()
+    assert_refused(await use_refresh_token(server, first_tokens["refresh_token"]), "invalid_grant")
+    assert_refused(await use_refresh_token(server, last["refresh_token"]), "invalid_grant")
     assert not await server.active(last["access_token"])
 
 
 async def test_refresh_token_used_concurrently_succeeds_at_most_once(server, first_tokens):
-    answers = await asyncio.gather(*(refreshed(server, first_tokens["refresh_token"]) for _ in range(6)))
+    answers = await asyncio.gather(*(use_refresh_token(server, first_tokens["refresh_token"]) for _ in range(6)))
     assert sum(answer.status_code == 200 for answer in answers) <= 1
     for answer in answers:
         if answer.status_code != 200:
@@ -61,10 +61,10 @@ async def test_refresh_token_used_concurrently_succeeds_at_most_once(server, fir
 
 async def test_refresh_token_reuse_leaves_other_families_active(server, refreshing_attempt, first_tokens):
     another = await refreshing_attempt.again().tokens()
-    await refreshed(server, first_tokens["refresh_token"])
-    assert_refused(await refreshed(server, first_tokens["refresh_token"]), "invalid_grant")
+    await use_refresh_token(server, first_tokens["refresh_token"])
+    assert_refused(await use_refresh_token(server, first_tokens["refresh_token"]), "invalid_grant")
     assert await server.active(another["access_token"])
-    assert (await refreshed(server, another["refresh_token"])).status_code == 200
+    assert (await use_refresh_token(server, another["refresh_token"])).status_code == 200
 
 
 # Client binding
@@ -72,8 +72,8 @@ async def test_refresh_token_reuse_leaves_other_families_active(server, refreshi
 
 @pytest.mark.parametrize("by", ["keeping", "other", "machine", "phone"])
 async def test_refresh_token_stolen_by_another_client_is_rejected(server, first_tokens, by):
-    assert_refused(await refreshed(server, first_tokens["refresh_token"], by=by))
-    assert (await refreshed(server, first_tokens["refresh_token"])).status_code == 200  # the token stays valid
+    assert_refused(await use_refresh_token(server, first_tokens["refresh_token"], by=by))
+    assert (await use_refresh_token(server, first_tokens["refresh_token"])).status_code == 200  # the token stays valid
 
 
 async def test_refresh_without_client_authentication_is_rejected(server, first_tokens):
@@ -85,7 +85,7 @@ async def test_refresh_without_client_authentication_is_rejected(server, first_t
 async def test_refresh_with_key_of_another_client_is_rejected(server, first_tokens):
     client, thief = server.client("refreshing"), server.client("keeping")
     forged = client.credentials(server.issuer, key=thief.key)
-    assert_refused(await refreshed(server, first_tokens["refresh_token"], **forged), "invalid_client")
+    assert_refused(await use_refresh_token(server, first_tokens["refresh_token"], **forged), "invalid_client")
 
 
 async def test_refresh_token_introspection_by_another_client_is_inactive(server, first_tokens):
@@ -94,7 +94,7 @@ async def test_refresh_token_introspection_by_another_client_is_inactive(server,
 
 async def test_refresh_token_revocation_by_another_client_is_ignored(server, first_tokens):
     await server.revoke(first_tokens["refresh_token"], by="keeping")
-    assert (await refreshed(server, first_tokens["refresh_token"])).status_code == 200
+    assert (await use_refresh_token(server, first_tokens["refresh_token"])).status_code == 200
 
 
 async def test_refresh_token_is_not_issued_to_unregistered_client(attempt):
@@ -112,16 +112,18 @@ async def test_refresh_token_is_not_issued_with_client_credentials(server):
 
 @pytest.mark.parametrize("scope", ["openid beheer:alles", "beheer:alles", "openid aanleveringen:schrijven"])
 async def test_refresh_with_wider_scope_is_rejected(server, first_tokens, scope):
-    assert_refused(await refreshed(server, first_tokens["refresh_token"], scope=scope), "invalid_scope")
+    assert_refused(await use_refresh_token(server, first_tokens["refresh_token"], scope=scope), "invalid_scope")
 
 
 async def test_refresh_rejected_for_scope_does_not_consume_the_token(server, first_tokens):
-    assert_refused(await refreshed(server, first_tokens["refresh_token"], scope="beheer:alles"), "invalid_scope")
-    assert (await refreshed(server, first_tokens["refresh_token"])).status_code == 200
+    assert_refused(
+        await use_refresh_token(server, first_tokens["refresh_token"], scope="beheer:alles"), "invalid_scope"
+    )
+    assert (await use_refresh_token(server, first_tokens["refresh_token"])).status_code == 200
 
 
 async def test_refresh_with_other_resource_is_rejected(server, first_tokens):
-    answer = await refreshed(server, first_tokens["refresh_token"], resource="https://evil.example/api")
+    answer = await use_refresh_token(server, first_tokens["refresh_token"], resource="https://evil.example/api")
     assert_refused(answer, "invalid_target")
 
 
@@ -139,7 +141,7 @@ WIDER = {
 @pytest.mark.parametrize("wider", WIDER.values(), ids=WIDER)
 async def test_refresh_with_wider_authorization_details_is_rejected(server, refreshing_attempt, wider):
     made = await refreshing_attempt.tokens(authorization_details=server.details("some"))
-    answer = await refreshed(server, made["refresh_token"], authorization_details=wider(server))
+    answer = await use_refresh_token(server, made["refresh_token"], authorization_details=wider(server))
     assert_refused(answer, "invalid_authorization_details")
 
 
@@ -155,10 +157,10 @@ async def test_code_redeemed_with_wider_authorization_details_is_rejected(server
 async def test_refresh_with_narrower_details_keeps_the_full_consent(server, refreshing_attempt):
     made = await refreshing_attempt.tokens(authorization_details=server.details("some"))
     some = (await server.introspect(made["access_token"]))["authorization_details"]
-    less = (await refreshed(server, made["refresh_token"], authorization_details=server.details("less"))).json()
+    less = (await use_refresh_token(server, made["refresh_token"], authorization_details=server.details("less"))).json()
     assert (await server.introspect(less["access_token"]))["authorization_details"] == less["authorization_details"]
     assert less["authorization_details"] != some
-    again = (await refreshed(server, less["refresh_token"])).json()
+    again = (await use_refresh_token(server, less["refresh_token"])).json()
     assert (await server.introspect(again["access_token"]))["authorization_details"] == some
 
 
@@ -196,7 +198,7 @@ async def test_refresh_with_other_dpop_key_is_rejected_and_token_stays_valid(ser
 
 
 async def test_refresh_without_dpop_proof_is_rejected_and_token_stays_valid(server, bound_tokens, key):
-    assert_refused(await refreshed(server, bound_tokens["refresh_token"], by="phone"))
+    assert_refused(await use_refresh_token(server, bound_tokens["refresh_token"], by="phone"))
     assert (await refresh_bound_tokens(server, bound_tokens, key)).status_code == 200
 
 
@@ -210,7 +212,7 @@ async def test_refresh_token_after_rotation_stays_bound_to_the_key(server, bound
 async def test_downgrade_refresh_of_bound_token_without_dpop_is_rejected(server, refreshing_attempt, key):
     """Otherwise a stolen client key could turn bound tokens into plain ones."""
     made = (await with_key(refreshing_attempt, key)).json()
-    assert_refused(await refreshed(server, made["refresh_token"]), "invalid_grant", "invalid_dpop_proof")
+    assert_refused(await use_refresh_token(server, made["refresh_token"]), "invalid_grant", "invalid_dpop_proof")
     form = {"grant_type": "refresh_token", "refresh_token": made["refresh_token"]}
     answer = await with_proof(server, key, "token_endpoint", form, client=refreshing_attempt.client)
     assert answer.status_code == 200, answer.text
@@ -224,7 +226,7 @@ async def test_downgrade_refresh_of_bound_token_without_dpop_is_rejected(server,
     "why", ["unused for too long", "consented to too long ago", "consent ended", "mandate ended", "mandate paused"]
 )
 async def test_refresh_token_that_has_ended_is_rejected(server, why):
-    assert_refused(await refreshed(server, server.spent("refresh_token", why)), "invalid_grant")
+    assert_refused(await use_refresh_token(server, server.spent("refresh_token", why)), "invalid_grant")
 
 
 async def test_refresh_token_introspection_returns_its_expiry(server, first_tokens):
@@ -234,14 +236,14 @@ async def test_refresh_token_introspection_returns_its_expiry(server, first_toke
 
 
 async def test_refresh_token_used_is_inactive(server, first_tokens):
-    second = (await refreshed(server, first_tokens["refresh_token"])).json()
+    second = (await use_refresh_token(server, first_tokens["refresh_token"])).json()
     assert await server.introspect(first_tokens["refresh_token"], by="refreshing") == {"active": False}
     assert (await server.introspect(second["refresh_token"], by="refreshing"))["active"] is True
 
 
 async def test_refresh_token_revoked_revokes_its_access_token(server, first_tokens):
     assert (await server.revoke(first_tokens["refresh_token"], by="refreshing")).status_code == 200
-    assert_refused(await refreshed(server, first_tokens["refresh_token"]), "invalid_grant")
+    assert_refused(await use_refresh_token(server, first_tokens["refresh_token"]), "invalid_grant")
     assert not await server.active(first_tokens["access_token"])
 
 
@@ -254,21 +256,21 @@ async def test_refresh_token_used_as_access_token_is_rejected(server, first_toke
 
 @pytest.mark.parametrize("kind", ["access_token", "id_token"])
 async def test_refresh_with_access_or_id_token_is_rejected(server, first_tokens, kind):
-    assert_refused(await refreshed(server, first_tokens[kind]), "invalid_grant", "invalid_request")
+    assert_refused(await use_refresh_token(server, first_tokens[kind]), "invalid_grant", "invalid_request")
 
 
 async def test_refresh_with_code_is_rejected(server, refreshing_attempt):
-    assert_refused(await refreshed(server, await refreshing_attempt.code()), "invalid_grant", "invalid_request")
+    assert_refused(await use_refresh_token(server, await refreshing_attempt.code()), "invalid_grant", "invalid_request")
 
 
 @pytest.mark.parametrize("garbage", ["a", "a.b.c", "a" * 5000, "é", "../../etc/passwd", "' OR 1=1 --"])
 async def test_refresh_token_invented_is_rejected(server, garbage):
-    assert_refused(await refreshed(server, garbage), "invalid_grant", "invalid_request")
+    assert_refused(await use_refresh_token(server, garbage), "invalid_grant", "invalid_request")
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
 async def test_refresh_without_refresh_token_is_rejected(server, nothing):
-    assert_refused(await refreshed(server, nothing), "invalid_request")
+    assert_refused(await use_refresh_token(server, nothing), "invalid_request")
 
 
 async def test_refresh_with_duplicate_refresh_token_is_rejected(server, first_tokens):
@@ -293,7 +295,7 @@ async def test_refresh_token_in_query_is_rejected(server, first_tokens):
 
 
 async def test_refreshed_id_token_keeps_subject_and_login(server, first_tokens):
-    made = (await refreshed(server, first_tokens["refresh_token"])).json()
+    made = (await use_refresh_token(server, first_tokens["refresh_token"])).json()
     before, after = read_claims(first_tokens["id_token"]), server.verified(made["id_token"])
     same = ("iss", "sub", "aud")
     assert [after[name] for name in same] == [before[name] for name in same]
@@ -304,5 +306,5 @@ async def test_refreshed_id_token_keeps_subject_and_login(server, first_tokens):
 
 
 async def test_refresh_response_has_cache_control_no_store(server, first_tokens):
-    answer = await refreshed(server, first_tokens["refresh_token"])
+    answer = await use_refresh_token(server, first_tokens["refresh_token"])
     assert "no-store" in answer.headers["cache-control"]

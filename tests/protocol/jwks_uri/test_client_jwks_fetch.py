@@ -44,10 +44,10 @@ async def jwks_site():
 async def app(oauth, jwks_site):
     """A client with a jwks_uri at an allowed site."""
     replace_services(oauth.service, published_keys=JwksFetcher(oauth.sessions, make_outbound_client()))
-    return await publishing(oauth, f"https://{SITE_NAME}:{jwks_site.port}/jwks")
+    return await register_app_with_jwks_uri(oauth, f"https://{SITE_NAME}:{jwks_site.port}/jwks")
 
 
-async def publishing(oauth, uri, **changes):
+async def register_app_with_jwks_uri(oauth, uri, **changes):
     metadata = make_app_metadata(FIRST_KEYS, jwks_uri=uri, **changes)
     del metadata["jwks"]
     return await oauth.add(metadata, FIRST_KEYS)
@@ -195,7 +195,7 @@ async def test_client_jwks_keys_for_other_uses_are_ignored(oauth, app, jwks_site
 async def test_client_jwks_fetch_uses_configured_networks_and_ca(oauth) -> None:
     among = {"fetch_ca_file": make_authority().file, "allowed_fetch_networks": "127.0.0.0/8, ::1/128"}
     async with serve_site("localhost", answer=jwks_response(FIRST_KEYS)) as site:
-        app = await publishing(oauth, f"https://localhost:{site.port}/jwks")
+        app = await register_app_with_jwks_uri(oauth, f"https://localhost:{site.port}/jwks")
         for changes, trusted in ((among, True), (among | {"fetch_ca_file": None}, False)):
             outbound = build_outbound(Settings(env=Environment.PRODUCTION, **changes))
             replace_services(oauth.service, published_keys=JwksFetcher(oauth.sessions, outbound))
@@ -310,7 +310,9 @@ async def test_client_jwks_fetch_failed_does_not_consume_the_assertion(oauth, ap
 
 async def test_client_jwks_of_another_client_is_not_used(oauth, app, jwks_site) -> None:
     await accepted(app)
-    other = await publishing(oauth, f"https://{SITE_NAME}:{jwks_site.port}/andere", client_name="Andere app")
+    other = await register_app_with_jwks_uri(
+        oauth, f"https://{SITE_NAME}:{jwks_site.port}/andere", client_name="Andere app"
+    )
     jwks_site.answer = jwks_response(ROTATED_KEYS)
     assert not await accepted(other)
     assert await accepted(app)

@@ -31,7 +31,7 @@ async def accept_professional_machtiging(oauth: OAuthWorld, kvk: str | None = KV
     return await oauth.committed.accept(offered.code, helper=helper, at=oauth.clock.now())
 
 
-async def logged_in_for(oauth: OAuthWorld, kvk: str | None) -> LoginBrowser:
+async def log_in_for(oauth: OAuthWorld, kvk: str | None) -> LoginBrowser:
     """A browser in which the son is logged in for this organisation, or as himself."""
     return oauth.browser_with(
         await start_login_session(oauth.service.state.services, oauth.committed.people.son, kvk=kvk)
@@ -41,7 +41,7 @@ async def logged_in_for(oauth: OAuthWorld, kvk: str | None) -> LoginBrowser:
 async def start_flow_for(oauth: OAuthWorld, kvk: str | None, machtiging: Machtiging) -> Flow:
     """The code flow of an app with refresh tokens, for the son at this organisation."""
     return Flow(
-        await register_refreshing_app(oauth), await logged_in_for(oauth, kvk), make_authorization_details(machtiging.id)
+        await register_refreshing_app(oauth), await log_in_for(oauth, kvk), make_authorization_details(machtiging.id)
     )
 
 

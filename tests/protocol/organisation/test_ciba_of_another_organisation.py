@@ -7,7 +7,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import make_authorization_details
 from tests.protocol.organisation.organisations import (
     accept_professional_machtiging,
-    logged_in_for,
+    log_in_for,
     move,
     organisations,
     refusal_reasons,
@@ -31,7 +31,7 @@ async def request_ciba(ciba_desk, kvk, machtiging):
 
 
 async def test_meldcode_stores_organisation_of_its_session(ciba_desk) -> None:
-    browser = await logged_in_for(ciba_desk.oauth, "90000001")
+    browser = await log_in_for(ciba_desk.oauth, "90000001")
     csrf = (await browser.get("/aan-de-balie")).text.split('name="csrf" value="')[1].split('"')[0]
     response = await browser.post("/aan-de-balie", {"csrf": csrf})
     assert response.status_code == 200, response.text
@@ -51,7 +51,7 @@ async def test_request_with_meldcode_of_another_organisation_reaches_no_person(c
 async def test_request_approved_in_session_of_same_organisation_issues_token_with_it(ciba_desk) -> None:
     machtiging = await accept_professional_machtiging(ciba_desk.oauth)
     request = await request_ciba(ciba_desk, "90000001", machtiging)
-    await ciba_desk.answers(await logged_in_for(ciba_desk.oauth, "90000001"))
+    await ciba_desk.answers(await log_in_for(ciba_desk.oauth, "90000001"))
     assert (await ciba_desk.polls(request)).status_code == 200
     for table in ("backchannel_request", "oauth_grant", "issued_token"):
         assert await organisations(ciba_desk.oauth, table) == {"90000001"}, table
@@ -63,7 +63,7 @@ async def test_approval_in_session_of_another_organisation_is_refused_and_reques
     accepted_for, used_for = organisation_pair
     machtiging = await accept_professional_machtiging(ciba_desk.oauth, accepted_for)
     request = await request_ciba(ciba_desk, accepted_for, machtiging)
-    browser = await logged_in_for(ciba_desk.oauth, used_for)
+    browser = await log_in_for(ciba_desk.oauth, used_for)
     page = await browser.get("/verzoeken")
     assert "andere organisatie dan waarvoor u nu bent ingelogd" in page.text
     assert "Ans Voorbeeld" not in page.text
@@ -74,7 +74,7 @@ async def test_approval_in_session_of_another_organisation_is_refused_and_reques
     assert await refusal_reasons(ciba_desk.oauth, "verzoek:geweigerd") == [OTHER]
     assert await organisations(ciba_desk.oauth, "oauth_grant") == set()
     assert await ciba_desk.hears(request) == "authorization_pending"
-    await ciba_desk.answers(await logged_in_for(ciba_desk.oauth, accepted_for))
+    await ciba_desk.answers(await log_in_for(ciba_desk.oauth, accepted_for))
     ciba_desk.oauth.later(seconds=10)
     assert (await ciba_desk.polls(request)).status_code == 200
 
@@ -95,7 +95,7 @@ async def test_approved_request_with_consent_of_another_organisation_issues_no_t
     request = await request_ciba(
         ciba_desk, accepted_for, await accept_professional_machtiging(ciba_desk.oauth, accepted_for)
     )
-    await ciba_desk.answers(await logged_in_for(ciba_desk.oauth, accepted_for))
+    await ciba_desk.answers(await log_in_for(ciba_desk.oauth, accepted_for))
     await move(ciba_desk.oauth, used_for, "oauth_grant")
     assert await ciba_desk.hears(request) == "invalid_grant"
     assert await refusal_reasons(ciba_desk.oauth, "token:geweigerd") == [OTHER]

@@ -15,7 +15,7 @@ from tests.protocol.organisation.organisations import (
     KVK,
     OTHER_KVK,
     accept_professional_machtiging,
-    logged_in_for,
+    log_in_for,
     move,
     organisations,
     refusal_reasons,
@@ -142,5 +142,5 @@ async def test_consent_of_another_organisation_is_not_listed(oauth) -> None:
 
 
 async def test_consent_for_own_box_is_independent_of_organisation(oauth) -> None:
-    flow = Flow(await oauth.register_reading_app(), await logged_in_for(oauth, KVK), make_authorization_details(None))
+    flow = Flow(await oauth.register_reading_app(), await log_in_for(oauth, KVK), make_authorization_details(None))
     assert (await redeemed(flow))["access_token"]

@@ -54,7 +54,7 @@ def somebody(people: Any) -> st.SearchStrategy[UUID | None]:
     return st.none() | st.uuids() | st.sampled_from([people.mother, people.son])
 
 
-def lines(people: Any) -> st.SearchStrategy[dict[str, Any]]:
+def draw_journal_lines(people: Any) -> st.SearchStrategy[dict[str, Any]]:
     acts = st.sampled_from([act.value for act in JournalAct]) | st.sampled_from(["bericht:", "x", "token:"]) | texts
     return st.fixed_dictionaries(
         {
@@ -98,7 +98,7 @@ async def fill_journal(driver: asyncpg.Connection, about: UUID, found: list[dict
 async def test_overview_with_any_admitted_line_renders(portal, superuser_connection, data):
     async with unit_of_work(portal.app.state.services.sessions) as session:
         reader = await add_person_without_bsn(session, str(uuid4()), None)
-    found = data.draw(st.lists(lines(replace(portal.people, mother=reader)), min_size=1, max_size=LINES))
+    found = data.draw(st.lists(draw_journal_lines(replace(portal.people, mother=reader)), min_size=1, max_size=LINES))
     await fill_journal(superuser_connection, reader, found)
     await (await portal.browser_of(reader)).open_page(ISSUER + "/inzage")  # raises when the answer is not 200
 

@@ -27,7 +27,7 @@ async def whole_world(database, tmp_path):
         await engine.dispose()
 
 
-async def flood(server, token, answers):
+async def send_flood(server, token, answers):
     """Send pipelined requests on one connection and collect the statuses."""
     request = f"GET {BERICHTEN_URL} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
     while True:
@@ -46,7 +46,7 @@ async def flood(server, token, answers):
                 writer.transport.abort()
 
 
-async def until(true):
+async def wait_until(true):
     async with asyncio.timeout(180):
         while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
@@ -57,8 +57,8 @@ async def flood_of_requests(whole_world):
     """A server under requests with one token, and their responses."""
     token, answers = await whole_world.issue_helper_token(), []
     async with serve_application(whole_world.app) as server:
-        tasks = [asyncio.create_task(flood(server, token, answers)) for _ in range(CONNECTIONS)]
-        await until(lambda: len(answers) >= CONNECTIONS)
+        tasks = [asyncio.create_task(send_flood(server, token, answers)) for _ in range(CONNECTIONS)]
+        await wait_until(lambda: len(answers) >= CONNECTIONS)
         yield server, answers
         for task in tasks:
             task.cancel()
@@ -81,5 +81,5 @@ async def test_flood_by_one_token_leaves_other_callers_served(whole_world, flood
 
 async def test_flood_by_one_token_is_journalled_up_to_its_limit(whole_world, flood_of_requests):
     _, answers = flood_of_requests
-    await until(lambda: answers.count(429) >= 1_000)
+    await wait_until(lambda: answers.count(429) >= 1_000)
     assert await JOURNAL_INTAKE.count(whole_world, JOURNAL_INTAKE.c.act.like("bericht:%")) <= 1_200

@@ -30,7 +30,7 @@ def find_free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-async def becomes(what: Callable[[], Awaitable[bool]], patience: float = 90) -> None:
+async def wait_until(what: Callable[[], Awaitable[bool]], patience: float = 90) -> None:
     """Wait until this is so; it is asked again and again."""
     async with asyncio.timeout(patience):
         for _ in iter(int, 1):

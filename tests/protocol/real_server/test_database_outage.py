@@ -25,7 +25,7 @@ from tests.builders.rows import BERICHTEN, BIJLAGE_PARTS, BIJLAGEN, JOURNAL, JOU
 from tests.builders.server import make_full_application_world, serve_application
 
 
-async def becomes(what, patience=60):
+async def wait_until(what, patience=60):
     """Poll until this is true."""
     async with asyncio.timeout(patience):
         for _ in iter(int, 1):
@@ -59,7 +59,7 @@ class Postgres:
         async def gone():
             return not pid_file.exists()
 
-        await becomes(gone)
+        await wait_until(gone)
         await asyncio.to_thread(self._server.start)
 
     def stop(self) -> None:
@@ -113,7 +113,7 @@ class Crowd:
         async def enough():
             return self._count(status) >= before + count
 
-        await becomes(enough)
+        await wait_until(enough)
 
     def _count(self, status):
         return sum(answer.status_code == status for answer in self.answers)
@@ -237,4 +237,4 @@ async def test_unreachable_database_server_returns_503(clock, tmp_path, postgres
         async def answers_again():
             return (await client.get(API_PREFIX + "/berichten")).status_code == 200
 
-        await becomes(answers_again)
+        await wait_until(answers_again)

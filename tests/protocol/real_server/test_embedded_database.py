@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from machtiging.storage.embedded_postgres import find_server_pid
-from tests.protocol.real_server.serve_process import ServeProcess, becomes, folder_in_memory
+from tests.protocol.real_server.serve_process import ServeProcess, folder_in_memory, wait_until
 
 pytestmark = pytest.mark.whole
 
@@ -30,7 +30,7 @@ async def serve_process(request, directory):
         command = [sys.executable, "-m", "machtiging", *words]
         await asyncio.to_thread(subprocess.run, command, env=made.environment, check=True, capture_output=True)
     made.start(*request.param)
-    await becomes(made.is_ready)
+    await wait_until(made.is_ready)
     yield made
     made.kill()
 
@@ -47,8 +47,8 @@ async def test_embedded_database_killed_is_restarted_and_service_ready(serve_pro
     async def runs_again():
         return find_server_pid(home(serve_process)) not in {None, before}
 
-    await becomes(runs_again)
-    await becomes(serve_process.is_ready)
+    await wait_until(runs_again)
+    await wait_until(serve_process.is_ready)
     after = find_server_pid(home(serve_process))
     serve_process.process.terminate()
     assert await asyncio.to_thread(serve_process.process.wait, 60) == 0

@@ -58,7 +58,7 @@ def kid_of(token) -> str:
     return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))["kid"]
 
 
-async def until(true, seconds: float = 15) -> None:
+async def wait_until(true, seconds: float = 15) -> None:
     async with asyncio.timeout(seconds):
         while not await true():  # noqa: ASYNC110
             await asyncio.sleep(0.1)
@@ -127,7 +127,7 @@ async def test_token_signed_before_rotation_stays_valid(database, tmp_path):
         async def rotated() -> bool:
             return kid_of(await request_token(http, world)) != kid_of(before)
 
-        await until(rotated)
+        await wait_until(rotated)
         after = await request_token(http, world)
         assert kid_of(after) in published
         assert await active(before)
@@ -148,7 +148,7 @@ async def test_broken_keyring_under_running_service_is_reported_by_health(databa
         async def warned() -> bool:
             return "waarschuwingen" in (await http.get("/health/ready")).json()
 
-        await until(warned)
+        await wait_until(warned)
         told = await http.get("/health/ready")
         assert told.status_code == 200, "with the older keys everything still works"
         assert told.json()["waarschuwingen"] == {"sleutels": "de nieuwe zijn niet leesbaar (sleutelbos_onleesbaar)"}
@@ -158,7 +158,7 @@ async def test_broken_keyring_under_running_service_is_reported_by_health(databa
         async def mended() -> bool:
             return not await warned()
 
-        await until(mended)
+        await wait_until(mended)
 
 
 @pytest.mark.whole

@@ -16,7 +16,7 @@ from machtiging.cli.demo.optional_packages import DEMO_PACKAGES
 from machtiging.storage.embedded_postgres import EmbeddedPostgres
 from tests.architecture.sources import ROOT
 from tests.builders.database import run_as_superuser
-from tests.protocol.real_server.serve_process import ServeProcess, becomes, folder_in_memory
+from tests.protocol.real_server.serve_process import ServeProcess, folder_in_memory, wait_until
 
 pytestmark = pytest.mark.long
 
@@ -121,7 +121,7 @@ async def test_production_installation_migrates_serves_and_stops(clean_environme
     await run_as_superuser(server_url, *create_other_logins)
     try:
         served.start()
-        await becomes(served.is_ready)
+        await wait_until(served.is_ready)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{served.port}", trust_env=False) as client:
             for path in ("/", "/static/stijl.css", "/.well-known/openid-configuration", "/api/v1/openapi.json"):
                 assert (await client.get(path)).status_code == 200, path

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.builders.keys import make_key_directory
-from tests.protocol.real_server.serve_process import ServeProcess, becomes
+from tests.protocol.real_server.serve_process import ServeProcess, wait_until
 
 pytestmark = pytest.mark.whole
 
@@ -84,7 +84,7 @@ async def test_every_line_of_serve_is_one_json_object_of_one_shape(start_server,
     program = tmp_path / "faulty.py"
     program.write_text(FAULTY_PROGRAM)
     served = start_server(program=(sys.executable, str(program)), PYTHONWARNINGS="default")
-    await becomes(served.is_ready)
+    await wait_until(served.is_ready)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{served.port}", trust_env=False) as client:
         answer = await client.get("/faults")
     assert answer.status_code == 500
@@ -112,7 +112,7 @@ async def test_every_line_of_serve_is_one_json_object_of_one_shape(start_server,
 
 async def test_lines_of_serve_with_workers_are_json_objects(start_server):
     served = start_server("--workers", "2")
-    await becomes(served.is_ready)
+    await wait_until(served.is_ready)
     served.process.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(served.process.wait, 60) == 0
     lines = read_lines(served.read_output())

@@ -12,7 +12,7 @@ from machtiging.cli.processes.port_holders import describe_holders
 from machtiging.cli.processes.servers import bind_socket
 from machtiging.kernel.errors import Fault
 from tests.builders.keys import make_key_directory
-from tests.protocol.real_server.serve_process import ServeProcess, becomes
+from tests.protocol.real_server.serve_process import ServeProcess, wait_until
 
 pytestmark = pytest.mark.whole
 
@@ -34,7 +34,7 @@ def start_server(database, tmp_path):
 
 async def test_workers_of_killed_parent_end_and_free_the_port(start_server):
     served = start_server("--workers", "2")
-    await becomes(served.is_ready)
+    await wait_until(served.is_ready)
     workers = served.family()
     assert len(workers) >= 2
     served.process.send_signal(signal.SIGKILL)
@@ -46,7 +46,7 @@ async def test_workers_of_killed_parent_end_and_free_the_port(start_server):
 
 async def test_second_serve_on_same_port_names_the_process(start_server):
     served = start_server("--workers", "2")
-    await becomes(served.is_ready)
+    await wait_until(served.is_ready)
     second = served.run()
     assert await asyncio.to_thread(second.wait, 60) == 3
     assert "machtiging already runs there" in served.read_output()
@@ -54,7 +54,7 @@ async def test_second_serve_on_same_port_names_the_process(start_server):
 
 async def test_orphaned_workers_are_named_with_a_kill_command(start_server):
     served = start_server("--workers", "2")
-    await becomes(served.is_ready)
+    await wait_until(served.is_ready)
     workers = served.family()
     for worker in workers:
         worker.suspend()  # suspended, so they do not notice that their parent died
@@ -92,7 +92,7 @@ async def test_worker_that_cannot_start_ends_serve_with_a_message(start_server, 
 
 async def test_terminated_serve_ends_its_workers_and_exits_0(start_server):
     served = start_server("--workers", "2")
-    await becomes(served.is_ready)
+    await wait_until(served.is_ready)
     workers = served.family()
     served.process.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(served.process.wait, 60) == 0

@@ -142,7 +142,7 @@ WRITERS: dict[str, Callable[[OAuthWorld, Any], Awaitable[Write]]] = {
 }
 
 
-async def until_it_waits_or_is_done(oauth: OAuthWorld, act: asyncio.Task[Any]) -> None:
+async def wait_for_lock_or_end(oauth: OAuthWorld, act: asyncio.Task[Any]) -> None:
     """Until this act waits for a lock, or needs none and is done."""
     async with asyncio.timeout(20), oauth.sessions() as beside:
         while not act.done() and not await beside.scalar(BLOCKED_BACKENDS):

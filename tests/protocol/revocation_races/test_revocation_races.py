@@ -25,7 +25,7 @@ from tests.protocol.revocation_races.concurrent_writes import (
     revoke,
     revoked,
     unended,
-    until_it_waits_or_is_done,
+    wait_for_lock_or_end,
 )
 
 # writer -> the table that it writes last; locking it keeps the writer from its commit
@@ -76,7 +76,7 @@ async def test_row_concurrent_with_revocation_is_not_written(oauth, writer) -> N
     async with unit_of_work(oauth.sessions) as session:
         await revoke(oauth, session, held)
         writing = asyncio.create_task(write())
-        await until_it_waits_or_is_done(oauth, writing)
+        await wait_for_lock_or_end(oauth, writing)
     await writing
     assert await unended(oauth) == {}
 

@@ -55,7 +55,7 @@ def is_refused(answer, error: str) -> None:
     assert "access_token" not in answer.json()
 
 
-async def unused(oauth) -> int:
+async def count_unused_tokens(oauth) -> int:
     return await REFRESH_TOKENS.count(oauth, used_at=None)
 
 
@@ -74,7 +74,7 @@ async def test_downgrade_refused_does_not_consume_the_refresh_token(oauth, key_h
     tokens = await redeem_first_tokens(oauth, app, proof_of(key_holder))
     for _ in range(2):
         is_refused(await refresh(app, tokens["refresh_token"]), "invalid_dpop_proof")
-    assert await unused(oauth) == 1
+    assert await count_unused_tokens(oauth) == 1
     answer = await refresh(app, tokens["refresh_token"], proof_of(key_holder))
     assert answer.json()["token_type"] == "DPoP"
     assert read_claims(answer.json()["access_token"])["cnf"] == {"jkt": key_holder.jkt}
@@ -111,7 +111,7 @@ async def test_refresh_with_invalid_dpop_proof_is_rejected(oauth, key_holder):
     for changes in ({"htu": ISSUER + "/par"}, {"htm": "GET"}, {"iat": 1}):
         bad = {"DPoP": key_holder.proof("POST", TOKEN, **changes)}
         is_refused(await refresh(holder.app, holder.refresh_token, bad), "invalid_dpop_proof")
-    assert await unused(oauth) == 1
+    assert await count_unused_tokens(oauth) == 1
 
 
 async def test_enumeration_binding_of_refresh_token_is_hidden_from_another_client(oauth, key_holder):
@@ -133,7 +133,7 @@ def oauth_behind_proxy(oauth):
     return oauth
 
 
-async def registers(oauth, app, **changes) -> None:
+async def change_registration(oauth, app, **changes) -> None:
     """Change the registration of the client; None removes a member."""
     members = {name: value for name, value in (app.registration | changes).items() if value is not None}
     async with unit_of_work(oauth.sessions) as session:
@@ -155,18 +155,18 @@ async def test_downgrade_refresh_after_registration_drops_binding_is_rejected(oa
     app = await register_refreshing_app(oauth_behind_proxy, **{BOUND: True})
     certificate = make_certificate()
     tokens = await redeem_first_tokens(oauth_behind_proxy, app, certificate.header)
-    await registers(oauth_behind_proxy, app, **{BOUND: None})
+    await change_registration(oauth_behind_proxy, app, **{BOUND: None})
     for headers in ({}, certificate.header, proof_of(key_holder)):
         is_refused(await refresh(app, tokens["refresh_token"], headers), "invalid_grant")
     lines = await oauth_behind_proxy.lines("token:geweigerd")
     assert [line.reason for line in lines] == ["verversing_anders_gebonden"] * 3
-    assert await unused(oauth_behind_proxy) == 1
+    assert await count_unused_tokens(oauth_behind_proxy) == 1
 
 
 async def test_refresh_of_dpop_bound_token_with_certificate_is_rejected(oauth_behind_proxy, key_holder):
     app = await register_refreshing_app(oauth_behind_proxy)
     tokens = await redeem_first_tokens(oauth_behind_proxy, app, proof_of(key_holder))
-    await registers(oauth_behind_proxy, app, **{BOUND: True})
+    await change_registration(oauth_behind_proxy, app, **{BOUND: True})
     is_refused(await refresh(app, tokens["refresh_token"], make_certificate().header), "invalid_grant")
-    await registers(oauth_behind_proxy, app, **{BOUND: None})
+    await change_registration(oauth_behind_proxy, app, **{BOUND: None})
     assert (await refresh(app, tokens["refresh_token"], proof_of(key_holder))).status_code == 200

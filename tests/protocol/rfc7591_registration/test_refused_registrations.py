@@ -32,7 +32,7 @@ async def test_refused_registration_is_journalled_with_its_invitation(production
     assert line.client_id is None
 
 
-async def refused_before(oauth, token: str, times: int) -> None:
+async def set_refused_count(oauth, token: str, times: int) -> None:
     """Set the number of refused registrations of this invitation."""
     async with unit_of_work(oauth.sessions) as session:
         mine = text("UPDATE initial_access_token SET refused = :times WHERE token_hash = :mine")
@@ -44,7 +44,7 @@ async def test_invitation_is_invalid_after_too_many_refused_registrations(produc
     token, other = await create_invitation(production_oauth, uses=3), await create_invitation(production_oauth)
     wrong = make_app_metadata(PAIR, client_name="<b>")
     assert (await post_registration(production_oauth, token, make_app_metadata(PAIR))).status_code == 201
-    await refused_before(production_oauth, token, before)
+    await set_refused_count(production_oauth, token, before)
     for _ in range(before, MAX_REFUSALS):
         assert (await post_registration(production_oauth, token, wrong)).status_code == 400
     for metadata in (wrong, make_app_metadata(PAIR)):
@@ -56,7 +56,7 @@ async def test_invitation_is_invalid_after_too_many_refused_registrations(produc
 
 async def test_concurrent_refused_registrations_are_journalled_up_to_the_limit(production_oauth) -> None:
     token = await create_invitation(production_oauth)
-    await refused_before(production_oauth, token, MAX_REFUSALS - 2)
+    await set_refused_count(production_oauth, token, MAX_REFUSALS - 2)
     wrong = make_app_metadata(PAIR, client_name="<b>")
     answers = await asyncio.gather(*(post_registration(production_oauth, token, wrong) for _ in range(5)))
     assert sorted(answer.status_code for answer in answers) == [400, 400, 401, 401, 401]

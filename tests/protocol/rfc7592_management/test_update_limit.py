@@ -15,7 +15,7 @@ from tests.builders.rows import CLIENTS
 REFUSED, CHANGED = "client:geweigerd", "client:gewijzigd"
 
 
-async def lines(oauth) -> int:
+async def count_journal_lines(oauth) -> int:
     return len([*await oauth.lines(REFUSED), *await oauth.lines(CHANGED)])
 
 
@@ -34,7 +34,7 @@ async def test_update_limit_counts_refused_and_accepted_updates(production_oauth
     for changes in ({"client_name": "<b>"}, {"client_name": "Beter leesbaar"}):
         answer = await program.put(**changes)
         assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
-    assert await lines(production_oauth) == MAX_UNREVIEWED_CHANGES - before
+    assert await count_journal_lines(production_oauth) == MAX_UNREVIEWED_CHANGES - before
 
 
 async def test_update_limit_exceeded_still_allows_reading_and_deletion(production_oauth) -> None:
@@ -50,7 +50,7 @@ async def test_update_limit_holds_for_concurrent_updates(production_oauth) -> No
     await has_tried(production_oauth, MAX_UNREVIEWED_CHANGES - 2)
     answers = await asyncio.gather(*(program.put(client_name="<b>") for _ in range(5)))
     assert sorted(answer.status_code for answer in answers) == [400, 400, 401, 401, 401]
-    assert await lines(production_oauth) == 2
+    assert await count_journal_lines(production_oauth) == 2
 
 
 @pytest.mark.parametrize("tried", [0, MAX_UNREVIEWED_CHANGES])

@@ -32,7 +32,7 @@ SELECT sha256(n::text::bytea), :client, '{}', :at, :at FROM generate_series(1, :
 """
 
 
-async def pushed_long_ago(oauth, client_id, number) -> None:
+async def insert_expired_requests(oauth, client_id, number) -> None:
     at = oauth.clock.now() - timedelta(minutes=2)
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text(INSERT_PUSHED_REQUESTS), {"client": client_id, "at": at, "number": number})
@@ -40,7 +40,7 @@ async def pushed_long_ago(oauth, client_id, number) -> None:
 
 async def test_housekeeping_is_not_done_by_requests(oauth) -> None:
     flow = await oauth.request(await oauth.register_public_app())
-    await pushed_long_ago(oauth, flow.app.client_id, 3)
+    await insert_expired_requests(oauth, flow.app.client_id, 3)
     await flow.pushed()
     assert await count(oauth, "pushed_request") == 4
     assert (await swept(oauth), await count(oauth, "pushed_request")) == (3, 1)
@@ -59,13 +59,13 @@ async def test_housekeeping_deletes_used_assertions_of_introspecting_client(oaut
 
 async def test_housekeeping_round_deletes_more_than_one_batch(oauth) -> None:
     flow = await oauth.request(await oauth.register_public_app())
-    await pushed_long_ago(oauth, flow.app.client_id, 1_234)
+    await insert_expired_requests(oauth, flow.app.client_id, 1_234)
     assert (await swept(oauth), await count(oauth, "pushed_request")) == (1_234, 0)
 
 
 async def test_housekeeping_by_second_worker_is_skipped(oauth) -> None:
     flow = await oauth.request(await oauth.register_public_app())
-    await pushed_long_ago(oauth, flow.app.client_id, 3)
+    await insert_expired_requests(oauth, flow.app.client_id, 3)
     async with unit_of_work(oauth.sessions) as first:
         assert await first.scalar(text(f"SELECT pg_try_advisory_xact_lock({_SWEEP_LOCK_ID})"))
         assert await swept(oauth) == 0
@@ -171,7 +171,7 @@ async def test_housekeeping_deletes_issued_tokens_thirty_days_after_expiry(oauth
 
 async def test_housekeeping_statement_deletes_one_batch_of_each_kind(oauth) -> None:
     flow = await oauth.request(await oauth.register_public_app())
-    await pushed_long_ago(oauth, flow.app.client_id, 501)
+    await insert_expired_requests(oauth, flow.app.client_id, 501)
     async with unit_of_work(oauth.sessions) as session:
         assert await expired_rows_sweep(session, at=oauth.clock.now()) == 500
         assert await expired_rows_sweep(session, at=oauth.clock.now()) == 1

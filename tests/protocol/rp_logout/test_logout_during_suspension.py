@@ -16,7 +16,7 @@ from tests.builders.tokens import update_rows
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
-async def until_waiting(oauth, how_many: int) -> None:
+async def wait_for_lock_waits(oauth, how_many: int) -> None:
     async with asyncio.timeout(20):
         while True:
             async with unit_of_work(oauth.sessions) as session:
@@ -43,8 +43,8 @@ async def test_logout_concurrent_with_suspension_does_not_deadlock(exchanging_cl
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text("SELECT 1 FROM issued_token WHERE id = :id FOR UPDATE"), {"id": ids[1]})
         both = [asyncio.create_task(log_out())]
-        await until_waiting(oauth, 1)
+        await wait_for_lock_waits(oauth, 1)
         both.append(asyncio.create_task(suspend_app()))
-        await until_waiting(oauth, 2)
+        await wait_for_lock_waits(oauth, 2)
     await asyncio.gather(*both)
     assert [(await exchanging_clients.row(token)).revoked_at for token in (older, newer)] == [at, at]

@@ -30,7 +30,7 @@ async def assert_refused(database, role, *statements, because="permission denied
         await engine.dispose()
 
 
-async def one_sealed_and_one_waiting(database, clock):
+async def record_sealed_and_waiting_lines(database, clock):
     await record_journal_lines(database, clock, 1)
     await seal_intake(database.sealer, load_keyring(), clock)
     await record_journal_lines(database, clock, 1)
@@ -39,14 +39,14 @@ async def one_sealed_and_one_waiting(database, clock):
 @pytest.mark.parametrize("role", list(DatabaseRole))
 @pytest.mark.parametrize("table", CHANGES)
 async def test_journal_update_is_rejected_for_every_role(database, clock, role, table):
-    await one_sealed_and_one_waiting(database, clock)
+    await record_sealed_and_waiting_lines(database, clock)
     await assert_refused(database, role, CHANGES[table])
 
 
 @pytest.mark.parametrize("role", list(DatabaseRole))
 @pytest.mark.parametrize("table", CHANGES)
 async def test_journal_delete_is_rejected_for_every_role(database, clock, role, table):
-    await one_sealed_and_one_waiting(database, clock)
+    await record_sealed_and_waiting_lines(database, clock)
     await assert_refused(database, role, f"DELETE FROM {table}")
 
 

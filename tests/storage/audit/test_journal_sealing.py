@@ -28,7 +28,7 @@ async def waiting(database):
         return await JOURNAL_INTAKE.count(connection)
 
 
-async def until_sealed(database):
+async def wait_until_sealed(database):
     for _ in range(500):
         if not await waiting(database):
             return
@@ -171,7 +171,7 @@ async def test_background_sealer_seals_until_stopped_and_once_more(database, clo
     stop = asyncio.Event()
     loop = asyncio.create_task(run_sealer(database.sealer, load_keyring(), clock, every=0.01, stop=stop))
     await record_journal_lines(database, clock, 2)
-    await until_sealed(database)
+    await wait_until_sealed(database)
     await record_journal_lines(database, clock, 1)
     stop.set()
     await loop
@@ -187,7 +187,7 @@ async def test_background_sealer_continues_after_a_failure(database, clock):
     await asyncio.sleep(0.05)
     async with bypass_triggers(database) as superuser:
         await superuser.execute(text("ALTER TABLE journal_away RENAME TO journal"))
-    await until_sealed(database)
+    await wait_until_sealed(database)
     stop.set()
     await loop
     assert await numbers(database) == [1]

@@ -272,7 +272,7 @@ def test_embedded_server_recovers_committed_data_after_crash(data_directory):
     server.stop()
 
 
-def until_a_zombie(process):
+def wait_for_zombie(process):
     process.kill()
     while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.001)
@@ -281,7 +281,7 @@ def until_a_zombie(process):
 def test_zombie_postmaster_is_not_reported_as_running(running_server_directory, sleeping_process):
     ask(start(running_server_directory), "CREATE TABLE committed AS SELECT 1 AS one")
     os.kill(find_server_pid(running_server_directory), signal.SIGKILL)
-    until_a_zombie(sleeping_process)
+    wait_for_zombie(sleeping_process)
     # Reaping of the postmaster depends on the parent of the tests: use the pid of a known zombie.
     file = running_server_directory / "postmaster.pid"
     file.write_text("\n".join([str(sleeping_process.pid), *file.read_text().splitlines()[1:]]) + "\n")
@@ -291,7 +291,7 @@ def test_zombie_postmaster_is_not_reported_as_running(running_server_directory, 
 
 def test_data_directory_with_orphaned_backends_is_rejected(data_directory, sleeping_process):
     data_directory.mkdir()
-    until_a_zombie(sleeping_process)
+    wait_for_zombie(sleeping_process)
     (data_directory / "postmaster.pid").write_text(f"{sleeping_process.pid}\n")
     (data_directory / "postgres").symlink_to(shutil.which("sleep"))
     child = subprocess.Popen(["sleep", "60"], executable=data_directory / "postgres", cwd=data_directory)

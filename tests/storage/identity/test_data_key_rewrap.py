@@ -50,7 +50,7 @@ async def by_version(database):
         return await count_data_keys_by_version(session)
 
 
-async def lines(database):
+async def read_journal_lines(database):
     async with database.sessions() as session:
         found = await JOURNAL_INTAKE.read(session, "reason", "facts", act="sleutel:gewisseld")
         return [(row.reason, row.facts) for row in found]
@@ -107,7 +107,7 @@ async def test_rewrap_batch_is_journalled_unless_empty(database, keys):
         await batch(database, new, at_most=2)
     facts = {"kek": 2, "beheerder": "beheer1"}
     expected = [("datasleutels_opnieuw_verpakt", facts | {"datasleutels": count}) for count in (2, 1)]
-    assert await lines(database) == expected
+    assert await read_journal_lines(database) == expected
 
 
 async def test_interrupted_rewrap_batch_is_rolled_back(database, keys):
@@ -118,7 +118,7 @@ async def test_interrupted_rewrap_batch_is_rolled_back(database, keys):
             await rewrap_batch(session, new, None, limit=100, at=NOON)
             raise RuntimeError
     assert await by_version(database) == {1: 5}
-    assert await lines(database) == []
+    assert await read_journal_lines(database) == []
 
 
 async def test_rewrap_skips_locked_row_until_next_batch(database, keys):
@@ -193,7 +193,7 @@ async def test_rewrap_with_unknown_kek_version_changes_nothing(database, keys):
 async def test_rewrap_without_rotation_does_nothing(database, keys):
     await some_people(database, KeyRing.load(keys), 2)
     assert (await batch(database, KeyRing.load(keys))).last is None
-    assert await lines(database) == []
+    assert await read_journal_lines(database) == []
 
 
 async def test_new_person_gets_data_key_under_new_kek(database, keys):

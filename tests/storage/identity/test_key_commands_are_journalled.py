@@ -27,7 +27,7 @@ def run_without_database(tmp_path, capsys, monkeypatch):
     return make_command_line(None, tmp_path, capsys, monkeypatch)
 
 
-async def lines(database):
+async def read_journal_lines(database):
     async with unit_of_work(database.sessions) as session:
         return await JOURNAL_INTAKE.read(session, JOURNAL_INTAKE.c.act.like("sleutel:%"))
 
@@ -45,7 +45,7 @@ def stopped_half_way(ring) -> None:
 
 async def test_rotation_is_journalled_with_kid_and_operator(run_command, database):
     assert (await run_command("keys", "rotate", "es256")).code == 0
-    [line] = await lines(database)
+    [line] = await read_journal_lines(database)
     assert (line.act, line.reason, line.capacity) == ("sleutel:gewisseld", "in_gebruik", "beheerder")
     assert line.object_id in kids(run_command.keys)
     assert line.object_id.startswith("es256-2.")
@@ -56,7 +56,7 @@ async def test_urgent_and_scheduled_rotation_are_journalled_with_their_reason(ru
     await run_command("keys", "rotate", "es256", "--at-once")
     told = await run_command("keys", "rotate", "es256", "--from", NEXT_WEEK.isoformat())
     assert (told.code, "signs from" in told.operator_output) == (0, True)
-    leaked, planned = await lines(database)
+    leaked, planned = await read_journal_lines(database)
     assert (leaked.reason, planned.reason) == ("met_spoed_in_gebruik", "gepland")
     assert datetime.fromisoformat(planned.facts["vanaf"]) == NEXT_WEEK
     [waits] = [entry for entry in read_key_entries(run_command.keys) if is_scheduled(entry)]
@@ -67,7 +67,7 @@ async def test_urgent_and_scheduled_rotation_are_journalled_with_their_reason(ru
 
 async def test_kek_rotation_is_journalled_by_key_name(run_command, database):
     await run_command("keys", "rotate", "kek")
-    [line] = await lines(database)
+    [line] = await read_journal_lines(database)
     assert line.object_id == "kek-2"
 
 
@@ -77,7 +77,7 @@ async def test_rewrap_is_journalled_with_operator(run_command, database):
         await find_or_create_by_broker(session, load_keyring(), "https://b.example", "a", at=at)
     await run_command("keys", "rotate", "kek")
     assert (await run_command("keys", "rewrap")).code == 0
-    line = (await lines(database))[-1]
+    line = (await read_journal_lines(database))[-1]
     assert line.facts == {"kek": 2, "datasleutels": 1, "beheerder": get_operator_name()}
 
 
@@ -85,7 +85,7 @@ async def test_key_generation_is_journalled_once_per_key(run_command, database):
     stopped_half_way(run_command.keys)
     for _ in range(2):
         assert (await run_command("keys", "generate")).code == 0
-    written = await lines(database)
+    written = await read_journal_lines(database)
     assert sorted(line.facts["soort"] for line in written) == sorted(
         one.kind.value for one in read_key_entries(run_command.keys)
     )
@@ -96,7 +96,7 @@ async def test_key_generation_is_journalled_once_per_key(run_command, database):
 async def test_key_journal_lines_hold_no_key_material(run_command, database):
     await run_command("keys", "rotate", "es256", "--at-once")
     await run_command("keys", "rotate", "kek")
-    written = str(await lines(database))
+    written = str(await read_journal_lines(database))
     for path in run_command.keys.glob("*.key"):
         for piece in path.read_text().split("\n"):
             assert len(piece) < 20 or piece not in written
@@ -147,7 +147,7 @@ async def test_rotation_with_invalid_moment_changes_nothing(run_command, databas
     ended = await run_command("keys", "rotate", "es256", "--from", moment)
     assert (ended.code, says in ended.operator_output) == (code, True)
     assert (run_command.keys / "keys.json").read_bytes() == before
-    assert await lines(database) == []
+    assert await read_journal_lines(database) == []
 
 
 async def test_rotation_now_and_scheduled_is_a_usage_error(run_command):

@@ -15,13 +15,13 @@ from tests.builders.client import make_app_metadata, make_client_keys
 from tests.builders.rows import JOURNAL_INTAKE
 
 
-async def lines(database, act):
+async def read_journal_lines(database, act):
     async with unit_of_work(database.sessions) as session:
         return await JOURNAL_INTAKE.read(session, act=act)
 
 
 async def named_once(database, act):
-    [line] = await lines(database, act)
+    [line] = await read_journal_lines(database, act)
     return (line.capacity, line.facts.get("beheerder")) == ("beheerder", get_operator_name())
 
 
@@ -60,7 +60,7 @@ async def test_invitation_and_its_withdrawal_name_the_operator(run_command, data
     ended = await run_command("clients", "invite", "--note", "Voor de proef")
     assert (await run_command("clients", "withdraw-invitation", ended.operator_output.split()[-1])).code == 0
     assert await named_once(database, "client:uitgenodigd")
-    [line] = await lines(database, "uitnodiging:ingetrokken")
+    [line] = await read_journal_lines(database, "uitnodiging:ingetrokken")
     assert line.facts["beheerder"] == get_operator_name()
 
 

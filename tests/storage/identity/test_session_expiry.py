@@ -60,7 +60,7 @@ async def expired(sessions, clock, limits=LIMITS, at_most=100):
         return await expire_session_batch(session, limits, limit=at_most, at=clock.now())
 
 
-async def lines(sessions):
+async def read_journal_lines(sessions):
     async with unit_of_work(sessions) as session:
         return await JOURNAL_INTAKE.read(session, act="sessie:beeindigd")
 
@@ -100,7 +100,7 @@ async def test_concurrent_expiry_ends_session_once_and_is_journalled(sessions, c
     clock.advance(LIMITS.idle_timeout)
     found = await asyncio.gather(*(expired(sessions, clock) for _ in range(4)))
     assert sum(map(len, found)) == 1
-    [line] = await lines(sessions)
+    [line] = await read_journal_lines(sessions)
     assert (line.reason, line.actor_id, line.for_person_id) == (SESSION_EXPIRED, person, None)
 
 

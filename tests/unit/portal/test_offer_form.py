@@ -48,14 +48,14 @@ WRONG = {
 }
 
 
-def filled(**changes) -> SubmittedForm:
+def fill_form(**changes) -> SubmittedForm:
     answers = make_offer_form(**changes)
     return SubmittedForm({name: value if isinstance(value, list) else [value] for name, value in answers.items()})
 
 
 @pytest.mark.parametrize(("changes", "field", "sentence"), WRONG.values(), ids=WRONG.keys())
 def test_invalid_offer_field_is_reported_at_that_field(changes, field, sentence):
-    sent = filled(**changes)
+    sent = fill_form(**changes)
     assert read_terms(sent, OINS, LIMITS, NOON) is None
     assert list(sent.faults) == [field]
     assert sentence in sent.faults[field]
@@ -68,7 +68,7 @@ def test_empty_offer_form_reports_every_required_field():
 
 
 def test_valid_offer_form_gives_terms():
-    terms = read_terms(filled(), OINS, LIMITS, NOON)
+    terms = read_terms(fill_form(), OINS, LIMITS, NOON)
     assert terms is not None
     assert (terms.capacity, terms.purpose) == (Capacity.RELATIVE, "post bijhouden")
     assert terms.scope.afzenders == {"00000099000000003000"}
@@ -83,20 +83,20 @@ def test_valid_offer_form_gives_terms():
     [("lijst", {Act.LIST}), ("lezen", {Act.LIST, Act.READ}), ("downloaden", {Act.LIST, Act.READ, Act.DOWNLOAD})],
 )
 def test_chosen_acts_include_the_lower_acts(chosen, acts):
-    terms = read_terms(filled(mag=chosen), OINS, LIMITS, NOON)
+    terms = read_terms(fill_form(mag=chosen), OINS, LIMITS, NOON)
     assert terms is not None
     assert terms.scope.acts == acts
 
 
 def test_all_afzenders_overrides_ticked_afzenders():
-    terms = read_terms(filled(afzenders=["alle", "00000099000000003000"]), OINS, LIMITS, NOON)
+    terms = read_terms(fill_form(afzenders=["alle", "00000099000000003000"]), OINS, LIMITS, NOON)
     assert terms is not None
     assert terms.scope.afzenders is None
 
 
 def test_period_ending_today_lasts_until_dutch_midnight():
     terms = read_terms(
-        filled(**{**OWN, "einde_dag": "23", "einde_maand": "11", "einde_jaar": "2026"}), OINS, LIMITS, NOON
+        fill_form(**{**OWN, "einde_dag": "23", "einde_maand": "11", "einde_jaar": "2026"}), OINS, LIMITS, NOON
     )
     assert terms is not None
     assert terms.period.ends_at == datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
@@ -113,7 +113,7 @@ def test_period_ending_today_lasts_until_dutch_midnight():
     ],
 )
 def test_chosen_duration_ends_at_dutch_midnight(at, length, last_day):
-    terms = read_terms(filled(duur=length), OINS, LIMITS, at)
+    terms = read_terms(fill_form(duur=length), OINS, LIMITS, at)
     assert terms is not None
     assert terms.period.last_day == last_day
     assert terms.period.ends_at.astimezone(AMSTERDAM).time() == time()
@@ -122,17 +122,17 @@ def test_chosen_duration_ends_at_dutch_midnight(at, length, last_day):
 @pytest.mark.parametrize(("day", "fits"), [("1", True), ("2", False)])
 def test_last_day_a_calendar_year_ahead_is_accepted_over_a_leap_day(day, fits):
     end = {"duur": "eigen", "einde_dag": day, "einde_maand": "3", "einde_jaar": "2028"}
-    terms = read_terms(filled(**end), OINS, LIMITS, datetime(2027, 3, 1, 12, tzinfo=UTC))
+    terms = read_terms(fill_form(**end), OINS, LIMITS, datetime(2027, 3, 1, 12, tzinfo=UTC))
     assert (terms is not None) is fits
 
 
 def test_duration_over_configured_limit_is_rejected():
-    sent = filled(duur="365")
+    sent = fill_form(duur="365")
     assert read_terms(sent, OINS, MachtigingLimits(timedelta(days=200), timedelta(days=30)), NOON) is None
     assert "hoogstens 200 dagen" in sent.faults["duur"]
 
 
 def test_purpose_white_space_is_normalised():
-    terms = read_terms(filled(doel="  post \t bijhouden\n"), OINS, LIMITS, NOON)
+    terms = read_terms(fill_form(doel="  post \t bijhouden\n"), OINS, LIMITS, NOON)
     assert terms is not None
     assert terms.purpose == "post bijhouden"

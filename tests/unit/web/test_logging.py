@@ -32,7 +32,7 @@ def log_stream() -> Iterator[io.StringIO]:
         yield taken
 
 
-def lines(log_stream: io.StringIO) -> list[dict]:
+def read_log_lines(log_stream: io.StringIO) -> list[dict]:
     return [json.loads(line) for line in log_stream.getvalue().splitlines()]
 
 
@@ -51,7 +51,7 @@ def make_client() -> httpx.AsyncClient:
 
 async def test_request_log_has_route_and_no_path_or_query(log_stream):
     answer = await make_client().get("/api/v1/berichten/999990019?code=geheim", headers={"X-Request-ID": "abcdefgh"})
-    (line,) = lines(log_stream)
+    (line,) = read_log_lines(log_stream)
     assert answer.status_code == line["status"] == 200
     assert line["event"] == "request"
     assert line["route"] == "/api/v1/berichten/{bericht_id}"
@@ -65,7 +65,7 @@ async def test_request_log_has_route_and_no_path_or_query(log_stream):
 
 async def test_row_67_unexpected_exception_log_has_id_and_no_secret(log_stream):
     answer = await make_client().get("/api/v1/berichten/stuk")
-    found = [line for line in lines(log_stream) if line["event"] == "unexpected"]
+    found = [line for line in read_log_lines(log_stream) if line["event"] == "unexpected"]
     assert found[0]["request_id"] == answer.json()["verzoekId"]
     assert "ValueError" in found[0]["exception"]
     assert "999990019" not in log_stream.getvalue()
@@ -81,21 +81,21 @@ def test_row_67_secret_in_log_is_redacted(log_stream, secret):
     structlog.get_logger("t").warning("iets", detail=f"zie {secret}.", deeper={"a": [secret]})
     standard.getLogger("library").warning("iets met %s", secret)
     assert secret not in log_stream.getvalue()
-    assert len(lines(log_stream)) == 2
+    assert len(read_log_lines(log_stream)) == 2
 
 
 def test_row_5_log_injection_by_line_break_is_escaped(log_stream):
     structlog.get_logger("t").info("iets", detail='a\r\n{"event": "forged"}\u2028x')
     standard.getLogger("library").warning("b\r\nforged")
-    assert len(log_stream.getvalue().splitlines()) == 2 or len(lines(log_stream)) == 2
-    assert all(line["event"] != "forged" for line in lines(log_stream))
+    assert len(log_stream.getvalue().splitlines()) == 2 or len(read_log_lines(log_stream)) == 2
+    assert all(line["event"] != "forged" for line in read_log_lines(log_stream))
 
 
 def test_library_record_without_its_arguments_is_one_line_with_its_logger(log_stream):
     ours = next(one for one in standard.getLogger().handlers if isinstance(one, structured_logging._LibraryLogHandler))
     # given to our handler only: the one of pytest would raise
     ours.handle(standard.LogRecord("library", standard.WARNING, __file__, 1, "%s and %s", ("one",), None))
-    (line,) = lines(log_stream)
+    (line,) = read_log_lines(log_stream)
     assert (line["event"], line["logger"], line["level"]) == ("log_record_unreadable", "library", "error")
 
 
@@ -106,7 +106,7 @@ def test_uncaught_error_of_a_thread_is_one_line_without_secret(log_stream):
     thread = threading.Thread(target=fail)
     thread.start()
     thread.join()
-    (line,) = lines(log_stream)
+    (line,) = read_log_lines(log_stream)
     assert (line["event"], line["level"]) == ("uncaught_error", "critical")
     assert "ValueError" in line["exception"]
     assert "999990019" not in log_stream.getvalue()
@@ -115,7 +115,7 @@ def test_uncaught_error_of_a_thread_is_one_line_without_secret(log_stream):
 
 def test_request_line_passes_the_redaction_of_every_line(log_stream):
     structured_logging.log_request(method="GET", route="/999990019", status=200)
-    (line,) = lines(log_stream)
+    (line,) = read_log_lines(log_stream)
     assert line["route"] == "/[weggelaten]"
 
 
@@ -127,12 +127,12 @@ async def test_request_on_closed_log_stream_is_answered(log_stream):
 def test_ids_and_times_in_log_are_not_redacted(log_stream):
     the_id = "019ab0c4-7a5e-7c3e-9f1a-123456789012"
     structlog.get_logger("t").info("iets", object_id=the_id, at="2026-11-23T12:00:00+00:00")
-    assert lines(log_stream)[0]["object_id"] == the_id
+    assert read_log_lines(log_stream)[0]["object_id"] == the_id
 
 
 def test_policy_loading_logs_nothing(log_stream):
     for name in CASBIN:  # an earlier enforcer has disabled them
         standard.getLogger(name).disabled = False
     Policy.load(POLICIES)
-    assert lines(log_stream) == []
+    assert read_log_lines(log_stream) == []
     assert {standard.getLogger(name).getEffectiveLevel() for name in CASBIN} == {standard.WARNING}
