@@ -176,3 +176,20 @@ def test_plural_form_follows_the_number():
 def test_message_as_parameter_becomes_its_sentence():
     advice = get_sentence("code_tries_left", n=3)
     assert get_sentence("code_klopt_niet", advice=Message("code_tries_left", {"n": 3})).endswith(advice)
+
+
+def test_error_gives_the_parameters_of_its_sentence():
+    trees = _trees()
+    errors, silent = _error_classes(trees)
+    sentences = read_catalogue(ENGLISH) | read_catalogue(DUTCH)
+    wrong = []
+    for where, node in _constructions(trees, errors - silent - {"OAuthRefusal", "ActionMissing", "LevelTooLow"}):
+        given = {one.arg: one.value for one in node.keywords}
+        key = given.get("message", node.args[0] if node.args else None)
+        params = given.get("params", ast.Dict([], []))
+        if not (isinstance(key, ast.Constant) and key.value in sentences and isinstance(params, ast.Dict)):
+            continue
+        wanted = {name for _, name, _, _ in Formatter().parse(sentences[key.value][0]) if name}
+        if wanted != {one.value for one in params.keys}:
+            wrong.append(f"{where}: {key.value} needs {sorted(wanted)}")
+    assert wrong == []
