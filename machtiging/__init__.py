@@ -45,7 +45,7 @@ above, or work that every request needs.
     around every request     web/headers.py, web/http_methods/cors.py, web/http_methods/head.py, web/errors/handlers.py,
                              web/rate_limit/middleware.py, web/rate_limit/callers.py, web/rate_limit/limiter.py,
                              web/body_limits.py, web/direct_routes.py, web/framework_internals.py,
-                             web/content_negotiation.py, web/request_id.py, web/structured_logging.py,
+                             web/content_negotiation.py, web/correlation_ids.py, web/structured_logging.py,
                              kernel/commits.py
     services of the request  dependencies.py, access/dependencies.py
     signature and token row  crypto/keyring.py, crypto/own_tokens.py, crypto/jose.py, crypto/key_manifest.py,

@@ -14,11 +14,12 @@ from uuid import UUID
 from sqlalchemy import FromClause, Insert, Select, bindparam, insert, select
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.rules import CURRENT_FORMAT
 from machtiging.audit.tables import JournalIntake
 from machtiging.kernel.ids import uuid7
 from machtiging.storage.columns import table_of
 from machtiging.storage.statement import Executor, Statement
-from machtiging.web import request_id
+from machtiging.web import correlation_ids
 
 # The capacity of an operator. The operator's name is in the facts, as `beheerder`.
 OPERATOR = "beheerder"
@@ -32,6 +33,8 @@ _INSERT_STATEMENT = Statement(_INSERT_LINE)
 @dataclass(frozen=True, slots=True)
 class NewJournalLine:
     """A new journal line: actor, capacity, person, action, object, machtiging, outcome and reason.
+
+    `on_behalf_of`: the organisation for which the actor acted. The line also gets the trace-id of the request.
 
     People appear by their internal id. `facts` holds words, whole numbers and booleans; never a BSN, a name, a code, a
     subject or any text that a person typed.
@@ -49,6 +52,7 @@ class NewJournalLine:
     object_id: str | None = None
     policy_digest: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    on_behalf_of: UUID | None = None
 
 
 def attribute_to_operator(line: NewJournalLine, operator_name: str | None) -> NewJournalLine:
@@ -103,6 +107,9 @@ def build_journal_line_params(line: NewJournalLine, line_id: UUID, at: datetime)
         "line_object_kind": line.object_kind,
         "line_object_id": line.object_id,
         "line_policy_digest": line.policy_digest,
-        "line_request_id": request_id.get_or_create_request_id(),
+        "line_request_id": correlation_ids.get_or_create_request_id(),
         "line_facts": dict(line.facts),
+        "line_format": CURRENT_FORMAT,
+        "line_on_behalf_of": line.on_behalf_of,
+        "line_trace_id": correlation_ids.get_or_create_trace_id(),
     }

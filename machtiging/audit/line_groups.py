@@ -123,6 +123,7 @@ def _group_key(line: JournalEntry) -> Hashable:
         line.capacity,
         line.client_id,
         line.machtiging_id,
+        line.on_behalf_of,
     )
 
 

@@ -57,6 +57,9 @@ class JournalEntry:
     policy_digest: str | None
     request_id: str
     facts: dict[str, Any]
+    format: int
+    on_behalf_of: UUID | None
+    trace_id: str | None
     seq: int | None
 
 

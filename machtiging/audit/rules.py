@@ -1,15 +1,16 @@
 """Hash chain of the journal. Each hash covers the line, its number and the previous hash.
 
-Anybody can recompute it. The hash is SHA-256 over UTF-8 JSON without spaces and with sorted members: the columns of the
-line as stored in the database, `seq`, and `previous` in hexadecimal. `occurred_at` is the text of the seconds since
-1970 with six decimals. `facts` is the canonical text of the jsonb value in PostgreSQL. Parsing either could lose
-digits, and so hide a change.
+Anybody can recompute it. The hash is SHA-256 over UTF-8 JSON without spaces and with sorted members: the columns that
+the line format covers, as stored in the database, `seq`, and `previous` in hexadecimal. `occurred_at` is the text
+of the seconds since 1970 with six decimals. `facts` is the canonical text of the jsonb value in PostgreSQL.
+Parsing either could lose digits, and so hide a change.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -19,7 +20,7 @@ from typing import Any, Protocol
 GENESIS_HASH = bytes(32)
 HEAD_TYPE = "journal-head+jwt"
 HEAD_ALGORITHM = "ES256"
-LINE_COLUMNS = (
+_COLUMNS_OF_FORMAT_1 = (
     "id",
     "occurred_at",
     "act",
@@ -36,6 +37,16 @@ LINE_COLUMNS = (
     "request_id",
     "facts",
 )
+_COLUMNS_SINCE_FORMAT_2 = ("format", "on_behalf_of", "trace_id")
+# The columns that the hash of a line covers, by its line format. New columns get the next one.
+COLUMNS_BY_FORMAT: Mapping[int, tuple[str, ...]] = {
+    1: _COLUMNS_OF_FORMAT_1,
+    2: (*_COLUMNS_OF_FORMAT_1, *_COLUMNS_SINCE_FORMAT_2),
+}
+CURRENT_FORMAT = max(COLUMNS_BY_FORMAT)
+LINE_COLUMNS = COLUMNS_BY_FORMAT[CURRENT_FORMAT]
+# The format itself is in no hash of format 1; every other column that is not covered must be empty.
+_MAY_BE_UNCOVERED = frozenset({"format"})
 
 
 class LineFields(Protocol):
@@ -49,9 +60,10 @@ class LineFields(Protocol):
 def hash_line(previous: bytes, seq: int, line: LineFields) -> bytes:
     """Compute the hash of a line at its position in the chain.
 
-    `line` has at least LINE_COLUMNS, in canonical form (`audit.canonical`).
+    `line` has at least LINE_COLUMNS, in canonical form (`audit.canonical`). Raises KeyError for an unknown format.
     """
-    document: dict[str, Any] = {name: None if line[name] is None else str(line[name]) for name in LINE_COLUMNS}
+    covered = COLUMNS_BY_FORMAT[line["format"]]
+    document: dict[str, Any] = {name: None if line[name] is None else str(line[name]) for name in covered}
     document["seq"] = seq
     document["previous"] = previous.hex()
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -116,11 +128,25 @@ def check_line(previous: ChainPosition, line: LineFields) -> list[JournalProblem
     elif line["previous_hash"] != previous.hash:
         text = f"Regel {seq} sluit niet aan op regel {previous.seq}: een van de twee is vervangen."
         problems.append(JournalProblem(JournalProblemKind.DETACHED, seq, text))
+    problems += _check_content(seq, line)
+    return problems
+
+
+def _check_content(seq: int, line: LineFields) -> list[JournalProblem]:
+    """Check the hash over the covered columns, and that the other columns are empty."""
+    covered = COLUMNS_BY_FORMAT.get(line["format"])
+    if covered is None:
+        text = f"Regel {seq} heeft een vorm die wij niet kennen ({line['format']})."
+        return [JournalProblem(JournalProblemKind.CHANGED, seq, text)]
+    filled = [name for name in LINE_COLUMNS if name not in (*covered, *_MAY_BE_UNCOVERED) and line[name] is not None]
+    if filled:
+        text = f"Regel {seq} heeft inhoud die haar vorm niet kent ({', '.join(filled)})."
+        return [JournalProblem(JournalProblemKind.CHANGED, seq, text)]
     # An absent hash counts as wrong: an attacker may also have dropped the NOT NULL constraint.
     if hash_line(line["previous_hash"] or b"", seq, line) != line["hash"]:
         text = f"Regel {seq} is veranderd, verplaatst of vervangen."
-        problems.append(JournalProblem(JournalProblemKind.CHANGED, seq, text))
-    return problems
+        return [JournalProblem(JournalProblemKind.CHANGED, seq, text)]
+    return []
 
 
 def describe_missing_lines(first: int, last: int) -> str:

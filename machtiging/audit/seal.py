@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from machtiging.audit.canonical import canonical_columns
 from machtiging.audit.rules import (
     CHAIN_START,
+    COLUMNS_BY_FORMAT,
     HEAD_ALGORITHM,
     HEAD_TYPE,
     LINE_COLUMNS,
@@ -35,10 +36,12 @@ _journal = table_of(JournalLine)
 _head = table_of(JournalHead)
 
 # A line with an id that is already in the journal cannot move there. It is skipped, so that it does not block the
-# others. `verify_journal` reports it.
+# others. `verify_journal` reports it. Lines of a later format wait for a sealer that knows it.
 _SELECT_UNSEALED = (
     select(*canonical_columns(_intake))
-    .where(~select(_journal.c.id).where(_journal.c.id == _intake.c.id).exists())
+    .where(
+        ~select(_journal.c.id).where(_journal.c.id == _intake.c.id).exists(), _intake.c.format.in_(COLUMNS_BY_FORMAT)
+    )
     .order_by(_intake.c.occurred_at, _intake.c.id)
 )
 _LAST_LINE = select(_journal.c.seq, _journal.c.hash).order_by(_journal.c.seq.desc()).limit(1)

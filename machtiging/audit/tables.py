@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, SmallInteger
 from sqlmodel import Field, SQLModel
 
 from machtiging.storage import columns
@@ -30,6 +30,9 @@ class _JournalLineColumns(SQLModel):
     policy_digest: str | None = columns.text_column(default=None, nullable=True)
     request_id: str = columns.text_column()
     facts: dict[str, Any] = columns.jsonb_column()
+    format: int = Field(sa_type=SmallInteger)
+    on_behalf_of: UUID | None = None
+    trace_id: str | None = columns.text_column(default=None, nullable=True)
 
 
 class JournalIntake(_JournalLineColumns, table=True):

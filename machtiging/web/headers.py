@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from machtiging.web import request_id, structured_logging
+from machtiging.web import correlation_ids, structured_logging
 from machtiging.web.framework_internals import find_route_template
 
 API_VERSION = "0.1.0"
@@ -26,7 +26,7 @@ CSP_PAGE = (
 _STATIC_CACHE_CONTROL = b"public, max-age=300"
 _LOGGED_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _EXTRA_HEADERS_KEY = "machtiging.said"
-_REQUEST_ID_HEADER = request_id.REQUEST_ID_HEADER.lower().encode()
+_REQUEST_ID_HEADER = correlation_ids.REQUEST_ID_HEADER.lower().encode()
 _HSTS = b"max-age=31536000; includeSubDomains"
 _CSP_API, _CSP_PAGE = CSP_API.encode(), CSP_PAGE.encode()
 _SECURITY_HEADERS = (
@@ -53,8 +53,9 @@ class _ResponseHeadersMiddleware:
             await self._app(scope, receive, send)
             return
         offered = next((value for name, value in scope["headers"] if name == _REQUEST_ID_HEADER), b"")
-        the_id = request_id.begin_request()
-        echoed = request_id.choose_response_id(offered.decode("latin-1"), the_id)
+        the_id = correlation_ids.begin_request()
+        trace_id = correlation_ids.begin_trace(scope["headers"]).trace_id
+        echoed = correlation_ids.choose_response_id(offered.decode("latin-1"), the_id)
         began = time.perf_counter()
         status = 0
         scope.setdefault(_EXTRA_HEADERS_KEY, {})  # shared with copies of the scope that inner middleware makes
@@ -75,13 +76,14 @@ class _ResponseHeadersMiddleware:
                 status=status,
                 ms=round((time.perf_counter() - began) * 1000, 1),
                 request_id=the_id,
+                trace_id=trace_id,
             )
 
     def _merge_headers(
         self, response_headers: Iterable[tuple[bytes, bytes]], scope: Scope, echoed_id: str
     ) -> list[tuple[bytes, bytes]]:
         path: str = scope["path"]
-        added_headers = {request_id.REQUEST_ID_HEADER: echoed_id, **scope.get(_EXTRA_HEADERS_KEY, {})}
+        added_headers = {correlation_ids.REQUEST_ID_HEADER: echoed_id, **scope.get(_EXTRA_HEADERS_KEY, {})}
         if path.startswith(API_PREFIX):
             added_headers["api-version"] = API_VERSION
         ours = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in added_headers.items()]

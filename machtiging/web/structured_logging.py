@@ -19,7 +19,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import Processor
 
-from machtiging.web import request_id
+from machtiging.web import correlation_ids
 
 # A BSN; a JWT; a random token of ours; a machtigingscode as displayed.
 _SECRET_PATTERN = re.compile(
@@ -83,12 +83,17 @@ def _redact_value(value: Any) -> Any:
 
 def redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Redact secrets in a log event. A structlog processor; runs after tracebacks became text."""
-    return {key: value if key in {"request_id", "timestamp"} else _redact_value(value) for key, value in event.items()}
+    return {
+        key: value if key in {"request_id", "timestamp", "trace_id"} else _redact_value(value)
+        for key, value in event.items()
+    }
 
 
-def _add_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    if request_id_text := request_id.find_request_id():
+def _add_correlation_ids(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if request_id_text := correlation_ids.find_request_id():
         event.setdefault("request_id", request_id_text)
+    if trace_id := correlation_ids.find_trace_id():
+        event.setdefault("trace_id", trace_id)
     return event
 
 
@@ -99,7 +104,7 @@ def _encode_json(event: Mapping[str, Any], **_options: Any) -> str:
 _CONTEXT_PROCESSORS: tuple[Processor, ...] = (
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
-    _add_request_id,
+    _add_correlation_ids,
 )
 _RENDER_PROCESSORS: tuple[Processor, ...] = (
     structlog.processors.format_exc_info,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from machtiging.kernel import errors
 from machtiging.message_catalogue import describe_fields, describe_refusal, get_sentence
-from machtiging.web import request_id
+from machtiging.web import correlation_ids
 from machtiging.web.errors.challenges import bearer_challenge, insufficient_scope_challenge, step_up_challenge
 from machtiging.web.page_urls import StatePage
 
@@ -98,7 +98,7 @@ class ProblemDetails:
             "status": self.status,
             "detail": self.detail,
             "code": self.code,
-            "verzoekId": request_id.get_or_create_request_id(),
+            "verzoekId": correlation_ids.get_or_create_request_id(),
         }
         if (challenge_error := _CHALLENGE_ERROR.search(self.headers.get("WWW-Authenticate", ""))) is not None:
             members["error"] = challenge_error[1]  # some clients look for `use_dpop_nonce` in the body

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from machtiging.dependencies import services_if_any
 from machtiging.message_catalogue import get_sentence
-from machtiging.web import request_id
+from machtiging.web import correlation_ids
 from machtiging.web.errors.challenges import challenge_headers
 from machtiging.web.errors.problem_details import PROBLEM_MEDIA_TYPE, ProblemDetails
 from machtiging.web.page_urls import find_state_page
@@ -56,7 +56,11 @@ def _render_login_required(request: Request) -> Response:
 
 def _render_error_page(request: Request, problem: ProblemDetails, headers: Mapping[str, str]) -> Response:
     answer = render_page(
-        request, "fout.html", status=problem.status, problem=problem, verzoek_id=request_id.get_or_create_request_id()
+        request,
+        "fout.html",
+        status=problem.status,
+        problem=problem,
+        verzoek_id=correlation_ids.get_or_create_request_id(),
     )
     answer.headers.update(headers)
     return answer

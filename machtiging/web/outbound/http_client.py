@@ -1,6 +1,7 @@
 """HTTP client for URLs from others: small GET and POST requests through the SSRF guard.
 
-Redirects are returned, not followed. No cookies, and nothing from the environment.
+Redirects are returned, not followed. No cookies, and nothing from the environment. Each request carries the trace of
+the request that it is made for.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 import httpx
 
+from machtiging.web import correlation_ids
 from machtiging.web.outbound.ssrf_transport import OutboundRequestFailed, SsrfGuardTransport
 
 __all__ = ["OutboundHttpClient", "OutboundRequestFailed", "OutboundResponse"]
@@ -50,6 +52,7 @@ class OutboundHttpClient:
             raise OutboundRequestFailed("naam_onbekend", private=str(error)) from error
         # Host is set here: httpx would first decode the host as an internationalised name.
         fixed = {"Host": parsed.netloc.decode("ascii"), "Accept-Encoding": "identity", "User-Agent": "machtiging"}
+        fixed[correlation_ids.TRACEPARENT_HEADER] = correlation_ids.build_traceparent()
         request = httpx.Request(method, parsed, headers={**headers, **fixed}, content=body)
         async with httpx.AsyncClient(transport=self.transport, trust_env=False, follow_redirects=False) as http:
             response = await http.send(request)

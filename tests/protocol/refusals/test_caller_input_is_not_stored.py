@@ -66,6 +66,17 @@ async def test_bsn_in_caller_input_is_neither_logged_nor_journalled(portal, by):
     assert [line[:300] for line in said.splitlines() if A_BSN in line] == []
 
 
+@pytest.mark.parametrize("trace_id", ["4bf92f3577b34da6a3ce929d0e0e4736", f"abcdefabcdefabcdefabcde{A_BSN}"])
+async def test_trace_id_of_caller_is_journalled_unless_it_could_hold_a_bsn(portal, trace_id):
+    browser, parent_id = await portal.mother(), "00f067aa0ba902b7"
+    cookie = {"Cookie": f"{SESSION_COOKIE}={browser.cookies[ISSUER][SESSION_COOKIE]}"}
+    carried = {"traceparent": f"00-{trace_id}-{parent_id}-01"}
+    assert (await portal.http.get(ISSUER + "/berichten", headers=cookie | carried)).status_code == 200
+    kept = await JOURNAL_INTAKE.read_column(portal.app.state.services, "trace_id", act="bericht:lijst")
+    assert [one == trace_id for one in kept] == [A_BSN not in trace_id]
+    assert parent_id not in await read_journal(portal)
+
+
 async def issue_token(portal, person_id, at) -> str:
     facts = make_token_facts(at, person_id=person_id)
     async with unit_of_work(portal.app.state.services.sessions) as session:

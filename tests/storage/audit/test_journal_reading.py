@@ -9,7 +9,7 @@ from machtiging.audit.seal import seal_intake
 from tests.builders.keys import load_keyring
 from tests.storage.audit.journal_lines import SOMEBODY, make_journal_line, record_journal_lines
 
-SOMEBODY_ELSE, A_MACHTIGING = UUID(int=2), UUID(int=3)
+SOMEBODY_ELSE, A_MACHTIGING, AN_ORGANISATION = UUID(int=2), UUID(int=3), UUID(int=5)
 
 
 async def test_sealed_and_waiting_lines_are_listed_newest_first(database, clock):
@@ -24,7 +24,11 @@ async def test_sealed_and_waiting_lines_are_listed_newest_first(database, clock)
 
 async def test_journal_line_is_read_as_written(session, clock):
     line = make_journal_line(
-        actor_id=SOMEBODY_ELSE, machtiging_id=A_MACHTIGING, object_kind="bericht", facts={"aantal": 3}
+        actor_id=SOMEBODY_ELSE,
+        machtiging_id=A_MACHTIGING,
+        object_kind="bericht",
+        facts={"aantal": 3},
+        on_behalf_of=AN_ORGANISATION,
     )
     line_id = await record(session, line, at=clock.now())
     (read,) = await load_lines_for_machtiging(session, A_MACHTIGING)
@@ -32,6 +36,7 @@ async def test_journal_line_is_read_as_written(session, clock):
     assert (read.act, read.outcome) == ("bericht:lezen", "allowed")
     assert (read.actor_id, read.for_person_id, read.machtiging_id) == (SOMEBODY_ELSE, SOMEBODY, A_MACHTIGING)
     assert read.request_id
+    assert (read.format, read.on_behalf_of, len(read.trace_id)) == (2, AN_ORGANISATION, 32)
 
 
 async def test_journal_lines_about_another_person_are_not_listed(session, clock):

@@ -52,6 +52,9 @@ OTHER = {
     "policy_digest": "''",
     "request_id": "request_id || ' '",
     "facts": "'{\"pogingen\": 1.0}'",
+    "format": "format + 1",
+    "on_behalf_of": "gen_random_uuid()",
+    "trace_id": "repeat('f', 32)",
 }
 
 
