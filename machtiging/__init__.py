@@ -11,7 +11,8 @@ one line are strangers: they do not import each other.
     oauth           tokens, clients, consents; deletes expired rows (only here: Authlib)
     berichtenbox    letters: deliver, list, read, download, mark
     access          the decision on every access (only here: Casbin)
-    delegation      the machtiging: offer, accept, pause, revoke, return
+    delegation, access_tokens  the machtiging: offer, accept, pause, revoke, return; access tokens: their rows, sender
+                    constraint and revocation
     identity        login, session, organisation, level of assurance; recovery of forms after a login
     agencies        afzenders, their diensten, themes and sensitivity
     notifications   the outbox of e-mails to people; delivery failures
@@ -47,16 +48,17 @@ above, or work that every request needs.
                              web/body_limits.py, web/direct_routes.py, web/framework_internals.py,
                              web/content_negotiation.py, web/correlation_ids.py, web/structured_logging.py,
                              kernel/commits.py
-    services of the request  dependencies.py, access/dependencies.py
+    services of the request  dependencies.py, access/dependencies.py, access_tokens/dependencies.py
     signature and token row  crypto/keyring.py, crypto/own_tokens.py, crypto/jose.py, crypto/key_manifest.py,
-                             crypto/key_operations.py, access/tokens.py, access/issued_token.py,
-                             access/sender_constraint/binding.py,
-                             access/sender_constraint/token_claims.py
+                             crypto/key_operations.py, access/token_lookup.py, access_tokens/bearer.py,
+                             access_tokens/tokens.py, access_tokens/issued_token.py,
+                             access_tokens/sender_constraint/binding.py,
+                             access_tokens/sender_constraint/token_claims.py
     MAC of the token row     audit/row_authentication.py, storage/row_mac.py, crypto/row_mac.py
     database connection      storage/autocommit.py, storage/statement.py, storage/unit_of_work.py,
                              storage/connections/guard.py
     parts of the decision    access/actor.py, access/policy_engine.py, access/policy_request.py, access/permit.py,
-                             delegation/chain.py, delegation/queries.py, agencies/rules.py
+                             access/representation.py, delegation/chain.py, delegation/queries.py, agencies/rules.py
     decryption               identity/data_keys.py, crypto/envelope_encryption.py
     values                   berichtenbox/rules.py, kernel/assurance.py, kernel/clock.py, kernel/ids.py,
                              kernel/period.py

@@ -15,8 +15,8 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from starlette.staticfiles import StaticFiles
 
-from machtiging.access.bearer import read_signed_jti
 from machtiging.access.policy_engine import Policy
+from machtiging.access_tokens.bearer import read_signed_jti
 from machtiging.audit.head_anchor import HeadAnchor
 from machtiging.audit.sealer import run_sealer
 from machtiging.berichtenbox.routes import BODY_LIMITS

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from machtiging.access.policy_engine import Policy
+from machtiging.access_tokens.dependencies import TokenServices
 from machtiging.delegation.rules import MachtigingLimits
 from machtiging.dependencies import request_services
-from machtiging.identity.dependencies import IdentityServices
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccessServices(IdentityServices):
-    """The policy, the limits of a machtiging, and the URL for clients with a certificate (RFC 8705 section 5)."""
+class AccessServices(TokenServices):
+    """The policy and the limits of a machtiging, beside the services for access tokens."""
 
     policy: Policy
     delegation_limits: MachtigingLimits
-    mtls_url: str | None = None
 
 
 def access_services(request: HTTPConnection) -> AccessServices:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Label, Select, bindparam, column, literal, literal_column, select, true
 
-from machtiging.access.tables import IssuedToken
+from machtiging.access_tokens.tables import IssuedToken
 from machtiging.delegation.locks import lock_shared
 from machtiging.delegation.queries import machtiging_table
 from machtiging.storage.columns import table_of
@@ -27,8 +27,8 @@ def unchanged_since_read(*, with_machtiging: bool) -> Select[Any]:
     """Select one row if the token is unrevoked and, `with_machtiging`, the machtiging is unchanged.
 
     Parameters: `jti` and, with a machtiging, `machtiging` and `version`. The machtiging is locked FOR SHARE until the
-    transaction ends, as in `access.tokens.load_token_for_share`. A concurrent revocation of the machtiging waits for
-    this statement. If the revocation came first, this statement finds it.
+    transaction ends, as in `access.token_lookup.load_token_for_share`. A concurrent revocation of the machtiging waits
+    for this statement. If the revocation came first, this statement finds it.
     """
     token = select(literal(1).label("open")).where(
         _TOKEN_TABLE.c.id == bindparam("jti"), _TOKEN_TABLE.c.revoked_at.is_(None)

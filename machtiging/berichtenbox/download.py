@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from machtiging.access.actor import Actor
 from machtiging.access.guard import Policy, issue_permit
 from machtiging.access.permit import Permit
-from machtiging.access.tokens import load_token_for_share
+from machtiging.access.token_lookup import load_token_for_share
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.berichtenbox.queries import build_access_target, find_bijlage
@@ -88,7 +88,7 @@ async def _assert_access_active(session: AsyncSession, actor: Actor, bijlage: Bi
         return
     state = await load_token_for_share(session, actor.token_id, at)
     # Expiry of the token during a large download is accepted; its revocation is not.
-    if state is not None and state.is_machtiging_usable_at(at) and state.revoked_at is None:
+    if state is not None and state.representation_refusal(at) is None and state.revoked_at is None:
         return
     line = NewJournalLine(
         JournalAct.BERICHT_DOWNLOADEN,

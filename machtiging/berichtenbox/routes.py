@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 
 from machtiging.access.bearer import DELIVERY_SCOPE, Agency, TokenUser
 from machtiging.access.dependencies import access_services
-from machtiging.access.revocation_check import assert_token_not_revoked
+from machtiging.access_tokens.revocation_check import assert_token_not_revoked
 from machtiging.berichtenbox import read_route, rules
 from machtiging.berichtenbox.aanlevering import Aanlevering, deliver_bericht, journal_refusals
 from machtiging.berichtenbox.bericht_list import MAX_PAGE_SIZE, BerichtPage, BerichtPageRequest, list_berichten

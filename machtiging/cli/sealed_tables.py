@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from machtiging.access.tables import SEALED_TOKEN
+from machtiging.access_tokens.tables import SEALED_TOKEN
 from machtiging.identity.tables import SEALED_ATTEMPT, SEALED_PERSON, SEALED_SESSION
 from machtiging.kernel.errors import Fault
 from machtiging.oauth.tables import (

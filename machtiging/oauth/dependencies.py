@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from starlette.requests import HTTPConnection
 
-from machtiging.access.dependencies import AccessServices
+from machtiging.access_tokens.dependencies import TokenServices
 from machtiging.crypto.certificates import NO_AUTHORITIES, CertificateAuthorities
 from machtiging.dependencies import request_services
 from machtiging.oauth.client_jwks.fetcher import JwksFetcher
@@ -17,7 +17,7 @@ from machtiging.web.outbound.http_client import OutboundHttpClient
 
 
 @dataclass(frozen=True, kw_only=True)
-class OAuthServices(AccessServices):
+class OAuthServices(TokenServices):
     """The access token lifetime in seconds, certificate authorities, and caches of clients and keys.
 
     `cause_in_answers`: error answers name the cause of a failed client authentication; None: outside production only.

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access import token_revocation
+from machtiging.access_tokens import token_revocation
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.delegation.queries import load_machtiging, machtiging_table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from machtiging.access.sender_constraint.errors import PROOF_ALGORITHMS as DPOP_ALGORITHMS
+from machtiging.access_tokens.sender_constraint.errors import PROOF_ALGORITHMS as DPOP_ALGORITHMS
 from machtiging.kernel.assurance import Assurance
 from machtiging.oauth.ciba import metadata as ciba
 from machtiging.oauth.client import (

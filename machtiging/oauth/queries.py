@@ -11,8 +11,7 @@ from uuid import UUID
 from sqlalchemy import FromClause, Label, Row, Select, bindparam, column, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access.issued_token import TokenState
-from machtiging.access.tokens import authenticate_token_row, token_select, token_state_from_row
+from machtiging.access.token_lookup import MachtigingToken, authenticate_token_row, token_select, token_state_from_row
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId
@@ -110,7 +109,7 @@ async def find_resource_server(executor: Executor, resource: str) -> Client | No
     return await verify_client_row(executor, await _FIND_RESOURCE_SERVER.one_or_none(executor, {"resource": resource}))
 
 
-async def find_token_status(executor: Executor, jti: TokenId, at: datetime) -> tuple[TokenState, bool] | None:
+async def find_token_status(executor: Executor, jti: TokenId, at: datetime) -> tuple[MachtigingToken, bool] | None:
     """Find a token, and tell if its client, grant and machtiging are all active too.
 
     None for a jti that was never issued.
@@ -121,7 +120,7 @@ async def find_token_status(executor: Executor, jti: TokenId, at: datetime) -> t
     return token_status_from_row(row, at)
 
 
-def token_status_from_row(row: ResultRow, at: datetime) -> tuple[TokenState, bool]:
+def token_status_from_row(row: ResultRow, at: datetime) -> tuple[MachtigingToken, bool]:
     """Build the result of `find_token_status` from a verified row of `TOKEN_STATUS_SELECT`."""
     state = token_state_from_row(row)
     granted = state.facts.grant_id is None or (row["grant_there"] is not None and row["ended_at"] is None)

@@ -11,7 +11,7 @@ from datetime import timedelta
 from sqlalchemy import Table, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from machtiging.access.retention import EXPIRED_TOKENS
+from machtiging.access_tokens.retention import EXPIRED_TOKENS
 from machtiging.identity.form_recovery import EXPIRED_FORMS
 from machtiging.identity.login_attempts import EXPIRED_ATTEMPTS
 from machtiging.identity.session import EXPIRED_SESSIONS

@@ -12,14 +12,14 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from machtiging.access.bearer import (
+from machtiging.access_tokens.bearer import (
     enforce_sender_constraint,
     inactive_reason,
     journal_token_refusal,
     read_authorization_header,
     wrong_audience_error,
 )
-from machtiging.access.sender_constraint.dpop_nonce import DPOP_NONCE_HEADER, generate_dpop_nonce
+from machtiging.access_tokens.sender_constraint.dpop_nonce import DPOP_NONCE_HEADER, generate_dpop_nonce
 from machtiging.audit.acts import JournalAct
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, OptionalVisitor

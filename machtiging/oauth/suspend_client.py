@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, Table, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access import token_revocation
+from machtiging.access_tokens import token_revocation
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, attribute_to_operator, record
 from machtiging.audit.row_authentication import authenticate_row

@@ -15,9 +15,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access import tokens
-from machtiging.access.issued_token import IssuedTokenFacts
-from machtiging.access.sender_constraint.binding import (
+from machtiging.access_tokens import tokens
+from machtiging.access_tokens.issued_token import IssuedTokenFacts
+from machtiging.access_tokens.sender_constraint.binding import (
     NO_BINDING,
     TokenBinding,
     cnf_claim,

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from machtiging.access.dependencies import access_services
 from machtiging.delegation import pause, queries, termination
 from machtiging.delegation.code_renewal import CODE_ALREADY_RENEWED, CodeToReplace, renew_code
 from machtiging.delegation.offer import Giver
@@ -19,7 +20,6 @@ from machtiging.kernel.ids import MachtigingId
 from machtiging.message_catalogue import describe_refusal
 from machtiging.notifications.delivery_failures import count_unread_undelivered
 from machtiging.oauth.ciba.queries import count_pending_requests
-from machtiging.oauth.dependencies import oauth_services
 from machtiging.oauth.end_grants import GrantEnding, end_grants_of_machtiging
 from machtiging.portal import views
 from machtiging.portal.forms import read_submitted_form
@@ -39,9 +39,9 @@ async def show_machtigingen(
     request: Request, visitor: Citizen, session: Transaction, gedaan: str | None = None
 ) -> HTMLResponse:
     """List the given and received machtigingen, newest first."""
-    people = views.PersonNames(session, oauth_services(request).keyring)
+    people = views.PersonNames(session, access_services(request).keyring)
     names = await views.load_agency_names(session)
-    at = oauth_services(request).clock.now()
+    at = access_services(request).clock.now()
     both = [
         [await views.build_machtiging_card(each, visitor, people, names, at) for each in found]
         for found in (
@@ -82,7 +82,7 @@ async def _render_machtiging(
     note: str | None = None,
 ) -> HTMLResponse:
     """Render the current state. With a `note` if the requested action was no longer possible."""
-    at = oauth_services(request).clock.now()
+    at = access_services(request).clock.now()
     code = await views.find_renewable_code(session, MachtigingId(card.id), visitor.person_id, at)
     works = code is not None and code.is_redeemable_at(at)
     values = {"card": card, "actions": MachtigingAction, "message": message, "note": note, "code": code, "works": works}
@@ -125,7 +125,7 @@ async def submit_withdrawal(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> Response:
     """Revoke the machtiging, then the app consents based on it, in one transaction."""
-    at = oauth_services(request).clock.now()
+    at = access_services(request).clock.now()
     try:
         ended = await termination.revoke_machtiging(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
     except Conflict as refusal:  # caught here, so that the journal line is committed
@@ -141,7 +141,7 @@ async def submit_give_back(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> Response:
     """End the machtiging by the helper, with the app consents based on it."""
-    at = oauth_services(request).clock.now()
+    at = access_services(request).clock.now()
     try:
         ended = await termination.give_back_machtiging(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
     except Conflict as refusal:
@@ -157,7 +157,7 @@ async def submit_pause(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> Response:
     """Pause the machtiging."""
-    at = oauth_services(request).clock.now()
+    at = access_services(request).clock.now()
     try:
         await pause.pause_machtiging(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
     except Conflict as refusal:
@@ -170,7 +170,7 @@ async def submit_resume(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> Response:
     """Resume the machtiging."""
-    at = oauth_services(request).clock.now()
+    at = access_services(request).clock.now()
     try:
         await pause.resume_machtiging(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
     except Conflict as refusal:
@@ -186,7 +186,7 @@ async def submit_new_code(
 
     The form names the replaced code, so that two clicks make one new code.
     """
-    services, at = oauth_services(request), oauth_services(request).clock.now()
+    services, at = access_services(request), access_services(request).clock.now()
     giver = Giver(visitor.person_id, visitor.assurance)
     replaced = CodeToReplace(
         MachtigingId(machtiging_id), _parse_replaced_code((await read_submitted_form(request)).first_value("vervangt"))
@@ -225,7 +225,7 @@ async def _load_card(request: Request, session: AsyncSession, visitor: Visitor, 
     found = await queries.load_machtiging_of_person(session, MachtigingId(machtiging_id), visitor.person_id)
     if found is None:
         raise NotFound("machtiging_onbekend")
-    services = oauth_services(request)
+    services = access_services(request)
     people = views.PersonNames(session, services.keyring)
     return await views.build_machtiging_card(
         found, visitor, people, await views.load_agency_names(session), services.clock.now()

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from machtiging.access.actor import build_citizen_actor
+from machtiging.access.dependencies import access_services
 from machtiging.berichtenbox.bericht_list import BerichtPageRequest, list_berichten
 from machtiging.berichtenbox.download import authorize_download, stream_bijlage
 from machtiging.berichtenbox.reader import authorize_reading, read_bericht
 from machtiging.berichtenbox.routes import build_download_headers
 from machtiging.identity.session import Citizen
-from machtiging.oauth.dependencies import oauth_services
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.http_methods.head import build_head_response, is_head
 from machtiging.web.pages import render_page
@@ -32,7 +32,7 @@ async def show_letters(
     vanaf: Annotated[str | None, Query(max_length=_MAX_CURSOR_LENGTH)] = None,
 ) -> HTMLResponse:
     """List the letters, newest first."""
-    services = oauth_services(request)
+    services = access_services(request)
     wanted = BerichtPageRequest(vanaf, PAGE_SIZE)
     actor, at = build_citizen_actor(visitor), services.clock.now()
     found = await list_berichten(session, services.keyring, services.policy, actor, wanted, at=at)
@@ -42,7 +42,7 @@ async def show_letters(
 @router.get("/berichten/{bericht_id}")
 async def show_letter(request: Request, bericht_id: UUID, visitor: Citizen, session: Transaction) -> Response:
     """Show one letter and mark it as read. Raises NotFound `bericht_onbekend`."""
-    services, actor = oauth_services(request), build_citizen_actor(visitor)
+    services, actor = access_services(request), build_citizen_actor(visitor)
     if is_head(request):
         await authorize_reading(session, services.policy, actor, bericht_id, at=services.clock.now())
         return build_head_response("text/html")
@@ -56,7 +56,7 @@ async def serve_attachment(
     request: Request, bericht_id: UUID, bijlage_id: UUID, visitor: Citizen, session: Transaction
 ) -> Response:
     """Send an attachment as a download: a PDF must never run inside our pages."""
-    services, actor = oauth_services(request), build_citizen_actor(visitor)
+    services, actor = access_services(request), build_citizen_actor(visitor)
     ids = (bericht_id, bijlage_id)
     found = await authorize_download(session, services.keyring, services.policy, actor, ids, at=services.clock.now())
     if is_head(request):

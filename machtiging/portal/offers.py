@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse
 
+from machtiging.access.dependencies import access_services
 from machtiging.agencies.queries import AgencyView, load_active_agencies
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.crypto.secrets import generate_token
@@ -22,7 +23,6 @@ from machtiging.kernel.errors import Conflict, InvalidInput
 from machtiging.kernel.ids import MachtigingId
 from machtiging.kernel.period import Period
 from machtiging.message_catalogue import describe_fields, describe_refusal
-from machtiging.oauth.dependencies import oauth_services
 from machtiging.portal import labels, views
 from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form, split_date
 from machtiging.storage.unit_of_work import Transaction
@@ -51,7 +51,7 @@ _OFFER_KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
 @router.get("/machtigingen/aanbieden")
 async def show_offer_form(request: Request, visitor: Citizen, session: Transaction) -> HTMLResponse:
     """Show the form with careful defaults: no health letters, none before today, ninety days."""
-    today = to_dutch_date(oauth_services(request).clock.now())
+    today = to_dutch_date(access_services(request).clock.now())
     opened = make_blank_form(
         request,
         soort=Capacity.RELATIVE.value,
@@ -72,7 +72,7 @@ async def submit_offer_form(request: Request, visitor: Citizen, _: CsrfProtected
     """Show the review page; with `akkoord=ja` and that page's key, make the offer, once."""
     sent = await read_submitted_form(request)
     agencies = await load_active_agencies(session)
-    services = oauth_services(request)
+    services = access_services(request)
     at: datetime = services.clock.now()
     terms = read_terms(sent, {agency.oin for agency in agencies}, services.delegation_limits, at)
     if terms is None:
@@ -101,7 +101,7 @@ async def submit_offer_form(request: Request, visitor: Citizen, _: CsrfProtected
 
 
 async def _show_earlier_offer(request: Request, session: AsyncSession, giver: Giver) -> HTMLResponse:
-    services = oauth_services(request)
+    services = access_services(request)
     machtiging_id = MachtigingId(derive_offer_id(services.keyring, giver))
     code = await views.find_renewable_code(session, machtiging_id, giver.person_id, services.clock.now())
     return render_page(
@@ -113,7 +113,7 @@ async def _restore_review_page(
     request: Request, session: AsyncSession, visitor: Visitor, agencies: list[AgencyView], saved_form: SubmittedForm
 ) -> HTMLResponse:
     """Show the review page of a saved form with its key, or its earlier offer."""
-    services = oauth_services(request)
+    services = access_services(request)
     terms = read_terms(
         saved_form, {agency.oin for agency in agencies}, services.delegation_limits, services.clock.now()
     )

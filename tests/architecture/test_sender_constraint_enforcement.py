@@ -3,7 +3,7 @@
 from tests.architecture.sources import modules, name_of
 
 # Checks a token again whose sender constraint was verified by the door.
-SECOND_LOOK = {"machtiging/access/revocation_check.py"}
+SECOND_LOOK = {"machtiging/access_tokens/revocation_check.py"}
 
 
 def test_module_that_reads_a_token_enforces_its_sender_constraint():
@@ -15,7 +15,7 @@ def test_module_that_reads_a_token_enforces_its_sender_constraint():
 
 # The door; the scheme of a challenge; the rate limiter; a module that rejects the header; registration tokens.
 READERS = {
-    "machtiging/access/bearer.py",
+    "machtiging/access_tokens/bearer.py",
     "machtiging/web/errors/challenges.py",
     "machtiging/web/rate_limit/callers.py",
     "machtiging/oauth/protocol/client_assertion.py",

@@ -13,7 +13,7 @@ MOST_BUILDER_LINES = 3500
 MOST_FILES = 12
 # Packages that have said why they are larger (docs/decisions/0002, 0005 and 0010).
 LARGER = {
-    "access": 19,
+    "access": 14,
     "berichtenbox": 13,
     "cli": 14,
     "crypto": 13,

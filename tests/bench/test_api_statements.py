@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from machtiging.access.actor import Actor
 from machtiging.access.guard import issue_listing_permit, issue_permit
-from machtiging.access.tables import SEALED_TOKEN
-from machtiging.access.tokens import insert_token
+from machtiging.access_tokens.tables import SEALED_TOKEN
+from machtiging.access_tokens.tokens import insert_token
 from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.delegation.rules import Act
 from machtiging.kernel.assurance import Assurance

@@ -17,8 +17,8 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.access.bearer import AgencyActor
-from machtiging.access.issued_token import IssuedTokenFacts, api_audience
-from machtiging.access.tokens import insert_token
+from machtiging.access_tokens.issued_token import IssuedTokenFacts, api_audience
+from machtiging.access_tokens.tokens import insert_token
 from machtiging.agencies.catalogue import find_catalogue_oin, upsert_catalogue
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.berichtenbox.aanlevering import Aanlevering, deliver_bericht

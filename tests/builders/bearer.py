@@ -13,10 +13,10 @@ from fastapi import FastAPI, Request
 
 from machtiging.access.bearer import Agency, TokenUser
 from machtiging.access.guard import issue_permit
-from machtiging.access.issued_token import IssuedTokenFacts, api_audience
-from machtiging.access.sender_constraint.binding import cnf_claim
-from machtiging.access.tokens import insert_token
 from machtiging.access.verdict import AccessTarget
+from machtiging.access_tokens.issued_token import IssuedTokenFacts, api_audience
+from machtiging.access_tokens.sender_constraint.binding import cnf_claim
+from machtiging.access_tokens.tokens import insert_token
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.rules import Act, Machtiging
 from machtiging.dependencies import attach_services

@@ -26,7 +26,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from machtiging.access.sender_constraint.dpop_nonce import generate_dpop_nonce
+from machtiging.access_tokens.sender_constraint.dpop_nonce import generate_dpop_nonce
 from machtiging.crypto.keyring import KeyRing, generate_key_ring
 from machtiging.kernel.clock import Clock
 from tests.builders.messages import encode_base64url, sign_raw

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.access.actor import Actor
 from machtiging.access.policy_engine import Policy
-from machtiging.access.tokens import insert_token
+from machtiging.access_tokens.tokens import insert_token
 from machtiging.agencies.catalogue import upsert_catalogue
 from machtiging.agencies.rules import Sensitivity
 from machtiging.berichtenbox.routes import BODY_LIMITS, router

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, func, select, text
 from sqlmodel import SQLModel
 
-from machtiging.access.tables import IssuedToken, UsedProof
+from machtiging.access_tokens.tables import IssuedToken, UsedProof
 from machtiging.agencies.tables import Agency, Dienst
 from machtiging.audit.tables import JournalIntake, JournalLine
 from machtiging.berichtenbox.tables import Bericht, Bijlage, BijlagePart, ReaderMark

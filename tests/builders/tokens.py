@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from sqlalchemy import insert, text
 
-from machtiging.access.sender_constraint.binding import NO_BINDING, TokenBinding
+from machtiging.access_tokens.sender_constraint.binding import NO_BINDING, TokenBinding
 from machtiging.delegation.rules import Act
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import GrantId, uuid7

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from machtiging.access.sender_constraint import dpop
+from machtiging.access_tokens.sender_constraint import dpop
 from machtiging.crypto import secrets
 from machtiging.crypto.keyring import KeyRing
 from machtiging.oauth import metadata, queries

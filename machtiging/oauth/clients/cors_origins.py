@@ -17,7 +17,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from starlette.applications import Starlette
 
-from machtiging.access.dependencies import AccessServices
+from machtiging.access_tokens.dependencies import TokenServices
 from machtiging.dependencies import services_of
 from machtiging.kernel.errors import Fault
 from machtiging.oauth.issuer import API_PATH
@@ -78,10 +78,10 @@ class CorsOrigins:
         async with self._read_lock:
             if self._reads_started == asked_after:  # else a read started after this call and has finished
                 self._reads_started += 1
-                await self._refresh_origins(services_of(app, AccessServices))
+                await self._refresh_origins(services_of(app, TokenServices))
         return self._origins
 
-    async def _refresh_origins(self, services: AccessServices) -> None:
+    async def _refresh_origins(self, services: TokenServices) -> None:
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 uris = await _load_redirect_uris(services.sessions)

@@ -13,18 +13,19 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
-from machtiging.access.actor import Actor
-from machtiging.access.bearer import (
-    authenticate_user_token,
+from machtiging.access.token_lookup import load_token_for_share
+from machtiging.access_tokens.bearer import (
+    AnyToken,
+    authenticate_person_token,
     enforce_sender_constraint,
     inactive_reason,
     journal_token_refusal,
     read_authorization_header,
 )
-from machtiging.access.issued_token import IssuedTokenFacts, TokenState
-from machtiging.access.sender_constraint.token_claims import claims_match_row
+from machtiging.access_tokens.issued_token import IssuedTokenFacts
+from machtiging.access_tokens.sender_constraint.token_claims import claims_match_row
 from machtiging.kernel.errors import NotAllowed, NotAuthenticated
-from machtiging.kernel.ids import TokenId
+from machtiging.kernel.ids import PersonId, TokenId
 from machtiging.oauth import queries
 from machtiging.oauth.dependencies import build_issuer, oauth_services
 from machtiging.oauth.rules import CONSENT_MANAGEMENT_SCOPE
@@ -40,7 +41,7 @@ class GrantManagementClient:
 
     client_id: str
     scope: frozenset[str]
-    token: TokenState
+    token: AnyToken
 
     async def require_scope(self, executor: Executor, scope: str, *, at: datetime) -> None:
         """Require this scope. Raises NotAllowed `scope_ontbreekt`, which is journalled."""
@@ -79,14 +80,23 @@ def _may_manage_consents(facts: IssuedTokenFacts) -> bool:
     return facts.machtiging_id is None and CONSENT_MANAGEMENT_SCOPE in facts.scope.split()
 
 
+@dataclass(frozen=True, slots=True)
+class ConsentManager:
+    """A person who manages consents, and the app that the person uses for it."""
+
+    person_id: PersonId
+    client_id: str
+
+
 @door("Self")
-async def _authenticate_person(request: Request, session: Transaction) -> Actor:
+async def _authenticate_person(request: Request, session: Transaction) -> ConsentManager:
     """Authenticate a person by her own token with the consents scope.
 
     Raises NotAuthenticated `token_*`, NotAllowed `token_voor_ander_gebruik`.
     """
-    return await authenticate_user_token(request, session, is_accepted=_may_manage_consents)
+    person_id, token = await authenticate_person_token(request, session, load_token_for_share, _may_manage_consents)
+    return ConsentManager(person_id, token.facts.client_id)
 
 
-ConsentActor = Annotated[Actor, Depends(_authenticate_person)]
+ConsentActor = Annotated[ConsentManager, Depends(_authenticate_person)]
 ManagingClient = Annotated[GrantManagementClient, Depends(_authenticate_client)]

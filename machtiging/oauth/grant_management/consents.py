@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Table, func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access import tokens
+from machtiging.access_tokens import tokens
 from machtiging.delegation.queries import load_machtiging as machtiging_with
 from machtiging.delegation.queries import load_machtigingen_of_person, machtiging_table
 from machtiging.delegation.rules import Act, EffectiveState, Machtiging, effective_state, organisation_matches

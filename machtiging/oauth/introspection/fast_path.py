@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import select, true
 
-from machtiging.access import tokens
+from machtiging.access_tokens.tokens import authenticate_token
 from machtiging.kernel.ids import TokenId
 from machtiging.oauth import queries
 from machtiging.oauth.client import PRIVATE_KEY_JWT, Client
@@ -83,7 +83,7 @@ async def introspect_fast(
         claims = verify_access_token(issuer, form["token"], None, at)
         row = await _consume_and_load(executor, cached, jti, claims, at)
         if row is not None and row["first_use"] is not None:
-            there = row["t_id"] is not None and await tokens.authenticate_token_row(executor, row, at) is not None
+            there = row["t_id"] is not None and await authenticate_token(executor, row, at)
             answer = IntrospectionAnswer(client, _build_claims(client, issuer, claims if there else None, row, at))
     finally:
         if answer is None:  # the cached client may be stale

@@ -12,7 +12,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import AuthorizationCodeGrant, BaseGrant, ClientCredentialsGrant
 from sqlalchemy import select, update
 
-from machtiging.access.sender_constraint.binding import TokenBinding
+from machtiging.access_tokens.sender_constraint.binding import TokenBinding
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.delegation.queries import load_machtiging as machtiging_with

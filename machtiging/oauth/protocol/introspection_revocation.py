@@ -10,9 +10,10 @@ from uuid import UUID
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
-from machtiging.access import issued_token, token_revocation
-from machtiging.access.sender_constraint.binding import token_type
-from machtiging.access.sender_constraint.token_claims import claims_match_row
+from machtiging.access.token_lookup import MachtigingToken
+from machtiging.access_tokens import token_revocation
+from machtiging.access_tokens.sender_constraint.binding import token_type
+from machtiging.access_tokens.sender_constraint.token_claims import claims_match_row
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.kernel.errors import NotAuthenticated
@@ -41,7 +42,7 @@ class AccessTokenView:
     """An access token of ours: its claims and its current state. Authlib calls `check_client` and the `is_` methods."""
 
     claims: dict[str, Any]
-    state: issued_token.TokenState
+    state: MachtigingToken
     active: bool
 
     def check_client(self, client: Client) -> bool:
@@ -87,7 +88,7 @@ def verify_access_token(issuer: Issuer, token: str, audience: str | None, at: da
 
 
 def build_token_view(
-    issuer: Issuer, verified: AccessTokenClaims, found: tuple[issued_token.TokenState, bool] | None
+    issuer: Issuer, verified: AccessTokenClaims, found: tuple[MachtigingToken, bool] | None
 ) -> AccessTokenView | None:
     """Build the token view, if the claims match the state `found` (`queries.find_token_status`)."""
     if found is None or not claims_match_row(verified.claims, found[0].facts):
@@ -208,14 +209,14 @@ async def _revoke_access_token(context: RequestContext, token: AccessTokenView) 
     if facts.grant_id is not None and facts.parent_id is None:
         await end_grant(session, GrantId(facts.grant_id), GrantEnding("token_ingetrokken"), at=at)
     await token_revocation.revoke_token(session, facts.id, at)
-    machtiging = token.state.machtiging
+    representation = token.state.representation
     if token.active:
         line = NewJournalLine(
             act=JournalAct.TOKEN_INGETROKKEN,
             outcome=JournalOutcome.DONE,
             reason="door_client",
             client_id=facts.client_id,
-            for_person_id=facts.person_id if machtiging is None else machtiging.vertegenwoordigde_id,
+            for_person_id=facts.person_id if representation is None else representation.vertegenwoordigde_id,
             machtiging_id=facts.machtiging_id,
             object_kind="token",
             object_id=str(facts.id),

@@ -17,8 +17,8 @@ from authlib.oauth2 import OAuth2Request
 from authlib.oauth2.rfc6749 import OAuth2Payload
 from starlette.requests import Request
 
-from machtiging.access.sender_constraint.binding import NO_BINDING, TokenBinding
-from machtiging.access.sender_constraint.presented_credentials import (
+from machtiging.access_tokens.sender_constraint.binding import NO_BINDING, TokenBinding
+from machtiging.access_tokens.sender_constraint.presented_credentials import (
     NO_CREDENTIALS,
     PresentedCredentials,
     read_presented_credentials,

@@ -11,7 +11,7 @@ from authlib.oauth2 import AuthorizationServer, OAuth2Error
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from machtiging.access.sender_constraint.dpop import DpopProof
+from machtiging.access_tokens.sender_constraint.dpop import DpopProof
 from machtiging.kernel.errors import Message
 from machtiging.oauth import queries
 from machtiging.oauth.client import (

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from machtiging.access.sender_constraint import dpop
-from machtiging.access.sender_constraint.binding import NO_BINDING, TokenBinding
-from machtiging.access.sender_constraint.client_certificate import (
+from machtiging.access_tokens.sender_constraint import dpop
+from machtiging.access_tokens.sender_constraint.binding import NO_BINDING, TokenBinding
+from machtiging.access_tokens.sender_constraint.client_certificate import (
     read_client_certificate,
     read_client_certificate_chain,
 )
-from machtiging.access.sender_constraint.errors import NONCE_REQUIRED, PROOF_REPLAYED, ProofRefused
-from machtiging.access.sender_constraint.presented_credentials import PresentedCredentials
+from machtiging.access_tokens.sender_constraint.errors import NONCE_REQUIRED, PROOF_REPLAYED, ProofRefused
+from machtiging.access_tokens.sender_constraint.presented_credentials import PresentedCredentials
 from machtiging.crypto.certificates import Certificate
 from machtiging.crypto.keyring import KeyRing
 from machtiging.kernel.errors import Message

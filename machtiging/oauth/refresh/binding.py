@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement
 
-from machtiging.access.sender_constraint.binding import BoundToken, TokenBinding
+from machtiging.access_tokens.sender_constraint.binding import BoundToken, TokenBinding
 from machtiging.oauth.client import AUTH_METHOD_NONE, Client
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 from machtiging.oauth.tables import RefreshToken

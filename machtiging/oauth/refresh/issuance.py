@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import CTE, FromClause, bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access.sender_constraint.binding import TokenBinding
+from machtiging.access_tokens.sender_constraint.binding import TokenBinding
 from machtiging.crypto import secrets
 from machtiging.oauth.client import Client
 from machtiging.oauth.refresh.rules import compute_expiry, may_receive_refresh_token

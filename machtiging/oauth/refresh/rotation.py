@@ -9,7 +9,7 @@ from typing import NoReturn
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access.sender_constraint.binding import TokenBinding
+from machtiging.access_tokens.sender_constraint.binding import TokenBinding
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.kernel.ids import GrantId

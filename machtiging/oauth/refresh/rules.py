@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from machtiging.access.sender_constraint.binding import NO_BINDING, TokenBinding
+from machtiging.access_tokens.sender_constraint.binding import NO_BINDING, TokenBinding
 from machtiging.oauth.client import AUTH_METHOD_NONE, Client
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 

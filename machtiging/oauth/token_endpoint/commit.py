@@ -27,8 +27,8 @@ from sqlalchemy import (
     update,
 )
 
-from machtiging.access import tokens
-from machtiging.access.sender_constraint import dpop
+from machtiging.access_tokens import tokens
+from machtiging.access_tokens.sender_constraint import dpop
 from machtiging.oauth.protocol import client_auth
 from machtiging.oauth.protocol.token_response import IssuedTokens
 from machtiging.oauth.queries import ACTIVE_CLIENT_LOCK

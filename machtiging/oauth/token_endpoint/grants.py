@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from machtiging.access.sender_constraint import dpop
-from machtiging.access.sender_constraint.binding import TokenBinding
+from machtiging.access_tokens.sender_constraint import dpop
+from machtiging.access_tokens.sender_constraint.binding import TokenBinding
 from machtiging.crypto import secrets
 from machtiging.oauth.client import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, REFRESH_TOKEN, Client
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal

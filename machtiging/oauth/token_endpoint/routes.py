@@ -7,7 +7,7 @@ from copy import copy
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from machtiging.access.sender_constraint.dpop_nonce import DPOP_NONCE_HEADER, generate_dpop_nonce
+from machtiging.access_tokens.sender_constraint.dpop_nonce import DPOP_NONCE_HEADER, generate_dpop_nonce
 from machtiging.audit.acts import JournalAct
 from machtiging.kernel.errors import Refusal
 from machtiging.oauth.ciba.grant import BackchannelGrant

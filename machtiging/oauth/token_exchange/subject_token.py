@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from machtiging.access import issued_token
-from machtiging.access.exchange_chain import lock_and_count_exchanges
-from machtiging.access.sender_constraint.binding import TokenBinding, is_sender_constrained
+from machtiging.access_tokens import issued_token
+from machtiging.access_tokens.exchange_chain import lock_and_count_exchanges
+from machtiging.access_tokens.sender_constraint.binding import TokenBinding, is_sender_constrained
 from machtiging.kernel.ids import GrantId
 from machtiging.oauth import queries
 from machtiging.oauth.client import Client

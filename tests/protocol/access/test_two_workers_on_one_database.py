@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from machtiging.access.token_revocation import revoke_token
+from machtiging.access_tokens.token_revocation import revoke_token
 from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.delegation.pause import pause_machtiging, resume_machtiging
 from machtiging.delegation.termination import give_back_machtiging, revoke_machtiging

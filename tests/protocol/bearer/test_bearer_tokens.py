@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from machtiging.access.token_revocation import revoke_token, revoke_tokens_of_machtiging
-from machtiging.access.tokens import insert_token
+from machtiging.access_tokens.token_revocation import revoke_token, revoke_tokens_of_machtiging
+from machtiging.access_tokens.tokens import insert_token
 from machtiging.delegation.pause import pause_machtiging, resume_machtiging
 from machtiging.delegation.termination import give_back_machtiging, revoke_machtiging
 from machtiging.kernel.ids import MachtigingId, uuid7

@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 from starlette.requests import Request
 
-from machtiging.access import token_revocation
-from machtiging.access.revocation_check import assert_token_not_revoked
+from machtiging.access_tokens import token_revocation
+from machtiging.access_tokens.revocation_check import assert_token_not_revoked
 from machtiging.kernel.errors import NotAuthenticated
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import wait_until_blocked

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access.sender_constraint.binding import NO_BINDING
+from machtiging.access_tokens.sender_constraint.binding import NO_BINDING
 from machtiging.delegation.acceptance import CodeHolder, accept_offer
 from machtiging.delegation.offer import Giver, offer_machtiging
 from machtiging.delegation.pause import pause_machtiging

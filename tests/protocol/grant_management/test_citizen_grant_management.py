@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from machtiging.access.tokens import insert_token
+from machtiging.access_tokens.tokens import insert_token
 from machtiging.crypto.secrets import generate_token, sha256_digest
 from machtiging.oauth.client import CIBA
 from machtiging.storage.unit_of_work import unit_of_work

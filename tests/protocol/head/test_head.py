@@ -7,7 +7,7 @@ import re
 import pytest
 from sqlalchemy import text
 
-from machtiging.access.tokens import insert_token
+from machtiging.access_tokens.tokens import insert_token
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.framework_internals import list_routes
 from tests.builders.applications import API_ISSUER

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from machtiging.access.token_revocation import revoke_token
+from machtiging.access_tokens.token_revocation import revoke_token
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import (

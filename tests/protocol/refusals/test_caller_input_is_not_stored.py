@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from machtiging.access.issued_token import api_audience
-from machtiging.access.tokens import insert_token
+from machtiging.access_tokens.issued_token import api_audience
+from machtiging.access_tokens.tokens import insert_token
 from machtiging.identity.session import SESSION_COOKIE
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.structured_logging import configure_logging

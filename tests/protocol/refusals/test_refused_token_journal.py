@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from structlog.testing import capture_logs
 
-from machtiging.access.issued_token import IssuedTokenFacts
-from machtiging.access.tokens import insert_token
+from machtiging.access_tokens.issued_token import IssuedTokenFacts
+from machtiging.access_tokens.tokens import insert_token
 from machtiging.delegation.pause import pause_machtiging
 from machtiging.kernel.ids import GrantId
 from machtiging.oauth.end_grants import GrantEnding, end_grant

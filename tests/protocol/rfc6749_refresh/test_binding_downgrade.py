@@ -8,7 +8,7 @@ import json
 import pytest
 from sqlalchemy import text
 
-from machtiging.access.sender_constraint.binding import TokenBinding
+from machtiging.access_tokens.sender_constraint.binding import TokenBinding
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
 from tests.builders.database import seal_rows

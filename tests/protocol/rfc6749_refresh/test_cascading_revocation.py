@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from machtiging.access import token_revocation, tokens
-from machtiging.access.exchange_chain import lock_and_count_exchanges
+from machtiging.access_tokens import token_revocation, tokens
+from machtiging.access_tokens.exchange_chain import lock_and_count_exchanges
 from machtiging.delegation.termination import revoke_machtiging
 from machtiging.kernel.ids import TokenId, uuid7
 from machtiging.oauth.end_grants import GrantEnding, end_grant, end_grants_of_machtiging, end_grants_of_session

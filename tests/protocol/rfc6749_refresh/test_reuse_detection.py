@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from machtiging.access.sender_constraint.binding import TokenBinding
+from machtiging.access_tokens.sender_constraint.binding import TokenBinding
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.rows import ISSUED_TOKENS, NOTIFICATIONS, REFRESH_TOKENS
 from tests.builders.tokens import REFRESHING, make_refresh_token_holder

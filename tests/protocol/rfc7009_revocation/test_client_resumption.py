@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.__main__ import main
-from machtiging.access.tokens import load_token
+from machtiging.access.token_lookup import load_token
 from machtiging.kernel.errors import Conflict, NotFound
 from machtiging.oauth import queries
 from machtiging.oauth.suspend_client import resume_client, suspend_client

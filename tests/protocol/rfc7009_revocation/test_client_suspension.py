@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from machtiging.__main__ import main
-from machtiging.access.tokens import load_token
+from machtiging.access.token_lookup import load_token
 from machtiging.kernel.errors import NotFound
 from machtiging.oauth import queries
 from machtiging.oauth.suspend_client import suspend_client

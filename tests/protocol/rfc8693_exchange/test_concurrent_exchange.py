@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from machtiging.access.exchange_chain import lock_and_count_exchanges
-from machtiging.access.token_revocation import revoke_token
-from machtiging.access.tokens import insert_token, load_token
+from machtiging.access.token_lookup import load_token
+from machtiging.access_tokens.exchange_chain import lock_and_count_exchanges
+from machtiging.access_tokens.token_revocation import revoke_token
+from machtiging.access_tokens.tokens import insert_token
 from machtiging.kernel.ids import GrantId, TokenId, uuid7
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.storage.unit_of_work import unit_of_work

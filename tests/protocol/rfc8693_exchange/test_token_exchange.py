@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from machtiging.access.sender_constraint.binding import TokenBinding
+from machtiging.access_tokens.sender_constraint.binding import TokenBinding
 from machtiging.delegation.rules import Act
 from machtiging.oauth.clients.metadata import find_metadata_errors
 from machtiging.oauth.errors import OAuthRefusal

@@ -7,7 +7,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from machtiging.access.tokens import insert_token
+from machtiging.access_tokens.tokens import insert_token
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import API_ISSUER, replace_services
 from tests.builders.bearer import READ, BearerWorld, make_token_facts, sign_access_token

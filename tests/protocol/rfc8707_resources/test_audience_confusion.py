@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from machtiging.access.issued_token import api_audience
-from machtiging.access.tokens import insert_token
+from machtiging.access_tokens.issued_token import api_audience
+from machtiging.access_tokens.tokens import insert_token
 from machtiging.kernel.ids import TokenId, uuid7
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import API_ISSUER

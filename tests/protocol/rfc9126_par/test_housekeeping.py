@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from machtiging.access.tokens import insert_token
+from machtiging.access_tokens.tokens import insert_token
 from machtiging.identity import login_attempts
 from machtiging.identity.rules import LoginRequest
 from machtiging.kernel.assurance import Assurance

@@ -1,7 +1,7 @@
 """Access tokens that are bound to a key, at the doors of the API."""
 
-from machtiging.access.sender_constraint.errors import PROOF_ALGORITHMS
-from machtiging.access.tokens import insert_token
+from machtiging.access_tokens.sender_constraint.errors import PROOF_ALGORITHMS
+from machtiging.access_tokens.tokens import insert_token
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import API_ISSUER
 from tests.builders.bearer import READ, make_token_facts, sign_access_token

@@ -4,7 +4,7 @@ import asyncio
 
 from sqlalchemy import text
 
-from machtiging.access.tables import SEALED_TOKEN
+from machtiging.access_tokens.tables import SEALED_TOKEN
 from machtiging.berichtenbox.routes import API_PREFIX
 from tests.builders.applications import API_ISSUER
 from tests.builders.database import seal_rows

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from machtiging.access.sender_constraint.errors import PROOF_ALGORITHMS
-from machtiging.access.token_revocation import revoke_tokens_of_machtiging
+from machtiging.access_tokens.sender_constraint.errors import PROOF_ALGORITHMS
+from machtiging.access_tokens.token_revocation import revoke_tokens_of_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import API_ISSUER
 from tests.builders.bearer import DELIVER, OIN, READ, sign_access_token

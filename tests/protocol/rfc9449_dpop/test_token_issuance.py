@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from machtiging.access.sender_constraint.dpop_nonce import generate_dpop_nonce
-from machtiging.access.sender_constraint.errors import PROOF_ALGORITHMS
+from machtiging.access_tokens.sender_constraint.dpop_nonce import generate_dpop_nonce
+from machtiging.access_tokens.sender_constraint.errors import PROOF_ALGORITHMS
 from tests.builders.client import make_authorization_details, make_client_assertion
 from tests.builders.keys import KeyHolder, load_keyring
 from tests.builders.messages import ASSERTION_TYPE, read_claims

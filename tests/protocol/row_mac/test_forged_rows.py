@@ -6,7 +6,7 @@ import pytest
 import structlog
 from sqlalchemy import select, text
 
-from machtiging.access.tables import SEALED_TOKEN
+from machtiging.access_tokens.tables import SEALED_TOKEN
 from machtiging.cli.sealed_tables import SEALED_TABLES
 from machtiging.crypto.key_manifest import KeyKind
 from machtiging.crypto.keyring import KeyRing

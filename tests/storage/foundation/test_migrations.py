@@ -16,7 +16,7 @@ from machtiging.storage.engine import DatabaseRole, is_own_socket, make_engine
 from machtiging.storage.migration_runner import MIGRATIONS, migrate_schema, newest_revision
 from tests.builders.database import create_database_clone, drop_database, run_as_superuser, url_of_database
 
-WITH_TABLES = ["access", "agencies", "audit", "berichtenbox", "delegation", "identity", "notifications", "oauth"]
+WITH_TABLES = ["access_tokens", "agencies", "audit", "berichtenbox", "delegation", "identity", "notifications", "oauth"]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import DateTime, Text, bindparam, select, text
 
-from machtiging.access.tables import SEALED_TOKEN
+from machtiging.access_tokens.tables import SEALED_TOKEN
 from machtiging.cli.sealed_tables import SEALED_AT_UPGRADE, SEALED_TABLES
 from machtiging.crypto.key_manifest import KeyKind, parse_manifest, serialise_manifest
 from machtiging.crypto.keyring import KeyRing

@@ -9,10 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
-from machtiging.access.bearer import read_authorization_header
-from machtiging.access.dependencies import access_services
-from machtiging.access.issued_token import api_audience
-from machtiging.access.tables import IssuedToken
+from machtiging.access_tokens.bearer import read_authorization_header
+from machtiging.access_tokens.dependencies import token_services
+from machtiging.access_tokens.issued_token import api_audience
+from machtiging.access_tokens.tables import IssuedToken
 from machtiging.kernel.errors import NotAuthenticated
 from machtiging.storage.columns import table_of
 
@@ -25,7 +25,7 @@ async def assert_token_not_revoked(request: Request, session: AsyncSession, *, o
     A token that expired since `opened_at` is accepted: the request began in time. Call it last, to keep the lock short.
     Raises NotAuthenticated `token_ingetrokken`.
     """
-    services = access_services(request)
+    services = token_services(request)
     token, place = read_authorization_header(request).token, api_audience(services.issuer)
     claims = services.keyring.verify_own_jwt(token, typ="at+jwt", issuer=services.issuer, audience=place, at=opened_at)
     mine = select(_TOKEN_TABLE.c.id).where(

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access.tables import IssuedToken
+from machtiging.access_tokens.tables import IssuedToken
 from machtiging.kernel.ids import GrantId, MachtigingId, TokenId
 from machtiging.storage.columns import table_of
 

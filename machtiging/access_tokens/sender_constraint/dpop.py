@@ -13,16 +13,21 @@ from typing import Any
 from sqlalchemy import CTE, FromClause, bindparam, delete, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
-from machtiging.access.sender_constraint.dpop_claims import (
+from machtiging.access_tokens.sender_constraint.dpop_claims import (
     PROOF_CLOCK_SKEW,
     PROOF_LIFETIME,
     htu_matches_request,
     is_iat_within_window,
 )
-from machtiging.access.sender_constraint.dpop_nonce import is_valid_dpop_nonce
-from machtiging.access.sender_constraint.errors import NONCE_REQUIRED, PROOF_ALGORITHMS, PROOF_REPLAYED, ProofRefused
-from machtiging.access.sender_constraint.presented_credentials import PresentedCredentials
-from machtiging.access.tables import UsedProof
+from machtiging.access_tokens.sender_constraint.dpop_nonce import is_valid_dpop_nonce
+from machtiging.access_tokens.sender_constraint.errors import (
+    NONCE_REQUIRED,
+    PROOF_ALGORITHMS,
+    PROOF_REPLAYED,
+    ProofRefused,
+)
+from machtiging.access_tokens.sender_constraint.presented_credentials import PresentedCredentials
+from machtiging.access_tokens.tables import UsedProof
 from machtiging.crypto import secrets
 from machtiging.crypto.jose import encode_base64url
 from machtiging.crypto.keyring import KeyRing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access.tables import IssuedToken
+from machtiging.access_tokens.tables import IssuedToken
 from machtiging.kernel.ids import TokenId
 from machtiging.storage.columns import table_of
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from machtiging.access.sender_constraint import dpop
-from machtiging.access.sender_constraint.client_certificate import read_client_certificate
-from machtiging.access.sender_constraint.errors import ProofRefused
-from machtiging.access.sender_constraint.presented_credentials import PresentedCredentials
+from machtiging.access_tokens.sender_constraint import dpop
+from machtiging.access_tokens.sender_constraint.client_certificate import read_client_certificate
+from machtiging.access_tokens.sender_constraint.errors import ProofRefused
+from machtiging.access_tokens.sender_constraint.presented_credentials import PresentedCredentials
 from machtiging.crypto.keyring import KeyRing
 from machtiging.storage.statement import Executor
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic, TypeVar
 
-from machtiging.delegation.rules import Act, Machtiging, is_usable
+from machtiging.access_tokens.representation import Representation
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId
+
+RepresentationT_co = TypeVar("RepresentationT_co", bound=Representation, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class IssuedTokenFacts:
     machtiging_id: MachtigingId | None
     oin: str | None
     scope: str
-    acts: frozenset[Act]
+    acts: frozenset[str]
     assurance: Assurance
     issued_at: datetime
     expires_at: datetime
@@ -43,27 +46,22 @@ class IssuedTokenFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenState:
-    """The current state of a token and of its machtiging."""
+class TokenState(Generic[RepresentationT_co]):
+    """The current state of a token and of its representation (None: the own box)."""
 
     facts: IssuedTokenFacts
     revoked_at: datetime | None
-    machtiging: Machtiging | None
+    representation: RepresentationT_co | None
 
     def is_active_at(self, at: datetime) -> bool:
         """Return True for a token that RFC 7662 calls active at `at`."""
-        return self.revoked_at is None and at < self.facts.expires_at and self.is_machtiging_usable_at(at)
+        return self.revoked_at is None and at < self.facts.expires_at and self.representation_refusal(at) is None
 
-    def is_machtiging_usable_at(self, at: datetime) -> bool:
-        """Check that the machtiging, if any, is in force and usable by the holder.
-
-        The organisation of token and machtiging must be the same.
-        """
-        facts = self.facts
-        if self.machtiging is None:
-            return True
-        person_id = facts.person_id
-        return person_id is not None and is_usable(self.machtiging, person_id, facts.organisation_kvk, at)
+    def representation_refusal(self, at: datetime) -> str | None:
+        """Return the reason code if the holder cannot act for another now; else None."""
+        if self.representation is None:
+            return None
+        return self.representation.refusal(self.facts.person_id, self.facts.organisation_kvk, at)
 
 
 def api_audience(issuer: str) -> str:

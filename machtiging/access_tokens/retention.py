@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from machtiging.access.tables import IssuedToken, UsedProof
+from machtiging.access_tokens.tables import IssuedToken, UsedProof
 from machtiging.storage.columns import table_of
 from machtiging.storage.sweep import SWEEP_AT, ExpiredRows
 

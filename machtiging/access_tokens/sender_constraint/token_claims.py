@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from machtiging.access.issued_token import IssuedTokenFacts
-from machtiging.access.sender_constraint.binding import cnf_claim
+from machtiging.access_tokens.issued_token import IssuedTokenFacts
+from machtiging.access_tokens.sender_constraint.binding import cnf_claim
 
 
 def claims_match_row(claims: Mapping[str, Any], facts: IssuedTokenFacts) -> bool:
@@ -35,4 +35,4 @@ def claims_match_row(claims: Mapping[str, Any], facts: IssuedTokenFacts) -> bool
     acts = {act for detail in details for act in detail.get("actions", ())}
     under = {detail["machtiging"] for detail in details if "machtiging" in detail}
     machtiging_ids = set() if facts.machtiging_id is None else {str(facts.machtiging_id)}
-    return fits and acts == {act.value for act in facts.acts} and (not details or under == machtiging_ids)
+    return fits and acts == facts.acts and (not details or under == machtiging_ids)

@@ -11,8 +11,8 @@ import binascii
 from datetime import datetime
 from functools import lru_cache
 
-from machtiging.access.sender_constraint.errors import ProofRefused
-from machtiging.access.sender_constraint.presented_credentials import PresentedCredentials
+from machtiging.access_tokens.sender_constraint.errors import ProofRefused
+from machtiging.access_tokens.sender_constraint.presented_credentials import PresentedCredentials
 from machtiging.crypto.certificates import MAX_CERTIFICATE_BYTES, Certificate, parse_certificate
 from machtiging.kernel.errors import InvalidInput
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from machtiging.access.sender_constraint.dpop_claims import htu_matches_request, is_iat_within_window
+from machtiging.access_tokens.sender_constraint.dpop_claims import htu_matches_request, is_iat_within_window
 
 HERE = "https://machtigen.test"
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from machtiging.access.dependencies import access_services
-from machtiging.access.sender_constraint.trusted_proxy import is_from_trusted_peer
+from machtiging.access_tokens.dependencies import token_services
+from machtiging.access_tokens.sender_constraint.trusted_proxy import is_from_trusted_peer
 from machtiging.web.http_methods.head import sent_method
 
 
@@ -35,7 +35,7 @@ def read_presented_credentials(request: Request) -> PresentedCredentials:
 
     The origins come from the settings and the path from the router; the Host header is ignored.
     """
-    headers, services = request.headers, access_services(request)
+    headers, services = request.headers, token_services(request)
     mtls_url = services.mtls_url
     certificates = tuple(headers.getlist("client-cert"))
     return PresentedCredentials(

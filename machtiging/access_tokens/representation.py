@@ -1,0 +1,41 @@
+"""The representation under which a token or grant is used, without its rules."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from machtiging.kernel.ids import MachtigingId, PersonId
+
+
+class Representation(Protocol):
+    """A person acting for another one (OIDC-NLGOV 5.2.4), as it stands now.
+
+    The box implements it on its machtigingen. Without one, a token or grant is for the person's own use.
+    """
+
+    @property
+    def machtiging_id(self) -> MachtigingId:
+        """The id that grants, tokens and journal lines refer to."""
+
+    @property
+    def vertegenwoordigde_id(self) -> PersonId:
+        """The represented person."""
+
+    @property
+    def capacity(self) -> str:
+        """The capacity of the holder, for the journal."""
+
+    @property
+    def ends_at(self) -> datetime:
+        """The end of the period. No token or grant lasts longer."""
+
+    @property
+    def has_ended(self) -> bool:
+        """True after a final end, which also revoked the tokens."""
+
+    def refusal(self, person_id: PersonId | None, organisation_kvk: str | None, at: datetime) -> str | None:
+        """Return the reason code if this person cannot use it at `at`; else None.
+
+        `organisation_kvk` is the organisation of the token or session; None for a private person.
+        """
