@@ -13,6 +13,7 @@ one line are strangers: they do not import each other.
     access          the decision on every access (only here: Casbin)
     delegation, access_tokens  the machtiging: offer, accept, pause, revoke, return; access tokens: their rows, sender
                     constraint and revocation
+    organisations   organisations: recognition by two operators, employees, teams, stand-ins
     identity        login, session, organisation, level of assurance; recovery of forms after a login
     agencies        afzenders, their diensten, themes and sensitivity
     notifications   the outbox of e-mails to people; delivery failures

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,51 +16,50 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.crypto.keyring import KeyRing, WrappedDataKey
-from machtiging.identity.tables import Person
+from machtiging.identity.tables import Party
 from machtiging.kernel.errors import Fault
-from machtiging.kernel.ids import PersonId
 from machtiging.storage.columns import table_of
 
-_PERSON = table_of(Person)
-_DATA_KEY_COLUMNS = (_PERSON.c.id, _PERSON.c.data_key_wrapped, _PERSON.c.kek_version)
+_PARTY = table_of(Party)
+_DATA_KEY_COLUMNS = (_PARTY.c.id, _PARTY.c.data_key_wrapped, _PARTY.c.kek_version)
 _UPDATE_DATA_KEY = (
-    update(_PERSON)
-    .where(_PERSON.c.id == bindparam("whose"))
+    update(_PARTY)
+    .where(_PARTY.c.id == bindparam("whose"))
     .values(data_key_wrapped=bindparam("wrapped"), kek_version=bindparam("version"))
 )
 
 
 @dataclass(frozen=True, slots=True)
 class RewrapBatch:
-    """The result of one batch: number rewrapped, people with undecryptable keys, last person.
+    """The result of one batch: number rewrapped, parties with undecryptable keys, last party.
 
-    `last` is None when nobody was left.
+    `last` is None when none was left.
     """
 
     rewrapped: int
-    undecryptable: tuple[PersonId, ...]
-    last: PersonId | None
+    undecryptable: tuple[UUID, ...]
+    last: UUID | None
 
 
 async def rewrap_batch(
-    session: AsyncSession, keyring: KeyRing, after: PersonId | None, *, limit: int, at: datetime, operator: str = ""
+    session: AsyncSession, keyring: KeyRing, after: UUID | None, *, limit: int, at: datetime, operator: str = ""
 ) -> RewrapBatch:
-    """Rewrap up to `limit` data keys of people after `after`, skipping locked rows.
+    """Rewrap up to `limit` data keys of parties after `after`, skipping locked rows.
 
     `operator` is the name for the journal. A key that does not decrypt stays as it is. Raises Fault
     `sleutelversie_onbekend` when the ring lacks a version.
     """
     old = (
         select(*_DATA_KEY_COLUMNS)
-        .where(_PERSON.c.kek_version != keyring.kek_versions[-1])
-        .order_by(_PERSON.c.id)
+        .where(_PARTY.c.kek_version != keyring.kek_versions[-1])
+        .order_by(_PARTY.c.id)
         .limit(limit)
     )
     if after is not None:
-        old = old.where(_PERSON.c.id > after)
-    # The weakest lock that stops updates. Deliveries for these people are not blocked.
+        old = old.where(_PARTY.c.id > after)
+    # The weakest lock that stops updates. Deliveries for these parties are not blocked.
     rows = (await session.execute(old.with_for_update(key_share=True, skip_locked=True))).all()
-    rewrapped = {PersonId(row.id): _try_rewrap(keyring, row.data_key_wrapped, row.kek_version, row.id) for row in rows}
+    rewrapped = {row.id: _try_rewrap(keyring, row.data_key_wrapped, row.kek_version, row.id) for row in rows}
     changed = [
         {"whose": who, "wrapped": key.wrapped, "version": key.kek_version}
         for who, key in rewrapped.items()
@@ -73,12 +73,12 @@ async def rewrap_batch(
         )
         await record(session, line, at=at)
     broken = tuple(who for who, key in rewrapped.items() if key is None)
-    return RewrapBatch(len(changed), broken, PersonId(rows[-1].id) if rows else None)
+    return RewrapBatch(len(changed), broken, rows[-1].id if rows else None)
 
 
-def _try_rewrap(keyring: KeyRing, wrapped: bytes, version: int, person_id: PersonId) -> WrappedDataKey | None:
+def _try_rewrap(keyring: KeyRing, wrapped: bytes, version: int, party_id: UUID) -> WrappedDataKey | None:
     try:
-        return keyring.rewrap_data_key(wrapped, version, person_id)
+        return keyring.rewrap_data_key(wrapped, version, party_id)
     except Fault as fault:
         if fault.code != "versleuteling_klopt_niet":
             raise
@@ -87,5 +87,6 @@ def _try_rewrap(keyring: KeyRing, wrapped: bytes, version: int, person_id: Perso
 
 async def count_data_keys_by_version(session: AsyncSession) -> dict[int, int]:
     """Count the data keys by version of the key-encryption key."""
-    counted = select(_PERSON.c.kek_version, func.count().label("people")).group_by(_PERSON.c.kek_version)
-    return {row.kek_version: row.people for row in await session.execute(counted)}
+    counted = select(_PARTY.c.kek_version, func.count().label("parties")).group_by(_PARTY.c.kek_version)
+    counted = counted.where(_PARTY.c.kek_version.is_not(None))
+    return {row.kek_version: row.parties for row in await session.execute(counted)}

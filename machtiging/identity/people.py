@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, func, select, update
+from sqlalchemy import Row, Select, bindparam, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto.envelope_encryption import DataKey
-from machtiging.crypto.keyring import KeyRing
+from machtiging.crypto.keyring import KeyRing, WrappedDataKey
 from machtiging.identity.data_keys import DATA_KEY_COLUMNS, unwrap_data_key
 from machtiging.identity.profile_claims import Profile, merge_profiles
-from machtiging.identity.tables import SEALED_PERSON, Person
+from machtiging.identity.tables import SEALED_PERSON, Party, Person
 from machtiging.kernel.birth_date import format_birth_date, parse_birth_date
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import Fault, NotAllowed, NotFound
@@ -37,13 +38,18 @@ __all__ = [
     "save_profile",
 ]
 
-_PERSON = table_of(Person)
+_PERSON, _PARTY = table_of(Person), table_of(Party)
 _IDENTITY_COLUMNS = tuple(_PERSON.c[name] for name in SEALED_PERSON.columns)
 _BSN_FIELD = "bsn"
 # Built once at import: compiling costs more than executing.
-_SELECT_DATA_KEY: Select[Any] = select(*DATA_KEY_COLUMNS).where(_PERSON.c.id == bindparam("person_id"))
-_SELECT_PROFILE = Statement(_SELECT_DATA_KEY.add_columns(_PERSON.c.profile_sealed))
-_LOCK_PROFILE: Select[Any] = _SELECT_DATA_KEY.add_columns(_PERSON.c.profile_sealed).with_for_update(key_share=True)
+_SELECT_DATA_KEY: Select[Any] = select(*DATA_KEY_COLUMNS).where(_PARTY.c.id == bindparam("party_id"))
+_PERSON_WITH_DATA_KEY: Select[Any] = (
+    select(*DATA_KEY_COLUMNS, _PERSON.c.profile_sealed)
+    .join_from(_PERSON, _PARTY, _PARTY.c.id == _PERSON.c.id)
+    .where(_PERSON.c.id == bindparam("person_id"))
+)
+_SELECT_PROFILE = Statement(_PERSON_WITH_DATA_KEY)
+_LOCK_PROFILE: Select[Any] = _PERSON_WITH_DATA_KEY.with_for_update(key_share=True, of=_PERSON)
 _PROFILE_FIELD = "profiel"
 
 
@@ -66,8 +72,7 @@ async def find_or_create_by_bsn(session: AsyncSession, keyring: KeyRing, bsn: Bs
     data_key = keyring.create_data_key(person_id)
     sealed = data_key.key.encrypt(bsn.reveal().encode(), *_field_context(person_id, _BSN_FIELD))
     row = {"id": person_id, "bsn_index": index, "bsn_sealed": sealed, "created_at": at}
-    row |= {"data_key_wrapped": data_key.wrapped, "kek_version": data_key.kek_version}
-    return await _insert_or_find(session, row, by_index, ["bsn_index"])
+    return await _insert_or_find(session, row, data_key, by_index, ["bsn_index"])
 
 
 async def find_by_bsn(session: AsyncSession, keyring: KeyRing, bsn: Bsn) -> PersonId:
@@ -90,19 +95,23 @@ async def find_or_create_by_broker(
     person_id = PersonId(uuid7())
     data_key = keyring.create_data_key(person_id)
     row = {"id": person_id, "broker_issuer": issuer, "broker_subject": subject, "created_at": at}
-    row |= {"data_key_wrapped": data_key.wrapped, "kek_version": data_key.kek_version}
-    return await _insert_or_find(session, row, by_name, ["broker_issuer", "broker_subject"])
+    return await _insert_or_find(session, row, data_key, by_name, ["broker_issuer", "broker_subject"])
 
 
-async def _insert_or_find(session: AsyncSession, row: dict[str, Any], find: Any, unique_columns: list[str]) -> PersonId:
-    """Insert the person, or return the one that a concurrent transaction inserted first."""
-    sealed = seal_row(session, SEALED_PERSON, row)
-    statement = (
-        insert(_PERSON)
-        .values(sealed)
-        .on_conflict_do_nothing(index_elements=unique_columns)
-        .returning(*_IDENTITY_COLUMNS)
+async def _insert_or_find(
+    session: AsyncSession, row: dict[str, Any], data_key: WrappedDataKey, find: Any, unique_columns: list[str]
+) -> PersonId:
+    """Insert the person and her party, or find the person of a concurrent transaction."""
+    person_insert = insert(_PERSON).values(seal_row(session, SEALED_PERSON, row))
+    created = person_insert.on_conflict_do_nothing(index_elements=unique_columns).returning(*_IDENTITY_COLUMNS)
+    person_cte = created.cte("created")
+    party = {"kind": "person", "data_key_wrapped": data_key.wrapped, "kek_version": data_key.kek_version}
+    values = [literal(value, _PARTY.c[name].type) for name, value in party.items()]
+    # The party follows from the inserted person: a conflict leaves no party without a person.
+    party_insert = insert(_PARTY).from_select(
+        ["id", "created_at", *party], select(person_cte.c.id, person_cte.c.created_at, *values)
     )
+    statement = select(*person_cte.c).add_cte(party_insert.cte("party_of_person"))
     inserted = (await session.execute(statement)).one_or_none()
     person = inserted if inserted is not None else (await session.execute(find)).one_or_none()
     if person is None:
@@ -121,12 +130,12 @@ async def _verify_person(session: AsyncSession, person: Row[Any]) -> PersonId:
     return PersonId(person.id)
 
 
-async def load_data_key(session: AsyncSession, keyring: KeyRing, person_id: PersonId) -> DataKey:
-    """Load the data key of a person's letters and profile. Raises NotFound `persoon_onbekend`."""
-    row = (await session.execute(_SELECT_DATA_KEY, {"person_id": person_id})).mappings().one_or_none()
-    if row is None:
+async def load_data_key(session: AsyncSession, keyring: KeyRing, party_id: UUID) -> DataKey:
+    """Load the data key of a party's letters and profile. Raises NotFound `persoon_onbekend`."""
+    row = (await session.execute(_SELECT_DATA_KEY, {"party_id": party_id})).mappings().one_or_none()
+    if row is None or row["data_key_wrapped"] is None:
         raise NotFound("persoon_onbekend")
-    return unwrap_data_key(row, keyring, person_id)
+    return unwrap_data_key(row, keyring, party_id)
 
 
 async def load_profile(executor: Executor, keyring: KeyRing, person_id: PersonId) -> Profile | None:

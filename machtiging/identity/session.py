@@ -23,7 +23,7 @@ from machtiging.identity.dependencies import identity_services
 from machtiging.identity.form_recovery import restore_form
 from machtiging.identity.people import decrypt_profile
 from machtiging.identity.rules import SessionLimits, VerifiedLogin
-from machtiging.identity.tables import SEALED_SESSION, LoginSession, Person
+from machtiging.identity.tables import SEALED_SESSION, LoginSession, Party, Person
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotAllowed, NotAuthenticated
 from machtiging.kernel.ids import PersonId, uuid7
@@ -45,8 +45,8 @@ EXPIRED_SESSIONS: ExpiredRows = (
     _SESSION,
     and_(_SESSION.c.ended_at.is_not(None), _SESSION.c.expires_at < SWEEP_AT - SESSION_RETENTION),
 )
-_PERSON = table_of(Person)
-_COLUMNS = (*_SESSION.c, _PERSON.c.profile_sealed, _PERSON.c.data_key_wrapped, _PERSON.c.kek_version)
+_PERSON, _PARTY = table_of(Person), table_of(Party)
+_COLUMNS = (*_SESSION.c, _PERSON.c.profile_sealed, _PARTY.c.data_key_wrapped, _PARTY.c.kek_version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ async def authenticate_session(
     """Authenticate the session cookie. None if the session is absent, unknown, ended, expired or forged."""
     if not token or len(token) > _MAX_TOKEN_LENGTH:
         return None
-    mine = select(*_COLUMNS).join_from(_SESSION, _PERSON)
+    mine = select(*_COLUMNS).join_from(_SESSION, _PERSON).join(_PARTY, _PARTY.c.id == _PERSON.c.id)
     mine = mine.where(_SESSION.c.token_hash.in_(get_row_keys(session).bearer_hashes(token)))
     row = (await session.execute(mine)).one_or_none()
     if row is None or not _is_active(row, limits, at):

@@ -1,4 +1,4 @@
-"""Tables of people, sessions, saved forms and login attempts."""
+"""Tables of parties, people, sessions, saved forms and login attempts."""
 
 from __future__ import annotations
 
@@ -12,19 +12,33 @@ from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import EXEMPT_ENDS_ROW, SealedTable
 
 
+class Party(SQLModel, table=True):
+    """A person or an organisation, with the data key of its letters.
+
+    Person and organisation have the id of their party. An organisation gets a data key when it first needs one.
+    """
+
+    __tablename__ = "party"
+
+    id: UUID = Field(primary_key=True)
+    kind: str = columns.text_column()
+    data_key_wrapped: bytes | None = columns.bytes_column(default=None, nullable=True)
+    kek_version: int | None = None
+    created_at: datetime = columns.timestamp_column()
+
+
 class Person(SQLModel, table=True):
     """A person: a citizen with a BSN, or somebody with only a broker subject."""
 
     __tablename__ = "person"
 
-    id: UUID = Field(primary_key=True)
+    id: UUID = Field(primary_key=True, foreign_key="party.id")
+    party_kind: str = columns.text_column()
     bsn_index: bytes | None = columns.bytes_column(default=None, nullable=True, unique=True)
     bsn_sealed: bytes | None = columns.bytes_column(default=None, nullable=True)
     broker_issuer: str | None = columns.text_column(default=None, nullable=True)
     broker_subject: str | None = columns.text_column(default=None, nullable=True)
     profile_sealed: bytes | None = columns.bytes_column(default=None, nullable=True)
-    data_key_wrapped: bytes = columns.bytes_column()
-    kek_version: int
     created_at: datetime = columns.timestamp_column()
     mac: bytes = columns.bytes_column(default=b"")
 
@@ -87,8 +101,7 @@ SEALED_PERSON = SealedTable(
     covered=("id", "bsn_index", "bsn_sealed", "broker_issuer", "broker_subject", "created_at"),
     exempt={
         "profile_sealed": "opens with the person's own data key only",
-        "data_key_wrapped": "opens for this person only, and is wrapped anew by a rotation",
-        "kek_version": "goes with data_key_wrapped",
+        "party_kind": "one constant, by a check",
     },
 )
 SEALED_SESSION = SealedTable(

@@ -103,7 +103,7 @@ class RecordingTransport:
         return answer
 
 
-class Party:
+class PartyUnderTest:
     """One client of the library, and what its application does with it."""
 
     def __init__(self, told, name="app", add_ons=PKCE, how="private_key_jwt", **changes):
@@ -172,7 +172,7 @@ def raised(act, *given, **named):
 
 
 def code_flow(told):
-    party = Party(told)
+    party = PartyUnderTest(told)
     state, tokens = party.walk(authorization_details=told["details"])
     person = party.rp.get_user_info(state)
     before = party.active(tokens["access_token"]).to_dict()
@@ -186,14 +186,14 @@ def code_flow(told):
 
 def public(told):
     """Nothing is sent that proves who it is: configured with a method without a name."""
-    party = Party(told, "public", how="")
+    party = PartyUnderTest(told, "public", how="")
     party.context.set_usage("token_endpoint_auth_method", "")
     done = party.rp.finalize(party.answer())
     return {"person": done["userinfo"].to_dict(), "claims": done["id_token"].to_dict()}
 
 
 def refresh(told):
-    party = Party(told, "refreshing")
+    party = PartyUnderTest(told, "refreshing")
     state, first = party.walk()
     second = party.do("refresh_token", state=state)
     person = party.rp.get_user_info(state)
@@ -204,7 +204,7 @@ def refresh(told):
 
 
 def signed_request(told):
-    party = Party(told, add_ons=PKCE | add_on("jar", request_type="request_parameter"))
+    party = PartyUnderTest(told, add_ons=PKCE | add_on("jar", request_type="request_parameter"))
     how = {"expires_in": 300, "request_object_signing_alg": "ES256"}
     answer = party.visit(party.push(party.rp.init_authorization(behaviour_args=how), "client_id", "request"))
     state = party.rp.finalize_auth(answer)["state"]
@@ -217,7 +217,7 @@ def registered(told, **more):
     made |= {"token_endpoint_auth_signing_alg_values_supported": ["ES256"], "default_max_age": 0}
     made |= {name: ["PS256"] for name in algorithms}
     newcomer = {"clients": {"newcomer": {"client_id": ""}}, "issuer": told["issuer"]}
-    party = Party(newcomer, "newcomer", **made)
+    party = PartyUnderTest(newcomer, "newcomer", **made)
     invitation = told["clients"]["newcomer"]["initial_access_token"]
     asked = {"scope": "openid", **more}
     return party, party.rp.do_request("registration", request_args=asked, access_token=invitation)
@@ -265,14 +265,14 @@ def back_channel(told):
 
 
 def logout(told):
-    party = Party(told, "leaving")
+    party = PartyUnderTest(told, "leaving")
     state, _ = party.walk()
     there = party.rp.logout(state, post_logout_redirect_uri=told["clients"]["leaving"]["post_logout_redirect_uri"])
     return {"location": ask({"leave": there["url"]})["location"], "state": there["request"]["state"]}
 
 
 def machine_party(told, name):
-    return Party(told, name, add_ons={}, client_type="oauth2", services=machine_services())
+    return PartyUnderTest(told, name, add_ons={}, client_type="oauth2", services=machine_services())
 
 
 def machine(told):
@@ -282,7 +282,7 @@ def machine(told):
 
 
 def exchange(told):
-    _, tokens = Party(told).walk(resource=told["first"], authorization_details=told["details"])
+    _, tokens = PartyUnderTest(told).walk(resource=told["first"], authorization_details=told["details"])
     asked = {"grant_type": EXCHANGE, "subject_token": tokens["access_token"], "subject_token_type": ACCESS_TOKEN}
     got = machine_party(told, "exchanger").do("token_exchange", asked | {"resource": told["second"]}, state="een")
     seen = machine_party(told, "archive").active(got["access_token"])
@@ -324,11 +324,11 @@ def assertions(told):
 def dpop(told):
     """Its add-on puts no nonce in a proof, and hashes a token in hex."""
     how = {"dpop_signing_alg_values_supported": ["ES256"]}
-    party = Party(told, add_ons=PKCE | add_on("dpop", **how))
+    party = PartyUnderTest(told, add_ons=PKCE | add_on("dpop", **how))
     state = party.rp.finalize_auth(party.answer())["state"]
     first = party.do("accesstoken", state=state)
     second = party.do("accesstoken", state=state, nonce="een")
-    asking = Party(told, add_ons=PKCE | add_on("dpop", with_dpop_header=["userinfo"], **how))
+    asking = PartyUnderTest(told, add_ons=PKCE | add_on("dpop", with_dpop_header=["userinfo"], **how))
     asking.rp.get_user_info(asking.walk()[0])
     proofs = {"nonce": party.wire.proofs[-1].get("nonce"), "ath": asking.wire.proofs[-1]["ath"]}
     return {"first": first["error"], "second": second["error"], **proofs}
@@ -336,7 +336,7 @@ def dpop(told):
 
 def par(told):
     """Its add-on signs with RS256, puts the assertion inside, and accepts only status 200."""
-    party = Party(told, add_ons=PKCE | add_on("par", authn_method="private_key_jwt"))
+    party = PartyUnderTest(told, add_ons=PKCE | add_on("par", authn_method="private_key_jwt"))
     bundle = KeyBundle()
     bundle.append(new_rsa_key(use="sig"))
     party.rp.get_attribute("keyjar").add_kb("", bundle)
@@ -356,7 +356,7 @@ def created():
 
 def wrong(told):
     """The library rejects responses of another server or another visit."""
-    party, found = Party(told), {}
+    party, found = PartyUnderTest(told), {}
     answer = party.answer()
     found["from"] = answer.get("iss")
     found["iss"] = raised(party.rp.finalize_auth, answer | {"iss": "https://elders.example"})
@@ -374,7 +374,7 @@ def wrong(told):
     found["signature"] = raised(party.walk)
     party.wire.instead = {"/userinfo": lambda text: json.dumps(json.loads(text) | {"sub": "een ander"})}
     found["sub"] = raised(party.rp.get_user_info, party.walk()[0])
-    found["discovery"] = raised(Party, told | {"issuer": told["issuer"].replace("localhost", "127.0.0.1")})
+    found["discovery"] = raised(PartyUnderTest, told | {"issuer": told["issuer"].replace("localhost", "127.0.0.1")})
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
@@ -16,7 +17,6 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.data_key_rotation import count_data_keys_by_version, rewrap_batch
 from machtiging.kernel.clock import SystemClock
 from machtiging.kernel.errors import Fault
-from machtiging.kernel.ids import PersonId
 from machtiging.settings import Settings
 from machtiging.storage.unit_of_work import unit_of_work
 
@@ -30,7 +30,7 @@ class RewrapResult:
     """The result of a rewrap: keys rewrapped, owners of unreadable keys, and counts per version."""
 
     count: int
-    unreadable: frozenset[PersonId]
+    unreadable: frozenset[UUID]
     by_version: Mapping[int, int]
     newest: int
 
@@ -64,12 +64,12 @@ async def rewrap_data_keys(
     `pause` waits between two rounds, so that locked rows can be released.
     """
     keyring = KeyRing.load(settings.keys_dir)
-    count, broken = 0, frozenset[PersonId]()
+    count, broken = 0, frozenset[UUID]()
     async with open_service_sessions(settings) as sessions:
         outcome = RewrapResult(0, broken, await _count_by_version(sessions), keyring.kek_versions[-1])
         of = outcome.remaining_count
         for _ in range(_MAX_ROUNDS):
-            after: PersonId | None = None
+            after: UUID | None = None
             while True:
                 async with unit_of_work(sessions) as session:
                     at = SystemClock().now()
@@ -98,7 +98,7 @@ def describe_rewrap(outcome: RewrapResult) -> list[str]:
     lines = [f"{outcome.count} data keys wrapped by {newest}."]
     if outcome.unreadable:
         some = ", ".join(sorted(map(str, outcome.unreadable))[:5])
-        lines.append(f"{len(outcome.unreadable)} data keys do not open and stay as they are, of person {some}.")
+        lines.append(f"{len(outcome.unreadable)} data keys do not open and stay as they are, of party {some}.")
     if (waiting_count := outcome.remaining_count - len(outcome.unreadable)) > 0:
         lines.append(f"{waiting_count} data keys were in use or came in meanwhile. Run this again.")
         lines.append("Workers that have their keys from the environment must be restarted first.")

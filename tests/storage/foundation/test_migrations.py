@@ -16,7 +16,10 @@ from machtiging.storage.engine import DatabaseRole, is_own_socket, make_engine
 from machtiging.storage.migration_runner import MIGRATIONS, migrate_schema, newest_revision
 from tests.builders.database import create_database_clone, drop_database, run_as_superuser, url_of_database
 
-WITH_TABLES = ["access_tokens", "agencies", "audit", "berichtenbox", "delegation", "identity", "notifications", "oauth"]
+WITH_TABLES = (
+    *("access_tokens", "agencies", "audit", "berichtenbox", "delegation", "identity", "notifications", "oauth"),
+    "organisations",
+)
 
 
 @pytest.fixture
@@ -157,6 +160,10 @@ async def service_login(database, template_url):
         "DELETE FROM machtiging",
         "DELETE FROM bericht",
         "DELETE FROM person",
+        "DELETE FROM party",
+        "DELETE FROM organisation",
+        "DELETE FROM recognition",
+        "DELETE FROM employee",
         "CREATE ROLE intruder",
         "SET ROLE machtiging_owner",
         "SET SESSION AUTHORIZATION machtiging_owner",

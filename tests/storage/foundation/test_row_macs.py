@@ -34,6 +34,7 @@ BSN_OF_PERSON = Bsn("999993653")
 UNSEALED = {
     *("machtiging", "machtigingscode", "code_try", "meldcode", "used_assertion", "used_proof", "kept_form"),
     *("bericht", "bijlage", "bijlage_part", "reader_mark", "agency", "dienst", "notification", "logout_notice"),
+    "party",
     *("journal", "journal_intake", "journal_head", "sealing_turn", "alembic_version"),
 }
 
@@ -263,7 +264,7 @@ async def test_timestamp_out_of_range_is_rejected_by_every_sealed_table(database
     times = [column.name for column in sealed.table.columns if isinstance(column.type, DateTime)]
     async with database.sessions() as session:
         check = await session.scalar(query, {"name": f"{sealed.table.name}_times_reachable"})
-        assert check is not None
+        assert (check is not None) == bool(times)
         for name in times:
             columns = ", ".join(f"{'CAST(:at AS timestamptz)' if one == name else 'now()'} AS {one}" for one in times)
             holds = text(f"SELECT {check.removeprefix('CHECK')} FROM (SELECT {columns}) AS row")

@@ -126,6 +126,7 @@ async def test_rewrap_skips_locked_row_until_next_batch(database, keys):
     new = rotated(keys)
     async with database.sessions() as busy:
         await save_profile(busy, new, people[1], Profile("Andere Naam", None, None))
+        await busy.execute(text("SELECT 1 FROM party WHERE id = :who FOR NO KEY UPDATE"), {"who": people[1]})
         assert (await asyncio.wait_for(batch(database, new), 3)).rewrapped == 2
         await busy.commit()
     assert (await batch(database, new)).rewrapped == 1
@@ -166,7 +167,7 @@ async def test_concurrent_rewraps_share_the_work(database, keys):
 async def test_rewrap_skips_corrupt_data_key(database, keys):
     people = await some_people(database, KeyRing.load(keys), 3)
     async with database.sessions.begin() as session:
-        spoiled = "UPDATE person SET data_key_wrapped = '\\x00' WHERE id = :who"
+        spoiled = "UPDATE party SET data_key_wrapped = '\\x00' WHERE id = :who"
         await session.execute(text(spoiled), {"who": people[0]})
     done = await batch(database, rotated(keys))
     assert (done.rewrapped, done.undecryptable) == (2, (people[0],))
@@ -176,7 +177,7 @@ async def test_rewrap_skips_corrupt_data_key(database, keys):
 async def test_rewrap_skips_data_key_moved_to_another_person(database, keys):
     people = await some_people(database, KeyRing.load(keys), 2)
     async with database.sessions.begin() as session:
-        swap = "UPDATE person SET data_key_wrapped = (SELECT data_key_wrapped FROM person WHERE id = :a) WHERE id = :b"
+        swap = "UPDATE party SET data_key_wrapped = (SELECT data_key_wrapped FROM party WHERE id = :a) WHERE id = :b"
         await session.execute(text(swap), {"a": people[0], "b": people[1]})
     assert (await batch(database, rotated(keys))).undecryptable == (people[1],)
 
@@ -184,7 +185,7 @@ async def test_rewrap_skips_data_key_moved_to_another_person(database, keys):
 async def test_rewrap_with_unknown_kek_version_changes_nothing(database, keys):
     await some_people(database, KeyRing.load(keys), 2)
     async with database.sessions.begin() as session:
-        await session.execute(text("UPDATE person SET kek_version = 9"))
+        await session.execute(text("UPDATE party SET kek_version = 9"))
     with pytest.raises(Fault, match="sleutelversie_onbekend"):
         await batch(database, rotated(keys))
     assert await by_version(database) == {9: 2}

@@ -74,11 +74,11 @@ async def test_keys_list_counts_data_keys_per_kek(keys_of_three_persons, capsys)
 async def test_rewrap_with_corrupt_data_key_exits_1_and_names_it(keys_of_three_persons, database, capsys):
     async with database.sessions.begin() as session:
         who = await PERSONS.read_value(session, "id", order_by="id")
-        await session.execute(text("UPDATE person SET data_key_wrapped = '\\x00' WHERE id = :who"), {"who": who})
+        await session.execute(text("UPDATE party SET data_key_wrapped = '\\x00' WHERE id = :who"), {"who": who})
     code, _, told = await run(capsys, "keys", "rewrap")
     assert code == 1
     assert "2 data keys wrapped" in told
-    assert f"1 data keys do not open and stay as they are, of person {who}." in told
+    assert f"1 data keys do not open and stay as they are, of party {who}." in told
     assert "needs an older key" not in told
 
 
@@ -87,7 +87,7 @@ async def test_rewrap_leaves_locked_row_and_asks_to_run_again(keys_of_three_pers
         """Keep every lock."""
 
     async with database.sessions() as busy:
-        await busy.execute(text("SELECT 1 FROM person ORDER BY id LIMIT 1 FOR UPDATE"))
+        await busy.execute(text("SELECT 1 FROM party ORDER BY id LIMIT 1 FOR UPDATE"))
         outcome = await data_keys.rewrap_data_keys(Settings(), 500, lambda done, of: None, stays)
         await busy.rollback()
     told = " ".join(data_keys.describe_rewrap(outcome))
@@ -100,7 +100,7 @@ async def test_rewrap_leaves_locked_row_and_asks_to_run_again(keys_of_three_pers
 async def test_rewrap_retries_locked_row(keys_of_three_persons, database):
     told = []
     async with database.sessions() as busy:
-        await busy.execute(text("SELECT 1 FROM person ORDER BY id LIMIT 1 FOR UPDATE"))
+        await busy.execute(text("SELECT 1 FROM party ORDER BY id LIMIT 1 FOR UPDATE"))
         outcome = await data_keys.rewrap_data_keys(Settings(), 500, lambda *both: told.append(both), busy.rollback)
     assert (outcome.count, outcome.remaining_count) == (3, 0)
     assert told == [(2, 3), (3, 3)]
@@ -108,7 +108,7 @@ async def test_rewrap_retries_locked_row(keys_of_three_persons, database):
 
 async def test_rewrap_with_unknown_kek_version_exits_3(keys_of_three_persons, database, capsys):
     async with database.sessions.begin() as session:
-        await session.execute(text("UPDATE person SET kek_version = 9"))
+        await session.execute(text("UPDATE party SET kek_version = 9"))
     code, _, told = await run(capsys, "keys", "rewrap")
     assert code == 3
     assert "kek-9 is not in the ring" in told

@@ -139,11 +139,9 @@ async def test_encrypted_profile_moved_with_its_data_key_is_rejected(session, cl
     riet = await find_or_create_by_bsn(session, load_keyring(), BSN, at=clock.now())
     bram = await find_or_create_by_bsn(session, load_keyring(), Bsn("999990020"), at=clock.now())
     await save_profile(session, load_keyring(), riet, RIET)
-    swap = (
-        "UPDATE person SET (profile_sealed, data_key_wrapped, kek_version) = "
-        "(SELECT profile_sealed, data_key_wrapped, kek_version FROM person WHERE id = :a) WHERE id = :b"
-    )
-    await session.execute(text(swap), {"a": riet, "b": bram})
+    for table, columns in (("person", "profile_sealed"), ("party", "data_key_wrapped, kek_version")):
+        swap = f"UPDATE {table} SET ({columns}) = (SELECT {columns} FROM {table} WHERE id = :a) WHERE id = :b"
+        await session.execute(text(swap), {"a": riet, "b": bram})
     with pytest.raises(Fault, match="versleuteling_klopt_niet"):
         await load_profile(session, load_keyring(), bram)
 

@@ -52,6 +52,9 @@ MOST_ARE = {
     "bericht": {"sender_reference": "n || random()::text"},
     "journal": {"seq": "n + 1000000"},
     "journal_head": {"seq": "n + 1000000"},
+    "organisation": {"oin": "lpad(n::text, 20, '0')"},
+    "employee": {"state": "'vertrokken'", "ends_at": DONE},
+    "team_membership": {"ends_at": DONE},
     "person": {"broker_subject": "n::text", "broker_issuer": "'https://inloggen.test'"},
     "backchannel_request": {"state": "'expired'"},
     "meldcode": {"used_at": DONE},
@@ -71,6 +74,16 @@ VALUES (gen_random_uuid(), 'app', 'https://app.example', gen_random_uuid(), gen_
 INSERT INTO backchannel_request
     (request_hash, client_id, person_id, params, binding_message, state, created_at, expires_at, interval_seconds)
 VALUES (sha256('r'), 'app', gen_random_uuid(), '{}', 'x', 'expired', AT, AT + interval '5 minutes', 5);
+INSERT INTO organisation (id, oin, name, kind, ceiling_sensitivity, ceiling_days, created_at)
+VALUES (gen_random_uuid(), '00000099000000099000', 'x', 'overheid', 'gewoon', 1, AT);
+INSERT INTO recognition (organisation_id, number, status, ground, decision_reference, proposed_at, confirmed_at)
+VALUES (gen_random_uuid(), 1, 'aangevraagd', 'x', '', AT, AT);
+INSERT INTO employee (id, organisation_id, person_id, display_name_sealed, roles, state, starts_at, invited_at)
+VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'x', '{}', 'actief', AT, AT);
+INSERT INTO team VALUES (gen_random_uuid(), gen_random_uuid(), 'x');
+INSERT INTO team_membership VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), AT);
+INSERT INTO stand_in VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), AT,
+    AT + interval '1 day', gen_random_uuid());
 """
 
 

@@ -1,0 +1,1 @@
+"""Organisations: recognition by two operators, employees with roles, teams and stand-ins."""
