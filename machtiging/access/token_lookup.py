@@ -14,7 +14,7 @@ from machtiging.access.representation import MachtigingRepresentation, represent
 from machtiging.access_tokens.issued_token import TokenState
 from machtiging.access_tokens.tokens import authenticate_token, build_token_cte, build_token_state
 from machtiging.delegation.locks import lock_shared
-from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_table
+from machtiging.delegation.queries import MACHTIGING_COLUMNS, join_agreement, machtiging_table
 from machtiging.kernel.ids import TokenId
 from machtiging.storage.statement import Executor, ResultRow, Statement
 
@@ -25,9 +25,8 @@ JoinedSelect = Callable[[FromClause], Select[Any]]
 def _build_token_select(*, for_share: bool, joined: JoinedSelect | None = None) -> Select[Any]:
     token = build_token_cte()
     machtiging = machtiging_table()
-    theirs = select(*MACHTIGING_COLUMNS, MACHTIGING_VERSION).join_from(
-        machtiging, token, machtiging.c.id == token.c.t_machtiging_id
-    )
+    with_agreement = join_agreement().join(token, machtiging.c.id == token.c.t_machtiging_id)
+    theirs = select(*MACHTIGING_COLUMNS, MACHTIGING_VERSION).select_from(with_agreement)
     if for_share:
         # In the FROM, so that the advisory lock is taken before the row lock; the other order could deadlock.
         theirs = theirs.join(lock_shared(token.c.t_machtiging_id), true())

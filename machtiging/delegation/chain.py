@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
+from typing import TypeVar
 
 from machtiging.agencies.rules import Theme
 from machtiging.delegation.rules import EffectiveState, Machtiging, MachtigingScope, effective_state
 
+_T = TypeVar("_T")
 # At most organisation, team, employee: nobody can oversee a longer chain.
 MAX_CHAIN_LENGTH = 3
 
@@ -26,11 +28,12 @@ def is_scope_within(child: MachtigingScope, parent: MachtigingScope) -> bool:
         and effective_themes(child) <= effective_themes(parent)
         and child.highest_sensitivity.is_at_most(parent.highest_sensitivity)
         and child.letters_from >= parent.letters_from
+        and _is_limit_within(child.letters, parent.letters)
         and child.acts <= parent.acts
     )
 
 
-def _is_limit_within(child: frozenset[str] | None, parent: frozenset[str] | None) -> bool:
+def _is_limit_within(child: frozenset[_T] | None, parent: frozenset[_T] | None) -> bool:
     return parent is None or (child is not None and child <= parent)
 
 

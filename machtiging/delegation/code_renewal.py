@@ -13,7 +13,7 @@ from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.offer import Giver, OfferResult, create_code
-from machtiging.delegation.queries import machtiging_from_row, machtiging_table
+from machtiging.delegation.queries import machtiging_from_row, machtiging_table, select_machtiging
 from machtiging.delegation.rules import Machtiging, MachtigingLimits, MachtigingState, require_substantial_assurance
 from machtiging.delegation.tables import Machtigingscode
 from machtiging.delegation.transition import notification_facts
@@ -56,7 +56,7 @@ async def renew_code(
     mine = (_CODE_TABLE.c.machtiging_id == code_to_replace.machtiging_id, _CODE_TABLE.c.used_at.is_(None))
     open_code = await session.scalar(select(_CODE_TABLE.c.id).where(*mine).with_for_update())
     table = machtiging_table()
-    locked = select(table).where(table.c.id == code_to_replace.machtiging_id).with_for_update()
+    locked = select_machtiging().where(table.c.id == code_to_replace.machtiging_id).with_for_update(of=table)
     row = (await session.execute(locked)).one_or_none()
     offered = None if row is None else machtiging_from_row(row)
     try:

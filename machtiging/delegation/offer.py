@@ -22,9 +22,15 @@ from machtiging.delegation.code_check import (
     select_check_kind,
 )
 from machtiging.delegation.machtigingscode import CODE_INDEX_PURPOSE, format_code, generate_code
-from machtiging.delegation.queries import machtiging_from_row, machtiging_table
-from machtiging.delegation.rules import Machtiging, MachtigingLimits, MachtigingState, require_substantial_assurance
-from machtiging.delegation.tables import Machtigingscode
+from machtiging.delegation.queries import load_machtiging, machtiging_table
+from machtiging.delegation.rules import (
+    Channel,
+    Machtiging,
+    MachtigingLimits,
+    MachtigingState,
+    require_substantial_assurance,
+)
+from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_MACHTIGING, AgreementRow, Machtigingscode
 from machtiging.delegation.terms import (
     MachtigingTerms,
     find_terms_problems,
@@ -38,6 +44,11 @@ from machtiging.kernel.errors import Conflict, InvalidInput, Message, NotAllowed
 from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
 from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.texts import NotificationKind
+from machtiging.storage.columns import table_of
+from machtiging.storage.row_mac import seal_row
+
+# The version of the text that the giver agrees to on the page. A changed meaning needs a new one.
+TEXT_VERSION = "1"
 
 __all__ = ["Giver", "MachtigingTerms", "OfferResult", "create_code", "derive_offer_id", "offer_machtiging"]
 
@@ -84,8 +95,9 @@ async def offer_machtiging(
     if problems:
         fields = {problem.field: Message(problem.code, problem.params) for problem in reversed(problems)}
         raise InvalidInput(problems[0].code, params=problems[0].params, fields=fields)
+    offer_id = derive_offer_id(keyring, giver)
     offered = await _insert_offer(
-        session, _build_offer_values(giver, terms, at) | {"id": derive_offer_id(keyring, giver)}
+        session, _build_offer_values(offer_id, giver, terms, at), _build_agreement_values(offer_id, giver, terms, at)
     )
     if offered is None:
         await _journal_offer(session, giver, JournalOutcome.REFUSED, "aanbod_al_gemaakt", None, at=at)
@@ -110,15 +122,25 @@ def derive_offer_id(keyring: KeyRing, giver: Giver) -> UUID:
     return UUID(bytes=index[:16], version=5)
 
 
-async def _insert_offer(session: AsyncSession, values: dict[str, Any]) -> Machtiging | None:
-    """Insert the offer and return it; None if the id exists.
+async def _insert_offer(
+    session: AsyncSession, values: dict[str, Any], agreement_values: dict[str, Any]
+) -> Machtiging | None:
+    """Insert the offer with its first agreement, and return it; None if the id exists.
 
     Waits for a concurrent insert of the same id.
     """
     table = machtiging_table()
-    inserted = insert(table).values(values).on_conflict_do_nothing(index_elements=[table.c.id]).returning(table)
-    row = (await session.execute(inserted)).one_or_none()
-    return None if row is None else machtiging_from_row(row)
+    sealed = seal_row(session, SEALED_MACHTIGING, values)
+    inserted = insert(table).values(sealed).on_conflict_do_nothing(index_elements=[table.c.id]).returning(table.c.id)
+    if (await session.execute(inserted)).one_or_none() is None:
+        return None
+    await insert_agreement(session, agreement_values)
+    return await load_machtiging(session, values["id"])
+
+
+async def insert_agreement(session: AsyncSession, values: dict[str, Any]) -> None:
+    """Insert a version of what is agreed in a machtiging. Raises a database error for a version that may not follow."""
+    await session.execute(insert(table_of(AgreementRow)).values(seal_row(session, SEALED_AGREEMENT, values)))
 
 
 async def _require_giver_assurance(session: AsyncSession, giver: Giver, at: datetime) -> None:
@@ -178,14 +200,24 @@ def _to_sorted_list(words: frozenset[str] | None) -> list[str] | None:
     return None if words is None else sorted(words)
 
 
-def _build_offer_values(giver: Giver, terms: MachtigingTerms, at: datetime) -> dict[str, Any]:
-    scope = terms.scope
+def _build_offer_values(offer_id: UUID, giver: Giver, terms: MachtigingTerms, at: datetime) -> dict[str, Any]:
     return {
+        "id": offer_id,
         "vertegenwoordigde_id": giver.person_id,
         "capacity": terms.capacity,
         "purpose": terms.purpose,
         "legal_ground": terms.legal_ground,
         "state": MachtigingState.OFFERED,
+        "agreement_number": 1,
+        "offered_at": at,
+    }
+
+
+def _build_agreement_values(offer_id: UUID, giver: Giver, terms: MachtigingTerms, at: datetime) -> dict[str, Any]:
+    scope = terms.scope
+    return {
+        "machtiging_id": offer_id,
+        "number": 1,
         "afzenders": _to_sorted_list(scope.afzenders),
         "diensten": _to_sorted_list(scope.diensten),
         "themes": _to_sorted_list(scope.themes),
@@ -196,5 +228,10 @@ def _build_offer_values(giver: Giver, terms: MachtigingTerms, at: datetime) -> d
         "assurance": giver.assurance,
         "starts_at": terms.period.starts_at,
         "ends_at": terms.period.ends_at,
-        "offered_at": at,
+        "excluded_team_ids": [],
+        "channel": Channel.ONLINE,
+        "text_version": TEXT_VERSION,
+        "agreed_by": giver.person_id,
+        "agreed_at": at,
+        "needs_confirmation": False,
     }

@@ -8,24 +8,35 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Label, Row, Select, Table, literal, or_, select, true
+from sqlalchemy import FromClause, Join, Label, Row, Select, Table, literal, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.locks import lock_shared
 from machtiging.delegation.machtigingscode import CODE_INDEX_PURPOSE
-from machtiging.delegation.rules import Act, Capacity, EndReason, Machtiging, MachtigingScope, MachtigingState
-from machtiging.delegation.tables import MachtigingRow, Machtigingscode
+from machtiging.delegation.rules import Act, Capacity, Channel, EndReason, Machtiging, MachtigingScope, MachtigingState
+from machtiging.delegation.tables import AgreementRow, MachtigingRow, Machtigingscode
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
 from machtiging.storage.columns import table_of
 
 _MACHTIGING_TABLE = table_of(MachtigingRow)
+_AGREEMENT_TABLE = table_of(AgreementRow)
 _CODE_TABLE = table_of(Machtigingscode)
-# Every column as `m_<name>`. Select these and pass the row's mapping to `machtiging_from_mapping`.
-MACHTIGING_COLUMNS: tuple[Label[Any], ...] = tuple(column.label(f"m_{column.name}") for column in _MACHTIGING_TABLE.c)
+
+
+def label_machtiging_columns(machtiging: FromClause, agreement: FromClause, suffix: str = "") -> list[Label[Any]]:
+    """Label every column of both tables as `m<suffix>_<name>` and `a<suffix>_<name>`."""
+    return [
+        *(column.label(f"m{suffix}_{column.key}") for column in machtiging.c),
+        *(column.label(f"a{suffix}_{column.key}") for column in agreement.c),
+    ]
+
+
+# Select these from `join_agreement` and pass the row's mapping to `machtiging_from_mapping`.
+MACHTIGING_COLUMNS: tuple[Label[Any], ...] = tuple(label_machtiging_columns(_MACHTIGING_TABLE, _AGREEMENT_TABLE))
 
 _CODE_COLUMNS = ("tries_left", "expires_at", "used_at", "used_by", "word_hash")
 
@@ -35,8 +46,22 @@ def machtiging_table() -> Table:
     return _MACHTIGING_TABLE
 
 
-def machtiging_from_mapping(mapping: Mapping[Any, Any], prefix: str = "m_") -> Machtiging:
-    """Build the Machtiging from a row with every column of the table under `prefix`."""
+def select_machtiging(*more_columns: Any) -> Select[Any]:
+    """Select machtigingen with their current agreements, for `machtiging_from_mapping`."""
+    return select(*MACHTIGING_COLUMNS, *more_columns).select_from(join_agreement())
+
+
+def join_agreement(machtiging: FromClause | None = None, agreement: FromClause | None = None) -> Join:
+    """Join a machtiging with its current agreement. Either may be an alias of its table."""
+    first = _MACHTIGING_TABLE if machtiging is None else machtiging
+    version = _AGREEMENT_TABLE if agreement is None else agreement
+    is_current = (version.c.machtiging_id == first.c.id) & (version.c.number == first.c.agreement_number)
+    return first.join(version, is_current)
+
+
+def machtiging_from_mapping(mapping: Mapping[Any, Any], suffix: str = "") -> Machtiging:
+    """Build the Machtiging from a row with the columns of `label_machtiging_columns`."""
+    prefix, agreed = f"m{suffix}_", f"a{suffix}_"
     return Machtiging(
         id=mapping[prefix + "id"],
         vertegenwoordigde_id=mapping[prefix + "vertegenwoordigde_id"],
@@ -47,14 +72,20 @@ def machtiging_from_mapping(mapping: Mapping[Any, Any], prefix: str = "m_") -> M
         purpose=mapping[prefix + "purpose"],
         legal_ground=mapping[prefix + "legal_ground"],
         state=MachtigingState(mapping[prefix + "state"]),
-        scope=_scope_from_mapping(mapping, prefix),
-        assurance=Assurance(mapping[prefix + "assurance"]),
+        scope=_scope_from_mapping(mapping, agreed),
+        assurance=Assurance(mapping[agreed + "assurance"]),
         accepted_assurance=_convert_optional(Assurance, mapping[prefix + "accepted_assurance"]),
-        period=Period(mapping[prefix + "starts_at"], mapping[prefix + "ends_at"]),
+        period=Period(mapping[agreed + "starts_at"], mapping[agreed + "ends_at"]),
         ended_at=mapping[prefix + "ended_at"],
         end_reason=_convert_optional(EndReason, mapping[prefix + "end_reason"]),
         offered_at=mapping[prefix + "offered_at"],
         accepted_at=mapping[prefix + "accepted_at"],
+        agreement_number=mapping[prefix + "agreement_number"],
+        channel=Channel(mapping[agreed + "channel"]),
+        only_employee_id=mapping[agreed + "only_employee_id"],
+        excluded_team_ids=frozenset(mapping[agreed + "excluded_team_ids"]),
+        cooling_off_until=mapping[agreed + "cooling_off_until"],
+        needs_confirmation=mapping[agreed + "needs_confirmation"] and mapping[agreed + "confirmed_by"] is None,
     )
 
 
@@ -68,6 +99,7 @@ def _scope_from_mapping(mapping: Mapping[Any, Any], prefix: str) -> MachtigingSc
         highest_sensitivity=Sensitivity(mapping[prefix + "highest_sensitivity"]),
         letters_from=mapping[prefix + "letters_from"],
         acts=frozenset(map(Act, mapping[prefix + "acts"])),
+        letters=_convert_optional(frozenset, mapping[prefix + "letters"]),
     )
 
 
@@ -76,13 +108,13 @@ def _convert_optional(kind: Any, value: Any) -> Any:
 
 
 def machtiging_from_row(row: Row[Any]) -> Machtiging:
-    """Build the Machtiging from a row of the table (column names without a prefix)."""
-    return machtiging_from_mapping(row._mapping, prefix="")  # noqa: SLF001 (SQLAlchemy's public name for it)
+    """Build the Machtiging from a row of `select_machtiging`."""
+    return machtiging_from_mapping(row._mapping)  # noqa: SLF001 (SQLAlchemy's public name for it)
 
 
 async def load_machtiging(session: AsyncSession, machtiging_id: MachtigingId) -> Machtiging | None:
     """Load the machtiging with this id. The caller checks who may see it."""
-    found = await _fetch_machtigingen(session, select(_MACHTIGING_TABLE).where(_MACHTIGING_TABLE.c.id == machtiging_id))
+    found = await _fetch_machtigingen(session, select_machtiging().where(_MACHTIGING_TABLE.c.id == machtiging_id))
     return found[0] if found else None
 
 
@@ -91,8 +123,8 @@ async def load_machtiging_for_share(session: AsyncSession, machtiging_id: Machti
 
     For inserting a row under it: a concurrent revocation waits, and then ends that row too.
     """
-    beside = _MACHTIGING_TABLE.join(lock_shared(literal(machtiging_id, _MACHTIGING_TABLE.c.id.type)), true())
-    query = select(_MACHTIGING_TABLE).select_from(beside).where(_MACHTIGING_TABLE.c.id == machtiging_id)
+    beside = join_agreement().join(lock_shared(literal(machtiging_id, _MACHTIGING_TABLE.c.id.type)), true())
+    query = select(*MACHTIGING_COLUMNS).select_from(beside).where(_MACHTIGING_TABLE.c.id == machtiging_id)
     found = await _fetch_machtigingen(session, query.with_for_update(read=True, of=_MACHTIGING_TABLE))
     return found[0] if found else None
 
@@ -103,7 +135,7 @@ async def load_machtiging_of_person(
     """Load the machtiging if this person gave or received it; else None."""
     yours = or_(_MACHTIGING_TABLE.c.vertegenwoordigde_id == person_id, _MACHTIGING_TABLE.c.gemachtigde_id == person_id)
     found = await _fetch_machtigingen(
-        session, select(_MACHTIGING_TABLE).where(_MACHTIGING_TABLE.c.id == machtiging_id, yours)
+        session, select_machtiging().where(_MACHTIGING_TABLE.c.id == machtiging_id, yours)
     )
     return found[0] if found else None
 
@@ -148,7 +180,7 @@ class CodeWithOffer:
 
 async def find_code_for_update(session: AsyncSession, keyring: KeyRing, code: str) -> CodeWithOffer | None:
     """Find the code and its offer by the blind index, and lock its row. None if it is unknown."""
-    joined = _CODE_TABLE.join(_MACHTIGING_TABLE, _MACHTIGING_TABLE.c.id == _CODE_TABLE.c.machtiging_id)
+    joined = join_agreement().join(_CODE_TABLE, _MACHTIGING_TABLE.c.id == _CODE_TABLE.c.machtiging_id)
     own = (_CODE_TABLE.c.id, *(_CODE_TABLE.c[name] for name in _CODE_COLUMNS))
     index = keyring.blind_index(CODE_INDEX_PURPOSE, code)
     statement = select(*own, *MACHTIGING_COLUMNS).select_from(joined).where(_CODE_TABLE.c.code_hash == index)
@@ -183,9 +215,7 @@ async def load_machtigingen_of_person(
     yours = or_(_MACHTIGING_TABLE.c.vertegenwoordigde_id == person_id, _MACHTIGING_TABLE.c.gemachtigde_id == person_id)
     return {
         one.id: one
-        for one in await _fetch_machtigingen(
-            session, select(_MACHTIGING_TABLE).where(_MACHTIGING_TABLE.c.id.in_(ids), yours)
-        )
+        for one in await _fetch_machtigingen(session, select_machtiging().where(_MACHTIGING_TABLE.c.id.in_(ids), yours))
     }
 
 
@@ -201,7 +231,7 @@ async def load_purposes_of_giver(session: AsyncSession, ids: Collection[UUID], p
 
 
 def _select_newest_first() -> Select[Any]:
-    return select(_MACHTIGING_TABLE).order_by(_MACHTIGING_TABLE.c.offered_at.desc(), _MACHTIGING_TABLE.c.id.desc())
+    return select_machtiging().order_by(_MACHTIGING_TABLE.c.offered_at.desc(), _MACHTIGING_TABLE.c.id.desc())
 
 
 async def _fetch_machtigingen(session: AsyncSession, statement: Select[Any]) -> list[Machtiging]:

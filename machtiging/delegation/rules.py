@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
+from uuid import UUID
 
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.kernel.assurance import Assurance
@@ -150,13 +151,36 @@ class MachtigingScope:
     highest_sensitivity: Sensitivity
     letters_from: date
     acts: frozenset[Act]
+    # The named letters, if the scope is limited to some.
+    letters: frozenset[UUID] | None = None
+
+
+class Channel(StrEnum):
+    """The way in which an agreement was made."""
+
+    ONLINE = "online"
+    LETTER = "brief"
+    COUNTER = "balie"
+    TELEPHONE = "telefoon"
+    REGISTER = "register"
+
+
+# The highest level of assurance that a channel can give, whatever the login of giver and taker (Wdo art. 6).
+CHANNEL_ASSURANCE: dict[Channel, Assurance] = {
+    Channel.ONLINE: Assurance.HIGH,
+    Channel.REGISTER: Assurance.HIGH,
+    Channel.COUNTER: Assurance.SUBSTANTIAL,
+    Channel.LETTER: Assurance.SUBSTANTIAL,
+    Channel.TELEPHONE: Assurance.LOW,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Machtiging:
-    """One machtiging with its current state.
+    """One machtiging with its current state and its current agreement.
 
-    `gemachtigde_id` is the person who accepted it. A professional accepts for an organisation too.
+    `gemachtigde_id` is the person who accepted it. A professional accepts for an organisation too. `assurance` is the
+    level of the giver in the current agreement. `needs_confirmation`: a second person has not confirmed it yet.
     """
 
     id: MachtigingId
@@ -176,6 +200,12 @@ class Machtiging:
     end_reason: EndReason | None
     offered_at: datetime
     accepted_at: datetime | None
+    agreement_number: int = 1
+    channel: Channel = Channel.ONLINE
+    only_employee_id: UUID | None = None
+    excluded_team_ids: frozenset[UUID] = frozenset()
+    cooling_off_until: datetime | None = None
+    needs_confirmation: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +217,7 @@ class BerichtEnvelope:
     theme: Theme
     sensitivity: Sensitivity
     published_at: datetime
+    bericht_id: UUID | None = None
 
     @property
     def dienst_key(self) -> str:
@@ -257,6 +288,10 @@ def effective_state(machtiging: Machtiging, at: datetime) -> EffectiveState:
         return EffectiveState.EXPIRED
     if machtiging.state is MachtigingState.PAUSED:
         return EffectiveState.PAUSED
+    if machtiging.needs_confirmation:
+        return EffectiveState.NOT_ACCEPTED
+    if machtiging.cooling_off_until is not None and at < machtiging.cooling_off_until:
+        return EffectiveState.NOT_BEGUN
     return EffectiveState.IN_FORCE if machtiging.period.contains(at) else EffectiveState.NOT_BEGUN
 
 
@@ -305,6 +340,8 @@ def scope_violation(scope: MachtigingScope, envelope: BerichtEnvelope) -> str | 
         return "te_gevoelig"
     if to_dutch_date(envelope.published_at) < scope.letters_from:
         return "te_oud"
+    if not _limit_admits(scope.letters, envelope.bericht_id):
+        return "brief_niet_afgesproken"
     return None
 
 

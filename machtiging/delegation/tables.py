@@ -8,6 +8,8 @@ from uuid import UUID
 from sqlmodel import Field, SQLModel
 
 from machtiging.storage import columns
+from machtiging.storage.columns import table_of
+from machtiging.storage.row_mac import MAC_COLUMN, SealedTable
 
 
 class MachtigingRow(SQLModel, table=True):
@@ -24,22 +26,49 @@ class MachtigingRow(SQLModel, table=True):
     purpose: str = columns.text_column()
     legal_ground: str = columns.text_column()
     state: str = columns.text_column()
+    accepted_assurance: str | None = columns.text_column(default=None, nullable=True)
+    offered_at: datetime = columns.timestamp_column()
+    accepted_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    paused_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    ended_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    end_reason: str | None = columns.text_column(default=None, nullable=True)
+    agreement_number: int = 1
+    mac: bytes = columns.bytes_column(default=b"")
+
+
+class AgreementRow(SQLModel, table=True):
+    """One version of what is agreed in a machtiging. Never changed: a change is a new version.
+
+    `agreed_by` is None for a version that came from a register. `needs_confirmation` waits for a second person.
+    """
+
+    __tablename__ = "agreement"
+
+    machtiging_id: UUID = Field(primary_key=True, foreign_key="machtiging.id")
+    number: int = Field(primary_key=True)
     afzenders: list[str] | None = columns.text_array_column(default=None, nullable=True)
     diensten: list[str] | None = columns.text_array_column(default=None, nullable=True)
     themes: list[str] | None = columns.text_array_column(default=None, nullable=True)
     excluded_themes: list[str] = columns.text_array_column()
     highest_sensitivity: str = columns.text_column()
     letters_from: date
+    letters: list[UUID] | None = columns.uuid_array_column(default=None, nullable=True)
     acts: list[str] = columns.text_array_column()
     assurance: str = columns.text_column()
-    accepted_assurance: str | None = columns.text_column(default=None, nullable=True)
     starts_at: datetime = columns.timestamp_column()
     ends_at: datetime = columns.timestamp_column()
-    offered_at: datetime = columns.timestamp_column()
-    accepted_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
-    paused_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
-    ended_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
-    end_reason: str | None = columns.text_column(default=None, nullable=True)
+    only_employee_id: UUID | None = None
+    excluded_team_ids: list[UUID] = columns.uuid_array_column(default_factory=list)
+    bundle_version: str | None = columns.text_column(default=None, nullable=True)
+    channel: str = columns.text_column()
+    text_version: str = columns.text_column()
+    agreed_by: UUID | None = Field(default=None, foreign_key="person.id")
+    agreed_at: datetime = columns.timestamp_column()
+    witness_id: UUID | None = Field(default=None, foreign_key="person.id")
+    cooling_off_until: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    needs_confirmation: bool = False
+    confirmed_by: UUID | None = Field(default=None, foreign_key="person.id")
+    mac: bytes = columns.bytes_column(default=b"")
 
 
 class Machtigingscode(SQLModel, table=True):
@@ -66,3 +95,12 @@ class CodeTry(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     person_id: UUID = Field(foreign_key="person.id", index=True)
     tried_at: datetime = columns.timestamp_column()
+
+
+def _seal_every_column(model: type[SQLModel]) -> SealedTable:
+    table = table_of(model)
+    return SealedTable(table, 1, tuple(name for name in table.c.keys() if name != MAC_COLUMN), {})  # noqa: SIM118
+
+
+# Everything of a link decides, its state and its end too (docs/decisions/0008). A changed list needs a new version.
+SEALED_MACHTIGING, SEALED_AGREEMENT = _seal_every_column(MachtigingRow), _seal_every_column(AgreementRow)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
+from machtiging.audit.row_authentication import authenticate_row
 from machtiging.delegation.locks import lock_exclusive
-from machtiging.delegation.queries import machtiging_from_row, machtiging_table
+from machtiging.delegation.queries import load_machtiging, machtiging_from_row, machtiging_table, select_machtiging
 from machtiging.delegation.rules import (
     Capacity,
     Machtiging,
@@ -22,13 +23,17 @@ from machtiging.delegation.rules import (
     resolve_transition,
     role_for_action,
 )
+from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_MACHTIGING, AgreementRow
 from machtiging.kernel.clock import to_dutch_date
-from machtiging.kernel.errors import Conflict, NotFound
+from machtiging.kernel.errors import Conflict, NotAllowed, NotFound
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.texts import NotificationKind
+from machtiging.storage.columns import table_of
+from machtiging.storage.row_mac import ROW_INVALID, reseal_changes
 
 _MACHTIGING_TABLE = machtiging_table()
+_AGREEMENT = table_of(AgreementRow)
 
 JOURNAL_ACT_BY_ACTION = {
     MachtigingAction.ACCEPT: JournalAct.MACHTIGING_AANGENOMEN,
@@ -59,7 +64,8 @@ async def transition_machtiging(
     await lock_exclusive(session, machtiging_id)
     # FOR NO KEY UPDATE: issuing a token locks the consent and then this row's key (foreign key), while ending a
     # machtiging locks this row and then the consent. FOR UPDATE would make the two deadlock.
-    query = select(_MACHTIGING_TABLE).where(_MACHTIGING_TABLE.c.id == machtiging_id).with_for_update(key_share=True)
+    query = select_machtiging().where(_MACHTIGING_TABLE.c.id == machtiging_id)
+    query = query.with_for_update(key_share=True, of=_MACHTIGING_TABLE)
     found = (await session.execute(query)).one_or_none()
     before = None if found is None else machtiging_from_row(found)
     if before is None or _person_in_role(before, action) != person_id:
@@ -72,7 +78,11 @@ async def transition_machtiging(
     except Conflict as refusal:
         await _journal_refusal(session, action, before, person_id, refusal.code, at)
         raise
-    after = await apply_transition(session, before, line, {}, at=at)
+    try:
+        after = await apply_transition(session, before, line, {}, at=at)
+    except NotAllowed as refusal:
+        await _journal_refusal(session, action, before, person_id, refusal.code, at)
+        raise
     if after is None:  # impossible while the row is locked
         raise Conflict("machtiging_kan_dit_niet")
     await journal_and_notify(session, action, after, person_id, at=at)
@@ -90,7 +100,16 @@ def _person_in_role(machtiging: Machtiging, action: MachtigingAction) -> PersonI
 async def apply_transition(
     session: AsyncSession, before: Machtiging, transition: MachtigingTransition, values: dict[str, Any], *, at: datetime
 ) -> Machtiging | None:
-    """Write the transition if the state is unchanged, and return the new machtiging; else None."""
+    """Write the transition if the state is unchanged, and return the new machtiging; else None.
+
+    The row gets a new MAC if the old one was valid. Raises NotAllowed `rij_ongeldig` when a forged row would become
+    active; it can be ended.
+    """
+    still = (_MACHTIGING_TABLE.c.id == before.id, _MACHTIGING_TABLE.c.state == before.state)
+    locked = select(_MACHTIGING_TABLE).where(*still).with_for_update(key_share=True)
+    row = (await session.execute(locked)).one_or_none()
+    if row is None:
+        return None
     ended = transition.target_state is MachtigingState.ENDED
     changed = values | {
         "state": transition.target_state,
@@ -98,11 +117,20 @@ async def apply_transition(
         "ended_at": at if ended else None,
         "end_reason": transition.end_reason,
     }
-    still = (_MACHTIGING_TABLE.c.id == before.id, _MACHTIGING_TABLE.c.state == before.state)
-    row = (
-        await session.execute(update(_MACHTIGING_TABLE).where(*still).values(changed).returning(_MACHTIGING_TABLE))
-    ).one_or_none()
-    return None if row is None else machtiging_from_row(row)
+    if transition.target_state is MachtigingState.ACTIVE and not await _is_authentic(session, row, at):
+        raise NotAllowed(ROW_INVALID)
+    sealed = reseal_changes(session, SEALED_MACHTIGING, row, changed)
+    await session.execute(update(_MACHTIGING_TABLE).where(_MACHTIGING_TABLE.c.id == before.id).values(sealed))
+    return await load_machtiging(session, before.id)
+
+
+async def _is_authentic(session: AsyncSession, row: Row[Any], at: datetime) -> bool:
+    """Verify the MACs of a machtiging and of its current agreement. A failure is journalled."""
+    current = (_AGREEMENT.c.machtiging_id == row.id, _AGREEMENT.c.number == row.agreement_number)
+    agreement = (await session.execute(select(_AGREEMENT).where(*current))).one()
+    return await authenticate_row(session, SEALED_MACHTIGING, row, at=at) and await authenticate_row(
+        session, SEALED_AGREEMENT, agreement, at=at
+    )
 
 
 async def journal_and_notify(

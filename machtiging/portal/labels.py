@@ -132,6 +132,7 @@ REASON_SENTENCES: dict[str, str] = {
     "thema_uitgesloten": "U heeft dit onderwerp uitgesloten.",
     "te_gevoelig": "De brief is persoonlijker dan u heeft afgesproken.",
     "te_oud": "De brief is ouder dan u heeft afgesproken.",
+    "brief_niet_afgesproken": "Deze brief hoort niet bij de brieven die u heeft afgesproken.",
     "bericht_van_ander": "Deze brief is niet van u.",
     "bericht_bestaat_niet": "Deze brief bestaat niet.",
     "beleid_verbiedt": "Zulke brieven mag een helper niet lezen.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ARRAY, DateTime, LargeBinary, Table, Text
+from sqlalchemy import ARRAY, DateTime, LargeBinary, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -29,6 +29,11 @@ def text_column(**options: Any) -> Any:
 def text_array_column(**options: Any) -> Any:
     """A `text[]` column."""
     return Field(sa_type=ARRAY(Text), **options)
+
+
+def uuid_array_column(**options: Any) -> Any:
+    """A `uuid[]` column."""
+    return Field(sa_type=ARRAY(Uuid), **options)
 
 
 def bytes_column(**options: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 from uuid import UUID
@@ -155,6 +155,8 @@ def _encode_value(value: Any) -> bytes:
         if value.tzinfo is None:
             raise ValueError("a time without a zone")
         return _encode_field(b"d", str((value - _EPOCH) // _MICROSECOND).encode())
+    if isinstance(value, date):
+        return _encode_field(b"y", value.isoformat().encode())
     if isinstance(value, bool):
         return _encode_field(b"o", b"1" if value else b"0")
     if isinstance(value, int):

@@ -12,7 +12,6 @@ from uuid import UUID
 
 import httpx
 from fastapi import FastAPI
-from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.access.actor import Actor
@@ -22,7 +21,7 @@ from machtiging.agencies.catalogue import upsert_catalogue
 from machtiging.agencies.rules import Sensitivity
 from machtiging.berichtenbox.routes import BODY_LIMITS, router
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.queries import load_machtiging, machtiging_table
+from machtiging.delegation.queries import load_machtiging
 from machtiging.delegation.rules import Act
 from machtiging.dependencies import attach_services
 from machtiging.identity.people import find_or_create_by_bsn
@@ -35,6 +34,7 @@ from machtiging.web.http_methods import head
 from tests.builders.applications import API_ISSUER, POLICIES, copy_application, load_policy, make_services
 from tests.builders.bearer import make_token_facts, sign_access_token
 from tests.builders.keys import load_keyring
+from tests.builders.machtiging import insert_machtiging, update_machtiging
 from tests.builders.rows import JOURNAL_INTAKE
 
 CITIZEN, HELPER, STRANGER = "999990019", "999990020", "999990044"
@@ -115,8 +115,7 @@ class BerichtenboxWorld:
         """An active machtiging from citizen to helper, for all that is at most sensitive."""
         machtiging_id = MachtigingId(uuid7())
         async with self.sessions.begin() as session:
-            row = self._machtiging_row(machtiging_id) | changes
-            await session.execute(insert(machtiging_table()).values(row))
+            await insert_machtiging(session, **(self._machtiging_row(machtiging_id) | changes))
         return machtiging_id
 
     def _machtiging_row(self, machtiging_id: UUID) -> dict[str, Any]:
@@ -143,10 +142,19 @@ class BerichtenboxWorld:
 
     async def revoke(self, machtiging_id: MachtigingId) -> None:
         """End the machtiging, as the citizen does, and nothing else."""
-        table = machtiging_table()
         ending = {"state": "ended", "ended_at": self.clock.now(), "end_reason": "ingetrokken"}
         async with self.sessions.begin() as session:
-            await session.execute(update(table).where(table.c.id == machtiging_id).values(ending))
+            await update_machtiging(session, machtiging_id, **ending)
+
+    async def pause(self, machtiging_id: MachtigingId) -> None:
+        """Pause the machtiging, as the citizen does, and nothing else."""
+        async with self.sessions.begin() as session:
+            await update_machtiging(session, machtiging_id, state="paused", paused_at=self.clock.now())
+
+    async def resume(self, machtiging_id: MachtigingId) -> None:
+        """Resume the machtiging, as the citizen does, and nothing else."""
+        async with self.sessions.begin() as session:
+            await update_machtiging(session, machtiging_id, state="active", paused_at=None)
 
     async def issue_helper_token(self, **changes: Any) -> str:
         """A token of the helper under a fresh machtiging."""

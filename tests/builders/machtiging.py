@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from hypothesis import strategies as st
+from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.catalogue import find_catalogue_oin
@@ -23,12 +24,15 @@ from machtiging.delegation.rules import (
     MachtigingScope,
     MachtigingState,
 )
+from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_MACHTIGING
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
+from machtiging.storage.row_mac import reseal_changes, seal_row
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import NOON, load_keyring
 from tests.builders.people import BORN, People, add_mother_and_son
+from tests.builders.rows import AGREEMENTS, MACHTIGINGEN
 
 MACHTIGING_LIMITS = MachtigingLimits(maximum_duration=timedelta(days=365), code_lifetime=timedelta(days=30))
 UWV, SVB, CAK = find_catalogue_oin("UWV"), find_catalogue_oin("Sociale Verzekeringsbank"), find_catalogue_oin("CAK")
@@ -103,6 +107,31 @@ async def grant_machtiging(session: AsyncSession, people: People, at: datetime =
     """Mother offers and son accepts."""
     offered = await add_offer(session, people, at, **changes)
     return await accept_offer(session, load_keyring(), people.helper, offered.code, BORN, at=at)
+
+
+async def insert_machtiging(session: AsyncSession, **values: Any) -> MachtigingId:
+    """A machtiging with one agreement, as an act of ours would write it. Values of both tables."""
+    row = {"id": uuid4(), "agreement_number": 1} | values
+    agreement = {
+        "machtiging_id": row["id"],
+        "number": 1,
+        "excluded_team_ids": [],
+        "channel": "online",
+        "text_version": "1",
+        "agreed_by": row["vertegenwoordigde_id"],
+        "agreed_at": row["offered_at"],
+        "needs_confirmation": False,
+    } | {name: row.pop(name) for name in list(row) if name in AGREEMENTS.c and name != "mac"}
+    await session.execute(insert(MACHTIGINGEN.table).values(seal_row(session, SEALED_MACHTIGING, row)))
+    await session.execute(insert(AGREEMENTS.table).values(seal_row(session, SEALED_AGREEMENT, agreement)))
+    return MachtigingId(row["id"])
+
+
+async def update_machtiging(session: AsyncSession, machtiging_id: UUID, **changes: Any) -> None:
+    """Change columns of a machtiging with a new MAC, as an act of ours would."""
+    row = await MACHTIGINGEN.read_one(session, id=machtiging_id)
+    sealed = reseal_changes(session, SEALED_MACHTIGING, row, changes)
+    await session.execute(update(MACHTIGINGEN.table).where(MACHTIGINGEN.c.id == machtiging_id).values(sealed))
 
 
 @dataclass(frozen=True)

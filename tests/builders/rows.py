@@ -16,7 +16,7 @@ from machtiging.access_tokens.tables import IssuedToken, UsedProof
 from machtiging.agencies.tables import Agency, Dienst
 from machtiging.audit.tables import JournalIntake, JournalLine
 from machtiging.berichtenbox.tables import Bericht, Bijlage, BijlagePart, ReaderMark
-from machtiging.delegation.tables import CodeTry, MachtigingRow, Machtigingscode
+from machtiging.delegation.tables import AgreementRow, CodeTry, MachtigingRow, Machtigingscode
 from machtiging.identity.tables import LoginAttempt, LoginSession, Party, Person, SavedForm
 from machtiging.notifications.tables import Notification
 from machtiging.oauth import tables as oauth
@@ -88,7 +88,7 @@ async def _executor(source: Any) -> AsyncIterator[Any]:
 AGENCIES, DIENSTEN = TableReader(Agency), TableReader(Dienst)
 PERSONS, LOGIN_SESSIONS, LOGIN_ATTEMPTS = TableReader(Person), TableReader(LoginSession), TableReader(LoginAttempt)
 SAVED_FORMS, PARTIES = TableReader(SavedForm), TableReader(Party)
-MACHTIGINGEN = TableReader(MachtigingRow)
+MACHTIGINGEN, AGREEMENTS = TableReader(MachtigingRow), TableReader(AgreementRow)
 MACHTIGINGSCODES, CODE_TRIES = TableReader(Machtigingscode), TableReader(CodeTry)
 BERICHTEN, BIJLAGEN, BIJLAGE_PARTS = TableReader(Bericht), TableReader(Bijlage), TableReader(BijlagePart)
 READER_MARKS = TableReader(ReaderMark)

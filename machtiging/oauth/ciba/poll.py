@@ -14,7 +14,12 @@ from sqlalchemy import CTE, Update, and_, case, func, literal, select, update
 
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
-from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
+from machtiging.delegation.queries import (
+    MACHTIGING_COLUMNS,
+    join_agreement,
+    machtiging_from_mapping,
+    machtiging_table,
+)
 from machtiging.delegation.rules import is_usable
 from machtiging.kernel.errors import Message
 from machtiging.kernel.ids import GrantId
@@ -93,7 +98,7 @@ def _build_request_lock_cte(digest: bytes, client: Client) -> CTE:
     A concurrent poll waits for the lock and then reads the result of this one.
     """
     machtiging = machtiging_table()
-    both = _REQUEST.outerjoin(machtiging, machtiging.c.id == _REQUEST.c.machtiging_id)
+    both = _REQUEST.outerjoin(join_agreement(), machtiging.c.id == _REQUEST.c.machtiging_id)
     columns = (*(column.label(f"b_{column.name}") for column in _REQUEST.c), *MACHTIGING_COLUMNS)
     mine = (_REQUEST.c.request_hash == digest, _REQUEST.c.client_id == client.client_id)
     return select(*columns).select_from(both).where(*mine).with_for_update(of=_REQUEST).cte("before")

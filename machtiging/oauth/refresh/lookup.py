@@ -10,7 +10,12 @@ from sqlalchemy import bindparam, select
 
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
-from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
+from machtiging.delegation.queries import (
+    MACHTIGING_COLUMNS,
+    join_agreement,
+    machtiging_from_mapping,
+    machtiging_table,
+)
 from machtiging.delegation.rules import Machtiging, is_usable
 from machtiging.kernel.ids import GrantId, PersonId
 from machtiging.oauth.client import Client
@@ -31,7 +36,7 @@ _FIND_REFRESH_TOKEN = Statement(
     )
     .join_from(_TOKEN, _GRANT, _GRANT.c.id == _TOKEN.c.grant_id)
     .join(_CLIENT, _CLIENT.c.client_id == _TOKEN.c.client_id)
-    .outerjoin(_MACHTIGING, _MACHTIGING.c.id == _GRANT.c.machtiging_id)
+    .outerjoin(join_agreement(), _MACHTIGING.c.id == _GRANT.c.machtiging_id)
     .where(_TOKEN.c.token_hash == bindparam("token_hash"))
 )
 

@@ -10,7 +10,12 @@ from sqlalchemy import ColumnElement, FromClause, Table, and_, bindparam, litera
 
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
-from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
+from machtiging.delegation.queries import (
+    MACHTIGING_COLUMNS,
+    join_agreement,
+    machtiging_from_mapping,
+    machtiging_table,
+)
 from machtiging.delegation.rules import Machtiging
 from machtiging.oauth.client import AUTHORIZATION_CODE, REFRESH_TOKEN, Client
 from machtiging.oauth.queries import CLIENT_COLUMN_NAMES, CLIENT_COLUMNS, Grant, client_from_row, grant_from_row
@@ -60,7 +65,7 @@ def _build_context_query(credential: Table, its_hash: ColumnElement[bytes]) -> S
     tables = (
         _CLIENT.outerjoin(credential, theirs)
         .outerjoin(_GRANT, _GRANT.c.id == credential.c.grant_id)
-        .outerjoin(machtiging, machtiging.c.id == _GRANT.c.machtiging_id)
+        .outerjoin(join_agreement(), machtiging.c.id == _GRANT.c.machtiging_id)
         .outerjoin(guard, guards)
     )
     guarding = (guard.c[name].label(f"r_{name}") for name in CLIENT_COLUMN_NAMES)

@@ -151,22 +151,22 @@ async def test_row_47_machtiging_revoked_during_download_stops_it(two_part_downl
 
 async def test_row_47_machtiging_paused_or_token_revoked_during_download_stops_it(two_part_download, clock):
     world, under, _, *ids = two_part_download
-    for statement in (
-        "UPDATE machtiging SET state = 'paused', paused_at = now() WHERE id = :under",
-        "UPDATE issued_token SET revoked_at = now() WHERE machtiging_id = :under",
-    ):
+
+    async def revoke_tokens(machtiging_id):
+        async with world.sessions.begin() as session:
+            closing = "UPDATE issued_token SET revoked_at = now() WHERE machtiging_id = :under"
+            await session.execute(text(closing), {"under": machtiging_id})
+
+    for stop in (world.pause, revoke_tokens):
         token = await world.issue_token(world.helper, under=under, acts=HELPING)
         task, sent, go_on = await stream_response(world, token, *ids)
         assert (await sent.get())["status"] == 200
-        async with world.sessions.begin() as session:
-            await session.execute(text(statement), {"under": under})
+        await stop(under)
         for _ in range(5):
             go_on.release()
         with pytest.raises(RuntimeError):
             await task
-        async with world.sessions.begin() as session:
-            resume = "UPDATE machtiging SET state = 'active', paused_at = NULL WHERE id = :under"
-            await session.execute(text(resume), {"under": under})
+        await world.resume(under)
 
 
 async def test_row_47_consent_ended_during_download_stops_it(two_part_download, clock):

@@ -13,9 +13,10 @@ from machtiging.web.framework_internals import list_routes
 from tests.builders.applications import API_ISSUER
 from tests.builders.bearer import make_token_facts, sign_access_token
 from tests.builders.database import bypass_triggers
-from tests.builders.keys import KeyHolder
+from tests.builders.keys import NOON, KeyHolder
 from tests.builders.letters import make_pdf
-from tests.builders.rows import BERICHTEN, BIJLAGEN, JOURNAL_INTAKE, LOGIN_ATTEMPTS, READER_MARKS
+from tests.builders.machtiging import update_machtiging
+from tests.builders.rows import BERICHTEN, BIJLAGEN, JOURNAL_INTAKE, LOGIN_ATTEMPTS, MACHTIGINGEN, READER_MARKS
 from tests.builders.server import make_full_application_world, serve_socket_pairs
 
 API = "/api/v1/berichten"
@@ -181,9 +182,8 @@ async def test_head_of_unreadable_letter_is_refused_and_journalled_as_get(whole_
     if what in ("paused", "revoked"):
         async with unit_of_work(whole_world.sessions) as session:
             if what == "paused":
-                await session.execute(
-                    text("UPDATE machtiging SET state = 'paused', paused_at = now() WHERE state = 'active'")
-                )
+                under = await MACHTIGINGEN.read_value(session, "id", state="active")
+                await update_machtiging(session, under, state="paused", paused_at=NOON)
             else:
                 await session.execute(text("UPDATE issued_token SET revoked_at = now()"))
     given = {"no token": None, "bad token": "onzin"}.get(what, given)

@@ -1,6 +1,5 @@
 """A machtiging of another organisation is listed as unusable, without its content."""
 
-import json
 from uuid import uuid4
 
 import pytest
@@ -10,7 +9,9 @@ from machtiging.delegation.acceptance import CodeHolder
 from machtiging.delegation.rules import Capacity
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.machtiging import insert_machtiging
 from tests.builders.people import ISSUER
+from tests.builders.rows import AGREEMENTS, MACHTIGINGEN
 from tests.builders.tokens import make_refresh_token_holder, open_oauth_world, register_refreshing_app
 
 KVK, OTHER_KVK = "90000001", "90000002"
@@ -85,9 +86,11 @@ async def test_professional_machtiging_without_organisation_is_shown_as_unusable
     held = await accepted(portal, None)
     async with unit_of_work(portal.app.state.services.sessions) as session:
         # as accepted before a professional had to log in for an organisation
-        copy = "INSERT INTO machtiging SELECT (jsonb_populate_record(m, :changes)).* FROM machtiging m WHERE id = :id"
-        changes = {"id": str(uuid4()), "capacity": "professional"}
-        await session.execute(text(copy), {"changes": json.dumps(changes), "id": held.id})
-    told = (await (await portal.son()).open_page(f"{LIST}/{changes['id']}")).text
+        [row] = await MACHTIGINGEN.read(session, id=held.id)
+        [agreement] = await AGREEMENTS.read(session, machtiging_id=held.id)
+        both = dict(agreement._mapping) | dict(row._mapping) | {"id": uuid4(), "capacity": "professional"}
+        del both["machtiging_id"], both["mac"]
+        copied_id = await insert_machtiging(session, **both)
+    told = (await (await portal.son()).open_page(f"{LIST}/{copied_id}")).text
     assert "zonder organisatie aangenomen" in told
     assert [secret for secret in SECRETS if secret in told] == []

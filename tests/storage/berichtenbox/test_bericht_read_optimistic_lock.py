@@ -10,12 +10,12 @@ from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.storage.statement import Statement
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import wait_until_blocked
+from tests.builders.machtiging import update_machtiging
 from tests.builders.rows import READER_MARKS
 
 BERICHTEN_URL = f"{API_PREFIX}/berichten/"
 END_MACHTIGING = "UPDATE machtiging SET state = 'ended', ended_at = now(), end_reason = 'ingetrokken' WHERE id = $1"
-PAUSE = "UPDATE machtiging SET state = 'paused', paused_at = now() WHERE id = $1"
-SHORTER = "UPDATE machtiging SET ends_at = ends_at - interval '1 hour' WHERE id = $1"
+NEW_ROW_VERSION = "UPDATE machtiging SET purpose = purpose WHERE id = $1"
 CLOSE_TOKENS = "UPDATE issued_token SET revoked_at = now()"
 
 
@@ -39,15 +39,11 @@ async def get_bericht(world, token, bericht_id):
         return await client.get(BERICHTEN_URL + bericht_id)
 
 
-@pytest.mark.parametrize(
-    ("change", "code"), [(END_MACHTIGING, "machtiging_beeindigd"), (PAUSE, "machtiging_gepauzeerd")]
-)
-async def test_machtiging_stopped_between_statements_returns_403(
-    world, superuser_connection, actions_before_write, change, code
-):
+@pytest.mark.parametrize(("change", "code"), [("revoke", "machtiging_beeindigd"), ("pause", "machtiging_gepauzeerd")])
+async def test_machtiging_stopped_between_statements_returns_403(world, actions_before_write, change, code):
     bericht_id, under = await world.deliver_letter(inhoud="Geheim"), await world.grant_machtiging()
     token = await world.issue_token(world.helper, under=under)
-    actions_before_write.append(lambda: superuser_connection.execute(change, under))
+    actions_before_write.append(lambda: getattr(world, change)(under))
     answer = await get_bericht(world, token, bericht_id)
     assert (answer.status_code, answer.json()["code"]) == (403, code)
     assert "Geheim" not in answer.text
@@ -78,7 +74,7 @@ async def test_optimistic_lock_conflict_is_retried_and_journalled_once(
 ):
     bericht_id, under = await world.deliver_letter(), await world.grant_machtiging()
     token = await world.issue_token(world.helper, under=under)
-    actions_before_write.extend([lambda: superuser_connection.execute(SHORTER, under)] * 3)
+    actions_before_write.extend([lambda: superuser_connection.execute(NEW_ROW_VERSION, under)] * 3)
     assert (await get_bericht(world, token, bericht_id)).status_code == 200
     assert actions_before_write == []
     assert await world.reasons("bericht:lezen") == ["toegestaan"]
@@ -87,34 +83,34 @@ async def test_optimistic_lock_conflict_is_retried_and_journalled_once(
 async def test_optimistic_lock_retries_are_limited(world, superuser_connection, actions_before_write):
     bericht_id, under = await world.deliver_letter(inhoud="Geheim"), await world.grant_machtiging()
     token = await world.issue_token(world.helper, under=under)
-    actions_before_write.extend([lambda: superuser_connection.execute(SHORTER, under)] * 99)
+    actions_before_write.extend([lambda: superuser_connection.execute(NEW_ROW_VERSION, under)] * 99)
     answer = await get_bericht(world, token, bericht_id)
     assert (answer.status_code, answer.json()["code"]) == (503, "opslag_niet_bereikbaar")
     assert "Geheim" not in answer.text
     assert await world.reasons("bericht:lezen") == []
 
 
-async def test_change_of_another_machtiging_is_no_conflict(world, superuser_connection, actions_before_write):
+async def test_change_of_another_machtiging_is_no_conflict(world, actions_before_write):
     bericht_id, under, other = (
         await world.deliver_letter(),
         await world.grant_machtiging(),
         await world.grant_machtiging(),
     )
     token = await world.issue_token(world.helper, under=under)
-    actions_before_write.append(lambda: superuser_connection.execute(END_MACHTIGING, other))
+    actions_before_write.append(lambda: world.revoke(other))
     assert (await get_bericht(world, token, bericht_id)).status_code == 200
 
 
 @pytest.mark.parametrize(("how", "status"), [("commit", 403), ("rollback", 200)])
-async def test_read_waits_for_concurrent_revocation(world, superuser_connection, actions_before_write, how, status):
+async def test_read_waits_for_concurrent_revocation(world, actions_before_write, how, status):
     bericht_id, under = await world.deliver_letter(), await world.grant_machtiging()
     token = await world.issue_token(world.helper, under=under)
-    revoking = superuser_connection.transaction()
-    await revoking.start()
-    actions_before_write.append(lambda: superuser_connection.execute(END_MACHTIGING, under))
-    reading = asyncio.create_task(get_bericht(world, token, bericht_id))
-    await wait_until_blocked(world.sessions, reading)
-    await getattr(revoking, how)()
+    ending = {"state": "ended", "ended_at": world.clock.now(), "end_reason": "ingetrokken"}
+    async with world.sessions() as revoking:
+        actions_before_write.append(lambda: update_machtiging(revoking, under, **ending))
+        reading = asyncio.create_task(get_bericht(world, token, bericht_id))
+        await wait_until_blocked(world.sessions, reading)
+        await getattr(revoking, how)()
     assert (await reading).status_code == status
     assert len(await world.reasons("bericht:lezen")) == 1
 

@@ -10,6 +10,7 @@ from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from tests.builders.applications import replace_services
 from tests.builders.keys import load_keyring
 from tests.builders.letters import build_upload_parts, make_bericht, make_pdf
+from tests.builders.machtiging import update_machtiging
 from tests.builders.rows import READER_MARKS, READERS
 
 BERICHTEN_URL = f"{API_PREFIX}/berichten/"
@@ -122,17 +123,16 @@ async def test_killed_connections_return_503_or_200_and_are_journalled(world, su
     assert await world.reasons("bericht:lezen") == ["toegestaan"] * answered
 
 
-async def test_row_46_concurrent_revocation_blocks_bericht_read(world_with_lock_timeout, superuser_connection):
+async def test_row_46_concurrent_revocation_blocks_bericht_read(world_with_lock_timeout):
     bericht_id, under = await world_with_lock_timeout.deliver_letter(), await world_with_lock_timeout.grant_machtiging()
     token = await world_with_lock_timeout.issue_token(world_with_lock_timeout.helper, under=under)
     async with world_with_lock_timeout.client(token) as client:
         assert (await client.get(BERICHTEN_URL + bericht_id)).status_code == 200
-        revoking = superuser_connection.transaction()
-        await revoking.start()
-        end = "UPDATE machtiging SET state = 'ended', ended_at = now(), end_reason = 'ingetrokken' WHERE id = $1"
-        await superuser_connection.execute(end, under)
-        assert is_unreachable(await client.get(BERICHTEN_URL + bericht_id))
-        await revoking.commit()
+        ending = {"state": "ended", "ended_at": world_with_lock_timeout.clock.now(), "end_reason": "ingetrokken"}
+        async with world_with_lock_timeout.sessions() as revoking:
+            await update_machtiging(revoking, under, **ending)
+            assert is_unreachable(await client.get(BERICHTEN_URL + bericht_id))
+            await revoking.commit()
         answer = await client.get(BERICHTEN_URL + bericht_id)
     assert (answer.status_code, answer.json()["code"]) == (403, "machtiging_beeindigd")
 

@@ -1,9 +1,10 @@
 """Constraints and triggers of the machtiging tables, independent of our own code."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
+from asyncpg import CheckViolationError
 from sqlalchemy import insert, text, update
 from sqlalchemy.exc import DBAPIError
 
@@ -12,22 +13,24 @@ from machtiging.delegation.queries import load_machtiging, machtiging_table
 from machtiging.delegation.termination import revoke_machtiging
 from machtiging.kernel.bsn import Bsn
 from tests.builders.keys import NOON
-from tests.builders.machtiging import add_offer, grant_machtiging
+from tests.builders.machtiging import CAK, SVB, UWV, Committed, add_offer, grant_machtiging
 from tests.builders.people import add_mother_and_son, add_person
+from tests.builders.rows import AGREEMENTS
 
 TABLE = machtiging_table()
 
 
-async def assert_refused(session, change, why):
-    """The change fails, and the row is what it was."""
-    before = (await session.execute(TABLE.select())).all()
+async def assert_refused(session, change, why, table="machtiging"):
+    """The change fails, and the rows are what they were."""
+    rows = text(f"SELECT * FROM {table}")
+    before = (await session.execute(rows)).all()
     with pytest.raises(DBAPIError, match=why):
         async with session.begin_nested():
-            await session.execute(text(f"UPDATE machtiging SET {change}"))
-    assert (await session.execute(TABLE.select())).all() == before
+            await session.execute(text(f"UPDATE {table} SET {change}"))
+    assert (await session.execute(rows)).all() == before
 
 
-WIDER = [
+AGREED = [
     "afzenders = NULL",
     "afzenders = afzenders || '{00000099000000003000}'",
     "diensten = '{a/b}'",
@@ -36,23 +39,55 @@ WIDER = [
     "highest_sensitivity = 'gewoon'",
     "letters_from = '1970-01-01'",
     "acts = '{lijst}'",
-    "purpose = 'iets anders'",
-    "legal_ground = 'BW 1:441'",
-    "capacity = 'curator'",
     "assurance = 'hoog'",
     "starts_at = starts_at - interval '1 day'",
     "ends_at = ends_at + interval '1 microsecond'",
+    "ends_at = ends_at - interval '1 day'",
+    "only_employee_id = gen_random_uuid()",
+    "excluded_team_ids = ARRAY[gen_random_uuid()]",
+    "letters = ARRAY[gen_random_uuid()]",
+    "channel = 'balie'",
+    "text_version = '2'",
+    "agreed_by = NULL",
+    "agreed_at = now()",
+    "number = 2",
+    "cooling_off_until = now()",
+    "needs_confirmation = true",
+]
+FIXED = [
+    "purpose = 'iets anders'",
+    "legal_ground = 'BW 1:441'",
+    "capacity = 'curator'",
+    "agreement_number = 3",
+    "agreement_number = 0",
     "offered_at = offered_at - interval '1 day'",
     "parent_id = id",
     "id = gen_random_uuid()",
 ]
 
 
+async def test_service_role_may_change_only_the_mac_of_an_agreement(session):
+    may = "SELECT column_name FROM information_schema.column_privileges WHERE table_name = 'agreement'"
+    updatable = f"{may} AND privilege_type = 'UPDATE' AND grantee = 'machtiging_service'"
+    assert list(await session.scalars(text(updatable))) == ["mac"]
+
+
 @pytest.mark.parametrize("begin", [add_offer, grant_machtiging])
 async def test_changing_agreed_terms_is_rejected(session, begin):
     await begin(session, await add_mother_and_son(session))
-    for change in WIDER:
+    for change in FIXED:
         await assert_refused(session, change, "what is agreed")
+
+
+@pytest.mark.parametrize("change", AGREED)
+async def test_changing_an_agreement_as_superuser_is_rejected(database, superuser_connection, change):
+    await (await Committed.begin(database)).offer()
+    before = await superuser_connection.fetch("SELECT * FROM agreement")
+    with pytest.raises(CheckViolationError, match="what is agreed"):
+        await superuser_connection.execute(f"UPDATE agreement SET {change}")
+    with pytest.raises(CheckViolationError, match="what is agreed"):
+        await superuser_connection.execute("DELETE FROM agreement")
+    assert await superuser_connection.fetch("SELECT * FROM agreement") == before
 
 
 async def test_changing_vertegenwoordigde_is_rejected(session):
@@ -62,12 +97,55 @@ async def test_changing_vertegenwoordigde_is_rejected(session):
     await assert_refused(session, f"vertegenwoordigde_id = '{other}'", "what is agreed")
 
 
-async def test_machtiging_period_can_be_shortened(session):
+async def add_version(session, machtiging_id, agreed_by=None, **changes):
+    """Add a version that differs from the current one in these columns, and make it current."""
+    agreements = AGREEMENTS.table
+    current = await AGREEMENTS.read_one(session, machtiging_id=machtiging_id, number=1)
+    row = dict(current._mapping) | {"number": 2, "agreed_by": agreed_by} | changes
+    async with session.begin_nested():
+        await session.execute(insert(agreements).values(row))
+        await session.execute(update(TABLE).where(TABLE.c.id == machtiging_id).values(agreement_number=row["number"]))
+
+
+async def test_machtiging_period_can_be_shortened_by_a_new_agreement(session):
     people = await add_mother_and_son(session)
     held = await grant_machtiging(session, people)
-    await session.execute(text("UPDATE machtiging SET ends_at = ends_at - interval '1 day'"))
+    earlier = held.period.ends_at - timedelta(days=1)
+    await add_version(session, held.id, people.son, ends_at=earlier)
     shortened = await load_machtiging(session, held.id)
-    assert shortened.period == replace(held.period, ends_at=held.period.ends_at - timedelta(days=1))
+    assert shortened.period == replace(held.period, ends_at=earlier)
+    assert (held.agreement_number, shortened.agreement_number) == (1, 2)
+
+
+MORE = [
+    {"afzenders": None},
+    {"afzenders": [UWV, SVB, CAK]},
+    {"excluded_themes": []},
+    {"letters_from": date(2019, 12, 31)},
+    {"ends_at": NOON + timedelta(days=91)},
+]
+
+
+@pytest.mark.parametrize("change", MORE, ids=str)
+async def test_agreement_with_more_is_rejected_unless_the_giver_agreed(session, change):
+    people = await add_mother_and_son(session)
+    held = await grant_machtiging(session, people)
+    for agreed_by in (people.son, None):
+        with pytest.raises(DBAPIError, match="only the giver can agree to more"):
+            await add_version(session, held.id, agreed_by, **change)
+    await add_version(session, held.id, people.mother, **change)
+    assert (await load_machtiging(session, held.id)).agreement_number == 2
+
+
+async def test_agreement_of_ended_machtiging_or_with_wrong_number_is_rejected(session):
+    people = await add_mother_and_son(session)
+    held = await grant_machtiging(session, people)
+    for number in (1, 3):
+        with pytest.raises(DBAPIError, match="the next number"):
+            await add_version(session, held.id, people.mother, number=number)
+    await revoke_machtiging(session, held.id, people.mother, at=NOON)
+    with pytest.raises(DBAPIError, match="an ended machtiging does not change"):
+        await add_version(session, held.id, people.mother)
 
 
 REVIVALS = [
@@ -76,7 +154,7 @@ REVIVALS = [
     "state = 'paused', paused_at = now(), ended_at = NULL, end_reason = NULL",
     "ended_at = now()",
     "end_reason = 'teruggegeven'",
-    "ends_at = ends_at - interval '1 day'",
+    "agreement_number = 2",
 ]
 
 
@@ -188,20 +266,25 @@ async def test_resuming_with_paused_at_is_rejected(session):
 
 
 NEVER_WRITTEN = [
-    ({"ends_at": None}, "null value"),
-    ({"ends_at": NOON}, "machtiging_has_an_end"),
-    ({"ends_at": NOON.replace(year=2031, day=26)}, "machtiging_has_an_end"),
-    ({"acts": ["lezen", "verwijderen"]}, "machtiging_acts_check"),
-    ({"acts": []}, "machtiging_acts_check"),
-    ({"afzenders": []}, "machtiging_afzenders_check"),
-    ({"diensten": []}, "machtiging_diensten_check"),
-    ({"themes": []}, "machtiging_themes_check"),
     ({"purpose": "ab"}, "machtiging_purpose_check"),
     ({"purpose": "x" * 201}, "machtiging_purpose_check"),
     ({"legal_ground": ""}, "machtiging_legal_ground_check"),
     ({"capacity": "self"}, "machtiging_capacity_check"),
-    ({"highest_sensitivity": "geheim"}, "machtiging_highest_sensitivity_check"),
     ({"gemachtigde_kvk": "1234567"}, "machtiging_gemachtigde_kvk_check"),
+]
+NEVER_AGREED = [
+    ({"ends_at": None}, "null value"),
+    ({"ends_at": NOON}, "agreement_has_an_end"),
+    ({"ends_at": NOON.replace(year=2031, day=26)}, "agreement_has_an_end"),
+    ({"acts": ["lezen", "verwijderen"]}, "agreement_acts_check"),
+    ({"acts": []}, "agreement_acts_check"),
+    ({"afzenders": []}, "agreement_afzenders_check"),
+    ({"diensten": []}, "agreement_diensten_check"),
+    ({"themes": []}, "agreement_themes_check"),
+    ({"letters": []}, "agreement_letters_check"),
+    ({"highest_sensitivity": "geheim"}, "agreement_highest_sensitivity_check"),
+    ({"channel": "postduif"}, "agreement_channel_check"),
+    ({"text_version": ""}, "agreement_text_version_check"),
     ({"letters_from": None}, "null value"),
 ]
 
@@ -216,7 +299,25 @@ async def test_invalid_machtiging_row_is_rejected(session):
                 await session.execute(insert(TABLE).values(dict(row) | {"id": people.son} | values))
 
 
-@pytest.mark.parametrize("table", ["machtiging", "machtigingscode"])
+async def test_invalid_agreement_row_is_rejected(session):
+    people = await add_mother_and_son(session)
+    offered = await add_offer(session, people)
+    for values, why in NEVER_AGREED:
+        with pytest.raises(DBAPIError, match=why):
+            await add_version(session, offered.machtiging_id, people.mother, **values)
+
+
+async def test_machtiging_without_an_agreement_is_rejected(session):
+    people = await add_mother_and_son(session)
+    await add_offer(session, people)
+    [row] = (await session.execute(TABLE.select())).mappings()
+    with pytest.raises(DBAPIError, match="machtiging_current_agreement"):
+        async with session.begin_nested():
+            await session.execute(insert(TABLE).values(dict(row) | {"id": people.son}))
+            await session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+
+
+@pytest.mark.parametrize("table", ["machtiging", "machtigingscode", "agreement"])
 async def test_deleting_machtiging_or_code_as_service_role_is_rejected(session, table):
     with pytest.raises(DBAPIError, match="permission denied"):
         await session.execute(text(f"DELETE FROM {table}"))

@@ -32,7 +32,16 @@ REVISION_BEFORE = f"{int(STEP.name[1:5]) - 1:04}"
 BSN_OF_PERSON = Bsn("999993653")
 # Tables that carry no MAC; docs/decisions/0008 says why of each.
 UNSEALED = {
-    *("machtiging", "machtigingscode", "code_try", "meldcode", "used_assertion", "used_proof", "kept_form"),
+    *(
+        "machtiging",
+        "agreement",
+        "machtigingscode",
+        "code_try",
+        "meldcode",
+        "used_assertion",
+        "used_proof",
+        "kept_form",
+    ),
     *("bericht", "bijlage", "bijlage_part", "reader_mark", "agency", "dienst", "notification", "logout_notice"),
     "party",
     *("journal", "journal_intake", "journal_head", "sealing_turn", "alembic_version"),
