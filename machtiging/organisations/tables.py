@@ -65,7 +65,7 @@ class Employee(SQLModel, table=True):
     person_id: UUID | None = Field(default=None, foreign_key="person.id")
     broker_issuer: str | None = columns.text_column(default=None, nullable=True)
     broker_subject: str | None = columns.text_column(default=None, nullable=True)
-    display_name_sealed: bytes = columns.bytes_column()
+    display_name_sealed: bytes | None = columns.bytes_column(default=None, nullable=True)
     roles: list[str] = columns.text_array_column()
     state: str = columns.text_column()
     starts_at: datetime = columns.timestamp_column()

@@ -80,7 +80,7 @@ INSERT INTO recognition (organisation_id, number, status, ground, decision_refer
 VALUES (gen_random_uuid(), 1, 'aangevraagd', 'x', '', AT, AT);
 INSERT INTO employee (id, organisation_id, person_id, display_name_sealed, roles, state, starts_at, invited_at)
 VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'x', '{}', 'actief', AT, AT);
-INSERT INTO team VALUES (gen_random_uuid(), gen_random_uuid(), 'x');
+INSERT INTO team VALUES (gen_random_uuid(), gen_random_uuid(), AT::text);
 INSERT INTO team_membership VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), AT);
 INSERT INTO stand_in VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), AT,
     AT + interval '1 day', gen_random_uuid());

@@ -93,7 +93,7 @@ CREATE TABLE employee (
     person_id uuid REFERENCES person,
     broker_issuer text,
     broker_subject text,
-    display_name_sealed bytea NOT NULL,
+    display_name_sealed bytea,
     roles text[] NOT NULL CHECK (roles <@ ARRAY['organisatiebeheerder', 'teamleider', 'hulpverlener', 'toezicht',
         'balie', 'telefoon', 'controleur']),
     state text NOT NULL CHECK (state IN ('uitgenodigd', 'actief', 'op_non_actief', 'vertrokken')),
