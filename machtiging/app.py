@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 from machtiging.access.policy_engine import Policy
 from machtiging.access_tokens.bearer import read_signed_jti
 from machtiging.audit.head_anchor import HeadAnchor
-from machtiging.audit.sealer import run_sealer
+from machtiging.audit.seal import run_sealer
 from machtiging.berichtenbox.routes import BODY_LIMITS
 from machtiging.berichtenbox.routes import router as berichtenbox_routes
 from machtiging.crypto.certificates import CertificateAuthorities

@@ -14,19 +14,21 @@ from uuid import UUID
 from sqlalchemy import FromClause, Insert, Select, bindparam, insert, select
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
-from machtiging.audit.rules import CURRENT_FORMAT
+from machtiging.audit.rules import CURRENT_FORMAT, LINE_COLUMNS
+from machtiging.audit.state_facts import STATE, seal_states
 from machtiging.audit.tables import JournalIntake
+from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import uuid7
 from machtiging.storage.columns import table_of
+from machtiging.storage.row_mac import RowKeys, get_row_keys
 from machtiging.storage.statement import Executor, Statement
 from machtiging.web import correlation_ids
 
 # The capacity of an operator. The operator's name is in the facts, as `beheerder`.
 OPERATOR = "beheerder"
 _INTAKE = table_of(JournalIntake)
-_INSERT_LINE = insert(_INTAKE).values(
-    {column.name: bindparam(f"line_{column.name}", type_=column.type) for column in _INTAKE.c}
-)
+_PARAMETERS = {name: bindparam(f"line_{name}", type_=_INTAKE.c[name].type) for name in LINE_COLUMNS}
+_INSERT_LINE = insert(_INTAKE).values(_PARAMETERS)
 _INSERT_STATEMENT = Statement(_INSERT_LINE)
 
 
@@ -36,8 +38,8 @@ class NewJournalLine:
 
     `on_behalf_of`: the organisation for which the actor acted. The line also gets the trace-id of the request.
 
-    People appear by their internal id. `facts` holds words, whole numbers and booleans; never a BSN, a name, a code, a
-    subject or any text that a person typed.
+    People appear by their internal id. `facts` holds words, whole numbers, booleans and state (`audit.state_facts`);
+    never a BSN, a name, a code, a subject or any text that a person typed, unless encrypted with that person's key.
     """
 
     act: JournalAct
@@ -70,7 +72,8 @@ async def record(executor: Executor, line: NewJournalLine, *, at: datetime, line
     `line_id` is a new id unless given.
     """
     line_id = line_id or uuid7()
-    await _INSERT_STATEMENT.execute(executor, build_journal_line_params(line, line_id, at))
+    keys = get_row_keys(executor) if STATE in line.facts else None
+    await _INSERT_STATEMENT.execute(executor, build_journal_line_params(line, line_id, at, keys))
     return line_id
 
 
@@ -84,15 +87,23 @@ def build_journalled_fetch(fetch: Select[Any]) -> Statement:
 
 def build_journal_insert_cte(gate: FromClause) -> Insert:
     """Build a CTE that inserts a journal line for every row of `gate`. Values: `build_journal_line_params`."""
-    parameters = [bindparam(f"line_{column.name}", type_=column.type).label(column.name) for column in _INTAKE.c]
-    return insert(_INTAKE).from_select(list(_INTAKE.c.keys()), select(*parameters).select_from(gate))
+    parameters = [parameter.label(name) for name, parameter in _PARAMETERS.items()]
+    return insert(_INTAKE).from_select(list(_PARAMETERS), select(*parameters).select_from(gate))
 
 
-def build_journal_line_params(line: NewJournalLine, line_id: UUID, at: datetime) -> dict[str, Any]:
+def build_journal_line_params(
+    line: NewJournalLine, line_id: UUID, at: datetime, keys: RowKeys | None = None
+) -> dict[str, Any]:
     """Return the bind values of a line for `build_journalled_fetch` and `build_journal_insert_cte`.
 
-    `line_id` is a new `uuid7`.
+    `line_id` is a new `uuid7`. A line with state facts needs the row keys (`get_row_keys`), which seal them. Raises
+    Fault `toestand_zonder_zegel` without.
     """
+    facts = dict(line.facts)
+    if STATE in facts:
+        if keys is None:
+            raise Fault("toestand_zonder_zegel", private=f"{line.act}: state facts need the row keys")
+        facts = seal_states(keys, line_id, at, facts)
     return {
         "line_id": line_id,
         "line_occurred_at": at,
@@ -108,7 +119,7 @@ def build_journal_line_params(line: NewJournalLine, line_id: UUID, at: datetime)
         "line_object_id": line.object_id,
         "line_policy_digest": line.policy_digest,
         "line_request_id": correlation_ids.get_or_create_request_id(),
-        "line_facts": dict(line.facts),
+        "line_facts": facts,
         "line_format": CURRENT_FORMAT,
         "line_on_behalf_of": line.on_behalf_of,
         "line_trace_id": correlation_ids.get_or_create_trace_id(),

@@ -1,17 +1,21 @@
 """Seal the intake: number its lines, chain them, move them to the journal and sign.
 
 This extends the hash chain. Lines are numbered here and not at the INSERT, because a transaction may commit late. All
-lines of the intake are unsealed, however old, so none is skipped. A batch is sealed in one transaction.
+lines of the intake are unsealed, however old, so none is skipped. A batch is sealed in one transaction. A background
+task does so at intervals.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
+import structlog
 from sqlalchemy import RowMapping, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from machtiging.audit.canonical import canonical_columns
+from machtiging.audit.head_anchor import HeadAnchor
 from machtiging.audit.rules import (
     CHAIN_START,
     COLUMNS_BY_FORMAT,
@@ -27,6 +31,10 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.kernel.clock import Clock
 from machtiging.kernel.errors import Fault, NotAuthenticated
 from machtiging.storage.columns import table_of
+from machtiging.storage.unit_of_work import translate_database_errors
+from machtiging.supervision import TaskRecord, run_once, run_repeatedly
+
+_log = structlog.get_logger(__name__)
 
 # One sealer at a time per database. Not an advisory lock, since the service role could take that.
 _LOCK_SEALING = text("LOCK TABLE sealing_turn IN EXCLUSIVE MODE")
@@ -42,10 +50,11 @@ _SELECT_UNSEALED = (
     .where(
         ~select(_journal.c.id).where(_journal.c.id == _intake.c.id).exists(), _intake.c.format.in_(COLUMNS_BY_FORMAT)
     )
-    .order_by(_intake.c.occurred_at, _intake.c.id)
+    .order_by(_intake.c.intake_number)
 )
 _LAST_LINE = select(_journal.c.seq, _journal.c.hash).order_by(_journal.c.seq.desc()).limit(1)
 _LAST_HEAD = select(_head).order_by(_head.c.seq.desc()).limit(1)
+_LAST_SIGNATURE = select(_head.c.signature).order_by(_head.c.seq.desc()).limit(1)
 # The columns move inside the database, so the stored values cannot change on the way.
 _INSERT_SEALED = text(
     f"INSERT INTO journal ({', '.join(LINE_COLUMNS)}, seq, previous_hash, hash) "  # noqa: S608 - column names of our own
@@ -131,3 +140,54 @@ async def _move_lines(
     deleted = await connection.execute(_DELETE_INTAKE, {"ids": ids})
     if (moved.rowcount, deleted.rowcount) != (len(ids), len(ids)):
         raise Fault("journaal_gebroken", private=f"{moved.rowcount} and {deleted.rowcount} of {len(ids)} lines moved")
+
+
+async def run_sealer(
+    engine: AsyncEngine,
+    keyring: KeyRing,
+    clock: Clock,
+    *,
+    every: float,
+    stop: asyncio.Event,
+    anchor: HeadAnchor | None = None,
+    record: TaskRecord | None = None,
+) -> None:
+    """Seal every `every` seconds and once more at the end. A failure is logged and retried; no line is lost.
+
+    Several workers may run a sealer; a lock lets one work at a time. `anchor` gets the last signed head at the start
+    and after each seal.
+    """
+    record = record or TaskRecord("zegelen")
+    owed = anchor is not None
+
+    async def seal_and_anchor() -> None:
+        nonlocal owed
+        with translate_database_errors():
+            sealed = await seal_intake(engine, keyring, clock)
+            if sealed:
+                _log.debug("journal_sealed", lines=sealed)
+            owed = owed or (anchor is not None and sealed > 0)
+            if anchor is not None and owed:
+                owed = not await _try_anchor_head(engine, anchor)
+
+    await run_repeatedly(seal_and_anchor, record, every=every, stop=stop)
+    await run_once(seal_and_anchor, record)
+
+
+async def anchor_last_head(engine: AsyncEngine, anchor: HeadAnchor) -> None:
+    """Store the last signed head in the anchor. Raises Fault `kop_niet_bewaard`."""
+    async with engine.connect() as connection:
+        head = await connection.scalar(_LAST_SIGNATURE)
+    if head is not None:
+        await anchor.store_head(head)
+
+
+async def _try_anchor_head(engine: AsyncEngine, anchor: HeadAnchor) -> bool:
+    """Store the last head and return True on success. A failure is logged and does not stop the sealing."""
+    try:
+        with translate_database_errors():
+            await anchor_last_head(engine, anchor)
+    except Fault as fault:
+        _log.error("journal_head_not_kept", code=fault.code, detail=fault.private)
+        return False
+    return True

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, SmallInteger
+from sqlalchemy import BigInteger, Column, Identity, SmallInteger
 from sqlmodel import Field, SQLModel
 
 from machtiging.storage import columns
@@ -36,9 +36,14 @@ class _JournalLineColumns(SQLModel):
 
 
 class JournalIntake(_JournalLineColumns, table=True):
-    """Committed lines without a number."""
+    """Committed lines that are not sealed.
+
+    `intake_number` is the order of the inserts. Two changes of one row have the order in which they held its lock.
+    """
 
     __tablename__ = "journal_intake"
+
+    intake_number: int = Field(sa_column=Column(BigInteger, Identity(always=True), nullable=False))
 
 
 class JournalLine(_JournalLineColumns, table=True):

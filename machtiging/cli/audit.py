@@ -101,8 +101,7 @@ def _print_verification_limits(report: VerificationReport) -> None:
 
 async def _seal_waiting_lines(settings: Settings) -> int:
     from machtiging.app import build_head_keeper, build_outbound
-    from machtiging.audit.seal import seal_intake
-    from machtiging.audit.sealer import anchor_last_head
+    from machtiging.audit.seal import anchor_last_head, seal_intake
     from machtiging.crypto.keyring import KeyRing
 
     keyring = KeyRing.load(settings.keys_dir)

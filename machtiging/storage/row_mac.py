@@ -7,7 +7,7 @@ Each table that grants access has one `SealedTable`, beside its row class. Inser
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
@@ -137,6 +137,12 @@ def _format_key_part(value: Any) -> str:
     return value.hex()[:16] if isinstance(value, bytes) else str(value)[:100]
 
 
+def encode_statement(header: str, values: Sequence[Any], document: Any) -> bytes:
+    """Encode the message of a MAC that is not over a row. The header says what it is over."""
+    parts = (_encode_field(b"h", header.encode()), *(_encode_value(value) for value in values))
+    return b"".join((*parts, _encode_field(b"j", _canonical_json(document))))
+
+
 def _encode_field(tag: bytes, content: bytes) -> bytes:
     return tag + len(content).to_bytes(4, "big") + content
 
@@ -168,14 +174,15 @@ def _encode_value(value: Any) -> bytes:
 
 def _canonical_json(value: Any) -> bytes:
     """Encode JSON as jsonb stores it: sorted members, numbers by value."""
-    return json.dumps(_normalize_json(value), sort_keys=True, separators=(",", ":")).encode()
+    return json.dumps(normalize_json(value), sort_keys=True, separators=(",", ":")).encode()
 
 
-def _normalize_json(value: Any) -> Any:
+def normalize_json(value: Any) -> Any:
+    """Return a JSON value as it is read back from jsonb."""
     if isinstance(value, float) and value.is_integer():
         return int(Decimal(repr(value)))  # jsonb stores 1e16 as 10000000000000000, which is read back as an integer
     if isinstance(value, Mapping):
-        return {name: _normalize_json(one) for name, one in value.items()}
+        return {name: normalize_json(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_normalize_json(one) for one in value]
+        return [normalize_json(one) for one in value]
     return value

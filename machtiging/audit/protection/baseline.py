@@ -41,6 +41,7 @@ BASELINE: Mapping[str, str] = {
     "column journal_intake.for_person_id": "uuid",
     "column journal_intake.format": "smallint not null default 1",
     "column journal_intake.id": "uuid not null",
+    "column journal_intake.intake_number": "bigint not null a",
     "column journal_intake.machtiging_id": "uuid",
     "column journal_intake.object_id": "text",
     "column journal_intake.object_kind": "text",

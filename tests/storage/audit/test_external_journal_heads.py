@@ -9,8 +9,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from machtiging.audit.head_anchor import HeadAnchor
-from machtiging.audit.seal import seal_intake
-from machtiging.audit.sealer import anchor_last_head, run_sealer
+from machtiging.audit.seal import anchor_last_head, run_sealer, seal_intake
 from machtiging.audit.verification import verify_journal
 from machtiging.cli.database import open_sealer_engine
 from machtiging.kernel.errors import Fault

@@ -8,8 +8,7 @@ from sqlalchemy import text
 
 from machtiging.audit.journal import record
 from machtiging.audit.queries import load_lines_for_person
-from machtiging.audit.seal import seal_intake
-from machtiging.audit.sealer import run_sealer
+from machtiging.audit.seal import run_sealer, seal_intake
 from machtiging.audit.verification import verify_journal
 from machtiging.kernel.errors import Fault
 from tests.builders.database import bypass_triggers
