@@ -18,6 +18,8 @@ from starlette.staticfiles import StaticFiles
 from machtiging.access.policy_engine import Policy
 from machtiging.access_tokens.bearer import read_signed_jti
 from machtiging.audit.head_anchor import HeadAnchor
+from machtiging.audit.row_states.journalled_table import JournalledTable
+from machtiging.audit.row_states.row_check import RowCheck
 from machtiging.audit.seal import run_sealer
 from machtiging.berichtenbox.routes import BODY_LIMITS
 from machtiging.berichtenbox.routes import router as berichtenbox_routes
@@ -72,6 +74,9 @@ _HOUSEKEEPING_SECONDS = 1.0
 _KEY_RING_CHECK_SECONDS = 2.0
 _SESSION_EXPIRY_SECONDS = 15.0
 _RETENTION_SECONDS = 15.0
+_ROW_CHECK_SECONDS = 15.0
+# Tables of which every act writes the whole row into the journal (`audit.state_facts`).
+JOURNALLED_TABLES: tuple[JournalledTable, ...] = ()
 _ROUTERS = (berichtenbox_routes, toestemmingen_routes, health_routes, identity_routes, oauth_routes, portal_routes)
 _TEMPLATE_PACKAGES = ("machtiging.portal", "machtiging.oauth", "machtiging.identity", "machtiging.web")
 
@@ -227,10 +232,7 @@ def _build_services(
         published_keys=JwksFetcher(sessions, outbound),
         known_clients=ClientCache(),
         broker=_build_broker(settings, keyring, transport),
-        session_limits=SessionLimits(
-            idle_timeout=timedelta(minutes=settings.session_idle_minutes),
-            absolute_timeout=timedelta(hours=settings.session_hours),
-        ),
+        session_limits=_build_session_limits(settings),
         delegation_limits=MachtigingLimits(
             maximum_duration=settings.maximum_length, code_lifetime=timedelta(days=settings.code_valid_days)
         ),
@@ -239,6 +241,14 @@ def _build_services(
         on_new_address=retry_undelivered,
         mailer=Mailer(settings.smtp_host, settings.smtp_port, settings.smtp_starttls, settings.mail_from),
         background=TaskSupervisor(),
+        journalled_tables=JOURNALLED_TABLES,
+    )
+
+
+def _build_session_limits(settings: Settings) -> SessionLimits:
+    return SessionLimits(
+        idle_timeout=timedelta(minutes=settings.session_idle_minutes),
+        absolute_timeout=timedelta(hours=settings.session_hours),
     )
 
 
@@ -261,7 +271,7 @@ def _start_background_tasks(services: Services) -> None:
 
 
 def _build_journal_and_post_tasks(services: Services) -> dict[str, BackgroundTask]:
-    """Build the tasks that seal the journal and send notifications and logout notices."""
+    """Build the tasks that seal the journal, compare rows with it, and send messages."""
     stop, sessions = services.background.stop, services.sessions
     keyring, clock = services.keyring, services.clock
 
@@ -286,7 +296,16 @@ def _build_journal_and_post_tasks(services: Services) -> dict[str, BackgroundTas
         sender = LogoutSender(sessions, build_issuer(services), clock, build_post_form(services.outbound))
         await run_repeatedly(partial(send_due_notices, sender), record, every=_HOUSEKEEPING_SECONDS, stop=stop)
 
-    return {"zegelen": run_sealer_task, "post": run_notification_task, "uitlogberichten": run_logout_task}
+    async def run_row_check_task(record: TaskRecord) -> None:
+        check = RowCheck(sessions, keyring, clock, services.journalled_tables)
+        await run_repeatedly(check.check_next_batch, record, every=_ROW_CHECK_SECONDS, stop=stop)
+
+    return {
+        "zegelen": run_sealer_task,
+        "post": run_notification_task,
+        "uitlogberichten": run_logout_task,
+        "rijcontrole": run_row_check_task,
+    }
 
 
 def _build_expiry_tasks(services: Services) -> dict[str, BackgroundTask]:

@@ -15,6 +15,8 @@ from starlette.responses import JSONResponse
 from machtiging.access.dependencies import AccessServices
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
+from machtiging.audit.row_states.journalled_table import JournalledTable
+from machtiging.audit.row_states.statement_lines import find_unstated_tables
 from machtiging.dependencies import request_services
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.sqlstate import find_sqlstate
@@ -50,6 +52,7 @@ class HealthServices(AccessServices):
     """Services whose state is reported: the access services and the background tasks of this process."""
 
     background: TaskSupervisor
+    journalled_tables: tuple[JournalledTable, ...]
 
 
 @router.get("/live")
@@ -63,8 +66,9 @@ async def check_readiness(_: Public, request: Request) -> JSONResponse:
     """Report readiness: a rolled-back write, role, schema, clocks and policy. 503 with the failed checks otherwise."""
     services = request_services(request, HealthServices)
     checks = {"database": "ok", "klok": "ok", "beleid": "ok" if services.policy.digest else "ontbreekt"}
+    unstated: list[str] = []
     try:
-        there = await _check_database(services)
+        there, unstated = await _check_database(services)
     except Fault as fault:
         checks["database"] = _MESSAGE_BY_FAULT.get(fault.code, "antwoordt niet")
         _log.warning("not_ready", code=fault.code, detail=fault.private)
@@ -76,14 +80,15 @@ async def check_readiness(_: Public, request: Request) -> JSONResponse:
         if abs(there - services.clock.now()) > MAX_CLOCK_SKEW:
             checks["klok"] = "loopt niet gelijk met de database"
     healthy = all(value == "ok" for value in checks.values())
-    body = {"status": "ok" if healthy else "niet gereed", "controles": checks, **_collect_warnings(services)}
+    body = {"status": "ok" if healthy else "niet gereed", "controles": checks, **_collect_warnings(services, unstated)}
     return JSONResponse(body, 200 if healthy else 503)
 
 
-async def _check_database(services: HealthServices) -> datetime:
+async def _check_database(services: HealthServices) -> tuple[datetime, list[str]]:
     """Write a journal line, roll it back, and return the database time. Raises Fault for a failed check.
 
-    Uses the pool of the requests, so that it finds a broken connection there.
+    Also returns the tables whose rows wait for `machtiging keys seal-rows`. Uses the pool of the requests, so that it
+    finds a broken connection there.
     """
     wanted = newest_revision()
     line = NewJournalLine(JournalAct.LOGIN_MISLUKT, JournalOutcome.REFUSED, "proef")
@@ -91,6 +96,7 @@ async def _check_database(services: HealthServices) -> datetime:
         await record(session, line, at=services.clock.now())
         role = await session.scalar(text("SELECT current_user::text"))
         found = (await session.execute(_SCHEMA_AND_TIME)).one_or_none()
+        unstated = await find_unstated_tables(session, services.journalled_tables)
         await session.rollback()
     if role != DatabaseRole.SERVICE:
         raise Fault("databaserol_verkeerd", private="the role is not that of the service")
@@ -98,13 +104,15 @@ async def _check_database(services: HealthServices) -> datetime:
         raise Fault("geen_schema", private="alembic_version is empty")
     if found[0] != wanted:
         raise Fault("ander_schema", private=f"the schema is at {found[0]}, not at {wanted}")
-    return cast(datetime, found[1])
+    return cast(datetime, found[1]), [table.name for table in unstated]
 
 
-def _collect_warnings(services: HealthServices) -> dict[str, dict[str, str]]:
+def _collect_warnings(services: HealthServices, unstated: list[str]) -> dict[str, dict[str, str]]:
     """Collect problems that do not stop the service, such as failing background tasks."""
     found = {}
     if trouble := services.keyring.load_error:
         found["sleutels"] = f"de nieuwe zijn niet leesbaar ({trouble})"
+    if unstated:
+        found["rijen"] = f"nog niet allemaal verzegeld: {', '.join(unstated)} (machtiging keys seal-rows)"
     found |= {f"taak {name}": text for name, text in services.background.describe_problems().items()}
     return {"waarschuwingen": found} if found else {}

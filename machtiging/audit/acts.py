@@ -41,6 +41,7 @@ class JournalAct(StrEnum):
     MACHTIGING_TERUGGEGEVEN = "machtiging:teruggegeven"
     MELDCODE_GEMAAKT = "meldcode:gemaakt"
     RIJ_GEWEIGERD = "rij:geweigerd"
+    RIJ_VERZEGELD = "rij:verzegeld"
     SESSIE_BEEINDIGD = "sessie:beeindigd"
     SESSIE_BEKEKEN = "sessie:bekeken"
     SLEUTEL_GEMAAKT = "sleutel:gemaakt"

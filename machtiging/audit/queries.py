@@ -111,10 +111,10 @@ def _readable_column(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _build_entry(row: Mapping[str, Any]) -> JournalEntry:
-    return JournalEntry(**{**row, "facts": _parse_facts(row["facts"])})
+    return JournalEntry(**{**row, "facts": parse_facts(row["facts"])})
 
 
-def _parse_facts(text: str) -> dict[str, Any]:
+def parse_facts(text: str) -> dict[str, Any]:
     """Parse the facts. Returns an empty dict if they are not an object, or too large for Python."""
     try:
         found = json.loads(text)

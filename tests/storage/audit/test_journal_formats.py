@@ -1,4 +1,4 @@
-"""Lines of every format in one journal: written by the schema before, sealed and verified by this one."""
+"""Lines of every format in one journal, also those of the schema before."""
 
 import hashlib
 import json
@@ -75,7 +75,7 @@ async def insert_lines_before(database, count):
 
 
 async def seal_lines_before(database, clock, ids):
-    """Seal as the version before did: move the lines, delete them from the intake, sign the head."""
+    """Seal as the version before did: move and delete the lines, sign the head."""
     previous, keyring = bytes(32), load_keyring()
     async with database.sealer.begin() as connection:
         for seq, line_id in enumerate(ids, 1):

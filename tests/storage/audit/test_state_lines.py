@@ -1,4 +1,4 @@
-"""State facts in the journal: sealed with the line, read back, and rebuilt to the tables by a property."""
+"""State facts in the journal: sealed, read back, and rebuilt to the tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import text
 
 from machtiging.audit.journal import build_journal_line_params, record
 from machtiging.audit.queries import JournalEntry, load_lines_for_person
@@ -20,25 +20,12 @@ from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.kernel.errors import Fault
 from machtiging.oauth.tables import SEALED_INITIAL_ACCESS_TOKEN
 from machtiging.storage.row_mac import seal_row, verify_row
-from tests.builders.keys import NOON, load_keyring
+from tests.builders.keys import load_keyring
 from tests.builders.rows import INITIAL_ACCESS_TOKENS, JOURNAL
 from tests.storage.audit.journal_lines import SOMEBODY, make_journal_line
+from tests.storage.audit.journalled_rows import ONE, OTHER, TABLE, write_row
 
-TABLE = SEALED_INITIAL_ACCESS_TOKEN.table
-ONE, OTHER = bytes(31) + b"\1", bytes(31) + b"\2"
 FAR = timedelta(days=9)
-
-
-async def write_row(session, at, **changes):
-    """Insert or change a row, with its journal line, as an act does. Returns the row."""
-    row = {"token_hash": ONE, "note": "n", "uses_left": 1, "refused": 0, "created_at": NOON, "expires_at": NOON}
-    row = seal_row(session, SEALED_INITIAL_ACCESS_TOKEN, row | {"withdrawn_at": None} | changes)
-    same_key = TABLE.c.token_hash == row["token_hash"]
-    exists = await session.scalar(select(TABLE.c.token_hash).where(same_key).with_for_update())
-    await session.execute(insert(TABLE).values(row) if exists is None else update(TABLE).where(same_key).values(row))
-    facts = state_facts([(SEALED_INITIAL_ACCESS_TOKEN, row)])
-    await record(session, make_journal_line(facts=facts), at=at)
-    return row
 
 
 async def load_entries(session) -> list[JournalEntry]:
@@ -138,7 +125,7 @@ async def test_chain_verifies_after_the_data_key_of_personal_words_is_destroyed(
 
 
 async def test_service_cannot_choose_the_place_of_a_line(database):
-    """The number of the intake is the database's own, so no line can be put before another."""
+    """The database numbers the intake, so no line can be put before another."""
     insertion = (
         "INSERT INTO journal_intake (id, occurred_at, act, outcome, reason, request_id, facts, intake_number) "
         "VALUES (gen_random_uuid(), now(), 'a', 'done', 'b', 'c', '{}', 1)"

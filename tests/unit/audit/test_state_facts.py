@@ -1,4 +1,4 @@
-"""State facts: rows to typed JSON and back, at any instant; the journal alone gives the tables."""
+"""State facts: rows to typed JSON and back, at any instant."""
 
 from __future__ import annotations
 
