@@ -50,6 +50,7 @@ from machtiging.oauth.openid.session_expiry import expire_sessions
 from machtiging.oauth.retention import delete_expired_rows
 from machtiging.oauth.routes import OAUTH_PATHS, TOKEN_PATHS
 from machtiging.oauth.routes import router as oauth_routes
+from machtiging.organisations.employees import activate_employee
 from machtiging.portal import error_pages
 from machtiging.portal.routes import router as portal_routes
 from machtiging.settings import Environment, Settings, is_loopback
@@ -237,6 +238,7 @@ def _build_services(
             maximum_duration=settings.maximum_length, code_lifetime=timedelta(days=settings.code_valid_days)
         ),
         access_token_seconds=settings.access_token_seconds,
+        on_login=activate_employee,
         on_session_end=handle_session_end,
         on_new_address=retry_undelivered,
         mailer=Mailer(settings.smtp_host, settings.smtp_port, settings.smtp_starttls, settings.mail_from),

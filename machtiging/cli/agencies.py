@@ -15,6 +15,8 @@ from machtiging.kernel.clock import SystemClock
 from machtiging.settings import Settings
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from machtiging.agencies.queries import AgencyView
 
 app = typer.Typer(help="Sending agencies (afnemers) and their diensten.", no_args_is_help=True)
@@ -42,6 +44,18 @@ def load_practice_catalogue() -> None:
     err.print(f"{count} agencies in the catalogue.")
 
 
+async def load_catalogue(session: AsyncSession, settings: Settings) -> None:
+    """Load the practice catalogue, with an organisation for each afzender."""
+    from machtiging.agencies.catalogue import upsert_catalogue
+    from machtiging.crypto.keyring import KeyRing
+    from machtiging.organisations.registration import register_afzenders
+    from machtiging.organisations.rules import ActingOperator
+
+    await upsert_catalogue(session)
+    operator = ActingOperator(None, get_operator_name())
+    await register_afzenders(session, KeyRing.load(settings.keys_dir), operator, at=SystemClock().now())
+
+
 async def _load_agencies(settings: Settings) -> list[AgencyView]:
     from machtiging.agencies.queries import load_active_agencies
     from machtiging.storage.unit_of_work import unit_of_work
@@ -51,14 +65,13 @@ async def _load_agencies(settings: Settings) -> list[AgencyView]:
 
 
 async def _load_catalogue(settings: Settings) -> int:
-    from machtiging.agencies.catalogue import upsert_catalogue
     from machtiging.agencies.queries import load_active_agencies
     from machtiging.audit.acts import JournalAct, JournalOutcome
     from machtiging.audit.journal import NewJournalLine, attribute_to_operator, record
     from machtiging.storage.unit_of_work import unit_of_work
 
     async with open_service_sessions(settings) as sessions, unit_of_work(sessions) as session:
-        await upsert_catalogue(session)
+        await load_catalogue(session, settings)
         line = attribute_to_operator(
             NewJournalLine(JournalAct.CATALOGUS_GELADEN, JournalOutcome.DONE, "geladen"), get_operator_name()
         )

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
+from machtiging.cli.agencies import load_catalogue
 from machtiging.cli.database import migrate_schema, open_service_sessions, provide_database
 from machtiging.cli.errors import err, out
 from machtiging.cli.operator_name import get_operator_name
@@ -56,7 +57,6 @@ def add_client(
 
 
 async def _register_client(settings: Settings, metadata: dict[str, Any], oin: str | None) -> dict[str, Any]:
-    from machtiging.agencies.catalogue import upsert_catalogue
     from machtiging.oauth.register_client import register_client
     from machtiging.settings import Environment
     from machtiging.storage.unit_of_work import unit_of_work
@@ -65,7 +65,7 @@ async def _register_client(settings: Settings, metadata: dict[str, Any], oin: st
         await migrate_schema(settings)
     async with open_service_sessions(settings) as sessions, unit_of_work(sessions) as session:
         if settings.env is not Environment.PRODUCTION:
-            await upsert_catalogue(session)
+            await load_catalogue(session, settings)
         practice = settings.env is not Environment.PRODUCTION
         at = SystemClock().now()
         return await register_client(session, metadata, oin=oin, at=at, practice=practice, operator=get_operator_name())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import structlog
 import typer
 
+from machtiging.cli.agencies import load_catalogue
 from machtiging.cli.database import migrate_schema, open_service_sessions, provide_database, require_database_url
 from machtiging.cli.demo.narrator import StoryFailed, StoryNarrator
 from machtiging.cli.demo.optional_packages import require_demo_extra
@@ -112,7 +113,6 @@ def bind_practice_sockets(settings: Settings) -> tuple[socket.socket, socket.soc
 @asynccontextmanager
 async def run_practice_servers(settings: Settings) -> AsyncIterator[RunningServers]:
     """Prepare keys, schema and catalogue. Run the service and the login simulator."""
-    from machtiging.agencies.catalogue import upsert_catalogue
     from machtiging.app import create_app, refuse_unsafe_settings
     from machtiging.cli.processes.servers import run_servers
     from machtiging.crypto.rotation import generate_key_ring
@@ -127,7 +127,7 @@ async def run_practice_servers(settings: Settings) -> AsyncIterator[RunningServe
     with err.status("Preparing the database ..."):
         await migrate_schema(settings)
         async with open_service_sessions(settings) as sessions, unit_of_work(sessions) as session:
-            await upsert_catalogue(session)
+            await load_catalogue(session, settings)
     service, simulator = create_app(settings), create_simulator(settings)
     async with run_servers((simulator, sockets[1]), (service, sockets[0])) as servers:
         for url in (settings.issuer, settings.broker_issuer):

@@ -18,14 +18,16 @@ from machtiging.web.dependencies import WebServices
 
 @dataclass(frozen=True, kw_only=True)
 class IdentityServices(WebServices, StorageServices):
-    """The login broker, the session limits, and the callbacks for session end and new address.
+    """The login broker, the session limits, and callbacks for login, session end and new address.
 
-    `on_session_end(session, ended, at=)` and `on_new_address(session, person_id, at=)` run in the same transaction.
+    `on_login(session, keyring, person_id, login, at=)`, `on_session_end(session, ended, at=)` and
+    `on_new_address(session, person_id, at=)` run in the same transaction.
     """
 
     keyring: KeyRing
     broker: Broker
     session_limits: SessionLimits
+    on_login: Callable[..., Awaitable[None]]
     on_session_end: Callable[..., Awaitable[None]]
     on_new_address: Callable[..., Awaitable[Any]]
 

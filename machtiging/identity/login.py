@@ -27,6 +27,7 @@ class EstablishedLogin:
     `email_changed_for`: the person, if this login brought a new e-mail address.
     """
 
+    person_id: PersonId
     session_token: str
     ended_session: EndedSession | None
     email_changed_for: PersonId | None = None
@@ -59,7 +60,7 @@ async def establish_login(
         NewJournalLine(JournalAct.LOGIN_GELUKT, JournalOutcome.DONE, "ingelogd", actor_id=person_id, facts=facts),
         at=at,
     )
-    return EstablishedLogin(token, None if goes_on else old, person_id if changed else None)
+    return EstablishedLogin(person_id, token, None if goes_on else old, person_id if changed else None)
 
 
 async def _find_or_create_person(

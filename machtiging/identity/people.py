@@ -15,7 +15,7 @@ from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.crypto.keyring import KeyRing, WrappedDataKey
 from machtiging.identity.data_keys import DATA_KEY_COLUMNS, unwrap_data_key
-from machtiging.identity.profile_claims import Profile, merge_profiles
+from machtiging.identity.profile_claims import Profile, merge_profiles, profiles_match
 from machtiging.identity.tables import SEALED_PERSON, Party, Person
 from machtiging.kernel.birth_date import format_birth_date, parse_birth_date
 from machtiging.kernel.bsn import Bsn
@@ -27,6 +27,7 @@ from machtiging.storage.statement import Executor, Statement
 
 __all__ = [
     "Profile",
+    "are_same_person",
     "both_have_bsn",
     "decrypt_profile",
     "find_by_bsn",
@@ -181,6 +182,16 @@ async def both_have_bsn(session: AsyncSession, one: PersonId, other: PersonId) -
     """Return whether both people have a BSN. Then the BSN alone decides if they are one person."""
     with_bsn = select(func.count()).where(_PERSON.c.id.in_([one, other]), _PERSON.c.bsn_index.is_not(None))
     return await session.scalar(with_bsn) == len({one, other})
+
+
+async def are_same_person(session: AsyncSession, keyring: KeyRing, one: PersonId, other: PersonId) -> bool:
+    """Compare two accounts as persons. If both have a BSN it decides; else name and birth date do."""
+    if one == other:
+        return True
+    if await both_have_bsn(session, one, other):
+        return False
+    profiles = [await load_profile(session, keyring, person_id) for person_id in (one, other)]
+    return profiles[0] is not None and profiles[1] is not None and profiles_match(profiles[0], profiles[1])
 
 
 async def load_email(session: AsyncSession, keyring: KeyRing, person_id: PersonId) -> str | None:

@@ -126,18 +126,25 @@ async def finish_login(
         return _render_failure(
             request, failure, LoginRequest(attempt.return_to, attempt.requested, None, attempt.reauthenticate)
         )
-    at, old = services.clock.now(), request.cookies.get(SESSION_COOKIE)
+    session_token = await _start_session(request, vouched, services.clock.now())
+    response = RedirectResponse(attempt.return_to, 303)
+    set_session_cookie(response, session_token)
+    return response
+
+
+async def _start_session(request: Request, vouched: VerifiedLogin, at: datetime) -> str:
+    """Start the session in one transaction with everything that a login changes. Returns its token."""
+    services, old = identity_services(request), request.cookies.get(SESSION_COOKIE)
     async with unit_of_work(choose_sessions(request)) as session:
         login_result = await login.establish_login(
             session, services.keyring, vouched, old, services.session_limits, at=at
         )
+        await services.on_login(session, services.keyring, login_result.person_id, vouched, at=at)
         if login_result.ended_session is not None:
             await services.on_session_end(session, login_result.ended_session, at=at)
         if login_result.email_changed_for is not None:
             await services.on_new_address(session, login_result.email_changed_for, at=at)
-    response = RedirectResponse(attempt.return_to, 303)
-    set_session_cookie(response, login_result.session_token)
-    return response
+    return login_result.session_token
 
 
 async def _record_failure(request: Request, failure: LoginFailed, at: datetime) -> None:

@@ -21,6 +21,7 @@ from machtiging.kernel.clock import SystemClock
 from machtiging.notifications.delivery_failures import retry_undelivered
 from machtiging.oauth.clients.cache import ClientCache
 from machtiging.oauth.openid.logout_notices import handle_session_end
+from machtiging.organisations.employees import activate_employee
 from machtiging.supervision import TaskSupervisor
 from machtiging.web.pages import PageRenderer
 from tests.builders.keys import load_keyring
@@ -44,6 +45,7 @@ def make_services(**changes: Any) -> Services:
         ),
         "access_token_seconds": 600,
         "known_clients": ClientCache(),
+        "on_login": activate_employee,
         "on_session_end": handle_session_end,
         "on_new_address": retry_undelivered,
         "background": TaskSupervisor(),

@@ -1,0 +1,360 @@
+"""Employees of an organisation: invitation, activation at the first login, roles, leave and departure.
+
+The roles live here and never in the login session. An employee who left never returns: a return is a new row.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.audit.acts import JournalAct
+from machtiging.audit.row_authentication import authenticate_row
+from machtiging.audit.state_facts import PersonalWords
+from machtiging.crypto.envelope_encryption import DataKey
+from machtiging.crypto.keyring import KeyRing
+from machtiging.identity.data_keys import ensure_data_key
+from machtiging.identity.rules import VerifiedLogin
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import Conflict, LevelTooLow, NotAllowed, NotFound
+from machtiging.kernel.ids import PersonId, uuid7
+from machtiging.organisations.journal_lines import OrganisationAct, journal_act, journal_refusal
+from machtiging.organisations.queries import (
+    EMPLOYEE,
+    ORGANISATION,
+    find_current_status,
+    find_organisation_of_employee,
+    load_present_employees,
+    lock_employee,
+    lock_organisation,
+)
+from machtiging.organisations.rules import (
+    ActingEmployee,
+    ActingOperator,
+    EmployeeInvitation,
+    EmployeeRole,
+    EmployeeState,
+    OrganisationActor,
+    RecognitionStatus,
+    is_invitation_open,
+)
+from machtiging.organisations.tables import SEALED_EMPLOYEE, SEALED_ORGANISATION
+from machtiging.storage.row_mac import reseal_changes, seal_row
+
+_PERSONAL_COLUMNS = {EMPLOYEE.name: frozenset({"broker_subject"})}
+_CLOSED = frozenset({RecognitionStatus.WITHDRAWN, RecognitionStatus.REFUSED})
+
+
+def encrypt_display_name(key: DataKey, employee_id: UUID, name: str) -> bytes:
+    """Encrypt the name of an employee with the data key of the organisation."""
+    return key.encrypt(name.encode(), *_name_context(employee_id))
+
+
+def decrypt_display_name(key: DataKey, row: Any) -> str:
+    """Decrypt the name of an employee row; empty if it has none. Raises Fault `versleuteling_klopt_niet`."""
+    if row.display_name_sealed is None:
+        return ""
+    return key.decrypt(row.display_name_sealed, *_name_context(row.id)).decode()
+
+
+def _name_context(employee_id: UUID) -> tuple[str, str, str]:
+    return ("employee", str(employee_id), "weergavenaam")
+
+
+async def load_administrator(
+    session: AsyncSession, person_id: PersonId, kvk: str | None, assurance: Assurance, *, at: datetime
+) -> ActingEmployee:
+    """Load the active organisatiebeheerder who is logged in for this organisation.
+
+    Raises NotAllowed `geen_medewerker` for anybody else, `niveau_te_laag` below the minimum level of the organisation,
+    and `alleen_voor_organisatiebeheerder` for an employee without the role.
+    """
+    active = (
+        ORGANISATION.c.kvk == kvk,
+        EMPLOYEE.c.person_id == person_id,
+        EMPLOYEE.c.state == EmployeeState.ACTIVE.value,
+    )
+    prefixed = [column.label(f"o_{column.name}") for column in ORGANISATION.c]
+    joined = EMPLOYEE.join(ORGANISATION, EMPLOYEE.c.organisation_id == ORGANISATION.c.id)
+    query = (
+        select(*EMPLOYEE.c, *prefixed)
+        .select_from(joined)
+        .where(*active)
+        .order_by(ORGANISATION.c.vestiging.nulls_first())
+    )
+    row = (await session.execute(query.limit(1))).one_or_none()
+    if row is None or not await authenticate_row(session, SEALED_EMPLOYEE, row, at=at):
+        raise NotAllowed("geen_medewerker")
+    if not await authenticate_row(session, SEALED_ORGANISATION, row, "o_", at=at):
+        raise NotAllowed("geen_medewerker")
+    required = Assurance(row.o_minimum_level)
+    if not assurance.is_at_least(required):
+        raise LevelTooLow("niveau_te_laag", message="niveau_te_laag.step_up", level=required.value, acr=required.acr)
+    if EmployeeRole.ADMINISTRATOR.value not in row.roles:
+        raise NotAllowed("alleen_voor_organisatiebeheerder")
+    return ActingEmployee(person_id, row.id, row.organisation_id, frozenset(map(EmployeeRole, row.roles)))
+
+
+async def invite_employee(
+    session: AsyncSession,
+    keyring: KeyRing,
+    actor: OrganisationActor,
+    organisation_id: UUID,
+    invitation: EmployeeInvitation,
+    *,
+    at: datetime,
+) -> UUID:
+    """Invite an employee, who becomes active at the first login within seven days. Returns the id.
+
+    An operator invites the first organisatiebeheerder only. Raises NotFound `organisatie_onbekend`, NotAllowed
+    `alleen_eerste_beheerder`, Conflict `organisatie_gesloten` after a recognition was refused or withdrawn, and
+    Conflict `al_medewerker`. An earlier invitation that expired ends.
+    """
+    employee_id = uuid7()
+    act = OrganisationAct(JournalAct.MEDEWERKER_UITGENODIGD, actor, organisation_id, at, "medewerker", str(employee_id))
+    async with journal_refusal(session, act):
+        organisation = await _lock_own_organisation(session, actor, organisation_id, at)
+        if await find_current_status(session, organisation, at=at) in _CLOSED:
+            raise Conflict("organisatie_gesloten")
+        present = await load_present_employees(session, organisation_id, at=at)
+        if isinstance(actor, ActingOperator):
+            _require_first_administrator(invitation, present, at)
+        same = [row for row in present if _has_account(row, invitation.broker_issuer, invitation.broker_subject)]
+        if any(not _is_expired(row, at) for row in same):
+            raise Conflict("al_medewerker")
+    ended = [await _update_employee(session, row, _departure(row, at)) for row in same]
+    sealed = await _insert_invitation(session, keyring, (organisation_id, employee_id), invitation, at)
+    await _journal_employees(session, keyring, act, "uitgenodigd", *ended, sealed)
+    return employee_id
+
+
+async def _insert_invitation(
+    session: AsyncSession, keyring: KeyRing, ids: tuple[UUID, UUID], invitation: EmployeeInvitation, at: datetime
+) -> dict[str, Any]:
+    """Insert an invited employee; `ids` are those of organisation and employee. Returns the sealed row."""
+    organisation_id, employee_id = ids
+    key = await ensure_data_key(session, keyring, organisation_id)
+    row = {
+        "id": employee_id,
+        "organisation_id": organisation_id,
+        "broker_issuer": invitation.broker_issuer,
+        "broker_subject": invitation.broker_subject,
+        "display_name_sealed": encrypt_display_name(key, employee_id, invitation.display_name),
+        "roles": sorted(invitation.roles),
+        "state": EmployeeState.INVITED.value,
+        "starts_at": at,
+        "invited_at": at,
+    }
+    sealed = seal_row(session, SEALED_EMPLOYEE, row)
+    await session.execute(insert(EMPLOYEE).values(sealed))
+    return sealed
+
+
+async def change_roles(
+    session: AsyncSession,
+    keyring: KeyRing,
+    actor: ActingEmployee,
+    employee_id: UUID,
+    roles: frozenset[EmployeeRole],
+    *,
+    at: datetime,
+) -> None:
+    """Change the roles of an employee. Raises NotFound `medewerker_onbekend` and Conflict `laatste_beheerder`."""
+    act = _build_act(JournalAct.MEDEWERKER_GEWIJZIGD, actor, actor.organisation_id, employee_id, at)
+    async with journal_refusal(session, act):
+        row = await _lock_present_employee(session, actor, employee_id, at)
+        if EmployeeRole.ADMINISTRATOR not in roles:
+            await _require_other_administrator(session, actor, row, at)
+    changed = await _update_employee(session, row, {"roles": sorted(roles)})
+    await _journal_employees(session, keyring, act, "rollen", changed)
+
+
+async def suspend_employee(
+    session: AsyncSession, keyring: KeyRing, actor: OrganisationActor, employee_id: UUID, *, at: datetime
+) -> None:
+    """Put an active employee on non-active. Every request from now on is refused.
+
+    Raises NotFound `medewerker_onbekend`, Conflict `medewerker_niet_actief` and Conflict `laatste_beheerder`.
+    """
+    await _change_state(session, keyring, actor, employee_id, (EmployeeState.ACTIVE, EmployeeState.SUSPENDED), at)
+
+
+async def resume_employee(
+    session: AsyncSession, keyring: KeyRing, actor: OrganisationActor, employee_id: UUID, *, at: datetime
+) -> None:
+    """Make a suspended employee active again. Raises as `suspend_employee`, with `medewerker_niet_op_non_actief`."""
+    await _change_state(session, keyring, actor, employee_id, (EmployeeState.SUSPENDED, EmployeeState.ACTIVE), at)
+
+
+async def _change_state(
+    session: AsyncSession,
+    keyring: KeyRing,
+    actor: OrganisationActor,
+    employee_id: UUID,
+    states: tuple[EmployeeState, EmployeeState],
+    at: datetime,
+) -> None:
+    organisation_id = await _find_own_organisation(session, actor, employee_id)
+    act = _build_act(JournalAct.MEDEWERKER_GEWIJZIGD, actor, organisation_id, employee_id, at)
+    async with journal_refusal(session, act):
+        row = await _lock_present_employee(session, actor, employee_id, at)
+        if row.state != states[0].value:
+            suspending = states[0] is EmployeeState.ACTIVE
+            raise Conflict("medewerker_niet_actief" if suspending else "medewerker_niet_op_non_actief")
+        if states[0] is EmployeeState.ACTIVE:
+            await _require_other_administrator(session, actor, row, at)
+    changed = await _update_employee(session, row, {"state": states[1].value})
+    await journal_act(session, act, states[1].value, [(SEALED_EMPLOYEE, changed)])
+
+
+async def end_employment(
+    session: AsyncSession, keyring: KeyRing, actor: OrganisationActor, employee_id: UUID, *, at: datetime
+) -> None:
+    """Record that an employee left. Final: after the answer no request that starts later succeeds.
+
+    Only an operator lets the last organisatiebeheerder leave. Raises NotFound `medewerker_onbekend`, Conflict
+    `al_vertrokken` and Conflict `laatste_beheerder`.
+    """
+    organisation_id = await _find_own_organisation(session, actor, employee_id)
+    act = _build_act(JournalAct.MEDEWERKER_VERTROKKEN, actor, organisation_id, employee_id, at)
+    async with journal_refusal(session, act):
+        row = await _lock_present_employee(session, actor, employee_id, at)
+        await _require_other_administrator(session, actor, row, at)
+    departed = await _update_employee(session, row, _departure(row, at))
+    await _journal_employees(session, keyring, act, "vertrokken", departed)
+
+
+async def activate_employee(
+    session: AsyncSession, keyring: KeyRing, person_id: PersonId, login: VerifiedLogin, *, at: datetime
+) -> None:
+    """Activate an invited employee at the first login for the organisation, within seven days.
+
+    A login that fits no open invitation changes nothing. A second invitation of the same person in one organisation
+    stays as it is.
+    """
+    if login.kvk is None:
+        return
+    invited = (
+        ORGANISATION.c.kvk == login.kvk,
+        EMPLOYEE.c.broker_issuer == login.issuer,
+        EMPLOYEE.c.broker_subject == login.subject,
+        EMPLOYEE.c.state == EmployeeState.INVITED.value,
+    )
+    joined = EMPLOYEE.join(ORGANISATION, EMPLOYEE.c.organisation_id == ORGANISATION.c.id)
+    found = select(EMPLOYEE).select_from(joined).where(*invited)
+    for row in (await session.execute(found.with_for_update(of=EMPLOYEE, key_share=True))).all():
+        if not await authenticate_row(session, SEALED_EMPLOYEE, row, at=at) or _is_expired(row, at):
+            continue
+        present = await load_present_employees(session, row.organisation_id, at=at)
+        if any(one.person_id == person_id for one in present):
+            continue
+        changes = {"person_id": person_id, "state": EmployeeState.ACTIVE.value}
+        active = await _update_employee(session, row, changes)
+        actor = ActingEmployee(person_id, row.id, row.organisation_id, frozenset())
+        act = _build_act(JournalAct.MEDEWERKER_GEACTIVEERD, actor, row.organisation_id, row.id, at)
+        await _journal_employees(session, keyring, act, "eerste_login", active)
+
+
+async def _journal_employees(
+    session: AsyncSession, keyring: KeyRing, act: OrganisationAct, reason: str, *rows: dict[str, Any]
+) -> None:
+    """Journal an act with the whole new state of employees. The account at the broker is encrypted."""
+    key = await ensure_data_key(session, keyring, act.organisation_id)
+    personal = PersonalWords(act.organisation_id, key, _PERSONAL_COLUMNS)
+    await journal_act(session, act, reason, [(SEALED_EMPLOYEE, row) for row in rows], personal)
+
+
+def _build_act(
+    kind: JournalAct, actor: OrganisationActor, organisation_id: UUID, employee_id: UUID, at: datetime
+) -> OrganisationAct:
+    return OrganisationAct(kind, actor, organisation_id, at, "medewerker", str(employee_id))
+
+
+async def _find_own_organisation(session: AsyncSession, actor: OrganisationActor, employee_id: UUID) -> UUID:
+    """Find the organisation of the employee, which must be that of an acting employee.
+
+    Raises NotFound `medewerker_onbekend`.
+    """
+    organisation_id = await find_organisation_of_employee(session, employee_id)
+    if isinstance(actor, ActingEmployee) and actor.organisation_id != organisation_id:
+        raise NotFound("medewerker_onbekend")
+    return organisation_id
+
+
+async def _lock_own_organisation(
+    session: AsyncSession, actor: OrganisationActor, organisation_id: UUID, at: datetime
+) -> Row[Any]:
+    """Lock the organisation, so that the acts on its employees wait for each other.
+
+    Raises NotFound `organisatie_onbekend`, also for that of others.
+    """
+    if isinstance(actor, ActingEmployee) and actor.organisation_id != organisation_id:
+        raise NotFound("organisatie_onbekend")
+    return await lock_organisation(session, organisation_id, at=at)
+
+
+async def _lock_present_employee(
+    session: AsyncSession, actor: OrganisationActor, employee_id: UUID, at: datetime
+) -> Row[Any]:
+    organisation_id = await _find_own_organisation(session, actor, employee_id)
+    await lock_organisation(session, organisation_id, at=at)
+    if isinstance(actor, ActingEmployee):
+        await _recheck_administrator(session, actor, at)
+    row = await lock_employee(session, employee_id, organisation_id, at=at)
+    if row.state == EmployeeState.DEPARTED.value:
+        raise Conflict("al_vertrokken")
+    return row
+
+
+async def _recheck_administrator(session: AsyncSession, actor: ActingEmployee, at: datetime) -> None:
+    """Require that the acting employee is still organisatiebeheerder, now that the organisation is locked."""
+    present = await load_present_employees(session, actor.organisation_id, at=at)
+    if not any(row.id == actor.employee_id and _is_administrator(row) for row in present):
+        raise NotAllowed("alleen_voor_organisatiebeheerder")
+
+
+async def _require_other_administrator(
+    session: AsyncSession, actor: OrganisationActor, row: Row[Any], at: datetime
+) -> None:
+    """Require that another active organisatiebeheerder remains, unless an operator acts.
+
+    Raises Conflict `laatste_beheerder`.
+    """
+    if isinstance(actor, ActingOperator) or not _is_administrator(row):
+        return
+    present = await load_present_employees(session, row.organisation_id, at=at)
+    if not any(other.id != row.id and _is_administrator(other) for other in present):
+        raise Conflict("laatste_beheerder")
+
+
+def _is_administrator(row: Row[Any]) -> bool:
+    return row.state == EmployeeState.ACTIVE.value and EmployeeRole.ADMINISTRATOR.value in row.roles
+
+
+def _require_first_administrator(invitation: EmployeeInvitation, present: list[Row[Any]], at: datetime) -> None:
+    """Require that an operator invites the first organisatiebeheerder. Raises NotAllowed `alleen_eerste_beheerder`."""
+    occupied = any(EmployeeRole.ADMINISTRATOR.value in row.roles and not _is_expired(row, at) for row in present)
+    if occupied or EmployeeRole.ADMINISTRATOR not in invitation.roles:
+        raise NotAllowed("alleen_eerste_beheerder")
+
+
+def _has_account(row: Row[Any], issuer: str, subject: str) -> bool:
+    return (row.broker_issuer, row.broker_subject) == (issuer, subject)
+
+
+def _is_expired(row: Row[Any], at: datetime) -> bool:
+    return row.state == EmployeeState.INVITED.value and not is_invitation_open(row.invited_at, at)
+
+
+def _departure(row: Row[Any], at: datetime) -> dict[str, Any]:
+    return {"state": EmployeeState.DEPARTED.value, "ends_at": max(at, row.starts_at)}
+
+
+async def _update_employee(session: AsyncSession, row: Row[Any], changes: dict[str, Any]) -> dict[str, Any]:
+    values = reseal_changes(session, SEALED_EMPLOYEE, row, changes)
+    changed = update(EMPLOYEE).where(EMPLOYEE.c.id == row.id).values(values).returning(*EMPLOYEE.c)
+    return {**(await session.execute(changed)).mappings().one()}

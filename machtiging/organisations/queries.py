@@ -1,0 +1,220 @@
+"""Load organisations, recognitions and employees. A row whose MAC fails is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.audit.row_authentication import authenticate_row
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import NotAllowed, NotFound
+from machtiging.organisations.rules import Ceiling, EmployeeState, RecognitionStatus
+from machtiging.organisations.tables import (
+    SEALED_EMPLOYEE,
+    SEALED_ORGANISATION,
+    SEALED_RECOGNITION,
+    Employee,
+    Organisation,
+    Recognition,
+)
+from machtiging.storage.columns import table_of
+from machtiging.storage.row_mac import ROW_INVALID, SealedTable
+
+ORGANISATION, RECOGNITION, EMPLOYEE = table_of(Organisation), table_of(Recognition), table_of(Employee)
+MAX_PAGE_SIZE = 200
+
+
+async def lock_organisation(session: AsyncSession, organisation_id: UUID, *, at: datetime) -> Row[Any]:
+    """Load an organisation and lock it against other acts.
+
+    Raises NotFound `organisatie_onbekend` or NotAllowed `rij_ongeldig`.
+    """
+    mine = select(ORGANISATION).where(ORGANISATION.c.id == organisation_id).with_for_update(key_share=True)
+    row = (await session.execute(mine)).one_or_none()
+    if row is None:
+        raise NotFound("organisatie_onbekend")
+    return await _require_authentic(session, SEALED_ORGANISATION, row, at)
+
+
+async def find_current_status(
+    session: AsyncSession, organisation: Row[Any], *, at: datetime
+) -> RecognitionStatus | None:
+    """Find the status of the current recognition; None if none was ever requested. Raises NotAllowed `rij_ongeldig`."""
+    if organisation.recognition_number is None:
+        return None
+    mine = _select_recognition(organisation.id, organisation.recognition_number)
+    row = await _require_authentic(session, SEALED_RECOGNITION, (await session.execute(mine)).one(), at)
+    return RecognitionStatus(row.status)
+
+
+async def lock_recognition(session: AsyncSession, organisation_id: UUID, number: int, *, at: datetime) -> Row[Any]:
+    """Load a recognition FOR UPDATE. Raises NotFound `voorstel_onbekend` or NotAllowed `rij_ongeldig`."""
+    row = (await session.execute(_select_recognition(organisation_id, number).with_for_update())).one_or_none()
+    if row is None:
+        raise NotFound("voorstel_onbekend")
+    return await _require_authentic(session, SEALED_RECOGNITION, row, at)
+
+
+def _select_recognition(organisation_id: UUID, number: int) -> Select[Any]:
+    return select(RECOGNITION).where(RECOGNITION.c.organisation_id == organisation_id, RECOGNITION.c.number == number)
+
+
+async def find_newest_recognition(session: AsyncSession, organisation_id: UUID) -> Row[Any] | None:
+    """Find the recognition with the highest number: the open proposal, if there is one."""
+    mine = select(RECOGNITION).where(RECOGNITION.c.organisation_id == organisation_id)
+    return (await session.execute(mine.order_by(RECOGNITION.c.number.desc()).limit(1))).one_or_none()
+
+
+async def lock_employee(
+    session: AsyncSession, employee_id: UUID, organisation_id: UUID | None, *, at: datetime
+) -> Row[Any]:
+    """Load an employee FOR UPDATE, of this organisation unless None. Lock the organisation first.
+
+    Raises NotFound `medewerker_onbekend` or NotAllowed `rij_ongeldig`.
+    """
+    mine = select(EMPLOYEE).where(EMPLOYEE.c.id == employee_id).with_for_update(key_share=True)
+    row = (await session.execute(mine)).one_or_none()
+    if row is None or organisation_id not in (None, row.organisation_id):
+        raise NotFound("medewerker_onbekend")
+    return await _require_authentic(session, SEALED_EMPLOYEE, row, at)
+
+
+async def find_organisation_of_employee(session: AsyncSession, employee_id: UUID) -> UUID:
+    """Find the organisation of an employee. Raises NotFound `medewerker_onbekend`."""
+    found: UUID | None = await session.scalar(select(EMPLOYEE.c.organisation_id).where(EMPLOYEE.c.id == employee_id))
+    if found is None:
+        raise NotFound("medewerker_onbekend")
+    return found
+
+
+async def load_present_employees(session: AsyncSession, organisation_id: UUID, *, at: datetime) -> list[Row[Any]]:
+    """Load the employees who have not left. Rows whose MAC fails are left out."""
+    present = (EMPLOYEE.c.organisation_id == organisation_id, EMPLOYEE.c.state != EmployeeState.DEPARTED.value)
+    rows = (await session.execute(select(EMPLOYEE).where(*present).order_by(EMPLOYEE.c.id))).all()
+    return [row for row in rows if await authenticate_row(session, SEALED_EMPLOYEE, row, at=at)]
+
+
+async def _require_authentic(session: AsyncSession, sealed: SealedTable, row: Row[Any], at: datetime) -> Row[Any]:
+    if not await authenticate_row(session, sealed, row, at=at):
+        raise NotAllowed(ROW_INVALID)
+    return row
+
+
+def build_ceiling(row: Row[Any]) -> Ceiling:
+    """Build the ceiling of an organisation row."""
+    themes, afzenders = row.ceiling_themes, row.ceiling_afzenders
+    return Ceiling(
+        themes=None if themes is None else frozenset(map(Theme, themes)),
+        afzenders=None if afzenders is None else frozenset(afzenders),
+        sensitivity=Sensitivity(row.ceiling_sensitivity),
+        days=row.ceiling_days,
+        minimum_level=Assurance(row.minimum_level),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalView:
+    """An open proposal: its number, the proposed status, its ground and its proposer."""
+
+    number: int
+    status: RecognitionStatus
+    ground: str
+    decision_reference: str
+    proposed_by: UUID | None
+    proposed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrganisationView:
+    """An organisation as an operator sees it. `authentic`: false if the MAC of a row fails."""
+
+    id: UUID
+    name: str
+    kind: str
+    kvk: str | None
+    vestiging: str | None
+    rsin: str | None
+    oin: str | None
+    ceiling: Ceiling
+    epoch: int
+    status: RecognitionStatus | None
+    proposal: ProposalView | None
+    authentic: bool
+
+
+async def list_organisations(
+    session: AsyncSession,
+    *,
+    at: datetime,
+    status: RecognitionStatus | None = None,
+    after: UUID | None = None,
+    limit: int = MAX_PAGE_SIZE,
+) -> list[OrganisationView]:
+    """List organisations in order of their id (keyset: `after`), also those that are not authentic."""
+    current = (ORGANISATION.c.id == RECOGNITION.c.organisation_id) & (
+        ORGANISATION.c.recognition_number == RECOGNITION.c.number
+    )
+    query = select(ORGANISATION).join_from(ORGANISATION, RECOGNITION, current, isouter=True)
+    if status is not None:
+        query = query.where(RECOGNITION.c.status == status.value)
+    if after is not None:
+        query = query.where(ORGANISATION.c.id > after)
+    rows = (await session.execute(query.order_by(ORGANISATION.c.id).limit(min(limit, MAX_PAGE_SIZE)))).all()
+    return await _build_views(session, rows, at)
+
+
+async def load_organisation_view(session: AsyncSession, organisation_id: UUID, *, at: datetime) -> OrganisationView:
+    """Load one organisation as an operator sees it. Raises NotFound `organisatie_onbekend`."""
+    rows = (await session.execute(select(ORGANISATION).where(ORGANISATION.c.id == organisation_id))).all()
+    if not rows:
+        raise NotFound("organisatie_onbekend")
+    return (await _build_views(session, rows, at))[0]
+
+
+async def _build_views(session: AsyncSession, rows: Sequence[Row[Any]], at: datetime) -> list[OrganisationView]:
+    mine = RECOGNITION.c.organisation_id.in_([row.id for row in rows])
+    numbers = {(row.id, row.recognition_number) for row in rows}
+    found = (await session.execute(select(RECOGNITION).where(mine))).all()
+    current = {one.organisation_id: one for one in found if (one.organisation_id, one.number) in numbers}
+    open_ = {one.organisation_id: one for one in found if one.confirmed_at is None and one.dropped_at is None}
+    return [await _build_view(session, row, current.get(row.id), open_.get(row.id), at) for row in rows]
+
+
+async def _build_view(
+    session: AsyncSession, row: Row[Any], current: Row[Any] | None, proposal: Row[Any] | None, at: datetime
+) -> OrganisationView:
+    sealed = [(SEALED_ORGANISATION, row)] + [
+        (SEALED_RECOGNITION, one) for one in (current, proposal) if one is not None
+    ]
+    verdicts = [await authenticate_row(session, table, one, at=at) for table, one in sealed]
+    open_view = None
+    if proposal is not None:
+        open_view = ProposalView(
+            proposal.number,
+            RecognitionStatus(proposal.status),
+            proposal.ground,
+            proposal.decision_reference,
+            proposal.proposed_by,
+            proposal.proposed_at,
+        )
+    return OrganisationView(
+        id=row.id,
+        name=row.name,
+        kind=row.kind,
+        kvk=row.kvk,
+        vestiging=row.vestiging,
+        rsin=row.rsin,
+        oin=row.oin,
+        ceiling=build_ceiling(row),
+        epoch=row.epoch,
+        status=None if current is None else RecognitionStatus(current.status),
+        proposal=open_view,
+        authentic=all(verdicts),
+    )
