@@ -21,6 +21,7 @@ from machtiging.cli import (
     database,
     keys,
     notifications,
+    organisations,
     policy,
     serve,
     sessions,
@@ -54,6 +55,7 @@ app.add_typer(clients.app, name="clients")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(notifications.app, name="notifications")
 app.add_typer(agencies.app, name="agencies")
+app.add_typer(organisations.app, name="organisations")
 app.add_typer(policy.app, name="policy")
 app.add_typer(audit.app, name="audit")
 

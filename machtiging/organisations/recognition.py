@@ -1,4 +1,4 @@
-"""Recognition of an organisation: proposed by one operator, confirmed by another; and its ceiling.
+"""Recognition of an organisation by two operators (four eyes), and its ceiling.
 
 Whoever confirms is another person, not another account: two accounts with one BSN, or with one name and birth date,
 are one person. Every decision raises the epoch of the organisation, so that the next request of its employees sees it.

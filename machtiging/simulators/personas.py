@@ -111,6 +111,15 @@ _PERSONAS = (
         "Saskia Vermeulen",
         "Beheert deze dienst.",
         "s.vermeulen@beheer.example",
+        birthdate="1975-03-01",
+        roles=("beheerder",),
+    ),
+    Persona(
+        "tweede-beheerder",
+        "Omar Benali",
+        "Beheert deze dienst ook, en bevestigt wat een andere beheerder voorstelt.",
+        "o.benali@beheer.example",
+        birthdate="1982-07-09",
         roles=("beheerder",),
     ),
 )

@@ -15,7 +15,7 @@ MOST_FILES = 12
 LARGER = {
     "access": 14,
     "berichtenbox": 13,
-    "cli": 14,
+    "cli": 15,
     "crypto": 13,
     "delegation": 14,
     "identity": 16,
