@@ -6,6 +6,7 @@ one line are strangers: they do not import each other.
     __main__        starts the command line
     cli             the command line: serve, demo, migrate, keys, policy, audit, doctor
     app             assembly of the application
+    journalled_tables  the tables whose rows stand in the journal as a whole, and are compared with it
     simulators      login broker and mail catcher for practice, never in production
     portal, health  pages for citizen and helper; liveness and readiness
     oauth           tokens, clients, consents; deletes expired rows (only here: Authlib)

@@ -18,7 +18,6 @@ from starlette.staticfiles import StaticFiles
 from machtiging.access.policy_engine import Policy
 from machtiging.access_tokens.bearer import read_signed_jti
 from machtiging.audit.head_anchor import HeadAnchor
-from machtiging.audit.row_states.journalled_table import JournalledTable
 from machtiging.audit.row_states.row_check import RowCheck
 from machtiging.audit.seal import run_sealer
 from machtiging.berichtenbox.routes import BODY_LIMITS
@@ -34,6 +33,7 @@ from machtiging.identity.people import load_email, load_profile
 from machtiging.identity.routes import router as identity_routes
 from machtiging.identity.rules import SessionLimits
 from machtiging.identity.session import SESSION_COOKIE as SESSION_COOKIE
+from machtiging.journalled_tables import JOURNALLED_TABLES
 from machtiging.kernel.clock import Clock, SystemClock
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import PersonId
@@ -76,8 +76,6 @@ _KEY_RING_CHECK_SECONDS = 2.0
 _SESSION_EXPIRY_SECONDS = 15.0
 _RETENTION_SECONDS = 15.0
 _ROW_CHECK_SECONDS = 15.0
-# Tables of which every act writes the whole row into the journal (`audit.state_facts`).
-JOURNALLED_TABLES: tuple[JournalledTable, ...] = ()
 _ROUTERS = (berichtenbox_routes, toestemmingen_routes, health_routes, identity_routes, oauth_routes, portal_routes)
 _TEMPLATE_PACKAGES = ("machtiging.portal", "machtiging.oauth", "machtiging.identity", "machtiging.web")
 

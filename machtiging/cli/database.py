@@ -115,7 +115,7 @@ async def migrate_schema(settings: Settings, target: str = "head", *, seal_exist
     The revision that adds row MACs seals existing rows. In production it does so only with `seal_existing_rows`, and
     else raises Fault `rijen_niet_verzegeld`.
     """
-    from machtiging.cli.sealed_tables import seal_unsealed_rows
+    from machtiging.cli.sealed_tables import mark_tables_without_rows, seal_unsealed_rows
     from machtiging.storage.migration_runner import migrate_schema as upgrade
 
     allowed = seal_existing_rows or settings.env is not Environment.PRODUCTION
@@ -123,7 +123,8 @@ async def migrate_schema(settings: Settings, target: str = "head", *, seal_exist
     async def seal_rows(connection: AsyncConnection) -> None:
         await seal_unsealed_rows(connection, LazyKeyRing(settings.keys_dir), allowed=allowed)
 
-    await upgrade(settings.owner_database_url or require_database_url(settings), target, seal_rows)
+    url = settings.owner_database_url or require_database_url(settings)
+    await upgrade(url, target, seal_rows, mark_tables_without_rows)
 
 
 @asynccontextmanager

@@ -64,6 +64,7 @@ async def _run_checks(settings: Settings) -> AsyncIterator[Finding]:
     from machtiging.cli import notifications
     from machtiging.cli.doctor_checks import installation, journal
     from machtiging.cli.doctor_checks.connections import check_connections
+    from machtiging.cli.doctor_checks.journalled_rows import check_journalled_rows
     from machtiging.cli.doctor_checks.rate_limits import check_rate_limits
 
     for finding in (
@@ -80,7 +81,13 @@ async def _run_checks(settings: Settings) -> AsyncIterator[Finding]:
         with provide_database(settings) as with_database:
             async for finding in installation.check_database(with_database):
                 yield finding
-            for look_inside in (check_connections, _check_data_keys, _check_sealed_rows, journal.check_journal):
+            for look_inside in (
+                check_connections,
+                _check_data_keys,
+                _check_sealed_rows,
+                check_journalled_rows,
+                journal.check_journal,
+            ):
                 async for finding in look_inside(with_database):
                     yield finding
             with suppress(Fault):  # check_database has already reported it

@@ -96,6 +96,31 @@ def rewrap_keys(
         raise typer.Exit(ExitCode.FINDING)
 
 
+@app.command("seal-rows")
+def seal_existing_rows(
+    *, batch: Annotated[int, typer.Option(min=1, max=10_000, help="Rows in one transaction.")] = 500
+) -> None:
+    """Seal the rows from before an upgrade, and journal what each row is then.
+
+    Run it once, after an upgrade that gives a table row MACs, when no worker of the version before runs. Until then
+    these rows open nothing, and `ready` says so. It may run beside the service. It can be stopped and repeated; after
+    it has finished it is refused. Exit 1 when rows remain, or do not verify.
+    """
+    from machtiging.cli.key_rotation import row_statement
+
+    with provide_database(Settings()) as settings, Progress(console=err, transient=True) as bar:
+        task = bar.add_task("Sealing rows", total=None)
+        results = asyncio.run(
+            row_statement.state_existing_rows(
+                settings, batch, lambda name, done: bar.update(task, description=f"Sealing {name}", completed=done)
+            )
+        )
+    for sentence in row_statement.describe_statement(results):
+        err.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    if any(result.invalid or not result.finished for result in results.values()):
+        raise typer.Exit(ExitCode.FINDING)
+
+
 @app.command("rotate")
 def rotate_key(
     kind: Annotated[KeyKind, typer.Argument(help="The kind of key.")],

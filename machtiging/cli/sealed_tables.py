@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from machtiging import journalled_tables
 from machtiging.access_tokens.tables import SEALED_TOKEN
+from machtiging.audit.row_states.statement_lines import mark_empty_tables
 from machtiging.identity.tables import SEALED_ATTEMPT, SEALED_PERSON, SEALED_SESSION
+from machtiging.kernel.clock import SystemClock
 from machtiging.kernel.errors import Fault
 from machtiging.oauth.tables import (
     SEALED_BACKCHANNEL_REQUEST,
@@ -48,6 +51,14 @@ SEALED_TABLES = (
     SEALED_BACKCHANNEL_REQUEST,
 )
 _BATCH_SIZE = 500
+
+
+async def mark_tables_without_rows(connection: AsyncConnection) -> None:
+    """Journal of journalled tables without rows that none has to be stated. Runs in the transaction of `migrate`."""
+    if journalled_tables.JOURNALLED_TABLES:
+        async with AsyncSession(connection, join_transaction_mode="rollback_only") as session:
+            await mark_empty_tables(session, journalled_tables.JOURNALLED_TABLES, at=SystemClock().now())
+            await session.commit()
 
 
 async def seal_unsealed_rows(connection: AsyncConnection, keys: RowKeys, *, allowed: bool) -> int:

@@ -79,11 +79,14 @@ async def revoke_public_privileges(connection: AsyncConnection) -> None:
         await connection.execute(statement)
 
 
-async def migrate_schema(url: str, target: str = "head", seal_rows: SealRows | None = None) -> None:
+async def migrate_schema(
+    url: str, target: str = "head", seal_rows: SealRows | None = None, finish: SealRows | None = None
+) -> None:
     """Upgrade, or downgrade to an older target or `base`, in one transaction. Raises database errors.
 
     `seal_rows` gets the rows from before row MACs existed, only in the transaction that adds the MAC column. At any
-    other time a database writer could have forged rows sealed. Unsealed rows give no access.
+    other time a database writer could have forged rows sealed. Unsealed rows give no access. `finish` runs at the
+    end of the transaction when the schema is the newest.
     """
     engine = make_engine(url, None, pool_size=1, statement_timeout_ms=600_000)
     try:
@@ -94,6 +97,8 @@ async def migrate_schema(url: str, target: str = "head", seal_rows: SealRows | N
             await connection.execute(text(f"SET LOCAL ROLE {DatabaseRole.OWNER.value}"))
             if _ROW_MAC_REVISION in await connection.run_sync(_run_migrations, target) and seal_rows is not None:
                 await seal_rows(connection)
+            if finish is not None and newest_revision() in await connection.run_sync(_applied_revisions):
+                await finish(connection)
             await connection.execute(text(f"GRANT SELECT ON alembic_version TO {DatabaseRole.SERVICE.value}"))
     finally:
         await engine.dispose()

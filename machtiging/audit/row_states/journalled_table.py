@@ -1,6 +1,7 @@
 """Journalled tables: the whole state of their rows stands in the journal.
 
-A row is read together with the newest line that names it."""
+A row is read together with the newest line that names it.
+"""
 
 from __future__ import annotations
 

@@ -47,6 +47,7 @@ class StatementResult:
 
     count: int = 0
     invalid: list[str] = field(default_factory=list)
+    finished: bool = False
 
 
 async def _load_marked_tables(session: AsyncSession, *reasons: str) -> frozenset[str]:

@@ -9,8 +9,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, func, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from machtiging import journalled_tables
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
+from machtiging.audit.row_states.journalled_table import JournalledRow, load_journalled_rows
+from machtiging.audit.state_facts import format_row_key, resealed_facts
 from machtiging.cli.database import open_service_sessions
 from machtiging.cli.doctor_checks.installation import Finding, FindingStatus
 from machtiging.cli.operator_name import get_operator_name
@@ -87,21 +90,37 @@ async def reseal_rows(settings: Settings) -> ResealResult:
 async def _reseal_batch(
     session: AsyncSession, keys: KeyRing, sealed: SealedTable, rows: list[Any], outcome: ResealResult
 ) -> None:
-    sealed_count = 0
+    resealed = []
+    lines = await _load_newest_lines(session, sealed, rows)
     for row in rows:
         message = sealed.encode_row(row)
-        if not keys.row_mac_verifies(row[MAC_COLUMN], message):
+        journalled = lines.get(format_row_key(sealed, row))
+        # A row that was put back to older content stays as it is: a new MAC in a new line would hide that.
+        reverted = journalled is not None and journalled.find_problem(keys) is not None
+        if reverted or not keys.row_mac_verifies(row[MAC_COLUMN], message):
             outcome.unverified.append(f"{sealed.table.name} {name_of_row(sealed, row)}")
             continue
         # Optimistic lock: write only if the MAC is unchanged, so that no concurrent change is lost.
         mine = [*_match_primary_key(sealed, row), sealed.table.c[MAC_COLUMN] == row[MAC_COLUMN]]
-        await session.execute(update(sealed.table).where(*mine).values({MAC_COLUMN: keys.row_mac(message)}))
-        sealed_count += 1
-    outcome.count += sealed_count
-    if sealed_count:
-        facts = {"sleutel": keys.row_mac_key_version, "rijen": sealed_count, "beheerder": get_operator_name()}
+        mac = keys.row_mac(message)
+        await session.execute(update(sealed.table).where(*mine).values({MAC_COLUMN: mac}))
+        resealed.append({**row, MAC_COLUMN: mac})
+    outcome.count += len(resealed)
+    if resealed:
+        facts = {"sleutel": keys.row_mac_key_version, "rijen": len(resealed), "beheerder": get_operator_name()}
+        if lines:
+            facts |= resealed_facts((sealed, row) for row in resealed if format_row_key(sealed, row) in lines)
         line = NewJournalLine(JournalAct.SLEUTEL_GEWISSELD, JournalOutcome.DONE, "rijen_opnieuw_verzegeld", facts=facts)
         await record(session, line, at=SystemClock().now())
+
+
+async def _load_newest_lines(session: AsyncSession, sealed: SealedTable, rows: list[Any]) -> dict[str, JournalledRow]:
+    """Load the locked rows of a journalled table that have a line, by their key. Others wait for `keys seal-rows`."""
+    if not rows or all(table.sealed is not sealed for table in journalled_tables.JOURNALLED_TABLES):
+        return {}
+    among = [[row[name] for name in sealed.key] for row in rows]
+    found = await load_journalled_rows(session, sealed, limit=len(rows), among=among)
+    return {one.key: one for one in found if one.line is not None}
 
 
 def _mac_key_version(table: Table) -> ColumnElement[bytes]:

@@ -6,20 +6,22 @@ import asyncpg
 import httpx
 import pytest
 
+from machtiging.audit.row_states.statement_lines import mark_finished
 from machtiging.health import MAX_CLOCK_SKEW
 from machtiging.kernel.clock import SettableClock
 from tests.builders.applications import copy_application
 from tests.builders.database import url_of_database
 from tests.builders.portal import assemble_service
 from tests.builders.rows import JOURNAL_INTAKE
+from tests.storage.audit.journalled_rows import JOURNALLED, make_row, put_row
 
 
 @pytest.fixture
 def ask_health(database):
     assemble_service()  # the first connection takes a while, and the clock of a test stands still
 
-    async def answer(clock, path="/health/ready"):
-        app = copy_application(assemble_service(), clock=clock, sessions=database.sessions)
+    async def answer(clock, path="/health/ready", **services):
+        app = copy_application(assemble_service(), clock=clock, sessions=database.sessions, **services)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=app.state.services.issuer) as client:
             return await client.get(path)
 
@@ -33,6 +35,18 @@ def make_clock(**off):
 async def test_readiness_with_agreeing_clocks_returns_200(ask_health):
     answer = await ask_health(make_clock())
     assert (answer.status_code, answer.json()["controles"]["klok"]) == (200, "ok")
+
+
+async def test_readiness_with_rows_that_are_not_sealed_yet_names_their_table(ask_health, database):
+    tables = {"journalled_tables": (JOURNALLED,)}
+    assert "waarschuwingen" not in (await ask_health(make_clock(), **tables)).json()
+    await put_row(database, make_row(mac=b""))
+    answer = await ask_health(make_clock(), **tables)
+    assert answer.status_code == 200
+    assert "initial_access_token (machtiging keys seal-rows)" in answer.json()["waarschuwingen"]["rijen"]
+    async with database.sessions.begin() as session:
+        await mark_finished(session, JOURNALLED, at=datetime.now(UTC), operator=None)
+    assert "waarschuwingen" not in (await ask_health(make_clock(), **tables)).json()
 
 
 @pytest.mark.parametrize("seconds", [-3600, -60, 60, 3600])
