@@ -9,9 +9,9 @@ one line are strangers: they do not import each other.
     journalled_tables  the tables whose rows stand in the journal as a whole, and are compared with it
     simulators      login broker and mail catcher for practice, never in production
     portal, health  pages for citizen and helper; liveness and readiness
-    oauth           tokens, clients, consents; deletes expired rows (only here: Authlib)
-    berichtenbox    letters: deliver, list, read, download, mark
-    access          the decision on every access (only here: Casbin)
+    berichtenbox    letters: deliver, list, read, download, mark; what OAuth may give of a box
+    oauth, access   tokens, clients, consents; deletes expired rows (only here: Authlib); the decision on every access
+                    (only here: Casbin)
     delegation, access_tokens  the machtiging: offer, accept, pause, revoke, return; access tokens: their rows, sender
                     constraint and revocation
     organisations   organisations: recognition by two operators, employees, teams, stand-ins

@@ -20,6 +20,7 @@ from machtiging.access_tokens.bearer import read_signed_jti
 from machtiging.audit.head_anchor import HeadAnchor
 from machtiging.audit.row_states.row_check import RowCheck
 from machtiging.audit.seal import run_sealer
+from machtiging.berichtenbox.authorization_details.handler import BerichtenboxHandler
 from machtiging.berichtenbox.routes import BODY_LIMITS
 from machtiging.berichtenbox.routes import router as berichtenbox_routes
 from machtiging.crypto.certificates import CertificateAuthorities
@@ -77,6 +78,7 @@ _SESSION_EXPIRY_SECONDS = 15.0
 _RETENTION_SECONDS = 15.0
 _ROW_CHECK_SECONDS = 15.0
 _ROUTERS = (berichtenbox_routes, toestemmingen_routes, health_routes, identity_routes, oauth_routes, portal_routes)
+_DETAILS_HANDLER = BerichtenboxHandler()
 _TEMPLATE_PACKAGES = ("machtiging.portal", "machtiging.oauth", "machtiging.identity", "machtiging.web")
 
 
@@ -237,7 +239,8 @@ def _build_services(
         ),
         access_token_seconds=settings.access_token_seconds,
         on_login=activate_employee,
-        on_session_end=handle_session_end,
+        details_handler=_DETAILS_HANDLER,
+        on_session_end=partial(handle_session_end, _DETAILS_HANDLER),
         on_new_address=retry_undelivered,
         mailer=Mailer(settings.smtp_host, settings.smtp_port, settings.smtp_starttls, settings.mail_from),
         background=TaskSupervisor(),

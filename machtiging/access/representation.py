@@ -8,7 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from machtiging.delegation.queries import machtiging_from_mapping
-from machtiging.delegation.rules import Machtiging, MachtigingState, is_usable, unusable_reason
+from machtiging.delegation.rules import (
+    EffectiveState,
+    Machtiging,
+    MachtigingState,
+    effective_state,
+    is_usable,
+    organisation_matches,
+    unusable_reason,
+)
 from machtiging.kernel.ids import MachtigingId, PersonId
 
 
@@ -37,6 +45,13 @@ class MachtigingRepresentation:
     def ends_at(self) -> datetime:
         """The end of the period."""
         return self.machtiging.period.ends_at
+
+    def is_current(self, organisation_kvk: str | None, at: datetime) -> bool:
+        """Return True for a machtiging of this organisation that is in force or paused."""
+        return organisation_matches(self.machtiging, organisation_kvk) and effective_state(self.machtiging, at) in (
+            EffectiveState.IN_FORCE,
+            EffectiveState.PAUSED,
+        )
 
     @property
     def has_ended(self) -> bool:

@@ -7,6 +7,9 @@ from typing import Protocol
 
 from machtiging.kernel.ids import MachtigingId, PersonId
 
+# Reason codes of a representation: it is not in force, or a login for another organisation could use it.
+UNUSABLE, OTHER_ORGANISATION = "machtiging_geldt_niet", "andere_organisatie"
+
 
 class Representation(Protocol):
     """A person acting for another one (OIDC-NLGOV 5.2.4), as it stands now.
@@ -29,6 +32,9 @@ class Representation(Protocol):
     @property
     def ends_at(self) -> datetime:
         """The end of the period. No token or grant lasts longer."""
+
+    def is_current(self, organisation_kvk: str | None, at: datetime) -> bool:
+        """Return True in force, or paused: consents under it are shown. False for another organisation."""
 
     @property
     def has_ended(self) -> bool:

@@ -104,13 +104,14 @@ async def _load_sessions(settings: Settings, reference: _PersonReference) -> tup
 async def _end_sessions(
     settings: Settings, reference: _PersonReference, reason: SessionEndReason, *, consents: bool
 ) -> SessionEndCounts:
+    from machtiging.berichtenbox.authorization_details.handler import BerichtenboxHandler
     from machtiging.oauth.grant_management.operator_session_end import SessionEndOrder, end_sessions_for_person
     from machtiging.storage.unit_of_work import unit_of_work
 
     order = SessionEndOrder(get_operator_name(), reason, consents)
     async with open_service_sessions(settings) as sessions, unit_of_work(sessions) as session:
         person_id = await _find_person(session, settings, reference)
-        return await end_sessions_for_person(session, person_id, order, at=SystemClock().now())
+        return await end_sessions_for_person(session, BerichtenboxHandler(), person_id, order, at=SystemClock().now())
 
 
 async def _find_person(session: AsyncSession, settings: Settings, reference: _PersonReference) -> PersonId:

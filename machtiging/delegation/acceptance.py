@@ -26,7 +26,7 @@ from machtiging.delegation.code_check import (
     find_answer_error,
     select_check_kind,
 )
-from machtiging.delegation.machtigingscode import is_well_formed_code, normalise_code
+from machtiging.delegation.machtigingscode import is_well_formed_code
 from machtiging.delegation.queries import CodeWithOffer, find_code_for_update
 from machtiging.delegation.rules import (
     OTHER_ORGANISATION,
@@ -46,6 +46,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.birth_date import DateParts
 from machtiging.kernel.errors import InvalidInput, Message, NotAllowed, TooMany
 from machtiging.kernel.ids import PersonId, uuid7
+from machtiging.kernel.readable_code import normalise_code
 from machtiging.storage.columns import table_of
 
 MAX_FAILED_TRIES = 5

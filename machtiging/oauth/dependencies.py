@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 from machtiging.access_tokens.dependencies import TokenServices
 from machtiging.crypto.certificates import NO_AUTHORITIES, CertificateAuthorities
 from machtiging.dependencies import request_services
+from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler
 from machtiging.oauth.client_jwks.fetcher import JwksFetcher
 from machtiging.oauth.clients.cache import ClientCache
 from machtiging.oauth.issuer import Issuer
@@ -18,12 +19,13 @@ from machtiging.web.outbound.http_client import OutboundHttpClient
 
 @dataclass(frozen=True, kw_only=True)
 class OAuthServices(TokenServices):
-    """The access token lifetime in seconds, certificate authorities, and caches of clients and keys.
+    """The access token lifetime in seconds, the details handler, and caches of clients and keys.
 
     `cause_in_answers`: error answers name the cause of a failed client authentication; None: outside production only.
     """
 
     access_token_seconds: int
+    details_handler: AuthorizationDetailsHandler
     outbound: OutboundHttpClient
     published_keys: JwksFetcher
     known_clients: ClientCache
@@ -47,6 +49,7 @@ def build_issuer(services: OAuthServices) -> Issuer:
         services.issuer,
         services.keyring,
         timedelta(seconds=services.access_token_seconds),
+        services.details_handler,
         services.authorities,
         bool(services.trusted_proxies),
         services.mtls_url,

@@ -17,8 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.access_tokens import token_revocation
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
-from machtiging.delegation.queries import load_machtiging, machtiging_table
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId
+from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, RepresentationKey
+from machtiging.oauth.authorization_details.representations import load_representation
 from machtiging.oauth.tables import BackchannelRequest, OAuthGrant
 from machtiging.storage.columns import table_of
 
@@ -40,52 +41,69 @@ class GrantEnding:
     via_client_id: str | None = None
 
 
-async def end_grant(session: AsyncSession, grant_id: GrantId, ending: GrantEnding, *, at: datetime) -> bool:
+async def end_grant(
+    session: AsyncSession, handler: AuthorizationDetailsHandler, grant_id: GrantId, ending: GrantEnding, *, at: datetime
+) -> bool:
     """End one grant with its tokens. False when it had ended before; its tokens are revoked all the same."""
-    ended = await _end_grants(session, _GRANT.c.id == grant_id, ending, at)
+    ended = await _end_grants(session, handler, _GRANT.c.id == grant_id, ending, at)
     await token_revocation.revoke_tokens_of_grant(session, grant_id, at)
     return bool(ended)
 
 
 async def end_grants_of_machtiging(
-    session: AsyncSession, machtiging_id: MachtigingId, ending: GrantEnding, *, at: datetime
+    session: AsyncSession,
+    handler: AuthorizationDetailsHandler,
+    machtiging_id: MachtigingId,
+    ending: GrantEnding,
+    *,
+    at: datetime,
 ) -> int:
     """End all grants under a machtiging, with their tokens and pending requests.
 
     Returns the number of grants.
 
     Call this after revoking the machtiging, in the same transaction, which locks its row. Every insert that refers to
-    the machtiging locks it too (`delegation.queries.load_machtiging_for_share`, or a grant under it). Safety does not
-    depend on this: redeeming, introspection and the bearer door check the machtiging themselves.
+    the machtiging locks it too (`load_representation` with `lock`, or a grant under it). Safety does not depend on
+    this: redeeming, introspection and the bearer door check the machtiging themselves.
     """
-    await _deny_backchannel_requests(session, machtiging_id, at)
-    ended = await _end_grants(session, _GRANT.c.machtiging_id == machtiging_id, ending, at)
+    await _deny_backchannel_requests(session, handler, machtiging_id, at)
+    ended = await _end_grants(session, handler, _GRANT.c.machtiging_id == machtiging_id, ending, at)
     await token_revocation.revoke_tokens_of_machtiging(session, machtiging_id, at)
     return len(ended)
 
 
-async def _deny_backchannel_requests(session: AsyncSession, machtiging_id: MachtigingId, at: datetime) -> None:
+async def _deny_backchannel_requests(
+    session: AsyncSession, handler: AuthorizationDetailsHandler, machtiging_id: MachtigingId, at: datetime
+) -> None:
     """Deny the pending CIBA requests under this machtiging.
 
     Lock order: requests before grants, as in a poll of an approved request. Selected by helper, because an index exists
     for that.
     """
-    table = machtiging_table()
-    helper = select(table.c.gemachtigde_id).where(table.c.id == machtiging_id).scalar_subquery()
+    theirs = _BACKCHANNEL_REQUEST.c.person_id.in_(handler.select_holder_ids(machtiging_id))
     waiting = (_BACKCHANNEL_REQUEST.c.state == "pending", _BACKCHANNEL_REQUEST.c.expires_at > at)
     statement = update(_BACKCHANNEL_REQUEST).where(
-        _BACKCHANNEL_REQUEST.c.person_id == helper, _BACKCHANNEL_REQUEST.c.machtiging_id == machtiging_id, *waiting
+        theirs, _BACKCHANNEL_REQUEST.c.machtiging_id == machtiging_id, *waiting
     )
     await session.execute(statement.values(state="denied"))
 
 
-async def end_grants_of_session(session: AsyncSession, session_id: UUID, ending: GrantEnding, *, at: datetime) -> int:
+async def end_grants_of_session(
+    session: AsyncSession, handler: AuthorizationDetailsHandler, session_id: UUID, ending: GrantEnding, *, at: datetime
+) -> int:
     """End all grants with scope openid of a login session, with their tokens. Returns the number."""
-    return await _end_grants_and_tokens(session, (_GRANT.c.session_id == session_id) & _HAS_OPENID_SCOPE, ending, at)
+    theirs = (_GRANT.c.session_id == session_id) & _HAS_OPENID_SCOPE
+    return await _end_grants_and_tokens(session, handler, theirs, ending, at)
 
 
 async def end_grants_of_person(
-    session: AsyncSession, person_id: PersonId, ending: GrantEnding, *, openid_only: bool, at: datetime
+    session: AsyncSession,
+    handler: AuthorizationDetailsHandler,
+    person_id: PersonId,
+    ending: GrantEnding,
+    *,
+    openid_only: bool,
+    at: datetime,
 ) -> int:
     """End all grants of this person, with their tokens.
 
@@ -96,26 +114,35 @@ async def end_grants_of_person(
     theirs = _GRANT.c.person_id == person_id
     if openid_only:
         theirs = theirs & _GRANT.c.session_id.is_not(None) & _HAS_OPENID_SCOPE
-    return await _end_grants_and_tokens(session, theirs, ending, at)
+    return await _end_grants_and_tokens(session, handler, theirs, ending, at)
 
 
 async def _end_grants_and_tokens(
-    session: AsyncSession, condition: ColumnElement[bool], ending: GrantEnding, at: datetime
+    session: AsyncSession,
+    handler: AuthorizationDetailsHandler,
+    condition: ColumnElement[bool],
+    ending: GrantEnding,
+    at: datetime,
 ) -> int:
-    ended = await _end_grants(session, condition, ending, at)
+    ended = await _end_grants(session, handler, condition, ending, at)
     await token_revocation.revoke_tokens_of_grants(session, [grant.id for grant in ended], at)
     return len(ended)
 
 
 async def _end_grants(
-    session: AsyncSession, condition: ColumnElement[bool], ending: GrantEnding, at: datetime
+    session: AsyncSession,
+    handler: AuthorizationDetailsHandler,
+    condition: ColumnElement[bool],
+    ending: GrantEnding,
+    at: datetime,
 ) -> list[Row[Any]]:
     # Locked in order of id, so that a logout and the end of a machtiging cannot deadlock.
     theirs = select(_GRANT.c.id).where(condition, _GRANT.c.ended_at.is_(None)).order_by(_GRANT.c.id).with_for_update()
     closing = update(_GRANT).where(_GRANT.c.id.in_(theirs)).values(ended_at=at, end_reason=ending.reason)
     ended = list(await session.execute(closing.returning(*_GRANT.c)))
     for grant in ended:
-        machtiging = None if grant.machtiging_id is None else await load_machtiging(session, grant.machtiging_id)
+        key = RepresentationKey(grant.machtiging_id, grant.person_id, grant.organisation_kvk)
+        representation = await load_representation(session, handler, key)
         line = NewJournalLine(
             act=JournalAct.GRANT_BEEINDIGD,
             outcome=JournalOutcome.DONE,
@@ -123,7 +150,7 @@ async def _end_grants(
             actor_id=ending.actor_id,
             capacity=ending.capacity,
             client_id=grant.client_id,
-            for_person_id=grant.person_id if machtiging is None else machtiging.vertegenwoordigde_id,
+            for_person_id=grant.person_id if representation is None else representation.vertegenwoordigde_id,
             machtiging_id=grant.machtiging_id,
             object_kind="grant",
             object_id=str(grant.id),

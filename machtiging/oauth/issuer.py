@@ -7,17 +7,19 @@ from datetime import timedelta
 
 from machtiging.crypto.certificates import NO_AUTHORITIES, CertificateAuthorities
 from machtiging.crypto.keyring import KeyRing
+from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler
 
 API_PATH = "/api/v1"
 
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """The issuer's URL (no trailing slash), its keys and the lifetime of its access tokens."""
+    """The issuer: its URL (no trailing slash), keys, access token lifetime and details handler."""
 
     url: str
     keyring: KeyRing
     access_token_lifetime: timedelta
+    details_handler: AuthorizationDetailsHandler
     # Trusted authorities for client certificates, and whether a proxy passes certificates on (RFC 8705, RFC 9440).
     certificate_authorities: CertificateAuthorities = NO_AUTHORITIES
     accepts_client_certificates: bool = False

@@ -24,7 +24,7 @@ from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.openid import metadata as openid
 from machtiging.oauth.protocol.client_assertion import ASSERTION_ALGORITHMS
 from machtiging.oauth.request_parameters import request_object
-from machtiging.oauth.rules import AUTHORIZATION_DETAIL_TYPES, GRANT_MANAGEMENT_SCOPES, SCOPES_BY_GRANT_TYPE
+from machtiging.oauth.rules import GRANT_MANAGEMENT_SCOPES, SCOPES_BY_GRANT_TYPE
 
 ID_TOKEN_ALGORITHMS = ("RS256", "PS256", "ES256")
 _CLAIM_NAMES = (
@@ -80,7 +80,7 @@ def build_protected_resource_metadata(issuer: Issuer) -> dict[str, Any]:
         "bearer_methods_supported": ["header"],
         "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
         "tls_client_certificate_bound_access_tokens": issuer.accepts_client_certificates,
-        "authorization_details_types_supported": list(AUTHORIZATION_DETAIL_TYPES),
+        "authorization_details_types_supported": [issuer.details_handler.detail_type],
         "resource_name": "Berichtenbox met machtiging",
         "resource_documentation": issuer.api_audience + "/openapi.json",
     }
@@ -103,7 +103,7 @@ def _build_common_metadata(issuer: Issuer) -> dict[str, Any]:
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "code_challenge_methods_supported": ["S256"],
-        "authorization_details_types_supported": list(AUTHORIZATION_DETAIL_TYPES),
+        "authorization_details_types_supported": [issuer.details_handler.detail_type],
         "authorization_response_iss_parameter_supported": True,
         "request_parameter_supported": True,
         "request_object_signing_alg_values_supported": list(request_object.REQUEST_OBJECT_ALGORITHMS),

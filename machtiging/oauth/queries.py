@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import FromClause, Label, Row, Select, bindparam, column, literal_column, select
+from sqlalchemy import Label, Row, Select, bindparam, column, literal_column, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access.token_lookup import MachtigingToken, authenticate_token_row, token_select, token_state_from_row
+from machtiging.access_tokens.bearer import AnyToken
+from machtiging.access_tokens.tokens import authenticate_token, build_token_cte, build_token_state
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId
+from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, RepresentationKey
+from machtiging.oauth.authorization_details.representations import HANDLERS_CACHED
 from machtiging.oauth.client import Client, build_client
 from machtiging.oauth.tables import SEALED_CLIENT, SEALED_GRANT, OAuthClient, OAuthGrant
 from machtiging.storage.columns import table_of
@@ -47,15 +51,26 @@ _FIND_RESOURCE_SERVER = Statement(
 )
 
 
-def _select_token_dependencies(token: FromClause) -> Select[Any]:
-    hangs = _CLIENT.outerjoin(_GRANT, _GRANT.c.id == token.c.t_grant_id)
+def select_token_status(handler: AuthorizationDetailsHandler) -> Select[Any]:
+    """Build the select of a token with its client, grant and representation, for `token_status_from_row`.
+
+    Parameter: `jti`.
+    """
+    token = build_token_cte()
+    key = RepresentationKey(token.c.t_machtiging_id, token.c.t_person_id, token.c.t_organisation_kvk)
+    represented = handler.select_representation(key).lateral("represented")
     chosen = (_CLIENT.c.state.label("client_state"), _GRANT.c.id.label("grant_there"), _GRANT.c.ended_at)
-    return select(*chosen).select_from(hangs).where(_CLIENT.c.client_id == token.c.t_client_id)
+    tables = (
+        token.outerjoin(represented, true())
+        .outerjoin(_CLIENT, _CLIENT.c.client_id == token.c.t_client_id)
+        .outerjoin(_GRANT, _GRANT.c.id == token.c.t_grant_id)
+    )
+    return select(token, represented, *chosen).select_from(tables)
 
 
-# A token with its client, grant and machtiging, for `token_status_from_row`. Parameter: `jti`.
-TOKEN_STATUS_SELECT = token_select(_select_token_dependencies)
-_FIND_TOKEN_STATUS = Statement(TOKEN_STATUS_SELECT)
+@lru_cache(maxsize=HANDLERS_CACHED)
+def _build_status_statement(handler: AuthorizationDetailsHandler) -> Statement:
+    return Statement(select_token_status(handler))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +92,11 @@ class Grant:
     managed: bool = False
     resource: str = ""
     organisation_kvk: str | None = None
+
+    @property
+    def representation_key(self) -> RepresentationKey:
+        """The values that find the representation of this grant."""
+        return RepresentationKey(self.machtiging_id, self.person_id, self.organisation_kvk)
 
 
 async def find_active_client(executor: Executor, client_id: str) -> Client | None:
@@ -109,20 +129,32 @@ async def find_resource_server(executor: Executor, resource: str) -> Client | No
     return await verify_client_row(executor, await _FIND_RESOURCE_SERVER.one_or_none(executor, {"resource": resource}))
 
 
-async def find_token_status(executor: Executor, jti: TokenId, at: datetime) -> tuple[MachtigingToken, bool] | None:
-    """Find a token, and tell if its client, grant and machtiging are all active too.
+async def find_token_status(
+    executor: Executor, handler: AuthorizationDetailsHandler, jti: TokenId, at: datetime
+) -> tuple[AnyToken, bool] | None:
+    """Find a token, and tell if its client, grant and representation are all active too.
 
     None for a jti that was never issued.
     """
-    row = await _FIND_TOKEN_STATUS.one_or_none(executor, {"jti": jti})
-    if row is None or await authenticate_token_row(executor, row, at) is None:
+    row = await _build_status_statement(handler).one_or_none(executor, {"jti": jti})
+    if row is None or not await authenticate_token(executor, row, at):
         return None
-    return token_status_from_row(row, at)
+    return token_status_from_row(executor, handler, row, at)
 
 
-def token_status_from_row(row: ResultRow, at: datetime) -> tuple[MachtigingToken, bool]:
-    """Build the result of `find_token_status` from a verified row of `TOKEN_STATUS_SELECT`."""
-    state = token_state_from_row(row)
+async def load_token(
+    executor: Executor, jti: TokenId, at: datetime, *, handler: AuthorizationDetailsHandler
+) -> AnyToken | None:
+    """Load a token with its representation, for a door. None for an unknown jti or a forged row."""
+    found = await find_token_status(executor, handler, jti, at)
+    return None if found is None else found[0]
+
+
+def token_status_from_row(
+    executor: Executor, handler: AuthorizationDetailsHandler, row: ResultRow, at: datetime
+) -> tuple[AnyToken, bool]:
+    """Build the result of `find_token_status` from a verified row of `select_token_status`."""
+    state: AnyToken = build_token_state(row, handler.read_representation(executor, row))
     granted = state.facts.grant_id is None or (row["grant_there"] is not None and row["ended_at"] is None)
     return state, state.is_active_at(at) and row["client_state"] == "active" and granted
 

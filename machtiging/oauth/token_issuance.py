@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access_tokens import tokens
 from machtiging.access_tokens.issued_token import IssuedTokenFacts
+from machtiging.access_tokens.representation import Representation
 from machtiging.access_tokens.sender_constraint.binding import (
     NO_BINDING,
     TokenBinding,
@@ -26,17 +27,17 @@ from machtiging.access_tokens.sender_constraint.binding import (
 )
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine
-from machtiging.delegation.rules import Machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId, uuid7
+from machtiging.oauth.authorization_details.parsing import list_acts
 from machtiging.oauth.client import Client
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.queries import ACTIVE_CLIENT_LOCK, Grant
 from machtiging.oauth.request_parameters.resource_indicators import ResourceTarget
 from machtiging.oauth.request_parameters.subject_claims import apply_subject_layout
-from machtiging.oauth.rules import GRANT_MANAGEMENT_SCOPES, extract_acts
+from machtiging.oauth.rules import GRANT_MANAGEMENT_SCOPES
 from machtiging.storage.statement import Statement
 
 ACCESS_TOKEN_TYP = "at+jwt"
@@ -49,10 +50,10 @@ PSEUDONYM_TYPE = "urn:nl-eid-gdi:1.0:id:pseudonym"
 
 @dataclass(frozen=True, slots=True)
 class ActiveGrant:
-    """A grant in force, with its machtiging (None: the own box)."""
+    """A grant in force, with its representation (None: the own box)."""
 
     grant: Grant
-    machtiging: Machtiging | None
+    representation: Representation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,9 @@ class UnsavedToken:
     response: dict[str, Any]
 
 
-def build_represents_claim(issuer: Issuer, client: Client, machtiging: Machtiging) -> dict[str, str]:
+def build_represents_claim(issuer: Issuer, client: Client, representation: Representation) -> dict[str, str]:
     """Build the `represents` claim (OIDC-NLGOV 5.2.4). It holds no exp, nbf or aud."""
-    sub = issuer.keyring.pairwise_subject(machtiging.vertegenwoordigde_id, client.sector_identifier)
+    sub = issuer.keyring.pairwise_subject(representation.vertegenwoordigde_id, client.sector_identifier)
     return {"iss": issuer.url, "sub": sub, "sub_id_type": PSEUDONYM_TYPE}
 
 
@@ -100,8 +101,8 @@ def build_subject_claims(issuer: Issuer, client: Client, active_grant: ActiveGra
         "acr": grant.assurance.acr,
         "auth_time": int(grant.authenticated_at.timestamp()),
     }
-    if active_grant.machtiging is not None:
-        claims["represents"] = build_represents_claim(issuer, client, active_grant.machtiging)
+    if active_grant.representation is not None:
+        claims["represents"] = build_represents_claim(issuer, client, active_grant.representation)
     return claims
 
 
@@ -141,7 +142,7 @@ def build_user_token(
         claims["authorization_details"] = details
     server = None if spec.target is None else spec.target.resource_server
     alg = OWN_API_SIGNING_ALG if server is None else server.access_token_alg
-    return _sign_token(issuer, client, claims, facts, _build_journal_line(facts, active_grant.machtiging), alg)
+    return _sign_token(issuer, client, claims, facts, _build_journal_line(facts, active_grant.representation), alg)
 
 
 def _subject_claims_for_target(
@@ -158,10 +159,10 @@ def _subject_claims_for_target(
 
 
 def _resolve_expiry(issuer: Issuer, active_grant: ActiveGrant, spec: TokenSpec, at: datetime) -> datetime:
-    """Compute the expiry: never after the machtiging, nor after the subject token of an exchange."""
+    """Compute the expiry: never after the representation, nor after the subject token of an exchange."""
     ends = [at + issuer.access_token_lifetime]
-    if active_grant.machtiging is not None:
-        ends.append(active_grant.machtiging.period.ends_at)
+    if active_grant.representation is not None:
+        ends.append(active_grant.representation.ends_at)
     if spec.parent_token is not None:
         ends.append(spec.parent_token.expires_at)
     return min(ends)
@@ -169,7 +170,7 @@ def _resolve_expiry(issuer: Issuer, active_grant: ActiveGrant, spec: TokenSpec, 
 
 def _token_facts_from_spec(spec: TokenSpec, authorization_details: list[dict[str, Any]]) -> dict[str, Any]:
     chosen: dict[str, Any] = {
-        "acts": extract_acts(authorization_details),
+        "acts": frozenset(list_acts(authorization_details)),
         "jkt": spec.binding.jkt,
         "x5t": spec.binding.x5t,
     }
@@ -191,7 +192,7 @@ def _build_token_facts(client: Client, grant: Grant, expires_at: datetime, at: d
         machtiging_id=None if grant.machtiging_id is None else MachtigingId(grant.machtiging_id),
         oin=None,
         scope=grant.scope,
-        acts=extract_acts(grant.authorization_details),
+        acts=frozenset(list_acts(grant.authorization_details)),
         assurance=grant.assurance,
         issued_at=at,
         expires_at=expires_at,
@@ -251,15 +252,15 @@ def _build_registered_claims(issuer: Issuer, facts: IssuedTokenFacts) -> dict[st
     return claims | ({"scope": facts.scope} if facts.scope else {}) | ({"cnf": bound} if bound else {})
 
 
-def _build_journal_line(facts: IssuedTokenFacts, machtiging: Machtiging | None) -> NewJournalLine:
+def _build_journal_line(facts: IssuedTokenFacts, representation: Representation | None) -> NewJournalLine:
     return NewJournalLine(
         act=JournalAct.TOKEN_UITGEGEVEN,
         outcome=JournalOutcome.DONE,
         reason="uitgegeven" if facts.parent_id is None else "ingewisseld",
         actor_id=facts.person_id,
-        capacity=None if machtiging is None else machtiging.capacity,
+        capacity=None if representation is None else representation.capacity,
         client_id=facts.client_id,
-        for_person_id=facts.person_id if machtiging is None else machtiging.vertegenwoordigde_id,
+        for_person_id=facts.person_id if representation is None else representation.vertegenwoordigde_id,
         machtiging_id=facts.machtiging_id,
         object_kind="token",
         object_id=str(facts.id),

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from machtiging.delegation.rules import EffectiveState, effective_state, organisation_matches
+from machtiging.delegation.queries import load_machtigingen_of_person
+from machtiging.delegation.rules import Act, EffectiveState, Machtiging, effective_state, organisation_matches
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.ids import GrantId, MachtigingId
@@ -81,8 +82,10 @@ async def submit_app_stop(
     request: Request, consent_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> RedirectResponse:
     """Revoke the app's access. Raises NotFound `toestemming_onbekend`."""
-    at = oauth_services(request).clock.now()
-    stopped = await revoke_consent(session, visitor.person_id, GrantId(consent_id), at=at)
+    services = oauth_services(request)
+    stopped = await revoke_consent(
+        session, services.details_handler, visitor.person_id, GrantId(consent_id), at=services.clock.now()
+    )
     return _redirect_to_apps(CompletedAction.APP_STOPPED if stopped else CompletedAction.APP_WAS_STOPPED, consent_id)
 
 
@@ -110,12 +113,21 @@ async def _is_app_stopped(session: AsyncSession, gedaan: str | None, app: str, c
 async def _load_cards(request: Request, session: AsyncSession, visitor: Visitor) -> list[AppCard]:
     services = oauth_services(request)
     people, at = views.PersonNames(session, services.keyring), services.clock.now()
-    found = await list_consents(session, visitor.person_id, at=at)
-    return [await _build_app_card(consent, visitor, people, at) for consent in found]
+    found = await list_consents(session, services.details_handler, visitor.person_id, at=at)
+    ids = {consent.machtiging_id for consent in found if consent.machtiging_id is not None}
+    under = await load_machtigingen_of_person(session, ids, visitor.person_id)
+    return [
+        await _build_app_card(
+            consent, None if consent.machtiging_id is None else under[consent.machtiging_id], visitor, people, at
+        )
+        for consent in found
+    ]
 
 
-async def _build_app_card(consent: Consent, visitor: Visitor, people: views.PersonNames, at: datetime) -> AppCard:
-    machtiging, mine = consent.machtiging, consent.person_id == visitor.person_id
+async def _build_app_card(
+    consent: Consent, machtiging: Machtiging | None, visitor: Visitor, people: views.PersonNames, at: datetime
+) -> AppCard:
+    mine = consent.person_id == visitor.person_id
     elsewhere = mine and machtiging is not None and not organisation_matches(machtiging, visitor.organisation_kvk)
     return AppCard(
         id=consent.id,
@@ -124,7 +136,7 @@ async def _build_app_card(consent: Consent, visitor: Visitor, people: views.Pers
         giver=await people.load_name(machtiging.vertegenwoordigde_id)
         if mine and machtiging is not None and not elsewhere
         else None,
-        acts=labels.join_phrases(labels.label_acts(consent.acts)),
+        acts=labels.join_phrases(labels.label_acts(map(Act, consent.acts))),
         given_at=consent.given_at,
         until=consent.until,
         paused=machtiging is not None and effective_state(machtiging, at) is EffectiveState.PAUSED,

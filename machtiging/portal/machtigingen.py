@@ -20,6 +20,7 @@ from machtiging.kernel.ids import MachtigingId
 from machtiging.message_catalogue import describe_refusal
 from machtiging.notifications.delivery_failures import count_unread_undelivered
 from machtiging.oauth.ciba.queries import count_pending_requests
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.oauth.end_grants import GrantEnding, end_grants_of_machtiging
 from machtiging.portal import views
 from machtiging.portal.forms import read_submitted_form
@@ -131,7 +132,7 @@ async def submit_withdrawal(
     except Conflict as refusal:  # caught here, so that the journal line is committed
         return await _show_current_state(request, session, visitor, machtiging_id, CompletedAction.WITHDRAWN, refusal)
     by_giver = GrantEnding(MachtigingAction.WITHDRAW.value, visitor.person_id, Capacity.SELF)
-    await end_grants_of_machtiging(session, ended.id, by_giver, at=at)
+    await end_grants_of_machtiging(session, oauth_services(request).details_handler, ended.id, by_giver, at=at)
     return _redirect_to_machtiging(machtiging_id, CompletedAction.WITHDRAWN)
 
 
@@ -147,7 +148,7 @@ async def submit_give_back(
     except Conflict as refusal:
         return await _show_current_state(request, session, visitor, machtiging_id, CompletedAction.GIVEN_BACK, refusal)
     by_helper = GrantEnding(MachtigingAction.GIVE_BACK.value, visitor.person_id, ended.capacity)
-    await end_grants_of_machtiging(session, ended.id, by_helper, at=at)
+    await end_grants_of_machtiging(session, oauth_services(request).details_handler, ended.id, by_helper, at=at)
     return _redirect_to_machtiging(machtiging_id, CompletedAction.GIVEN_BACK)
 
 

@@ -22,7 +22,8 @@ from machtiging.kernel.clock import AMSTERDAM, last_day_before
 LOCALE = "nl_NL"
 
 
-def _format_day(value: date | datetime) -> str:
+def format_day(value: date | datetime) -> str:
+    """Format a day in Dutch, such as 3 mei 2026."""
     if isinstance(value, datetime):
         value = value.astimezone(AMSTERDAM).date()
     return format_date(value, "d MMMM y", locale=LOCALE)
@@ -35,7 +36,7 @@ def _format_moment(value: datetime) -> str:
 def _format_period_end(value: datetime) -> str:
     """Format the end of a period: its last day, or else its time."""
     if value.astimezone(AMSTERDAM).time() == time():
-        return f"tot en met {_format_day(last_day_before(value))}"
+        return f"tot en met {format_day(last_day_before(value))}"
     return f"tot {_format_moment(value)}"
 
 
@@ -49,7 +50,7 @@ def _make_environment(packages: tuple[str, ...]) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(dag=_format_day, moment=_format_moment, tot=_format_period_end)
+    environment.filters.update(dag=format_day, moment=_format_moment, tot=_format_period_end)
     return environment
 
 

@@ -19,6 +19,7 @@ LARGER = {
     "crypto": 13,
     "delegation": 14,
     "identity": 16,
+    "kernel": 13,
     "oauth": 14,
     "portal": 14,
     "web": 14,

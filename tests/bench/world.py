@@ -22,6 +22,7 @@ from machtiging.access_tokens.tokens import insert_token
 from machtiging.agencies.catalogue import find_catalogue_oin, upsert_catalogue
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.berichtenbox.aanlevering import Aanlevering, deliver_bericht
+from machtiging.berichtenbox.authorization_details.rules import build_authorization_details
 from machtiging.berichtenbox.schemas import BerichtIn
 from machtiging.crypto.keyring import KeyRing, generate_key_ring
 from machtiging.delegation.acceptance import CodeHolder, accept_offer
@@ -32,7 +33,6 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.ids import MachtigingId, PersonId, TokenId, uuid7
 from machtiging.kernel.period import Period
-from machtiging.oauth.rules import build_authorization_details
 from machtiging.storage.embedded_postgres import EmbeddedPostgres
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.migration_runner import migrate_schema

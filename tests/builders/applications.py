@@ -14,6 +14,7 @@ from starlette.datastructures import State
 
 from machtiging.access.policy_engine import Policy
 from machtiging.app import Services
+from machtiging.berichtenbox.authorization_details.handler import BerichtenboxHandler
 from machtiging.delegation.rules import MachtigingLimits
 from machtiging.dependencies import attach_services
 from machtiging.identity.rules import SessionLimits
@@ -27,6 +28,8 @@ from machtiging.web.pages import PageRenderer
 from tests.builders.keys import load_keyring
 
 API_ISSUER = "http://localhost:8000"
+BOX_HANDLER = BerichtenboxHandler()
+end_session = functools.partial(handle_session_end, BOX_HANDLER)
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 
 
@@ -46,7 +49,8 @@ def make_services(**changes: Any) -> Services:
         "access_token_seconds": 600,
         "known_clients": ClientCache(),
         "on_login": activate_employee,
-        "on_session_end": handle_session_end,
+        "details_handler": BOX_HANDLER,
+        "on_session_end": end_session,
         "on_new_address": retry_undelivered,
         "background": TaskSupervisor(),
     }

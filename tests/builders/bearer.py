@@ -17,12 +17,12 @@ from machtiging.access.verdict import AccessTarget
 from machtiging.access_tokens.issued_token import IssuedTokenFacts, api_audience
 from machtiging.access_tokens.sender_constraint.binding import cnf_claim
 from machtiging.access_tokens.tokens import insert_token
+from machtiging.berichtenbox.authorization_details.rules import build_authorization_details
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.rules import Act, Machtiging
 from machtiging.dependencies import attach_services
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import BerichtId, PersonId, TokenId, uuid7
-from machtiging.oauth.rules import build_authorization_details
 from machtiging.storage.engine import make_engine, make_sessions
 from machtiging.storage.unit_of_work import Transaction, unit_of_work
 from machtiging.web.errors.handlers import install_error_handlers

@@ -31,14 +31,13 @@ from machtiging.oauth.authorize.pushed_requests import RequestReference, extend_
 from machtiging.oauth.client_jwks.fetcher import JwksFetcher
 from machtiging.oauth.clients.cache import ClientCache
 from machtiging.oauth.dependencies import build_issuer
-from machtiging.oauth.openid.logout_notices import handle_session_end
 from machtiging.oauth.protocol.server import RequestContext
 from machtiging.oauth.register_client import register_client
 from machtiging.oauth.routes import router as oauth_routes
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.outbound.http_client import OutboundHttpClient
 from machtiging.web.pages import PageRenderer
-from tests.builders.applications import copy_application, replace_services
+from tests.builders.applications import copy_application, end_session, replace_services
 from tests.builders.client import (
     App,
     ClientKeys,
@@ -255,7 +254,7 @@ def _service() -> FastAPI:
     """The login service with the authorization server in it, once in a process."""
     service = assemble_login_service()
     pages = PageRenderer(["machtiging.oauth", "machtiging.identity", "machtiging.web"])
-    replace_services(service, access_token_seconds=600, on_session_end=handle_session_end, pages=pages)
+    replace_services(service, access_token_seconds=600, on_session_end=end_session, pages=pages)
     # The login tests have a stand-in for /jwks; here the real one answers.
     service.router.routes[:] = [route for route in service.router.routes if getattr(route, "path", "") != "/jwks"]
     service.include_router(oauth_routes)

@@ -11,15 +11,17 @@ from typing import Any
 import httpx
 from sqlalchemy import insert, text
 
+from machtiging.access.representation import MachtigingRepresentation
 from machtiging.access_tokens.sender_constraint.binding import NO_BINDING, TokenBinding
+from machtiging.berichtenbox.authorization_details.rules import build_authorization_details
 from machtiging.delegation.rules import Act
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import GrantId, uuid7
 from machtiging.oauth import queries
+from machtiging.oauth.authorization_details.parsing import list_acts
 from machtiging.oauth.dependencies import build_issuer
 from machtiging.oauth.refresh.issuance import build_refresh_token, insert_refresh_token
 from machtiging.oauth.request_parameters.resource_indicators import find_target
-from machtiging.oauth.rules import build_authorization_details, extract_acts
 from machtiging.oauth.tables import SEALED_GRANT, OAuthGrant
 from machtiging.oauth.token_issuance import ActiveGrant, TokenSpec, issue_user_token
 from machtiging.storage.columns import table_of
@@ -71,7 +73,7 @@ async def insert_grant(
     await seal_rows(session, SEALED_GRANT)
     found = await queries.find_grant(session, grant["id"])
     assert found is not None
-    return ActiveGrant(found, held)
+    return ActiveGrant(found, None if held is None else MachtigingRepresentation(held))
 
 
 @dataclass
@@ -214,7 +216,7 @@ async def _issue_tokens(
     oauth: OAuthWorld, app: App, held: Any, *, own: bool, bound: TokenBinding
 ) -> tuple[GrantId, str, str | None]:
     people, at = oauth.committed.people, oauth.clock.now()
-    acts = extract_acts([{"actions": ["lijst", "lezen", "downloaden"]}])
+    acts = frozenset(list_acts([{"actions": ["lijst", "lezen", "downloaden"]}]))
     async with unit_of_work(oauth.sessions) as session:
         person_id = people.mother if own else people.son
         consented = await insert_grant(session, app.client_id, person_id, held, acts=acts, at=at)

@@ -18,8 +18,9 @@ from machtiging.cli.demo.letters import LETTERS
 from machtiging.cli.demo.narrator import StoryNarrator
 from machtiging.cli.demo.story import play_story
 from machtiging.cli.processes.servers import bind_socket, run_servers
-from machtiging.delegation.machtigingscode import is_well_formed_code, normalise_code
+from machtiging.delegation.machtigingscode import is_well_formed_code
 from machtiging.kernel.clock import SystemClock
+from machtiging.kernel.readable_code import normalise_code
 from machtiging.settings import Environment, Settings
 from machtiging.simulators.app import create_simulator
 from machtiging.simulators.personas import PERSONAS

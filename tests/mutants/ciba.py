@@ -61,8 +61,8 @@ def _ignore_dpop_key(poll: Any) -> Any:
 
 def _denial_is_stored_as_approval() -> None:
     def build_replacement(was: Any) -> Any:
-        def decide(session: Any, visitor: Any, request_id: str, _decision: Any, **options: Any) -> Any:
-            return was(session, visitor, request_id, BackchannelDecision.APPROVE, **options)
+        def decide(session: Any, handler: Any, visitor: Any, request_id: str, _decision: Any, **options: Any) -> Any:
+            return was(session, handler, visitor, request_id, BackchannelDecision.APPROVE, **options)
 
         return decide
 

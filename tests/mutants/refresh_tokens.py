@@ -92,7 +92,7 @@ def _authorization_details_are_not_narrowed() -> None:
     swap(
         grants,
         grants.narrow_authorization_details,
-        lambda _: lambda granted, requested: json.loads(requested) if requested else granted,
+        lambda _: lambda _handler, granted, requested: json.loads(requested) if requested else granted,
     )
 
 
@@ -166,7 +166,7 @@ def _grant_end_is_ignored() -> None:
 
 
 def _machtiging_end_is_ignored() -> None:
-    swap(grants, grants.machtiging_covers_grant, lambda _: always_true)
+    swap(grants, grants.representation_refusal, lambda _: lambda *_given: None)
 
 
 def _refresh_token_revocation_does_nothing() -> None:

@@ -53,7 +53,7 @@ def _authorization_details_are_not_narrowed() -> None:
     swap(
         grant,
         grant.narrow_authorization_details,
-        lambda _: lambda granted, requested: json.loads(requested) if requested else granted,
+        lambda _: lambda _handler, granted, requested: json.loads(requested) if requested else granted,
     )
 
 
@@ -162,7 +162,7 @@ def _subject_token_expiry_is_ignored() -> None:
 
 def _machtiging_end_is_ignored() -> None:
     _subject_token_revocation_is_ignored()
-    swap(grants, grants.machtiging_covers_grant, lambda _: always_true)
+    swap(grants, grants.representation_refusal, lambda _: lambda *_given: None)
 
 
 def _subject_token_binding_is_ignored() -> None:

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
-from machtiging.agencies.queries import load_active_agencies
-from machtiging.delegation.rules import Act, Machtiging, MachtigingScope
-from machtiging.identity.people import load_profile
 from machtiging.identity.session import Visitor
 from machtiging.kernel.assurance import Assurance
+from machtiging.oauth.authorization_details.handler import AccessFact
 from machtiging.oauth.authorize.decision import ConsentPrompt
 from machtiging.oauth.client import AUTH_METHOD_NONE, Client
 from machtiging.oauth.dependencies import oauth_services
 from machtiging.oauth.openid.authentication_request import load_authentication_request
 from machtiging.oauth.request_parameters.resource_indicators import list_downstream_services
-from machtiging.oauth.rules import CONSENT_MANAGEMENT_SCOPE, MAX_EXCHANGE_CHAIN, sort_acts
+from machtiging.oauth.rules import CONSENT_MANAGEMENT_SCOPE, MAX_EXCHANGE_CHAIN
 from machtiging.web.headers import CSP_PAGE
 from machtiging.web.pages import render_page
 
-_ACT_TEXTS = {
-    Act.LIST: "zien welke brieven er zijn",
-    Act.READ: "brieven lezen",
-    Act.DOWNLOAD: "bijlagen opslaan",
-    Act.MARK: "aangeven of u een brief gelezen heeft, brieven in mappen leggen",
-    Act.DELETE: "brieven weggooien",
-}
 _LEVEL_TEXTS = {Assurance.LOW: "laag", Assurance.SUBSTANTIAL: "substantieel", Assurance.HIGH: "hoog"}
 
 
@@ -39,19 +30,17 @@ _LEVEL_TEXTS = {Assurance.LOW: "laag", Assurance.SUBSTANTIAL: "substantieel", As
 class ConsentView:
     """The texts of the consent page.
 
-    `person` is None for the own Berichtenbox, `agencies` None for all, `elsewhere` None for our own API.
+    `person` is None for the own Berichtenbox, `elsewhere` None for our own API.
     """
 
     app: str
     app_site: str
     registered: str
     person: str | None
-    acts: list[str]
-    deletes: bool
-    left_out: list[str]
-    agencies: list[str] | None
-    excluded: list[str]
-    letters_from: date | None
+    acts: Sequence[str]
+    left_out: Sequence[str]
+    warnings: Sequence[AccessFact]
+    limits: Sequence[AccessFact]
     minutes: int
     machtiging_ends_at: datetime | None
     level: str
@@ -86,23 +75,20 @@ async def build_consent_view(request: Request, session: AsyncSession, prompt: Co
 
     Without a redirect URI (CIBA) `app_site` is empty.
     """
-    agreement, services = prompt.grantable, oauth_services(request)
-    machtiging = agreement.machtiging
-    scope = None if machtiging is None else machtiging.scope
+    choice, services = prompt.grantable, oauth_services(request)
+    described = await services.details_handler.describe_choice(session, services.keyring, choice)
     return ConsentView(
         app=prompt.client.name,
         app_site=urlsplit(prompt.redirect_uri).hostname or "",
         registered=_describe_registration(prompt.client, practice=services.practice),
-        person=None if machtiging is None else await _load_giver_name(session, services.keyring, machtiging),
-        acts=[_ACT_TEXTS[act] for act in sort_acts(agreement.acts)],
-        deletes=Act.DELETE in agreement.acts,
-        left_out=[_ACT_TEXTS[act] for act in sort_acts(agreement.left_out)],
-        agencies=None if scope is None else await _list_agency_names(session, scope),
-        excluded=[] if scope is None else sorted(scope.excluded_themes),
-        letters_from=None if scope is None else scope.letters_from,
+        person=described.person,
+        acts=described.acts,
+        left_out=described.left_out,
+        warnings=described.warnings,
+        limits=described.limits,
         minutes=max(1, services.access_token_seconds // 60),
-        machtiging_ends_at=None if machtiging is None else machtiging.period.ends_at,
-        level=_LEVEL_TEXTS[agreement.assurance],
+        machtiging_ends_at=None if choice.representation is None else choice.representation.ends_at,
+        level=_LEVEL_TEXTS[choice.assurance],
         knows_you="openid" in prompt.parameters.get("scope", "").split(),
         learns_name=any(
             "name" in names for names in load_authentication_request(prompt.parameters).claims_to_release.values()
@@ -125,28 +111,3 @@ def _describe_registration(client: Client, *, practice: bool) -> str:
     if client.auth_method == AUTH_METHOD_NONE:
         how += ". Deze app heeft geen eigen sleutel: wij kunnen niet nagaan of het echt deze app is die het vraagt"
     return how
-
-
-async def _load_giver_name(session: AsyncSession, keyring: Any, machtiging: Machtiging) -> str:
-    profile = await load_profile(session, keyring, machtiging.vertegenwoordigde_id)
-    return "iemand die u heeft gemachtigd" if profile is None else profile.name
-
-
-async def _list_agency_names(session: AsyncSession, scope: MachtigingScope) -> list[str] | None:
-    """List the names of the allowed senders, or of single diensten.
-
-    None when the machtiging allows all senders.
-    """
-    if scope.afzenders is None and scope.diensten is None:
-        return None
-    agencies = [
-        one for one in await load_active_agencies(session) if scope.afzenders is None or one.oin in scope.afzenders
-    ]
-    if scope.diensten is None:
-        return [agency.name for agency in agencies]
-    return [
-        f"{agency.name}: {dienst.name}"
-        for agency in agencies
-        for dienst in agency.diensten
-        if dienst.scope_key in scope.diensten
-    ]

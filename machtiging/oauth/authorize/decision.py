@@ -20,8 +20,9 @@ from machtiging.identity.session import Visitor, lock_session
 from machtiging.kernel.errors import Conflict, NotAuthenticated
 from machtiging.kernel.ids import uuid7
 from machtiging.oauth import queries
+from machtiging.oauth.authorization_details.handler import ConsentChoice
 from machtiging.oauth.authorize import pushed_requests
-from machtiging.oauth.authorize.grantable_access import GrantableAccess, resolve_grantable_access
+from machtiging.oauth.authorize.grantable_access import resolve_grantable_access
 from machtiging.oauth.authorize.pushed_requests import PushedAuthorizationRequest, RequestReference, verify_redirect_uri
 from machtiging.oauth.client import Client
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
@@ -50,7 +51,7 @@ class ConsentPrompt:
     reference: RequestReference
     redirect_uri: str
     parameters: dict[str, Any]
-    grantable: GrantableAccess
+    grantable: ConsentChoice
     target: ResourceTarget
     visitor: Visitor
 
@@ -111,7 +112,7 @@ async def _require_prior_consent(
     context: RequestContext,
     visitor: Visitor,
     authorization: step_up.PendingAuthorization,
-    grantable: GrantableAccess,
+    grantable: ConsentChoice,
     target: ResourceTarget,
 ) -> None:
     """Require an earlier consent that covers this request.
@@ -166,7 +167,7 @@ async def _load_client_and_redirect_uri(
 
 async def _resolve_grantable_access(
     context: RequestContext, visitor: Visitor, pushed: PushedAuthorizationRequest, client: Client, *, lock: bool = False
-) -> GrantableAccess:
+) -> ConsentChoice:
     """Check the stored request again, then the login, then the grantable access.
 
     The client's registration may have changed since the push.
@@ -174,7 +175,10 @@ async def _resolve_grantable_access(
     server = build_token_server(context)
     step_up.verify_login(_build_pending_authorization(context, client, pushed), visitor)
     await run_authlib(server, lambda it: pushed_requests.validate_authorization_request(it, context, pushed.parameters))
-    return await resolve_grantable_access(context.session, visitor, pushed.parameters, lock=lock, at=context.at)
+    handler = context.issuer.details_handler
+    return await resolve_grantable_access(
+        context.session, handler, visitor, pushed.parameters, lock=lock, at=context.at
+    )
 
 
 def _derive_code(context: RequestContext, reference: RequestReference) -> str:
@@ -199,16 +203,16 @@ async def _insert_grant(
     context: RequestContext,
     visitor: Visitor,
     pushed: PushedAuthorizationRequest,
-    grantable: GrantableAccess,
+    grantable: ConsentChoice,
     target: ResourceTarget,
     code: str,
 ) -> None:
-    session, at, machtiging = context.session, context.at, grantable.machtiging
+    session, at, representation = context.session, context.at, grantable.representation
     grant = {
         "id": uuid7(),
         "client_id": pushed.client_id,
         "person_id": visitor.person_id,
-        "machtiging_id": None if machtiging is None else machtiging.id,
+        "machtiging_id": None if representation is None else representation.machtiging_id,
         "authorization_details": grantable.details,
         "scope": pushed.parameters.get("scope", ""),
         "assurance": grantable.assurance.value,
@@ -227,10 +231,10 @@ async def _insert_grant(
         outcome=JournalOutcome.DONE,
         reason="toestemming_gegeven",
         actor_id=visitor.person_id,
-        capacity="self" if machtiging is None else machtiging.capacity,
+        capacity="self" if representation is None else representation.capacity,
         client_id=pushed.client_id,
-        for_person_id=visitor.person_id if machtiging is None else machtiging.vertegenwoordigde_id,
-        machtiging_id=None if machtiging is None else machtiging.id,
+        for_person_id=visitor.person_id if representation is None else representation.vertegenwoordigde_id,
+        machtiging_id=None if representation is None else representation.machtiging_id,
         object_kind="grant",
         object_id=str(grant["id"]),
     )

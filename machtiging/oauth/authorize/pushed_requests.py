@@ -11,6 +11,7 @@ from sqlalchemy import Row, insert, select, update
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.kernel.errors import InvalidInput
+from machtiging.oauth.authorization_details.parsing import parse_authorization_details, refuse_own_app_acts
 from machtiging.oauth.client import AUTH_METHOD_NONE, PRIVATE_KEY_JWT, Client
 from machtiging.oauth.errors import invalid_request_error
 from machtiging.oauth.grant_management.rules import GRANT_MANAGEMENT_ACTION, validate_grant_management
@@ -24,8 +25,6 @@ from machtiging.oauth.request_parameters.resource_indicators import find_target
 from machtiging.oauth.rules import (
     CONSENT_DECISION_TIMEOUT,
     REQUEST_URI_LIFETIME,
-    parse_authorization_details,
-    refuse_box_changes,
 )
 from machtiging.oauth.tables import SEALED_PUSHED_REQUEST, PushedRequest
 from machtiging.storage.columns import table_of
@@ -112,9 +111,9 @@ async def push_authorization_request(context: RequestContext, request: OAuthRequ
     if bound is not None:
         parameters["dpop_jkt"] = bound
     await run_authlib(server, lambda it: validate_authorization_request(it, context, parameters))
-    wanted = parse_authorization_details(parameters.get("authorization_details"))
+    wanted = parse_authorization_details(context.issuer.details_handler, parameters.get("authorization_details"))
     if target.resource_server is not None:
-        refuse_box_changes(wanted, "handeling_alleen_hier")
+        refuse_own_app_acts(wanted, "handeling_alleen_hier")
     validate_grant_management(request.form, has_machtiging=wanted is not None and wanted.machtiging_id is not None)
     if wanted is None and "openid" not in parameters.get("scope", "").split():
         raise invalid_request_error("niets_gevraagd")

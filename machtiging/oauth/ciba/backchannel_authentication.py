@@ -11,14 +11,15 @@ from sqlalchemy import ColumnElement, case, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.access_tokens.representation import UNUSABLE, Representation
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.crypto import secrets
-from machtiging.delegation.queries import load_machtiging_for_share
-from machtiging.delegation.rules import Machtiging, is_usable, unusable_reason
 from machtiging.kernel.ids import PersonId
 from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.texts import NotificationKind
+from machtiging.oauth.authorization_details.handler import RepresentationKey
+from machtiging.oauth.authorization_details.representations import load_representation
 from machtiging.oauth.ciba.meldcode import consume_meldcode
 from machtiging.oauth.ciba.rules import (
     MAX_REQUESTS_PER_CLIENT,
@@ -43,13 +44,13 @@ _REQUEST = table_of(BackchannelRequest)
 
 @dataclass(frozen=True, slots=True)
 class _ResolvedHint:
-    """The person behind the hint, and the machtiging.
+    """The person behind the hint, and the representation.
 
     Without a person nobody is notified; `reason` goes to the journal and never to the app.
     """
 
     person_id: PersonId | None
-    machtiging: Machtiging | None
+    representation: Representation | None
     reason: str
     organisation_kvk: str | None = None
 
@@ -67,7 +68,7 @@ async def request_backchannel_authentication(context: RequestContext, request: O
     proven = await verify_par_proof(context.session, context.issuer.keyring, request, context.at)
     desk = RequestObjectContext(context.session, context.issuer.url, context.at, backchannel=True)
     request = request.with_parameters(await verify_request_object(desk, client, request.form))
-    ask = parse_backchannel_request(request.form, client)
+    ask = parse_backchannel_request(request.form, client, context.issuer.details_handler)
     jkt = resolve_code_binding(request, proven)
     if await _exceeds_rate_limit(
         context.session, _REQUEST.c.client_id, client.client_id, MAX_REQUESTS_PER_CLIENT, context.at
@@ -98,10 +99,10 @@ async def _exceeds_rate_limit(
 
 
 async def _resolve_hint(context: RequestContext, ciba_request: BackchannelAuthenticationRequest) -> _ResolvedHint:
-    """Consume the meldcode and find its person and machtiging.
+    """Consume the meldcode and find its person and representation.
 
     Every outcome gives the same response and the same statements, also for an unknown code: neither text nor time is an
-    enumeration oracle. The machtiging is locked FOR SHARE, so that ending it waits and then ends this request too.
+    enumeration oracle. The representation is locked, so that ending it waits and then ends this request too.
     """
     session, at = context.session, context.at
     holder = await consume_meldcode(session, context.issuer.keyring, ciba_request.meldcode, at=at)
@@ -110,19 +111,20 @@ async def _resolve_hint(context: RequestContext, ciba_request: BackchannelAuthen
         session, _REQUEST.c.person_id, person_id or uuid4(), MAX_REQUESTS_PER_PERSON, at
     )
     named = None if ciba_request.requested is None else ciba_request.requested.machtiging_id
-    machtiging = None if named is None else await load_machtiging_for_share(session, named)
+    kvk = None if holder is None else holder.organisation_kvk
+    key = RepresentationKey(named, person_id, kvk)
+    representation = await load_representation(session, context.issuer.details_handler, key, lock=True)
     if holder is None or person_id is None:
         return _ResolvedHint(None, None, "meldcode_onbekend")
     if too_many:
         return _ResolvedHint(None, None, "te_veel_verzoeken")
-    kvk = holder.organisation_kvk
     if named is None:
         return _ResolvedHint(person_id, None, "gevraagd", kvk)
-    if machtiging is None or not is_usable(machtiging, person_id, kvk, at):
+    refusal = UNUSABLE if representation is None else representation.refusal(person_id, kvk, at)
+    if refusal is not None:
         # The app gets no error: it must not learn which machtigingen a person has.
-        mine = machtiging is not None and machtiging.gemachtigde_id == person_id
-        return _ResolvedHint(None, None, unusable_reason(machtiging if mine else None, kvk, at))
-    return _ResolvedHint(person_id, machtiging, "gevraagd", kvk)
+        return _ResolvedHint(None, None, refusal)
+    return _ResolvedHint(person_id, representation, "gevraagd", kvk)
 
 
 async def _store_request(
@@ -159,7 +161,7 @@ async def _insert_request(session: AsyncSession, row: dict[str, Any], hint: _Res
     """
     pending = (_REQUEST.c.client_id == row["client_id"], _REQUEST.c.state == "pending")
     busy = select(literal(1)).where(*pending, _REQUEST.c.person_id == hint.person_id).exists()
-    machtiging_id = None if hint.machtiging is None else hint.machtiging.id
+    machtiging_id = None if hint.representation is None else hint.representation.machtiging_id
     named = {"person_id": hint.person_id, "machtiging_id": machtiging_id, "organisation_kvk": hint.organisation_kvk}
     row = seal_row(session, SEALED_BACKCHANNEL_REQUEST, row)
     # Both outcomes get a MAC here, since the statement decides on the person.
@@ -183,14 +185,14 @@ async def _expire_pending_request(session: AsyncSession, client: Client, person_
 
 
 async def _journal_and_notify(session: AsyncSession, client: Client, hint: _ResolvedHint, at: datetime) -> None:
-    machtiging = hint.machtiging
+    representation = hint.representation
     line = NewJournalLine(
         act=JournalAct.VERZOEK_GEDAAN,
         outcome=JournalOutcome.DONE if hint.person_id is not None else JournalOutcome.REFUSED,
         reason=hint.reason,
         client_id=client.client_id,
-        for_person_id=hint.person_id if machtiging is None else machtiging.vertegenwoordigde_id,
-        machtiging_id=None if machtiging is None else machtiging.id,
+        for_person_id=hint.person_id if representation is None else representation.vertegenwoordigde_id,
+        machtiging_id=None if representation is None else representation.machtiging_id,
     )
     await record(session, line, at=at)
     await enqueue_notification(session, hint.person_id, NotificationKind.VERZOEK_WACHT, {}, at=at)

@@ -13,15 +13,16 @@ from typing import Any, NoReturn
 from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.access_tokens.representation import OTHER_ORGANISATION
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
-from machtiging.delegation.rules import OTHER_ORGANISATION
 from machtiging.identity.session import Visitor, lock_session
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict, InvalidInput, LevelTooLow, NotAllowed, NotAuthenticated, NotFound
 from machtiging.kernel.ids import PersonId, uuid7
 from machtiging.oauth import queries
-from machtiging.oauth.authorize.grantable_access import GrantableAccess, resolve_grantable_access
+from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, ConsentChoice
+from machtiging.oauth.authorize.grantable_access import resolve_grantable_access
 from machtiging.oauth.ciba.queries import PendingBackchannelRequest, list_pending_requests
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 from machtiging.oauth.tables import SEALED_BACKCHANNEL_REQUEST, SEALED_GRANT, BackchannelRequest, OAuthGrant
@@ -48,7 +49,13 @@ _DENIAL_REASONS = {
 
 
 async def decide_backchannel_request(
-    session: AsyncSession, visitor: Visitor, request_id: str, decision: BackchannelDecision, *, at: datetime
+    session: AsyncSession,
+    handler: AuthorizationDetailsHandler,
+    visitor: Visitor,
+    request_id: str,
+    decision: BackchannelDecision,
+    *,
+    at: datetime,
 ) -> None:
     """Carry out the decision, once. The same decision again has no effect.
 
@@ -67,19 +74,23 @@ async def decide_backchannel_request(
     if waiting is None:
         await _repeat_decision(session, visitor, request_id, decision, at)
     elif decision is BackchannelDecision.APPROVE:
-        await _approve_request(session, visitor, waiting, at)
+        await _approve_request(session, handler, visitor, waiting, at)
     elif not await _deny_request(session, visitor, waiting, _DENIAL_REASONS[decision], at):
         await _repeat_decision(session, visitor, request_id, decision, at)
 
 
 async def _approve_request(
-    session: AsyncSession, visitor: Visitor, pending: PendingBackchannelRequest, at: datetime
+    session: AsyncSession,
+    handler: AuthorizationDetailsHandler,
+    visitor: Visitor,
+    pending: PendingBackchannelRequest,
+    at: datetime,
 ) -> None:
     # Lock order everywhere: the client first. A suspension waits for this lock, or came first.
     if not await queries.lock_active_client(session, pending.client.client_id):
         await _journal_refusal(session, visitor, "client_onbekend", at)
         _raise_no_longer_possible()
-    agreement = await _resolve_grantable_access(session, visitor, pending, at)
+    agreement = await _resolve_grantable_access(session, handler, visitor, pending, at)
     grant = _build_grant_row(visitor, pending, agreement, at)
     both = await session.begin_nested()
     await session.execute(insert(_GRANT), seal_row(session, SEALED_GRANT, grant))
@@ -97,14 +108,18 @@ async def _approve_request(
 
 
 async def _resolve_grantable_access(
-    session: AsyncSession, visitor: Visitor, pending: PendingBackchannelRequest, at: datetime
-) -> GrantableAccess:
+    session: AsyncSession,
+    handler: AuthorizationDetailsHandler,
+    visitor: Visitor,
+    pending: PendingBackchannelRequest,
+    at: datetime,
+) -> ConsentChoice:
     """Resolve the access to grant. End the request when it cannot be granted.
 
     Raises LevelTooLow, Conflict, NotAllowed.
     """
     try:
-        return await resolve_grantable_access(session, visitor, pending.parameters, lock=True, at=at)
+        return await resolve_grantable_access(session, handler, visitor, pending.parameters, lock=True, at=at)
     except OAuthRefusal as refusal:
         if refusal.code == OTHER_ORGANISATION:  # stays pending: she can log in for the other one
             await _journal_refusal(session, visitor, refusal.code, at)
@@ -189,13 +204,13 @@ def _match_own_pending(person_id: PersonId, request_id: str) -> tuple[ColumnElem
 
 
 def _build_grant_row(
-    visitor: Visitor, pending: PendingBackchannelRequest, grantable: GrantableAccess, at: datetime
+    visitor: Visitor, pending: PendingBackchannelRequest, grantable: ConsentChoice, at: datetime
 ) -> dict[str, Any]:
     return {
         "id": uuid7(),
         "client_id": pending.client.client_id,
         "person_id": visitor.person_id,
-        "machtiging_id": None if grantable.machtiging is None else grantable.machtiging.id,
+        "machtiging_id": None if grantable.representation is None else grantable.representation.machtiging_id,
         "authorization_details": grantable.details,
         "scope": pending.parameters["scope"],
         "assurance": grantable.assurance.value,
@@ -214,21 +229,21 @@ async def _journal_grant(
     session: AsyncSession,
     visitor: Visitor,
     pending: PendingBackchannelRequest,
-    grantable: GrantableAccess,
+    grantable: ConsentChoice,
     grant_id: str,
     *,
     at: datetime,
 ) -> None:
-    machtiging = grantable.machtiging
+    representation = grantable.representation
     line = NewJournalLine(
         act=JournalAct.GRANT_VERLEEND,
         outcome=JournalOutcome.DONE,
         reason="toestemming_gegeven",
         actor_id=visitor.person_id,
-        capacity="self" if machtiging is None else machtiging.capacity,
+        capacity="self" if representation is None else representation.capacity,
         client_id=pending.client.client_id,
-        for_person_id=visitor.person_id if machtiging is None else machtiging.vertegenwoordigde_id,
-        machtiging_id=None if machtiging is None else machtiging.id,
+        for_person_id=visitor.person_id if representation is None else representation.vertegenwoordigde_id,
+        machtiging_id=None if representation is None else representation.machtiging_id,
         object_kind="grant",
         object_id=grant_id,
         facts={"balie": True},

@@ -73,7 +73,7 @@ async def _issue_tokens(
         active_grant = await load_active_grant(context, grant)
     except OAuthRefusal as refusal:
         raise auth_req_id_refusal(refusal.code) from refusal
-    order = build_token_spec(request, active_grant, ResourceTarget(context.issuer.api_audience))
+    order = build_token_spec(context.issuer, request, active_grant, ResourceTarget(context.issuer.api_audience))
     issuer, client, at = context.issuer, request.client, context.at
     response = await token_issuance.issue_user_token(context.session, issuer, client, active_grant, at=at, spec=order)
     more = {

@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.machtigingscode import CODE_ALPHABET, compute_check_character
 from machtiging.kernel.ids import PersonId
+from machtiging.kernel.readable_code import CODE_ALPHABET, compute_check_character
 from machtiging.oauth.ciba.rules import MELDCODE_LENGTH, MELDCODE_LIFETIME
 from machtiging.oauth.tables import Meldcode
 from machtiging.storage.columns import table_of

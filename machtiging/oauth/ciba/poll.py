@@ -10,19 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
-from sqlalchemy import CTE, Update, and_, case, func, literal, select, update
+from sqlalchemy import CTE, Update, and_, case, func, literal, select, true, update
 
+from machtiging.access_tokens.representation import UNUSABLE
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
-from machtiging.delegation.queries import (
-    MACHTIGING_COLUMNS,
-    join_agreement,
-    machtiging_from_mapping,
-    machtiging_table,
-)
-from machtiging.delegation.rules import is_usable
 from machtiging.kernel.errors import Message
 from machtiging.kernel.ids import GrantId
+from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, RepresentationKey
 from machtiging.oauth.ciba.rules import (
     MAX_POLL_INTERVAL_SECONDS,
     MAX_REQUEST_LIFETIME,
@@ -71,8 +66,9 @@ async def poll_request(context: RequestContext, client: Client, auth_req_id: str
     """
     if len(auth_req_id) > _MAX_AUTH_REQ_ID_LENGTH:
         raise auth_req_id_refusal("verzoek_onbekend")
-    digest = secrets.sha256_digest(auth_req_id)
-    found = (await context.session.execute(_build_poll_statement(digest, client, context.at))).mappings().one_or_none()
+    digest, handler = secrets.sha256_digest(auth_req_id), context.issuer.details_handler
+    polling = _build_poll_statement(handler, digest, client, context.at)
+    found = (await context.session.execute(polling)).mappings().one_or_none()
     if found is None:
         raise auth_req_id_refusal("verzoek_onbekend")
     if not await authenticate_row(context.session, SEALED_BACKCHANNEL_REQUEST, found, "b_", at=context.at):
@@ -86,26 +82,27 @@ async def poll_request(context: RequestContext, client: Client, auth_req_id: str
         await _raise_expired(context, found)
     if found["b_state"] == "approved":
         return ApprovedPoll(GrantId(found["b_grant_id"]), found["b_jkt"])
-    if not _is_machtiging_usable(found, context.at):
+    if not _is_representation_usable(context, found):
         await _deny_pending_request(context, digest)
-        raise OAuthRefusal(OAuthErrorCode.ACCESS_DENIED, "machtiging_geldt_niet")
+        raise OAuthRefusal(OAuthErrorCode.ACCESS_DENIED, UNUSABLE)
     return PendingPoll(found["too_soon"])
 
 
-def _build_request_lock_cte(digest: bytes, client: Client) -> CTE:
+def _build_request_lock_cte(handler: AuthorizationDetailsHandler, digest: bytes, client: Client) -> CTE:
     """Build the CTE that reads and locks the request row.
 
     A concurrent poll waits for the lock and then reads the result of this one.
     """
-    machtiging = machtiging_table()
-    both = _REQUEST.outerjoin(join_agreement(), machtiging.c.id == _REQUEST.c.machtiging_id)
-    columns = (*(column.label(f"b_{column.name}") for column in _REQUEST.c), *MACHTIGING_COLUMNS)
+    key = RepresentationKey(_REQUEST.c.machtiging_id, _REQUEST.c.person_id, _REQUEST.c.organisation_kvk)
+    represented = handler.select_representation(key).lateral("represented")
+    both = _REQUEST.outerjoin(represented, true())
+    columns = (*(column.label(f"b_{column.name}") for column in _REQUEST.c), *represented.c)
     mine = (_REQUEST.c.request_hash == digest, _REQUEST.c.client_id == client.client_id)
     return select(*columns).select_from(both).where(*mine).with_for_update(of=_REQUEST).cte("before")
 
 
-def _build_poll_statement(digest: bytes, client: Client, at: datetime) -> Update:
-    was = _build_request_lock_cte(digest, client)
+def _build_poll_statement(handler: AuthorizationDetailsHandler, digest: bytes, client: Client, at: datetime) -> Update:
+    was = _build_request_lock_cte(handler, digest, client)
     live = was.c.b_expires_at > at
     waits = was.c.b_interval_seconds * literal(timedelta(seconds=1)) - literal(POLL_TOLERANCE)
     too_soon = and_(was.c.b_state == "pending", live, func.coalesce(was.c.b_polled_at + waits > at, False))
@@ -121,10 +118,13 @@ def _build_poll_statement(digest: bytes, client: Client, at: datetime) -> Update
     return noting.returning(*was.c, too_soon.label("too_soon"))
 
 
-def _is_machtiging_usable(row: Mapping[Any, Any], at: datetime) -> bool:
+def _is_representation_usable(context: RequestContext, row: Mapping[Any, Any]) -> bool:
     if row["b_machtiging_id"] is None:
         return True
-    return is_usable(machtiging_from_mapping(row), row["b_person_id"], row["b_organisation_kvk"], at)
+    representation = context.issuer.details_handler.read_representation(context.session, row)
+    if representation is None:
+        return False
+    return representation.refusal(row["b_person_id"], row["b_organisation_kvk"], context.at) is None
 
 
 async def _deny_pending_request(context: RequestContext, digest: bytes) -> None:
@@ -139,5 +139,6 @@ async def _raise_expired(context: RequestContext, row: Mapping[Any, Any]) -> NoR
     """
     if row["b_grant_id"] is not None:
         ending = GrantEnding("verzoek_verlopen")
-        await end_grant(context.session, GrantId(row["b_grant_id"]), ending, at=context.at)
+        handler, grant_id = context.issuer.details_handler, GrantId(row["b_grant_id"])
+        await end_grant(context.session, handler, grant_id, ending, at=context.at)
     raise OAuthRefusal(OAuthErrorCode.EXPIRED_TOKEN, "verzoek_verlopen")

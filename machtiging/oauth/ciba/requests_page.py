@@ -8,7 +8,7 @@ from fastapi import Request as HttpRequest
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
-from machtiging.delegation.rules import OTHER_ORGANISATION
+from machtiging.access_tokens.representation import OTHER_ORGANISATION
 from machtiging.identity.session import Visitor
 from machtiging.kernel.assurance import Assurance
 from machtiging.oauth.authorize.consent_page import ConsentView, build_consent_view
@@ -67,7 +67,9 @@ async def _build_request_view(
 ) -> PendingRequestView:
     services = oauth_services(request)
     try:
-        agreement = await resolve_grantable_access(session, visitor, pending.parameters, at=services.clock.now())
+        agreement = await resolve_grantable_access(
+            session, services.details_handler, visitor, pending.parameters, at=services.clock.now()
+        )
     except OAuthRefusal as refusal:
         other_organisation = refusal.code == OTHER_ORGANISATION
         return PendingRequestView(pending, None, find_step_up_level(visitor, pending, refusal), other_organisation)

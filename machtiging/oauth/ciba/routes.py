@@ -47,13 +47,18 @@ async def show_requests(
 @router.post("/verzoeken")
 async def post_decision(request: Request, visitor: Citizen, session: Transaction, _csrf: CsrfProtected) -> Response:
     """Carry out the decision in the form. Raises InvalidInput, or as `decide_backchannel_request`."""
-    form = await request.form(max_files=0)
+    services, form = oauth_services(request), await request.form(max_files=0)
     request_id, chosen = form.get("verzoek"), form.get("besluit")
     if not isinstance(request_id, str) or chosen not in set(BackchannelDecision):
         raise InvalidInput("besluit_ontbreekt")
     try:
         await decide_backchannel_request(
-            session, visitor, request_id, BackchannelDecision(str(chosen)), at=oauth_services(request).clock.now()
+            session,
+            services.details_handler,
+            visitor,
+            request_id,
+            BackchannelDecision(str(chosen)),
+            at=services.clock.now(),
         )
     except Conflict as refusal:  # caught here, so that the journal line is committed
         return await render_requests_page(request, session, visitor, None, note=describe_refusal(refusal))

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from machtiging.delegation.machtigingscode import CODE_ALPHABET, compute_check_character, normalise_code
+from machtiging.kernel.readable_code import CODE_ALPHABET, compute_check_character, normalise_code
+from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, RequestedAuthorizationDetails
+from machtiging.oauth.authorization_details.parsing import parse_authorization_details, refuse_own_app_acts
 from machtiging.oauth.client import Client
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal, invalid_request_error
-from machtiging.oauth.rules import RequestedAuthorizationDetails, parse_authorization_details, refuse_box_changes
 
 MELDCODE_LENGTH = 8
 MELDCODE_LIFETIME = timedelta(minutes=10)
@@ -46,7 +47,9 @@ class BackchannelAuthenticationRequest:
     parameters: dict[str, Any]
 
 
-def parse_backchannel_request(form: Mapping[str, str], client: Client) -> BackchannelAuthenticationRequest:
+def parse_backchannel_request(
+    form: Mapping[str, str], client: Client, handler: AuthorizationDetailsHandler
+) -> BackchannelAuthenticationRequest:
     """Parse the form, as far as no person is needed for it.
 
     Raises OAuthRefusal `invalid_request`, `invalid_scope`, `invalid_binding_message`, `unknown_user_id`,
@@ -58,8 +61,8 @@ def parse_backchannel_request(form: Mapping[str, str], client: Client) -> Backch
     scope = client.get_allowed_scope(form.get("scope"))
     if scope is None or "openid" not in scope.split():  # CIBA 7.1
         raise OAuthRefusal(OAuthErrorCode.INVALID_SCOPE, "scope_ongeldig")
-    wanted = parse_authorization_details(form.get("authorization_details"))
-    refuse_box_changes(wanted, "handeling_niet_aan_balie")
+    wanted = parse_authorization_details(handler, form.get("authorization_details"))
+    refuse_own_app_acts(wanted, "handeling_niet_aan_balie")
     return BackchannelAuthenticationRequest(
         meldcode=_parse_hint(form),
         binding_message=_validate_binding_message(form.get("binding_message", "")),

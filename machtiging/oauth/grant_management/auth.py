@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Request
 
-from machtiging.access.token_lookup import load_token_for_share
 from machtiging.access_tokens.bearer import (
     AnyToken,
     authenticate_person_token,
@@ -61,7 +61,7 @@ async def _authenticate_client(request: Request, session: Transaction) -> GrantM
     claims = issuer.keyring.verify_own_jwt(
         shown.token, typ=ACCESS_TOKEN_TYP, issuer=issuer.url, audience=issuer.grant_management_audience, at=at
     )
-    found = await queries.find_token_status(session, TokenId(UUID(claims["jti"])), at)
+    found = await queries.find_token_status(session, services.details_handler, TokenId(UUID(claims["jti"])), at)
     wrong = NotAuthenticated("token_ongeldig", message="token_ongeldig.inactive")
     if (
         found is None
@@ -94,7 +94,8 @@ async def _authenticate_person(request: Request, session: Transaction) -> Consen
 
     Raises NotAuthenticated `token_*`, NotAllowed `token_voor_ander_gebruik`.
     """
-    person_id, token = await authenticate_person_token(request, session, load_token_for_share, _may_manage_consents)
+    lookup = partial(queries.load_token, handler=oauth_services(request).details_handler)
+    person_id, token = await authenticate_person_token(request, session, lookup, _may_manage_consents)
     return ConsentManager(person_id, token.facts.client_id)
 
 

@@ -6,15 +6,16 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.access_tokens.representation import Representation
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
-from machtiging.delegation.queries import load_machtiging as machtiging_with
-from machtiging.delegation.rules import Capacity, Machtiging
 from machtiging.kernel.errors import NotFound
 from machtiging.kernel.ids import GrantId, PersonId
 from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.texts import NotificationKind
 from machtiging.oauth import queries
+from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler
+from machtiging.oauth.authorization_details.representations import load_representation
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.oauth.queries import Grant
 
@@ -22,7 +23,13 @@ CONSENT_REVOKED_REASON = "toestemming_beeindigd"
 
 
 async def revoke_consent(
-    session: AsyncSession, person_id: PersonId, grant_id: GrantId, *, at: datetime, via_client_id: str | None = None
+    session: AsyncSession,
+    handler: AuthorizationDetailsHandler,
+    person_id: PersonId,
+    grant_id: GrantId,
+    *,
+    at: datetime,
+    via_client_id: str | None = None,
 ) -> bool:
     """Revoke this consent with its codes and tokens. False when it had already ended.
 
@@ -33,10 +40,8 @@ async def revoke_consent(
     difference.
     """
     grant = await queries.find_grant(session, grant_id)
-    machtiging = (
-        None if grant is None or grant.machtiging_id is None else await machtiging_with(session, grant.machtiging_id)
-    )
-    giver = None if machtiging is None else machtiging.vertegenwoordigde_id
+    representation = None if grant is None else await load_representation(session, handler, grant.representation_key)
+    giver = None if representation is None else representation.vertegenwoordigde_id
     if grant is None or person_id not in (grant.person_id, giver):
         line = NewJournalLine(
             act=JournalAct.GRANT_GEWEIGERD,
@@ -51,20 +56,20 @@ async def revoke_consent(
         await record(session, line, at=at)
         raise NotFound("toestemming_onbekend")
     ending = GrantEnding(
-        CONSENT_REVOKED_REASON, person_id, _resolve_capacity(person_id, grant, machtiging), via_client_id
+        CONSENT_REVOKED_REASON, person_id, _resolve_capacity(person_id, grant, representation), via_client_id
     )
-    if not await end_grant(session, grant_id, ending, at=at):
+    if not await end_grant(session, handler, grant_id, ending, at=at):
         return False
-    await _notify_persons(session, person_id, grant, machtiging, at)
+    await _notify_persons(session, person_id, grant, representation, at)
     return True
 
 
-def _resolve_capacity(person_id: PersonId, grant: Grant, machtiging: Machtiging | None) -> Capacity:
-    return Capacity.SELF if machtiging is None or person_id != grant.person_id else machtiging.capacity
+def _resolve_capacity(person_id: PersonId, grant: Grant, representation: Representation | None) -> str:
+    return "self" if representation is None or person_id != grant.person_id else representation.capacity
 
 
 async def _notify_persons(
-    session: AsyncSession, person_id: PersonId, grant: Grant, machtiging: Machtiging | None, at: datetime
+    session: AsyncSession, person_id: PersonId, grant: Grant, representation: Representation | None, at: datetime
 ) -> None:
     """Notify the person who revoked, and the helper whose app stops.
 
@@ -73,8 +78,8 @@ async def _notify_persons(
     """
     app = await queries.find_client_name(session, grant.client_id)
     facts = {"grant_id": str(grant.id), "app": app or ""}
-    if machtiging is not None:
-        facts |= {"giver_id": str(machtiging.vertegenwoordigde_id), "helper_id": str(grant.person_id)}
+    if representation is not None:
+        facts |= {"giver_id": str(representation.vertegenwoordigde_id), "helper_id": str(grant.person_id)}
     await enqueue_notification(session, person_id, NotificationKind.APP_GESTOPT_DOOR_U, facts, at=at)
     if person_id != grant.person_id:
         await enqueue_notification(session, grant.person_id, NotificationKind.APP_GESTOPT_DOOR_GEVER, facts, at=at)

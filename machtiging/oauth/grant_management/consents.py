@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, func, or_, select, union
+from sqlalchemy import ColumnElement, Row, Table, func, or_, select, true, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access_tokens import tokens
-from machtiging.delegation.queries import load_machtiging as machtiging_with
-from machtiging.delegation.queries import load_machtigingen_of_person, machtiging_table
-from machtiging.delegation.rules import Act, EffectiveState, Machtiging, effective_state, organisation_matches
+from machtiging.access_tokens.representation import Representation
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId
+from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, RepresentationKey
+from machtiging.oauth.authorization_details.parsing import list_acts
 from machtiging.oauth.queries import Grant
 from machtiging.oauth.refresh.rules import compute_deadline
-from machtiging.oauth.rules import extract_acts
 from machtiging.oauth.tables import AuthorizationCode, BackchannelRequest, OAuthClient, OAuthGrant, RefreshToken
 from machtiging.storage.columns import table_of
 
@@ -26,11 +24,9 @@ _GRANT = table_of(OAuthGrant)
 _CODE = table_of(AuthorizationCode)
 _REFRESH = table_of(RefreshToken)
 _SERVER = _CLIENT.alias("server")
-_MACHTIGING = machtiging_table()
 _REQUEST = table_of(BackchannelRequest)
 # Maximum lifetime of an access token (see the settings); it starts when a CIBA client fetches it.
 _MAX_TOKEN_LIFETIME = timedelta(hours=1)
-_VISIBLE_STANDINGS = (EffectiveState.IN_FORCE, EffectiveState.PAUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,59 +40,62 @@ class Consent:
     client_id: str
     app: str
     person_id: PersonId
-    machtiging: Machtiging | None
-    acts: frozenset[Act]
+    machtiging_id: MachtigingId | None
+    acts: list[str]
     given_at: datetime
     until: datetime
     resource: str | None
     resource_name: str | None
 
 
-async def list_consents(session: AsyncSession, person_id: PersonId, *, at: datetime) -> list[Consent]:
+async def list_consents(
+    session: AsyncSession, handler: AuthorizationDetailsHandler, person_id: PersonId, *, at: datetime
+) -> list[Consent]:
     """List the consents in force that this person may revoke, newest first."""
-    # Two index scans for the consents, then only their machtigingen: a person may have many others.
+    # Two index scans for the consents: a person may have many machtigingen without one.
     open_ones = select(_GRANT.c.id).where(_GRANT.c.ended_at.is_(None))
-    hers = open_ones.join(_MACHTIGING, _MACHTIGING.c.id == _GRANT.c.machtiging_id)
     mine = _GRANT.c.id.in_(
         union(
             open_ones.where(_GRANT.c.person_id == person_id),
-            hers.where(_MACHTIGING.c.vertegenwoordigde_id == person_id),
+            open_ones.where(_GRANT.c.machtiging_id.in_(handler.select_given_ids(person_id))),
         )
     )
-    under = await session.scalars(select(_GRANT.c.machtiging_id).where(mine, _GRANT.c.machtiging_id.is_not(None)))
-    machtigingen = await load_machtigingen_of_person(session, set(under), person_id)
-    return await _load_consents_in_force(session, mine, machtigingen, at)
+    return await _load_consents_in_force(session, handler, mine, at)
 
 
-async def has_access(session: AsyncSession, grant: Grant, *, at: datetime) -> bool:
+async def has_access(
+    session: AsyncSession, handler: AuthorizationDetailsHandler, grant: Grant, *, at: datetime
+) -> bool:
     """Return whether this grant gives its client access now.
 
     The answer is the same as in the person's own list.
     """
-    machtiging = None if grant.machtiging_id is None else await machtiging_with(session, grant.machtiging_id)
-    machtigingen = {} if machtiging is None else {machtiging.id: machtiging}
-    return bool(await _load_consents_in_force(session, _GRANT.c.id == grant.id, machtigingen, at))
+    return bool(await _load_consents_in_force(session, handler, _GRANT.c.id == grant.id, at))
 
 
 async def _load_consents_in_force(
-    session: AsyncSession, condition: ColumnElement[bool], machtigingen: Mapping[MachtigingId, Machtiging], at: datetime
+    session: AsyncSession, handler: AuthorizationDetailsHandler, condition: ColumnElement[bool], at: datetime
 ) -> list[Consent]:
+    key = RepresentationKey(_GRANT.c.machtiging_id, _GRANT.c.person_id, _GRANT.c.organisation_kvk)
+    represented = handler.select_representation(key).lateral("represented")
     wanted = (
         select(_GRANT, _CLIENT.c.registration["client_name"].astext.label("app"))
         .add_columns(
             or_(_has_redeemable(_REFRESH, at), _has_redeemable(_CODE, at)).label("renewable"),
             _select_ciba_fetch_deadline(at),
         )
-        .add_columns(_SERVER.c.registration["client_name"].astext.label("resource_name"))
+        .add_columns(_SERVER.c.registration["client_name"].astext.label("resource_name"), *represented.c)
         .join_from(_GRANT, _CLIENT, _CLIENT.c.client_id == _GRANT.c.client_id)
         .outerjoin(_SERVER, _SERVER.c.registration["resource"].astext == _GRANT.c.resource)
+        .outerjoin(represented, true())
         .where(condition, _GRANT.c.ended_at.is_(None), _CLIENT.c.state == "active")
         .order_by(_GRANT.c.created_at.desc(), _GRANT.c.id.desc())
     )
     rows = list(await session.execute(wanted))
     ends = await tokens.load_latest_expiry_by_grant(session, [GrantId(row.id) for row in rows], at)
-    found = (_build_consent(row, machtigingen, ends.get(row.id)) for row in rows)
-    return [one for one in found if one is not None and _is_visible(one, at)]
+    shown = [(row, handler.read_representation(session, row._mapping)) for row in rows]  # noqa: SLF001
+    found = (_build_consent(row, one, ends.get(row.id)) for row, one in shown if _is_current(row, one, at))
+    return [one for one in found if one is not None]
 
 
 def _has_redeemable(table: Table, at: datetime) -> ColumnElement[bool]:
@@ -113,26 +112,23 @@ def _select_ciba_fetch_deadline(at: datetime) -> ColumnElement[datetime | None]:
 
 
 def _build_consent(
-    row: Row[Any], machtigingen: Mapping[MachtigingId, Machtiging], token_expires_at: datetime | None
+    row: Row[Any], representation: Representation | None, token_expires_at: datetime | None
 ) -> Consent | None:
-    machtiging = machtigingen.get(row.machtiging_id)
     ends = token_expires_at
-    last = compute_deadline(row.created_at, None if machtiging is None else machtiging.period.ends_at)
+    last = compute_deadline(row.created_at, None if representation is None else representation.ends_at)
     if row.renewable:
         ends = last
     elif row.fetchable_until is not None:
         ends = min(last, row.fetchable_until + _MAX_TOKEN_LIFETIME)
-    if ends is None or (row.machtiging_id is not None and machtiging is None):
-        return None
-    if machtiging is not None and not organisation_matches(machtiging, row.organisation_kvk):
+    if ends is None:
         return None
     return Consent(
         id=row.id,
         client_id=row.client_id,
         app=row.app,
         person_id=row.person_id,
-        machtiging=machtiging,
-        acts=extract_acts(row.authorization_details),
+        machtiging_id=row.machtiging_id,
+        acts=list_acts(row.authorization_details),
         given_at=row.created_at,
         until=ends,
         resource=row.resource or None,
@@ -140,5 +136,7 @@ def _build_consent(
     )
 
 
-def _is_visible(consent: Consent, at: datetime) -> bool:
-    return consent.machtiging is None or effective_state(consent.machtiging, at) in _VISIBLE_STANDINGS
+def _is_current(row: Row[Any], representation: Representation | None, at: datetime) -> bool:
+    if representation is None:
+        return row.machtiging_id is None
+    return representation.is_current(row.organisation_kvk, at)

@@ -15,7 +15,7 @@ from machtiging.oauth.grant_management.consent_revocation import revoke_consent
 from machtiging.oauth.grant_management.consents import Consent, list_consents
 from machtiging.oauth.grant_management.schemas import ToestemmingenOut
 from machtiging.oauth.issuer import API_PATH
-from machtiging.oauth.rules import CONSENT_MANAGEMENT_SCOPE, sort_acts
+from machtiging.oauth.rules import CONSENT_MANAGEMENT_SCOPE
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.content_negotiation import require_acceptable
 from machtiging.web.openapi import declare_required_scope
@@ -38,7 +38,7 @@ ToestemmingIdInPath = Annotated[str, Path(alias="toestemmingId", json_schema_ext
 async def get_toestemmingen(request: Request, actor: ConsentActor, session: Transaction) -> dict[str, Any]:
     """De apps die nu bij uw post kunnen. U liet ze toe, of een helper deed dat met een machtiging van u."""
     services = oauth_services(request)
-    found = await list_consents(session, actor.person_id, at=services.clock.now())
+    found = await list_consents(session, services.details_handler, actor.person_id, at=services.clock.now())
     here = {"self": {"href": build_issuer(services).api_audience + _PATH}}
     return {
         "toestemmingen": [_build_toestemming(one, given_by_self=one.person_id == actor.person_id) for one in found],
@@ -58,10 +58,16 @@ async def delete_toestemming(
     request: Request, actor: ConsentActor, session: Transaction, toestemming_id: ToestemmingIdInPath
 ) -> None:
     """De app kan er meteen niet meer bij, ook niet als die nog iets ophaalt."""
-    at = oauth_services(request).clock.now()
-    if not await revoke_consent(
-        session, actor.person_id, _parse_consent_id(toestemming_id), at=at, via_client_id=actor.client_id
-    ):
+    services, consent_id = oauth_services(request), _parse_consent_id(toestemming_id)
+    stopped = await revoke_consent(
+        session,
+        services.details_handler,
+        actor.person_id,
+        consent_id,
+        at=services.clock.now(),
+        via_client_id=actor.client_id,
+    )
+    if not stopped:
         raise _unknown_consent_refusal()
 
 
@@ -81,8 +87,8 @@ def _build_toestemming(consent: Consent, *, given_by_self: bool) -> dict[str, An
         "toestemmingId": consent.id,
         "app": consent.app,
         "doorHelper": not given_by_self,
-        "machtigingId": None if consent.machtiging is None else consent.machtiging.id,
-        "handelingen": [act.value for act in sort_acts(consent.acts)],
+        "machtigingId": consent.machtiging_id,
+        "handelingen": consent.acts,
         "gegevenOp": consent.given_at,
         "uiterlijkTot": consent.until,
         "resource": consent.resource,

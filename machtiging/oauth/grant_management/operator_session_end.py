@@ -17,6 +17,7 @@ from machtiging.identity.session_end import end_all_sessions
 from machtiging.kernel.ids import PersonId
 from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.texts import NotificationKind
+from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler
 from machtiging.oauth.end_grants import GrantEnding, end_grants_of_person
 from machtiging.oauth.openid.logout_notices import insert_logout_notices
 
@@ -42,7 +43,12 @@ class SessionEndCounts:
 
 
 async def end_sessions_for_person(
-    session: AsyncSession, person_id: PersonId, order: SessionEndOrder, *, at: datetime
+    session: AsyncSession,
+    handler: AuthorizationDetailsHandler,
+    person_id: PersonId,
+    order: SessionEndOrder,
+    *,
+    at: datetime,
 ) -> SessionEndCounts:
     """End the sessions of a person and the grants of those logins.
 
@@ -53,7 +59,7 @@ async def end_sessions_for_person(
     # Notices before grants: see `logout_notices.handle_session_end` for the lock order.
     await insert_logout_notices(session, over, at)
     ending = GrantEnding("uitgelogd_door_beheerder", capacity=OPERATOR)
-    grants = await end_grants_of_person(session, person_id, ending, openid_only=not order.consents, at=at)
+    grants = await end_grants_of_person(session, handler, person_id, ending, openid_only=not order.consents, at=at)
     ended = SessionEndCounts(len(over), grants)
     await record(session, _build_journal_line(person_id, order, ended), at=at)
     if over or grants:

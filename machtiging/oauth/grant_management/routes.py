@@ -44,12 +44,12 @@ async def query_grant(request: Request, grant_id: str, client: ManagingClient, s
 
     Raises NotFound `toestemming_onbekend` for every other id alike.
     """
-    at = oauth_services(request).clock.now()
+    services, at = oauth_services(request), oauth_services(request).clock.now()
     await client.require_scope(session, GRANT_MANAGEMENT_QUERY, at=at)
     grant = await _load_own_grant(session, client, grant_id, at)
-    if not await has_access(session, grant, at=at):
+    if not await has_access(session, services.details_handler, grant, at=at):
         raise await _journal_unknown_grant(session, client, grant.id, "toestemming_zonder_toegang", at)
-    return JSONResponse(_build_grant_response(grant, build_issuer(oauth_services(request))), headers=NO_STORE)
+    return JSONResponse(_build_grant_response(grant, build_issuer(services)), headers=NO_STORE)
 
 
 @router.delete("/{grant_id}", status_code=204)
@@ -58,10 +58,11 @@ async def revoke_grant(request: Request, grant_id: str, client: ManagingClient, 
 
     Raises NotFound `toestemming_onbekend`, also for a grant that has ended.
     """
-    at = oauth_services(request).clock.now()
+    services, at = oauth_services(request), oauth_services(request).clock.now()
     await client.require_scope(session, GRANT_MANAGEMENT_REVOKE, at=at)
     grant = await _load_own_grant(session, client, grant_id, at)
-    if not await end_grant(session, grant.id, GrantEnding("beeindigd_door_client"), at=at):
+    ending = GrantEnding("beeindigd_door_client")
+    if not await end_grant(session, services.details_handler, grant.id, ending, at=at):
         raise await _journal_unknown_grant(session, client, grant.id, "grant_beeindigd", at)
     return Response(status_code=204, headers=NO_STORE)
 

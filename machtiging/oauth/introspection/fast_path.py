@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select, true
 
+from machtiging.access_tokens.bearer import AnyToken
 from machtiging.access_tokens.tokens import authenticate_token
 from machtiging.kernel.ids import TokenId
 from machtiging.oauth import queries
+from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler
+from machtiging.oauth.authorization_details.representations import HANDLERS_CACHED
 from machtiging.oauth.client import PRIVATE_KEY_JWT, Client
 from machtiging.oauth.clients.cache import CachedClient, ClientCache
 from machtiging.oauth.issuer import Issuer
@@ -36,13 +40,14 @@ from machtiging.storage.statement import Executor, ResultRow, Statement
 
 _client = queries.UNCHANGED_CLIENT.cte("asker")
 _assertion = build_assertion_consume_cte(_client)
-_token_status = queries.TOKEN_STATUS_SELECT.subquery("standing")
-_INTROSPECT = Statement(
-    select(_assertion.c.client_id.label("first_use"), *_token_status.c).select_from(
-        _client.outerjoin(_assertion, true()).outerjoin(_token_status, true())
-    )
-)
 _NO_TOKEN_ID = TokenId(UUID(int=0))
+
+
+@lru_cache(maxsize=HANDLERS_CACHED)
+def _build_statement(handler: AuthorizationDetailsHandler) -> Statement:
+    status = queries.select_token_status(handler).subquery("standing")
+    tables = _client.outerjoin(_assertion, true()).outerjoin(status, true())
+    return Statement(select(_assertion.c.client_id.label("first_use"), *status.c).select_from(tables))
 
 
 class IntrospectionAnswer(NamedTuple):
@@ -81,10 +86,11 @@ async def introspect_fast(
     try:
         jti = verify_client_assertion(assertion, client, form.get("client_id"), issuer.url, at)
         claims = verify_access_token(issuer, form["token"], None, at)
-        row = await _consume_and_load(executor, cached, jti, claims, at)
+        row = await _consume_and_load(executor, issuer.details_handler, cached, jti, claims, at)
         if row is not None and row["first_use"] is not None:
             there = row["t_id"] is not None and await authenticate_token(executor, row, at)
-            answer = IntrospectionAnswer(client, _build_claims(client, issuer, claims if there else None, row, at))
+            found = queries.token_status_from_row(executor, issuer.details_handler, row, at) if there else None
+            answer = IntrospectionAnswer(client, _build_claims(client, issuer, claims, found))
     finally:
         if answer is None:  # the cached client may be stale
             clients.discard(client.client_id)
@@ -101,21 +107,25 @@ async def _load_client(executor: Executor, clients: ClientCache, client_id: str)
 
 
 async def _consume_and_load(
-    executor: Executor, cached: CachedClient, jti: str, verified: AccessTokenClaims | None, at: datetime
+    executor: Executor,
+    handler: AuthorizationDetailsHandler,
+    cached: CachedClient,
+    jti: str,
+    verified: AccessTokenClaims | None,
+    at: datetime,
 ) -> ResultRow | None:
     """Run the one statement; None when the client changed since it was cached. Then nothing was written."""
     token = _NO_TOKEN_ID if verified is None else verified.jti
     parameters = {"client_id": cached.client.client_id, "version": cached.version, "jti": token}
-    return await _INTROSPECT.one_or_none(
+    return await _build_statement(handler).one_or_none(
         executor, parameters | build_assertion_params(cached.client.client_id, jti, at)
     )
 
 
 def _build_claims(
-    client: Client, issuer: Issuer, verified: AccessTokenClaims | None, row: ResultRow, at: datetime
+    client: Client, issuer: Issuer, verified: AccessTokenClaims | None, found: tuple[AnyToken, bool] | None
 ) -> dict[str, Any]:
     """Build the introspection response for this client (RFC 7662 2.2). Any failed check gives `active: false`."""
-    found = None if verified is None else queries.token_status_from_row(row, at)
     token = None if verified is None else build_token_view(issuer, verified, found)
     if token is None or not token.active or not may_introspect(client, token, issuer):
         return {"active": False}

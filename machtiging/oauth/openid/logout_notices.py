@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.session import EndedSession
 from machtiging.kernel.ids import uuid7
+from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler
 from machtiging.oauth.end_grants import GrantEnding, end_grants_of_session
 from machtiging.oauth.tables import LogoutNotice, OAuthClient, OAuthGrant
 from machtiging.storage.columns import table_of
@@ -33,16 +34,17 @@ def derive_sid(keyring: KeyRing, client_id: str, session_id: UUID) -> str:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-async def handle_session_end(session: AsyncSession, ended_session: EndedSession, *, at: datetime) -> None:
+async def handle_session_end(
+    handler: AuthorizationDetailsHandler, session: AsyncSession, ended_session: EndedSession, *, at: datetime
+) -> None:
     """End the grants of this login, with their tokens, and insert the logout notices.
 
     Only grants with scope openid end. A grant without it is a permission, not a login, and keeps its own end.
     """
     # Lock order: clients (by the notices), then tokens. A suspension locks in the same order.
     await insert_logout_notices(session, [ended_session], at)
-    await end_grants_of_session(
-        session, ended_session.sid, GrantEnding("uitgelogd", ended_session.person_id, "self"), at=at
-    )
+    ending = GrantEnding("uitgelogd", ended_session.person_id, "self")
+    await end_grants_of_session(session, handler, ended_session.sid, ending, at=at)
 
 
 async def insert_logout_notices(session: AsyncSession, ended_sessions: Sequence[EndedSession], at: datetime) -> None:

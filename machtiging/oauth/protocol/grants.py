@@ -12,21 +12,23 @@ from typing import Any
 from authlib.oauth2.rfc6749 import AuthorizationCodeGrant, BaseGrant, ClientCredentialsGrant
 from sqlalchemy import select, update
 
+from machtiging.access_tokens.representation import OTHER_ORGANISATION, UNUSABLE, Representation
 from machtiging.access_tokens.sender_constraint.binding import TokenBinding
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
-from machtiging.delegation.queries import load_machtiging as machtiging_with
-from machtiging.delegation.rules import OTHER_ORGANISATION, Machtiging, is_usable, unusable_reason
 from machtiging.kernel.ids import GrantId
 from machtiging.oauth import queries, token_issuance
+from machtiging.oauth.authorization_details.handler import refuse_authorization_details
+from machtiging.oauth.authorization_details.parsing import narrow_authorization_details
+from machtiging.oauth.authorization_details.representations import load_representation
 from machtiging.oauth.client import AUTH_METHOD_NONE, PRIVATE_KEY_JWT, Client
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal, invalid_request_error
+from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.protocol.requests import OAuthRequest, await_sync
 from machtiging.oauth.protocol.server import OAuthServer, RequestContext
 from machtiging.oauth.protocol.token_response import IssuanceRequest, build_client_token_response, build_token_response
 from machtiging.oauth.queries import Grant
-from machtiging.oauth.request_parameters.authorization_details import narrow_authorization_details
 from machtiging.oauth.request_parameters.resource_indicators import (
     ResourceTarget,
     find_target,
@@ -37,7 +39,6 @@ from machtiging.oauth.rules import (
     AUTHORIZATION_CODE_LIFETIME,
     SCOPES_BY_GRANT_TYPE,
     is_s256_challenge,
-    refuse_authorization_details,
 )
 from machtiging.oauth.tables import SEALED_CODE, AuthorizationCode
 from machtiging.oauth.token_issuance import ActiveGrant, TokenSpec
@@ -123,7 +124,7 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
 
     async def _issue_tokens(self, active_grant: ActiveGrant) -> dict[str, Any]:
         exchange, code = self._context, self.request.authorization_code
-        order = build_token_spec(self.request, active_grant, await self._resolve_target(code))
+        order = build_token_spec(exchange.issuer, self.request, active_grant, await self._resolve_target(code))
         says_who = "openid" in code.get_scope().split() and code.nonce is not None
         share = IssuanceRequest(active_grant, order, code.resource, says_who, code.nonce)
         handout = await build_token_response(exchange.executor, exchange.issuer, self.request, share, at=exchange.at)
@@ -155,7 +156,8 @@ async def _redeem_authorization_code(
     row = (await session.execute(using)).one_or_none()
     if row is None:
         grant_id = await session.scalar(select(_AUTHORIZATION_CODE.c.grant_id).where(*mine))
-        if grant_id is not None and await end_grant(session, GrantId(grant_id), GrantEnding("code_hergebruikt"), at=at):
+        handler, ending = context.issuer.details_handler, GrantEnding("code_hergebruikt")
+        if grant_id is not None and await end_grant(session, handler, GrantId(grant_id), ending, at=at):
             request.credential_proven = (
                 True  # only the first replay is journalled, so that repetition cannot fill the journal
             )
@@ -171,14 +173,18 @@ async def _redeem_authorization_code(
     return RedeemedCode(row.redirect_uri, row.nonce, await load_active_grant(context, grant), row.resource)
 
 
-def build_token_spec(request: OAuthRequest, active_grant: ActiveGrant, target: ResourceTarget) -> TokenSpec:
+def build_token_spec(
+    issuer: Issuer, request: OAuthRequest, active_grant: ActiveGrant, target: ResourceTarget
+) -> TokenSpec:
     """Build the token spec from a token request, within the grant.
 
     Raises OAuthRefusal `invalid_target`, `invalid_authorization_details`.
     """
     form = request.form
     target = narrow_target(target, form.get("resource"))
-    details = narrow_authorization_details(active_grant.grant.authorization_details, form.get("authorization_details"))
+    details = narrow_authorization_details(
+        issuer.details_handler, active_grant.grant.authorization_details, form.get("authorization_details")
+    )
     return TokenSpec(target, details, binding=request.binding)
 
 
@@ -205,32 +211,29 @@ def _verify_code_verifier(verifier: str, challenge: str) -> bool:
 
 
 async def load_active_grant(context: RequestContext, grant: Grant) -> ActiveGrant:
-    """Load the grant's machtiging and check that it is in force. Raises OAuthRefusal `invalid_grant`."""
-    found = None if grant.machtiging_id is None else await machtiging_with(context.session, grant.machtiging_id)
+    """Load the grant's representation and check that it is in force. Raises OAuthRefusal `invalid_grant`."""
+    found = await load_representation(context.session, context.issuer.details_handler, grant.representation_key)
     return check_grant_in_force(grant, found, context.at)
 
 
-def check_grant_in_force(grant: Grant, machtiging: Machtiging | None, at: datetime) -> ActiveGrant:
-    """Check the grant against its loaded machtiging. Raises OAuthRefusal `invalid_grant` when it is not in force."""
+def check_grant_in_force(grant: Grant, representation: Representation | None, at: datetime) -> ActiveGrant:
+    """Check the grant against its loaded representation. Raises OAuthRefusal `invalid_grant`."""
     if grant.machtiging_id is None:
         return ActiveGrant(grant, None)
-    if machtiging is None or not machtiging_covers_grant(machtiging, grant, at):
-        raise invalid_grant_error(unusable_reason(machtiging, grant.organisation_kvk, at))
-    return ActiveGrant(grant, machtiging)
+    if (refusal := representation_refusal(grant, representation, at)) is not None:
+        raise invalid_grant_error(refusal)
+    return ActiveGrant(grant, representation)
+
+
+def representation_refusal(grant: Grant, representation: Representation | None, at: datetime) -> str | None:
+    """Return the reason code if the grant's person cannot act for another now."""
+    return UNUSABLE if representation is None else representation.refusal(grant.person_id, grant.organisation_kvk, at)
 
 
 def check_grant_organisation(grant: Grant, organisation_kvk: str | None) -> None:
     """Check that a code or refresh token has its grant's organisation. Raises OAuthRefusal `invalid_grant`."""
     if organisation_kvk != grant.organisation_kvk:
         raise invalid_grant_error(OTHER_ORGANISATION)
-
-
-def machtiging_covers_grant(machtiging: Machtiging, grant: Grant, at: datetime) -> bool:
-    """Check that the machtiging is in force for this person and this organisation.
-
-    The organisation is that of the grant.
-    """
-    return is_usable(machtiging, grant.person_id, grant.organisation_kvk, at)
 
 
 class AgencyGrant(ClientCredentialsGrant):  # type: ignore[misc]

@@ -10,8 +10,8 @@ from uuid import UUID
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
-from machtiging.access.token_lookup import MachtigingToken
 from machtiging.access_tokens import token_revocation
+from machtiging.access_tokens.bearer import AnyToken
 from machtiging.access_tokens.sender_constraint.binding import token_type
 from machtiging.access_tokens.sender_constraint.token_claims import claims_match_row
 from machtiging.audit.acts import JournalAct, JournalOutcome
@@ -42,7 +42,7 @@ class AccessTokenView:
     """An access token of ours: its claims and its current state. Authlib calls `check_client` and the `is_` methods."""
 
     claims: dict[str, Any]
-    state: MachtigingToken
+    state: AnyToken
     active: bool
 
     def check_client(self, client: Client) -> bool:
@@ -54,7 +54,7 @@ class AccessTokenView:
         return False
 
     def is_revoked(self) -> bool:
-        """Check that it is inactive: expired, revoked, grant ended or machtiging not in force."""
+        """Check that it is inactive: expired, revoked, grant ended or representation not in force."""
         return not self.active
 
     def to_introspection_response(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def verify_access_token(issuer: Issuer, token: str, audience: str | None, at: da
 
 
 def build_token_view(
-    issuer: Issuer, verified: AccessTokenClaims, found: tuple[MachtigingToken, bool] | None
+    issuer: Issuer, verified: AccessTokenClaims, found: tuple[AnyToken, bool] | None
 ) -> AccessTokenView | None:
     """Build the token view, if the claims match the state `found` (`queries.find_token_status`)."""
     if found is None or not claims_match_row(verified.claims, found[0].facts):
@@ -122,9 +122,9 @@ async def _load_token_view(
 ) -> AccessTokenView | None:
     if verified is None:
         return None
-    return build_token_view(
-        context.issuer, verified, await queries.find_token_status(context.executor, verified.jti, context.at)
-    )
+    handler = context.issuer.details_handler
+    found = await queries.find_token_status(context.executor, handler, verified.jti, context.at)
+    return build_token_view(context.issuer, verified, found)
 
 
 def may_introspect(client: Client, token: AccessTokenView, issuer: Issuer) -> bool:
@@ -190,7 +190,8 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]
     def revoke_token(self, token: AccessTokenView | RefreshTokenView, request: OAuthRequest) -> None:
         """Revoke the token and end its grant, with its other tokens and the exchanged ones."""
         if isinstance(token, RefreshTokenView):
-            await_sync(revoke_refresh_token(self.server.context.session, token, at=self.server.context.at))
+            context = self.server.context
+            await_sync(revoke_refresh_token(context.session, context.issuer.details_handler, token, at=context.at))
         else:
             await_sync(_revoke_access_token(self.server.context, token))
 
@@ -199,7 +200,7 @@ async def _find_token(context: ReadContext | RequestContext, token: str) -> Acce
     """Find an access token (with two dots) or a refresh token (without), whatever the hint."""
     if "." in token:
         return await load_token_for_any_audience(context, token)
-    return await find_refresh_token(context.executor, token, at=context.at)
+    return await find_refresh_token(context.executor, context.issuer.details_handler, token, at=context.at)
 
 
 async def _revoke_access_token(context: RequestContext, token: AccessTokenView) -> None:
@@ -207,7 +208,8 @@ async def _revoke_access_token(context: RequestContext, token: AccessTokenView) 
     # Lock order: the grant first, as everywhere, against deadlocks.
     # The grant of an exchanged token is another client's: the exchanging client may revoke only its own token.
     if facts.grant_id is not None and facts.parent_id is None:
-        await end_grant(session, GrantId(facts.grant_id), GrantEnding("token_ingetrokken"), at=at)
+        ending = GrantEnding("token_ingetrokken")
+        await end_grant(session, context.issuer.details_handler, GrantId(facts.grant_id), ending, at=at)
     await token_revocation.revoke_token(session, facts.id, at)
     representation = token.state.representation
     if token.active:

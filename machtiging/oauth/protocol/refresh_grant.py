@@ -69,7 +69,9 @@ async def _rotate_and_issue(server: OAuthServer, request: OAuthRequest) -> dict[
     if len(text) > _MAX_TOKEN_LENGTH:
         raise invalid_grant_error("verversing_onbekend")
     try:
-        used = await consume_refresh_token(exchange.session, text, request.client, bound, at=exchange.at)
+        used = await consume_refresh_token(
+            exchange.session, exchange.issuer.details_handler, text, request.client, bound, at=exchange.at
+        )
     except RefreshTokenReuse as reused:
         # Only the first replay is journalled: a public client proves nothing, and must not fill the journal.
         request.credential_proven = request.credential_proven or reused.ended_family
@@ -109,6 +111,6 @@ async def build_refresh_response(
     `invalid_scope`, `invalid_target`, `invalid_authorization_details`.
     """
     scope = narrow_scope(active_grant.grant.scope, request.form.get("scope"))
-    order = replace(build_token_spec(request, active_grant, target), scope=scope)
+    order = replace(build_token_spec(context.issuer, request, active_grant, target), scope=scope)
     share = IssuanceRequest(active_grant, order, resource, include_id_token="openid" in scope.split())
     return await build_token_response(context.executor, context.issuer, request, share, at=context.at)

@@ -48,8 +48,8 @@ def build_refresh_token(
 
     Also None after the deadline of the grant.
     """
-    grant, machtiging = active_grant.grant, active_grant.machtiging
-    ends = compute_expiry(grant.created_at, None if machtiging is None else machtiging.period.ends_at, at)
+    grant, representation = active_grant.grant, active_grant.representation
+    ends = compute_expiry(grant.created_at, None if representation is None else representation.ends_at, at)
     if not may_receive_refresh_token(client, binding) or ends <= at:
         return None
     text = secrets.generate_token()

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, true
 
+from machtiging.access_tokens.representation import Representation
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
-from machtiging.delegation.queries import (
-    MACHTIGING_COLUMNS,
-    join_agreement,
-    machtiging_from_mapping,
-    machtiging_table,
-)
-from machtiging.delegation.rules import Machtiging, is_usable
 from machtiging.kernel.ids import GrantId, PersonId
+from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, RepresentationKey
+from machtiging.oauth.authorization_details.representations import HANDLERS_CACHED
 from machtiging.oauth.client import Client
 from machtiging.oauth.tables import SEALED_GRANT, SEALED_REFRESH_TOKEN, OAuthClient, OAuthGrant, RefreshToken
 from machtiging.storage.columns import table_of
@@ -26,19 +23,24 @@ from machtiging.storage.statement import Executor, ResultRow, Statement
 _CLIENT = table_of(OAuthClient)
 _GRANT = table_of(OAuthGrant)
 _TOKEN = table_of(RefreshToken)
-_MACHTIGING = machtiging_table()
-_FIND_REFRESH_TOKEN = Statement(
-    select(
+
+
+@lru_cache(maxsize=HANDLERS_CACHED)
+def _build_statement(handler: AuthorizationDetailsHandler) -> Statement:
+    key = RepresentationKey(_GRANT.c.machtiging_id, _GRANT.c.person_id, _TOKEN.c.organisation_kvk)
+    represented = handler.select_representation(key).lateral("represented")
+    chosen = (
         *(column.label(f"t_{column.name}") for column in _TOKEN.c),
         *(column.label(f"g_{column.name}") for column in _GRANT.c),
         _CLIENT.c.state.label("client_state"),
-        *MACHTIGING_COLUMNS,
     )
-    .join_from(_TOKEN, _GRANT, _GRANT.c.id == _TOKEN.c.grant_id)
-    .join(_CLIENT, _CLIENT.c.client_id == _TOKEN.c.client_id)
-    .outerjoin(join_agreement(), _MACHTIGING.c.id == _GRANT.c.machtiging_id)
-    .where(_TOKEN.c.token_hash == bindparam("token_hash"))
-)
+    tables = (
+        _TOKEN.join(_GRANT, _GRANT.c.id == _TOKEN.c.grant_id)
+        .join(_CLIENT, _CLIENT.c.client_id == _TOKEN.c.client_id)
+        .outerjoin(represented, true())
+    )
+    mine = _TOKEN.c.token_hash == bindparam("token_hash")
+    return Statement(select(*chosen, represented).select_from(tables).where(mine))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class RefreshTokenView:
     client_id: str
     grant_id: GrantId
     person_id: PersonId
-    machtiging: Machtiging | None
+    representation: Representation | None
     scope: str
     created_at: datetime
     expires_at: datetime
@@ -63,7 +65,7 @@ class RefreshTokenView:
         return False
 
     def is_revoked(self) -> bool:
-        """Check that it is inactive: used, expired, grant ended or machtiging not in force."""
+        """Check that it is inactive: used, expired, grant ended or representation not in force."""
         return not self.active
 
     def to_introspection_response(self) -> dict[str, Any]:
@@ -72,21 +74,22 @@ class RefreshTokenView:
         return {"active": True, "client_id": self.client_id, "scope": self.scope, **times}
 
 
-async def find_refresh_token(executor: Executor, token: str, *, at: datetime) -> RefreshTokenView | None:
+async def find_refresh_token(
+    executor: Executor, handler: AuthorizationDetailsHandler, token: str, *, at: datetime
+) -> RefreshTokenView | None:
     """Find a refresh token; None when unknown, deleted or forged."""
-    row = await _FIND_REFRESH_TOKEN.one_or_none(executor, {"token_hash": secrets.sha256_digest(token)})
+    row = await _build_statement(handler).one_or_none(executor, {"token_hash": secrets.sha256_digest(token)})
     if row is None or not await _verify_rows(executor, row, at):
         return None
-    machtiging = None if row["m_id"] is None else machtiging_from_mapping(row)
-    organisation_kvk = row["t_organisation_kvk"]
-    usable = machtiging is not None and is_usable(machtiging, row["g_person_id"], organisation_kvk, at)
+    representation, organisation_kvk = handler.read_representation(executor, row), row["t_organisation_kvk"]
+    usable = representation is not None and representation.refusal(row["g_person_id"], organisation_kvk, at) is None
     stands = organisation_kvk == row["g_organisation_kvk"] and (usable or row["g_machtiging_id"] is None)
     whole = row["g_ended_at"] is None and row["client_state"] == "active" and stands
     return RefreshTokenView(
         client_id=row["t_client_id"],
         grant_id=row["t_grant_id"],
         person_id=row["g_person_id"],
-        machtiging=machtiging,
+        representation=representation,
         scope=row["g_scope"],
         created_at=row["t_created_at"],
         expires_at=row["t_expires_at"],

@@ -9,37 +9,40 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.delegation.queries import load_machtiging as machtiging_with
 from machtiging.kernel.ids import GrantId
 from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.texts import NotificationKind
 from machtiging.oauth import queries
+from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler
+from machtiging.oauth.authorization_details.representations import load_representation
 from machtiging.oauth.client import Client
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 
 REFRESH_TOKEN_REUSED = "verversing_hergebruikt"
 
 
-async def end_token_family(session: AsyncSession, grant_id: GrantId, client: Client, *, at: datetime) -> bool:
+async def end_token_family(
+    session: AsyncSession, handler: AuthorizationDetailsHandler, grant_id: GrantId, client: Client, *, at: datetime
+) -> bool:
     """End the grant with all its tokens.
 
     True for the one request that ended it.
 
     Notifies the person who consented and, under a machtiging, also the represented citizen.
     """
-    if not await end_grant(session, grant_id, GrantEnding(REFRESH_TOKEN_REUSED), at=at):
+    if not await end_grant(session, handler, grant_id, GrantEnding(REFRESH_TOKEN_REUSED), at=at):
         return False
     grant = await queries.find_grant(session, grant_id)
     if grant is None:
         return False
     facts = {"grant_id": str(grant.id), "app": client.name}
-    machtiging = None if grant.machtiging_id is None else await machtiging_with(session, grant.machtiging_id)
-    if machtiging is None:
+    representation = await load_representation(session, handler, grant.representation_key)
+    if representation is None:
         await enqueue_notification(session, grant.person_id, NotificationKind.APP_AFGESLOTEN, facts, at=at)
         return True
-    facts |= {"giver_id": str(machtiging.vertegenwoordigde_id), "helper_id": str(grant.person_id)}
+    facts |= {"giver_id": str(representation.vertegenwoordigde_id), "helper_id": str(grant.person_id)}
     await enqueue_notification(
-        session, machtiging.vertegenwoordigde_id, NotificationKind.APP_AFGESLOTEN_BIJ_HELPER, facts, at=at
+        session, representation.vertegenwoordigde_id, NotificationKind.APP_AFGESLOTEN_BIJ_HELPER, facts, at=at
     )
     await enqueue_notification(session, grant.person_id, NotificationKind.APP_AFGESLOTEN_VOOR_HELPER, facts, at=at)
     return True

@@ -8,22 +8,25 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
+from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.oauth.refresh.lookup import RefreshTokenView
 
 
-async def revoke_refresh_token(session: AsyncSession, token: RefreshTokenView, *, at: datetime) -> None:
+async def revoke_refresh_token(
+    session: AsyncSession, handler: AuthorizationDetailsHandler, token: RefreshTokenView, *, at: datetime
+) -> None:
     """End the grant of this token, used or not. A second call changes and journals nothing."""
-    if not await end_grant(session, token.grant_id, GrantEnding("token_ingetrokken"), at=at):
+    if not await end_grant(session, handler, token.grant_id, GrantEnding("token_ingetrokken"), at=at):
         return
-    machtiging = token.machtiging
+    representation = token.representation
     line = NewJournalLine(
         act=JournalAct.TOKEN_INGETROKKEN,
         outcome=JournalOutcome.DONE,
         reason="door_client",
         client_id=token.client_id,
-        for_person_id=token.person_id if machtiging is None else machtiging.vertegenwoordigde_id,
-        machtiging_id=None if machtiging is None else machtiging.id,
+        for_person_id=token.person_id if representation is None else representation.vertegenwoordigde_id,
+        machtiging_id=None if representation is None else representation.machtiging_id,
         object_kind="grant",
         object_id=str(token.grant_id),
     )

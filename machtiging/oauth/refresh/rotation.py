@@ -13,6 +13,7 @@ from machtiging.access_tokens.sender_constraint.binding import TokenBinding
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.kernel.ids import GrantId
+from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler
 from machtiging.oauth.client import Client
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 from machtiging.oauth.queries import lock_active_client
@@ -45,7 +46,13 @@ class ConsumedRefreshToken:
 
 
 async def consume_refresh_token(
-    session: AsyncSession, token: str, client: Client, binding: TokenBinding, *, at: datetime
+    session: AsyncSession,
+    handler: AuthorizationDetailsHandler,
+    token: str,
+    client: Client,
+    binding: TokenBinding,
+    *,
+    at: datetime,
 ) -> ConsumedRefreshToken:
     """Consume a refresh token of this client, if the binding matches.
 
@@ -63,14 +70,19 @@ async def consume_refresh_token(
     )
     row = (await session.execute(using.returning(*_TOKEN.c))).one_or_none()
     if row is None:
-        await _refuse_token(session, digest, client, binding, at)
+        await _refuse_token(session, handler, digest, client, binding, at)
     if not await authenticate_row(session, SEALED_REFRESH_TOKEN, row, at=at):
         raise OAuthRefusal(OAuthErrorCode.INVALID_GRANT, ROW_INVALID)
     return ConsumedRefreshToken(digest, GrantId(row.grant_id), row.resource, row.expires_at, row.organisation_kvk)
 
 
 async def _refuse_token(
-    session: AsyncSession, digest: bytes, client: Client, binding: TokenBinding, at: datetime
+    session: AsyncSession,
+    handler: AuthorizationDetailsHandler,
+    digest: bytes,
+    client: Client,
+    binding: TokenBinding,
+    at: datetime,
 ) -> NoReturn:
     """Raise the refusal for a token that could not be consumed.
 
@@ -82,7 +94,8 @@ async def _refuse_token(
         raise OAuthRefusal(OAuthErrorCode.INVALID_GRANT, "verversing_onbekend")
     if found.used_at is None:
         raise wrong_binding_error(client, TokenBinding(found.jkt, found.x5t), binding)
-    raise RefreshTokenReuse(ended_family=await end_token_family(session, GrantId(found.grant_id), client, at=at))
+    ended = await end_token_family(session, handler, GrantId(found.grant_id), client, at=at)
+    raise RefreshTokenReuse(ended_family=ended)
 
 
 async def restore_refresh_token(session: AsyncSession, consumed: ConsumedRefreshToken) -> None:

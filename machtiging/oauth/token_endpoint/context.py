@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Table, and_, bindparam, literal_column, select
+from sqlalchemy import ColumnElement, FromClause, Table, and_, bindparam, literal_column, select, true
 
+from machtiging.access_tokens.representation import Representation
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
-from machtiging.delegation.queries import (
-    MACHTIGING_COLUMNS,
-    join_agreement,
-    machtiging_from_mapping,
-    machtiging_table,
-)
-from machtiging.delegation.rules import Machtiging
+from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, RepresentationKey
+from machtiging.oauth.authorization_details.representations import HANDLERS_CACHED
 from machtiging.oauth.client import AUTHORIZATION_CODE, REFRESH_TOKEN, Client
 from machtiging.oauth.queries import CLIENT_COLUMN_NAMES, CLIENT_COLUMNS, Grant, client_from_row, grant_from_row
 from machtiging.oauth.tables import (
@@ -56,8 +53,12 @@ def _label_columns(table: FromClause, prefix: str) -> list[Any]:
     return [column.label(prefix + column.name) for column in table.c]
 
 
-def _build_context_query(credential: Table, its_hash: ColumnElement[bytes]) -> Statement:
-    guard, machtiging = _CLIENT.alias("guard"), machtiging_table()
+@lru_cache(maxsize=2 * HANDLERS_CACHED)
+def _build_context_query(grant_type: str, handler: AuthorizationDetailsHandler) -> Statement:
+    credential, its_hash, _ = CREDENTIAL_TABLES[grant_type]
+    guard = _CLIENT.alias("guard")
+    key = RepresentationKey(_GRANT.c.machtiging_id, _GRANT.c.person_id, _GRANT.c.organisation_kvk)
+    represented = handler.select_representation(key).lateral("represented")
     theirs = and_(its_hash == bindparam("hash"), credential.c.client_id == _CLIENT.c.client_id)
     # Literal, as in the index: with a bind parameter PostgreSQL would scan all clients.
     its_own = guard.c.registration.op("->>")(literal_column("'resource'"))
@@ -65,7 +66,7 @@ def _build_context_query(credential: Table, its_hash: ColumnElement[bytes]) -> S
     tables = (
         _CLIENT.outerjoin(credential, theirs)
         .outerjoin(_GRANT, _GRANT.c.id == credential.c.grant_id)
-        .outerjoin(join_agreement(), machtiging.c.id == _GRANT.c.machtiging_id)
+        .outerjoin(represented, true())
         .outerjoin(guard, guards)
     )
     guarding = (guard.c[name].label(f"r_{name}") for name in CLIENT_COLUMN_NAMES)
@@ -74,25 +75,22 @@ def _build_context_query(credential: Table, its_hash: ColumnElement[bytes]) -> S
         *_label_columns(credential, "s_"),
         *_label_columns(_GRANT, "g_"),
         *guarding,
-        *MACHTIGING_COLUMNS,
+        *represented.c,
     )
     active = (_CLIENT.c.client_id == bindparam("client_id"), _CLIENT.c.state == "active")
     return Statement(select(*chosen).select_from(tables).where(*active))
 
 
-_CONTEXT_QUERIES = {
-    kind: _build_context_query(table, its_hash) for kind, (table, its_hash, _) in CREDENTIAL_TABLES.items()
-}
-
-
 class TokenRequestContext:
-    """The row joined for this request: client, credential, grant, machtiging and resource server.
+    """The row joined for this request: client, credential, grant, representation and resource server.
 
     The code or refresh token is included only if it was issued to this client and is `authentic` (its MAC is valid).
     """
 
-    def __init__(self, row: ResultRow, *, authentic: bool) -> None:
+    def __init__(self, row: ResultRow, representation: Representation | None, *, authentic: bool) -> None:
         self._row, self._authentic = row, authentic
+        # That of the grant; None for the own box.
+        self.representation = representation
 
     @property
     def client(self) -> Client:
@@ -108,11 +106,6 @@ class TokenRequestContext:
     def grant(self) -> Grant:
         """The grant of the credential."""
         return grant_from_row(self._extract_columns("g_"))
-
-    @property
-    def machtiging(self) -> Machtiging | None:
-        """The machtiging of the grant; None for the own box."""
-        return None if self._row["m_id"] is None else machtiging_from_mapping(self._row)
 
     @property
     def resource_server(self) -> Client | None:
@@ -132,15 +125,16 @@ def extract_credential(form: Mapping[str, str]) -> str | None:
 
 
 async def load_token_request(
-    executor: Executor, grant_type: str, credential: str, client_id: str
+    executor: Executor, handler: AuthorizationDetailsHandler, grant_type: str, credential: str, client_id: str
 ) -> TokenRequestContext | None:
     """Load the active client and its code or refresh token. None when there is no such client."""
-    row = await _CONTEXT_QUERIES[grant_type].one_or_none(
+    row = await _build_context_query(grant_type, handler).one_or_none(
         executor, {"client_id": client_id, "hash": secrets.sha256_digest(credential)}
     )
     if row is None or not await authenticate_row(executor, SEALED_CLIENT, row):
         return None
-    return TokenRequestContext(row, authentic=_verify_row_macs(executor, grant_type, row))
+    authentic = _verify_row_macs(executor, grant_type, row)
+    return TokenRequestContext(row, handler.read_representation(executor, row), authentic=authentic)
 
 
 def _verify_row_macs(executor: Executor, grant_type: str, row: ResultRow) -> bool:

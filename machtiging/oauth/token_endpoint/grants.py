@@ -63,7 +63,9 @@ class SingleStatementServer(OAuthServer):
         return self._clients[client_id]
 
     async def _load_client(self, client_id: str, credential: str) -> Client | None:
-        loaded = await load_token_request(self.context.executor, self._grant_type, credential, client_id)
+        loaded = await load_token_request(
+            self.context.executor, self.context.issuer.details_handler, self._grant_type, credential, client_id
+        )
         if loaded is None:
             return None
         self._loaded[client_id] = loaded
@@ -150,4 +152,4 @@ def _check_loaded_grant(loaded: TokenRequestContext, server: SingleStatementServ
     if loaded.grant.ended_at is not None:
         fall_back()
     check_grant_organisation(loaded.grant, loaded.credential_row.organisation_kvk)
-    return check_grant_in_force(loaded.grant, loaded.machtiging, server.context.at)
+    return check_grant_in_force(loaded.grant, loaded.representation, server.context.at)

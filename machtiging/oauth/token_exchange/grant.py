@@ -7,13 +7,12 @@ from typing import Any
 from authlib.oauth2.rfc6749 import BaseGrant, TokenEndpointMixin
 
 from machtiging.oauth import token_issuance
+from machtiging.oauth.authorization_details.parsing import narrow_authorization_details
 from machtiging.oauth.client import PRIVATE_KEY_JWT, TOKEN_EXCHANGE, Client
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 from machtiging.oauth.protocol.requests import OAuthRequest, await_sync
 from machtiging.oauth.protocol.server import OAuthServer, RequestContext
-from machtiging.oauth.request_parameters.authorization_details import narrow_authorization_details
 from machtiging.oauth.request_parameters.resource_indicators import ResourceTarget, find_target, invalid_target_error
-from machtiging.oauth.rules import strip_box_changes
 from machtiging.oauth.token_exchange.rules import (
     TokenExchangeRequest,
     narrow_exchange_scope,
@@ -45,10 +44,11 @@ class TokenExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
 async def _exchange_token(context: RequestContext, request: OAuthRequest) -> dict[str, Any]:
     client, exchange_request = request.client, parse_token_exchange_request(request.form)
     subject = await load_subject_token(context, client, exchange_request.subject_token, request.binding)
+    handler = context.issuer.details_handler
     order = TokenSpec(
         target=await _resolve_exchange_target(context, client, exchange_request, subject),
-        authorization_details=strip_box_changes(
-            narrow_authorization_details(subject.authorization_details, exchange_request.authorization_details)
+        authorization_details=handler.strip_own_app_acts(
+            narrow_authorization_details(handler, subject.authorization_details, exchange_request.authorization_details)
         ),
         scope=narrow_exchange_scope(subject.facts.scope, client.scope, exchange_request.scope),
         parent_token=subject.facts,

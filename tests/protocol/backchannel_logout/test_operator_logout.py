@@ -15,6 +15,7 @@ from machtiging.oauth.grant_management.operator_session_end import (
 from machtiging.oauth.openid.backchannel_logout import send_due_notices
 from machtiging.oauth.openid.session_expiry import expire_sessions
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import BOX_HANDLER
 from tests.builders.flow import request_userinfo, start_login_flow, verify_id_token, verify_jwt
 from tests.builders.rows import GRANTS, LOGIN_SESSIONS, NOTIFICATIONS
 from tests.builders.tokens import REFRESHING
@@ -34,7 +35,7 @@ async def flow(oauth, receiver):
 
 async def log_out_everywhere(oauth, person, order: SessionEndOrder = DEVICE_LOST_ORDER) -> SessionEndCounts:
     async with unit_of_work(oauth.sessions) as session:
-        return await end_sessions_for_person(session, person, order, at=oauth.clock.now())
+        return await end_sessions_for_person(session, BOX_HANDLER, person, order, at=oauth.clock.now())
 
 
 async def logout_notifications(oauth) -> list[tuple]:

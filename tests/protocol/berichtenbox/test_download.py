@@ -16,6 +16,7 @@ from machtiging.kernel.errors import Fault, NotInForce
 from machtiging.kernel.ids import uuid7
 from machtiging.oauth.grant_management.consent_revocation import revoke_consent
 from machtiging.oauth.register_client import register_client as register_client
+from tests.builders.applications import BOX_HANDLER
 from tests.builders.client import make_app_metadata
 from tests.builders.database import bypass_triggers, seal_rows
 from tests.builders.letters import HELPING, SVB, UWV, make_pdf
@@ -183,7 +184,7 @@ async def test_row_47_consent_ended_during_download_stops_it(two_part_download, 
     assert (await sent.get())["status"] == 200
     assert len((await sent.get())["body"]) == PART_BYTES
     async with world.sessions.begin() as session:
-        assert await revoke_consent(session, world.citizen, grant_id, at=clock.now())
+        assert await revoke_consent(session, BOX_HANDLER, world.citizen, grant_id, at=clock.now())
     for _ in range(5):
         go_on.release()
     with pytest.raises(RuntimeError):

@@ -103,8 +103,9 @@ async def test_approval_in_session_just_ended_is_rejected(ciba_desk) -> None:
     async with unit_of_work(ciba_desk.oauth.sessions) as session:
         await sessions.end_session(session, token, at=at)
     async with unit_of_work(ciba_desk.oauth.sessions) as session:
+        handler, request_id = services.details_handler, form["verzoek"]
         with pytest.raises(NotAuthenticated, match="niet_ingelogd"):
-            await decide_backchannel_request(session, visitor, form["verzoek"], BackchannelDecision.APPROVE, at=at)
+            await decide_backchannel_request(session, handler, visitor, request_id, BackchannelDecision.APPROVE, at=at)
     assert await GRANTS.count(ciba_desk.oauth) == 0
     assert await ciba_desk.hears(request) == "authorization_pending"
 

@@ -14,6 +14,7 @@ from machtiging.oauth.client import CIBA
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import BOX_HANDLER
 from tests.builders.ciba import register_ciba_desk
 from tests.builders.client import make_authorization_details
 from tests.builders.flow import ISSUER
@@ -226,7 +227,7 @@ async def test_consent_ended_between_approval_and_poll_issues_no_token(ciba_desk
     request = await ciba_desk.approved()
     (row,) = await ciba_desk.rows()
     async with unit_of_work(ciba_desk.oauth.sessions) as session:
-        await end_grant(session, row.grant_id, GrantEnding("gestopt"), at=ciba_desk.oauth.clock.now())
+        await end_grant(session, BOX_HANDLER, row.grant_id, GrantEnding("gestopt"), at=ciba_desk.oauth.clock.now())
     assert await ciba_desk.hears(request) == "invalid_grant"
     assert await ISSUED_TOKENS.count(ciba_desk.oauth) == 0
 

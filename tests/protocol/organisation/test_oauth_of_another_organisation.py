@@ -6,6 +6,7 @@ import pytest
 
 from machtiging.oauth.grant_management.consents import list_consents
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import BOX_HANDLER
 from tests.builders.client import make_authorization_details
 from tests.builders.flow import Flow
 from tests.builders.messages import read_query
@@ -134,7 +135,7 @@ async def test_consent_of_another_organisation_is_not_listed(oauth) -> None:
 
     async def listed():
         async with unit_of_work(oauth.sessions) as session:
-            return await list_consents(session, oauth.committed.people.mother, at=oauth.clock.now())
+            return await list_consents(session, BOX_HANDLER, oauth.committed.people.mother, at=oauth.clock.now())
 
     assert len(await listed()) == 1
     await move(oauth, OTHER_KVK, "oauth_grant")

@@ -8,6 +8,7 @@ import pytest
 
 from machtiging.oauth.grant_management.consents import list_consents
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import BOX_HANDLER
 from tests.builders.ciba import CibaDesk, register_ciba_desk
 from tests.builders.client import make_authorization_details
 from tests.builders.people import ISSUER
@@ -32,7 +33,7 @@ async def approve_request(ciba_desk: CibaDesk, browser: Any, **changes: Any) -> 
 
 async def consents_of(portal, person) -> list[Any]:
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        return await list_consents(session, person, at=portal.clock.now())
+        return await list_consents(session, BOX_HANDLER, person, at=portal.clock.now())
 
 
 async def test_ciba_consent_ended_before_poll_issues_no_token(portal, ciba_desk) -> None:
@@ -57,7 +58,7 @@ async def test_ciba_consent_of_helper_is_listed_for_both(portal, ciba_desk) -> N
     )
     for person in (portal.people.mother, portal.people.son):
         [consent] = await consents_of(portal, person)
-        assert (consent.app, consent.machtiging.id) == ("Bibliotheek Oost", held.id)
+        assert (consent.app, consent.machtiging_id) == ("Bibliotheek Oost", held.id)
 
 
 async def test_ciba_consent_after_poll_is_listed_once_until_token_expiry(portal, ciba_desk) -> None:

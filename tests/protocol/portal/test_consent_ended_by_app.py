@@ -9,6 +9,7 @@ from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.oauth.register_client import register_client
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import BOX_HANDLER
 from tests.builders.client import make_app_metadata
 from tests.builders.people import ISSUER
 from tests.builders.tokens import insert_grant
@@ -26,7 +27,7 @@ async def end_stored_consent(portal, ending) -> str:
     async with unit_of_work(portal.app.state.services.sessions) as session:
         client = await register_app(session, at)
         await insert_grant(session, client, portal.people.mother, None, at=at, id=grant_id)
-        assert await end_grant(session, grant_id, ending, at=at)
+        assert await end_grant(session, BOX_HANDLER, grant_id, ending, at=at)
     return client
 
 

@@ -7,6 +7,7 @@ from machtiging.audit.journal import OPERATOR, NewJournalLine, record
 from machtiging.identity.rules import SessionEndReason
 from machtiging.oauth.grant_management.operator_session_end import SessionEndOrder, end_sessions_for_person
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import BOX_HANDLER
 from tests.builders.people import ISSUER
 from tests.builders.tokens import make_refresh_token_holder, open_oauth_world, register_refreshing_app
 
@@ -21,7 +22,7 @@ async def test_operator_lookup_and_logout_are_shown_in_the_overview(portal) -> N
         )
         await record(session, looked, at=at)
         await end_sessions_for_person(
-            session, her, SessionEndOrder("beheer1", SessionEndReason.MISUSE, consents=True), at=at
+            session, BOX_HANDLER, her, SessionEndOrder("beheer1", SessionEndReason.MISUSE, consents=True), at=at
         )
     page = " ".join((await (await portal.mother()).open_page(ISSUER + "/inzage")).text.split())
     for deed in ("keek waar u was ingelogd", "logde u uit op alle apparaten", "stopte de toestemming van een app"):

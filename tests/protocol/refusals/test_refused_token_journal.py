@@ -14,6 +14,7 @@ from machtiging.kernel.ids import GrantId
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import BOX_HANDLER
 from tests.builders.bearer import build_token_claims, make_token_facts
 from tests.builders.client import AUDIENCE
 from tests.builders.flow import ISSUER
@@ -134,7 +135,7 @@ async def test_userinfo_with_token_without_openid_is_journalled(portal_oauth):
 async def test_userinfo_with_revoked_token_is_journalled(portal_oauth):
     holder = await make_refresh_token_holder(portal_oauth)
     async with unit_of_work(portal_oauth.sessions) as session:
-        await end_grant(session, holder.grant_id, GrantEnding("proef"), at=portal_oauth.clock.now())
+        await end_grant(session, BOX_HANDLER, holder.grant_id, GrantEnding("proef"), at=portal_oauth.clock.now())
     for _ in range(2):
         answer = await ask(portal_oauth, holder.access, "/userinfo")
         assert (answer.status_code, answer.json()["code"]) == (401, "token_ongeldig")
@@ -219,7 +220,7 @@ async def test_grants_refusal_is_journalled_with_its_exact_reason(portal_oauth, 
         await make_refresh_token_holder(portal_oauth, holder.app),
     )
     async with unit_of_work(portal_oauth.sessions) as session:
-        await end_grant(session, gone.grant_id, GrantEnding("proef"), at=portal_oauth.clock.now())
+        await end_grant(session, BOX_HANDLER, gone.grant_id, GrantEnding("proef"), at=portal_oauth.clock.now())
     never = GrantId(uuid4())
     for grant_id in (theirs.grant_id, never, "geen-nummer", gone.grant_id):
         answer = await ask(portal_oauth, token, f"/grants/{grant_id}", method)

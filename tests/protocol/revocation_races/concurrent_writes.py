@@ -14,6 +14,7 @@ from machtiging.delegation import termination
 from machtiging.delegation.rules import Capacity
 from machtiging.oauth.end_grants import GrantEnding, end_grants_of_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import BOX_HANDLER
 from tests.builders.ciba import register_ciba_desk
 from tests.builders.client import make_authorization_details
 from tests.builders.database import BLOCKED_BACKENDS
@@ -73,7 +74,7 @@ async def revoke(oauth: OAuthWorld, session: Any, held: Any, *, by_helper: bool 
         (people.son, termination.give_back_machtiging) if by_helper else (people.mother, termination.revoke_machtiging)
     )
     ended = await act(session, held.id, who, at=at)
-    await end_grants_of_machtiging(session, ended.id, GrantEnding("intrekken", who, Capacity.SELF), at=at)
+    await end_grants_of_machtiging(session, BOX_HANDLER, ended.id, GrantEnding("intrekken", who, Capacity.SELF), at=at)
 
 
 async def revoked(oauth: OAuthWorld, held: Any, *, by_helper: bool = False) -> None:

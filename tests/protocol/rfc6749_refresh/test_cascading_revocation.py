@@ -12,6 +12,7 @@ from machtiging.kernel.ids import TokenId, uuid7
 from machtiging.oauth.end_grants import GrantEnding, end_grant, end_grants_of_machtiging, end_grants_of_session
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import BOX_HANDLER
 from tests.builders.bearer import make_token_facts
 from tests.builders.messages import read_claims
 from tests.builders.rows import ISSUED_TOKENS, REFRESH_TOKENS
@@ -42,7 +43,7 @@ async def test_grant_end_revokes_all_exchanged_descendants(oauth):
     await store_exchange_chain(oauth, holder)
     assert await count_active_tokens(oauth) == 5
     async with unit_of_work(oauth.sessions) as session:
-        await end_grant(session, holder.grant_id, GrantEnding("proef"), at=oauth.clock.now())
+        await end_grant(session, BOX_HANDLER, holder.grant_id, GrantEnding("proef"), at=oauth.clock.now())
     assert await count_active_tokens(oauth) == 1
     assert await holder.ended() == "proef"
     assert await bystander.active(bystander.access)
@@ -71,7 +72,9 @@ async def test_machtiging_end_and_client_suspension_revoke_all_descendants(oauth
         await store_exchange_chain(oauth, holder)
     await first.change(revoke_machtiging)
     async with unit_of_work(oauth.sessions) as session:
-        await end_grants_of_machtiging(session, first.machtiging.id, GrantEnding("proef"), at=oauth.clock.now())
+        await end_grants_of_machtiging(
+            session, BOX_HANDLER, first.machtiging.id, GrantEnding("proef"), at=oauth.clock.now()
+        )
     assert await count_active_tokens(oauth) == 4
     async with unit_of_work(oauth.sessions) as session:
         assert await suspend_client(session, second.app.client_id, at=oauth.clock.now()) == 4
@@ -82,11 +85,16 @@ async def test_logout_ends_refresh_token_of_the_login(oauth):
     holder = await make_refresh_token_holder(oauth)
     session_id = uuid7()
     async with unit_of_work(oauth.sessions) as session:
-        await end_grants_of_session(session, session_id, GrantEnding("uitgelogd"), at=oauth.clock.now())
+        await end_grants_of_session(session, BOX_HANDLER, session_id, GrantEnding("uitgelogd"), at=oauth.clock.now())
     assert await holder.ended() is None
     await update_rows(oauth, "UPDATE oauth_grant SET session_id = :sid", sid=session_id)
     async with unit_of_work(oauth.sessions) as session:
-        assert await end_grants_of_session(session, session_id, GrantEnding("uitgelogd"), at=oauth.clock.now()) == 1
+        assert (
+            await end_grants_of_session(
+                session, BOX_HANDLER, session_id, GrantEnding("uitgelogd"), at=oauth.clock.now()
+            )
+            == 1
+        )
     assert (await holder.refresh()).status_code == 400
     assert await count_active_tokens(oauth) == 0
 
@@ -107,7 +115,7 @@ async def test_exchange_concurrent_with_revocation_leaves_no_active_token(oauth)
     async def end() -> None:
         await made.wait()
         async with unit_of_work(oauth.sessions) as session:
-            await end_grant(session, holder.grant_id, GrantEnding("proef"), at=oauth.clock.now())
+            await end_grant(session, BOX_HANDLER, holder.grant_id, GrantEnding("proef"), at=oauth.clock.now())
 
     ending, exchanging = asyncio.create_task(end()), asyncio.create_task(exchange())
     await asyncio.wait_for(made.wait(), 30)
@@ -124,7 +132,7 @@ async def test_refresh_concurrent_with_grant_end_leaves_no_active_token(oauth, o
 
     async def end() -> None:
         async with unit_of_work(oauth.sessions) as session:
-            await end_grant(session, holder.grant_id, GrantEnding("proef"), at=oauth.clock.now())
+            await end_grant(session, BOX_HANDLER, holder.grant_id, GrantEnding("proef"), at=oauth.clock.now())
 
     work = [holder.refresh(), end()] if order == "refresh first" else [end(), holder.refresh()]
     answers = await asyncio.wait_for(asyncio.gather(*work), 30)
@@ -144,7 +152,7 @@ async def test_suspension_grant_end_and_refresh_concurrently_do_not_deadlock(oau
 
     async def finish() -> None:
         async with unit_of_work(oauth.sessions) as session:
-            await end_grant(session, holders[1].grant_id, GrantEnding("proef"), at=oauth.clock.now())
+            await end_grant(session, BOX_HANDLER, holders[1].grant_id, GrantEnding("proef"), at=oauth.clock.now())
 
     work = [*(holder.refresh() for holder in holders), finish(), cut(), *(holder.refresh() for holder in holders)]
     answers = await asyncio.wait_for(asyncio.gather(*work), 60)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from machtiging.delegation import pause, termination
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import BOX_HANDLER
 from tests.builders.rows import GRANTS, ISSUED_TOKENS, REFRESH_TOKENS
 from tests.builders.tokens import RefreshTokenHolder, make_refresh_token_holder, register_refreshing_app
 
@@ -108,7 +109,9 @@ class Story:
 
     async def _end_the_grant(self) -> None:
         async with unit_of_work(self.holder.oauth.sessions) as session:
-            await end_grant(session, self.holder.grant_id, GrantEnding("proef"), at=self.holder.oauth.clock.now())
+            await end_grant(
+                session, BOX_HANDLER, self.holder.grant_id, GrantEnding("proef"), at=self.holder.oauth.clock.now()
+            )
         self.ended = True
 
     async def _revoke_the_machtiging(self) -> None:

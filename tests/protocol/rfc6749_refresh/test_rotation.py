@@ -10,6 +10,7 @@ from machtiging.delegation.termination import revoke_machtiging
 from machtiging.oauth import suspend_client
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import BOX_HANDLER
 from tests.builders.client import make_client_keys
 from tests.builders.messages import read_claims
 from tests.builders.rows import ISSUED_TOKENS, REFRESH_TOKENS
@@ -191,7 +192,7 @@ async def test_access_and_refresh_tokens_are_not_interchangeable(oauth):
 async def test_refresh_of_ended_grant_is_rejected(oauth):
     holder = await make_refresh_token_holder(oauth)
     async with unit_of_work(oauth.sessions) as session:
-        await end_grant(session, holder.grant_id, GrantEnding("proef"), at=oauth.clock.now())
+        await end_grant(session, BOX_HANDLER, holder.grant_id, GrantEnding("proef"), at=oauth.clock.now())
     await assert_error(await holder.refresh(), "invalid_grant")
 
 

@@ -11,6 +11,7 @@ from machtiging.delegation.pause import pause_machtiging
 from machtiging.delegation.termination import give_back_machtiging, revoke_machtiging
 from machtiging.oauth.end_grants import GrantEnding, end_grants_of_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import BOX_HANDLER
 from tests.builders.flow import ISSUER
 from tests.builders.rows import AUTHORIZATION_CODES
 
@@ -177,13 +178,13 @@ async def test_grants_of_one_machtiging_end_without_affecting_another(oauth) -> 
     tokens, kept, code = await flow.tokens(), await beside.tokens(), await flow.code()
     by_her = GrantEnding("machtiging_ingetrokken", oauth.committed.people.mother, "self")
     async with unit_of_work(oauth.sessions) as session:
-        ended = await end_grants_of_machtiging(session, held.id, by_her, at=oauth.clock.now())
+        ended = await end_grants_of_machtiging(session, BOX_HANDLER, held.id, by_her, at=oauth.clock.now())
     assert ended == 2
     assert not await active(flow, tokens)
     assert await active(beside, kept)
     assert_refused(await flow.redeem(code))
     async with unit_of_work(oauth.sessions) as session:
-        again = await end_grants_of_machtiging(session, held.id, by_her, at=oauth.clock.now())
+        again = await end_grants_of_machtiging(session, BOX_HANDLER, held.id, by_her, at=oauth.clock.now())
     assert again == 0
 
 

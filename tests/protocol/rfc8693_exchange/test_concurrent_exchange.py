@@ -12,6 +12,7 @@ from machtiging.access_tokens.tokens import insert_token
 from machtiging.kernel.ids import GrantId, TokenId, uuid7
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import BOX_HANDLER
 from tests.builders.database import wait_until_blocked
 from tests.builders.messages import read_claims
 from tests.builders.tokens import ARCHIEF, assert_oauth_error, update_rows
@@ -26,7 +27,7 @@ async def test_exchange_concurrent_with_revocation_waits_and_is_rejected(exchang
     row = await exchanging_clients.row(first)
     for end in (
         lambda session: revoke_token(session, TokenId(row.id), at),
-        lambda session: end_grant(session, GrantId(row.grant_id), GrantEnding("proef"), at=at),
+        lambda session: end_grant(session, BOX_HANDLER, GrantId(row.grant_id), GrantEnding("proef"), at=at),
     ):
         async with unit_of_work(exchanging_clients.oauth.sessions) as session:
             await end(session)

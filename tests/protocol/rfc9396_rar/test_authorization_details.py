@@ -7,8 +7,9 @@ from uuid import uuid4
 
 from machtiging.delegation.rules import Act
 from machtiging.delegation.termination import revoke_machtiging
-from machtiging.oauth.rules import AUTHORIZATION_DETAIL_TYPES, parse_authorization_details
+from machtiging.oauth.authorization_details.parsing import parse_authorization_details
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import BOX_HANDLER
 from tests.builders.client import make_authorization_details
 from tests.builders.messages import read_claims, read_query
 
@@ -185,6 +186,8 @@ async def test_token_request_with_details_for_login_only_consent_is_rejected(oau
     assert (response.status_code, response.json()["error"]) == (400, "invalid_authorization_details")
 
 
-def test_discovery_detail_types_have_a_validator() -> None:
-    for kind in AUTHORIZATION_DETAIL_TYPES:
-        assert parse_authorization_details(json.dumps([{"type": kind}])) is not None
+async def test_discovery_detail_types_have_a_validator(oauth) -> None:
+    document = (await oauth.connection().get("/.well-known/oauth-authorization-server")).json()
+    assert document["authorization_details_types_supported"] == ["berichtenbox"]
+    for kind in document["authorization_details_types_supported"]:
+        assert parse_authorization_details(BOX_HANDLER, json.dumps([{"type": kind}])) is not None

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from machtiging.oauth.end_grants import GrantEnding, end_grants_of_session
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import BOX_HANDLER
 from tests.builders.messages import read_claims
 from tests.builders.tokens import update_rows
 
@@ -34,7 +35,7 @@ async def test_logout_concurrent_with_suspension_does_not_deadlock(exchanging_cl
 
     async def log_out() -> None:
         async with unit_of_work(oauth.sessions) as session:
-            assert await end_grants_of_session(session, sid, GrantEnding("uitgelogd"), at=at) == 2
+            assert await end_grants_of_session(session, BOX_HANDLER, sid, GrantEnding("uitgelogd"), at=at) == 2
 
     async def suspend_app() -> None:
         async with unit_of_work(oauth.sessions) as session:

@@ -10,6 +10,7 @@ from machtiging.kernel.ids import GrantId
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import BOX_HANDLER
 from tests.builders.client import make_client_assertion
 from tests.builders.database import wait_until_blocked
 from tests.builders.keys import KeyHolder
@@ -43,7 +44,7 @@ async def test_grant_end_concurrent_with_token_request_issues_no_token(oauth, ki
     _, ask, grant_id = await asking(oauth, kind)
     made = await ISSUED_TOKENS.count(oauth)
     async with unit_of_work(oauth.sessions) as session:
-        await end_grant(session, grant_id, GrantEnding("proef"), at=oauth.clock.now())
+        await end_grant(session, BOX_HANDLER, grant_id, GrantEnding("proef"), at=oauth.clock.now())
         task = asyncio.create_task(ask())
         await wait_until_blocked(oauth.sessions, task)
     await assert_refused(await task, "invalid_grant")
@@ -124,7 +125,7 @@ async def test_concurrent_token_requests_end_and_suspension_do_not_deadlock(oaut
 
     async def ending(holder):
         async with unit_of_work(oauth.sessions) as session:
-            await end_grant(session, holder.grant_id, GrantEnding("proef"), at=oauth.clock.now())
+            await end_grant(session, BOX_HANDLER, holder.grant_id, GrantEnding("proef"), at=oauth.clock.now())
 
     async def suspending():
         async with unit_of_work(oauth.sessions) as session:

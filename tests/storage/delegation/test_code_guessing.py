@@ -10,10 +10,11 @@ import pytest
 
 from machtiging.delegation.acceptance import MAX_FAILED_TRIES, CodeHolder, accept_offer
 from machtiging.delegation.code_check import TRIES_BY_CHECK_KIND, CheckKind
-from machtiging.delegation.machtigingscode import CODE_ALPHABET, CODE_LENGTH, generate_code
+from machtiging.delegation.machtigingscode import CODE_LENGTH, generate_code
 from machtiging.identity.people import find_or_create_by_broker
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import InvalidInput, TooMany
+from machtiging.kernel.readable_code import CODE_ALPHABET
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import NOON, load_keyring
 from tests.builders.machtiging import Committed

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from machtiging.delegation.machtigingscode import CODE_INDEX_PURPOSE, normalise_code
+from machtiging.delegation.machtigingscode import CODE_INDEX_PURPOSE
 from machtiging.delegation.offer import Giver, offer_machtiging
 from machtiging.delegation.queries import (
     list_given_machtigingen,
@@ -18,6 +18,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed
 from machtiging.kernel.ids import uuid7
 from machtiging.kernel.period import Period
+from machtiging.kernel.readable_code import normalise_code
 from tests.builders.keys import NOON, load_keyring
 from tests.builders.machtiging import MACHTIGING_LIMITS, SVB, UWV, add_offer, make_terms
 from tests.builders.people import add_mother_and_son

@@ -4,15 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machtiging.delegation.machtigingscode import (
-    CODE_ALPHABET,
-    CODE_LENGTH,
-    compute_check_character,
-    format_code,
-    generate_code,
-    is_well_formed_code,
-    normalise_code,
-)
+from machtiging.delegation.machtigingscode import CODE_LENGTH, format_code, generate_code, is_well_formed_code
+from machtiging.kernel.readable_code import CODE_ALPHABET, compute_check_character, normalise_code
 from machtiging.kernel.text import keep_letters_and_digits
 
 # Compatibility characters that stand for letters, digits or a mark on the one before.

@@ -11,11 +11,12 @@ from machtiging.cli.clients import read_metadata
 from machtiging.crypto.jose import parse_strict_json
 from machtiging.kernel.errors import InvalidInput, NotAuthenticated
 from machtiging.kernel.text import drop_byte_order_mark
+from machtiging.oauth.authorization_details.parsing import parse_authorization_details
 from machtiging.oauth.errors import OAuthRefusal
 from machtiging.oauth.openid.claims_parameter import parse_claims_parameter
 from machtiging.oauth.registration.validation import RegistrationRequest, parse_metadata
-from machtiging.oauth.rules import parse_authorization_details
 from machtiging.web.validation import StrictRequestModel, parse_body
+from tests.builders.applications import BOX_HANDLER
 
 DETAILS = '[{"type": "berichtenbox", "actions": ["lijst"]}]'
 WRONG = [BOM_UTF8 * 2, BOM_UTF16_LE, BOM_UTF16_BE, b"\xff", b"\xef\xbb", b"x"]
@@ -55,12 +56,14 @@ def test_byte_order_mark_in_metadata_file_is_ignored(tmp_path) -> None:
 
 
 def test_byte_order_mark_in_json_parameter_is_ignored() -> None:
-    assert parse_authorization_details("\ufeff" + DETAILS) == parse_authorization_details(DETAILS)
+    assert parse_authorization_details(BOX_HANDLER, "\ufeff" + DETAILS) == parse_authorization_details(
+        BOX_HANDLER, DETAILS
+    )
     assert parse_claims_parameter("\ufeff" + '{"userinfo": {"name": null}}') == parse_claims_parameter(
         '{"userinfo": {"name": null}}'
     )
     with pytest.raises(OAuthRefusal):
-        parse_authorization_details("\ufeff\ufeff" + DETAILS)
+        parse_authorization_details(BOX_HANDLER, "\ufeff\ufeff" + DETAILS)
 
 
 def test_byte_order_mark_in_jwt_part_is_rejected() -> None:

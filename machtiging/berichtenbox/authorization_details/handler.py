@@ -1,0 +1,94 @@
+"""The handler for details of type `berichtenbox`: one's own box, or another's under a machtiging."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, select, true
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.access.representation import MachtigingRepresentation, representation_from_mapping
+from machtiging.berichtenbox.authorization_details import rules
+from machtiging.berichtenbox.authorization_details.consent_choices import resolve_consent_choice
+from machtiging.berichtenbox.authorization_details.consent_texts import describe_access
+from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.locks import lock_shared
+from machtiging.delegation.queries import MACHTIGING_COLUMNS, join_agreement, machtiging_table, select_machtiging
+from machtiging.identity.session import Visitor
+from machtiging.kernel.ids import MachtigingId, PersonId
+from machtiging.oauth.authorization_details.handler import (
+    AccessDescription,
+    ConsentChoice,
+    RepresentationKey,
+    RequestedAuthorizationDetails,
+)
+from machtiging.storage.statement import Executor
+
+_MACHTIGING_TABLE = machtiging_table()
+
+
+@dataclass(frozen=True, slots=True)
+class BerichtenboxHandler:
+    """Implements `AuthorizationDetailsHandler` on machtigingen. It has no state, so all instances are equal."""
+
+    detail_type: str = rules.BERICHTENBOX_DETAIL_TYPE
+
+    def parse_detail(self, detail: dict[str, Any]) -> RequestedAuthorizationDetails:
+        """Parse one requested detail. Raises OAuthRefusal."""
+        return rules.parse_berichtenbox_detail(detail)
+
+    def narrow_details(
+        self, granted: list[dict[str, Any]], requested: RequestedAuthorizationDetails
+    ) -> list[dict[str, Any]]:
+        """Narrow granted details to the requested ones. Raises OAuthRefusal."""
+        return rules.narrow_berichtenbox_details(granted, requested)
+
+    def strip_own_app_acts(self, details: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Remove the acts that change the box. Raises OAuthRefusal when no act is left."""
+        return rules.strip_box_changes(details)
+
+    async def list_consent_choices(
+        self,
+        session: AsyncSession,
+        visitor: Visitor,
+        requested: RequestedAuthorizationDetails,
+        *,
+        lock: bool,
+        at: datetime,
+    ) -> Sequence[ConsentChoice]:
+        """List the only choice: the own box, or the machtiging that the client named. Raises OAuthRefusal."""
+        return (await resolve_consent_choice(session, visitor, requested, lock=lock, at=at),)
+
+    async def describe_choice(
+        self, session: AsyncSession, keyring: KeyRing, choice: ConsentChoice
+    ) -> AccessDescription:
+        """Describe a choice of this handler for the consent page."""
+        representation = choice.representation
+        machtiging = representation.machtiging if isinstance(representation, MachtigingRepresentation) else None
+        return await describe_access(session, keyring, choice, machtiging)
+
+    def select_representation(self, key: RepresentationKey, *, for_share: bool = False) -> Select[Any]:
+        """Build the select of the machtiging with this id.
+
+        `for_share`: after the advisory lock of `delegation.locks`, so that later readers do not overtake a change.
+        """
+        if not for_share:
+            return select_machtiging().where(_MACHTIGING_TABLE.c.id == key.machtiging_id)
+        locked = join_agreement().join(lock_shared(key.machtiging_id), true())
+        mine = select(*MACHTIGING_COLUMNS).select_from(locked).where(_MACHTIGING_TABLE.c.id == key.machtiging_id)
+        return mine.with_for_update(read=True, of=_MACHTIGING_TABLE)
+
+    def read_representation(self, executor: Executor, row: Mapping[Any, Any]) -> MachtigingRepresentation | None:
+        """Read the machtiging from a row; None for the own box."""
+        return representation_from_mapping(row)
+
+    def select_given_ids(self, person_id: PersonId) -> Select[Any]:
+        """Build the select of the ids of all machtigingen that this person gave."""
+        return select(_MACHTIGING_TABLE.c.id).where(_MACHTIGING_TABLE.c.vertegenwoordigde_id == person_id)
+
+    def select_holder_ids(self, machtiging_id: MachtigingId) -> Select[Any]:
+        """Build the select of the gemachtigde of this machtiging."""
+        return select(_MACHTIGING_TABLE.c.gemachtigde_id).where(_MACHTIGING_TABLE.c.id == machtiging_id)

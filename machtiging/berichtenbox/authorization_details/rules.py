@@ -1,0 +1,97 @@
+"""Authorization details of type `berichtenbox`: parse, build and narrow them (RFC 9396). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+from uuid import UUID
+
+from machtiging.delegation.rules import GRANTABLE_ACTS, Act
+from machtiging.kernel.ids import MachtigingId
+from machtiging.oauth.authorization_details.handler import RequestedAuthorizationDetails, refuse_authorization_details
+from machtiging.oauth.authorization_details.parsing import list_acts
+
+BERICHTENBOX_DETAIL_TYPE = "berichtenbox"
+_ACT_ORDER = tuple(Act)
+
+
+def parse_berichtenbox_detail(detail: dict[str, Any]) -> RequestedAuthorizationDetails:
+    """Parse one requested detail. Raises OAuthRefusal `invalid_authorization_details`."""
+    if detail.keys() - {"type", "machtiging", "actions"}:
+        refuse_authorization_details("details_lid_onbekend")
+    machtiging = _parse_machtiging_id(detail["machtiging"]) if "machtiging" in detail else None
+    acts = _parse_acts(detail["actions"]) if "actions" in detail else None
+    changes = contains_box_changes(acts or ())
+    if machtiging is not None and changes:
+        refuse_authorization_details("handeling_alleen_eigen_box")
+    return RequestedAuthorizationDetails(machtiging, acts, changes)
+
+
+def _parse_machtiging_id(value: object) -> MachtigingId:
+    """Parse a machtiging id. Only the canonical form is accepted: one machtiging has one name."""
+    try:
+        found = UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    if found is None or str(found) != value:
+        refuse_authorization_details("details_machtiging_vormfout")
+    return MachtigingId(found)
+
+
+def _parse_acts(value: object) -> frozenset[Act]:
+    names = {act.value: act for act in Act}
+    if not isinstance(value, list) or not value or not all(isinstance(one, str) and one in names for one in value):
+        refuse_authorization_details("details_handeling_onbekend")
+    if len(set(value)) != len(value):
+        refuse_authorization_details("details_handeling_dubbel")
+    return frozenset(names[one] for one in value)
+
+
+def contains_box_changes(acts: Iterable[str]) -> bool:
+    """Tell if one of these acts changes the box (mark, delete).
+
+    Such acts are only for the person's own app on her own box.
+    """
+    return not GRANTABLE_ACTS.issuperset(acts)
+
+
+def narrow_berichtenbox_details(
+    granted: list[dict[str, Any]], requested: RequestedAuthorizationDetails
+) -> list[dict[str, Any]]:
+    """Narrow granted details to the requested ones: the same machtiging, and no other acts.
+
+    Raises OAuthRefusal `invalid_authorization_details`.
+    """
+    granted_machtiging, granted_acts = granted[0].get("machtiging"), frozenset(list_acts(granted))
+    if (None if requested.machtiging_id is None else str(requested.machtiging_id)) != granted_machtiging:
+        refuse_authorization_details("details_andere_machtiging")
+    acts = requested.acts or granted_acts
+    if not acts <= granted_acts:
+        refuse_authorization_details("details_ruimer")
+    return build_authorization_details(requested.machtiging_id, acts)
+
+
+def strip_box_changes(details: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Remove the acts that change the box, for a token to another resource server.
+
+    Raises OAuthRefusal `invalid_authorization_details` when no act is left.
+    """
+    if not contains_box_changes(list_acts(details)):
+        return details
+    kept_acts = GRANTABLE_ACTS.intersection(list_acts(details))
+    if not kept_acts:
+        refuse_authorization_details("handeling_alleen_eigen_app")
+    return build_authorization_details(None, kept_acts)
+
+
+def build_authorization_details(machtiging_id: UUID | None, acts: Collection[str]) -> list[dict[str, Any]]:
+    """Build `authorization_details` for clients, tokens and the grant's row."""
+    detail: dict[str, Any] = {"type": BERICHTENBOX_DETAIL_TYPE}
+    if machtiging_id is not None:
+        detail["machtiging"] = str(machtiging_id)
+    return [detail | {"actions": [act.value for act in sort_acts(acts)]}]
+
+
+def sort_acts(acts: Iterable[str]) -> list[Act]:
+    """Sort the acts in the order of the glossary: list, read, download."""
+    return sorted(map(Act, acts), key=_ACT_ORDER.index)

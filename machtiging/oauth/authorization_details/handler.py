@@ -1,0 +1,136 @@
+"""The port for authorization details: between the authorization server and the service behind it.
+
+The server knows clients, grants and tokens. The handler knows what `authorization_details` of one type mean, and on
+whose behalf a person may act. `machtiging.app` chooses the handler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, NoReturn, Protocol
+
+from sqlalchemy import Select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.access_tokens.representation import Representation
+from machtiging.crypto.keyring import KeyRing
+from machtiging.identity.session import Visitor
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.ids import MachtigingId, PersonId
+from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
+from machtiging.storage.statement import Executor
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedAuthorizationDetails:
+    """The requested machtiging and acts. None means the own box, and all acts that are allowed.
+
+    `own_app_only`: some of these acts are only for the person's own app, at our own API.
+    """
+
+    machtiging_id: MachtigingId | None
+    acts: frozenset[str] | None
+    own_app_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentChoice:
+    """One access that a person can consent to.
+
+    `left_out`: acts that the client requested and the person cannot give. `assurance`: the level that tokens state.
+    """
+
+    representation: Representation | None
+    details: list[dict[str, Any]]
+    left_out: frozenset[str]
+    assurance: Assurance
+
+
+class AccessFact(NamedTuple):
+    """One line about the access on the consent page, in Dutch."""
+
+    term: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccessDescription:
+    """The texts about one choice on the consent page. `person` is None for the own box."""
+
+    person: str | None
+    acts: Sequence[str]
+    left_out: Sequence[str]
+    warnings: Sequence[AccessFact]
+    limits: Sequence[AccessFact]
+
+
+class RepresentationKey(NamedTuple):
+    """The columns or values of a grant, token or request that find its representation."""
+
+    machtiging_id: Any
+    person_id: Any
+    organisation_kvk: Any
+
+
+class AuthorizationDetailsHandler(Hashable, Protocol):
+    """The meaning of `authorization_details` of one type.
+
+    Compiled statements are kept by handler, so it is hashable. Methods that refuse raise OAuthRefusal, mostly by
+    `refuse_authorization_details`.
+    """
+
+    @property
+    def detail_type(self) -> str:
+        """The `type` of the details."""
+
+    def parse_detail(self, detail: dict[str, Any]) -> RequestedAuthorizationDetails:
+        """Parse one requested detail. Refuses unknown members and values (RFC 9396 section 5)."""
+
+    def narrow_details(
+        self, granted: list[dict[str, Any]], requested: RequestedAuthorizationDetails
+    ) -> list[dict[str, Any]]:
+        """Narrow granted details to the requested ones (RFC 9396 section 6). Refuses wider ones."""
+
+    def strip_own_app_acts(self, details: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Remove the acts that are not for another resource server. Refuses when no act is left."""
+
+    async def list_consent_choices(
+        self,
+        session: AsyncSession,
+        visitor: Visitor,
+        requested: RequestedAuthorizationDetails,
+        *,
+        lock: bool,
+        at: datetime,
+    ) -> Sequence[ConsentChoice]:
+        """List what this person can consent to, for these details. Refuses when there is nothing.
+
+        `lock`: each representation stays as it is until the transaction ends.
+        """
+
+    async def describe_choice(
+        self, session: AsyncSession, keyring: KeyRing, choice: ConsentChoice
+    ) -> AccessDescription:
+        """Describe a choice for the consent page."""
+
+    def select_representation(self, key: RepresentationKey, *, for_share: bool = False) -> Select[Any]:
+        """Build the select of the representation with this key, for a LATERAL join.
+
+        It gives one row or none. `for_share`: lock it until the transaction ends.
+        """
+
+    def read_representation(self, executor: Executor, row: Mapping[Any, Any]) -> Representation | None:
+        """Read the representation from a row with the columns of `select_representation`. None: they are NULL."""
+
+    def select_given_ids(self, person_id: PersonId) -> Select[Any]:
+        """Build the select of the ids of all representations of this person by others."""
+
+    def select_holder_ids(self, machtiging_id: MachtigingId) -> Select[Any]:
+        """Build the select of the persons who use this representation."""
+
+
+def refuse_authorization_details(code: str) -> NoReturn:
+    """Raise `invalid_authorization_details`, with one text for all causes. Only the journal gets the code."""
+    raise OAuthRefusal(OAuthErrorCode.INVALID_AUTHORIZATION_DETAILS, code)
