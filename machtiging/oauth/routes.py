@@ -43,7 +43,7 @@ from machtiging.oauth.openid.routes import router as openid
 from machtiging.oauth.openid.userinfo import build_userinfo_response as userinfo_answer
 from machtiging.oauth.protocol.error_response import build_error_response, journal_oauth_refusal, log_oauth_refusal
 from machtiging.oauth.protocol.grants import load_active_grant
-from machtiging.oauth.protocol.introspection_revocation import REVOCATION, build_endpoint_server, load_own_api_token
+from machtiging.oauth.protocol.introspection_revocation import REVOCATION, build_revocation_server, load_own_api_token
 from machtiging.oauth.protocol.requests import (
     OAuthRequest,
     parse_query_pairs,
@@ -134,7 +134,7 @@ async def revoke_token(request: Request, session: Transaction, _door: Public) ->
 
     async def create_response(context: RequestContext, oauth_request: OAuthRequest) -> Response:
         return await run_authlib(
-            build_endpoint_server(context), lambda it: it.create_endpoint_response(REVOCATION, oauth_request)
+            build_revocation_server(context), lambda it: it.create_endpoint_response(REVOCATION, oauth_request)
         )
 
     return await _run_endpoint(request, session, JournalAct.TOKEN_GEWEIGERD, create_response)

@@ -136,11 +136,10 @@ PRIVATE_INTERFACES = (
     ),
     _make_interface(
         "Authlib",
-        "`check_params` of the introspection and revocation endpoints",
+        "`check_params` of the revocation endpoint",
         "oauth/protocol/introspection_revocation.py",
         objects={
             "authlib.oauth2.rfc7009:RevocationEndpoint.check_params": ("self", "request", "client"),
-            "authlib.oauth2.rfc7662:IntrospectionEndpoint.check_params": ("self", "request", "client"),
         },
         names="check_params",
     ),

@@ -1,4 +1,4 @@
-"""Introspection fast path: the number of statements for a client in the cache."""
+"""Introspection: the number of statements for a client in the cache."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.client import make_agency_metadata, make_client_keys
+from tests.builders.client import make_agency_metadata, make_client_assertion, make_client_keys
 from tests.builders.database import record_queries, seal_rows
 
 RENAME_CLIENT = """
@@ -57,5 +57,31 @@ async def test_introspection_after_client_change_costs_one_extra_load(
             assert (await introspect(cached_resource_server, token)).json()["active"] is True
             await asyncio.sleep(0)
         counts.append(len(heard))
-    assert counts[0] > counts[1]
-    assert (counts[1], counts[2]) == (2, 1)
+    # The statement on the old row, which wrote nothing; the load; the statement on the new row.
+    assert counts == [3, 1, 1]
+
+
+async def test_introspection_of_refresh_token_by_cached_client_takes_one_statement(oauth, database) -> None:
+    app = await oauth.register_reading_app(grant_types=["authorization_code", "refresh_token"])
+    tokens = await (await oauth.start_flow(app)).tokens()
+    assert (await introspect(app, tokens["access_token"])).json()["active"] is True
+    with record_queries(database) as heard:
+        assert (await introspect(app, tokens["refresh_token"])).json()["active"] is True
+        await asyncio.sleep(0)
+    (statement,) = heard
+    assert "INSERT INTO used_assertion" in statement
+    assert "refresh_token" in statement
+
+
+async def test_introspection_without_token_by_cached_client_consumes_its_assertion_and_is_journalled(
+    oauth, cached_resource_server, database
+) -> None:
+    proof = make_client_assertion(cached_resource_server.keys, cached_resource_server.client_id, oauth.clock)
+    with record_queries(database) as heard:
+        first = await cached_resource_server.post("/introspect", {"client_assertion": proof})
+        await asyncio.sleep(0)
+    assert (first.status_code, first.json()["error"], len(heard)) == (400, "invalid_request", 2)
+    again = await cached_resource_server.post("/introspect", {"client_assertion": proof})
+    assert (again.status_code, again.json()["error"]) == (401, "invalid_client")
+    (line,) = await oauth.lines("token:geweigerd")
+    assert (line.reason, line.client_id) == ("token_ontbreekt", cached_resource_server.client_id)

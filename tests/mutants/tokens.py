@@ -9,9 +9,9 @@ from machtiging.crypto import secrets
 from machtiging.crypto.keyring import KeyRing
 from machtiging.oauth import metadata, queries
 from machtiging.oauth.client import Client
-from machtiging.oauth.introspection import fast_path
+from machtiging.oauth.introspection import evaluation
 from machtiging.oauth.openid import id_token as id_tokens
-from machtiging.oauth.protocol.introspection_revocation import AccessTokenView, Introspection, Revocation
+from machtiging.oauth.protocol.introspection_revocation import AccessTokenView, Revocation
 from tests.mutants.mutant import Mutant, always_true, claims_of, swap
 
 
@@ -27,8 +27,7 @@ def _dpop_proof_is_reusable() -> None:
 
 
 def _introspection_permission_is_ignored() -> None:
-    swap(fast_path, fast_path.may_introspect, lambda _: always_true)
-    swap(Introspection, Introspection.check_permission, lambda _: always_true)
+    swap(evaluation, evaluation.may_introspect, lambda _: always_true)
 
 
 def _revocation_ignores_token_owner() -> None:

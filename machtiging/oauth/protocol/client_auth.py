@@ -17,6 +17,7 @@ from machtiging.oauth.client import AUTH_METHOD_NONE, PRIVATE_KEY_JWT, Client
 from machtiging.oauth.protocol.client_assertion import (
     CLOCK_SKEW,
     MAX_ASSERTION_AGE,
+    ClientAssertion,
     parse_client_assertion,
     refuse_client_auth,
     verify_client_assertion,
@@ -60,6 +61,20 @@ async def consume_assertion(executor: Executor, values: dict[str, Any]) -> bool:
     return await _CONSUME_ASSERTION.one_or_none(executor, values) is not None
 
 
+def verify_private_key_jwt(
+    assertion: ClientAssertion, client: Client | None, client_id: str | None, issuer: str, at: datetime
+) -> tuple[Client, str]:
+    """Verify the assertion of a client; return the client and the jti to consume.
+
+    Raises OAuthRefusal `invalid_client` alike for every failure, and JwksFetchRequired.
+    """
+    if client is None:
+        refuse_client_auth("client_onbekend")
+    if client.auth_method != PRIVATE_KEY_JWT:
+        refuse_client_auth("client_andere_methode")
+    return client, verify_client_assertion(assertion, client, client_id, issuer, at)
+
+
 class PrivateKeyJwt:
     """The method private_key_jwt for Authlib: `(query_client, request) -> client`, or None without an assertion."""
 
@@ -71,12 +86,8 @@ class PrivateKeyJwt:
         assertion = parse_client_assertion(request.form)
         if assertion is None:
             return None
-        client = query_client(assertion.subject)
-        if client is None:
-            refuse_client_auth("client_onbekend")
-        if client.auth_method != PRIVATE_KEY_JWT:
-            refuse_client_auth("client_andere_methode")
-        jti = verify_client_assertion(assertion, client, request.form.get("client_id"), self._issuer, self._at)
+        found, client_id = query_client(assertion.subject), request.form.get("client_id")
+        client, jti = verify_private_key_jwt(assertion, found, client_id, self._issuer, self._at)
         if not await_sync(self._consume_jti(client.client_id, jti)):
             refuse_client_auth("bewijs_hergebruikt", authenticated=True)
         request.client, request.credential_proven = client, True

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from authlib.oauth2.rfc7009 import RevocationEndpoint
-from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
 from machtiging.access_tokens import token_revocation
 from machtiging.access_tokens.bearer import AnyToken
@@ -21,7 +20,7 @@ from machtiging.kernel.ids import GrantId, TokenId
 from machtiging.oauth import queries
 from machtiging.oauth.client import AUTH_METHOD_NONE, PRIVATE_KEY_JWT, Client
 from machtiging.oauth.end_grants import GrantEnding, end_grant
-from machtiging.oauth.errors import invalid_request_error
+from machtiging.oauth.errors import OAuthRefusal, invalid_request_error
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.protocol.requests import OAuthRequest, await_sync
 from machtiging.oauth.protocol.server import OAuthServer, ReadContext, RequestContext
@@ -29,7 +28,7 @@ from machtiging.oauth.refresh.lookup import RefreshTokenView, find_refresh_token
 from machtiging.oauth.refresh.revocation import revoke_refresh_token
 from machtiging.oauth.token_issuance import ACCESS_TOKEN_TYP
 
-INTROSPECTION, REVOCATION = "introspection", "revocation"
+REVOCATION = "revocation"
 # Claims of the token in its introspection response. All come from the signed token itself.
 _INTROSPECTION_CLAIMS = (
     *("iss", "sub", "sub_id_type", "aud", "exp", "iat", "nbf", "jti", "client_id", "azp", "scope", "acr"),
@@ -39,7 +38,7 @@ _INTROSPECTION_CLAIMS = (
 
 @dataclass(frozen=True, slots=True)
 class AccessTokenView:
-    """An access token of ours: its claims and its current state. Authlib calls `check_client` and the `is_` methods."""
+    """An access token of ours: its claims and its current state. Authlib calls `check_client`."""
 
     claims: dict[str, Any]
     state: AnyToken
@@ -48,10 +47,6 @@ class AccessTokenView:
     def check_client(self, client: Client) -> bool:
         """Check that it was issued to this client."""
         return self.state.facts.client_id == client.client_id
-
-    def is_expired(self) -> bool:
-        """Return False: `is_revoked` covers expiry too."""
-        return False
 
     def is_revoked(self) -> bool:
         """Check that it is inactive: expired, revoked, grant ended or representation not in force."""
@@ -127,9 +122,9 @@ async def _load_token_view(
     return build_token_view(context.issuer, verified, found)
 
 
-def may_introspect(client: Client, token: AccessTokenView, issuer: Issuer) -> bool:
+def may_introspect(client: Client, token: AccessTokenView | RefreshTokenView, issuer: Issuer) -> bool:
     """Check that a client may introspect this token: its own, or one for its resource."""
-    return is_audience_of(client, token, issuer) or token.check_client(client)
+    return token.check_client(client) or (isinstance(token, AccessTokenView) and is_audience_of(client, token, issuer))
 
 
 def is_audience_of(client: Client, token: AccessTokenView, issuer: Issuer) -> bool:
@@ -140,37 +135,9 @@ def is_audience_of(client: Client, token: AccessTokenView, issuer: Issuer) -> bo
     return client.is_resource_server and token.claims["aud"] == (client.resource or issuer.api_audience)
 
 
-def _require_token_parameter(request: OAuthRequest) -> str:
-    if "token" not in request.form:
-        raise invalid_request_error("token_ontbreekt")
-    return request.form["token"]
-
-
-class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
-    """Introspection for authenticated clients: their own tokens, and those for their resource."""
-
-    CLIENT_AUTH_METHODS = (PRIVATE_KEY_JWT,)
-    server: OAuthServer
-
-    def check_params(self, request: OAuthRequest, client: Client) -> None:
-        """Require a token. Any hint is accepted, also an unknown one (RFC 7662 2.1)."""
-        _require_token_parameter(request)
-
-    def query_token(self, token_string: str, token_type_hint: str | None) -> AccessTokenView | RefreshTokenView | None:
-        """Load the token with its current state."""
-        return await_sync(_find_token(self.server.context, token_string))
-
-    def check_permission(
-        self, token: AccessTokenView | RefreshTokenView, client: Client, request: OAuthRequest
-    ) -> bool:
-        """Check that this client may introspect the token: for all others it is inactive."""
-        if isinstance(token, RefreshTokenView):
-            return token.check_client(client)
-        return may_introspect(client, token, self.server.context.issuer)
-
-    def introspect_token(self, token: AccessTokenView | RefreshTokenView) -> dict[str, Any]:
-        """Build the response for an active token."""
-        return token.to_introspection_response()
+def missing_token_error() -> OAuthRefusal:
+    """Build the refusal of a request without a token."""
+    return invalid_request_error("token_ontbreekt")
 
 
 class Revocation(RevocationEndpoint):  # type: ignore[misc]
@@ -181,7 +148,8 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]
 
     def check_params(self, request: OAuthRequest, client: Client) -> None:
         """Require a token. An unknown hint is ignored (RFC 7009 2.1)."""
-        _require_token_parameter(request)
+        if "token" not in request.form:
+            raise missing_token_error()
 
     def query_token(self, token_string: str, token_type_hint: str | None) -> AccessTokenView | RefreshTokenView | None:
         """Load the token; None when there is nothing to revoke. The response is then 200 (RFC 7009 2.2)."""
@@ -226,9 +194,8 @@ async def _revoke_access_token(context: RequestContext, token: AccessTokenView) 
         await record(session, line, at=at)
 
 
-def build_endpoint_server(context: RequestContext | ReadContext) -> OAuthServer:
-    """Build a server with both endpoints. A ReadContext allows only introspection."""
+def build_revocation_server(context: RequestContext) -> OAuthServer:
+    """Build a server with the revocation endpoint."""
     server = OAuthServer(context)
-    server.register_endpoint(Introspection)
     server.register_endpoint(Revocation)
     return server

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, select, true
+from sqlalchemy import Select, bindparam, select, true
 
 from machtiging.access_tokens.representation import Representation
 from machtiging.audit.row_authentication import authenticate_row
@@ -25,8 +25,8 @@ _GRANT = table_of(OAuthGrant)
 _TOKEN = table_of(RefreshToken)
 
 
-@lru_cache(maxsize=HANDLERS_CACHED)
-def _build_statement(handler: AuthorizationDetailsHandler) -> Statement:
+def select_refresh_token(handler: AuthorizationDetailsHandler) -> Select[Any]:
+    """Build the select of a refresh token with its grant, client and representation. Parameter: `token_hash`."""
     key = RepresentationKey(_GRANT.c.machtiging_id, _GRANT.c.person_id, _TOKEN.c.organisation_kvk)
     represented = handler.select_representation(key).lateral("represented")
     chosen = (
@@ -40,12 +40,17 @@ def _build_statement(handler: AuthorizationDetailsHandler) -> Statement:
         .outerjoin(represented, true())
     )
     mine = _TOKEN.c.token_hash == bindparam("token_hash")
-    return Statement(select(*chosen, represented).select_from(tables).where(mine))
+    return select(*chosen, represented).select_from(tables).where(mine)
+
+
+@lru_cache(maxsize=HANDLERS_CACHED)
+def _build_statement(handler: AuthorizationDetailsHandler) -> Statement:
+    return Statement(select_refresh_token(handler))
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshTokenView:
-    """A refresh token with its current state. Authlib calls `check_client` and the `is_` methods."""
+    """A refresh token with its current state. Authlib calls `check_client`."""
 
     client_id: str
     grant_id: GrantId
@@ -59,10 +64,6 @@ class RefreshTokenView:
     def check_client(self, client: Client) -> bool:
         """Check that it was issued to this client."""
         return self.client_id == client.client_id
-
-    def is_expired(self) -> bool:
-        """Return False: `is_revoked` covers expiry too."""
-        return False
 
     def is_revoked(self) -> bool:
         """Check that it is inactive: used, expired, grant ended or representation not in force."""
@@ -79,7 +80,14 @@ async def find_refresh_token(
 ) -> RefreshTokenView | None:
     """Find a refresh token; None when unknown, deleted or forged."""
     row = await _build_statement(handler).one_or_none(executor, {"token_hash": secrets.sha256_digest(token)})
-    if row is None or not await _verify_rows(executor, row, at):
+    return None if row is None else await build_refresh_token_view(executor, handler, row, at)
+
+
+async def build_refresh_token_view(
+    executor: Executor, handler: AuthorizationDetailsHandler, row: ResultRow, at: datetime
+) -> RefreshTokenView | None:
+    """Build the view from a row of `select_refresh_token`. None, journalled, for a forged row."""
+    if not await _verify_rows(executor, row, at):
         return None
     representation, organisation_kvk = handler.read_representation(executor, row), row["t_organisation_kvk"]
     usable = representation is not None and representation.refusal(row["g_person_id"], organisation_kvk, at) is None

@@ -1,4 +1,4 @@
-"""Introspection fast path. A cached client is re-checked in the statement that answers, so changes hold at once."""
+"""Introspection by a cached client: it is re-checked in the statement that answers, so changes hold at once."""
 
 from __future__ import annotations
 
