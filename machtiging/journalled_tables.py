@@ -7,5 +7,20 @@ with the journal. A table belongs here as soon as all its acts use `audit.state_
 from __future__ import annotations
 
 from machtiging.audit.row_states.journalled_table import JournalledTable
+from machtiging.organisations.tables import (
+    SEALED_EMPLOYEE,
+    SEALED_ORGANISATION,
+    SEALED_RECOGNITION,
+    SEALED_STAND_IN,
+    SEALED_TEAM,
+    SEALED_TEAM_MEMBERSHIP,
+)
 
-JOURNALLED_TABLES: tuple[JournalledTable, ...] = ()
+JOURNALLED_TABLES: tuple[JournalledTable, ...] = (
+    JournalledTable(SEALED_ORGANISATION),
+    JournalledTable(SEALED_RECOGNITION),
+    JournalledTable(SEALED_EMPLOYEE, data_key_column="organisation_id"),
+    JournalledTable(SEALED_TEAM),
+    JournalledTable(SEALED_TEAM_MEMBERSHIP),
+    JournalledTable(SEALED_STAND_IN),
+)

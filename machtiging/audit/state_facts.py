@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -38,11 +38,14 @@ UNREADABLE = object()
 
 @dataclass(frozen=True, slots=True)
 class PersonalWords:
-    """The columns with words of a person, by table, and that person's data key."""
+    """The data key for words of a person, and their columns by table.
+
+    `person_id` is the party of the data key. Columns that `SealedTable.personal` names need not be named here.
+    """
 
     person_id: UUID
     data_key: DataKey
-    columns: Mapping[str, frozenset[str]]
+    columns: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 class StateLine(Protocol):
@@ -78,7 +81,7 @@ def state_facts(
     """Return the facts with the whole state of these sealed rows, for `NewJournalLine.facts`.
 
     A row is a mapping or a result row, with its new MAC. `audit.journal.record` adds a seal over the facts. Raises
-    ValueError for a row without a MAC and TypeError for a type that has no form.
+    ValueError for a row without a MAC or with personal words and no key, TypeError for a type that has no form.
     """
     return {STATE: [_describe_row(sealed, getattr(row, "_mapping", row), personal) for sealed, row in rows]}
 
@@ -108,13 +111,17 @@ def _name_row(sealed: SealedTable, row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _describe_row(sealed: SealedTable, row: Mapping[str, Any], personal: PersonalWords | None) -> dict[str, Any]:
     named = _name_row(sealed, row)
-    encrypted = frozenset[str]() if personal is None else personal.columns.get(sealed.table.name, frozenset())
+    encrypted = sealed.personal
+    if personal is not None:
+        encrypted |= personal.columns.get(sealed.table.name, frozenset())
     if unknown := encrypted - set(sealed.columns):
         raise ValueError(f"{sealed.table.name} has no covered column {', '.join(sorted(unknown))}")
     content: dict[str, Any] = {}
     for name in state_columns(sealed):
         value = row.get(name)
-        if personal is not None and name in encrypted and value is not None:
+        if name in encrypted and value is not None:
+            if personal is None:
+                raise ValueError(f"{sealed.table.name}.{name} holds words of a person: give the data key")
             content[name] = _encrypt_words(personal, named["sleutel"], name, value)
         else:
             content[name] = _encode_typed(value, is_json=isinstance(sealed.table.c[name].type, JSONB))
@@ -200,6 +207,20 @@ def rebuild_state(
             if state is not None:
                 found[entry["sleutel"]] = state
     return found
+
+
+def describe_state(lines: Iterable[StateLine], key: str, at: datetime) -> dict[str, Any] | None:
+    """Describe one row at an instant in typed JSON; None if not known.
+
+    `lines` are in the order of the chain. Personal words stay encrypted.
+    """
+    described: dict[str, Any] | None = None
+    for line in lines:
+        for entry in read_states(line) if line.occurred_at <= at else ():
+            if entry["sleutel"] == key and "rij" in entry:
+                names = {"tabel": entry["tabel"], "versie": entry["versie"], "sleutel": key}
+                described = {**names, "sinds": line.occurred_at.isoformat(), "regel": str(line.id), "rij": entry["rij"]}
+    return described
 
 
 def read_states(line: StateLine) -> Sequence[Mapping[str, Any]]:

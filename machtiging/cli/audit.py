@@ -1,8 +1,9 @@
-"""`machtiging audit`: seal the journal and verify that it is unchanged."""
+"""`machtiging audit`: seal and verify the journal, show a row at an instant."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import Progress
 
-from machtiging.cli.database import open_sealer_engine, provide_database
-from machtiging.cli.errors import ExitCode, err, out
+from machtiging.cli.database import open_sealer_engine, open_service_sessions, provide_database
+from machtiging.cli.errors import ExitCode, err, out, parse_moment
 from machtiging.kernel.clock import SystemClock
 from machtiging.settings import Settings
 
 if TYPE_CHECKING:
+    from machtiging.audit.row_states.row_history import RowHistory
     from machtiging.audit.verification import VerificationReport
 
-app = typer.Typer(help="The journal: seal and verify it.", no_args_is_help=True)
+app = typer.Typer(help="The journal: seal it, verify it, and ask it what a row was.", no_args_is_help=True)
 
 
 @app.command("seal")
@@ -73,6 +75,31 @@ def verify_journal(
         raise typer.Exit(ExitCode.FINDING)
 
 
+@app.command("state")
+def show_row_state(
+    key: Annotated[str, typer.Argument(help="Table and primary key, such as organisation:0198c5e2-...")],
+    at: Annotated[str, typer.Option(help="The instant, such as 2026-11-29T12:00+01:00 (UTC unless a zone is given).")],
+) -> None:
+    """Show the content of a row at a past instant, as JSON.
+
+    It comes from the journal alone. Before the first line about the row its content is not known: exit 1. Words of a
+    person stay encrypted.
+    """
+    from machtiging.audit.state_facts import describe_state
+
+    instant = parse_moment(at)
+    with provide_database(Settings()) as settings:
+        history = asyncio.run(_load_row_history(settings, key))
+    if history.invalid_count:
+        what = f"{history.invalid_count} lines do not count: somebody added them by SQL, or their key is gone."
+        err.print(what, style="red", soft_wrap=True)
+    described = describe_state(history.lines, key, instant)
+    if described is None:
+        err.print("Not known: no journal line about this row is older.", soft_wrap=True)
+        raise typer.Exit(ExitCode.FINDING)
+    print(json.dumps(described, indent=2, ensure_ascii=False))
+
+
 @dataclass(frozen=True, slots=True)
 class _SignedHeads:
     """Signed heads from outside the database: the expected one and the starting point."""
@@ -97,6 +124,16 @@ def _print_verification_limits(report: VerificationReport) -> None:
             "off together with their heads. Set MACHTIGING_JOURNAL_HEAD_FILE, or give --head.",
             soft_wrap=True,
         )
+
+
+async def _load_row_history(settings: Settings, key: str) -> RowHistory:
+    from machtiging.audit.row_states.row_history import load_row_history
+    from machtiging.crypto.keyring import KeyRing
+    from machtiging.storage.unit_of_work import unit_of_work
+
+    keyring = KeyRing.load(settings.keys_dir)
+    async with open_service_sessions(settings) as sessions, unit_of_work(sessions) as session:
+        return await load_row_history(session, keyring, key)
 
 
 async def _seal_waiting_lines(settings: Settings) -> int:

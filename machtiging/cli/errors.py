@@ -6,10 +6,12 @@ ready (no database, no keys, a port in use).
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any
 
 import structlog
+import typer
 from pydantic import ValidationError
 from rich.console import Console
 
@@ -97,3 +99,12 @@ def load_asyncpg_errors() -> tuple[type[Exception], ...]:
     import asyncpg
 
     return (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
+def parse_moment(text: str) -> datetime:
+    """Parse a moment; UTC when it names no zone. Raises typer.BadParameter."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter("a date or a moment, such as 2027-01-04 or 2027-01-04T03:00+01:00") from None

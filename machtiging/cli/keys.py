@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Annotated
 
 import typer
@@ -12,7 +12,7 @@ from rich.table import Table
 
 from machtiging.audit.acts import JournalAct
 from machtiging.cli.database import provide_database
-from machtiging.cli.errors import ExitCode, err, out
+from machtiging.cli.errors import ExitCode, err, out, parse_moment
 from machtiging.cli.key_rotation.key_journal import has_database, journal_key_change
 from machtiging.crypto.key_manifest import KeyEntry, KeyKind, KeyState, entries_at, is_scheduled
 from machtiging.kernel.clock import SystemClock
@@ -141,7 +141,7 @@ def rotate_key(
     """
     from machtiging.crypto import rotation
 
-    moment = None if begins is None else _parse_moment(begins)
+    moment = None if begins is None else parse_moment(begins)
     if at_once and moment is not None:
         raise typer.BadParameter("--at-once and --from are two different moments")
     entry = rotation.rotate_key(Settings().keys_dir, kind, SystemClock().now(), immediately=at_once, activate_at=moment)
@@ -156,12 +156,3 @@ def rotate_key(
     err.print(message)
     if not journal_key_change(JournalAct.SLEUTEL_GEWISSELD, reason, [entry]):
         raise typer.Exit(ExitCode.FINDING)
-
-
-def _parse_moment(text: str) -> datetime:
-    """Parse a moment; UTC when it names no zone. Raises typer.BadParameter."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise typer.BadParameter("a date or a moment, such as 2027-01-04 or 2027-01-04T03:00+01:00") from None

@@ -114,6 +114,7 @@ def bind_practice_sockets(settings: Settings) -> tuple[socket.socket, socket.soc
 async def run_practice_servers(settings: Settings) -> AsyncIterator[RunningServers]:
     """Prepare keys, schema and catalogue. Run the service and the login simulator."""
     from machtiging.app import create_app, refuse_unsafe_settings
+    from machtiging.cli.key_rotation.row_statement import state_practice_rows
     from machtiging.cli.processes.servers import run_servers
     from machtiging.crypto.rotation import generate_key_ring
     from machtiging.simulators.app import create_simulator, refuse_in_production, refuse_non_loopback_host
@@ -126,6 +127,7 @@ async def run_practice_servers(settings: Settings) -> AsyncIterator[RunningServe
     generate_key_ring(settings.keys_dir)
     with err.status("Preparing the database ..."):
         await migrate_schema(settings)
+        await state_practice_rows(settings)
         async with open_service_sessions(settings) as sessions, unit_of_work(sessions) as session:
             await load_catalogue(session, settings)
     service, simulator = create_app(settings), create_simulator(settings)

@@ -45,7 +45,6 @@ from machtiging.organisations.rules import (
 from machtiging.organisations.tables import SEALED_EMPLOYEE, SEALED_ORGANISATION
 from machtiging.storage.row_mac import reseal_changes, seal_row
 
-_PERSONAL_COLUMNS = {EMPLOYEE.name: frozenset({"broker_subject"})}
 _CLOSED = frozenset({RecognitionStatus.WITHDRAWN, RecognitionStatus.REFUSED})
 
 
@@ -208,7 +207,7 @@ async def _change_state(
         if states[0] is EmployeeState.ACTIVE:
             await _require_other_administrator(session, actor, row, at)
     changed = await _update_employee(session, row, {"state": states[1].value})
-    await journal_act(session, act, states[1].value, [(SEALED_EMPLOYEE, changed)])
+    await _journal_employees(session, keyring, act, states[1].value, changed)
 
 
 async def end_employment(
@@ -264,7 +263,7 @@ async def _journal_employees(
 ) -> None:
     """Journal an act with the whole new state of employees. The account at the broker is encrypted."""
     key = await ensure_data_key(session, keyring, act.organisation_id)
-    personal = PersonalWords(act.organisation_id, key, _PERSONAL_COLUMNS)
+    personal = PersonalWords(act.organisation_id, key)
     await journal_act(session, act, reason, [(SEALED_EMPLOYEE, row) for row in rows], personal)
 
 

@@ -43,7 +43,7 @@ async def journal_act(
 ) -> None:
     """Journal an act that was done, with the whole new state of its rows.
 
-    `personal`: the columns with words of a person, encrypted with the data key of the organisation.
+    `personal`: the data key of the organisation, for columns with words of a person.
     """
     await record(
         session,

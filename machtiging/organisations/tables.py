@@ -143,6 +143,7 @@ SEALED_EMPLOYEE = SealedTable(
         *("state", "starts_at", "ends_at", "invited_at"),
     ),
     exempt={},
+    personal=("broker_subject",),
 )
 SEALED_TEAM = SealedTable(table_of(Team), version=1, covered=("id", "organisation_id", "name"), exempt={})
 SEALED_TEAM_MEMBERSHIP = SealedTable(

@@ -51,10 +51,19 @@ class SealedTable:
     """A table with its MAC version, covered columns, and exempt columns with a reason.
 
     The primary key is always covered. Every column is in one of the two lists; an architecture test checks that.
+    `personal` are the covered columns with words of a person: they enter the journal encrypted only.
     """
 
-    def __init__(self, table: Table, version: int, covered: tuple[str, ...], exempt: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        table: Table,
+        version: int,
+        covered: tuple[str, ...],
+        exempt: Mapping[str, str],
+        personal: tuple[str, ...] = (),
+    ) -> None:
         self.table, self.version, self.covered, self.exempt = table, version, covered, dict(exempt)
+        self.personal = frozenset(personal)
         self.key = tuple(column.name for column in table.primary_key.columns)
         columns = (*self.key, *(name for name in covered if name not in self.key))
         self._columns = tuple((name, isinstance(table.c[name].type, JSONB)) for name in columns)

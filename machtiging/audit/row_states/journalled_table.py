@@ -57,13 +57,13 @@ class _LineSource(NamedTuple):
 
 # The conditions are those of the index `ix_journal_state`. "+ 0", because the planner would else read the journal
 # backwards until it meets the row.
-_SEALED_LINES = _LineSource(
+SEALED_LINES = _LineSource(
     _journal,
     literal_column("journal.facts ? 'toestand'"),
     literal_column("jsonb_path_query_array(journal.facts, '$.toestand[*].sleutel')"),
     literal_column("journal.seq + 0"),
 )
-_WAITING_LINES = _LineSource(
+WAITING_LINES = _LineSource(
     _intake,
     literal_column("journal_intake.facts ? 'toestand'"),
     literal_column("jsonb_path_query_array(journal_intake.facts, '$.toestand[*].sleutel')"),
@@ -75,14 +75,14 @@ _WAITING_LINES = _LineSource(
 class JournalledTable:
     """A sealed table of which every change writes the whole row into the journal.
 
-    `person_column` and `machtiging_column` are for the line that states a row once. `personal_columns` hold words of
-    that person, and are encrypted in it.
+    The other fields are for the line that states a row once: the person and the machtiging that it is about, and the
+    party whose data key encrypts its personal words.
     """
 
     sealed: SealedTable
     person_column: str | None = None
     machtiging_column: str | None = None
-    personal_columns: frozenset[str] = frozenset()
+    data_key_column: str | None = None
 
     @property
     def name(self) -> str:
@@ -91,8 +91,8 @@ class JournalledTable:
 
 
 @dataclass(frozen=True, slots=True)
-class NewestLine:
-    """The newest journal line that names a row."""
+class StoredLine:
+    """A journal line with the state of rows."""
 
     id: UUID
     occurred_at: datetime
@@ -105,7 +105,7 @@ class JournalledRow:
 
     sealed: SealedTable
     row: Mapping[str, Any]
-    line: NewestLine | None
+    line: StoredLine | None
 
     @property
     def key(self) -> str:
@@ -162,7 +162,7 @@ def literal_key(sealed: SealedTable, values: Sequence[Any]) -> ColumnElement[Any
 def _join_newest_lines(sealed: SealedTable, page: Select[Any]) -> Select[Any]:
     """Join each row of the page with its newest waiting line, or sealed line."""
     rows = page.subquery("rows")
-    waiting, stored = _select_newest(rows, sealed, _WAITING_LINES), _select_newest(rows, sealed, _SEALED_LINES)
+    waiting, stored = _select_newest(rows, sealed, WAITING_LINES), _select_newest(rows, sealed, SEALED_LINES)
     fields = [func.coalesce(waiting.c[name], stored.c[name]).label(f"line_{name}") for name in _LINE_FIELDS]
     return (
         select(*rows.c, *fields)
@@ -193,5 +193,5 @@ def _format_key_in_sql(rows: Subquery, sealed: SealedTable) -> ColumnElement[str
 def _build_row(sealed: SealedTable, row: dict[str, Any]) -> JournalledRow:
     if row["line_id"] is None:
         return JournalledRow(sealed, row, None)
-    line = NewestLine(row["line_id"], row["line_occurred_at"], parse_facts(row["line_facts"]))
+    line = StoredLine(row["line_id"], row["line_occurred_at"], parse_facts(row["line_facts"]))
     return JournalledRow(sealed, row, line)

@@ -34,7 +34,7 @@ from machtiging.storage.row_mac import MAC_COLUMN, SealedTable, format_primary_k
 _TABLE_KIND = "tabel"
 _BEGUN, _RESUMED, _FINISHED, _STATED = "begonnen", "hervat", "afgerond", "toestand_bij_invoering"
 _journal_tables = (table_of(JournalLine), table_of(JournalIntake))
-# Loads the data keys of these persons. One whose key was destroyed is absent.
+# Loads the data keys of these parties. One whose key was destroyed is absent.
 DataKeyLoader = Callable[[AsyncSession, frozenset[UUID]], Awaitable[Mapping[UUID, DataKey]]]
 
 
@@ -130,7 +130,7 @@ async def state_next_rows(
     problems = [(row, row.find_problem(keys)) for row in rows]
     waiting = [row.row for row, problem in problems if problem in (ROW_UNSEALED, ROW_NOT_JOURNALLED)]
     result.invalid += [row.key for row, problem in problems if problem not in (None, ROW_UNSEALED, ROW_NOT_JOURNALLED)]
-    data_keys = await load_data_keys(session, _find_persons(table, waiting))
+    data_keys = await load_data_keys(session, _find_key_owners(table, waiting))
     for row in waiting:
         sealed_row = seal_row(session, sealed, row)
         await session.execute(
@@ -154,22 +154,20 @@ async def _lock_batch(
     return [tuple(row) for row in await session.execute(page)]
 
 
-def _find_persons(table: JournalledTable, rows: Sequence[Mapping[str, Any]]) -> frozenset[UUID]:
-    if table.person_column is None or not table.personal_columns:
+def _find_key_owners(table: JournalledTable, rows: Sequence[Mapping[str, Any]]) -> frozenset[UUID]:
+    if table.data_key_column is None or not table.sealed.personal:
         return frozenset()
-    return frozenset(row[table.person_column] for row in rows if row[table.person_column] is not None)
+    return frozenset(row[table.data_key_column] for row in rows if row[table.data_key_column] is not None)
 
 
 def _build_statement_line(
     table: JournalledTable, row: Mapping[str, Any], data_keys: Mapping[UUID, DataKey]
 ) -> NewJournalLine:
     person_id: UUID | None = None if table.person_column is None else row[table.person_column]
-    personal = None
-    if table.personal_columns:
-        # Words of a person without a data key are encrypted with a key that nobody keeps.
-        owner = person_id or UUID(int=0)
-        data_key = data_keys.get(owner) or DataKey(secrets.token_bytes(KEY_BYTES))
-        personal = PersonalWords(owner, data_key, {table.name: table.personal_columns})
+    owner: UUID | None = None if table.data_key_column is None else row[table.data_key_column]
+    owner = owner or UUID(int=0)
+    # Words of a party without a data key are encrypted with a key that nobody keeps.
+    personal = PersonalWords(owner, data_keys.get(owner) or DataKey(secrets.token_bytes(KEY_BYTES)))
     return NewJournalLine(
         JournalAct.RIJ_VERZEGELD,
         JournalOutcome.DONE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from uuid import UUID
 
 from sqlalchemy import literal, select
@@ -23,12 +24,13 @@ from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.people import load_data_key
 from machtiging.kernel.clock import SystemClock
-from machtiging.kernel.errors import Conflict, NotFound
-from machtiging.settings import Settings
+from machtiging.kernel.errors import Conflict, Fault, NotFound
+from machtiging.settings import Environment, Settings
 from machtiging.storage.row_mac import MAC_COLUMN
 from machtiging.storage.unit_of_work import unit_of_work
 
 _MAX_ROUNDS = 5
+_PRACTICE_BATCH_SIZE = 500
 _MAX_ROWS_NAMED = 5
 SessionFactory = async_sessionmaker[AsyncSession]
 
@@ -52,6 +54,14 @@ async def state_existing_rows(
         for table in unfinished:
             results[table.name] = await _TableStatement(sessions, keyring, table, batch_size, on_progress).run()
     return results
+
+
+async def state_practice_rows(settings: Settings) -> None:
+    """State the existing rows of a practice world, unless that was done. In production an operator does it."""
+    if settings.env is Environment.PRODUCTION:
+        raise Fault("oefenwereld_in_productie", private="rows are sealed with machtiging keys seal-rows")
+    with suppress(Conflict):
+        await state_existing_rows(settings, _PRACTICE_BATCH_SIZE, lambda _name, _count: None)
 
 
 class _TableStatement:

@@ -19,7 +19,7 @@ from machtiging.identity.people import find_or_create_by_bsn, load_data_key
 from machtiging.kernel.bsn import Bsn
 from machtiging.oauth.tables import SEALED_GRANT
 from machtiging.storage.migration_runner import migrate_schema
-from machtiging.storage.row_mac import verify_row
+from machtiging.storage.row_mac import SealedTable, verify_row
 from tests.builders.database import bypass_triggers
 from tests.builders.keys import NOON, load_keyring
 from tests.builders.rows import INITIAL_ACCESS_TOKENS, JOURNAL_INTAKE
@@ -209,7 +209,8 @@ async def test_personal_words_of_a_statement_are_encrypted_for_their_person(
     database, run_command, monkeypatch, destroyed
 ):
     """The words of a person whose data key was destroyed are stated, and nobody can read them."""
-    table = JournalledTable(SEALED_GRANT, person_column="person_id", personal_columns=frozenset({"scope"}))
+    grants = SealedTable(SEALED_GRANT.table, 1, SEALED_GRANT.covered, SEALED_GRANT.exempt, personal=("scope",))
+    table = JournalledTable(grants, person_column="person_id", data_key_column="person_id")
     monkeypatch.setattr(journalled_tables, "JOURNALLED_TABLES", (table,))
     async with database.sessions.begin() as session:
         person_id = await find_or_create_by_bsn(session, load_keyring(), Bsn("999993653"), at=NOON)

@@ -209,6 +209,15 @@ def test_row_that_has_no_form_is_refused(row, personal, error):
         state_facts([(SEALED_THING, row)], personal)
 
 
+def test_column_that_the_table_calls_personal_is_never_written_in_plain_words():
+    table = SealedTable(TABLE, 3, COLUMNS, SEALED_THING.exempt, personal=("words",))
+    with pytest.raises(ValueError, match=r"thing\.words"):
+        state_facts([(table, make_row(words="mijn zus"))])
+    facts = state_facts([(table, make_row(words="mijn zus"))], PersonalWords(PERSON, DataKey(b"k" * 32)))
+    assert "zus" not in json.dumps(facts)
+    assert state_facts([(table, make_row())])["toestand"][0]["rij"]["words"] is None
+
+
 def test_form_of_a_row_is_stable():
     # A published form: later versions must rebuild the tables from old lines.
     amsterdam = timezone(timedelta(hours=1))
