@@ -51,7 +51,9 @@ from machtiging.oauth.openid.session_expiry import expire_sessions
 from machtiging.oauth.retention import delete_expired_rows
 from machtiging.oauth.routes import OAUTH_PATHS, TOKEN_PATHS
 from machtiging.oauth.routes import router as oauth_routes
+from machtiging.organisations.employee_routes import router as employee_routes
 from machtiging.organisations.employees import activate_employee
+from machtiging.organisations.routes import router as organisations_routes
 from machtiging.portal import error_pages
 from machtiging.portal.routes import router as portal_routes
 from machtiging.settings import Environment, Settings, is_loopback
@@ -77,7 +79,10 @@ _KEY_RING_CHECK_SECONDS = 2.0
 _SESSION_EXPIRY_SECONDS = 15.0
 _RETENTION_SECONDS = 15.0
 _ROW_CHECK_SECONDS = 15.0
-_ROUTERS = (berichtenbox_routes, toestemmingen_routes, health_routes, identity_routes, oauth_routes, portal_routes)
+_ROUTERS = (
+    *(berichtenbox_routes, toestemmingen_routes, organisations_routes, employee_routes, health_routes, identity_routes),
+    *(oauth_routes, portal_routes),
+)
 _DETAILS_HANDLER = BerichtenboxHandler()
 _TEMPLATE_PACKAGES = ("machtiging.portal", "machtiging.oauth", "machtiging.identity", "machtiging.web")
 

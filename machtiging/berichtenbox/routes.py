@@ -34,8 +34,8 @@ from machtiging.kernel.errors import InvalidInput, Message
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.content_negotiation import negotiate_media_type, require_acceptable, require_content_type
 from machtiging.web.http_methods.head import build_head_response, is_head
-from machtiging.web.openapi import SCHEMA_REF, declare_required_action, declare_required_scope
-from machtiging.web.validation import StrictRequestModel, parse_body
+from machtiging.web.openapi import declare_required_action, declare_required_scope, describe_request_body
+from machtiging.web.validation import parse_body
 
 API_PREFIX = "/api/v1"
 AANLEVERINGEN_PATH = API_PREFIX + "/aanleveringen"
@@ -49,13 +49,6 @@ _JSON_ONLY = [Depends(require_acceptable("application/json"))]
 _DOWNLOAD_TYPES = (rules.PDF_MEDIA_TYPE, rules.OCTET_STREAM)
 
 BijlageIdInPath = Annotated[str, Path(alias="bijlageId", json_schema_extra={"format": "uuid"})]
-
-
-def _describe_body(model: type[StrictRequestModel], media_type: str, **more: Any) -> dict[str, Any]:
-    described = model.model_json_schema(ref_template=SCHEMA_REF)
-    models = described.pop("$defs", {}) | {model.__name__: described}
-    content = {media_type: {"schema": {"$ref": SCHEMA_REF.format(model=model.__name__), "$defs": models}, **more}}
-    return {"requestBody": {"required": True, "content": content}}
 
 
 # RFC 7578: each part has a type of its own.
@@ -74,7 +67,7 @@ _PART_ENCODINGS = {
     operation_id="leverBerichtAan",
     tags=["Aanleveringen"],
     dependencies=[Depends(require_content_type("multipart/form-data")), *_JSON_ONLY],
-    openapi_extra=_describe_body(AanleveringIn, "multipart/form-data", encoding=_PART_ENCODINGS)
+    openapi_extra=describe_request_body(AanleveringIn, "multipart/form-data", encoding=_PART_ENCODINGS)
     | declare_required_scope(DELIVERY_SCOPE),
 )
 async def post_aanlevering(
@@ -182,7 +175,7 @@ read_route.add_read_route(router)
     operation_id="markeerBericht",
     tags=["Berichten"],
     dependencies=[Depends(require_content_type(MERGE_PATCH, "application/json")), *_JSON_ONLY],
-    openapi_extra=_describe_body(StatusIn, MERGE_PATCH) | declare_required_action(Act.MARK),
+    openapi_extra=describe_request_body(StatusIn, MERGE_PATCH) | declare_required_action(Act.MARK),
 )
 async def patch_bericht(
     request: Request, actor: TokenUser, session: Transaction, bericht_id: BerichtIdInPath

@@ -16,6 +16,7 @@ from machtiging.identity.session import Visitor, require_visitor
 from machtiging.kernel.errors import NotAllowed
 
 CSRF_FIELD = "csrf"
+CSRF_HEADER = "X-CSRF-Token"
 
 
 class FormExpired(NotAllowed):
@@ -60,4 +61,13 @@ async def _require_csrf(request: Request, visitor: Annotated[Visitor, Depends(re
     await verify_csrf(request, visitor)
 
 
+async def _require_csrf_header(request: Request, visitor: Annotated[Visitor, Depends(require_visitor)]) -> None:
+    """Check the origin and the CSRF token of a JSON request. Raises NotAllowed `formulier_verlopen`."""
+    check_origin(request)
+    if not secrets.constant_time_equals(request.headers.get(CSRF_HEADER, ""), visitor.csrf_token):
+        raise _build_refusal("token")
+
+
 CsrfProtected = Annotated[None, Depends(_require_csrf)]
+# For routes of the API, which get no form.
+CsrfHeaderProtected = Annotated[None, Depends(_require_csrf_header)]

@@ -94,10 +94,15 @@ async def find_organisation_of_employee(session: AsyncSession, employee_id: UUID
     return found
 
 
-async def load_present_employees(session: AsyncSession, organisation_id: UUID, *, at: datetime) -> list[Row[Any]]:
-    """Load the employees who have not left. Rows whose MAC fails are left out."""
+async def load_present_employees(
+    session: AsyncSession, organisation_id: UUID, *, at: datetime, after: UUID | None = None, limit: int | None = None
+) -> list[Row[Any]]:
+    """Load the employees who have not left, in order of their id. Rows whose MAC fails are left out."""
     present = (EMPLOYEE.c.organisation_id == organisation_id, EMPLOYEE.c.state != EmployeeState.DEPARTED.value)
-    rows = (await session.execute(select(EMPLOYEE).where(*present).order_by(EMPLOYEE.c.id))).all()
+    query = select(EMPLOYEE).where(*present).order_by(EMPLOYEE.c.id).limit(limit)
+    if after is not None:
+        query = query.where(EMPLOYEE.c.id > after)
+    rows = (await session.execute(query)).all()
     return [row for row in rows if await authenticate_row(session, SEALED_EMPLOYEE, row, at=at)]
 
 
@@ -166,7 +171,7 @@ async def list_organisations(
         query = query.where(RECOGNITION.c.status == status.value)
     if after is not None:
         query = query.where(ORGANISATION.c.id > after)
-    rows = (await session.execute(query.order_by(ORGANISATION.c.id).limit(min(limit, MAX_PAGE_SIZE)))).all()
+    rows = (await session.execute(query.order_by(ORGANISATION.c.id).limit(min(limit, MAX_PAGE_SIZE + 1)))).all()
     return await _build_views(session, rows, at)
 
 

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse
 from machtiging.web.doors import Public
 from machtiging.web.errors.problem_details import PROBLEM_MEDIA_TYPE, problem_from_status
 from machtiging.web.headers import API_VERSION
+from machtiging.web.validation import StrictRequestModel
 
 API_V1_PREFIX = "/api/v1"
 SCHEMA_REF = "#/components/schemas/{model}"
@@ -61,9 +62,14 @@ _VERSION_HEADER = {
         "schema": {"type": "string", "examples": [API_VERSION]},
     }
 }
-# Keys in `openapi_extra` for the token a route requires; they become `security` and a description.
-REQUIRED_SCOPE_KEY, REQUIRED_ACTION_KEY = "x-required-scope", "x-required-action"
-_OPENID_SCHEME, _BEARER_SCHEME = "openid", "toegang"
+# Keys in `openapi_extra` for the token or session a route requires; they become `security` and a description.
+REQUIRED_SCOPE_KEY, REQUIRED_ACTION_KEY, REQUIRED_LOGIN_KEY = (
+    "x-required-scope",
+    "x-required-action",
+    "x-required-login",
+)
+_OPENID_SCHEME, _BEARER_SCHEME, _SESSION_SCHEME = "openid", "toegang", "sessie"
+_SESSION_COOKIE = "__Host-sessie"
 _COMMON_STATUSES = (400, 401, 403, 404, 406)
 _BODY_STATUSES = (409, 413, 415)
 
@@ -85,6 +91,8 @@ def build_openapi_document(app: FastAPI, issuer: str) -> dict[str, Any]:
             {"name": "Berichten", "description": "Lezen wat er in de berichtenbox ligt."},
             {"name": "Aanleveringen", "description": "Als afzender een bericht aanleveren."},
             {"name": "Toestemmingen", "description": "Zien welke apps toegang hebben, en die stoppen."},
+            {"name": "Organisaties", "description": "Als beheerder organisaties erkennen en beperken."},
+            {"name": "Medewerkers", "description": "Als organisatiebeheerder medewerkers uitnodigen en wijzigen."},
         ],
     )
     document["servers"] = [{"url": issuer + API_V1_PREFIX}]
@@ -119,6 +127,15 @@ def _build_security_schemes(issuer: str) -> dict[str, Any]:
             "bearerFormat": "JWT (RFC 9068)",
             "description": "Een toegangsbewijs dat aan een sleutel gebonden is, gaat met DPoP (RFC 9449).",
         },
+        _SESSION_SCHEME: {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": _SESSION_COOKIE,
+            "description": (
+                "De sessie van wie is ingelogd bij deze dienst. Wie iets verandert, stuurt `X-CSRF-Token` mee. Die "
+                "staat in het antwoord op elke GET."
+            ),
+        },
     }
 
 
@@ -132,9 +149,26 @@ def declare_required_action(action: str) -> dict[str, Any]:
     return {REQUIRED_ACTION_KEY: action}
 
 
+def declare_required_login(role: str) -> dict[str, Any]:
+    """Declare that an operation requires a login session of this role, for `openapi_extra`."""
+    return {REQUIRED_LOGIN_KEY: role}
+
+
+def describe_request_body(model: type[StrictRequestModel], media_type: str, **more: Any) -> dict[str, Any]:
+    """Describe a body of this model that the route parses itself, for `openapi_extra`."""
+    described = model.model_json_schema(ref_template=SCHEMA_REF)
+    models = described.pop("$defs", {}) | {model.__name__: described}
+    content = {media_type: {"schema": {"$ref": SCHEMA_REF.format(model=model.__name__), "$defs": models}, **more}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 def _add_security(operation: dict[str, Any]) -> None:
     scope, action = operation.get(REQUIRED_SCOPE_KEY), operation.get(REQUIRED_ACTION_KEY)
-    if scope is not None:
+    login = operation.get(REQUIRED_LOGIN_KEY)
+    if login is not None:
+        operation["security"] = [{_SESSION_SCHEME: []}]
+        words = f"Nodig: een sessie van een {login}."
+    elif scope is not None:
         operation["security"] = [{_OPENID_SCHEME: [scope]}, {_BEARER_SCHEME: [scope]}]
         words = f"Nodig: de scope `{scope}`."
     elif action is not None:

@@ -15,12 +15,14 @@ from machtiging.identity.session import Citizen, Operator
 from machtiging.oauth.grant_management.auth import ConsentActor, ManagingClient
 from machtiging.oauth.grant_management.consents_api import router as consents
 from machtiging.oauth.routes import router as oauth
+from machtiging.organisations.employee_routes import router as employees
+from machtiging.organisations.routes import router as organisations
 from machtiging.portal.routes import router as portal
 from machtiging.web.doors import DOOR_ATTRIBUTE, Public
 from machtiging.web.framework_internals import list_routes
 
 DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Operator", "Client", "Self"}
-PINNED = {"Public": 26, "Citizen": 27, "TokenUser": 5, "Self": 2, "Agency": 1, "Client": 3}
+PINNED = {"Public": 26, "Citizen": 31, "Operator": 8, "TokenUser": 5, "Self": 2, "Agency": 1, "Client": 3}
 
 
 def door_functions(route: APIRoute) -> list:
@@ -40,7 +42,7 @@ def doors_of(route: APIRoute) -> list[str]:
 @cache
 def all_routes():
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    for router in (health, identity, oauth, berichtenbox, consents, portal):
+    for router in (health, identity, oauth, berichtenbox, consents, organisations, employees, portal):
         app.include_router(router)
     return [route for _, route in list_routes(app) if isinstance(route, APIRoute)]
 

@@ -10,6 +10,8 @@ from fastapi import FastAPI
 
 from machtiging.berichtenbox.routes import router
 from machtiging.oauth.grant_management.consents_api import router as consents
+from machtiging.organisations.employee_routes import router as employees
+from machtiging.organisations.routes import router as organisations
 from machtiging.web import openapi
 from machtiging.web.errors.handlers import install_error_handlers
 from tests.architecture.sources import ROOT
@@ -23,6 +25,8 @@ def build_openapi_document() -> dict:
     app = FastAPI(openapi_url=None)
     app.include_router(router)
     app.include_router(consents)
+    app.include_router(organisations)
+    app.include_router(employees)
     install_error_handlers(app)
     openapi.install(app, issuer="https://machtigen.example")
     return app.openapi()
@@ -75,6 +79,17 @@ def test_openapi_document_lists_every_api_route():
         "/berichten": {"get"},
         "/berichten/{berichtId}": {"get", "patch", "delete"},
         "/berichten/{berichtId}/bijlagen/{bijlageId}": {"get"},
+        "/medewerkers": {"get", "post"},
+        "/medewerkers/{medewerkerId}": {"patch"},
+        "/medewerkers/{medewerkerId}/_vertrek": {"post"},
+        "/organisaties": {"get"},
+        "/organisaties/{organisatieId}": {"get"},
+        "/organisaties/{organisatieId}/erkenningen": {"post"},
+        "/organisaties/{organisatieId}/erkenningen/{nummer}": {"delete"},
+        "/organisaties/{organisatieId}/erkenningen/{nummer}/_bevestigen": {"post"},
+        "/organisaties/{organisatieId}/medewerkers": {"post"},
+        "/organisaties/{organisatieId}/medewerkers/{medewerkerId}/_vertrek": {"post"},
+        "/organisaties/{organisatieId}/plafond": {"put"},
         "/toestemmingen": {"get"},
         "/toestemmingen/{toestemmingId}": {"delete"},
     }

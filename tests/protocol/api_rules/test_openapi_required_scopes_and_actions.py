@@ -11,6 +11,7 @@ from tests.architecture.test_openapi_document import build_openapi_document
 from tests.builders.letters import make_pdf
 from tests.builders.rows import BIJLAGEN
 
+KEYS = (openapi.REQUIRED_SCOPE_KEY, openapi.REQUIRED_ACTION_KEY, openapi.REQUIRED_LOGIN_KEY)
 NEEDED = {
     "leverBerichtAan": ("scope", DELIVERY_SCOPE),
     "lijstBerichten": ("action", Act.LIST),
@@ -20,6 +21,17 @@ NEEDED = {
     "verwijderBericht": ("action", Act.DELETE),
     "lijstToestemmingen": ("scope", CONSENT_MANAGEMENT_SCOPE),
     "stopToestemming": ("scope", CONSENT_MANAGEMENT_SCOPE),
+    **dict.fromkeys(
+        (
+            *("lijstOrganisaties", "leesOrganisatie", "verlaagPlafond", "stelErkenningVoor", "bevestigErkenning"),
+            *("laatVoorstelVervallen", "nodigBeheerderUit", "legVertrekVast"),
+        ),
+        ("login", "beheerder"),
+    ),
+    **dict.fromkeys(
+        ("lijstMedewerkers", "nodigMedewerkerUit", "wijzigMedewerker", "laatMedewerkerVertrekken"),
+        ("login", "organisatiebeheerder"),
+    ),
 }
 
 
@@ -35,10 +47,12 @@ def operations(document):
 def test_openapi_operation_names_its_required_scope_or_action(openapi_document):
     found = {}
     for name, told in operations(openapi_document).items():
-        kind = "scope" if openapi.REQUIRED_SCOPE_KEY in told else "action"
+        [kind] = [key.removeprefix("x-required-") for key in KEYS if key in told]
         needed = told[f"x-required-{kind}"]
-        assert f"`{needed}`" in told["description"]
-        assert {"openid": [needed] if kind == "scope" else []} in told["security"]
+        assert (f"een {needed}" if kind == "login" else f"`{needed}`") in told["description"]
+        scheme = {"sessie": []} if kind == "login" else {"openid": [needed] if kind == "scope" else []}
+        assert scheme in told["security"]
+        assert (kind == "login") == (told["security"] == [scheme])
         found[name] = (kind, needed)
     assert found == NEEDED
 
