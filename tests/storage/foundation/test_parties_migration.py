@@ -30,7 +30,7 @@ FROM person one, person other WHERE one.id < other.id
 
 @pytest.fixture
 async def filled_database(database):
-    """A database with two people, a profile, the catalogue and the machtiging of a professional, at the step before."""
+    """A database at the step before, with two people, afzenders and a professional's machtiging."""
     async with unit_of_work(database.sessions) as session:
         person = await find_or_create_by_bsn(session, load_keyring(), Bsn("999993653"), at=NOON)
         await find_or_create_by_bsn(session, load_keyring(), Bsn("999990019"), at=NOON)
