@@ -169,7 +169,7 @@ async def test_rewrap_leaves_a_row_put_back_as_it_is(database_with_old_rows, run
 
 
 async def test_rewrap_before_the_statement_leaves_rows_to_be_stated(database_with_old_rows, run_command, monkeypatch):
-    """Rows with a MAC and without a line: their content must come into the journal, not only a new MAC."""
+    """The content of rows with a MAC and without a line comes into the journal."""
     database = database_with_old_rows
     monkeypatch.setattr(journalled_tables, "JOURNALLED_TABLES", ())
     async with database.sessions.begin() as session:
@@ -208,7 +208,7 @@ async def test_downgrade_marks_nothing(database, journalled):
 async def test_personal_words_of_a_statement_are_encrypted_for_their_person(
     database, run_command, monkeypatch, destroyed
 ):
-    """The words of a person whose data key was destroyed are stated, and nobody can read them."""
+    """Words of a person without a data key are stated, and nobody can read them."""
     grants = SealedTable(SEALED_GRANT.table, 1, SEALED_GRANT.covered, SEALED_GRANT.exempt, personal=("scope",))
     table = JournalledTable(grants, person_column="person_id", data_key_column="person_id")
     monkeypatch.setattr(journalled_tables, "JOURNALLED_TABLES", (table,))

@@ -90,7 +90,7 @@ async def test_upgrading_twice_changes_nothing(migrated_url):
 
 @pytest.fixture
 async def administrator_url(template_url):
-    """An empty database of a login that, as on PostgreSQL 16, administers our roles and cannot become them."""
+    """An empty database whose login administers our roles and cannot become them. As on PostgreSQL 16."""
     login, name = f"migrates_{uuid4().hex[:8]}", f"test_{uuid4().hex}"
     server = await asyncpg.connect(url_of_database(template_url, "postgres"))
     version = server.get_server_version().major
