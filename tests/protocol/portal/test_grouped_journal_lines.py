@@ -63,6 +63,7 @@ async def test_flood_is_grouped_per_minute_with_its_count(portal):
         {"object_id": "0190a000-0000-7000-8000-000000000000"},
         {"client_id": "andere-app"},
         {"machtiging_id": UUID(int=1)},
+        {"on_behalf_of": UUID(int=3)},
         {"capacity": "operator"},
         {"actor_id": UUID(int=2)},
         {"occurred_at": datetime.fromisoformat("2026-11-23T11:59:59.999999+00:00")},
@@ -70,7 +71,8 @@ async def test_flood_is_grouped_per_minute_with_its_count(portal):
 )
 def test_lines_with_different_shown_members_are_not_grouped(other):
     at = datetime.fromisoformat("2026-11-23T12:00:00+00:00")
-    shown = dict.fromkeys(("object_kind", "object_id", "actor_id", "capacity", "client_id", "machtiging_id"))
+    names = ("object_kind", "object_id", "actor_id", "capacity", "client_id", "machtiging_id", "on_behalf_of")
+    shown = dict.fromkeys(names)
     line = {"id": uuid4(), "occurred_at": at, "act": LIST, "outcome": JournalOutcome.ALLOWED, "reason": "mag", **shown}
     same = {**line, "id": uuid4(), "occurred_at": at + timedelta(seconds=59)}
     assert line_groups._group_key(SimpleNamespace(**line)) == line_groups._group_key(SimpleNamespace(**same))
@@ -105,7 +107,7 @@ async def test_group_larger_than_a_window_is_counted(portal, monkeypatch):
 def make_journal_entry(second, kind):
     at = datetime.fromisoformat("2026-11-23T12:00:00+00:00") - timedelta(seconds=second)
     names = ("act", "outcome", "reason", "object_kind", "object_id", "actor_id", "capacity", "machtiging_id")
-    return SimpleNamespace(id=uuid4(), occurred_at=at, client_id=kind, **dict.fromkeys(names))
+    return SimpleNamespace(id=uuid4(), occurred_at=at, client_id=kind, on_behalf_of=None, **dict.fromkeys(names))
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.sampled_from("abc")), max_size=80), st.integers(1, 6))

@@ -52,7 +52,8 @@ async def grow(connection: asyncpg.Connection, table: str, times: int, **values:
     }
     pairs = ", ".join(f"'{name}', {sql}" for name, sql in {**new, **values}.items())
     await connection.execute(
-        f"INSERT INTO {table} SELECT (jsonb_populate_record(one.t, jsonb_build_object({pairs}))).* "
+        f"INSERT INTO {table} OVERRIDING USER VALUE "
+        f"SELECT (jsonb_populate_record(one.t, jsonb_build_object({pairs}))).* "
         f"FROM (SELECT t FROM {table} t LIMIT 1) one, generate_series(1, {times}) n"
     )
 
