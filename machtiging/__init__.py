@@ -39,7 +39,7 @@ from the function named beside it:
     4. berichtenbox/reader.py      read_bericht_if_unchanged        ask the guard, decrypt with its Permit
     5. access/guard.py             issue_permit_and_fetch           decide, journal, then a Permit or a refusal
     6. access/verdict.py           evaluate_access                  the facts for Casbin, the reason of a refusal
-    7. delegation/rules.py         scope_violation                  does the machtiging cover this letter?
+    7. delegation/authority/rules.py  Authority.stop_reason         does the chain stand, and if not which link says no?
     8. audit/journal.py            build_journal_line_params        the journal line, in the statement that reads
 
 The request also runs code in the files below. You can skip them at first. Each does one small part for the eight files
@@ -60,7 +60,8 @@ above, or work that every request needs.
     database connection      storage/autocommit.py, storage/statement.py, storage/unit_of_work.py,
                              storage/connections/guard.py
     parts of the decision    access/actor.py, access/policy_engine.py, access/policy_request.py, access/permit.py,
-                             access/representation.py, delegation/chain.py, delegation/queries.py, agencies/rules.py
+                             delegation/authority/queries.py, delegation/rules.py, delegation/queries.py,
+                             agencies/rules.py
     decryption               identity/data_keys.py, crypto/envelope_encryption.py
     values                   berichtenbox/rules.py, kernel/assurance.py, kernel/clock.py, kernel/ids.py,
                              kernel/period.py

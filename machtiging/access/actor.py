@@ -1,25 +1,27 @@
-"""The actor of a request: a citizen, or a gemachtigde under one machtiging."""
+"""The actor of a request: a citizen, or a gemachtigde with an authority."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
-from machtiging.delegation.rules import Act, Capacity, Machtiging
+from machtiging.delegation.authority.rules import Authority
+from machtiging.delegation.rules import Act, Capacity
 from machtiging.identity.session import Visitor
-from machtiging.kernel.assurance import Assurance, lowest_assurance
-from machtiging.kernel.ids import PersonId, TokenId
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.ids import MachtigingId, PersonId, TokenId
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The authenticated person, the machtiging in use and the permitted acts.
+    """The authenticated person, the authority in use and the permitted acts.
 
-    `acts` comes from the token or the portal. `machtiging` is None for the own box; otherwise it was read in this
+    `acts` comes from the token or the portal. `authority` is None for the own box; otherwise it was loaded in this
     request. `organisation_kvk` is the organisation of the session or token; None for a private person.
     """
 
     person_id: PersonId
-    machtiging: Machtiging | None
+    authority: Authority | None
     assurance: Assurance
     acts: frozenset[Act]
     client_id: str | None
@@ -30,27 +32,40 @@ class Actor:
     @property
     def vertegenwoordigde_id(self) -> PersonId:
         """The person whose box is used."""
-        return self.person_id if self.machtiging is None else self.machtiging.vertegenwoordigde_id
+        return self.person_id if self.authority is None else self.authority.vertegenwoordigde_id
+
+    @property
+    def machtiging_id(self) -> MachtigingId | None:
+        """The machtiging that the actor holds; None for the own box."""
+        return None if self.authority is None else self.authority.machtiging_id
+
+    @property
+    def organisation_id(self) -> UUID | None:
+        """The organisation on whose behalf the actor acts."""
+        return None if self.authority is None else self.authority.organisation_id
 
     @property
     def capacity(self) -> Capacity:
-        """The capacity of the actor; SELF without a machtiging."""
-        return Capacity.SELF if self.machtiging is None else self.machtiging.capacity
+        """The capacity of the actor; SELF in the own box."""
+        return Capacity.SELF if self.authority is None else self.authority.capacity
 
     @property
     def effective_assurance(self) -> Assurance:
-        """The lowest assurance of this login, the giving and the accepting (Wdo art. 6)."""
-        if self.machtiging is None:
-            return self.assurance
-        accepted = self.machtiging.accepted_assurance or Assurance.LOW
-        return lowest_assurance(self.assurance, self.machtiging.assurance, accepted)
+        """The lowest assurance of login, giving, accepting and channels (Wdo art. 6)."""
+        return self.assurance if self.authority is None else self.authority.assurance(self.assurance)
+
+    @property
+    def minimum_assurance(self) -> Assurance:
+        """The level that the organisation of the actor asks for; LOW without one."""
+        organisation = None if self.authority is None else self.authority.organisation
+        return Assurance.LOW if organisation is None else organisation.ceiling.minimum_level
 
 
 def build_citizen_actor(visitor: Visitor) -> Actor:
     """Build the actor of a citizen on the portal: own box, every act."""
     return Actor(
         person_id=visitor.person_id,
-        machtiging=None,
+        authority=None,
         assurance=visitor.assurance,
         acts=frozenset(Act),
         client_id=None,

@@ -14,7 +14,6 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from machtiging.access.actor import Actor
-from machtiging.access.representation import MachtigingRepresentation
 from machtiging.access.token_lookup import load_token_for_share
 from machtiging.access_tokens.bearer import (
     TokenLookup,
@@ -24,6 +23,7 @@ from machtiging.access_tokens.bearer import (
     wrong_audience_error,
 )
 from machtiging.access_tokens.dependencies import token_services
+from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.rules import Act
 from machtiging.storage.statement import Executor
 from machtiging.storage.unit_of_work import Transaction
@@ -53,7 +53,7 @@ async def _get_user_actor(request: Request, session: Transaction) -> Actor:
 async def authenticate_user_token(
     request: Request,
     executor: Executor,
-    lookup: TokenLookup[MachtigingRepresentation] = load_token_for_share,
+    lookup: TokenLookup[Authority] = load_token_for_share,
     *,
     is_retry: bool = False,
 ) -> Actor:
@@ -63,10 +63,10 @@ async def authenticate_user_token(
     write uses `access.optimistic_lock`. When that write finds a change, the caller tries again with `is_retry`.
     """
     person_id, state = await authenticate_person_token(request, executor, lookup, is_retry=is_retry)
-    facts, representation = state.facts, state.representation
+    facts = state.facts
     return Actor(
         person_id=person_id,
-        machtiging=None if representation is None else representation.machtiging,
+        authority=state.representation,
         assurance=facts.assurance,
         acts=frozenset(map(Act, facts.acts)),
         client_id=facts.client_id,

@@ -11,22 +11,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Label, Select, bindparam, column, literal, literal_column, select, true
+from sqlalchemy import Select, bindparam, literal, select, true
 
 from machtiging.access_tokens.tables import IssuedToken
+from machtiging.delegation.authority.queries import AUTHORITY_FROM, AUTHORITY_VERSION
 from machtiging.delegation.locks import lock_shared
 from machtiging.delegation.queries import machtiging_table
 from machtiging.storage.columns import table_of
 
 _TOKEN_TABLE = table_of(IssuedToken)
-# PostgreSQL's row version: every update of the machtiging changes it.
-MACHTIGING_VERSION: Label[Any] = literal_column("machtiging.xmin").label("m_version")
 
 
 def unchanged_since_read(*, with_machtiging: bool) -> Select[Any]:
-    """Select one row if the token is unrevoked and, `with_machtiging`, the machtiging is unchanged.
+    """Select one row if the token is unrevoked and, `with_machtiging`, its whole authority is unchanged.
 
-    Parameters: `jti` and, with a machtiging, `machtiging` and `version`. The machtiging is locked FOR SHARE until the
+    Parameters: `jti` and, with a machtiging, `machtiging` and the `version` of the authority. Every row that the
+    authority hangs on is compared as this statement sees it. The machtiging itself is locked FOR SHARE until the
     transaction ends, as in `access.token_lookup.load_token_for_share`. A concurrent revocation of the machtiging waits
     for this statement. If the revocation came first, this statement finds it.
     """
@@ -38,8 +38,8 @@ def unchanged_since_read(*, with_machtiging: bool) -> Select[Any]:
     machtiging = machtiging_table()
     which = bindparam("machtiging", type_=machtiging.c.id.type)
     return (
-        token.join_from(_TOKEN_TABLE, machtiging, machtiging.c.id == which)
+        token.join_from(_TOKEN_TABLE, AUTHORITY_FROM, machtiging.c.id == which)
         .join(lock_shared(which), true())
-        .where(column("xmin", _selectable=machtiging) == bindparam("version"))
+        .where(bindparam("version") == AUTHORITY_VERSION)
         .with_for_update(read=True, of=machtiging)
     )

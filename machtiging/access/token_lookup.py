@@ -1,4 +1,4 @@
-"""Load a token by `jti` with its machtiging, in one statement."""
+"""Load a token by `jti` with the authority that it names, in one statement."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from uuid import UUID
 
 from sqlalchemy import FromClause, Select, select, true
 
-from machtiging.access.optimistic_lock import MACHTIGING_VERSION
-from machtiging.access.representation import MachtigingRepresentation, representation_from_mapping
 from machtiging.access_tokens.issued_token import TokenState
 from machtiging.access_tokens.tokens import authenticate_token, build_token_cte, build_token_state
+from machtiging.delegation.authority.queries import AUTHORITY_COLUMNS, AUTHORITY_FROM, authority_from_row
+from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.locks import lock_shared
-from machtiging.delegation.queries import MACHTIGING_COLUMNS, join_agreement, machtiging_table
+from machtiging.delegation.queries import machtiging_table
 from machtiging.kernel.ids import TokenId
 from machtiging.storage.statement import Executor, ResultRow, Statement
 
-MachtigingToken = TokenState[MachtigingRepresentation]
+AuthorityToken = TokenState[Authority]
 JoinedSelect = Callable[[FromClause], Select[Any]]
 
 
 def _build_token_select(*, for_share: bool, joined: JoinedSelect | None = None) -> Select[Any]:
     token = build_token_cte()
     machtiging = machtiging_table()
-    with_agreement = join_agreement().join(token, machtiging.c.id == token.c.t_machtiging_id)
-    theirs = select(*MACHTIGING_COLUMNS, MACHTIGING_VERSION).select_from(with_agreement)
+    with_authority = AUTHORITY_FROM.join(token, machtiging.c.id == token.c.t_machtiging_id)
+    theirs = select(*AUTHORITY_COLUMNS).select_from(with_authority)
     if for_share:
         # In the FROM, so that the advisory lock is taken before the row lock; the other order could deadlock.
         theirs = theirs.join(lock_shared(token.c.t_machtiging_id), true())
@@ -43,12 +43,12 @@ def _build_token_select(*, for_share: bool, joined: JoinedSelect | None = None) 
 _LOAD, _LOAD_FOR_SHARE = Statement(_build_token_select(for_share=False)), Statement(_build_token_select(for_share=True))
 
 
-async def load_token(executor: Executor, jti: TokenId, at: datetime | None = None) -> MachtigingToken | None:
+async def load_token(executor: Executor, jti: TokenId, at: datetime | None = None) -> AuthorityToken | None:
     """Load a token with its machtiging; None for an unknown jti or a forged row."""
     return await _load_token_state(executor, _LOAD, jti, at)
 
 
-async def load_token_for_share(executor: Executor, jti: TokenId, at: datetime | None = None) -> MachtigingToken | None:
+async def load_token_for_share(executor: Executor, jti: TokenId, at: datetime | None = None) -> AuthorityToken | None:
     """Load a token and lock its machtiging FOR SHARE until the transaction ends.
 
     A concurrent revocation waits. Returns as `load_token`.
@@ -60,7 +60,7 @@ def token_query(joined: JoinedSelect) -> Statement:
     """Build a statement for a token, its machtiging and the `joined` select.
 
     `joined` receives a FROM with columns `t_<name>`. Its columns are NULL when it selects nothing. Parameters: `jti`
-    and those of `joined`. Read the row with `token_state_from_row`.
+    and those of `joined`. Read the row with `authenticate_token_row`.
     """
     return Statement(token_select(joined))
 
@@ -72,22 +72,16 @@ def token_select(joined: JoinedSelect) -> Select[Any]:
 
 async def _load_token_state(
     executor: Executor, statement: Statement, jti: UUID, at: datetime | None
-) -> MachtigingToken | None:
+) -> AuthorityToken | None:
     found = await statement.one_or_none(executor, {"jti": jti})
     return None if found is None else await authenticate_token_row(executor, found, at)
 
 
-async def authenticate_token_row(executor: Executor, row: ResultRow, at: datetime | None) -> MachtigingToken | None:
+async def authenticate_token_row(executor: Executor, row: ResultRow, at: datetime | None) -> AuthorityToken | None:
     """Return the token state in a row of `token_query`, after the row MAC was verified.
 
     None, with a journal line, for a forged row.
     """
-    return token_state_from_row(row) if await authenticate_token(executor, row, at) else None
-
-
-def token_state_from_row(row: ResultRow) -> MachtigingToken:
-    """Return the token state in a row of `token_query` with a verified MAC.
-
-    Raises Fault `machtiging_ontbreekt`.
-    """
-    return build_token_state(row, representation_from_mapping(row))
+    if not await authenticate_token(executor, row, at):
+        return None
+    return build_token_state(row, None if row["m_id"] is None else await authority_from_row(executor, row, at=at))

@@ -19,15 +19,10 @@ from machtiging.access.actor import Actor
 from machtiging.access.policy_decision import DECISION_FAILED, PolicyAllowed, PolicyDecision
 from machtiging.access.policy_request import PolicyRequest
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.delegation.chain import is_chain_in_force
 from machtiging.delegation.rules import (
     GRANTABLE_ACTS,
-    NOT_THE_HOLDER,
     Act,
     BerichtEnvelope,
-    EffectiveState,
-    effective_state,
-    holder_refusal,
     scope_violation,
 )
 from machtiging.kernel.assurance import Assurance
@@ -36,14 +31,6 @@ from machtiging.kernel.ids import BerichtId, PersonId
 
 DecideFunction = Callable[[PolicyRequest], PolicyDecision]
 ALLOWED_REASON = "toegestaan"
-
-_CODE_BY_STATE = {
-    EffectiveState.NOT_ACCEPTED: "machtiging_niet_aangenomen",
-    EffectiveState.NOT_BEGUN: "machtiging_niet_begonnen",
-    EffectiveState.PAUSED: "machtiging_gepauzeerd",
-    EffectiveState.ENDED: "machtiging_beeindigd",
-    EffectiveState.EXPIRED: "machtiging_verlopen",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,45 +103,51 @@ def evaluate_listing(
 def _build_policy_request(
     actor: Actor, act: Act, theme: Theme, sensitivity: Sensitivity, at: datetime, *, covered: bool = True
 ) -> PolicyRequest:
-    machtiging = actor.machtiging
-    own = machtiging is None
+    authority = actor.authority
     return PolicyRequest(
         capacity=actor.capacity,
         act=act,
         theme=theme,
         sensitivity=sensitivity,
         level=actor.effective_assurance,
-        in_force=machtiging is None or effective_state(machtiging, at) is EffectiveState.IN_FORCE,
+        in_force=authority is None or authority.stop_reason(at) is None,
         covered=covered,
-        act_given=act in actor.acts and (machtiging is None or act in machtiging.scope.acts),
-        chain_complete=own or _is_holder_and_chain_in_force(actor, at),
+        act_given=act in actor.acts and (authority is None or act in authority.acts),
+        chain_complete=authority is None
+        or (
+            authority.is_usable_by(actor.person_id, actor.organisation_kvk, at)
+            and actor.effective_assurance.is_at_least(actor.minimum_assurance)
+        ),
     )
-
-
-def _is_holder_and_chain_in_force(actor: Actor, at: datetime) -> bool:
-    # The parents are not loaded here, so a machtiging with a parent is never complete and is refused.
-    machtiging = actor.machtiging
-    if machtiging is None or holder_refusal(machtiging, actor.person_id, actor.organisation_kvk) is not None:
-        return False
-    return is_chain_in_force(machtiging, (), at)
 
 
 def _box_or_scope_violation(actor: Actor, ontvanger_id: PersonId | None, envelope: BerichtEnvelope) -> str | None:
     if ontvanger_id is None or ontvanger_id != actor.vertegenwoordigde_id:
         return "bericht_van_ander"
-    return None if actor.machtiging is None else scope_violation(actor.machtiging.scope, envelope)
+    return None if actor.authority is None else scope_violation(actor.authority.scope, envelope)
 
 
 def _not_in_force_verdict(actor: Actor, at: datetime) -> AccessVerdict | None:
-    if actor.machtiging is None:
+    if actor.authority is None:
         return None
-    found = effective_state(actor.machtiging, at)
-    if found is not EffectiveState.IN_FORCE:
-        return _not_in_force_verdict_for(_CODE_BY_STATE[found])
-    if not _is_holder_and_chain_in_force(actor, at):
-        code = holder_refusal(actor.machtiging, actor.person_id, actor.organisation_kvk) or NOT_THE_HOLDER
-        return _not_in_force_verdict_for(code)
-    return None
+    stop = actor.authority.stop_reason(at)
+    code = stop.code if stop else actor.authority.holder_refusal(actor.person_id, actor.organisation_kvk)
+    return _below_minimum_verdict(actor) if code is None else _not_in_force_verdict_for(code)
+
+
+def _below_minimum_verdict(actor: Actor) -> AccessVerdict | None:
+    """Refuse a level below the minimum of the organisation.
+
+    It names the level that a new login needs (RFC 9470).
+    """
+    minimum = actor.minimum_assurance
+    if actor.effective_assurance.is_at_least(minimum):
+        return None
+    refusal = NotAllowed("niveau_te_laag", message="niveau_te_laag.any_login")
+    if replace(actor, assurance=minimum).effective_assurance.is_at_least(minimum):
+        step_up = "niveau_te_laag.step_up"
+        refusal = LevelTooLow("niveau_te_laag", message=step_up, level=minimum.value, acr=minimum.acr)
+    return AccessVerdict("niveau_te_laag", None, refusal)
 
 
 def _not_in_force_verdict_for(code: str) -> AccessVerdict:
@@ -186,9 +179,9 @@ def _act_not_granted_verdict(actor: Actor, act: Act, policy_row_id: str | None =
 
     In the own box a consent can give any act, otherwise only those of the machtiging.
     """
-    code, machtiging = "handeling_niet_toegestaan", actor.machtiging
+    code, authority = "handeling_niet_toegestaan", actor.authority
     by_token = actor.client_id is not None and act not in actor.acts
-    if by_token and (machtiging is None or act in machtiging.scope.acts & GRANTABLE_ACTS):
+    if by_token and (authority is None or act in authority.acts & GRANTABLE_ACTS):
         missing = ActionMissing(code, message="handeling_niet_toegestaan.token", action=act.value)
         return AccessVerdict(code, policy_row_id, missing)
     return AccessVerdict(code, policy_row_id, NotAllowed(code))

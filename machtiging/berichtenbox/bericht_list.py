@@ -119,6 +119,8 @@ def permit_conditions(permit: ListingPermit) -> list[ColumnElement[bool]]:
         where.append(BERICHT.c.afzender_oin.in_(sorted(permit.scope.afzenders)))
     if permit.scope.diensten is not None:
         where.append((BERICHT.c.afzender_oin + "/" + BERICHT.c.dienst_code).in_(sorted(permit.scope.diensten)))
+    if permit.scope.letters is not None:
+        where.append(BERICHT.c.id.in_(sorted(permit.scope.letters)))
     # "From this day on" is a calendar day in the Netherlands.
     where.append(BERICHT.c.published_at >= datetime.combine(permit.scope.letters_from, time(), AMSTERDAM))
     return where

@@ -31,7 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.access.guard import AccessTarget, GuardedQuery
 from machtiging.access.optimistic_lock import unchanged_since_read
 from machtiging.access.permit import Permit
-from machtiging.access.token_lookup import MachtigingToken, authenticate_token_row, token_query
+from machtiging.access.token_lookup import AuthorityToken, authenticate_token_row, token_query
 from machtiging.agencies.names import agency_name_table
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.audit.journal import build_journal_insert_cte, build_journalled_fetch
@@ -170,7 +170,7 @@ class TokenAndEnvelopeQuery:
         self._params = {"bericht_id": bericht_id, "at": at}
         self.envelope: ResultRow | None = None
 
-    async def __call__(self, executor: Executor, jti: TokenId, at: datetime) -> MachtigingToken | None:
+    async def __call__(self, executor: Executor, jti: TokenId, at: datetime) -> AuthorityToken | None:
         """Return the token state, as `access.token_lookup.load_token` does."""
         row = await _FIND_TOKEN_AND_BERICHT.one_or_none(executor, {**self._params, "jti": jti})
         if row is None:
@@ -211,6 +211,7 @@ def build_envelope(row: ResultRow) -> BerichtEnvelope:
         theme=Theme(row["theme"]),
         sensitivity=Sensitivity(row["sensitivity"]),
         published_at=row["published_at"],
+        bericht_id=row["id"],
     )
 
 

@@ -8,6 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from machtiging import journalled_tables
 from machtiging.access_tokens.tables import SEALED_TOKEN
 from machtiging.audit.row_states.statement_lines import mark_empty_tables
+from machtiging.delegation.tables import (
+    SEALED_AGREEMENT,
+    SEALED_ASSIGNMENT,
+    SEALED_MACHTIGING,
+    SEALED_STATUTORY_RELATION,
+    SEALED_VERZOEK,
+)
 from machtiging.identity.tables import SEALED_ATTEMPT, SEALED_PERSON, SEALED_SESSION
 from machtiging.kernel.clock import SystemClock
 from machtiging.kernel.errors import Fault
@@ -42,6 +49,11 @@ SEALED_ORGANISATION_TABLES = (
 )
 SEALED_TABLES = (
     *SEALED_AT_UPGRADE,
+    SEALED_MACHTIGING,
+    SEALED_AGREEMENT,
+    SEALED_ASSIGNMENT,
+    SEALED_VERZOEK,
+    SEALED_STATUTORY_RELATION,
     *SEALED_ORGANISATION_TABLES,
     SEALED_SESSION,
     SEALED_ATTEMPT,

@@ -20,6 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.assignment import InsertedAssignment, NewAssignment, insert_assignment
+from machtiging.delegation.authority.holders import EmployeeAuthority, load_employee_authority
+from machtiging.delegation.authority.queries import find_authority_of_holder, load_authority
+from machtiging.delegation.authority.rules import ROW_INVALID, Authority
 from machtiging.delegation.code_check import (
     CheckAnswer,
     CheckKind,
@@ -33,13 +37,12 @@ from machtiging.delegation.rules import (
     Machtiging,
     MachtigingAction,
     MachtigingState,
-    organisation_matches,
     require_substantial_assurance,
     resolve_transition,
 )
 from machtiging.delegation.tables import CodeTry, Machtigingscode
 from machtiging.delegation.terms import require_eligible_login
-from machtiging.delegation.transition import apply_transition, journal_and_notify
+from machtiging.delegation.transition import ActionRecord, apply_transition, journal_and_notify
 from machtiging.identity.people import both_have_bsn, load_profile
 from machtiging.identity.profile_claims import Profile, profiles_match
 from machtiging.kernel.assurance import Assurance
@@ -65,14 +68,6 @@ class CodeHolder:
 
 
 @dataclass(frozen=True, slots=True)
-class RedemptionResult:
-    """The result of redeeming a code. `is_new` is False if this helper redeemed it earlier."""
-
-    machtiging: Machtiging
-    is_new: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _VerifiedOffer:
     """The offer of a verified code, its code row locked; or an earlier redemption.
 
@@ -81,6 +76,7 @@ class _VerifiedOffer:
 
     code_id: UUID
     machtiging: Machtiging
+    employee: EmployeeAuthority | None = None
     already_redeemed: bool = False
 
 
@@ -111,12 +107,13 @@ async def accept_offer(
     A helper who repeats it gets the current machtiging, accepted or refused. Raises InvalidInput `code_verschreven`
     (cannot be a code; costs no try) or `code_klopt_niet` (unknown, used, expired or withdrawn code, or wrong birth
     date; not told which). Raises TooMany `te_vaak_geprobeerd`. Raises NotAllowed `niveau_te_laag`, `eigen_machtiging`,
-    `alleen_voor_organisatie`, `alleen_voor_naaste` or `andere_organisatie`.
+    `alleen_voor_organisatie`, `alleen_voor_naaste` or `andere_organisatie`; for an organisation also
+    `medewerker_onbekend` and the codes of `authority.organisation_refusal` and `authority.employee_refusal`.
+
+    For an organisation two links are made at once: the machtiging is the organisation's, and is assigned to this
+    employee. The result is what this person holds.
     """
-    redeemed = await redeem_code(session, keyring, code_holder, (code, answer), MachtigingAction.ACCEPT, at=at)
-    if redeemed.is_new:
-        await journal_and_notify(session, MachtigingAction.ACCEPT, redeemed.machtiging, code_holder.person_id, at=at)
-    return redeemed.machtiging
+    return await redeem_code(session, keyring, code_holder, (code, answer), MachtigingAction.ACCEPT, at=at)
 
 
 async def _verify_code_and_answer(
@@ -146,13 +143,16 @@ async def _verify_code_and_answer(
     kind = None if found is None else CheckKind.WORD if word_hash is not None else select_check_kind(born)
     if found is None or problem is not None:
         await _count_and_reject_try(session, code_holder, found, problem or "", failed, kind=kind, at=at)
+    employee = None
     try:
         await _require_eligible_holder(session, keyring, code_holder, found.machtiging, profile)
+        if code_holder.kvk is not None:
+            employee = await _require_employee(session, code_holder, code_holder.kvk, at)
     except NotAllowed as refusal:
         await _journal_try(session, code_holder, found.machtiging, refusal.code, at, kind)
         raise
     await _journal_try(session, code_holder, found.machtiging, None, at, kind)
-    return _VerifiedOffer(found.code_id, found.machtiging)
+    return _VerifiedOffer(found.code_id, found.machtiging, employee)
 
 
 def _was_redeemed_by(code_row: CodeWithOffer, code_holder: CodeHolder) -> bool:
@@ -174,11 +174,12 @@ async def _return_earlier_redemption(
     Raises NotAllowed `andere_organisatie`.
     """
     machtiging = code_row.machtiging
-    if machtiging.gemachtigde_id is not None and not organisation_matches(machtiging, code_holder.kvk):
+    authority = await find_authority_of_holder(session, machtiging.id, code_holder.person_id, at=at)
+    if authority is not None and authority.holder_refusal(code_holder.person_id, code_holder.kvk) is not None:
         await _journal_try(session, code_holder, machtiging, OTHER_ORGANISATION, at, None)
         raise NotAllowed(OTHER_ORGANISATION, message="andere_organisatie.acceptance")
     await _journal_try(session, code_holder, machtiging, None, at, None)
-    return _VerifiedOffer(code_row.code_id, machtiging, already_redeemed=True)
+    return _VerifiedOffer(code_row.code_id, machtiging if authority is None else authority.leaf, already_redeemed=True)
 
 
 async def _require_eligible_holder(
@@ -204,6 +205,18 @@ async def _require_eligible_holder(
     require_eligible_login(machtiging.capacity, code_holder.kvk)
 
 
+async def _require_employee(
+    session: AsyncSession, code_holder: CodeHolder, organisation_kvk: str, at: datetime
+) -> EmployeeAuthority:
+    """Require that this helper is an active employee of a recognised organisation. Raises NotAllowed."""
+    employee = await load_employee_authority(session, code_holder.person_id, organisation_kvk, at=at)
+    if employee is None:
+        raise NotAllowed("medewerker_onbekend", message="medewerker_onbekend.acceptance")
+    if (code := employee.refusal(at)) is not None:
+        raise NotAllowed(code, message=f"{code}.acceptance")
+    return employee
+
+
 async def redeem_code(
     session: AsyncSession,
     keyring: KeyRing,
@@ -212,29 +225,68 @@ async def redeem_code(
     action: MachtigingAction,
     *,
     at: datetime,
-) -> RedemptionResult:
-    """Use the code up and apply the action (ACCEPT or REFUSE). Raises as `accept_offer`."""
+) -> Machtiging:
+    """Use the code up, apply the action (ACCEPT or REFUSE), journal it and notify. Raises as `accept_offer`.
+
+    A helper who repeats it changes nothing, and gets the current machtiging.
+    """
     offer = await _verify_code_and_answer(session, keyring, code_holder, code_and_answer, at=at)
     if offer.already_redeemed:
-        return RedemptionResult(offer.machtiging, is_new=False)
+        return offer.machtiging
+    authority = await _require_authentic_offer(session, code_holder, offer.machtiging, at)
     unused = (_CODE_TABLE.c.id == offer.code_id, _CODE_TABLE.c.used_at.is_(None), _CODE_TABLE.c.tries_left > 0)
     using = (
         update(_CODE_TABLE).where(*unused).values(used_at=at, used_by=code_holder.person_id).returning(_CODE_TABLE.c.id)
     )
     claimed = await session.scalar(using)
-    values = _build_acceptance_values(code_holder, at) if action is MachtigingAction.ACCEPT else {}
+    accepts = action is MachtigingAction.ACCEPT
+    values = _build_acceptance_values(code_holder, offer.employee, at) if accepts else {}
     line = resolve_transition(offer.machtiging, action, at)
     moved = None if claimed is None else await apply_transition(session, offer.machtiging, line, values, at=at)
     if moved is None:  # the giver withdrew after the code was verified
         found = CodeWithOffer(offer.code_id, 0, at, at, None, None, offer.machtiging)
         failed = await _count_recent_failures(session, code_holder, at)
         await _count_and_reject_try(session, code_holder, found, "net_te_laat", failed, kind=None, at=at)
-    return RedemptionResult(moved, is_new=True)
+    assigned = await _assign_to_holder(session, code_holder, offer.employee, moved.machtiging, at) if accepts else None
+    result = moved.machtiging if assigned is None else assigned.machtiging
+    authority = await load_authority(session, result.id, at=at) or authority
+    more_rows = () if assigned is None else assigned.rows
+    done = ActionRecord(action, code_holder.person_id, authority, moved, more_rows)
+    await journal_and_notify(session, done, at=at)
+    return result
 
 
-def _build_acceptance_values(code_holder: CodeHolder, at: datetime) -> dict[str, Any]:
-    who = {"gemachtigde_id": code_holder.person_id, "gemachtigde_kvk": code_holder.kvk}
-    return who | {"accepted_at": at, "accepted_assurance": code_holder.assurance}
+async def _require_authentic_offer(
+    session: AsyncSession, code_holder: CodeHolder, offer: Machtiging, at: datetime
+) -> Authority:
+    """Require that no row of the offer is forged. A forged one is journalled. Raises NotAllowed `rij_ongeldig`."""
+    authority = await load_authority(session, offer.id, at=at)
+    if authority is None or not authority.is_authentic:
+        await _journal_try(session, code_holder, offer, ROW_INVALID, at, None)
+        raise NotAllowed(ROW_INVALID)
+    return authority
+
+
+async def _assign_to_holder(
+    session: AsyncSession,
+    code_holder: CodeHolder,
+    employee: EmployeeAuthority | None,
+    accepted: Machtiging,
+    at: datetime,
+) -> InsertedAssignment | None:
+    """Assign what the organisation accepted to its accepting employee; None for a private person."""
+    if employee is None:
+        return None
+    employee_id = employee.employee.id
+    assignment = NewAssignment(employee_id, employee_id, code_holder.person_id, code_holder.assurance)
+    return await insert_assignment(session, accepted, assignment, at=at)
+
+
+def _build_acceptance_values(
+    code_holder: CodeHolder, employee: EmployeeAuthority | None, at: datetime
+) -> dict[str, Any]:
+    holder_id = code_holder.person_id if employee is None else employee.organisation.id
+    return {"gemachtigde_id": holder_id, "accepted_at": at, "accepted_assurance": code_holder.assurance}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,11 @@
-"""Chains of machtigingen (organisation to employee): a child never exceeds its parent. Pure."""
+"""Links of a chain and what their scopes have in common. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
-from itertools import pairwise
 from typing import TypeVar
 
 from machtiging.agencies.rules import Theme
-from machtiging.delegation.rules import EffectiveState, Machtiging, MachtigingScope, effective_state
+from machtiging.delegation.rules import Machtiging, MachtigingScope
 
 _T = TypeVar("_T")
 # At most organisation, team, employee: nobody can oversee a longer chain.
@@ -37,24 +34,34 @@ def _is_limit_within(child: frozenset[_T] | None, parent: frozenset[_T] | None) 
     return parent is None or (child is not None and child <= parent)
 
 
-def is_chain_in_force(machtiging: Machtiging, parents: Sequence[Machtiging], at: datetime) -> bool:
-    """Return True if the machtiging and all its parents are in force at `at`.
+def intersect_scopes(one: MachtigingScope, other: MachtigingScope) -> MachtigingScope:
+    """Return the scope that covers a bericht if and only if both do."""
+    lowest = one.highest_sensitivity if one.highest_sensitivity.is_at_most(other.highest_sensitivity) else None
+    return MachtigingScope(
+        afzenders=_intersect_limits(one.afzenders, other.afzenders),
+        diensten=_intersect_limits(one.diensten, other.diensten),
+        themes=_intersect_limits(one.themes, other.themes),
+        excluded_themes=one.excluded_themes | other.excluded_themes,
+        highest_sensitivity=lowest or other.highest_sensitivity,
+        letters_from=max(one.letters_from, other.letters_from),
+        acts=one.acts & other.acts,
+        letters=_intersect_limits(one.letters, other.letters),
+    )
 
-    `parents` is the complete chain, the nearest first. A child must not exceed or outlive its parent, and must
-    represent the same person (BW 3:64). An incomplete, inconsistent or too long chain is not in force.
+
+def _intersect_limits(one: frozenset[_T] | None, other: frozenset[_T] | None) -> frozenset[_T] | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one & other
+
+
+def is_child_of(child: Machtiging, parent: Machtiging) -> bool:
+    """Return True if `child` is a link under `parent`, for one party in one capacity.
+
+    Scope and period need no check: an authority has what all its links leave (BW 3:64).
     """
-    line = [machtiging, *parents]
-    if len(line) > MAX_CHAIN_LENGTH or line[-1].parent_id is not None:
-        return False
-    if any(effective_state(link, at) is not EffectiveState.IN_FORCE for link in line):
-        return False
-    return all(_is_child_of(child, parent) for child, parent in pairwise(line))
-
-
-def _is_child_of(child: Machtiging, parent: Machtiging) -> bool:
     return (
         child.parent_id == parent.id
         and child.vertegenwoordigde_id == parent.vertegenwoordigde_id
-        and child.period.ends_at <= parent.period.ends_at
-        and is_scope_within(child.scope, parent.scope)
+        and child.capacity == parent.capacity
     )

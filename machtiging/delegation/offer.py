@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert
@@ -14,6 +15,7 @@ from machtiging.agencies.queries import load_active_agencies
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.agreements import insert_agreement
 from machtiging.delegation.code_check import (
     TRIES_BY_CHECK_KIND,
     CheckKind,
@@ -24,13 +26,15 @@ from machtiging.delegation.code_check import (
 from machtiging.delegation.machtigingscode import CODE_INDEX_PURPOSE, format_code, generate_code
 from machtiging.delegation.queries import load_machtiging, machtiging_table
 from machtiging.delegation.rules import (
+    Capacity,
     Channel,
     Machtiging,
     MachtigingLimits,
     MachtigingState,
     require_substantial_assurance,
 )
-from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_MACHTIGING, AgreementRow, Machtigingscode
+from machtiging.delegation.state_lines import describe_states
+from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_MACHTIGING, Machtigingscode
 from machtiging.delegation.terms import (
     MachtigingTerms,
     find_terms_problems,
@@ -44,11 +48,11 @@ from machtiging.kernel.errors import Conflict, InvalidInput, Message, NotAllowed
 from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
 from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.texts import NotificationKind
-from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import seal_row
 
-# The version of the text that the giver agrees to on the page. A changed meaning needs a new one.
-TEXT_VERSION = "1"
+# The version of the text that the giver agrees to on the page. A changed meaning needs a new one. Since version 2 the
+# organisation of a professional may let a colleague help.
+TEXT_VERSIONS = {Capacity.RELATIVE: "1", Capacity.PROFESSIONAL: "2"}
 
 __all__ = ["Giver", "MachtigingTerms", "OfferResult", "create_code", "derive_offer_id", "offer_machtiging"]
 
@@ -102,10 +106,11 @@ async def offer_machtiging(
     if offered is None:
         await _journal_offer(session, giver, JournalOutcome.REFUSED, "aanbod_al_gemaakt", None, at=at)
         raise Conflict("aanbod_al_gemaakt")
-    offer_result = await create_code(session, keyring, limits, offered, at=at)
+    machtiging = offered.machtiging
+    offer_result = await create_code(session, keyring, limits, machtiging, at=at)
     await _journal_offer(session, giver, JournalOutcome.DONE, "aangeboden", offered, at=at)
     await enqueue_notification(
-        session, giver.person_id, NotificationKind.AANGEBODEN_DOOR_U, notification_facts(offered, None), at=at
+        session, giver.person_id, NotificationKind.AANGEBODEN_DOOR_U, notification_facts(machtiging, None), at=at
     )
     return offer_result
 
@@ -122,25 +127,31 @@ def derive_offer_id(keyring: KeyRing, giver: Giver) -> UUID:
     return UUID(bytes=index[:16], version=5)
 
 
+class _InsertedOffer(NamedTuple):
+    """An inserted offer, and the states of its rows for the journal."""
+
+    machtiging: Machtiging
+    states: Mapping[str, Any]
+
+
 async def _insert_offer(
     session: AsyncSession, values: dict[str, Any], agreement_values: dict[str, Any]
-) -> Machtiging | None:
+) -> _InsertedOffer | None:
     """Insert the offer with its first agreement, and return it; None if the id exists.
 
     Waits for a concurrent insert of the same id.
     """
     table = machtiging_table()
     sealed = seal_row(session, SEALED_MACHTIGING, values)
-    inserted = insert(table).values(sealed).on_conflict_do_nothing(index_elements=[table.c.id]).returning(table.c.id)
-    if (await session.execute(inserted)).one_or_none() is None:
+    inserted = insert(table).values(sealed).on_conflict_do_nothing(index_elements=[table.c.id]).returning(table)
+    row = (await session.execute(inserted)).mappings().one_or_none()
+    if row is None:
         return None
-    await insert_agreement(session, agreement_values)
-    return await load_machtiging(session, values["id"])
-
-
-async def insert_agreement(session: AsyncSession, values: dict[str, Any]) -> None:
-    """Insert a version of what is agreed in a machtiging. Raises a database error for a version that may not follow."""
-    await session.execute(insert(table_of(AgreementRow)).values(seal_row(session, SEALED_AGREEMENT, values)))
+    agreement = await insert_agreement(session, agreement_values)
+    rows = [(SEALED_MACHTIGING, row), (SEALED_AGREEMENT, agreement)]
+    states = await describe_states(session, values["vertegenwoordigde_id"], rows)
+    offered = await load_machtiging(session, values["id"])
+    return None if offered is None else _InsertedOffer(offered, states)
 
 
 async def _require_giver_assurance(session: AsyncSession, giver: Giver, at: datetime) -> None:
@@ -180,7 +191,7 @@ async def _journal_offer(
     giver: Giver,
     outcome: JournalOutcome,
     reason: str,
-    offered: Machtiging | None,
+    offered: _InsertedOffer | None,
     *,
     at: datetime,
 ) -> None:
@@ -191,7 +202,8 @@ async def _journal_offer(
         actor_id=giver.person_id,
         capacity="self",
         for_person_id=giver.person_id,
-        machtiging_id=None if offered is None else offered.id,
+        machtiging_id=None if offered is None else offered.machtiging.id,
+        facts={} if offered is None else offered.states,
     )
     await record(session, line, at=at)
 
@@ -230,7 +242,7 @@ def _build_agreement_values(offer_id: UUID, giver: Giver, terms: MachtigingTerms
         "ends_at": terms.period.ends_at,
         "excluded_team_ids": [],
         "channel": Channel.ONLINE,
-        "text_version": TEXT_VERSION,
+        "text_version": TEXT_VERSIONS[terms.capacity],
         "agreed_by": giver.person_id,
         "agreed_at": at,
         "needs_confirmation": False,

@@ -8,23 +8,23 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import FromClause, Join, Label, Row, Select, Table, literal, or_, select, true
+from sqlalchemy import ColumnElement, FromClause, Join, Label, Row, Select, Table, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.locks import lock_shared
 from machtiging.delegation.machtigingscode import CODE_INDEX_PURPOSE
 from machtiging.delegation.rules import Act, Capacity, Channel, EndReason, Machtiging, MachtigingScope, MachtigingState
 from machtiging.delegation.tables import AgreementRow, MachtigingRow, Machtigingscode
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
+from machtiging.organisations.tables import Employee
 from machtiging.storage.columns import table_of
 
 _MACHTIGING_TABLE = table_of(MachtigingRow)
 _AGREEMENT_TABLE = table_of(AgreementRow)
-_CODE_TABLE = table_of(Machtigingscode)
+_CODE_TABLE, _EMPLOYEE = table_of(Machtigingscode), table_of(Employee)
 
 
 def label_machtiging_columns(machtiging: FromClause, agreement: FromClause, suffix: str = "") -> list[Label[Any]]:
@@ -66,7 +66,6 @@ def machtiging_from_mapping(mapping: Mapping[Any, Any], suffix: str = "") -> Mac
         id=mapping[prefix + "id"],
         vertegenwoordigde_id=mapping[prefix + "vertegenwoordigde_id"],
         gemachtigde_id=mapping[prefix + "gemachtigde_id"],
-        gemachtigde_kvk=mapping[prefix + "gemachtigde_kvk"],
         parent_id=mapping[prefix + "parent_id"],
         capacity=Capacity(mapping[prefix + "capacity"]),
         purpose=mapping[prefix + "purpose"],
@@ -86,6 +85,9 @@ def machtiging_from_mapping(mapping: Mapping[Any, Any], suffix: str = "") -> Mac
         excluded_team_ids=frozenset(mapping[agreed + "excluded_team_ids"]),
         cooling_off_until=mapping[agreed + "cooling_off_until"],
         needs_confirmation=mapping[agreed + "needs_confirmation"] and mapping[agreed + "confirmed_by"] is None,
+        employee_id=mapping[prefix + "employee_id"],
+        team_id=mapping[prefix + "team_id"],
+        stand_in_id=mapping[prefix + "stand_in_id"],
     )
 
 
@@ -118,22 +120,21 @@ async def load_machtiging(session: AsyncSession, machtiging_id: MachtigingId) ->
     return found[0] if found else None
 
 
-async def load_machtiging_for_share(session: AsyncSession, machtiging_id: MachtigingId) -> Machtiging | None:
-    """Load the machtiging FOR SHARE; it stays unchanged until the transaction ends.
-
-    For inserting a row under it: a concurrent revocation waits, and then ends that row too.
-    """
-    beside = join_agreement().join(lock_shared(literal(machtiging_id, _MACHTIGING_TABLE.c.id.type)), true())
-    query = select(*MACHTIGING_COLUMNS).select_from(beside).where(_MACHTIGING_TABLE.c.id == machtiging_id)
-    found = await _fetch_machtigingen(session, query.with_for_update(read=True, of=_MACHTIGING_TABLE))
-    return found[0] if found else None
+def is_party_condition(person_id: PersonId) -> ColumnElement[bool]:
+    """Return the condition that this person gave or holds a machtiging, also as an employee."""
+    as_employee = select(_EMPLOYEE.c.id).where(_EMPLOYEE.c.person_id == person_id)
+    return or_(
+        _MACHTIGING_TABLE.c.vertegenwoordigde_id == person_id,
+        _MACHTIGING_TABLE.c.gemachtigde_id == person_id,
+        _MACHTIGING_TABLE.c.employee_id.in_(as_employee),
+    )
 
 
 async def load_machtiging_of_person(
     session: AsyncSession, machtiging_id: MachtigingId, person_id: PersonId
 ) -> Machtiging | None:
     """Load the machtiging if this person gave or received it; else None."""
-    yours = or_(_MACHTIGING_TABLE.c.vertegenwoordigde_id == person_id, _MACHTIGING_TABLE.c.gemachtigde_id == person_id)
+    yours = is_party_condition(person_id)
     found = await _fetch_machtigingen(
         session, select_machtiging().where(_MACHTIGING_TABLE.c.id == machtiging_id, yours)
     )
@@ -192,33 +193,6 @@ async def find_code_for_update(session: AsyncSession, keyring: KeyRing, code: st
     return CodeWithOffer(code_id=row.id, machtiging=machtiging_from_mapping(row._mapping), **own_values)  # noqa: SLF001
 
 
-async def list_given_machtigingen(session: AsyncSession, person_id: PersonId) -> list[Machtiging]:
-    """List every machtiging that this person gave, newest first, ended ones included."""
-    return await _fetch_machtigingen(
-        session, _select_newest_first().where(_MACHTIGING_TABLE.c.vertegenwoordigde_id == person_id)
-    )
-
-
-async def list_received_machtigingen(session: AsyncSession, person_id: PersonId) -> list[Machtiging]:
-    """List every machtiging that this person accepted, newest first, ended ones included."""
-    return await _fetch_machtigingen(
-        session, _select_newest_first().where(_MACHTIGING_TABLE.c.gemachtigde_id == person_id)
-    )
-
-
-async def load_machtigingen_of_person(
-    session: AsyncSession, ids: Collection[UUID], person_id: PersonId
-) -> dict[MachtigingId, Machtiging]:
-    """Load those of these machtigingen that this person gave or received."""
-    if not ids:
-        return {}
-    yours = or_(_MACHTIGING_TABLE.c.vertegenwoordigde_id == person_id, _MACHTIGING_TABLE.c.gemachtigde_id == person_id)
-    return {
-        one.id: one
-        for one in await _fetch_machtigingen(session, select_machtiging().where(_MACHTIGING_TABLE.c.id.in_(ids), yours))
-    }
-
-
 async def load_purposes_of_giver(session: AsyncSession, ids: Collection[UUID], person_id: PersonId) -> dict[UUID, str]:
     """Load the purposes of those of these machtigingen that this person gave."""
     if not ids:
@@ -228,10 +202,6 @@ async def load_purposes_of_giver(session: AsyncSession, ids: Collection[UUID], p
         row.id: row.purpose
         for row in await session.execute(select(_MACHTIGING_TABLE.c.id, _MACHTIGING_TABLE.c.purpose).where(*hers))
     }
-
-
-def _select_newest_first() -> Select[Any]:
-    return select_machtiging().order_by(_MACHTIGING_TABLE.c.offered_at.desc(), _MACHTIGING_TABLE.c.id.desc())
 
 
 async def _fetch_machtigingen(session: AsyncSession, statement: Select[Any]) -> list[Machtiging]:

@@ -179,14 +179,14 @@ CHANNEL_ASSURANCE: dict[Channel, Assurance] = {
 class Machtiging:
     """One machtiging with its current state and its current agreement.
 
-    `gemachtigde_id` is the person who accepted it. A professional accepts for an organisation too. `assurance` is the
-    level of the giver in the current agreement. `needs_confirmation`: a second person has not confirmed it yet.
+    `gemachtigde_id` is the person or organisation that holds it. A link under another one (an assignment) has an
+    employee or a team instead. `assurance` is the level of the giver in the current agreement. `needs_confirmation`: a
+    second person has not confirmed it yet.
     """
 
     id: MachtigingId
     vertegenwoordigde_id: PersonId
     gemachtigde_id: PersonId | None
-    gemachtigde_kvk: str | None
     parent_id: MachtigingId | None
     capacity: Capacity
     purpose: str
@@ -206,6 +206,9 @@ class Machtiging:
     excluded_team_ids: frozenset[UUID] = frozenset()
     cooling_off_until: datetime | None = None
     needs_confirmation: bool = False
+    employee_id: UUID | None = None
+    team_id: UUID | None = None
+    stand_in_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,37 +296,6 @@ def effective_state(machtiging: Machtiging, at: datetime) -> EffectiveState:
     if machtiging.cooling_off_until is not None and at < machtiging.cooling_off_until:
         return EffectiveState.NOT_BEGUN
     return EffectiveState.IN_FORCE if machtiging.period.contains(at) else EffectiveState.NOT_BEGUN
-
-
-def organisation_matches(machtiging: Machtiging, organisation_kvk: str | None) -> bool:
-    """Compare the organisation of a session or token with that of the machtiging.
-
-    The KvK number is None for a private person. A professional helps for an organisation, so a professional's
-    machtiging without one matches nothing.
-    """
-    if machtiging.capacity is Capacity.PROFESSIONAL and machtiging.gemachtigde_kvk is None:
-        return False
-    return machtiging.gemachtigde_kvk == organisation_kvk
-
-
-def holder_refusal(machtiging: Machtiging, person_id: PersonId, organisation_kvk: str | None) -> str | None:
-    """Return the reason code if this person and organisation are not the gemachtigde; else None."""
-    if machtiging.gemachtigde_id is None or machtiging.gemachtigde_id != person_id:
-        return NOT_THE_HOLDER
-    return None if organisation_matches(machtiging, organisation_kvk) else OTHER_ORGANISATION
-
-
-def is_usable(machtiging: Machtiging, person_id: PersonId, organisation_kvk: str | None, at: datetime) -> bool:
-    """Check that the machtiging is in force for this person and organisation."""
-    in_force = effective_state(machtiging, at) is EffectiveState.IN_FORCE
-    return in_force and holder_refusal(machtiging, person_id, organisation_kvk) is None
-
-
-def unusable_reason(machtiging: Machtiging | None, organisation_kvk: str | None, at: datetime) -> str:
-    """Return the reason code of a machtiging that a token or session cannot use."""
-    if machtiging is None or effective_state(machtiging, at) is not EffectiveState.IN_FORCE:
-        return NOT_USABLE
-    return NOT_USABLE if organisation_matches(machtiging, organisation_kvk) else OTHER_ORGANISATION
 
 
 def scope_violation(scope: MachtigingScope, envelope: BerichtEnvelope) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import Field, SQLModel
@@ -18,10 +19,12 @@ class MachtigingRow(SQLModel, table=True):
     __tablename__ = "machtiging"
 
     id: UUID = Field(primary_key=True)
-    vertegenwoordigde_id: UUID = Field(foreign_key="person.id", index=True)
-    gemachtigde_id: UUID | None = Field(default=None, foreign_key="person.id", index=True)
-    gemachtigde_kvk: str | None = columns.text_column(default=None, nullable=True)
+    vertegenwoordigde_id: UUID = Field(foreign_key="party.id", index=True)
+    gemachtigde_id: UUID | None = Field(default=None, foreign_key="party.id", index=True)
     parent_id: UUID | None = Field(default=None, foreign_key="machtiging.id")
+    employee_id: UUID | None = Field(default=None, foreign_key="employee.id")
+    team_id: UUID | None = Field(default=None, foreign_key="team.id")
+    stand_in_id: UUID | None = Field(default=None, foreign_key="stand_in.id")
     capacity: str = columns.text_column()
     purpose: str = columns.text_column()
     legal_ground: str = columns.text_column()
@@ -71,6 +74,62 @@ class AgreementRow(SQLModel, table=True):
     mac: bytes = columns.bytes_column(default=b"")
 
 
+class AssignmentRow(SQLModel, table=True):
+    """The work around an assignment: a machtiging to an employee or a team."""
+
+    __tablename__ = "assignment"
+
+    machtiging_id: UUID = Field(primary_key=True, foreign_key="machtiging.id")
+    kind: str = columns.text_column()
+    case_reference_sealed: bytes | None = columns.bytes_column(default=None, nullable=True)
+    replaces_id: UUID | None = Field(default=None, foreign_key="machtiging.id")
+    assigned_by: UUID | None = Field(default=None, foreign_key="employee.id")
+    confirmed_by: UUID | None = Field(default=None, foreign_key="employee.id")
+    assigned_at: datetime = columns.timestamp_column()
+    mac: bytes = columns.bytes_column(default=b"")
+
+
+class MachtigingsverzoekRow(SQLModel, table=True):
+    """A request of an organisation to a citizen or business. No act makes one yet."""
+
+    __tablename__ = "machtigingsverzoek"
+
+    id: UUID = Field(primary_key=True)
+    organisation_id: UUID = Field(foreign_key="organisation.id")
+    requested_by: UUID = Field(foreign_key="employee.id")
+    party_id: UUID | None = Field(default=None, foreign_key="party.id")
+    purpose: str = columns.text_column()
+    channel: str = columns.text_column()
+    state: str = columns.text_column()
+    scope: dict[str, Any] = columns.jsonb_column()
+    machtiging_id: UUID | None = Field(default=None, foreign_key="machtiging.id")
+    created_at: datetime = columns.timestamp_column()
+    seen_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    decided_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    expires_at: datetime = columns.timestamp_column()
+    mac: bytes = columns.bytes_column(default=b"")
+
+
+class StatutoryRelation(SQLModel, table=True):
+    """A relation by law or court, from a register. Neither party can end it. No act makes one yet."""
+
+    __tablename__ = "statutory_relation"
+
+    id: UUID = Field(primary_key=True)
+    vertegenwoordigde_id: UUID = Field(foreign_key="party.id")
+    vertegenwoordiger_id: UUID = Field(foreign_key="party.id")
+    kind: str = columns.text_column()
+    extent: str = columns.text_column()
+    register_name: str = columns.text_column()
+    evidence_reference: str = columns.text_column()
+    registered_at: datetime = columns.timestamp_column()
+    starts_at: datetime = columns.timestamp_column()
+    ends_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    professional: bool
+    machtiging_id: UUID | None = Field(default=None, foreign_key="machtiging.id")
+    mac: bytes = columns.bytes_column(default=b"")
+
+
 class Machtigingscode(SQLModel, table=True):
     """The code of an offer and its check word, if any, stored as blind indexes."""
 
@@ -104,3 +163,5 @@ def _seal_every_column(model: type[SQLModel]) -> SealedTable:
 
 # Everything of a link decides, its state and its end too (docs/decisions/0008). A changed list needs a new version.
 SEALED_MACHTIGING, SEALED_AGREEMENT = _seal_every_column(MachtigingRow), _seal_every_column(AgreementRow)
+SEALED_ASSIGNMENT, SEALED_VERZOEK = _seal_every_column(AssignmentRow), _seal_every_column(MachtigingsverzoekRow)
+SEALED_STATUTORY_RELATION = _seal_every_column(StatutoryRelation)

@@ -13,7 +13,7 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.acceptance import CodeHolder, redeem_code
 from machtiging.delegation.code_check import CheckAnswer
 from machtiging.delegation.rules import Machtiging, MachtigingAction
-from machtiging.delegation.transition import journal_and_notify, transition_machtiging
+from machtiging.delegation.transition import transition_machtiging
 from machtiging.kernel.birth_date import DateParts
 from machtiging.kernel.ids import MachtigingId, PersonId
 
@@ -51,7 +51,4 @@ async def refuse_offer(
 
     Returns and raises as `acceptance.accept_offer`.
     """
-    redeemed = await redeem_code(session, keyring, code_holder, (code, answer), MachtigingAction.REFUSE, at=at)
-    if redeemed.is_new:
-        await journal_and_notify(session, MachtigingAction.REFUSE, redeemed.machtiging, code_holder.person_id, at=at)
-    return redeemed.machtiging
+    return await redeem_code(session, keyring, code_holder, (code, answer), MachtigingAction.REFUSE, at=at)

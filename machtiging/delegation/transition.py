@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
-from machtiging.audit.row_authentication import authenticate_row
+from machtiging.delegation.authority.holders import load_holder_ids
+from machtiging.delegation.authority.queries import load_authority
+from machtiging.delegation.authority.rules import ROW_INVALID, Authority
 from machtiging.delegation.locks import lock_exclusive
-from machtiging.delegation.queries import load_machtiging, machtiging_from_row, machtiging_table, select_machtiging
+from machtiging.delegation.queries import load_machtiging, machtiging_table
 from machtiging.delegation.rules import (
     Capacity,
     Machtiging,
@@ -23,17 +27,16 @@ from machtiging.delegation.rules import (
     resolve_transition,
     role_for_action,
 )
-from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_MACHTIGING, AgreementRow
+from machtiging.delegation.state_lines import describe_states
+from machtiging.delegation.tables import SEALED_MACHTIGING
 from machtiging.kernel.clock import to_dutch_date
 from machtiging.kernel.errors import Conflict, NotAllowed, NotFound
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.texts import NotificationKind
-from machtiging.storage.columns import table_of
-from machtiging.storage.row_mac import ROW_INVALID, reseal_changes
+from machtiging.storage.row_mac import SealedTable, reseal_changes, verify_row
 
 _MACHTIGING_TABLE = machtiging_table()
-_AGREEMENT = table_of(AgreementRow)
 
 JOURNAL_ACT_BY_ACTION = {
     MachtigingAction.ACCEPT: JournalAct.MACHTIGING_AANGENOMEN,
@@ -57,53 +60,54 @@ _NOTIFICATION_KINDS = {
 async def transition_machtiging(
     session: AsyncSession, action: MachtigingAction, machtiging_id: MachtigingId, person_id: PersonId, *, at: datetime
 ) -> Machtiging:
-    """Apply an action to a machtiging, journal it and notify both persons.
+    """Apply an action to a machtiging, journal it and notify both sides.
 
-    Raises NotFound `machtiging_onbekend`, or as `rules.resolve_transition`. A refusal is journalled too.
+    Raises NotFound `machtiging_onbekend`, NotAllowed `rij_ongeldig`, or as `rules.resolve_transition`. A refusal is
+    journalled too.
     """
     await lock_exclusive(session, machtiging_id)
     # FOR NO KEY UPDATE: issuing a token locks the consent and then this row's key (foreign key), while ending a
     # machtiging locks this row and then the consent. FOR UPDATE would make the two deadlock.
-    query = select_machtiging().where(_MACHTIGING_TABLE.c.id == machtiging_id)
-    query = query.with_for_update(key_share=True, of=_MACHTIGING_TABLE)
-    found = (await session.execute(query)).one_or_none()
-    before = None if found is None else machtiging_from_row(found)
-    if before is None or _person_in_role(before, action) != person_id:
-        await _journal_refusal(
-            session, action, before, person_id, "bestaat_niet" if before is None else "niet_van_u", at
-        )
+    locked = select(_MACHTIGING_TABLE.c.id).where(_MACHTIGING_TABLE.c.id == machtiging_id)
+    await session.execute(locked.with_for_update(key_share=True))
+    authority = await load_authority(session, machtiging_id, at=at)
+    before = None if authority is None else authority.leaf
+    if authority is None or before is None or _person_in_role(authority, action) != person_id:
+        reason = "bestaat_niet" if before is None else "niet_van_u"
+        await _journal_refusal(session, action, authority, person_id, reason, at)
         raise NotFound("machtiging_onbekend")
     try:
         line = resolve_transition(before, action, at)
-    except Conflict as refusal:
-        await _journal_refusal(session, action, before, person_id, refusal.code, at)
+        if line.target_state is MachtigingState.ACTIVE and not authority.is_authentic:
+            raise NotAllowed(ROW_INVALID)
+    except (Conflict, NotAllowed) as refusal:
+        await _journal_refusal(session, action, authority, person_id, refusal.code, at)
         raise
-    try:
-        after = await apply_transition(session, before, line, {}, at=at)
-    except NotAllowed as refusal:
-        await _journal_refusal(session, action, before, person_id, refusal.code, at)
-        raise
+    after = await apply_transition(session, before, line, {}, at=at)
     if after is None:  # impossible while the row is locked
         raise Conflict("machtiging_kan_dit_niet")
-    await journal_and_notify(session, action, after, person_id, at=at)
-    return after
+    await journal_and_notify(session, ActionRecord(action, person_id, authority, after), at=at)
+    return after.machtiging
 
 
-def _person_in_role(machtiging: Machtiging, action: MachtigingAction) -> PersonId | None:
-    return (
-        machtiging.vertegenwoordigde_id
-        if role_for_action(action) is MachtigingRole.GIVER
-        else machtiging.gemachtigde_id
-    )
+def _person_in_role(authority: Authority, action: MachtigingAction) -> PersonId | None:
+    by_giver = role_for_action(action) is MachtigingRole.GIVER
+    return authority.vertegenwoordigde_id if by_giver else authority.holder_id
+
+
+class TransitionResult(NamedTuple):
+    """A machtiging after a transition, and its new row."""
+
+    machtiging: Machtiging
+    row: Mapping[str, Any]
 
 
 async def apply_transition(
     session: AsyncSession, before: Machtiging, transition: MachtigingTransition, values: dict[str, Any], *, at: datetime
-) -> Machtiging | None:
-    """Write the transition if the state is unchanged, and return the new machtiging; else None.
+) -> TransitionResult | None:
+    """Write the transition if the state is unchanged, and return the result; else None.
 
-    The row gets a new MAC if the old one was valid. Raises NotAllowed `rij_ongeldig` when a forged row would become
-    active; it can be ended.
+    The row gets a new MAC if the old one was valid: a forged row must not become valid by ending it.
     """
     still = (_MACHTIGING_TABLE.c.id == before.id, _MACHTIGING_TABLE.c.state == before.state)
     locked = select(_MACHTIGING_TABLE).where(*still).with_for_update(key_share=True)
@@ -117,42 +121,46 @@ async def apply_transition(
         "ended_at": at if ended else None,
         "end_reason": transition.end_reason,
     }
-    if transition.target_state is MachtigingState.ACTIVE and not await _is_authentic(session, row, at):
-        raise NotAllowed(ROW_INVALID)
     sealed = reseal_changes(session, SEALED_MACHTIGING, row, changed)
-    await session.execute(update(_MACHTIGING_TABLE).where(_MACHTIGING_TABLE.c.id == before.id).values(sealed))
-    return await load_machtiging(session, before.id)
+    changing = update(_MACHTIGING_TABLE).where(_MACHTIGING_TABLE.c.id == before.id).values(sealed)
+    new_row = (await session.execute(changing.returning(_MACHTIGING_TABLE))).mappings().one()
+    after = await load_machtiging(session, before.id)
+    return None if after is None else TransitionResult(after, new_row)
 
 
-async def _is_authentic(session: AsyncSession, row: Row[Any], at: datetime) -> bool:
-    """Verify the MACs of a machtiging and of its current agreement. A failure is journalled."""
-    current = (_AGREEMENT.c.machtiging_id == row.id, _AGREEMENT.c.number == row.agreement_number)
-    agreement = (await session.execute(select(_AGREEMENT).where(*current))).one()
-    return await authenticate_row(session, SEALED_MACHTIGING, row, at=at) and await authenticate_row(
-        session, SEALED_AGREEMENT, agreement, at=at
-    )
+class ActionRecord(NamedTuple):
+    """An action that was done: by whom, on whose authority, and the result. More rows may have changed with it."""
+
+    action: MachtigingAction
+    actor_id: PersonId
+    authority: Authority
+    result: TransitionResult
+    more_rows: tuple[tuple[SealedTable, Mapping[str, Any]], ...] = ()
 
 
-async def journal_and_notify(
-    session: AsyncSession, action: MachtigingAction, machtiging: Machtiging, actor_id: PersonId, *, at: datetime
-) -> None:
-    """Write one journal line and notify the giver and the helper.
+async def journal_and_notify(session: AsyncSession, done: ActionRecord, *, at: datetime) -> None:
+    """Journal an action with the new state, and notify the giver and the holders.
 
     A helper who refused is in no row, and is notified as the actor.
     """
-    by_giver = actor_id == machtiging.vertegenwoordigde_id
+    machtiging = done.result.machtiging
+    by_giver = done.actor_id == machtiging.vertegenwoordigde_id
     capacity = Capacity.SELF if by_giver else machtiging.capacity
-    await record(
-        session, _build_journal_line(action, machtiging, actor_id, capacity, JournalOutcome.DONE, action), at=at
-    )
-    helper_id = machtiging.gemachtigde_id or (None if by_giver else actor_id)
-    facts = notification_facts(machtiging, helper_id)
-    to_giver, to_helper = _NOTIFICATION_KINDS[action]
-    if helper_id is None:
+    line = _build_journal_line(done.action, done.authority, done.actor_id, capacity, JournalOutcome.DONE, done.action)
+    rows = ((SEALED_MACHTIGING, done.result.row), *done.more_rows)
+    facts = dict(line.facts)
+    if all(verify_row(session, sealed, row) for sealed, row in rows):
+        facts |= await describe_states(session, machtiging.vertegenwoordigde_id, rows)
+    await record(session, replace(line, facts=facts), at=at)
+    holder_ids = await load_holder_ids(session, done.authority) or ([] if by_giver else [done.actor_id])
+    to_giver, to_helper = _NOTIFICATION_KINDS[done.action]
+    if not holder_ids:
         to_giver = NotificationKind.AANBOD_INGETROKKEN_DOOR_U
-    await enqueue_notification(session, machtiging.vertegenwoordigde_id, to_giver, facts, at=at)
-    if helper_id is not None:
-        await enqueue_notification(session, helper_id, to_helper, facts, at=at)
+    first = holder_ids[0] if holder_ids else None
+    facts_to_giver = notification_facts(machtiging, first)
+    await enqueue_notification(session, machtiging.vertegenwoordigde_id, to_giver, facts_to_giver, at=at)
+    for holder_id in holder_ids:
+        await enqueue_notification(session, holder_id, to_helper, notification_facts(machtiging, holder_id), at=at)
 
 
 def notification_facts(machtiging: Machtiging, helper_id: PersonId | None) -> dict[str, str]:
@@ -172,19 +180,17 @@ def notification_facts(machtiging: Machtiging, helper_id: PersonId | None) -> di
 async def _journal_refusal(
     session: AsyncSession,
     action: MachtigingAction,
-    machtiging: Machtiging | None,
+    authority: Authority | None,
     actor_id: PersonId,
     reason: str,
     at: datetime,
 ) -> None:
-    await record(
-        session, _build_journal_line(action, machtiging, actor_id, None, JournalOutcome.REFUSED, reason), at=at
-    )
+    await record(session, _build_journal_line(action, authority, actor_id, None, JournalOutcome.REFUSED, reason), at=at)
 
 
 def _build_journal_line(
     action: MachtigingAction,
-    machtiging: Machtiging | None,
+    authority: Authority | None,
     actor_id: PersonId,
     capacity: Capacity | None,
     outcome: JournalOutcome,
@@ -196,7 +202,7 @@ def _build_journal_line(
         reason=reason,
         actor_id=actor_id,
         capacity=capacity,
-        for_person_id=None if machtiging is None else machtiging.vertegenwoordigde_id,
-        machtiging_id=None if machtiging is None else machtiging.id,
-        facts={"kvk": machtiging.gemachtigde_kvk} if machtiging is not None and machtiging.gemachtigde_kvk else {},
+        for_person_id=None if authority is None else authority.vertegenwoordigde_id,
+        machtiging_id=None if authority is None else authority.machtiging_id,
+        on_behalf_of=None if authority is None else authority.organisation_id,
     )

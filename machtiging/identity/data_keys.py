@@ -16,9 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.tables import Party
-from machtiging.kernel.errors import NotFound
+from machtiging.kernel.errors import Fault, NotFound
 from machtiging.kernel.ids import uuid7
 from machtiging.storage.columns import table_of
+from machtiging.storage.row_mac import get_row_keys
 
 _PARTY = table_of(Party)
 # Select these, then give the row to `unwrap_data_key`.
@@ -28,6 +29,14 @@ DATA_KEY_COLUMNS = (_PARTY.c.data_key_wrapped, _PARTY.c.kek_version)
 def data_key_table() -> Table:
     """Return the party table, to join on `id`. Other packages read only DATA_KEY_COLUMNS from it."""
     return _PARTY
+
+
+def session_keyring(session: AsyncSession) -> KeyRing:
+    """Return the key ring that this session carries as its row keys. Raises Fault `rijsleutel_ontbreekt`."""
+    keys = get_row_keys(session)
+    if not isinstance(keys, KeyRing):
+        raise Fault("rijsleutel_ontbreekt", private="these sessions were made with row keys that are no key ring")
+    return keys
 
 
 def unwrap_data_key(row: Mapping[str, Any], keyring: KeyRing, party_id: UUID) -> DataKey:

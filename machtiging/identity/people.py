@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -36,6 +37,7 @@ __all__ = [
     "load_data_key",
     "load_email",
     "load_profile",
+    "load_profiles",
     "save_profile",
 ]
 
@@ -51,6 +53,9 @@ _PERSON_WITH_DATA_KEY: Select[Any] = (
 )
 _SELECT_PROFILE = Statement(_PERSON_WITH_DATA_KEY)
 _LOCK_PROFILE: Select[Any] = _PERSON_WITH_DATA_KEY.with_for_update(key_share=True, of=_PERSON)
+_SELECT_PROFILES: Select[Any] = select(_PERSON.c.id, *DATA_KEY_COLUMNS, _PERSON.c.profile_sealed).join_from(
+    _PERSON, _PARTY, _PARTY.c.id == _PERSON.c.id
+)
 _PROFILE_FIELD = "profiel"
 
 
@@ -145,6 +150,20 @@ async def load_profile(executor: Executor, keyring: KeyRing, person_id: PersonId
     if row is None or row["profile_sealed"] is None:
         return None
     return decrypt_profile(unwrap_data_key(row, keyring, person_id), row["profile_sealed"], person_id)
+
+
+async def load_profiles(
+    session: AsyncSession, keyring: KeyRing, person_ids: Collection[PersonId]
+) -> dict[PersonId, Profile]:
+    """Load the profiles of these people in one statement. People without one are left out."""
+    if not person_ids:
+        return {}
+    found = map(dict, (await session.execute(_SELECT_PROFILES.where(_PERSON.c.id.in_(person_ids)))).mappings())
+    return {
+        row["id"]: decrypt_profile(unwrap_data_key(row, keyring, row["id"]), row["profile_sealed"], row["id"])
+        for row in found
+        if row["profile_sealed"] is not None
+    }
 
 
 def decrypt_profile(key: DataKey, sealed: bytes, person_id: PersonId) -> Profile:

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from machtiging.delegation.queries import load_machtigingen_of_person
-from machtiging.delegation.rules import Act, EffectiveState, Machtiging, effective_state, organisation_matches
+from machtiging.delegation.authority.queries import load_authorities_of_person
+from machtiging.delegation.authority.rules import Authority
+from machtiging.delegation.rules import Act
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.ids import GrantId, MachtigingId
@@ -115,7 +116,7 @@ async def _load_cards(request: Request, session: AsyncSession, visitor: Visitor)
     people, at = views.PersonNames(session, services.keyring), services.clock.now()
     found = await list_consents(session, services.details_handler, visitor.person_id, at=at)
     ids = {consent.machtiging_id for consent in found if consent.machtiging_id is not None}
-    under = await load_machtigingen_of_person(session, ids, visitor.person_id)
+    under = await load_authorities_of_person(session, ids, visitor.person_id, at=at)
     return [
         await _build_app_card(
             consent, None if consent.machtiging_id is None else under[consent.machtiging_id], visitor, people, at
@@ -125,23 +126,24 @@ async def _load_cards(request: Request, session: AsyncSession, visitor: Visitor)
 
 
 async def _build_app_card(
-    consent: Consent, machtiging: Machtiging | None, visitor: Visitor, people: views.PersonNames, at: datetime
+    consent: Consent, authority: Authority | None, visitor: Visitor, people: views.PersonNames, at: datetime
 ) -> AppCard:
     mine = consent.person_id == visitor.person_id
-    elsewhere = mine and machtiging is not None and not organisation_matches(machtiging, visitor.organisation_kvk)
+    holder = (visitor.person_id, visitor.organisation_kvk)
+    elsewhere = mine and authority is not None and authority.holder_refusal(*holder) is not None
     return AppCard(
         id=consent.id,
         app=consent.app,
         helper=None if mine else await people.load_name(consent.person_id),
-        giver=await people.load_name(machtiging.vertegenwoordigde_id)
-        if mine and machtiging is not None and not elsewhere
+        giver=await people.load_name(authority.vertegenwoordigde_id)
+        if mine and authority is not None and not elsewhere
         else None,
         acts=labels.join_phrases(labels.label_acts(map(Act, consent.acts))),
         given_at=consent.given_at,
         until=consent.until,
-        paused=machtiging is not None and effective_state(machtiging, at) is EffectiveState.PAUSED,
-        machtiging_id=None if machtiging is None else machtiging.id,
-        purpose=None if machtiging is None or elsewhere else machtiging.purpose,
+        paused=authority is not None and authority.stop_reason(at) is not None,
+        machtiging_id=None if authority is None else authority.machtiging_id,
+        purpose=None if authority is None or elsewhere else authority.root.purpose,
         elsewhere=_describe_resource(consent),
         other_organisation=elsewhere,
     )

@@ -9,7 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.access.dependencies import access_services
-from machtiging.delegation import pause, queries, termination
+from machtiging.delegation import pause, termination
+from machtiging.delegation.authority.holders import load_descendant_ids
+from machtiging.delegation.authority.queries import list_authorities_of_person, load_authority
 from machtiging.delegation.code_renewal import CODE_ALREADY_RENEWED, CodeToReplace, renew_code
 from machtiging.delegation.offer import Giver
 from machtiging.delegation.rules import Capacity, MachtigingAction
@@ -40,23 +42,19 @@ async def show_machtigingen(
     request: Request, visitor: Citizen, session: Transaction, gedaan: str | None = None
 ) -> HTMLResponse:
     """List the given and received machtigingen, newest first."""
+    at = access_services(request).clock.now()
     people = views.PersonNames(session, access_services(request).keyring)
     names = await views.load_agency_names(session)
-    at = access_services(request).clock.now()
-    both = [
-        [await views.build_machtiging_card(each, visitor, people, names, at) for each in found]
-        for found in (
-            await queries.list_given_machtigingen(session, visitor.person_id),
-            await queries.list_received_machtigingen(session, visitor.person_id),
-        )
-    ]
+    found = await list_authorities_of_person(session, visitor.person_id, at=at)
+    await people.preload(found, visitor.person_id)
+    cards = [await views.build_machtiging_card(each, visitor, people, names, at) for each in found]
     waiting = await count_pending_requests(session, visitor.person_id, at)
     unmailed = await count_unread_undelivered(session, visitor.person_id, at=at)
     return render_page(
         request,
         "machtigingen.html",
-        given=both[0],
-        received=both[1],
+        given=[card for card in cards if card.is_giver],
+        received=[card for card in cards if not card.is_giver],
         message=describe_completed_action(gedaan),
         waiting=waiting,
         unmailed=unmailed,
@@ -132,7 +130,9 @@ async def submit_withdrawal(
     except Conflict as refusal:  # caught here, so that the journal line is committed
         return await _show_current_state(request, session, visitor, machtiging_id, CompletedAction.WITHDRAWN, refusal)
     by_giver = GrantEnding(MachtigingAction.WITHDRAW.value, visitor.person_id, Capacity.SELF)
-    await end_grants_of_machtiging(session, oauth_services(request).details_handler, ended.id, by_giver, at=at)
+    handler = oauth_services(request).details_handler
+    for ended_id in (ended.id, *await load_descendant_ids(session, ended.id)):
+        await end_grants_of_machtiging(session, handler, ended_id, by_giver, at=at)
     return _redirect_to_machtiging(machtiging_id, CompletedAction.WITHDRAWN)
 
 
@@ -223,10 +223,10 @@ def _redirect_to_machtiging(machtiging_id: UUID, action: CompletedAction) -> Red
 
 
 async def _load_card(request: Request, session: AsyncSession, visitor: Visitor, machtiging_id: UUID) -> MachtigingCard:
-    found = await queries.load_machtiging_of_person(session, MachtigingId(machtiging_id), visitor.person_id)
-    if found is None:
-        raise NotFound("machtiging_onbekend")
     services = access_services(request)
+    found = await load_authority(session, MachtigingId(machtiging_id), at=services.clock.now())
+    if found is None or visitor.person_id not in (found.vertegenwoordigde_id, found.holder_id):
+        raise NotFound("machtiging_onbekend")
     people = views.PersonNames(session, services.keyring)
     return await views.build_machtiging_card(
         found, visitor, people, await views.load_agency_names(session), services.clock.now()

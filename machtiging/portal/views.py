@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.queries import load_active_agencies
 from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.authority.holders import load_holders
+from machtiging.delegation.authority.rules import NOT_ASSIGNED, Authority
 from machtiging.delegation.queries import OpenCode, load_machtiging_of_person, load_open_code
 from machtiging.delegation.rules import (
     TRANSITIONS,
@@ -23,9 +25,8 @@ from machtiging.delegation.rules import (
     MachtigingScope,
     MachtigingState,
     effective_state,
-    organisation_matches,
 )
-from machtiging.identity.people import load_profile
+from machtiging.identity.people import Profile, load_profile, load_profiles
 from machtiging.identity.session import Visitor
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
@@ -58,7 +59,7 @@ class MachtigingCard:
     """One machtiging as shown to its giver or helper. `kvk`: the organisation of the helper.
 
     `usable_here` is False for a helper logged in for another organisation (or for none): the page then shows neither
-    the giver nor the terms.
+    the giver nor the terms. `stop_text`: why it does not work now, if that lies with the organisation.
     """
 
     id: UUID
@@ -73,6 +74,7 @@ class MachtigingCard:
     ended_at: datetime | None
     actions: frozenset[MachtigingAction]
     usable_here: bool = True
+    stop_text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,13 @@ def describe_agreement(
 def describe_machtiging(machtiging: Machtiging, names: AgencyNames) -> AgreementView:
     """Describe the terms of this machtiging in words."""
     return describe_agreement(machtiging.capacity, machtiging.purpose, machtiging.scope, machtiging.period, names)
+
+
+def describe_authority(authority: Authority, names: AgencyNames) -> AgreementView:
+    """Describe what all links and the organisation leave of the terms, in words."""
+    leaf = authority.leaf
+    period = Period(leaf.period.starts_at, authority.ends_at)
+    return describe_agreement(authority.capacity, leaf.purpose, authority.scope, period, names)
 
 
 def available_actions(machtiging: Machtiging, party: MachtigingRole, at: datetime) -> frozenset[MachtigingAction]:
@@ -170,6 +179,10 @@ def find_confirmation(gedaan: str | None, card: MachtigingCard) -> str | None:
     )
 
 
+def _name_of(profile: Profile | None) -> str:
+    return profile.name if profile and profile.name else _UNKNOWN_PERSON
+
+
 class PersonNames:
     """Names of people, each loaded once per page."""
 
@@ -177,35 +190,62 @@ class PersonNames:
         self._session = session
         self._keyring = keyring
         self._name_cache: dict[PersonId, str] = {}
+        self._holder_cache: dict[MachtigingId, list[PersonId]] = {}
+
+    async def preload(self, authorities: Sequence[Authority], viewer_id: PersonId) -> None:
+        """Load all holders and names for these cards in two statements."""
+        by_viewer = [one for one in authorities if one.vertegenwoordigde_id == viewer_id]
+        self._holder_cache |= await load_holders(self._session, by_viewer)
+        holders = {holder_id for one in by_viewer for holder_id in self._holder_cache[one.machtiging_id]}
+        givers = {one.vertegenwoordigde_id for one in authorities if one.vertegenwoordigde_id != viewer_id}
+        profiles = await load_profiles(self._session, self._keyring, holders | givers)
+        self._name_cache |= {person_id: _name_of(profiles.get(person_id)) for person_id in holders | givers}
+
+    async def load_holder_ids(self, authority: Authority) -> list[PersonId]:
+        """Load who holds it: its holder, or all to whom the organisation assigned it."""
+        if authority.machtiging_id not in self._holder_cache:
+            self._holder_cache |= await load_holders(self._session, [authority])
+        return self._holder_cache[authority.machtiging_id]
+
+    async def join_holder_names(self, authority: Authority, holder_ids: Sequence[PersonId]) -> str:
+        """Return the names of the holders; the organisation, if it is assigned to nobody."""
+        if holder_ids:
+            return " en ".join([await self.load_name(holder_id) for holder_id in holder_ids])
+        return NOBODY_YET if authority.organisation is None else authority.organisation.name
 
     async def load_name(self, person_id: PersonId) -> str:
         """Return the name of a person as given by the login."""
         if person_id not in self._name_cache:
-            profile = await load_profile(self._session, self._keyring, person_id)
-            self._name_cache[person_id] = profile.name if profile and profile.name else _UNKNOWN_PERSON
+            self._name_cache[person_id] = _name_of(await load_profile(self._session, self._keyring, person_id))
         return self._name_cache[person_id]
 
 
 async def build_machtiging_card(
-    machtiging: Machtiging, viewer: Visitor, people: PersonNames, names: AgencyNames, at: datetime
+    authority: Authority, viewer: Visitor, people: PersonNames, names: AgencyNames, at: datetime
 ) -> MachtigingCard:
-    """Build the card of a machtiging for one of its two parties."""
-    is_giver = machtiging.vertegenwoordigde_id == viewer.person_id
-    other_id = machtiging.gemachtigde_id if is_giver else machtiging.vertegenwoordigde_id
+    """Build the card of a machtiging for its giver or its holder."""
+    machtiging, is_giver = authority.leaf, authority.vertegenwoordigde_id == viewer.person_id
     now = effective_state(machtiging, at)
+    holder_ids = await people.load_holder_ids(authority) if is_giver else []
+    stop = authority.stop_reason(at)
+    if stop is not None and stop.code == NOT_ASSIGNED and holder_ids:
+        stop = None  # what the organisation holds is assigned; whether that stands is on the cards of its employees
     return MachtigingCard(
         id=machtiging.id,
         is_giver=is_giver,
-        other=NOBODY_YET if other_id is None else await people.load_name(other_id),
-        kvk=machtiging.gemachtigde_kvk,
+        other=await people.join_holder_names(authority, holder_ids)
+        if is_giver
+        else await people.load_name(authority.vertegenwoordigde_id),
+        kvk=authority.organisation_kvk,
         standing=now,
         standing_word=labels.ENDED_LABELS[machtiging.end_reason]
         if machtiging.end_reason
         else labels.STANDING_LABELS[now],
-        agreement=describe_machtiging(machtiging, names),
+        agreement=describe_authority(authority, names),
         offered_at=machtiging.offered_at,
         accepted_at=machtiging.accepted_at,
         ended_at=machtiging.ended_at,
         actions=available_actions(machtiging, MachtigingRole.GIVER if is_giver else MachtigingRole.HELPER, at),
-        usable_here=is_giver or organisation_matches(machtiging, viewer.organisation_kvk),
+        usable_here=is_giver or authority.holder_refusal(viewer.person_id, viewer.organisation_kvk) is None,
+        stop_text=labels.describe_reason(stop.code) if stop and now is EffectiveState.IN_FORCE else None,
     )

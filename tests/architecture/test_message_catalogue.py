@@ -24,7 +24,7 @@ FAMILIES = (
     "problem.",
     "status.",
 )
-SUFFIXES = (".title", ".reading")
+SUFFIXES = (".title", ".reading", ".acceptance")
 
 
 def _trees():

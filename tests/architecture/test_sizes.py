@@ -17,7 +17,7 @@ LARGER = {
     "berichtenbox": 13,
     "cli": 15,
     "crypto": 13,
-    "delegation": 14,
+    "delegation": 17,
     "identity": 16,
     "kernel": 13,
     "oauth": 14,

@@ -21,7 +21,7 @@ from machtiging.agencies.catalogue import upsert_catalogue
 from machtiging.agencies.rules import Sensitivity
 from machtiging.berichtenbox.routes import BODY_LIMITS, router
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.queries import load_machtiging
+from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.rules import Act
 from machtiging.dependencies import attach_services
 from machtiging.identity.people import find_or_create_by_bsn
@@ -35,6 +35,7 @@ from tests.builders.applications import API_ISSUER, POLICIES, copy_application, 
 from tests.builders.bearer import make_token_facts, sign_access_token
 from tests.builders.keys import load_keyring
 from tests.builders.machtiging import insert_machtiging, update_machtiging
+from tests.builders.organisations import add_employee, add_organisation
 from tests.builders.rows import JOURNAL_INTAKE
 
 CITIZEN, HELPER, STRANGER = "999990019", "999990020", "999990044"
@@ -111,12 +112,22 @@ class BerichtenboxWorld:
             await insert_token(session, facts)
         return sign_access_token(facts, keyring=self.keyring, nbf=int(facts.issued_at.timestamp()))
 
-    async def grant_machtiging(self, **changes: Any) -> MachtigingId:
-        """An active machtiging from citizen to helper, for all that is at most sensitive."""
+    async def grant_machtiging(self, kvk: str | None = None, **changes: Any) -> MachtigingId:
+        """An active machtiging from citizen to helper, for all that is at most sensitive.
+
+        With `kvk` to a recognised organisation, and assigned to helper. Returns what helper holds.
+        """
         machtiging_id = MachtigingId(uuid7())
+        row = self._machtiging_row(machtiging_id) | changes
         async with self.sessions.begin() as session:
-            await insert_machtiging(session, **(self._machtiging_row(machtiging_id) | changes))
-        return machtiging_id
+            if kvk is None:
+                await insert_machtiging(session, **row)
+                return machtiging_id
+            organisation_id = await add_organisation(session, kvk)
+            employee_id = await add_employee(session, organisation_id, self.helper, starts_at=row["offered_at"])
+            await insert_machtiging(session, **(row | {"gemachtigde_id": organisation_id}))
+            link = {"id": uuid7(), "parent_id": machtiging_id, "gemachtigde_id": None, "employee_id": employee_id}
+            return await insert_machtiging(session, **(row | link))
 
     def _machtiging_row(self, machtiging_id: UUID) -> dict[str, Any]:
         now = self.clock.now()
@@ -163,7 +174,7 @@ class BerichtenboxWorld:
     async def actor(self, machtiging_id: MachtigingId, acts: tuple[Act, ...] = HELPING) -> Actor:
         """The helper under this machtiging, without a token."""
         async with self.sessions.begin() as session:
-            held = await load_machtiging(session, machtiging_id)
+            held = await load_authority(session, machtiging_id)
         return Actor(self.helper, held, Assurance.SUBSTANTIAL, frozenset(acts), "client-app", None)
 
     async def deliver_letter(self, *bijlagen: tuple[str, bytes, str], oin: str = UWV, **changes: Any) -> str:

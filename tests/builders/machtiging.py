@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.agencies.catalogue import find_catalogue_oin
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.acceptance import CodeHolder, accept_offer
+from machtiging.delegation.authority.rules import Authority, build_authority
+from machtiging.delegation.authority.standings import EmployeeStanding, OrganisationStanding
 from machtiging.delegation.offer import MachtigingTerms, OfferResult, offer_machtiging
 from machtiging.delegation.rules import (
     Act,
@@ -28,6 +30,7 @@ from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_MACHTIGING
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
+from machtiging.organisations.rules import Ceiling, EmployeeRole, EmployeeState, RecognitionStatus
 from machtiging.storage.row_mac import reseal_changes, seal_row
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import NOON, load_keyring
@@ -58,7 +61,6 @@ def make_machtiging(**changes: Any) -> Machtiging:
         id=MachtigingId(uuid4()),
         vertegenwoordigde_id=PersonId(uuid4()),
         gemachtigde_id=PersonId(uuid4()),
-        gemachtigde_kvk=None,
         parent_id=None,
         capacity=Capacity.RELATIVE,
         purpose="post bijhouden",
@@ -74,6 +76,45 @@ def make_machtiging(**changes: Any) -> Machtiging:
         accepted_at=NOON - timedelta(hours=1),
     )
     return replace(made, **changes)
+
+
+ORGANISATION = OrganisationStanding(
+    id=uuid4(),
+    kvk="90000001",
+    name="Wijkteam",
+    recognition=RecognitionStatus.RECOGNISED,
+    ceiling=Ceiling(sensitivity=Sensitivity.VERTROUWELIJK, days=1826),
+    epoch=1,
+)
+
+
+def make_employee(person_id: PersonId | None, **changes: Any) -> EmployeeStanding:
+    """An active care worker of ORGANISATION."""
+    made = EmployeeStanding(
+        id=uuid4(),
+        organisation_id=ORGANISATION.id,
+        person_id=person_id,
+        state=EmployeeState.ACTIVE,
+        roles=frozenset({EmployeeRole.CARE_WORKER}),
+        starts_at=NOON - timedelta(days=400),
+        ends_at=None,
+    )
+    return replace(made, **changes)
+
+
+def make_child(parent: Machtiging, **changes: Any) -> Machtiging:
+    """A link under this machtiging, with the same terms."""
+    return replace(parent, **{"id": MachtigingId(uuid4()), "parent_id": parent.id, "gemachtigde_id": None} | changes)
+
+
+def make_authority(machtiging: Machtiging, kvk: str | None = None) -> Authority:
+    """The authority of the gemachtigde of this machtiging. With `kvk` it is assigned to them as an employee."""
+    if kvk is None:
+        return build_authority((machtiging,), None, None)
+    employee = make_employee(machtiging.gemachtigde_id)
+    root = replace(machtiging, gemachtigde_id=PersonId(ORGANISATION.id))
+    leaf = make_child(machtiging, employee_id=employee.id)
+    return build_authority((root, leaf), replace(ORGANISATION, kvk=kvk), employee)
 
 
 def make_envelope(**changes: Any) -> BerichtEnvelope:

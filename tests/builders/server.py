@@ -41,7 +41,7 @@ LOOPBACK = ip_network("127.0.0.0/8")
 SITE_NAME = "sleutels.voorbeeld.example"
 
 
-class Authority:
+class CertificateAuthority:
     """A certificate authority that only its own file knows."""
 
     def __init__(self) -> None:
@@ -65,9 +65,9 @@ class Authority:
 
 
 @functools.cache
-def make_authority() -> Authority:
+def make_certificate_authority() -> CertificateAuthority:
     """The same one each time."""
-    return Authority()
+    return CertificateAuthority()
 
 
 def make_http_response(status: str, body: bytes, *headers: str) -> bytes:
@@ -114,7 +114,7 @@ class Site:
 async def serve_site(*names: str, tls: bool = True, **options: Any) -> AsyncIterator[Site]:
     """A server on this machine, with a certificate of our authority for these names."""
     site = Site(**options)
-    context = make_authority().server_context(*(names or (SITE_NAME,))) if tls else None
+    context = make_certificate_authority().server_context(*(names or (SITE_NAME,))) if tls else None
     server = await asyncio.start_server(site, "127.0.0.1", 0, ssl=context)
     site.port = server.sockets[0].getsockname()[1]
     try:
@@ -140,7 +140,7 @@ def make_outbound_client(*addresses: str, **options: Any) -> OutboundHttpClient:
     """A client that trusts our authority and resolves every name to these addresses. It may go to loopback."""
     settings = {
         "policy": SsrfPolicy((LOOPBACK,)),
-        "tls": tls_context(make_authority().file),
+        "tls": tls_context(make_certificate_authority().file),
         "resolve": NameService([list(addresses) or ["127.0.0.1"]]),
         "timeout": 3.0,
     }

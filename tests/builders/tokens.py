@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 from sqlalchemy import insert, text
 
-from machtiging.access.representation import MachtigingRepresentation
 from machtiging.access_tokens.sender_constraint.binding import NO_BINDING, TokenBinding
 from machtiging.berichtenbox.authorization_details.rules import build_authorization_details
+from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.rules import Act
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import GrantId, uuid7
@@ -73,7 +73,7 @@ async def insert_grant(
     await seal_rows(session, SEALED_GRANT)
     found = await queries.find_grant(session, grant["id"])
     assert found is not None
-    return ActiveGrant(found, None if held is None else MachtigingRepresentation(held))
+    return ActiveGrant(found, None if held is None else await load_authority(session, held.id))
 
 
 @dataclass

@@ -6,19 +6,11 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access.representation import MachtigingRepresentation
 from machtiging.berichtenbox.authorization_details.rules import build_authorization_details
-from machtiging.delegation.queries import load_machtiging, load_machtiging_for_share
-from machtiging.delegation.rules import (
-    GRANTABLE_ACTS,
-    NOT_THE_HOLDER,
-    EffectiveState,
-    Machtiging,
-    effective_state,
-    holder_refusal,
-)
+from machtiging.delegation.authority.queries import load_authority, load_authority_for_share
+from machtiging.delegation.authority.rules import Authority
+from machtiging.delegation.rules import GRANTABLE_ACTS, NOT_THE_HOLDER
 from machtiging.identity.session import Visitor
-from machtiging.kernel.assurance import lowest_assurance
 from machtiging.oauth.authorization_details.handler import (
     ConsentChoice,
     RequestedAuthorizationDetails,
@@ -39,29 +31,26 @@ async def resolve_consent_choice(
     if requested.machtiging_id is None:
         details = build_authorization_details(None, requested.acts or GRANTABLE_ACTS)
         return ConsentChoice(None, details, frozenset(), visitor.assurance)
-    load = load_machtiging_for_share if lock else load_machtiging
-    machtiging = _require_machtiging_in_force(await load(session, requested.machtiging_id), visitor, at)
-    requested_acts = requested.acts or machtiging.scope.acts
-    acts = requested_acts & machtiging.scope.acts
+    load = load_authority_for_share if lock else load_authority
+    authority = _require_authority_in_force(await load(session, requested.machtiging_id, at=at), visitor, at)
+    requested_acts = requested.acts or authority.acts
+    acts = requested_acts & authority.acts
     if not acts:
         refuse_authorization_details("geen_handeling_over")
-    levels = [visitor.assurance, machtiging.assurance]
-    if machtiging.accepted_assurance is not None:
-        levels.append(machtiging.accepted_assurance)
     return ConsentChoice(
-        MachtigingRepresentation(machtiging),
-        build_authorization_details(machtiging.id, acts),
+        authority,
+        build_authorization_details(authority.machtiging_id, acts),
         requested_acts - acts,
-        lowest_assurance(*levels),
+        authority.assurance(visitor.assurance),
     )
 
 
-def _require_machtiging_in_force(machtiging: Machtiging | None, visitor: Visitor, at: datetime) -> Machtiging:
-    if machtiging is None:
+def _require_authority_in_force(authority: Authority | None, visitor: Visitor, at: datetime) -> Authority:
+    if authority is None:
         refuse_authorization_details("machtiging_onbekend")
-    refusal = holder_refusal(machtiging, visitor.person_id, visitor.organisation_kvk)
+    refusal = authority.holder_refusal(visitor.person_id, visitor.organisation_kvk)
     if refusal is not None:
         refuse_authorization_details("machtiging_van_ander" if refusal == NOT_THE_HOLDER else refusal)
-    if effective_state(machtiging, at) is not EffectiveState.IN_FORCE:
+    if authority.stop_reason(at) is not None:
         refuse_authorization_details("machtiging_geldt_niet")
-    return machtiging
+    return authority

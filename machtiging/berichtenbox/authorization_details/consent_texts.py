@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.agencies.queries import load_active_agencies
 from machtiging.berichtenbox.authorization_details.rules import sort_acts
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.rules import Act, Machtiging, MachtigingScope
+from machtiging.delegation.authority.rules import Authority
+from machtiging.delegation.rules import Act, MachtigingScope
 from machtiging.identity.people import load_profile
 from machtiging.oauth.authorization_details.handler import AccessDescription, AccessFact, ConsentChoice
 from machtiging.oauth.authorization_details.parsing import list_acts
@@ -26,21 +27,21 @@ _DELETE_WARNING = AccessFact(
 
 
 async def describe_access(
-    session: AsyncSession, keyring: KeyRing, choice: ConsentChoice, machtiging: Machtiging | None
+    session: AsyncSession, keyring: KeyRing, choice: ConsentChoice, authority: Authority | None
 ) -> AccessDescription:
     """Describe the access of a choice, under a machtiging or to the own box."""
     acts = list_acts(choice.details)
     return AccessDescription(
-        person=None if machtiging is None else await _load_giver_name(session, keyring, machtiging),
+        person=None if authority is None else await _load_giver_name(session, keyring, authority),
         acts=[_ACT_TEXTS[act] for act in sort_acts(acts)],
         left_out=[_ACT_TEXTS[act] for act in sort_acts(choice.left_out)],
         warnings=[_DELETE_WARNING] if Act.DELETE in acts else [],
-        limits=[] if machtiging is None else await _describe_limits(session, machtiging.scope),
+        limits=[] if authority is None else await _describe_limits(session, authority.scope),
     )
 
 
-async def _load_giver_name(session: AsyncSession, keyring: KeyRing, machtiging: Machtiging) -> str:
-    profile = await load_profile(session, keyring, machtiging.vertegenwoordigde_id)
+async def _load_giver_name(session: AsyncSession, keyring: KeyRing, authority: Authority) -> str:
+    profile = await load_profile(session, keyring, authority.vertegenwoordigde_id)
     return "iemand die u heeft gemachtigd" if profile is None else profile.name
 
 

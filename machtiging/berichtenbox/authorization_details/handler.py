@@ -10,13 +10,15 @@ from typing import Any
 from sqlalchemy import Select, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access.representation import MachtigingRepresentation, representation_from_mapping
 from machtiging.berichtenbox.authorization_details import rules
 from machtiging.berichtenbox.authorization_details.consent_choices import resolve_consent_choice
 from machtiging.berichtenbox.authorization_details.consent_texts import describe_access
 from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.authority.holders import select_holder_id
+from machtiging.delegation.authority.queries import AUTHORITY_COLUMNS, AUTHORITY_FROM, verify_authority_row
+from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.locks import lock_shared
-from machtiging.delegation.queries import MACHTIGING_COLUMNS, join_agreement, machtiging_table, select_machtiging
+from machtiging.delegation.queries import machtiging_table
 from machtiging.identity.session import Visitor
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.oauth.authorization_details.handler import (
@@ -66,29 +68,29 @@ class BerichtenboxHandler:
         self, session: AsyncSession, keyring: KeyRing, choice: ConsentChoice
     ) -> AccessDescription:
         """Describe a choice of this handler for the consent page."""
-        representation = choice.representation
-        machtiging = representation.machtiging if isinstance(representation, MachtigingRepresentation) else None
-        return await describe_access(session, keyring, choice, machtiging)
+        authority = choice.representation if isinstance(choice.representation, Authority) else None
+        return await describe_access(session, keyring, choice, authority)
 
     def select_representation(self, key: RepresentationKey, *, for_share: bool = False) -> Select[Any]:
-        """Build the select of the machtiging with this id.
+        """Build the select of the authority over the machtiging with this id.
 
         `for_share`: after the advisory lock of `delegation.locks`, so that later readers do not overtake a change.
         """
+        found = select(*AUTHORITY_COLUMNS)
         if not for_share:
-            return select_machtiging().where(_MACHTIGING_TABLE.c.id == key.machtiging_id)
-        locked = join_agreement().join(lock_shared(key.machtiging_id), true())
-        mine = select(*MACHTIGING_COLUMNS).select_from(locked).where(_MACHTIGING_TABLE.c.id == key.machtiging_id)
+            return found.select_from(AUTHORITY_FROM).where(_MACHTIGING_TABLE.c.id == key.machtiging_id)
+        locked = AUTHORITY_FROM.join(lock_shared(key.machtiging_id), true())
+        mine = found.select_from(locked).where(_MACHTIGING_TABLE.c.id == key.machtiging_id)
         return mine.with_for_update(read=True, of=_MACHTIGING_TABLE)
 
-    def read_representation(self, executor: Executor, row: Mapping[Any, Any]) -> MachtigingRepresentation | None:
-        """Read the machtiging from a row; None for the own box."""
-        return representation_from_mapping(row)
+    def read_representation(self, executor: Executor, row: Mapping[Any, Any]) -> Authority | None:
+        """Read the authority from a row; None for the own box. With a forged row it is in force for nobody."""
+        return None if row["m_id"] is None else verify_authority_row(executor, row)
 
     def select_given_ids(self, person_id: PersonId) -> Select[Any]:
         """Build the select of the ids of all machtigingen that this person gave."""
         return select(_MACHTIGING_TABLE.c.id).where(_MACHTIGING_TABLE.c.vertegenwoordigde_id == person_id)
 
     def select_holder_ids(self, machtiging_id: MachtigingId) -> Select[Any]:
-        """Build the select of the gemachtigde of this machtiging."""
-        return select(_MACHTIGING_TABLE.c.gemachtigde_id).where(_MACHTIGING_TABLE.c.id == machtiging_id)
+        """Build the select of the person who holds this machtiging, as gemachtigde or as employee."""
+        return select_holder_id(machtiging_id)

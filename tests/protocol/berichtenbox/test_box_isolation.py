@@ -2,12 +2,16 @@
 
 from datetime import timedelta
 
-from sqlalchemy import event
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError
 
 from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.identity.people import find_or_create_by_bsn
 from machtiging.kernel.bsn import Bsn
+from tests.builders.database import bypass_triggers
 from tests.builders.letters import CITIZEN, HELPING, STRANGER, UWV, build_upload_parts, make_bericht
+from tests.builders.organisations import add_employee, add_organisation
 
 BERICHTEN_URL = f"{API_PREFIX}/berichten/"
 NEVER_SEEN = "123456782"
@@ -43,11 +47,23 @@ async def test_row_42_machtiging_passed_on_by_its_holder_gives_no_access(world):
     assert await status(world, token, hers) == 404
 
 
-async def test_row_42_machtiging_with_forged_parent_gives_no_access(world):
+async def add_stranger_as_employee(world, person_id):
+    async with world.sessions.begin() as session:
+        return await add_employee(session, await add_organisation(session), person_id)
+
+
+async def test_row_42_machtiging_with_forged_parent_gives_no_access(world, database):
     hers, parent = await world.deliver_letter(), await world.grant_machtiging()
     async with world.sessions.begin() as session:
         third = await find_or_create_by_bsn(session, world.keyring, Bsn(STRANGER), at=world.clock.now())
-    child = await world.grant_machtiging(gemachtigde_id=third, parent_id=parent)
+    with pytest.raises(DBAPIError, match="organisation of its chain"):
+        await world.grant_machtiging(gemachtigde_id=third, parent_id=parent)
+    child = await world.grant_machtiging(gemachtigde_id=third)
+    async with bypass_triggers(database) as connection:
+        link = "parent_id = :parent, gemachtigde_id = NULL, employee_id = :hired"
+        forging = f"UPDATE machtiging SET {link} WHERE id = :id"
+        values = {"parent": parent, "hired": await add_stranger_as_employee(world, third), "id": child}
+        await connection.execute(text(forging), values)
     assert await status(world, await world.issue_token(third, under=child, acts=HELPING), hers) != 200
 
 

@@ -18,7 +18,7 @@ from tests.builders.rows import CLIENTS
 from tests.builders.server import (
     SITE_NAME,
     NameService,
-    make_authority,
+    make_certificate_authority,
     make_http_response,
     make_json_response,
     make_outbound_client,
@@ -193,7 +193,7 @@ async def test_client_jwks_keys_for_other_uses_are_ignored(oauth, app, jwks_site
 
 
 async def test_client_jwks_fetch_uses_configured_networks_and_ca(oauth) -> None:
-    among = {"fetch_ca_file": make_authority().file, "allowed_fetch_networks": "127.0.0.0/8, ::1/128"}
+    among = {"fetch_ca_file": make_certificate_authority().file, "allowed_fetch_networks": "127.0.0.0/8, ::1/128"}
     async with serve_site("localhost", answer=jwks_response(FIRST_KEYS)) as site:
         app = await register_app_with_jwks_uri(oauth, f"https://localhost:{site.port}/jwks")
         for changes, trusted in ((among, True), (among | {"fetch_ca_file": None}, False)):

@@ -14,6 +14,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import make_authorization_details
 from tests.builders.database import seal_rows
 from tests.builders.flow import Flow, OAuthWorld
+from tests.builders.organisations import add_recognised_organisation
 from tests.builders.people import LoginBrowser, start_login_session
 from tests.builders.rows import READERS
 from tests.builders.tokens import register_refreshing_app
@@ -26,6 +27,9 @@ KEEPING = ("oauth_grant", "authorization_code", "refresh_token", "issued_token")
 async def accept_professional_machtiging(oauth: OAuthWorld, kvk: str | None = KVK) -> Machtiging:
     """Mother's machtiging for her son, accepted for this organisation; for None as her relative."""
     capacity = Capacity.RELATIVE if kvk is None else Capacity.PROFESSIONAL
+    if kvk is not None:
+        async with unit_of_work(oauth.sessions) as session:
+            await add_recognised_organisation(session, kvk, oauth.committed.people.son)
     offered = await oauth.committed.offer(capacity=capacity)
     helper = CodeHolder(oauth.committed.people.son, Assurance.SUBSTANTIAL, kvk)
     return await oauth.committed.accept(offered.code, helper=helper, at=oauth.clock.now())

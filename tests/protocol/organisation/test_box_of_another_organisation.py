@@ -9,7 +9,7 @@ import pytest
 from machtiging.access.actor import Actor
 from machtiging.berichtenbox.download import authorize_download, stream_bijlage
 from machtiging.berichtenbox.routes import API_PREFIX
-from machtiging.delegation.queries import load_machtiging
+from machtiging.delegation.authority.queries import load_authority
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotInForce
 from tests.builders.letters import HELPING
@@ -23,7 +23,7 @@ OTHER = "andere_organisatie"
 
 async def machtiging_for(world, kvk):
     capacity = "relative" if kvk is None else "professional"
-    return await world.grant_machtiging(capacity=capacity, gemachtigde_kvk=kvk)
+    return await world.grant_machtiging(kvk, capacity=capacity)
 
 
 async def token_for(world, machtiging_id, kvk):
@@ -78,7 +78,7 @@ async def test_download_stops_when_the_token_moves_to_another_organisation(world
     (issued,) = await ISSUED_TOKENS.read(world, "id", ISSUED_TOKENS.c.machtiging_id.is_not(None))
     asked = UUID(uses[1][1].rsplit("/", 1)[1]), UUID(uses[2][1].rsplit("/", 1)[1])
     async with world.sessions.begin() as session:
-        found = await load_machtiging(session, machtiging_id)
+        found = await load_authority(session, machtiging_id)
         actor = Actor(
             world.helper,
             found,

@@ -5,6 +5,7 @@ import pytest
 from machtiging.kernel.birth_date import PartialDate
 from machtiging.kernel.bsn import Bsn
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.organisations import add_employee, add_organisation, add_recognised_organisation
 from tests.builders.people import BORN, ISSUER, add_person
 from tests.builders.portal import ACCEPT, accept_code, enter_code, fill_offer, make_offer
 from tests.builders.rows import CODE_TRIES
@@ -127,7 +128,22 @@ async def test_acceptance_for_a_relative_by_employee_returns_403(portal):
     await accept_code(await portal.son(), code)
 
 
+async def hire_son(portal):
+    """The son works for a recognised organisation."""
+    async with unit_of_work(portal.app.state.services.sessions) as session:
+        await add_recognised_organisation(session, KVK, portal.people.son)
+
+
+async def test_acceptance_for_an_organisation_that_is_not_recognised_tells_so(portal):
+    code = await make_offer(await portal.mother(), soort="professional")
+    async with unit_of_work(portal.app.state.services.sessions) as session:
+        await add_employee(session, await add_organisation(session, KVK, "aangevraagd"), portal.people.son)
+    page = await enter_code(await portal.browser_of(portal.people.son, kvk=KVK), code, expect=403)
+    assert "Deze organisatie is nog niet erkend." in page.text
+
+
 async def test_acceptance_form_of_employee_session_in_private_session_is_rejected(portal):
+    await hire_son(portal)
     code = await make_offer(await portal.mother(), soort="professional")
     employee, son = await portal.browser_of(portal.people.son, kvk=KVK), await portal.son()
     form = (await enter_code(employee, code)).find_form("/besluit")
@@ -138,6 +154,7 @@ async def test_acceptance_form_of_employee_session_in_private_session_is_rejecte
 
 
 async def test_acceptance_by_professional_shows_the_organisation_to_both(portal):
+    await hire_son(portal)
     mother, employee = await portal.mother(), await portal.browser_of(portal.people.son, kvk=KVK)
     code = await make_offer(mother, soort="professional")
     shown = await enter_code(employee, code)
@@ -151,6 +168,7 @@ async def test_acceptance_by_professional_shows_the_organisation_to_both(portal)
 
 
 async def test_ended_machtiging_of_professional_is_shown_in_past_tense(portal):
+    await hire_son(portal)
     employee = await portal.browser_of(portal.people.son, kvk=KVK)
     page = await accept_code(employee, await make_offer(await portal.mother(), soort="professional"))
     assert f"U helpt {ORGANISATION}" in page.text

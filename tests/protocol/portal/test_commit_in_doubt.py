@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from machtiging.cli.demo.html import HtmlForm
-from machtiging.delegation.queries import list_given_machtigingen
+from machtiging.delegation.authority.queries import list_given_authorities
 from machtiging.delegation.rules import MachtigingState
 from machtiging.identity import session as sessions
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
+from tests.builders.keys import NOON
 from tests.builders.people import ISSUER
 from tests.builders.portal import accept_code, make_offer
 from tests.builders.rows import MACHTIGINGEN
@@ -46,8 +47,8 @@ async def open_revocation_page(portal):
 
 async def state_of_it(cutter, portal):
     async with unit_of_work(cutter.whole) as session:
-        (one,) = await list_given_machtigingen(session, portal.people.mother)
-        return one.state
+        (one,) = await list_given_authorities(session, portal.people.mother, at=NOON)
+        return one.leaf.state
 
 
 @pytest.mark.parametrize("carried_out", [True, False])

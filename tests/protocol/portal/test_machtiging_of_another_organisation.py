@@ -10,6 +10,7 @@ from machtiging.delegation.rules import Capacity
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.machtiging import insert_machtiging
+from tests.builders.organisations import add_recognised_organisation
 from tests.builders.people import ISSUER
 from tests.builders.rows import AGREEMENTS, MACHTIGINGEN
 from tests.builders.tokens import make_refresh_token_holder, open_oauth_world, register_refreshing_app
@@ -22,6 +23,9 @@ OTHERS = [(KVK, OTHER_KVK), (KVK, None), (None, KVK)]
 
 async def accepted(portal, kvk):
     capacity = Capacity.RELATIVE if kvk is None else Capacity.PROFESSIONAL
+    if kvk is not None:
+        async with unit_of_work(portal.app.state.services.sessions) as session:
+            await add_recognised_organisation(session, kvk, portal.people.son)
     offered = await portal.world.offer(capacity=capacity)
     helper = CodeHolder(portal.people.son, Assurance.SUBSTANTIAL, kvk)
     return await portal.world.accept(offered.code, helper=helper, at=portal.clock.now())
@@ -61,7 +65,9 @@ async def test_machtiging_is_given_back_by_former_employee(portal):
     son = await portal.son()
     page = await son.submit_form((await son.open_page(f"{LIST}/{held.id}")).find_form("/teruggeven"), {})
     assert [secret for secret in SECRETS if secret in page.text] == []
-    assert "Teruggegeven" in (await (await portal.mother()).open_page(LIST)).text
+    assert "Teruggegeven" in (await (await portal.son(kvk=KVK)).open_page(LIST)).text
+    # What she gave is still the organisation's, and nobody reads now.
+    assert "aan niemand toegewezen" in (await (await portal.mother()).open_page(LIST)).text
 
 
 async def test_app_under_machtiging_of_another_organisation_is_listed_without_its_content(portal):

@@ -24,7 +24,7 @@ from tests.builders.letters import UWV
 from tests.builders.messages import ASSERTION_TYPE
 from tests.builders.portal import assemble_service
 from tests.builders.server import (
-    make_authority,
+    make_certificate_authority,
     make_full_application_world,
     make_json_response,
     serve_application,
@@ -164,7 +164,7 @@ async def test_broken_keyring_under_running_service_is_reported_by_health(databa
 @pytest.mark.whole
 async def test_assembled_service_fetches_client_jwks(database, tmp_path):
     """Over TLS with a configured CA, from loopback, which a setting allows."""
-    changes = {"fetch_ca_file": make_authority().file, "allowed_fetch_networks": "127.0.0.0/8, ::1/128"}
+    changes = {"fetch_ca_file": make_certificate_authority().file, "allowed_fetch_networks": "127.0.0.0/8, ::1/128"}
     world = await world_with_an_agency(database, tmp_path, **changes)
     async with (
         serve_site("localhost", answer=make_json_response(PAIR.jwks)) as site,

@@ -19,8 +19,14 @@ from tests.builders.keys import make_key_directory
 from tests.builders.rows import PERSONS
 from tests.protocol.row_mac.forged_rows import OPENINGS, forge
 
-# Rows of organisations are tested beside their acts: tests/storage/organisations.
-BY_NAME = {sealed.table.name: sealed for sealed in SEALED_TABLES if sealed not in SEALED_ORGANISATION_TABLES}
+# Rows of organisations are tested beside their acts (tests/storage/organisations), those of an authority in
+# test_forged_authority_rows.py. Nothing is decided on an assignment row, a request or a statutory relation yet.
+ELSEWHERE = {"machtiging", "agreement", "assignment", "machtigingsverzoek", "statutory_relation"}
+BY_NAME = {
+    sealed.table.name: sealed
+    for sealed in SEALED_TABLES
+    if sealed not in SEALED_ORGANISATION_TABLES and sealed.table.name not in ELSEWHERE
+}
 # lookup columns: with another value the row is not found, which is refused as unknown
 FOUND_BY = {
     "person": ("bsn_index",),

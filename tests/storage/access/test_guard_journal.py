@@ -18,7 +18,7 @@ from machtiging.message_catalogue import describe_refusal
 from tests.builders.bearer import POLICY, make_letter_target
 from tests.builders.database import record_queries
 from tests.builders.keys import NOON
-from tests.builders.machtiging import UWV, grant_machtiging
+from tests.builders.machtiging import UWV, grant_machtiging, make_authority
 from tests.builders.people import add_mother_and_son
 from tests.builders.rows import JOURNAL_INTAKE
 from tests.unit.access.actors import make_absent_target
@@ -37,7 +37,7 @@ async def accepted_machtiging(session, people):
 def helping(accepted_machtiging, **changes):
     values = {
         "person_id": accepted_machtiging.gemachtigde_id,
-        "machtiging": accepted_machtiging,
+        "authority": make_authority(accepted_machtiging),
         "assurance": Assurance.SUBSTANTIAL,
         "acts": frozenset(Act),
         "client_id": "leesapp",

@@ -36,7 +36,7 @@ async def test_registered_token_is_loaded_with_its_machtiging(rollback_database,
         state = await load_token(session, facts.id)
         assert await load_token_for_share(session, facts.id) == state
     assert (state.facts, state.revoked_at) == (facts, None)
-    assert state.representation.machtiging == await look_up(session, held.id)
+    assert state.representation.leaf == await look_up(session, held.id)
     assert len(statements) == 2
     assert ["FOR SHARE" in statement for statement in statements] == [False, True]
 
@@ -123,14 +123,14 @@ async def test_revocation_waits_for_share_lock_of_reader(database):
     bearer_world = await BearerWorld.build(database, None)
     async with database.sessions() as reading:
         state = await load_token_for_share(reading, bearer_world.helper.id)
-        assert state.representation.machtiging.state is MachtigingState.ACTIVE
+        assert state.representation.leaf.state is MachtigingState.ACTIVE
         revoking = asyncio.create_task(withdraw(bearer_world))
         await wait_until_blocked(database.sessions, revoking)
         await reading.commit()
         await revoking
     async with database.sessions() as session:
         state = await load_token_for_share(session, bearer_world.helper.id)
-        assert state.representation.machtiging.state is MachtigingState.ENDED
+        assert state.representation.leaf.state is MachtigingState.ENDED
 
 
 async def test_reader_waits_for_revocation_and_sees_it(database):
@@ -145,7 +145,7 @@ async def test_reader_waits_for_revocation_and_sees_it(database):
         reading = asyncio.create_task(read())
         await wait_until_blocked(database.sessions, reading)
         await revoking.commit()
-    assert (await reading).representation.machtiging.state is MachtigingState.ENDED
+    assert (await reading).representation.leaf.state is MachtigingState.ENDED
 
 
 async def test_rolled_back_revocation_is_not_seen(database):
@@ -160,7 +160,7 @@ async def test_rolled_back_revocation_is_not_seen(database):
         reading = asyncio.create_task(read())
         await wait_until_blocked(database.sessions, reading)
         await revoking.rollback()
-    assert (await reading).representation.machtiging.state is MachtigingState.ACTIVE
+    assert (await reading).representation.leaf.state is MachtigingState.ACTIVE
 
 
 async def test_registering_token_does_not_deadlock_with_revocation(database):
@@ -193,7 +193,7 @@ async def test_reader_queues_behind_waiting_revocation(database):
 
     async def reading() -> MachtigingState:
         async with unit_of_work(database.sessions) as session:
-            return (await load_token_for_share(session, token)).representation.machtiging.state
+            return (await load_token_for_share(session, token)).representation.leaf.state
 
     async with unit_of_work(database.sessions) as first:
         await load_token_for_share(first, token)

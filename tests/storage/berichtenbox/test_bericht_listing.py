@@ -19,6 +19,7 @@ from machtiging.kernel.errors import Refusal
 from machtiging.kernel.ids import MachtigingId, uuid7
 from machtiging.kernel.period import Period
 from tests.builders.letters import HELPING, SVB, UWV
+from tests.builders.machtiging import make_authority
 from tests.unit.access.actors import KVK
 
 # Around the turn of a Dutch day in summer and in winter.
@@ -72,7 +73,6 @@ def make_actor(world, drawn) -> Actor:
         id=MachtigingId(uuid7()),
         vertegenwoordigde_id=world.citizen,
         gemachtigde_id=world.helper,
-        gemachtigde_kvk=KVK if capacity is Capacity.PROFESSIONAL else None,
         parent_id=None,
         capacity=capacity,
         purpose="post bijhouden",
@@ -87,8 +87,9 @@ def make_actor(world, drawn) -> Actor:
         offered_at=now,
         accepted_at=now,
     )
-    kvk = held.gemachtigde_kvk
-    return Actor(world.helper, held, levels[2], frozenset(HELPING), "app", None, organisation_kvk=kvk)
+    kvk = KVK if capacity is Capacity.PROFESSIONAL else None
+    authority = make_authority(held, kvk)
+    return Actor(world.helper, authority, levels[2], frozenset(HELPING), "app", None, organisation_kvk=kvk)
 
 
 async def list_ids(session, world, actor):

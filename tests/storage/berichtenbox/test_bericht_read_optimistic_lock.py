@@ -7,6 +7,7 @@ import pytest
 from machtiging.access.optimistic_lock import unchanged_since_read
 from machtiging.berichtenbox import read_route
 from machtiging.berichtenbox.routes import API_PREFIX
+from machtiging.delegation.authority.queries import load_authority
 from machtiging.storage.statement import Statement
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import wait_until_blocked
@@ -118,11 +119,10 @@ async def test_read_waits_for_concurrent_revocation(world, actions_before_write,
 async def test_optimistic_lock_statement_locks_the_machtiging_until_commit(world, database, superuser_connection):
     under = await world.grant_machtiging()
     await world.issue_token(world.helper, under=under)
-    jti, version = await superuser_connection.fetchrow(
-        "SELECT t.id, m.xmin FROM issued_token t JOIN machtiging m ON true"
-    )
-    values = {"jti": jti, "machtiging": under, "version": version}
+    jti = await superuser_connection.fetchval("SELECT id FROM issued_token")
     async with unit_of_work(database.sessions) as acting:
+        authority = await load_authority(acting, under)
+        values = {"jti": jti, "machtiging": under, "version": authority.version}
         assert await Statement(unchanged_since_read(with_machtiging=True)).one_or_none(acting, values) is not None
         ending = asyncio.create_task(superuser_connection.execute(END_MACHTIGING, under))
         await wait_until_blocked(database.sessions, ending)

@@ -34,7 +34,7 @@ async def test_migration_normalises_kenmerk_unless_taken(database):
                 UWV,
                 reference,
             )
-        await migrate_schema(database.url)
+        await migrate_schema(database.url, f"{int(REVISION_BEFORE) + 1:04}")
         assert await references(connection) == ["caf\u00e9", "K1", "A\u00a01", "A 1", "na\u0131\u0308ve", "plain"]
     finally:
         await connection.close()

@@ -20,6 +20,7 @@ from machtiging.kernel.errors import InvalidInput, NotAllowed
 from machtiging.message_catalogue import describe_refusal
 from tests.builders.keys import NOON, load_keyring
 from tests.builders.machtiging import MACHTIGING_LIMITS, add_offer, make_terms
+from tests.builders.organisations import add_recognised_organisation
 from tests.builders.people import BORN, add_mother_and_son, add_person
 from tests.builders.rows import CODE_TRIES, JOURNAL_INTAKE, MACHTIGINGSCODES
 
@@ -163,6 +164,7 @@ async def test_code_reused_after_refusal_returns_the_refused_machtiging(session,
 
 async def test_code_reused_for_another_organisation_is_rejected_without_a_try(session):
     people = await add_mother_and_son(session)
+    await add_recognised_organisation(session, "90000001", people.son)
     offered = await add_offer(session, people, capacity=Capacity.PROFESSIONAL)
     employee = CodeHolder(people.son, Assurance.HIGH, "90000001")
     await accept_offer(session, RING, employee, offered.code, BORN, at=NOON)

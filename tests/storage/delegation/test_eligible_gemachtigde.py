@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.delegation.acceptance import CodeHolder, accept_offer, preview_offer
+from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.queries import load_machtiging
 from machtiging.delegation.rules import Capacity, MachtigingState
 from machtiging.delegation.termination import give_back_machtiging, refuse_offer, revoke_machtiging
@@ -18,15 +19,11 @@ from machtiging.kernel.errors import InvalidInput, NotAllowed
 from machtiging.message_catalogue import describe_refusal
 from tests.builders.keys import NOON, load_keyring
 from tests.builders.machtiging import add_offer
+from tests.builders.organisations import add_employee, add_organisation
 from tests.builders.people import BORN, add_mother_and_son, add_person, add_person_without_bsn
 from tests.builders.rows import JOURNAL_INTAKE
 
 KVK = "90000001"
-
-
-async def facts_of(session, act):
-    found = await JOURNAL_INTAKE.read(session, "facts", act=act)
-    return [facts for (facts,) in found]
 
 
 async def assert_refused(session, helper, offered, code):
@@ -37,7 +34,7 @@ async def assert_refused(session, helper, offered, code):
         assert describe_refusal(refusal.value).endswith(".")
     kept = await load_machtiging(session, offered.machtiging_id)
     assert kept is not None
-    assert (kept.state, kept.gemachtigde_id, kept.gemachtigde_kvk) == (MachtigingState.OFFERED, None, None)
+    assert (kept.state, kept.gemachtigde_id) == (MachtigingState.OFFERED, None)
 
 
 async def test_professional_offer_to_private_person_is_rejected(session):
@@ -62,26 +59,80 @@ async def test_capacity_of_offer_is_hidden_without_birth_date(session):
         await preview_offer(session, load_keyring(), people.helper, offered.code, date(1951, 4, 8), at=NOON)
 
 
-async def test_accepted_professional_offer_stores_person_and_kvk(session):
+async def offer_to_professional(session, **standing):
+    """An offer for an organisation, and Fatima with an account there. Returns offer, code holder and organisation."""
     people = await add_mother_and_son(session)
-    employee = await add_person_without_bsn(session, "Fatima Voorbeeld", None)
+    fatima = await add_person_without_bsn(session, "Fatima Voorbeeld", None)
     offered = await add_offer(session, people, capacity=Capacity.PROFESSIONAL)
-    helper = CodeHolder(employee, Assurance.SUBSTANTIAL, KVK)
+    organisation_id = await add_organisation(session, KVK, standing.pop("status", "erkend"))
+    if standing.pop("hired", True):
+        await add_employee(session, organisation_id, fatima, **standing)
+    return offered, CodeHolder(fatima, Assurance.SUBSTANTIAL, KVK), organisation_id
+
+
+async def test_accepted_professional_offer_is_the_organisations_and_assigned_to_the_employee(session):
+    offered, helper, organisation_id = await offer_to_professional(session)
     taken = await accept_offer(session, load_keyring(), helper, offered.code, BORN, at=NOON)
-    assert (taken.gemachtigde_id, taken.gemachtigde_kvk) == (employee, KVK)
-    assert await load_machtiging(session, taken.id) == taken
-    assert await facts_of(session, "machtiging:aangenomen") == [{"kvk": KVK}]
-    await give_back_machtiging(session, taken.id, employee, at=NOON)
-    assert await facts_of(session, "machtiging:teruggegeven") == [{"kvk": KVK}]
+    authority = await load_authority(session, taken.id)
+    assert (authority.root.id, authority.root.gemachtigde_id) == (offered.machtiging_id, organisation_id)
+    assert (authority.holder_id, authority.organisation_kvk, len(authority.links)) == (helper.person_id, KVK, 2)
+    assert authority.is_usable_by(helper.person_id, KVK, NOON)
+    assert taken.scope == authority.root.scope
+    again = await accept_offer(session, load_keyring(), helper, offered.code, BORN, at=NOON)
+    assert again == taken
+    for elsewhere in (None, "90000002"):
+        with pytest.raises(NotAllowed, match="andere_organisatie"):
+            await accept_offer(session, load_keyring(), replace(helper, kvk=elsewhere), offered.code, BORN, at=NOON)
 
 
-async def test_accepted_relative_offer_stores_no_kvk(session):
+async def test_acceptance_for_an_organisation_is_one_line_with_every_new_row(session):
+    offered, helper, organisation_id = await offer_to_professional(session)
+    taken = await accept_offer(session, load_keyring(), helper, offered.code, BORN, at=NOON)
+    [line] = await JOURNAL_INTAKE.read(session, act="machtiging:aangenomen")
+    assert (line.on_behalf_of, line.actor_id, line.machtiging_id) == (organisation_id, helper.person_id, taken.id)
+    rows = [(state["tabel"], state["rij"]) for state in line.facts["toestand"]]
+    assert [table for table, _ in rows] == ["machtiging", "machtiging", "agreement", "assignment"]
+    assert rows[0][1]["gemachtigde_id"] == {"uuid": str(organisation_id)}
+    assert "post bijhouden" not in str(line.facts)
+    await give_back_machtiging(session, taken.id, helper.person_id, at=NOON)
+    [line] = await JOURNAL_INTAKE.read(session, act="machtiging:teruggegeven")
+    assert line.on_behalf_of == organisation_id
+    assert [state["rij"]["state"] for state in line.facts["toestand"]] == ["ended"]
+
+
+@pytest.mark.parametrize(
+    ("standing", "code"),
+    [
+        ({"status": "aangevraagd"}, "organisatie_niet_erkend"),
+        ({"status": "geweigerd"}, "organisatie_niet_erkend"),
+        ({"status": "opgeschort"}, "organisatie_opgeschort"),
+        ({"status": "ingetrokken"}, "erkenning_ingetrokken"),
+        ({"hired": False}, "medewerker_onbekend"),
+        ({"state": "op_non_actief"}, "medewerker_niet_actief"),
+        ({"state": "uitgenodigd"}, "medewerker_niet_actief"),
+        ({"state": "vertrokken", "ends_at": NOON}, "medewerker_onbekend"),
+        ({"roles": ["organisatiebeheerder"]}, "medewerker_geen_hulpverlener"),
+        ({"roles": ["toezicht"]}, "medewerker_geen_hulpverlener"),
+    ],
+)
+async def test_acceptance_for_an_organisation_that_may_not_help_is_rejected(session, standing, code):
+    offered, helper, _ = await offer_to_professional(session, **standing)
+    await assert_refused(session, helper, offered, code)
+
+
+async def test_acceptance_for_an_unknown_organisation_is_rejected(session):
+    offered, helper, _ = await offer_to_professional(session)
+    await assert_refused(session, replace(helper, kvk="90000002"), offered, "medewerker_onbekend")
+
+
+async def test_accepted_relative_offer_is_for_no_organisation(session):
     people = await add_mother_and_son(session)
     offered = await add_offer(session, people)
     taken = await accept_offer(session, load_keyring(), people.helper, offered.code, BORN, at=NOON)
-    assert (taken.gemachtigde_id, taken.gemachtigde_kvk) == (people.son, None)
+    assert (taken.gemachtigde_id, taken.employee_id, taken.parent_id) == (people.son, None, None)
     await revoke_machtiging(session, taken.id, people.mother, at=NOON)
-    assert await facts_of(session, "machtiging:ingetrokken") == [{}]
+    [line] = await JOURNAL_INTAKE.read(session, act="machtiging:ingetrokken")
+    assert line.on_behalf_of is None
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from machtiging.delegation.authority.queries import list_given_authorities, list_received_authorities
 from machtiging.delegation.machtigingscode import CODE_INDEX_PURPOSE
 from machtiging.delegation.offer import Giver, offer_machtiging
 from machtiging.delegation.queries import (
-    list_given_machtigingen,
-    list_received_machtigingen,
     load_machtiging,
     load_machtiging_of_person,
 )
@@ -23,6 +22,10 @@ from tests.builders.keys import NOON, load_keyring
 from tests.builders.machtiging import MACHTIGING_LIMITS, SVB, UWV, add_offer, make_terms
 from tests.builders.people import add_mother_and_son
 from tests.builders.rows import JOURNAL_INTAKE, MACHTIGINGEN, MACHTIGINGSCODES, NOTIFICATIONS, READERS
+
+
+async def given_ids(session, people):
+    return [given.machtiging_id for given in await list_given_authorities(session, people.mother, at=NOON)]
 
 
 async def test_offer_is_stored_and_not_in_force(session):
@@ -83,7 +86,7 @@ async def test_offer_with_same_idempotency_key_is_rejected(session):
         await offer_machtiging(
             session, load_keyring(), MACHTIGING_LIMITS, giver, make_terms(purpose="iets anders"), at=NOON
         )
-    assert [m.id for m in await list_given_machtigingen(session, people.mother)] == [first.machtiging_id]
+    assert await given_ids(session, people) == [first.machtiging_id]
     for table in ("machtigingscode", "notification"):
         assert await READERS[table].count(session) == 1
     journalled = await JOURNAL_INTAKE.read(session, "outcome", "reason", "machtiging_id")
@@ -104,8 +107,8 @@ async def test_offer_with_another_idempotency_key_or_giver_is_new(session):
 async def test_offer_is_visible_to_its_giver_only(session):
     people = await add_mother_and_son(session)
     offered = await add_offer(session, people)
-    assert [m.id for m in await list_given_machtigingen(session, people.mother)] == [offered.machtiging_id]
-    assert await list_received_machtigingen(session, people.son) == []
+    assert await given_ids(session, people) == [offered.machtiging_id]
+    assert await list_received_authorities(session, people.son, at=NOON) == []
     assert await load_machtiging_of_person(session, offered.machtiging_id, people.mother) is not None
     assert await load_machtiging_of_person(session, offered.machtiging_id, people.son) is None
     assert await load_machtiging(session, uuid7()) is None
@@ -114,7 +117,7 @@ async def test_offer_is_visible_to_its_giver_only(session):
 async def test_given_machtigingen_are_listed_newest_first(session):
     people = await add_mother_and_son(session)
     made = [(await add_offer(session, people, NOON + timedelta(minutes=n))).machtiging_id for n in range(3)]
-    assert [m.id for m in await list_given_machtigingen(session, people.mother)] == made[::-1]
+    assert await given_ids(session, people) == made[::-1]
 
 
 async def test_offer_with_low_assurance_is_rejected_and_journalled(session):

@@ -33,8 +33,6 @@ BSN_OF_PERSON = Bsn("999993653")
 # Tables that carry no MAC; docs/decisions/0008 says why of each.
 UNSEALED = {
     *(
-        "machtiging",
-        "agreement",
         "machtigingscode",
         "code_try",
         "meldcode",

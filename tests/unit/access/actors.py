@@ -15,7 +15,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import BerichtId, PersonId, uuid7
 from machtiging.kernel.period import Period
 from tests.builders.keys import NOON
-from tests.builders.machtiging import make_machtiging, make_scope
+from tests.builders.machtiging import make_authority, make_machtiging, make_scope
 
 KVK = "90000001"
 CITIZEN, HELPER, STRANGER = (PersonId(UUID(int=number)) for number in (101, 102, 103))
@@ -28,11 +28,10 @@ def make_narrow_scope(**changes: Any) -> MachtigingScope:
 
 
 def make_active_machtiging(**changes: Any) -> Machtiging:
-    """From CITIZEN to HELPER, active since yesterday for ninety days. A professional's is accepted for KVK."""
+    """From CITIZEN to HELPER, active since yesterday for ninety days."""
     held = {
         "vertegenwoordigde_id": CITIZEN,
         "gemachtigde_id": HELPER,
-        "gemachtigde_kvk": KVK if changes.get("capacity") is Capacity.PROFESSIONAL else None,
         "scope": make_narrow_scope(),
         "period": Period(NOON - timedelta(days=1), NOON + timedelta(days=89)),
         "offered_at": NOON - timedelta(days=2),
@@ -41,18 +40,23 @@ def make_active_machtiging(**changes: Any) -> Machtiging:
     return make_machtiging(**held | changes)
 
 
-def make_actor(machtiging: Machtiging | None = None, **changes: Any) -> Actor:
-    """HELPER under the machtiging, with an app that may do everything. Without one, CITIZEN in the own box."""
+def make_actor(machtiging: Machtiging | None = None, kvk: str | None = None, **changes: Any) -> Actor:
+    """HELPER under the machtiging, with an app that may do everything. Without one, CITIZEN in the own box.
+
+    A professional's is accepted for KVK and assigned to HELPER, unless `kvk` says otherwise.
+    """
     own = machtiging is None
+    if machtiging is not None and machtiging.capacity is Capacity.PROFESSIONAL:
+        kvk = kvk or KVK
     return replace(
         Actor(
             person_id=CITIZEN if own else HELPER,
-            machtiging=machtiging,
+            authority=None if machtiging is None else make_authority(machtiging, kvk),
             assurance=Assurance.SUBSTANTIAL,
             acts=frozenset(Act),
             client_id="leesapp",
             token_id=None,
-            organisation_kvk=None if machtiging is None else machtiging.gemachtigde_kvk,
+            organisation_kvk=kvk,
         ),
         **changes,
     )

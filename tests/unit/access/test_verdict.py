@@ -17,9 +17,10 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import ActionMissing, LevelTooLow, NotAllowed, NotFound, NotInForce
 from machtiging.kernel.period import Period
 from machtiging.message_catalogue import describe_refusal
+from machtiging.organisations.rules import Ceiling
 from tests.builders.applications import POLICIES
 from tests.builders.keys import NOON
-from tests.builders.machtiging import draw_envelopes, draw_scopes
+from tests.builders.machtiging import draw_envelopes, draw_scopes, make_authority
 from tests.unit.access.actors import (
     CITIZEN,
     HELPER,
@@ -69,8 +70,8 @@ STANDING = [
     (NOT_YET, "machtiging_niet_begonnen"),
     (EXPIRED_PERIOD, "machtiging_verlopen"),
     ({"gemachtigde_id": STRANGER}, "machtiging_niet_van_u"),
-    ({"gemachtigde_id": None, "gemachtigde_kvk": "90000001"}, "machtiging_niet_van_u"),
-    ({"parent_id": UUID(int=9)}, "machtiging_niet_van_u"),
+    ({"gemachtigde_id": None}, "machtiging_niet_van_u"),
+    ({"parent_id": UUID(int=9)}, "keten_ongeldig"),
 ]
 
 
@@ -94,7 +95,6 @@ def test_machtiging_not_in_force_is_the_first_reason(changes, code, target, act)
     [
         (Capacity.PROFESSIONAL, KVK, "90000002"),
         (Capacity.PROFESSIONAL, KVK, None),
-        (Capacity.PROFESSIONAL, None, None),
         (Capacity.RELATIVE, None, KVK),
         (Capacity.CURATOR, None, KVK),
     ],
@@ -102,8 +102,8 @@ def test_machtiging_not_in_force_is_the_first_reason(changes, code, target, act)
 @pytest.mark.parametrize("target", [make_target(), make_absent_target(), make_target(of=STRANGER)])
 @pytest.mark.parametrize("act", Act)
 def test_actor_of_another_organisation_is_refused(capacity, accepted_for, used_for, target, act):
-    machtiging = make_active_machtiging(capacity=capacity, gemachtigde_kvk=accepted_for)
-    actor = make_actor(machtiging, organisation_kvk=used_for, assurance=Assurance.HIGH)
+    machtiging = make_active_machtiging(capacity=capacity)
+    actor = make_actor(machtiging, accepted_for, organisation_kvk=used_for, assurance=Assurance.HIGH)
     assert refusal_of(judged(actor, target, act)) == (NotInForce, "andere_organisatie")
     listing, pairs = evaluate_listing(POLICY.decide, actor, NOON)
     assert (refusal_of(listing), pairs) == ((NotInForce, "andere_organisatie"), frozenset())
@@ -112,6 +112,31 @@ def test_actor_of_another_organisation_is_refused(capacity, accepted_for, used_f
 def test_actor_of_the_same_organisation_reads_bericht():
     machtiging = make_active_machtiging(capacity=Capacity.PROFESSIONAL)
     assert judged(make_actor(machtiging, organisation_kvk=KVK)).reason == "toegestaan"
+
+
+def test_actor_of_professional_machtiging_without_organisation_is_refused():
+    held = make_authority(make_active_machtiging(capacity=Capacity.PROFESSIONAL))
+    actor = replace(make_actor(make_active_machtiging()), authority=held)
+    assert refusal_of(judged(actor)) == (NotInForce, "andere_organisatie")
+
+
+@pytest.mark.parametrize("login", [Assurance.SUBSTANTIAL, Assurance.HIGH])
+def test_actor_below_the_minimum_of_the_organisation_must_step_up(login):
+    actor = make_actor(make_active_machtiging(capacity=Capacity.PROFESSIONAL, assurance=Assurance.HIGH,
+                                              accepted_assurance=Assurance.HIGH), assurance=login)  # fmt: skip
+    strict = replace(actor.authority.organisation, ceiling=Ceiling(minimum_level=Assurance.HIGH, days=1826))
+    verdict = judged(replace(actor, authority=replace(actor.authority, organisation=strict)))
+    assert (verdict.reason == "toegestaan") is (login is Assurance.HIGH)
+    if login is not Assurance.HIGH:
+        assert refusal_of(verdict) == (LevelTooLow, "niveau_te_laag")
+        assert verdict.refusal.level == "hoog"
+
+
+def test_level_that_no_login_can_reach_names_no_level():
+    actor = make_actor(make_active_machtiging(capacity=Capacity.PROFESSIONAL), assurance=Assurance.HIGH)
+    strict = replace(actor.authority.organisation, ceiling=Ceiling(minimum_level=Assurance.HIGH, days=1826))
+    verdict = judged(replace(actor, authority=replace(actor.authority, organisation=strict)))
+    assert refusal_of(verdict) == (NotAllowed, "niveau_te_laag")
 
 
 @pytest.mark.parametrize("act", Act)

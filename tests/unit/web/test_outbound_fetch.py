@@ -17,7 +17,7 @@ from tests.builders.server import (
     LOOPBACK,
     SITE_NAME,
     NameService,
-    make_authority,
+    make_certificate_authority,
     make_http_response,
     make_json_response,
     make_outbound_client,
@@ -86,7 +86,7 @@ async def test_ssrf_to_host_with_any_private_address_is_blocked(addresses) -> No
 )
 async def test_ssrf_to_loopback_in_any_notation_is_blocked(host) -> None:
     async with serve_site("localhost", answer=make_json_response({})) as site:
-        visitor = OutboundHttpClient(SsrfGuardTransport(tls=tls_context(make_authority().file)))
+        visitor = OutboundHttpClient(SsrfGuardTransport(tls=tls_context(make_certificate_authority().file)))
         assert await refusal(visitor, f"https://{host}:{site.port}/") in ("adres_niet_toegestaan", "naam_onbekend")
     assert site.connections == 0
 

@@ -188,9 +188,11 @@ CREATE TRIGGER joins_its_chain BEFORE INSERT ON machtiging
 -- As in 0020: times where every reader can hold them.
 ALTER TABLE agreement ADD CONSTRAINT agreement_times_reachable CHECK (
     starts_at BETWEEN '0001-01-02 00:00:00+00' AND '9999-12-30 00:00:00+00'
+    AND ends_at BETWEEN '0001-01-02 00:00:00+00' AND '9999-12-30 00:00:00+00'
     AND agreed_at BETWEEN '0001-01-02 00:00:00+00' AND '9999-12-30 00:00:00+00'
-    AND cooling_off_until BETWEEN '0001-01-02 00:00:00+00' AND '9999-12-30 00:00:00+00'
-    AND letters_from BETWEEN '0001-01-02' AND '9999-12-30');
+    AND cooling_off_until BETWEEN '0001-01-02 00:00:00+00' AND '9999-12-30 00:00:00+00');
+ALTER TABLE agreement ADD CONSTRAINT agreement_day_reachable CHECK (
+    letters_from BETWEEN '0001-01-02' AND '9999-12-30');
 ALTER TABLE machtiging ADD CONSTRAINT machtiging_times_reachable CHECK (
     offered_at BETWEEN '0001-01-02 00:00:00+00' AND '9999-12-30 00:00:00+00'
     AND accepted_at BETWEEN '0001-01-02 00:00:00+00' AND '9999-12-30 00:00:00+00'

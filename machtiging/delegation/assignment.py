@@ -1,0 +1,130 @@
+"""Assignments: a link under the machtiging of an organisation, to one of its employees.
+
+An assignment can only narrow what the citizen gave, and ends with it (BW 3:64). Assigning to a team and replacing an
+absent colleague are in the tables, and refused here: the work around them does not exist yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.delegation.agreements import insert_agreement, load_terms
+from machtiging.delegation.queries import load_machtiging, machtiging_table
+from machtiging.delegation.rules import Channel, Machtiging, MachtigingState
+from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_ASSIGNMENT, SEALED_MACHTIGING, AssignmentRow
+from machtiging.identity.data_keys import session_keyring
+from machtiging.identity.people import load_data_key
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import Fault
+from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
+from machtiging.storage.columns import table_of
+from machtiging.storage.row_mac import SealedTable, seal_row
+
+_MACHTIGING, _ASSIGNMENT = machtiging_table(), table_of(AssignmentRow)
+
+
+class AssignmentKind(StrEnum):
+    """The kind of an assignment."""
+
+    PERMANENT = "vast"
+    STAND_IN = "vervanging"
+    HANDOVER = "overdracht"
+
+
+@dataclass(frozen=True, slots=True)
+class NewAssignment:
+    """An assignment to make: to this employee, by this employee with this login."""
+
+    employee_id: UUID
+    assigned_by: UUID
+    assigner_id: PersonId
+    assurance: Assurance
+    kind: AssignmentKind = AssignmentKind.PERMANENT
+    case_reference: str | None = None
+
+
+class InsertedAssignment(NamedTuple):
+    """An inserted assignment, and its rows for the journal."""
+
+    machtiging: Machtiging
+    rows: tuple[tuple[SealedTable, Mapping[str, Any]], ...]
+
+
+async def insert_assignment(
+    session: AsyncSession, parent: Machtiging, assignment: NewAssignment, *, at: datetime
+) -> InsertedAssignment:
+    """Insert a link under `parent` with the terms of its current agreement.
+
+    The caller has checked who may assign whom. Raises a database error for a second assignment to this employee.
+    """
+    machtiging_id = MachtigingId(uuid7())
+    row = await _insert_sealed(session, SEALED_MACHTIGING, _build_link(parent, machtiging_id, assignment, at))
+    agreed = {
+        "machtiging_id": machtiging_id,
+        "number": 1,
+        "assurance": assignment.assurance,
+        "channel": Channel.ONLINE,
+        "text_version": "1",
+        "agreed_by": assignment.assigner_id,
+        "agreed_at": at,
+        "needs_confirmation": False,
+    }
+    agreement = await insert_agreement(session, await load_terms(session, parent) | agreed)
+    work = await _insert_sealed(
+        session,
+        SEALED_ASSIGNMENT,
+        {
+            "machtiging_id": machtiging_id,
+            "kind": assignment.kind,
+            "case_reference_sealed": await _encrypt_case_reference(session, parent, machtiging_id, assignment),
+            "assigned_by": assignment.assigned_by,
+            "assigned_at": at,
+        },
+    )
+    machtiging = await load_machtiging(session, machtiging_id)
+    if machtiging is None:
+        raise Fault("toewijzing_ontbreekt", private="an inserted assignment cannot be read")
+    rows = ((SEALED_MACHTIGING, row), (SEALED_AGREEMENT, agreement), (SEALED_ASSIGNMENT, work))
+    return InsertedAssignment(machtiging, rows)
+
+
+def _build_link(
+    parent: Machtiging, machtiging_id: MachtigingId, assignment: NewAssignment, at: datetime
+) -> dict[str, Any]:
+    return {
+        "id": machtiging_id,
+        "vertegenwoordigde_id": parent.vertegenwoordigde_id,
+        "parent_id": parent.id,
+        "employee_id": assignment.employee_id,
+        "capacity": parent.capacity,
+        "purpose": parent.purpose,
+        "legal_ground": parent.legal_ground,
+        "state": MachtigingState.ACTIVE,
+        "accepted_assurance": assignment.assurance,
+        "accepted_at": at,
+        "agreement_number": 1,
+        "offered_at": at,
+    }
+
+
+async def _insert_sealed(session: AsyncSession, sealed: SealedTable, values: dict[str, Any]) -> Mapping[str, Any]:
+    inserting = insert(sealed.table).values(seal_row(session, sealed, values)).returning(sealed.table)
+    return dict((await session.execute(inserting)).mappings().one())
+
+
+async def _encrypt_case_reference(
+    session: AsyncSession, parent: Machtiging, machtiging_id: MachtigingId, assignment: NewAssignment
+) -> bytes | None:
+    """Encrypt the reference with the organisation's data key: it is the organisation's own word."""
+    if assignment.case_reference is None or parent.gemachtigde_id is None:
+        return None
+    key = await load_data_key(session, session_keyring(session), parent.gemachtigde_id)
+    return key.encrypt(assignment.case_reference.encode(), "assignment", str(machtiging_id), "case_reference")

@@ -1,0 +1,1 @@
+"""Authority: who may act for whom now, through whom, and why not."""

@@ -1,0 +1,134 @@
+"""The people behind an authority: the employee of a login, and all holders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.delegation.authority.queries import (
+    authenticate_parts,
+    build_team_ids,
+    employee_from_mapping,
+    label_columns,
+    organisation_from_mapping,
+)
+from machtiging.delegation.authority.rules import Authority, employee_refusal, organisation_refusal
+from machtiging.delegation.authority.standings import EmployeeStanding, OrganisationStanding
+from machtiging.delegation.rules import MachtigingState
+from machtiging.delegation.tables import MachtigingRow
+from machtiging.kernel.ids import MachtigingId, PersonId
+from machtiging.organisations.rules import EmployeeState
+from machtiging.organisations.tables import (
+    SEALED_EMPLOYEE,
+    SEALED_ORGANISATION,
+    SEALED_RECOGNITION,
+    Employee,
+    Organisation,
+    Recognition,
+)
+from machtiging.storage.columns import table_of
+
+_LEAF = table_of(MachtigingRow)
+_PARENT = _LEAF.alias("parent")
+_ORGANISATION, _RECOGNITION, _EMPLOYEE = table_of(Organisation), table_of(Recognition), table_of(Employee)
+
+
+class EmployeeAuthority(NamedTuple):
+    """An employee with the organisation that they logged in for."""
+
+    organisation: OrganisationStanding
+    employee: EmployeeStanding
+
+    def refusal(self, at: datetime) -> str | None:
+        """Return the reason code if this employee may not help clients now; else None."""
+        return organisation_refusal(self.organisation) or employee_refusal(self.employee, at)
+
+
+_EMPLOYEE_FROM = _EMPLOYEE.join(_ORGANISATION, _ORGANISATION.c.id == _EMPLOYEE.c.organisation_id).outerjoin(
+    _RECOGNITION,
+    and_(
+        _RECOGNITION.c.organisation_id == _ORGANISATION.c.id,
+        _RECOGNITION.c.number == _ORGANISATION.c.recognition_number,
+    ),
+)
+_SELECT_EMPLOYEE = (
+    select(
+        *label_columns(_ORGANISATION, "org"),
+        *label_columns(_RECOGNITION, "rec"),
+        *label_columns(_EMPLOYEE, "emp"),
+        build_team_ids(),
+    )
+    .select_from(_EMPLOYEE_FROM)
+    .where(_EMPLOYEE.c.state != EmployeeState.DEPARTED.value)
+    .order_by(_ORGANISATION.c.vestiging.nulls_first(), _EMPLOYEE.c.id)
+)
+_SEALED_EMPLOYEE_PARTS = (
+    (SEALED_ORGANISATION, "org_", "org_id"),
+    (SEALED_RECOGNITION, "rec_", "rec_number"),
+    (SEALED_EMPLOYEE, "emp_", "emp_id"),
+)
+
+
+async def load_employee_authority(
+    session: AsyncSession, person_id: PersonId, organisation_kvk: str, *, at: datetime
+) -> EmployeeAuthority | None:
+    """Load this person as employee of the organisation with this KvK number; else None.
+
+    A row whose MAC fails counts as absent, and is journalled.
+    """
+    mine = _SELECT_EMPLOYEE.where(_EMPLOYEE.c.person_id == person_id, _ORGANISATION.c.kvk == organisation_kvk)
+    for row in map(dict, (await session.execute(mine)).mappings().all()):
+        if await authenticate_parts(session, row, _SEALED_EMPLOYEE_PARTS, at):
+            organisation = organisation_from_mapping(row)
+            employee = employee_from_mapping(row, "emp", row["emp_team_ids"])
+            if organisation is not None and employee is not None:
+                return EmployeeAuthority(organisation, employee)
+    return None
+
+
+async def load_holder_ids(session: AsyncSession, authority: Authority) -> list[PersonId]:
+    """Load who holds this machtiging: its holder, or all to whom it is assigned."""
+    return (await load_holders(session, [authority]))[authority.machtiging_id]
+
+
+async def load_holders(session: AsyncSession, authorities: Sequence[Authority]) -> dict[MachtigingId, list[PersonId]]:
+    """Load who holds each of these, in at most one statement. See `load_holder_ids`."""
+    found = {one.machtiging_id: [] if one.holder_id is None else [one.holder_id] for one in authorities}
+    if open_ones := [machtiging_id for machtiging_id, holders in found.items() if not holders]:
+        # A link hangs on the machtiging itself, or on the link of a team or of an absent colleague.
+        above = func.coalesce(_PARENT.c.parent_id, _PARENT.c.id)
+        assigned = (
+            select(above.label("root_id"), _EMPLOYEE.c.person_id)
+            .distinct()
+            .join_from(_LEAF, _EMPLOYEE, _EMPLOYEE.c.id == _LEAF.c.employee_id)
+            .join(_PARENT, _PARENT.c.id == _LEAF.c.parent_id)
+            .where(
+                or_(_PARENT.c.id.in_(open_ones), _PARENT.c.parent_id.in_(open_ones)),
+                _LEAF.c.state != MachtigingState.ENDED.value,
+                _EMPLOYEE.c.person_id.is_not(None),
+                _EMPLOYEE.c.state != EmployeeState.DEPARTED.value,
+            )
+            .order_by(_EMPLOYEE.c.person_id)
+        )
+        for row in await session.execute(assigned):
+            for machtiging_id in {row.root_id} & found.keys():
+                found[machtiging_id].append(PersonId(row.person_id))
+    return found
+
+
+def select_holder_id(machtiging_id: Any) -> Select[Any]:
+    """Build the select of the person who holds this machtiging, as gemachtigde or as employee."""
+    holder = func.coalesce(_LEAF.c.gemachtigde_id, _EMPLOYEE.c.person_id)
+    joined = _LEAF.outerjoin(_EMPLOYEE, _EMPLOYEE.c.id == _LEAF.c.employee_id)
+    return select(holder).select_from(joined).where(_LEAF.c.id == machtiging_id)
+
+
+async def load_descendant_ids(session: AsyncSession, machtiging_id: MachtigingId) -> list[MachtigingId]:
+    """Load the ids of all links under this machtiging, ended ones included."""
+    children = select(_LEAF.c.id).where(_LEAF.c.parent_id == machtiging_id)
+    below = select(_LEAF.c.id).where(_LEAF.c.parent_id.in_(children))
+    return [MachtigingId(each) for each in await session.scalars(children.union(below))]

@@ -1,0 +1,327 @@
+"""Load an Authority in one statement: every row that it hangs on, with its version.
+
+`AUTHORITY_FROM` and `AUTHORITY_COLUMNS` let a larger statement join it; its leaf is the table `machtiging` itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Join,
+    Label,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.audit.row_authentication import authenticate_row
+from machtiging.delegation.authority.rules import (
+    Authority,
+    build_authority,
+)
+from machtiging.delegation.authority.standings import (
+    EmployeeStanding,
+    MembershipStanding,
+    OrganisationStanding,
+    StandInStanding,
+)
+from machtiging.delegation.locks import lock_shared
+from machtiging.delegation.queries import (
+    is_party_condition,
+    join_agreement,
+    label_machtiging_columns,
+    machtiging_from_mapping,
+)
+from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_MACHTIGING, AgreementRow, MachtigingRow
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.ids import MachtigingId, PersonId
+from machtiging.organisations.rules import Ceiling, EmployeeRole, EmployeeState, RecognitionStatus
+from machtiging.organisations.tables import (
+    SEALED_EMPLOYEE,
+    SEALED_ORGANISATION,
+    SEALED_RECOGNITION,
+    SEALED_STAND_IN,
+    SEALED_TEAM_MEMBERSHIP,
+    Employee,
+    Organisation,
+    Recognition,
+    StandIn,
+    TeamMembership,
+)
+from machtiging.storage.columns import table_of
+from machtiging.storage.row_mac import SealedTable, verify_row
+from machtiging.storage.statement import Executor, ResultRow, Statement
+
+_LEAF, _LEAF_AGREEMENT = table_of(MachtigingRow), table_of(AgreementRow)
+_PARENT, _PARENT_AGREEMENT = _LEAF.alias("parent"), _LEAF_AGREEMENT.alias("parent_agreement")
+_TOP, _TOP_AGREEMENT = _LEAF.alias("top"), _LEAF_AGREEMENT.alias("top_agreement")
+_ORGANISATION, _RECOGNITION = table_of(Organisation), table_of(Recognition)
+_EMPLOYEE, _ABSENT = table_of(Employee), table_of(Employee).alias("absent")
+_MEMBERSHIP, _STAND_IN = table_of(TeamMembership), table_of(StandIn)
+_OTHER_MEMBERSHIP = _MEMBERSHIP.alias("other_membership")
+# The links from the leaf up, by the suffix of their columns.
+_LINK_SUFFIXES = ("", "1", "2")
+
+
+def label_columns(table: FromClause, prefix: str) -> list[Label[Any]]:
+    """Label every column of a table as `<prefix>_<name>`."""
+    return [each.label(f"{prefix}_{each.key}") for each in table.c]
+
+
+def _join_authority() -> Join:
+    holder_organisation = func.coalesce(_TOP.c.gemachtigde_id, _PARENT.c.gemachtigde_id, _LEAF.c.gemachtigde_id)
+    current = (
+        _RECOGNITION.c.organisation_id == _ORGANISATION.c.id,
+        _RECOGNITION.c.number == _ORGANISATION.c.recognition_number,
+    )
+    member = (
+        _MEMBERSHIP.c.team_id == _PARENT.c.team_id,
+        _MEMBERSHIP.c.employee_id == _LEAF.c.employee_id,
+        _MEMBERSHIP.c.ends_at.is_(None),
+    )
+    return (
+        join_agreement()
+        .outerjoin(join_agreement(_PARENT, _PARENT_AGREEMENT), _PARENT.c.id == _LEAF.c.parent_id)
+        .outerjoin(join_agreement(_TOP, _TOP_AGREEMENT), _TOP.c.id == _PARENT.c.parent_id)
+        .outerjoin(_ORGANISATION, _ORGANISATION.c.id == holder_organisation)
+        .outerjoin(_RECOGNITION, and_(*current))
+        .outerjoin(_EMPLOYEE, _EMPLOYEE.c.id == _LEAF.c.employee_id)
+        .outerjoin(_ABSENT, _ABSENT.c.id == _PARENT.c.employee_id)
+        .outerjoin(_MEMBERSHIP, and_(*member))
+        .outerjoin(_STAND_IN, _STAND_IN.c.id == _LEAF.c.stand_in_id)
+    )
+
+
+def _build_version() -> ColumnElement[Any]:
+    """Build PostgreSQL's row versions of every row: each change of one of them changes it."""
+    rows = (_LEAF, _PARENT, _TOP, _ORGANISATION, _RECOGNITION, _EMPLOYEE, _ABSENT, _MEMBERSHIP, _STAND_IN)
+    # Literals and not bind parameters, because the values are constant.
+    versions = [func.coalesce(cast(column("xmin", _selectable=row), Text), literal_column("''")) for row in rows]
+    return func.concat_ws(literal_column("','"), *versions)
+
+
+def build_team_ids() -> Label[Any]:
+    """Build the column with the teams of the employee in the statement."""
+    mine = (_OTHER_MEMBERSHIP.c.employee_id == _EMPLOYEE.c.id, _OTHER_MEMBERSHIP.c.ends_at.is_(None))
+    teams = select(func.array_agg(_OTHER_MEMBERSHIP.c.team_id)).where(*mine).correlate(_EMPLOYEE)
+    return teams.scalar_subquery().label("emp_team_ids")
+
+
+AUTHORITY_FROM: Join = _join_authority()
+AUTHORITY_VERSION: ColumnElement[Any] = _build_version()
+AUTHORITY_COLUMNS: tuple[Label[Any], ...] = (
+    *label_machtiging_columns(_LEAF, _LEAF_AGREEMENT),
+    *label_machtiging_columns(_PARENT, _PARENT_AGREEMENT, "1"),
+    *label_machtiging_columns(_TOP, _TOP_AGREEMENT, "2"),
+    *label_columns(_ORGANISATION, "org"),
+    *label_columns(_RECOGNITION, "rec"),
+    *label_columns(_EMPLOYEE, "emp"),
+    *label_columns(_ABSENT, "absent"),
+    *label_columns(_MEMBERSHIP, "member"),
+    *label_columns(_STAND_IN, "standin"),
+    build_team_ids(),
+    AUTHORITY_VERSION.label("m_version"),
+)
+_IS_ROOT = _LEAF.c.parent_id.is_(None)
+_SELECT = select(*AUTHORITY_COLUMNS).select_from(AUTHORITY_FROM)
+_LOAD = Statement(_SELECT.where(_LEAF.c.id == bindparam("machtiging_id")))
+_SEALED_PARTS: tuple[tuple[SealedTable, str, str], ...] = (
+    *((SEALED_MACHTIGING, f"m{suffix}_", f"m{suffix}_id") for suffix in _LINK_SUFFIXES),
+    *((SEALED_AGREEMENT, f"a{suffix}_", f"m{suffix}_id") for suffix in _LINK_SUFFIXES),
+    (SEALED_ORGANISATION, "org_", "org_id"),
+    (SEALED_RECOGNITION, "rec_", "rec_number"),
+    (SEALED_EMPLOYEE, "emp_", "emp_id"),
+    (SEALED_EMPLOYEE, "absent_", "absent_id"),
+    (SEALED_TEAM_MEMBERSHIP, "member_", "member_id"),
+    (SEALED_STAND_IN, "standin_", "standin_id"),
+)
+
+
+async def load_authority(
+    executor: Executor, machtiging_id: MachtigingId, *, at: datetime | None = None
+) -> Authority | None:
+    """Load the authority over this machtiging; None if there is no such machtiging.
+
+    `at` is the instant of the journal line about a row whose MAC fails; default now.
+    """
+    row = await _LOAD.one_or_none(executor, {"machtiging_id": machtiging_id})
+    return None if row is None else await authority_from_row(executor, row, at=at)
+
+
+async def load_authority_for_share(
+    session: AsyncSession, machtiging_id: MachtigingId, *, at: datetime | None = None
+) -> Authority | None:
+    """Load as `load_authority`, and lock the held machtiging FOR SHARE until the transaction ends.
+
+    For inserting a row under it: a concurrent revocation waits, and then ends that row too.
+    """
+    locked = AUTHORITY_FROM.join(lock_shared(literal(machtiging_id, _LEAF.c.id.type)), true())
+    query = select(*AUTHORITY_COLUMNS).select_from(locked).where(_LEAF.c.id == machtiging_id)
+    row = (await session.execute(query.with_for_update(read=True, of=_LEAF))).mappings().one_or_none()
+    return None if row is None else await authority_from_row(session, dict(row), at=at)
+
+
+async def load_authorities_of_person(
+    session: AsyncSession, ids: Collection[UUID], person_id: PersonId, *, at: datetime
+) -> dict[MachtigingId, Authority]:
+    """Load those of these machtigingen that this person gave or holds, by id."""
+    if not ids:
+        return {}
+    found = await load_authorities(session, and_(_LEAF.c.id.in_(ids), is_party_condition(person_id)), at=at)
+    return {authority.machtiging_id: authority for authority in found}
+
+
+async def find_authority_of_holder(
+    session: AsyncSession, machtiging_id: MachtigingId, person_id: PersonId, *, at: datetime | None = None
+) -> Authority | None:
+    """Find what this person holds: this machtiging, or the newest assignment under it. None if nothing."""
+    mine = or_(
+        and_(_LEAF.c.id == machtiging_id, _LEAF.c.gemachtigde_id == person_id),
+        and_(_LEAF.c.parent_id == machtiging_id, _EMPLOYEE.c.person_id == person_id),
+    )
+    found = await load_authorities(session, mine, at=at, limit=1)
+    return found[0] if found else None
+
+
+async def list_given_authorities(session: AsyncSession, person_id: PersonId, *, at: datetime) -> list[Authority]:
+    """List what this party gave, newest first, ended ones included. Assignments under it are left out."""
+    return await load_authorities(session, and_(_LEAF.c.vertegenwoordigde_id == person_id, _IS_ROOT), at=at)
+
+
+async def list_received_authorities(session: AsyncSession, person_id: PersonId, *, at: datetime) -> list[Authority]:
+    """List what this person holds, newest first, ended ones included."""
+    hired = _EMPLOYEE.alias("hired")
+    as_employee = select(hired.c.id).where(hired.c.person_id == person_id)
+    mine = or_(_LEAF.c.gemachtigde_id == person_id, _LEAF.c.employee_id.in_(as_employee))
+    return await load_authorities(session, mine, at=at)
+
+
+async def list_authorities_of_person(session: AsyncSession, person_id: PersonId, *, at: datetime) -> list[Authority]:
+    """List what this person gave and holds, newest first. Not the assignments under what was given."""
+    hired = _EMPLOYEE.alias("hired")
+    as_employee = select(hired.c.id).where(hired.c.person_id == person_id)
+    is_giver = and_(_LEAF.c.vertegenwoordigde_id == person_id, _IS_ROOT)
+    is_holder = or_(_LEAF.c.gemachtigde_id == person_id, _LEAF.c.employee_id.in_(as_employee))
+    return await load_authorities(session, or_(is_giver, is_holder), at=at)
+
+
+async def load_authorities(
+    session: AsyncSession, condition: ColumnElement[bool], *, at: datetime | None = None, limit: int | None = None
+) -> list[Authority]:
+    """Load the authorities of the machtigingen that satisfy the condition, newest first."""
+    ordered = _SELECT.where(condition).order_by(_LEAF.c.offered_at.desc(), _LEAF.c.id.desc()).limit(limit)
+    rows = (await session.execute(ordered)).mappings().all()
+    return [await authority_from_row(session, dict(row), at=at) for row in rows]
+
+
+async def authenticate_parts(
+    executor: Executor, row: ResultRow, parts: Sequence[tuple[SealedTable, str, str]], at: datetime | None
+) -> bool:
+    """Verify the MAC of every row that is there. Each failure is journalled."""
+    present = [(sealed, prefix) for sealed, prefix, key in parts if row[key] is not None]
+    authentic = [await authenticate_row(executor, sealed, row, prefix, at=at) for sealed, prefix in present]
+    return all(authentic)
+
+
+async def authority_from_row(executor: Executor, row: ResultRow, *, at: datetime | None = None) -> Authority:
+    """Verify the MACs in a row with `AUTHORITY_COLUMNS`, and build the authority.
+
+    A failure is journalled, and the authority is then in force for nobody.
+    """
+    return _build_from_row(row, is_authentic=await authenticate_parts(executor, row, _SEALED_PARTS, at))
+
+
+def verify_authority_row(executor: Executor, row: ResultRow) -> Authority:
+    """Build as `authority_from_row`; a failure is logged as an error and not journalled."""
+    present = [(sealed, prefix) for sealed, prefix, key in _SEALED_PARTS if row[key] is not None]
+    authentic = all(verify_row(executor, sealed, row, prefix) for sealed, prefix in present)
+    return _build_from_row(row, is_authentic=authentic)
+
+
+def _build_from_row(row: Mapping[Any, Any], *, is_authentic: bool) -> Authority:
+    links = [machtiging_from_mapping(row, suffix) for suffix in _LINK_SUFFIXES if row[f"m{suffix}_id"] is not None]
+    return build_authority(
+        tuple(reversed(links)),
+        organisation_from_mapping(row),
+        employee_from_mapping(row, "emp", row["emp_team_ids"]),
+        absent_employee=employee_from_mapping(row, "absent", None),
+        membership=_membership_from_mapping(row),
+        stand_in=_stand_in_from_mapping(row),
+        is_authentic=is_authentic,
+        version=row["m_version"],
+    )
+
+
+def organisation_from_mapping(row: Mapping[Any, Any]) -> OrganisationStanding | None:
+    """Build the organisation of a row; None if there is none."""
+    if row["org_id"] is None:
+        return None
+    themes, afzenders = row["org_ceiling_themes"], row["org_ceiling_afzenders"]
+    return OrganisationStanding(
+        id=row["org_id"],
+        kvk=row["org_kvk"],
+        name=row["org_name"],
+        recognition=None if row["rec_status"] is None else RecognitionStatus(row["rec_status"]),
+        ceiling=Ceiling(
+            themes=None if themes is None else frozenset(map(Theme, themes)),
+            afzenders=None if afzenders is None else frozenset(afzenders),
+            sensitivity=Sensitivity(row["org_ceiling_sensitivity"]),
+            days=row["org_ceiling_days"],
+            minimum_level=Assurance(row["org_minimum_level"]),
+        ),
+        epoch=row["org_epoch"],
+    )
+
+
+def employee_from_mapping(
+    row: Mapping[Any, Any], prefix: str, team_ids: Sequence[UUID] | None
+) -> EmployeeStanding | None:
+    """Build the employee of a row, under a prefix; None if there is none."""
+    if row[f"{prefix}_id"] is None:
+        return None
+    return EmployeeStanding(
+        id=row[f"{prefix}_id"],
+        organisation_id=row[f"{prefix}_organisation_id"],
+        person_id=row[f"{prefix}_person_id"],
+        state=EmployeeState(row[f"{prefix}_state"]),
+        roles=frozenset(map(EmployeeRole, row[f"{prefix}_roles"])),
+        starts_at=row[f"{prefix}_starts_at"],
+        ends_at=row[f"{prefix}_ends_at"],
+        team_ids=frozenset(team_ids or ()),
+    )
+
+
+def _membership_from_mapping(row: Mapping[Any, Any]) -> MembershipStanding | None:
+    if row["member_id"] is None:
+        return None
+    return MembershipStanding(
+        row["member_team_id"], row["member_employee_id"], row["member_starts_at"], row["member_ends_at"]
+    )
+
+
+def _stand_in_from_mapping(row: Mapping[Any, Any]) -> StandInStanding | None:
+    if row["standin_id"] is None:
+        return None
+    return StandInStanding(
+        row["standin_absent_employee_id"],
+        row["standin_replacement_id"],
+        row["standin_starts_at"],
+        row["standin_ends_at"],
+        row["standin_ended_at"],
+    )

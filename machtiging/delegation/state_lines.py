@@ -1,0 +1,29 @@
+"""State facts about machtigingen, with the words of the citizen encrypted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.audit.state_facts import PersonalWords, state_facts
+from machtiging.identity.data_keys import session_keyring
+from machtiging.identity.people import load_data_key
+from machtiging.kernel.ids import PersonId
+from machtiging.storage.row_mac import SealedTable
+
+# The purpose is in the words of the citizen. Destroying her data key makes it unreadable in the journal.
+PERSONAL_COLUMNS = {"machtiging": frozenset({"purpose"})}
+
+
+async def describe_states(
+    session: AsyncSession, vertegenwoordigde_id: UUID, rows: Iterable[tuple[SealedTable, Any]]
+) -> dict[str, Any]:
+    """Return the facts with the whole new state of these rows.
+
+    A forged row has no state: its line says what was done, and the row stays invalid.
+    """
+    data_key = await load_data_key(session, session_keyring(session), PersonId(vertegenwoordigde_id))
+    return dict(state_facts(rows, PersonalWords(vertegenwoordigde_id, data_key, PERSONAL_COLUMNS)))
