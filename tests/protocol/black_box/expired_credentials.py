@@ -6,7 +6,7 @@ A test that knows an address only cannot wait for a day. So the server's descrip
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -31,6 +31,7 @@ from machtiging.oauth.refresh.issuance import build_refresh_token, insert_refres
 from machtiging.oauth.request_parameters.resource_indicators import find_target
 from machtiging.oauth.token_issuance import ActiveGrant, TokenSpec, issue_user_token
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import BOX_HANDLER
 from tests.builders.machtiging import make_terms
 from tests.builders.tokens import insert_grant
 
@@ -132,10 +133,10 @@ async def _ended(past: Past, client_id: str, make: Any) -> dict[str, str]:
     just_now, over = past.now - timedelta(minutes=1), {}
     consented = await past.consented(client_id, None, just_now)
     over["consent ended"] = await make(client_id, consented, just_now)
-    await end_grant(past.session, consented.grant.id, GrantEnding("proef"), at=past.now)
+    await end_grant(past.session, BOX_HANDLER, consented.grant.id, GrantEnding("proef"), at=past.now)
     for why, verb in {"mandate ended": revoke_machtiging, "mandate paused": pause_machtiging}.items():
         held = await past.grant_machtiging()
         consented = await past.consented(client_id, held, just_now)
-        over[why] = await make(client_id, replace(consented, machtiging=held), just_now)
+        over[why] = await make(client_id, consented, just_now)
         await verb(past.session, held.id, past.giver, at=past.now)
     return over
