@@ -84,6 +84,19 @@ async def test_migration_makes_the_organisation_of_a_professional_ask_for_recogn
         assert [tuple(row) for row in await connection.execute(text(query))] == [("aangevraagd", True, 1)]
 
 
+async def test_organisations_of_the_migration_are_sealed_once_and_may_then_be_recognised(filled_database, run_command):
+    assert (await run_command("migrate")).code == 0
+    listed = await run_command("organisations", "list", "--status", "aangevraagd")
+    assert "NOT SEALED" in listed.out
+    organisation = next(line.split()[1] for line in listed.out.splitlines() if KVK in line)
+    propose = ("organisations", "propose", organisation, "erkend", "--ground", "besluit")
+    assert (await run_command(*propose)).code == 1
+    assert (await run_command("keys", "seal-rows")).code == 0
+    assert "NOT SEALED" not in (await run_command("organisations", "list")).out
+    proposed = await run_command(*propose)
+    assert proposed.code == 0, proposed.operator_output
+
+
 async def test_organisation_made_by_the_migration_is_not_authentic(filled_database):
     database, _ = filled_database
     await migrate_schema(database.url)
