@@ -7,6 +7,7 @@ with the journal. A table belongs here as soon as all its acts use `audit.state_
 from __future__ import annotations
 
 from machtiging.audit.row_states.journalled_table import JournalledTable
+from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_ASSIGNMENT, SEALED_MACHTIGING
 from machtiging.organisations.tables import (
     SEALED_EMPLOYEE,
     SEALED_ORGANISATION,
@@ -23,4 +24,12 @@ JOURNALLED_TABLES: tuple[JournalledTable, ...] = (
     JournalledTable(SEALED_TEAM),
     JournalledTable(SEALED_TEAM_MEMBERSHIP),
     JournalledTable(SEALED_STAND_IN),
+    JournalledTable(
+        SEALED_MACHTIGING,
+        person_column="vertegenwoordigde_id",
+        machtiging_column="id",
+        data_key_column="vertegenwoordigde_id",
+    ),
+    JournalledTable(SEALED_AGREEMENT, machtiging_column="machtiging_id"),
+    JournalledTable(SEALED_ASSIGNMENT, machtiging_column="machtiging_id"),
 )

@@ -14,9 +14,6 @@ from machtiging.identity.people import load_data_key
 from machtiging.kernel.ids import PersonId
 from machtiging.storage.row_mac import SealedTable
 
-# The purpose is in the words of the citizen. Destroying her data key makes it unreadable in the journal.
-PERSONAL_COLUMNS = {"machtiging": frozenset({"purpose"})}
-
 
 async def describe_states(
     session: AsyncSession, vertegenwoordigde_id: UUID, rows: Iterable[tuple[SealedTable, Any]]
@@ -26,4 +23,4 @@ async def describe_states(
     A forged row has no state: its line says what was done, and the row stays invalid.
     """
     data_key = await load_data_key(session, session_keyring(session), PersonId(vertegenwoordigde_id))
-    return dict(state_facts(rows, PersonalWords(vertegenwoordigde_id, data_key, PERSONAL_COLUMNS)))
+    return dict(state_facts(rows, PersonalWords(vertegenwoordigde_id, data_key)))

@@ -156,12 +156,15 @@ class CodeTry(SQLModel, table=True):
     tried_at: datetime = columns.timestamp_column()
 
 
-def _seal_every_column(model: type[SQLModel]) -> SealedTable:
+def _seal_every_column(model: type[SQLModel], personal: tuple[str, ...] = ()) -> SealedTable:
     table = table_of(model)
-    return SealedTable(table, 1, tuple(name for name in table.c.keys() if name != MAC_COLUMN), {})  # noqa: SIM118
+    covered = tuple(name for name in table.c.keys() if name != MAC_COLUMN)  # noqa: SIM118
+    return SealedTable(table, 1, covered, {}, personal)
 
 
 # Everything of a link decides, its state and its end too (docs/decisions/0008). A changed list needs a new version.
-SEALED_MACHTIGING, SEALED_AGREEMENT = _seal_every_column(MachtigingRow), _seal_every_column(AgreementRow)
+# The purpose is in the words of the citizen: destroying her data key makes it unreadable in the journal.
+SEALED_MACHTIGING = _seal_every_column(MachtigingRow, personal=("purpose",))
+SEALED_AGREEMENT = _seal_every_column(AgreementRow)
 SEALED_ASSIGNMENT, SEALED_VERZOEK = _seal_every_column(AssignmentRow), _seal_every_column(MachtigingsverzoekRow)
 SEALED_STATUTORY_RELATION = _seal_every_column(StatutoryRelation)
