@@ -20,6 +20,7 @@ from machtiging.delegation.tables import AgreementRow, CodeTry, MachtigingRow, M
 from machtiging.identity.tables import LoginAttempt, LoginSession, Party, Person, SavedForm
 from machtiging.notifications.tables import Notification
 from machtiging.oauth import tables as oauth
+from machtiging.organisations.tables import Employee, Organisation, Recognition
 from machtiging.storage.columns import table_of
 
 # The order of rows that were added and not changed since. Of two ids of one millisecond either may be the lower.
@@ -92,6 +93,8 @@ MACHTIGINGEN, AGREEMENTS = TableReader(MachtigingRow), TableReader(AgreementRow)
 MACHTIGINGSCODES, CODE_TRIES = TableReader(Machtigingscode), TableReader(CodeTry)
 BERICHTEN, BIJLAGEN, BIJLAGE_PARTS = TableReader(Bericht), TableReader(Bijlage), TableReader(BijlagePart)
 READER_MARKS = TableReader(ReaderMark)
+ORGANISATIONS, RECOGNITIONS = TableReader(Organisation), TableReader(Recognition)
+EMPLOYEES = TableReader(Employee)
 JOURNAL_INTAKE, JOURNAL = TableReader(JournalIntake), TableReader(JournalLine)
 NOTIFICATIONS = TableReader(Notification)
 ISSUED_TOKENS, USED_PROOFS = TableReader(IssuedToken), TableReader(UsedProof)
