@@ -40,10 +40,10 @@ UNREADABLE = object()
 class PersonalWords:
     """The data key for words of a person, and their columns by table.
 
-    `person_id` is the party of the data key. Columns that `SealedTable.personal` names need not be named here.
+    `party_id` is the party of the data key. Columns that `SealedTable.personal` names need not be named here.
     """
 
-    person_id: UUID
+    party_id: UUID
     data_key: DataKey
     columns: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
@@ -138,7 +138,7 @@ def _encrypt_words(personal: PersonalWords, key: str, column: str, value: Any) -
     if not isinstance(value, str):
         raise TypeError(f"personal words of type {type(value).__name__}")
     sealed = personal.data_key.encrypt(value.encode(), _CONTEXT, key, column)
-    return {"versleuteld": base64.b64encode(sealed).decode(), "van": str(personal.person_id)}
+    return {"versleuteld": base64.b64encode(sealed).decode(), "van": str(personal.party_id)}
 
 
 def _encode_typed(value: Any, *, is_json: bool = False) -> Any:

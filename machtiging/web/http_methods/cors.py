@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _ALLOW_ORIGIN = "Access-Control-Allow-Origin"
-_ALLOWED_HEADERS = "Authorization, DPoP, Content-Type, If-Match"
+_ALLOWED_HEADERS = "Authorization, DPoP, Content-Type, If-Match, traceparent"
 _EXPOSED_HEADERS = "DPoP-Nonce, WWW-Authenticate, API-Version, Location, Retry-After, Content-Disposition"
 # Browsers may cache a preflight for this long. Each response is checked again, so a stale cache gives no access.
 _MAX_AGE_SECONDS = "300"

@@ -124,7 +124,7 @@ async def test_preflight_from_known_origin_is_answered_before_any_guard(portal, 
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers.get_list(ALLOW) == [ORIGIN]
     assert answer.headers["vary"] == "Origin"
-    assert answer.headers["access-control-allow-headers"] == "Authorization, DPoP, Content-Type, If-Match"
+    assert answer.headers["access-control-allow-headers"] == "Authorization, DPoP, Content-Type, If-Match, traceparent"
     assert method == "PUT" or method in answer.headers["access-control-allow-methods"].split(", ")
     assert 0 < int(answer.headers["access-control-max-age"]) <= 600
     never_credentials(answer)
@@ -236,7 +236,7 @@ async def test_loopback_origin_is_accepted_in_practice_only(portal, add_client) 
 async def test_preflight_with_header_not_allowed_is_left_to_the_browser(portal, browser_app) -> None:
     """The list of allowed headers is fixed; the browser enforces it."""
     answer = await preflight(portal, "/token", headers="cookie, x-forwarded-for")
-    assert answer.headers["access-control-allow-headers"] == "Authorization, DPoP, Content-Type, If-Match"
+    assert answer.headers["access-control-allow-headers"] == "Authorization, DPoP, Content-Type, If-Match, traceparent"
 
 
 async def test_options_without_preflight_headers_is_answered_without_cors(portal, browser_app) -> None:
