@@ -289,20 +289,21 @@ async def _lock_own_organisation(
 ) -> Row[Any]:
     """Lock the organisation, so that the acts on its employees wait for each other.
 
-    Raises NotFound `organisatie_onbekend`, also for that of others.
+    Raises NotFound `organisatie_onbekend`, also for that of others, and NotAllowed `alleen_voor_organisatiebeheerder`.
     """
     if isinstance(actor, ActingEmployee) and actor.organisation_id != organisation_id:
         raise NotFound("organisatie_onbekend")
-    return await lock_organisation(session, organisation_id, at=at)
+    row = await lock_organisation(session, organisation_id, at=at)
+    if isinstance(actor, ActingEmployee):
+        await _recheck_administrator(session, actor, at)
+    return row
 
 
 async def _lock_present_employee(
     session: AsyncSession, actor: OrganisationActor, employee_id: UUID, at: datetime
 ) -> Row[Any]:
     organisation_id = await _find_own_organisation(session, actor, employee_id)
-    await lock_organisation(session, organisation_id, at=at)
-    if isinstance(actor, ActingEmployee):
-        await _recheck_administrator(session, actor, at)
+    await _lock_own_organisation(session, actor, organisation_id, at)
     row = await lock_employee(session, employee_id, organisation_id, at=at)
     if row.state == EmployeeState.DEPARTED.value:
         raise Conflict("al_vertrokken")

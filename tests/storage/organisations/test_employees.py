@@ -239,6 +239,8 @@ async def test_suspended_administrator_acts_no_more(world, administrator):
     # What was loaded before is checked again under the lock.
     code = await world.refuse(end_employment, KEYS, administrator, other)
     assert code == "alleen_voor_organisatiebeheerder"
+    inviting = (invite_employee, KEYS, administrator, administrator.organisation_id, make_invitation("derde"))
+    assert await world.refuse(*inviting) == "alleen_voor_organisatiebeheerder"
 
 
 async def test_employee_leaves_for_good(world, database, administrator):
