@@ -57,6 +57,7 @@ def add_client(
 
 
 async def _register_client(settings: Settings, metadata: dict[str, Any], oin: str | None) -> dict[str, Any]:
+    from machtiging.berichtenbox.authorization_details.rules import BERICHTENBOX_DETAIL_TYPE
     from machtiging.oauth.register_client import register_client
     from machtiging.settings import Environment
     from machtiging.storage.unit_of_work import unit_of_work
@@ -67,8 +68,15 @@ async def _register_client(settings: Settings, metadata: dict[str, Any], oin: st
         if settings.env is not Environment.PRODUCTION:
             await load_catalogue(session, settings)
         practice = settings.env is not Environment.PRODUCTION
-        at = SystemClock().now()
-        return await register_client(session, metadata, oin=oin, at=at, practice=practice, operator=get_operator_name())
+        return await register_client(
+            session,
+            metadata,
+            oin=oin,
+            detail_type=BERICHTENBOX_DETAIL_TYPE,
+            at=SystemClock().now(),
+            practice=practice,
+            operator=get_operator_name(),
+        )
 
 
 @app.command("invite")

@@ -30,6 +30,7 @@ async def register_client(
     client_metadata: Mapping[str, Any],
     *,
     oin: str | None,
+    detail_type: str,
     at: datetime,
     practice: bool = False,
     operator: str | None = None,
@@ -38,10 +39,12 @@ async def register_client(
 
     Idempotent for equal metadata.
 
+    `detail_type`: the type of authorization details (`AuthorizationDetailsHandler.detail_type`).
+
     `practice` allows a chosen `client_id` and http redirect URIs on a loopback address. Raises InvalidInput
     `clientgegevens_ongeldig` with a sentence per member, Conflict `client_bestaat_al`.
     """
-    faults = metadata.find_metadata_errors(client_metadata, practice=practice)
+    faults = metadata.find_metadata_errors(client_metadata, practice=practice, detail_type=detail_type)
     if oin is not None and await find_active_agency(session, oin) is None:
         faults["oin"] = Message("metadata.oin_unknown")
     if oin is None and "aanleveringen:schrijven" in str(client_metadata.get("scope", "")).split():
@@ -50,7 +53,7 @@ async def register_client(
         sentences = "; ".join(f"{name}: {find_sentence(message)}" for name, message in faults.items())
         raise InvalidInput("clientgegevens_ongeldig", params={"faults": sentences}, fields=faults)
     client_id = client_metadata.get("client_id") or generate_client_id()
-    registration = metadata.add_defaults(client_metadata)
+    registration = metadata.add_defaults(client_metadata, detail_type)
     if await _insert_client(session, client_id, registration, oin, at):
         line = NewJournalLine(
             JournalAct.CLIENT_GEREGISTREERD, JournalOutcome.DONE, "geregistreerd", client_id=client_id

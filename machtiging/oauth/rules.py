@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-BERICHTENBOX_DETAIL_TYPE = "berichtenbox"
 REQUEST_URI_LIFETIME = timedelta(seconds=60)
 # After the browser presents the request_uri, the person needs time to log in and to read.
 CONSENT_DECISION_TIMEOUT = timedelta(minutes=15)

@@ -208,7 +208,9 @@ async def _register_with_us(world: BenchWorld, key: ECKey) -> tuple[dict[str, st
     async with sessions_of(world.url, world.keyring) as sessions, unit_of_work(sessions) as session:
         for name, metadata in _registrations(key).items():
             oin = find_catalogue_oin("UWV") if name.startswith("machine") else None
-            ids[name] = str((await register_client(session, metadata, oin=oin, at=at))["client_id"])
+            ids[name] = str(
+                (await register_client(session, metadata, detail_type="berichtenbox", oin=oin, at=at))["client_id"]
+            )
         person = await find_or_create_by_broker(session, world.keyring, "http://bench", "tokens", at=at)
     return ids, person
 

@@ -181,7 +181,14 @@ class OAuthWorld:
     async def add(self, metadata: dict[str, Any], keys: ClientKeys | None = None, oin: str | None = None) -> App:
         """Register a client and give the app that uses it."""
         async with unit_of_work(self.sessions) as session:
-            made = await register_client(session, metadata, oin=oin, at=self.clock.now(), practice=True)
+            made = await register_client(
+                session,
+                metadata,
+                detail_type=self.service.state.services.details_handler.detail_type,
+                oin=oin,
+                at=self.clock.now(),
+                practice=True,
+            )
         return App(made["client_id"], keys, self.connection(), self.clock, made)
 
     async def register_reading_app(self, **changes: Any) -> App:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from machtiging.audit.queries import JournalEntry, load_lines_for_machtiging
 from machtiging.audit.seal import seal_intake
 from machtiging.audit.verification import VerificationReport, verify_journal
+from machtiging.berichtenbox.authorization_details.rules import BERICHTENBOX_DETAIL_TYPE
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.queries import machtiging_table
 from machtiging.delegation.rules import MachtigingState
@@ -45,7 +46,9 @@ class StoryEnvironment:
     async def register_client(self, metadata: dict[str, Any], oin: str | None = None) -> str:
         """Register a client as `machtiging clients add` does and return its client_id."""
         async with unit_of_work(self.sessions) as session:
-            registered = await register_client(session, metadata, oin=oin, at=self.now())
+            registered = await register_client(
+                session, metadata, oin=oin, detail_type=BERICHTENBOX_DETAIL_TYPE, at=self.now()
+            )
         return str(registered["client_id"])
 
     async def load_journal(self, machtiging_id: UUID) -> list[JournalEntry]:

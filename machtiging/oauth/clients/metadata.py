@@ -38,7 +38,6 @@ from machtiging.oauth.clients.metadata_values import (
     check_short_text,
     check_uri,
 )
-from machtiging.oauth.rules import BERICHTENBOX_DETAIL_TYPE
 
 _SIGNING_ALGS = ("PS256", "RS256", "ES256")
 _REQUEST_ALGS = ("ES256", "PS256")
@@ -46,7 +45,7 @@ _REQUEST_ALGS = ("ES256", "PS256")
 _ALLOWED_VALUES: Mapping[str, tuple[Any, ...]] = {
     "tls_client_certificate_bound_access_tokens": (True, False),
     "dpop_bound_access_tokens": (True, False),
-    "authorization_details_types": ([BERICHTENBOX_DETAIL_TYPE],),
+    "authorization_details_types": (),  # the type of the handler, in the context
     "backchannel_authentication_request_signing_alg": _REQUEST_ALGS,
     "backchannel_token_delivery_mode": ("poll",),
     "backchannel_user_code_parameter": (False,),
@@ -105,7 +104,8 @@ class ClientMetadata(BaseModel):
     """The metadata of one client: exact types, no unknown members, and every rule between members.
 
     RFC 7591 section 2, OpenID Connect Registration, RFC 8705, RFC 9449, CIBA, RFC 9701 and our own members. Validate
-    with the context `practice`: it allows a chosen `client_id` and http on a loopback address. Errors are reported in
+    with the context `practice`, which allows a chosen `client_id` and http on a loopback address, and `detail_type`,
+    the only type of authorization details. Errors are reported in
     the order of these fields, after the unknown members and the closed choices. None is a member that was left out.
     """
 
@@ -163,7 +163,7 @@ class ClientMetadata(BaseModel):
     @field_validator(*_ALLOWED_VALUES, mode="before")
     @classmethod
     def _check_choice(cls, value: object, info: ValidationInfo) -> object:
-        allowed = _ALLOWED_VALUES[info.field_name or ""]
+        allowed = _ALLOWED_VALUES[info.field_name or ""] or ([(info.context or {}).get("detail_type")],)
         if not any(value == one and type(value) is type(one) for one in allowed):
             raise _message_error(Message("metadata.choice", {"names": ", ".join(map(str, allowed))}), _CHOICE)
         return value
@@ -246,18 +246,21 @@ def _is_practice(info: ValidationInfo) -> bool:
 MEMBERS = frozenset(ClientMetadata.model_fields)
 
 
-def find_metadata_errors(metadata: Mapping[str, Any], *, practice: bool) -> dict[str, Message]:
-    """Find the errors, by member, each with a message that helps to correct it."""
+def find_metadata_errors(metadata: Mapping[str, Any], *, practice: bool, detail_type: str) -> dict[str, Message]:
+    """Find the errors, by member, each with a message that helps to correct it.
+
+    `detail_type`: the only type of authorization details that a client may register.
+    """
     unknown = dict.fromkeys(sorted(metadata.keys() - MEMBERS), Message("metadata.unknown_member"))
     known_members = {name: value for name, value in metadata.items() if name in MEMBERS}
     try:
-        ClientMetadata.model_validate(known_members, context={"practice": practice})
+        ClientMetadata.model_validate(known_members, context={"practice": practice, "detail_type": detail_type})
     except ValidationError as invalid:
         return unknown | {str(one["loc"][0]): _find_message(one) for one in invalid.errors(include_url=False)}
     return unknown
 
 
-def add_defaults(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def add_defaults(metadata: Mapping[str, Any], detail_type: str) -> dict[str, Any]:
     """Add the defaults and drop the client id, which is the key of the row."""
     code_flow = metadata["grant_types"] in CODE_FLOW_GRANT_TYPES
     defaults: dict[str, Any] = {
@@ -270,9 +273,9 @@ def add_defaults(metadata: Mapping[str, Any]) -> dict[str, Any]:
         # Clients rely on RS256, the default of OpenID Connect registration.
         defaults |= {
             "id_token_signed_response_alg": "RS256",
-            "authorization_details_types": [BERICHTENBOX_DETAIL_TYPE],
+            "authorization_details_types": [detail_type],
             "require_pushed_authorization_requests": True,
         }
     if metadata["grant_types"] == [CIBA]:
-        defaults |= {"id_token_signed_response_alg": "PS256", "authorization_details_types": [BERICHTENBOX_DETAIL_TYPE]}
+        defaults |= {"id_token_signed_response_alg": "PS256", "authorization_details_types": [detail_type]}
     return {name: value for name, value in (defaults | dict(metadata)).items() if name != "client_id"}

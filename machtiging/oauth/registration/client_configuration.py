@@ -46,7 +46,14 @@ async def read_registration(session: AsyncSession, client_id: str, token: str) -
 
 
 async def update_registration(
-    session: AsyncSession, client_id: str, token: str, request: RegistrationRequest, *, practice: bool, at: datetime
+    session: AsyncSession,
+    client_id: str,
+    token: str,
+    request: RegistrationRequest,
+    *,
+    practice: bool,
+    detail_type: str,
+    at: datetime,
 ) -> ClientInformation:
     """Replace the registration and rotate the registration access token.
 
@@ -58,7 +65,7 @@ async def update_registration(
     row = await _load_own_client(session, client_id, token, lock=True)
     if row.state == PROPOSED:
         await _count_unreviewed_change(session, row)
-    after = _validate_replacement(row, client_id, parse_metadata(request), practice=practice)
+    after = _validate_replacement(row, client_id, parse_metadata(request), practice=practice, detail_type=detail_type)
     again = row.state == ACTIVE and not practice and requires_review(row.registration, after)
     information = ClientInformation(client_id, after, row.created_at, secrets.generate_token())
     values: dict[str, Any] = {
@@ -127,7 +134,7 @@ def _unknown_registration_refusal() -> NotAuthenticated:
 
 
 def _validate_replacement(
-    row: Row[Any], client_id: str, submitted: Mapping[str, Any], *, practice: bool
+    row: Row[Any], client_id: str, submitted: Mapping[str, Any], *, practice: bool, detail_type: str
 ) -> dict[str, Any]:
     """Validate the replacement. `client_id` is required and fixed (RFC 7592 2.2), the grant type is fixed too.
 
@@ -136,7 +143,9 @@ def _validate_replacement(
     if submitted.get("client_id") != client_id:
         raise _replacement_refusal("client_id_wijkt_af")
     after = validate_metadata(
-        {name: value for name, value in submitted.items() if name != "client_id"}, practice=practice
+        {name: value for name, value in submitted.items() if name != "client_id"},
+        practice=practice,
+        detail_type=detail_type,
     )
     if after["grant_types"][0] != row.registration["grant_types"][0]:
         raise _replacement_refusal("grant_types_gewijzigd")

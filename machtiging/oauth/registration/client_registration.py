@@ -35,7 +35,7 @@ class ClientInformation:
 
 
 async def register_client(
-    session: AsyncSession, token: str, request: RegistrationRequest, *, practice: bool, at: datetime
+    session: AsyncSession, token: str, request: RegistrationRequest, *, practice: bool, detail_type: str, at: datetime
 ) -> ClientInformation:
     """Register a client under an invitation. In practice mode it is active at once.
 
@@ -45,7 +45,7 @@ async def register_client(
     """
     digest = await initial_access_token.verify_invitation(session, token, at=at)
     try:
-        registration = validate_metadata(parse_metadata(request), practice=practice)
+        registration = validate_metadata(parse_metadata(request), practice=practice, detail_type=detail_type)
     except OAuthRefusal:
         await initial_access_token.count_invitation_refusal(session, digest, at=at)
         raise

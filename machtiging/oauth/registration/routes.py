@@ -41,10 +41,16 @@ async def post_registration(request: Request, session: Transaction, _door: Publi
     """Register a client under an invitation (RFC 7591 section 3)."""
 
     async def run_registration(token: str, at: datetime) -> Response:
-        registration_request, practice = await _read_registration_request(request), oauth_services(request).practice
-        return _build_client_information_response(
-            request, await register_client(session, token, registration_request, practice=practice, at=at), 201
+        services, registration_request = oauth_services(request), await _read_registration_request(request)
+        registered = await register_client(
+            session,
+            token,
+            registration_request,
+            practice=services.practice,
+            detail_type=services.details_handler.detail_type,
+            at=at,
         )
+        return _build_client_information_response(request, registered, 201)
 
     return await _run_operation(request, session, None, run_registration)
 
@@ -66,14 +72,17 @@ async def put_registration(request: Request, session: Transaction, client_id: st
     """Replace the registration (RFC 7592 section 2.2)."""
 
     async def run_update(token: str, at: datetime) -> Response:
-        registration_request, practice = await _read_registration_request(request), oauth_services(request).practice
-        return _build_client_information_response(
-            request,
-            await client_configuration.update_registration(
-                session, client_id, token, registration_request, practice=practice, at=at
-            ),
-            200,
+        services, registration_request = oauth_services(request), await _read_registration_request(request)
+        updated = await client_configuration.update_registration(
+            session,
+            client_id,
+            token,
+            registration_request,
+            practice=services.practice,
+            detail_type=services.details_handler.detail_type,
+            at=at,
         )
+        return _build_client_information_response(request, updated, 200)
 
     return await _run_operation(request, session, client_id, run_update)
 

@@ -105,7 +105,7 @@ def parse_metadata(request: RegistrationRequest) -> dict[str, Any]:
         raise _unreadable_metadata_refusal("clientgegevens_onleesbaar") from None
 
 
-def validate_metadata(submitted: Mapping[str, Any], *, practice: bool) -> dict[str, Any]:
+def validate_metadata(submitted: Mapping[str, Any], *, practice: bool, detail_type: str) -> dict[str, Any]:
     """Validate the metadata and return the registration to store.
 
     The default grant type is the code, and unknown members are ignored (RFC 7591 section 2). The response shows the
@@ -120,7 +120,7 @@ def validate_metadata(submitted: Mapping[str, Any], *, practice: bool) -> dict[s
         "grant_types": [AUTHORIZATION_CODE],
         **{name: value for name, value in submitted.items() if name in _RECOGNIZED_MEMBERS},
     }
-    faults = metadata.find_metadata_errors(whole, practice=practice)
+    faults = metadata.find_metadata_errors(whole, practice=practice, detail_type=detail_type)
     # Last, because this text is more precise: the member exists, but only an operator may set it.
     faults |= dict.fromkeys(sorted(whole.keys() - _SELF_REGISTRABLE_MEMBERS), Message("metadata.operator_only"))
     if not _uses_code_flow(whole):
@@ -129,7 +129,8 @@ def validate_metadata(submitted: Mapping[str, Any], *, practice: bool) -> dict[s
     if faults:
         raise _metadata_refusal(faults)
     # Without the members that the client may not send in an update; leaving them out means the same.
-    return {name: value for name, value in metadata.add_defaults(whole).items() if name in _SELF_REGISTRABLE_MEMBERS}
+    registration = metadata.add_defaults(whole, detail_type)
+    return {name: value for name, value in registration.items() if name in _SELF_REGISTRABLE_MEMBERS}
 
 
 def _uses_code_flow(submitted: Mapping[str, Any]) -> bool:

@@ -52,7 +52,9 @@ async def store_app_consent(application: FastAPI, person: PersonId, sid: UUID, u
     at = application.state.services.clock.now()
     async with unit_of_work(application.state.services.sessions) as session:
         metadata = make_app_metadata(None, backchannel_logout_uri=uri)
-        client = (await register_client(session, metadata, oin=None, at=at, practice=True))["client_id"]
+        client = (await register_client(session, metadata, detail_type="berichtenbox", oin=None, at=at, practice=True))[
+            "client_id"
+        ]
         await insert_grant(session, client, person, None, at=at, session_id=sid)
 
 

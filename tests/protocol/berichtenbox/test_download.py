@@ -174,7 +174,9 @@ async def test_row_47_consent_ended_during_download_stops_it(two_part_download, 
     world, under, token, *ids = two_part_download
     grant_id = uuid7()
     async with world.sessions.begin() as session:
-        client = await register_client(session, make_app_metadata(None), oin=None, at=clock.now())
+        client = await register_client(
+            session, make_app_metadata(None), detail_type="berichtenbox", oin=None, at=clock.now()
+        )
         await insert_grant(
             session, client["client_id"], world.helper, None, at=clock.now(), id=grant_id, machtiging_id=under
         )

@@ -62,7 +62,9 @@ async def _register(app: Any, home: str) -> dict[str, dict[str, Any]]:
             key = _key() if confidential else None
             more = {} if key is None else {"jwks": {"keys": [key.as_dict(private=False)]}}
             oin = find_catalogue_oin("UWV") if DELIVERING in metadata["scope"] else None
-            made = await register_client(session, metadata | more, oin=oin, at=datetime.now(UTC), practice=True)
+            made = await register_client(
+                session, metadata | more, detail_type="berichtenbox", oin=oin, at=datetime.now(UTC), practice=True
+            )
             told[name] = {"client_id": made["client_id"], "scope": metadata["scope"]}
             told[name] |= {} if key is None else {"jwk": key.as_dict(private=True)}
             told[name] |= {"redirect_uri": metadata["redirect_uris"][0]} if "redirect_uris" in metadata else {}

@@ -18,7 +18,9 @@ def add_client(portal):
     async def added(*redirect_uris, keys=None, practice=True, **changes):
         metadata = make_app_metadata(keys, redirect_uris=list(redirect_uris), **changes)
         async with unit_of_work(portal.app.state.services.sessions) as session:
-            return await register_client(session, metadata, oin=None, at=portal.clock.now(), practice=practice)
+            return await register_client(
+                session, metadata, detail_type="berichtenbox", oin=None, at=portal.clock.now(), practice=practice
+            )
 
     return added
 

@@ -248,7 +248,7 @@ async def test_429_is_readable_by_the_app(database, clock, tmp_path) -> None:
     world = await make_full_application_world(database.url, clock, tmp_path, address_requests_per_minute=3)
     async with unit_of_work(world.sessions) as session:
         metadata = make_app_metadata(None, redirect_uris=[ORIGIN + "/terug"])
-        await register_client(session, metadata, oin=None, at=clock.now(), practice=True)
+        await register_client(session, metadata, detail_type="berichtenbox", oin=None, at=clock.now(), practice=True)
     transport = httpx.ASGITransport(world.app, raise_app_exceptions=False)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as http:

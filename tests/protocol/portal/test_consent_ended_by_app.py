@@ -17,7 +17,13 @@ from tests.builders.tokens import insert_grant
 
 async def register_app(session, at) -> str:
     return (
-        await register_client(session, make_app_metadata(None, client_name="Leesapp van Voorbeeld"), oin=None, at=at)
+        await register_client(
+            session,
+            make_app_metadata(None, client_name="Leesapp van Voorbeeld"),
+            detail_type="berichtenbox",
+            oin=None,
+            at=at,
+        )
     )["client_id"]
 
 

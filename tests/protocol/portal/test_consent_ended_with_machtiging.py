@@ -16,7 +16,9 @@ async def store_consent(portal):
     held = await portal.world.accept(offered.code)
     at = portal.clock.now()
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        client = (await register_client(session, make_app_metadata(None), oin=None, at=at))["client_id"]
+        client = (await register_client(session, make_app_metadata(None), detail_type="berichtenbox", oin=None, at=at))[
+            "client_id"
+        ]
         await insert_grant(session, client, portal.people.son, held, at=at)
     return held, client
 

@@ -24,7 +24,9 @@ async def insert_ciba_requests(portal, *states: str) -> None:
     at = portal.clock.now()
     async with unit_of_work(portal.app.state.services.sessions) as session:
         for number, state in enumerate(states):
-            made = await register_client(session, make_ciba_desk_metadata(make_client_keys()), oin=None, at=at)
+            made = await register_client(
+                session, make_ciba_desk_metadata(make_client_keys()), detail_type="berichtenbox", oin=None, at=at
+            )
             values = {"n": bytes([number]), "app": made["client_id"], "her": portal.people.mother, "state": state}
             await session.execute(INSERT_CIBA_REQUEST, values | {"at": at, "until": at + timedelta(minutes=5)})
 

@@ -38,7 +38,9 @@ async def world_with_an_agency(database, place, **settings):
     world = await make_full_application_world(database.url, SystemClock(), place, **settings)
     async with unit_of_work(world.sessions) as session:
         metadata = make_agency_metadata(PAIR, client_id="postkamer")
-        await register_client(session, metadata, oin=UWV, at=world.clock.now(), practice=True)
+        await register_client(
+            session, metadata, detail_type="berichtenbox", oin=UWV, at=world.clock.now(), practice=True
+        )
     return world
 
 
@@ -174,7 +176,9 @@ async def test_assembled_service_fetches_client_jwks(database, tmp_path):
         metadata = make_app_metadata(PAIR, client_id="leesapp", jwks_uri=f"https://localhost:{site.port}/jwks")
         del metadata["jwks"]
         async with unit_of_work(world.sessions) as session:
-            await register_client(session, metadata, oin=None, at=world.clock.now(), practice=True)
+            await register_client(
+                session, metadata, detail_type="berichtenbox", oin=None, at=world.clock.now(), practice=True
+            )
         for _ in range(2):
             answer = await http.post("/revoke", data={"token": "x", **credentials(world, "leesapp")})
             assert answer.status_code == 200, answer.text

@@ -367,7 +367,11 @@ def test_exchange_registration_errors_are_reported_by_field() -> None:
     def faults(**changes):
         made = make_exchanger_metadata() | changes
         return set(
-            find_metadata_errors({name: value for name, value in made.items() if value is not None}, practice=False)
+            find_metadata_errors(
+                {name: value for name, value in made.items() if value is not None},
+                practice=False,
+                detail_type="berichtenbox",
+            )
         )
 
     assert faults() == set()

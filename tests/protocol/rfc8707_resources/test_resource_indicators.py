@@ -191,7 +191,7 @@ async def test_subject_is_pairwise_per_resource(exchanging_clients) -> None:
 
 
 def test_resource_must_be_a_plain_https_url() -> None:
-    assert find_metadata_errors(make_server_metadata(), practice=False) == {}
+    assert find_metadata_errors(make_server_metadata(), practice=False, detail_type="berichtenbox") == {}
     for wrong in (
         "http://huis.voorbeeld.example",
         "huis",
@@ -207,11 +207,15 @@ def test_resource_must_be_a_plain_https_url() -> None:
         ["https://huis.voorbeeld.example"],
         "",
     ):
-        assert set(find_metadata_errors(make_server_metadata(resource=wrong), practice=False)) == {"resource"}, wrong
+        assert set(
+            find_metadata_errors(make_server_metadata(resource=wrong), practice=False, detail_type="berichtenbox")
+        ) == {"resource"}, wrong
 
 
 def test_resource_metadata_requires_resource_server() -> None:
-    assert "resource" in find_metadata_errors(make_server_metadata(resource_server=False), practice=False)
+    assert "resource" in find_metadata_errors(
+        make_server_metadata(resource_server=False), practice=False, detail_type="berichtenbox"
+    )
 
 
 async def test_resource_is_registered_to_one_server(exchanging_clients) -> None:

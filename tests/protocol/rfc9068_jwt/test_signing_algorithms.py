@@ -64,16 +64,20 @@ async def test_access_token_for_resource_is_rejected_by_own_api(exchanging_clien
     "value", ["none", "HS256", "RS384", "ES512", "EdDSA", "Ed25519", "ps256", "", None, 5, ["PS256"]]
 )
 def test_registration_of_other_access_token_algorithm_is_rejected(value) -> None:
-    assert MEMBER in find_metadata_errors(make_server_metadata(**{MEMBER: value}), practice=True)
+    assert MEMBER in find_metadata_errors(
+        make_server_metadata(**{MEMBER: value}), practice=True, detail_type="berichtenbox"
+    )
 
 
 @pytest.mark.parametrize("value", ["PS256", "ES256", "RS256"])
 def test_registration_of_access_token_algorithm_without_resource_is_rejected(value) -> None:
     app = make_app_metadata(make_client_keys(), **{MEMBER: value})
     without = {name: one for name, one in make_server_metadata(**{MEMBER: value}).items() if name != "resource"}
-    assert MEMBER in find_metadata_errors(app, practice=True)
-    assert MEMBER in find_metadata_errors(without, practice=True)
-    assert MEMBER not in find_metadata_errors(make_server_metadata(**{MEMBER: value}), practice=True)
+    assert MEMBER in find_metadata_errors(app, practice=True, detail_type="berichtenbox")
+    assert MEMBER in find_metadata_errors(without, practice=True, detail_type="berichtenbox")
+    assert MEMBER not in find_metadata_errors(
+        make_server_metadata(**{MEMBER: value}), practice=True, detail_type="berichtenbox"
+    )
 
 
 async def test_access_token_signed_earlier_with_ps256_is_accepted(oauth) -> None:

@@ -293,9 +293,11 @@ def test_registration_with_invalid_signing_metadata_is_rejected() -> None:
         {"request_object_signing_alg": "RS256"},
         {"require_signed_request_object": "true"},
     ):
-        assert set(find_metadata_errors(make_app_metadata(keys, **changes), practice=False)) == set(changes)
+        assert set(
+            find_metadata_errors(make_app_metadata(keys, **changes), practice=False, detail_type="berichtenbox")
+        ) == set(changes)
     public = make_app_metadata(None, require_signed_request_object=True)
-    assert "request_object_signing_alg" in find_metadata_errors(public, practice=False)
+    assert "request_object_signing_alg" in find_metadata_errors(public, practice=False, detail_type="berichtenbox")
 
 
 async def test_request_object_rejected_is_journalled_with_its_reason(oauth, unpushed_flow) -> None:

@@ -66,6 +66,7 @@ def serve_library(oauth):
 async def test_code_flow_with_another_handler_issues_a_token_that_introspects_active(oauth) -> None:
     serve_library(oauth)
     flow = await start_login_flow(oauth)
+    assert flow.app.registration["authorization_details_types"] == ["bibliotheek"]
     flow.asks = json.dumps([{"type": "bibliotheek", "actions": ["lenen", "verlengen"]}])
     page = await flow.authorize(request_uri := await flow.pushed())
     assert "boeken lenen" in page.text

@@ -141,7 +141,9 @@ async def test_database_session_without_key_ring_is_a_fault(database):
 async def some_rows(database):
     async with unit_of_work(database.sessions) as session:
         await find_or_create_by_bsn(session, load_keyring(), BSN_OF_PERSON, at=NOON)
-        await register_client(session, make_app_metadata(make_client_keys()), oin=None, at=NOON)
+        await register_client(
+            session, make_app_metadata(make_client_keys()), detail_type="berichtenbox", oin=None, at=NOON
+        )
 
 
 async def test_doctor_reports_row_with_invalid_mac(run_command, database):

@@ -50,7 +50,11 @@ async def test_clients_approve_names_the_operator(run_command, database):
     token = (await run_command("clients", "invite", "--note", "Voor de proef")).out.strip()
     said = RegistrationRequest("application/json", json.dumps(make_app_metadata(make_client_keys())).encode())
     async with open_service_sessions(Settings()) as sessions, unit_of_work(sessions) as session:
-        client_id = (await register_client(session, token, said, practice=False, at=SystemClock().now())).client_id
+        client_id = (
+            await register_client(
+                session, token, said, practice=False, detail_type="berichtenbox", at=SystemClock().now()
+            )
+        ).client_id
     seen = json.loads((await run_command("clients", "show", client_id)).out)["seen_as"]
     assert (await run_command("clients", "approve", client_id, seen)).code == 0
     assert await named_once(database, "client:goedgekeurd")

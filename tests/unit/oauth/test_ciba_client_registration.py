@@ -15,12 +15,15 @@ PAIR = make_client_keys()
 
 def faults(**changes) -> set[str]:
     wanted = make_ciba_desk_metadata(PAIR, **changes)
-    return set(metadata.find_metadata_errors(wanted, practice=False) | key_validation.find_jwks_errors(wanted))
+    return set(
+        metadata.find_metadata_errors(wanted, practice=False, detail_type="berichtenbox")
+        | key_validation.find_jwks_errors(wanted)
+    )
 
 
 def test_valid_ciba_client_is_accepted_with_defaults() -> None:
     assert faults() == set()
-    kept = metadata.add_defaults(make_ciba_desk_metadata(PAIR))
+    kept = metadata.add_defaults(make_ciba_desk_metadata(PAIR), "berichtenbox")
     assert (kept["response_types"], kept["id_token_signed_response_alg"]) == ([], "PS256")
     client = build_client("balie", kept, None)
     assert (client.grant_type, client.sector_identifier, client.require_signed_request_object) == (CIBA, "balie", False)
@@ -53,4 +56,6 @@ def test_invalid_ciba_client_metadata_is_rejected(member, value) -> None:
 )
 def test_ciba_metadata_of_another_client_type_is_rejected(member) -> None:
     value = {"backchannel_token_delivery_mode": "poll"}.get(member, "ES256")
-    assert member in metadata.find_metadata_errors(make_app_metadata(PAIR, **{member: value}), practice=False)
+    assert member in metadata.find_metadata_errors(
+        make_app_metadata(PAIR, **{member: value}), practice=False, detail_type="berichtenbox"
+    )

@@ -30,11 +30,11 @@ VALUES = JSON | st.sampled_from(
 )
 def test_any_client_metadata_is_kept_exactly_or_has_an_error_per_member(changes, missing, practice):
     submitted = {name: value for name, value in {**WHOLE, **changes}.items() if name not in missing}
-    errors = find_metadata_errors(submitted, practice=practice)
+    errors = find_metadata_errors(submitted, practice=practice, detail_type="berichtenbox")
     assert all(find_sentence(message).endswith(".") for message in errors.values())
     assert submitted.keys() - MEMBERS <= errors.keys()
     if not errors:
-        model = ClientMetadata.model_validate(submitted, context={"practice": practice})
+        model = ClientMetadata.model_validate(submitted, context={"practice": practice, "detail_type": "berichtenbox"})
         assert model.model_dump(exclude_unset=True) == submitted
 
 
@@ -51,7 +51,7 @@ def test_errors_of_unknown_members_and_choices_come_first_in_fixed_order() -> No
         "subject_layout": "andersom",
         "dpop_bound_access_tokens": "true",
     }
-    errors = find_metadata_errors(wrong, practice=False)
+    errors = find_metadata_errors(wrong, practice=False, detail_type="berichtenbox")
     assert [(name, find_sentence(message)) for name, message in errors.items()] == [
         ("a_onbekend", "Dit gegeven kennen wij niet."),
         ("zz_onbekend", "Dit gegeven kennen wij niet."),
@@ -73,4 +73,4 @@ def test_errors_of_unknown_members_and_choices_come_first_in_fixed_order() -> No
 @pytest.mark.parametrize("change", [{"onbekend": 1}, {"resource_server": 1}, {"grant_types": ("authorization_code",)}])
 def test_client_metadata_model_by_itself_rejects_unknown_members_and_inexact_types(change) -> None:
     with pytest.raises(ValidationError):
-        ClientMetadata.model_validate(WHOLE | change, context={"practice": False})
+        ClientMetadata.model_validate(WHOLE | change, context={"practice": False, "detail_type": "berichtenbox"})

@@ -16,14 +16,20 @@ RSA = make_client_keys("PS256")
 def faults(changes, *, practice=False, base=None):
     made = {**(base or make_app_metadata(PAIR)), **changes}
     made = {name: value for name, value in made.items() if value != "weg"}
-    return metadata.find_metadata_errors(made, practice=practice) | key_validation.find_jwks_errors(made)
+    return metadata.find_metadata_errors(
+        made, practice=practice, detail_type="berichtenbox"
+    ) | key_validation.find_jwks_errors(made)
 
 
 @pytest.mark.parametrize(
     "whole", [make_app_metadata(PAIR), make_app_metadata(RSA), make_app_metadata(None), make_agency_metadata(PAIR)]
 )
 def test_valid_client_metadata_is_accepted(whole) -> None:
-    assert metadata.find_metadata_errors(whole, practice=False) | key_validation.find_jwks_errors(whole) == {}
+    assert (
+        metadata.find_metadata_errors(whole, practice=False, detail_type="berichtenbox")
+        | key_validation.find_jwks_errors(whole)
+        == {}
+    )
 
 
 @pytest.mark.parametrize(
@@ -184,7 +190,7 @@ def test_weak_private_or_duplicate_client_jwks_is_rejected() -> None:
 
 
 def test_client_metadata_defaults_are_returned() -> None:
-    made = metadata.add_defaults(make_app_metadata(PAIR, client_id="leesapp"))
+    made = metadata.add_defaults(make_app_metadata(PAIR, client_id="leesapp"), "berichtenbox")
     assert made["id_token_signed_response_alg"] == "RS256"
     assert made["subject_type"] == "pairwise"
     assert made["response_types"] == ["code"]
