@@ -21,6 +21,7 @@ from machtiging.cli.demo.agency import DemoAgency, publication_time
 from machtiging.cli.demo.environment import StoryEnvironment, create_http_client
 from machtiging.cli.demo.letters import CHOSEN_SENDERS, LETTERS, LETTERS_FROM_DAYS, DemoLetter
 from machtiging.cli.demo.narrator import StoryNarrator, check_step
+from machtiging.cli.demo.organisation import ORGANISATION_NAME, add_practice_organisation
 from machtiging.cli.demo.pdf import render_attachment
 from machtiging.cli.demo.portal_user import PURPOSE, PortalUser
 from machtiging.cli.demo.reading_app import APP_NAME, ReadingApp, normalise_response
@@ -61,6 +62,10 @@ async def play_story(environment: StoryEnvironment, narrator: StoryNarrator) -> 
         story = StoryProgress(environment, narrator, http)
         narrator.begin_step(1, "Drie organisaties leveren samen tien brieven af")
         await _deliver_letters(story)
+        if await add_practice_organisation(environment):
+            story.tell_event(
+                f"{ORGANISATION_NAME} is erkend; haar beheerder mag inloggen", "organisations/recognition.py"
+            )
         narrator.begin_step(2, "Zij logt in en biedt haar zoon een machtiging aan")
         her = await PortalUser.log_in(environment, http, "vertegenwoordigde")
         code = await _offer_machtiging(story, her)
