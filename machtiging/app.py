@@ -21,6 +21,7 @@ from machtiging.audit.head_anchor import HeadAnchor
 from machtiging.audit.row_states.row_check import RowCheck
 from machtiging.audit.seal import run_sealer
 from machtiging.berichtenbox.authorization_details.handler import BerichtenboxHandler
+from machtiging.berichtenbox.machtigingen.routes import router as machtiging_routes
 from machtiging.berichtenbox.routes import BODY_LIMITS
 from machtiging.berichtenbox.routes import router as berichtenbox_routes
 from machtiging.crypto.certificates import CertificateAuthorities
@@ -80,8 +81,8 @@ _SESSION_EXPIRY_SECONDS = 15.0
 _RETENTION_SECONDS = 15.0
 _ROW_CHECK_SECONDS = 15.0
 _ROUTERS = (
-    *(berichtenbox_routes, toestemmingen_routes, organisations_routes, employee_routes, health_routes, identity_routes),
-    *(oauth_routes, portal_routes),
+    *(berichtenbox_routes, machtiging_routes, toestemmingen_routes, organisations_routes, employee_routes),
+    *(health_routes, identity_routes, oauth_routes, portal_routes),
 )
 _DETAILS_HANDLER = BerichtenboxHandler()
 _TEMPLATE_PACKAGES = ("machtiging.portal", "machtiging.oauth", "machtiging.identity", "machtiging.web")

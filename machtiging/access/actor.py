@@ -18,6 +18,7 @@ class Actor:
 
     `acts` comes from the token or the portal. `authority` is None for the own box; otherwise it was loaded in this
     request. `organisation_kvk` is the organisation of the session or token; None for a private person.
+    `addressed_machtiging` is the machtiging id in the path of the request, as the client wrote it; None on other paths.
     """
 
     person_id: PersonId
@@ -28,6 +29,14 @@ class Actor:
     token_id: TokenId | None
     oauth_scope: frozenset[str] = frozenset()
     organisation_kvk: str | None = None
+    addressed_machtiging: str | None = None
+
+    @property
+    def holds_addressed_machtiging(self) -> bool:
+        """False if the path names another machtiging. Only the canonical form is accepted: one has one name."""
+        if self.addressed_machtiging is None:
+            return True
+        return self.authority is not None and self.addressed_machtiging == str(self.authority.machtiging_id)
 
     @property
     def vertegenwoordigde_id(self) -> PersonId:

@@ -30,6 +30,8 @@ from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import door
 
 DELIVERY_SCOPE = "aanleveringen:schrijven"
+# A route with this path parameter is only for the machtiging of the token: the guard compares them.
+MACHTIGING_PATH_PARAM = "machtigingId"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ async def authenticate_user_token(
         token_id=facts.id,
         oauth_scope=frozenset(facts.scope.split()),
         organisation_kvk=facts.organisation_kvk,
+        addressed_machtiging=request.path_params.get(MACHTIGING_PATH_PARAM),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from machtiging.access.actor import Actor
 from machtiging.access.permit import PERMIT_SEAL, ListingPermit, Permit
 from machtiging.access.policy_engine import Policy
-from machtiging.access.verdict import AccessTarget, AccessVerdict, evaluate_access, evaluate_listing
+from machtiging.access.verdict import AccessTarget, AccessVerdict, evaluate_access, evaluate_listing, evaluate_token_act
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, build_journal_line_params, record
 from machtiging.delegation.rules import Act
@@ -21,7 +21,15 @@ from machtiging.kernel.errors import Fault, Refusal
 from machtiging.kernel.ids import uuid7
 from machtiging.storage.statement import Executor, ResultRow, Statement
 
-__all__ = ["AccessTarget", "GuardedQuery", "Policy", "issue_listing_permit", "issue_permit", "issue_permit_and_fetch"]
+__all__ = [
+    "AccessTarget",
+    "GuardedQuery",
+    "Policy",
+    "issue_listing_permit",
+    "issue_permit",
+    "issue_permit_and_fetch",
+    "require_token_act",
+]
 
 
 class GuardedQuery(NamedTuple):
@@ -39,9 +47,9 @@ async def issue_permit(
 
     A refusal is journalled too.
 
-    Raises NotInForce (the machtiging is not in force now). Raises NotFound `bericht_onbekend`: no such bericht, another
-    person's, out of scope, or hidden by the policy; the client cannot tell which. Raises NotAllowed
-    `handeling_niet_toegestaan` or `niveau_te_laag`.
+    Raises NotFound `machtiging_onbekend` (the path names another machtiging) or NotInForce (it is not in force now).
+    Raises NotFound `bericht_onbekend`: no such bericht, another person's, out of scope, or hidden by the policy; the
+    client cannot tell which. Raises NotAllowed `handeling_niet_toegestaan` or `niveau_te_laag`.
     """
     line, answer = _evaluate_and_build_permit(policy, actor, act, target, at)
     if isinstance(answer, Refusal):
@@ -98,7 +106,7 @@ async def issue_listing_permit(executor: Executor, policy: Policy, actor: Actor,
 
     A refusal is journalled too.
 
-    Raises NotInForce, NotAllowed `handeling_niet_toegestaan` or `niveau_te_laag`.
+    Raises NotFound `machtiging_onbekend`, NotInForce, NotAllowed `handeling_niet_toegestaan` or `niveau_te_laag`.
     """
     verdict, pairs = evaluate_listing(policy.decide, actor, at)
     line = _build_journal_line(policy, actor, Act.LIST, verdict, ("berichtenbox", None))
@@ -116,6 +124,17 @@ async def issue_listing_permit(executor: Executor, policy: Policy, actor: Actor,
         journal_id=journal_id,
         seal=PERMIT_SEAL,
     )
+
+
+async def require_token_act(executor: Executor, policy: Policy, actor: Actor, act: Act, *, at: datetime) -> None:
+    """Require this act of the token, for a route that opens no box.
+
+    Only a refusal is journalled. Raises ActionMissing or NotAllowed `handeling_niet_toegestaan`.
+    """
+    verdict = evaluate_token_act(actor, act)
+    if verdict.refusal is not None:
+        await record(executor, _build_journal_line(policy, actor, act, verdict, ("berichtenbox", None)), at=at)
+        raise verdict.refusal
 
 
 def _build_journal_line(

@@ -3,10 +3,11 @@
 Deny by default: only Casbin allows, on a complete PolicyRequest. If the decision failed, that is
 the reason. After any other denial the first of these is the reason:
 
-    1. the machtiging is not in force. The client is told its state.
-    2. the bericht is hidden from this actor. The client gets the 404 of a bericht that does not exist.
-    3. the act was not given, or the policy never allows it. The client is told.
-    4. the level of assurance is too low. The client is told.
+    1. the path names another machtiging than that of the token. The client gets a 404, the same for every other id.
+    2. the machtiging is not in force. The client is told its state.
+    3. the bericht is hidden from this actor. The client gets the 404 of a bericht that does not exist.
+    4. the act was not given, or the policy never allows it. The client is told.
+    5. the level of assurance is too low. The client is told.
 """
 
 from __future__ import annotations
@@ -57,8 +58,10 @@ def evaluate_access(
     decide: DecideFunction, actor: Actor, act: Act, target: AccessTarget, at: datetime
 ) -> AccessVerdict:
     """Evaluate one act of an actor on a target at one instant."""
+    if not actor.holds_addressed_machtiging:
+        return _other_machtiging_verdict()
     if target.envelope is None or target.bericht_id is None:
-        return _not_in_force_verdict(actor, at) or _not_found_verdict("bericht_bestaat_niet")
+        return evaluate_standing(actor, at) or _not_found_verdict("bericht_bestaat_niet")
     theme, sensitivity = target.envelope.theme, target.envelope.sensitivity
     reason = _box_or_scope_violation(actor, target.ontvanger_id, target.envelope)
     policy_request = _build_policy_request(actor, act, theme, sensitivity, at, covered=reason is None)
@@ -68,7 +71,7 @@ def evaluate_access(
     if answer.reason == DECISION_FAILED:
         return _not_found_verdict(DECISION_FAILED)
     return (
-        _not_in_force_verdict(actor, at)
+        evaluate_standing(actor, at)
         or (_not_found_verdict(reason) if reason else _policy_hidden_verdict(decide, policy_request))
         or _act_refused_verdict(decide, policy_request, actor, answer.policy_row_id)
         or AccessVerdict("niveau_te_laag", answer.policy_row_id, _level_too_low_error(decide, [policy_request], actor))
@@ -79,6 +82,8 @@ def evaluate_listing(
     decide: DecideFunction, actor: Actor, at: datetime
 ) -> tuple[AccessVerdict, frozenset[tuple[Theme, Sensitivity]]]:
     """Evaluate listing for each pair of theme and sensitivity, and return the allowed pairs."""
+    if not actor.holds_addressed_machtiging:
+        return _other_machtiging_verdict(), frozenset()
     policy_requests = [
         _build_policy_request(actor, Act.LIST, theme, sensitivity, at) for theme in Theme for sensitivity in Sensitivity
     ]
@@ -95,9 +100,19 @@ def evaluate_listing(
     higher = (decide(replace(policy_request, level=Assurance.HIGH)) for policy_request in policy_requests)
     reachable = any(isinstance(answer, PolicyAllowed) for answer in higher)
     too_low = AccessVerdict("niveau_te_laag", None, _level_too_low_error(decide, policy_requests, actor))
-    return _not_in_force_verdict(actor, at) or (
-        too_low if reachable else _act_not_granted_verdict(actor, Act.LIST)
-    ), pairs
+    return evaluate_standing(actor, at) or (too_low if reachable else _act_not_granted_verdict(actor, Act.LIST)), pairs
+
+
+def evaluate_token_act(actor: Actor, act: Act) -> AccessVerdict:
+    """Evaluate one question only: did the consent give this act to the token."""
+    if act in actor.acts:
+        return AccessVerdict(ALLOWED_REASON, None, None)
+    return _act_not_granted_verdict(actor, act)
+
+
+def _other_machtiging_verdict() -> AccessVerdict:
+    reason = "machtiging_niet_van_token"
+    return AccessVerdict(reason, None, NotFound("machtiging_onbekend", private=reason))
 
 
 def _build_policy_request(
@@ -127,7 +142,8 @@ def _box_or_scope_violation(actor: Actor, ontvanger_id: PersonId | None, envelop
     return None if actor.authority is None else scope_violation(actor.authority.scope, envelope)
 
 
-def _not_in_force_verdict(actor: Actor, at: datetime) -> AccessVerdict | None:
+def evaluate_standing(actor: Actor, at: datetime) -> AccessVerdict | None:
+    """Return the refusal if the authority of this actor gives nothing now; else None."""
     if actor.authority is None:
         return None
     stop = actor.authority.stop_reason(at)

@@ -77,14 +77,14 @@ async def get_bericht(actor: TokenUser, bericht_id: BerichtIdInPath) -> None:
     """Een heel bericht. Dat u het las wordt vastgelegd; de vertegenwoordigde kan dat zien."""
 
 
-def add_read_route(router: APIRouter) -> None:
-    """Add the route to the router, before the routes that change a letter."""
+def add_read_route(router: APIRouter, operation_id: str) -> None:
+    """Add the route to a router, before the routes that change a letter."""
     router.add_api_route(
         "/berichten/{berichtId}",
         get_bericht,
         response_model=BerichtOut,
         summary="Een bericht lezen",
-        operation_id="leesBericht",
+        operation_id=operation_id,
         tags=["Berichten"],
         dependencies=[Depends(_negotiate_json)],
         openapi_extra=declare_required_action(Act.READ),

@@ -38,6 +38,7 @@ from machtiging.web.openapi import declare_required_action, declare_required_sco
 from machtiging.web.validation import parse_body
 
 API_PREFIX = "/api/v1"
+MACHTIGINGEN_PATH = "/machtigingen"
 AANLEVERINGEN_PATH = API_PREFIX + "/aanleveringen"
 # For `web.body_limits`: the only path with a higher limit.
 BODY_LIMITS = {AANLEVERINGEN_PATH: rules.MAX_AANLEVERING_BYTES}
@@ -119,16 +120,6 @@ def _build_aanlevering(received: ReceivedAanlevering, idempotency_key: str | Non
     return Aanlevering(bericht, kenmerk, received.bijlagen)
 
 
-@router.get(
-    "/berichten",
-    response_model=BerichtenOut,
-    response_model_exclude_none=True,
-    summary="De lijst van berichten",
-    operation_id="lijstBerichten",
-    tags=["Berichten"],
-    dependencies=_JSON_ONLY,
-    openapi_extra=declare_required_action(Act.LIST),
-)
 async def get_berichten(
     request: Request,
     actor: TokenUser,
@@ -140,7 +131,8 @@ async def get_berichten(
     services = access_services(request)
     wanted = BerichtPageRequest(cursor, aantal)
     page = await list_berichten(session, services.keyring, services.policy, actor, wanted, at=services.clock.now())
-    return _to_page_out(page, wanted, services.issuer + API_PREFIX + "/berichten")
+    box = "" if actor.addressed_machtiging is None else f"{MACHTIGINGEN_PATH}/{actor.machtiging_id}"
+    return _to_page_out(page, wanted, f"{services.issuer}{API_PREFIX}{box}/berichten")
 
 
 def _to_page_out(page: BerichtPage, page_request: BerichtPageRequest, url: str) -> dict[str, Any]:
@@ -164,7 +156,23 @@ def _to_page_out(page: BerichtPage, page_request: BerichtPageRequest, url: str) 
     return {"berichten": summaries, "_links": links}
 
 
-read_route.add_read_route(router)
+def add_list_route(target: APIRouter, operation_id: str) -> None:
+    """Add the list of letters to a router, under its prefix."""
+    target.add_api_route(
+        "/berichten",
+        get_berichten,
+        response_model=BerichtenOut,
+        response_model_exclude_none=True,
+        summary="De lijst van berichten",
+        operation_id=operation_id,
+        tags=["Berichten"],
+        dependencies=_JSON_ONLY,
+        openapi_extra=declare_required_action(Act.LIST),
+    )
+
+
+add_list_route(router, "lijstBerichten")
+read_route.add_read_route(router, "leesBericht")
 
 
 @router.patch(
@@ -211,18 +219,6 @@ async def delete_bericht(request: Request, actor: TokenUser, session: Transactio
     await soft_delete_bericht(session, services.policy, actor, rules.parse_id(bericht_id), at=services.clock.now())
 
 
-@router.get(
-    "/berichten/{berichtId}/bijlagen/{bijlageId}",
-    response_class=StreamingResponse,
-    responses={
-        200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _DOWNLOAD_TYPES}}
-    },
-    summary="Een bijlage downloaden",
-    operation_id="downloadBijlage",
-    tags=["Berichten"],
-    dependencies=[Depends(require_acceptable(*_DOWNLOAD_TYPES))],
-    openapi_extra=declare_required_action(Act.DOWNLOAD),
-)
 async def get_bijlage(
     request: Request, actor: TokenUser, session: Transaction, bericht_id: BerichtIdInPath, bijlage_id: BijlageIdInPath
 ) -> Response:
@@ -235,6 +231,25 @@ async def get_bijlage(
         return build_head_response(media_type, build_download_headers(found))
     body = stream_bijlage(services.sessions, actor, found, services.clock)
     return StreamingResponse(body, media_type=media_type, headers=build_download_headers(found))
+
+
+def add_download_route(target: APIRouter, operation_id: str) -> None:
+    """Add the download of a bijlage to a router, under its prefix."""
+    contents = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _DOWNLOAD_TYPES}
+    target.add_api_route(
+        "/berichten/{berichtId}/bijlagen/{bijlageId}",
+        get_bijlage,
+        response_class=StreamingResponse,
+        responses={200: {"content": contents}},
+        summary="Een bijlage downloaden",
+        operation_id=operation_id,
+        tags=["Berichten"],
+        dependencies=[Depends(require_acceptable(*_DOWNLOAD_TYPES))],
+        openapi_extra=declare_required_action(Act.DOWNLOAD),
+    )
+
+
+add_download_route(router, "downloadBijlage")
 
 
 def build_download_headers(bijlage: BijlageDownload) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.berichtenbox.rules import (
     MAX_BIJLAGEN,
     MAX_INHOUD_BYTES,
@@ -24,6 +26,7 @@ from machtiging.berichtenbox.rules import (
     MAX_MAP_LENGTH,
     MAX_ONDERWERP_LENGTH,
 )
+from machtiging.delegation.rules import Act
 from machtiging.kernel.text import require_plain_line
 from machtiging.web.validation import StrictRequestModel
 
@@ -183,3 +186,52 @@ class BerichtOut(_BerichtenboxOut):
     tijdstipOntvangst: datetime  # noqa: N815
     bijlagen: list[BijlageOut]
     status: StatusOut
+
+
+class VertegenwoordigdeOut(_BerichtenboxOut):
+    """The represented person. There is no number: an app gets a pseudonym in `represents`."""
+
+    naam: str
+
+
+class MachtigingOrganisatieOut(_BerichtenboxOut):
+    """The organisation through which the holder acts."""
+
+    naam: str
+    kvkNummer: str | None = None  # noqa: N815
+
+
+class BereikOut(_BerichtenboxOut):
+    """The letters and acts that are left after every link, the organisation and the consent."""
+
+    afzenders: list[str] | None = Field(default=None, description="OIN's; ontbreekt bij alle afzenders.")
+    diensten: list[str] | None = Field(default=None, description="OIN en code; ontbreekt bij alle diensten.")
+    themas: list[Theme] | None = Field(default=None, description="Ontbreekt bij alle thema's.")
+    uitgezonderdeThemas: list[Theme]  # noqa: N815
+    handelingen: list[Act]
+    hoogsteGevoeligheid: Sensitivity  # noqa: N815
+    berichten: list[str] | None = Field(default=None, description="Ontbreekt als er geen losse berichten zijn genoemd.")
+    berichtenVanaf: date = Field(description="De eerste dag, in Nederland.")  # noqa: N815
+
+
+Hoedanigheid = Literal["naaste", "hulpverlener", "curator", "bewindvoerder", "mentor", "ouder"]
+
+
+class MachtigingOut(_BerichtenboxOut):
+    """A machtiging that the token can be used for. If it does not hold now, there is only the reason."""
+
+    machtigingId: UUID  # noqa: N815
+    geldt: bool = Field(description="Of het toegangsbewijs er nu iets mee kan.")
+    reden: str | None = Field(default=None, description="Waarom niet, als code.")
+    vertegenwoordigde: VertegenwoordigdeOut | None = None
+    organisatie: MachtigingOrganisatieOut | None = Field(default=None, description="Ontbreekt bij een naaste.")
+    hoedanigheid: Hoedanigheid | None = None
+    bereik: BereikOut | None = None
+    geldigTot: datetime | None = None  # noqa: N815
+
+
+class MachtigingenOut(_BerichtenboxOut):
+    """One page of the machtigingen of the token, in the order of their ids."""
+
+    machtigingen: list[MachtigingOut]
+    links: LinksOut = Field(alias="_links")

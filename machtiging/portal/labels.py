@@ -135,6 +135,8 @@ REASON_SENTENCES: dict[str, str] = {
     "brief_niet_afgesproken": "Deze brief hoort niet bij de brieven die u heeft afgesproken.",
     "bericht_van_ander": "Deze brief is niet van u.",
     "bericht_bestaat_niet": "Deze brief bestaat niet.",
+    "machtiging_niet_van_token": "De app vroeg om een andere machtiging dan die zij mocht gebruiken.",
+    "machtiging_onbekend": "Deze machtiging kennen wij niet.",
     "beleid_verbiedt": "Zulke brieven mag een helper niet lezen.",
     "beleid_kent_dit_niet": "Zulke brieven mag een helper niet lezen.",
     "handeling_niet_toegestaan": "Dit mag niet met deze machtiging.",

@@ -89,6 +89,7 @@ def build_openapi_document(app: FastAPI, issuer: str) -> dict[str, Any]:
         license_info={"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
         tags=[
             {"name": "Berichten", "description": "Lezen wat er in de berichtenbox ligt."},
+            {"name": "Machtigingen", "description": "Zien waarvoor een toegangsbewijs te gebruiken is."},
             {"name": "Aanleveringen", "description": "Als afzender een bericht aanleveren."},
             {"name": "Toestemmingen", "description": "Zien welke apps toegang hebben, en die stoppen."},
             {"name": "Organisaties", "description": "Als beheerder organisaties erkennen en beperken."},

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from machtiging.access.bearer import Agency, TokenUser
+from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
 from machtiging.berichtenbox.routes import router as berichtenbox
 from machtiging.health import router as health
 from machtiging.identity.routes import router as identity
@@ -22,7 +23,7 @@ from machtiging.web.doors import DOOR_ATTRIBUTE, Public
 from machtiging.web.framework_internals import list_routes
 
 DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Operator", "Client", "Self"}
-PINNED = {"Public": 26, "Citizen": 31, "Operator": 8, "TokenUser": 5, "Self": 2, "Agency": 1, "Client": 3}
+PINNED = {"Public": 26, "Citizen": 31, "Operator": 8, "TokenUser": 9, "Self": 2, "Agency": 1, "Client": 3}
 
 
 def door_functions(route: APIRoute) -> list:
@@ -42,7 +43,7 @@ def doors_of(route: APIRoute) -> list[str]:
 @cache
 def all_routes():
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    for router in (health, identity, oauth, berichtenbox, consents, organisations, employees, portal):
+    for router in (health, identity, oauth, berichtenbox, machtigingen, consents, organisations, employees, portal):
         app.include_router(router)
     return [route for _, route in list_routes(app) if isinstance(route, APIRoute)]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
+from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
 from machtiging.berichtenbox.routes import router
 from machtiging.oauth.grant_management.consents_api import router as consents
 from machtiging.organisations.employee_routes import router as employees
@@ -24,6 +25,7 @@ PREPARE = "python tests/architecture/spectral/prepare.py"
 def build_openapi_document() -> dict:
     app = FastAPI(openapi_url=None)
     app.include_router(router)
+    app.include_router(machtigingen)
     app.include_router(consents)
     app.include_router(organisations)
     app.include_router(employees)
@@ -79,6 +81,10 @@ def test_openapi_document_lists_every_api_route():
         "/berichten": {"get"},
         "/berichten/{berichtId}": {"get", "patch", "delete"},
         "/berichten/{berichtId}/bijlagen/{bijlageId}": {"get"},
+        "/machtigingen": {"get"},
+        "/machtigingen/{machtigingId}/berichten": {"get"},
+        "/machtigingen/{machtigingId}/berichten/{berichtId}": {"get"},
+        "/machtigingen/{machtigingId}/berichten/{berichtId}/bijlagen/{bijlageId}": {"get"},
         "/medewerkers": {"get", "post"},
         "/medewerkers/{medewerkerId}": {"patch"},
         "/medewerkers/{medewerkerId}/_vertrek": {"post"},

@@ -19,6 +19,7 @@ from machtiging.access.policy_engine import Policy
 from machtiging.access_tokens.tokens import insert_token
 from machtiging.agencies.catalogue import upsert_catalogue
 from machtiging.agencies.rules import Sensitivity
+from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
 from machtiging.berichtenbox.routes import BODY_LIMITS, router
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.authority.queries import load_authority
@@ -96,6 +97,7 @@ class BerichtenboxWorld:
         oin: str | None = None,
         acts: tuple[Act, ...] = tuple(Act),
         assurance: Assurance = Assurance.SUBSTANTIAL,
+        organisation_kvk: str | None = None,
     ) -> str:
         """An access token as the authorization server would issue it."""
         facts = make_token_facts(
@@ -107,6 +109,7 @@ class BerichtenboxWorld:
             scope="aanleveringen:schrijven" if oin else "berichten:lezen",
             acts=frozenset(acts),
             assurance=assurance,
+            organisation_kvk=organisation_kvk,
         )
         async with self.sessions.begin() as session:
             await insert_token(session, facts)
@@ -210,6 +213,7 @@ def _assembled(worker: str) -> FastAPI:
     app = FastAPI(openapi_url=None)
     attach_services(app, make_services(issuer=API_ISSUER, policy=Policy.load(POLICIES) if worker else load_policy()))
     app.include_router(router)
+    app.include_router(machtigingen)
     openapi.install(app, issuer=API_ISSUER)
     install_error_handlers(app)
     body_limits.install(app, max_bytes_by_path=BODY_LIMITS)

@@ -12,6 +12,7 @@ from tests.builders.letters import make_pdf
 from tests.builders.rows import BIJLAGEN
 
 KEYS = (openapi.REQUIRED_SCOPE_KEY, openapi.REQUIRED_ACTION_KEY, openapi.REQUIRED_LOGIN_KEY)
+UNDER_MACHTIGING = "OnderMachtiging"
 NEEDED = {
     "leverBerichtAan": ("scope", DELIVERY_SCOPE),
     "lijstBerichten": ("action", Act.LIST),
@@ -19,6 +20,10 @@ NEEDED = {
     "downloadBijlage": ("action", Act.DOWNLOAD),
     "markeerBericht": ("action", Act.MARK),
     "verwijderBericht": ("action", Act.DELETE),
+    "lijstMachtigingen": ("action", Act.LIST),
+    "lijstBerichtenOnderMachtiging": ("action", Act.LIST),
+    "leesBerichtOnderMachtiging": ("action", Act.READ),
+    "downloadBijlageOnderMachtiging": ("action", Act.DOWNLOAD),
     "lijstToestemmingen": ("scope", CONSENT_MANAGEMENT_SCOPE),
     "stopToestemming": ("scope", CONSENT_MANAGEMENT_SCOPE),
     **dict.fromkeys(
@@ -74,10 +79,12 @@ def test_openapi_merge_patch_members_have_no_default(openapi_document):
     assert [name for name, told in members.items() if "default" in told] == []
 
 
-async def call(client, name, bericht_id, bijlage_id):
-    letter = f"/api/v1/berichten/{bericht_id}"
+async def call(client, name, bericht_id, bijlage_id, under=""):
+    name = name.removesuffix(UNDER_MACHTIGING)
+    letter = f"/api/v1{under}/berichten/{bericht_id}"
     return await {
-        "lijstBerichten": lambda: client.get("/api/v1/berichten"),
+        "lijstMachtigingen": lambda: client.get("/api/v1/machtigingen"),
+        "lijstBerichten": lambda: client.get(f"/api/v1{under}/berichten"),
         "leesBericht": lambda: client.get(letter),
         "downloadBijlage": lambda: client.get(f"{letter}/bijlagen/{bijlage_id}"),
         "markeerBericht": lambda: client.patch(letter, json={"map": "x"}),
@@ -89,10 +96,13 @@ async def call(client, name, bericht_id, bijlage_id):
 async def test_operation_without_required_action_returns_403(world, name):
     bericht_id = await world.deliver_letter(("a.pdf", make_pdf(), PDF_MEDIA_TYPE))
     rows = await BIJLAGEN.read(world, "id")
-    needed = NEEDED[name][1]
+    needed, person, held, under = NEEDED[name][1], world.citizen, None, ""
+    if name.endswith(UNDER_MACHTIGING):
+        person, held = world.helper, await world.grant_machtiging()
+        under = f"/machtigingen/{held}"
     for acts, allowed in ((tuple(act for act in Act if act is not needed), False), (tuple(Act), True)):
-        async with world.client(await world.issue_token(world.citizen, acts=acts)) as client:
-            answer = await call(client, name, bericht_id, rows[0][0])
+        async with world.client(await world.issue_token(person, under=held, acts=acts)) as client:
+            answer = await call(client, name, bericht_id, rows[0][0], under)
         assert (answer.status_code < 400) is allowed, answer.text
         assert allowed or answer.status_code == 403
 

@@ -1,0 +1,1 @@
+"""The machtigingen that a token can be used for, and the box under each."""
