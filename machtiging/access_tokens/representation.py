@@ -26,6 +26,10 @@ class Representation(Protocol):
         """The represented person."""
 
     @property
+    def organisation_kvk(self) -> str | None:
+        """The KvK number of the organisation through which the person acts, if any."""
+
+    @property
     def capacity(self) -> str:
         """The capacity of the holder, for the journal."""
 

@@ -54,7 +54,7 @@ def build_openid_configuration(issuer: Issuer) -> dict[str, Any]:
         "acr_values_supported": [level.acr for level in Assurance],
         "claims_supported": [*_CLAIM_NAMES, *openid.list_requestable_claims()],
         "claim_types_supported": ["normal"],
-        "sub_id_types_supported": ["urn:nl-eid-gdi:1.0:id:pseudonym"],
+        "sub_id_types_supported": ["urn:nl-eid-gdi:1.0:id:pseudonym", "urn:nl-eid-gdi:1.0:id:KvKnr"],
         **openid.build_discovery_members(issuer),
     }
 

@@ -2,8 +2,8 @@
 
 ID tokens: `openid.build_id_token`.
 
-`sub` is always the person who logged in. The represented person is in `represents`. Each is a pairwise subject: a
-pseudonym, valid only in the client's sector.
+`sub` is always the person who logged in. The represented person is in `represents`; for an employee, inside that of
+the organisation. A person is a pairwise subject: a pseudonym, valid only in the client's sector.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.queries import ACTIVE_CLIENT_LOCK, Grant
 from machtiging.oauth.request_parameters.resource_indicators import ResourceTarget
-from machtiging.oauth.request_parameters.subject_claims import apply_subject_layout
+from machtiging.oauth.request_parameters.subject_claims import REPRESENTS, apply_subject_layout
 from machtiging.oauth.rules import GRANT_MANAGEMENT_SCOPES
 from machtiging.storage.statement import Statement
 
@@ -45,7 +45,7 @@ ACCESS_TOKEN_TYP = "at+jwt"
 OWN_API_SIGNING_ALG = "ES256"
 _LOCKED_CLIENT = ACTIVE_CLIENT_LOCK.cte("gate")
 _PERSIST_TOKEN = Statement(select(_LOCKED_CLIENT).add_cte(*tokens.build_token_insert_cte(_LOCKED_CLIENT)))
-PSEUDONYM_TYPE = "urn:nl-eid-gdi:1.0:id:pseudonym"
+PSEUDONYM_TYPE, KVK_TYPE = "urn:nl-eid-gdi:1.0:id:pseudonym", "urn:nl-eid-gdi:1.0:id:KvKnr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +85,17 @@ class UnsavedToken:
     response: dict[str, Any]
 
 
-def build_represents_claim(issuer: Issuer, client: Client, representation: Representation) -> dict[str, str]:
-    """Build the `represents` claim (OIDC-NLGOV 5.2.4). It holds no exp, nbf or aud."""
+def build_represents_claim(issuer: Issuer, client: Client, representation: Representation) -> dict[str, Any]:
+    """Build the `represents` claim (OIDC-NLGOV 5.2.4): the citizen, inside the organisation if there is one.
+
+    It holds no exp, nbf or aud.
+    """
     sub = issuer.keyring.pairwise_subject(representation.vertegenwoordigde_id, client.sector_identifier)
-    return {"iss": issuer.url, "sub": sub, "sub_id_type": PSEUDONYM_TYPE}
+    citizen = {"iss": issuer.url, "sub": sub, "sub_id_type": PSEUDONYM_TYPE}
+    if representation.organisation_kvk is None:
+        return citizen
+    organisation = {"iss": issuer.url, "sub": representation.organisation_kvk, "sub_id_type": KVK_TYPE}
+    return {**organisation, REPRESENTS: citizen}
 
 
 def build_subject_claims(issuer: Issuer, client: Client, active_grant: ActiveGrant) -> dict[str, Any]:
@@ -102,7 +109,7 @@ def build_subject_claims(issuer: Issuer, client: Client, active_grant: ActiveGra
         "auth_time": int(grant.authenticated_at.timestamp()),
     }
     if active_grant.representation is not None:
-        claims["represents"] = build_represents_claim(issuer, client, active_grant.representation)
+        claims[REPRESENTS] = build_represents_claim(issuer, client, active_grant.representation)
     return claims
 
 

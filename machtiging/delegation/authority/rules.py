@@ -183,7 +183,10 @@ class Authority:
         return None if self._is_organisation(organisation_kvk) else OTHER_ORGANISATION
 
     def _is_organisation(self, organisation_kvk: str | None) -> bool:
-        if self.capacity is Capacity.PROFESSIONAL and self.organisation is None:
+        if self.organisation is None:
+            return self.capacity is not Capacity.PROFESSIONAL and organisation_kvk is None
+        # Without a number no login is for this organisation: None is the login of a private person.
+        if self.organisation.kvk is None:
             return False
         return self.organisation_kvk == organisation_kvk
 

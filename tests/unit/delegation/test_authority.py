@@ -318,3 +318,14 @@ def test_reason_about_the_organisation_is_told_to_the_holder_only():
     waiting = replace(whole, organisation=replace(whole.organisation, recognition=RecognitionStatus.REQUESTED))
     assert waiting.refusal(HELPER, KVK, NOON) == "organisatie_niet_erkend"
     assert waiting.refusal(STRANGER, KVK, NOON) == NOT_USABLE
+
+
+@pytest.mark.parametrize("kvk", [None, KVK])
+def test_employee_of_an_organisation_without_kvk_number_has_no_login_for_it(kvk):
+    """Else the login as a private person (no number) would be that of the organisation."""
+    authority = assigned()
+    nameless = replace(authority, organisation=replace(authority.organisation, kvk=None))
+    assert nameless.stop_reason(NOON) is None
+    assert nameless.holder_refusal(HELPER, kvk) == OTHER_ORGANISATION
+    assert not nameless.is_usable_by(HELPER, kvk, NOON)
+    assert not nameless.is_current(kvk, NOON)
