@@ -26,6 +26,7 @@ from machtiging.berichtenbox.routes import BODY_LIMITS
 from machtiging.berichtenbox.routes import router as berichtenbox_routes
 from machtiging.crypto.certificates import CertificateAuthorities
 from machtiging.crypto.keyring import KeyRing, watch_key_ring
+from machtiging.delegation.assignments.routes import router as assignment_routes
 from machtiging.delegation.rules import MachtigingLimits
 from machtiging.dependencies import attach_services, services_of
 from machtiging.health import HealthServices
@@ -82,7 +83,7 @@ _RETENTION_SECONDS = 15.0
 _ROW_CHECK_SECONDS = 15.0
 _ROUTERS = (
     *(berichtenbox_routes, machtiging_routes, toestemmingen_routes, organisations_routes, employee_routes),
-    *(health_routes, identity_routes, oauth_routes, portal_routes),
+    *(assignment_routes, health_routes, identity_routes, oauth_routes, portal_routes),
 )
 _DETAILS_HANDLER = BerichtenboxHandler()
 _TEMPLATE_PACKAGES = ("machtiging.portal", "machtiging.oauth", "machtiging.identity", "machtiging.web")

@@ -56,6 +56,8 @@ class JournalAct(StrEnum):
     SESSIE_BEKEKEN = "sessie:bekeken"
     SLEUTEL_GEMAAKT = "sleutel:gemaakt"
     SLEUTEL_GEWISSELD = "sleutel:gewisseld"
+    TOEWIJZING_BEEINDIGD = "toewijzing:beeindigd"
+    TOEWIJZING_GEMAAKT = "toewijzing:gemaakt"
     TOKEN_GEWEIGERD = "token:geweigerd"
     TOKEN_INGETROKKEN = "token:ingetrokken"
     TOKEN_UITGEGEVEN = "token:uitgegeven"

@@ -1,7 +1,7 @@
 """Assignments: a link under the machtiging of an organisation, to one of its employees.
 
 An assignment can only narrow what the citizen gave, and ends with it (BW 3:64). Assigning to a team and replacing an
-absent colleague are in the tables, and refused here: the work around them does not exist yet.
+absent colleague are in the tables, and `assignments` refuses them: the work around them does not exist yet.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from uuid import UUID
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.delegation.agreements import insert_agreement, load_terms
 from machtiging.delegation.queries import load_machtiging, machtiging_table
 from machtiging.delegation.rules import Channel, Machtiging, MachtigingState
 from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_ASSIGNMENT, SEALED_MACHTIGING, AssignmentRow
-from machtiging.identity.data_keys import session_keyring
-from machtiging.identity.people import load_data_key
+from machtiging.identity.data_keys import ensure_data_key, session_keyring
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
@@ -126,5 +126,19 @@ async def _encrypt_case_reference(
     """Encrypt the reference with the organisation's data key: it is the organisation's own word."""
     if assignment.case_reference is None or parent.gemachtigde_id is None:
         return None
-    key = await load_data_key(session, session_keyring(session), parent.gemachtigde_id)
-    return key.encrypt(assignment.case_reference.encode(), "assignment", str(machtiging_id), "case_reference")
+    key = await ensure_data_key(session, session_keyring(session), parent.gemachtigde_id)
+    return key.encrypt(assignment.case_reference.encode(), *_reference_context(machtiging_id))
+
+
+def decrypt_case_reference(key: DataKey, row: Any) -> str | None:
+    """Decrypt the reference in an assignment row; None if it has none.
+
+    `key`: the data key of the organisation.
+    """
+    if row.case_reference_sealed is None:
+        return None
+    return key.decrypt(row.case_reference_sealed, *_reference_context(row.machtiging_id)).decode()
+
+
+def _reference_context(machtiging_id: UUID) -> tuple[str, str, str]:
+    return ("assignment", str(machtiging_id), "case_reference")

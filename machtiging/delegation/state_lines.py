@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,15 +12,24 @@ from machtiging.audit.state_facts import PersonalWords, state_facts
 from machtiging.identity.data_keys import session_keyring
 from machtiging.identity.people import load_data_key
 from machtiging.kernel.ids import PersonId
-from machtiging.storage.row_mac import SealedTable
+from machtiging.storage.row_mac import SealedTable, verify_row
 
 
 async def describe_states(
     session: AsyncSession, vertegenwoordigde_id: UUID, rows: Iterable[tuple[SealedTable, Any]]
 ) -> dict[str, Any]:
-    """Return the facts with the whole new state of these rows.
+    """Return the facts with the whole new state of these rows."""
+    data_key = await load_data_key(session, session_keyring(session), PersonId(vertegenwoordigde_id))
+    return dict(state_facts(rows, PersonalWords(vertegenwoordigde_id, data_key)))
+
+
+async def describe_authentic_states(
+    session: AsyncSession, vertegenwoordigde_id: UUID, rows: Sequence[tuple[SealedTable, Any]]
+) -> dict[str, Any]:
+    """Return the facts as `describe_states`; none if a row is forged.
 
     A forged row has no state: its line says what was done, and the row stays invalid.
     """
-    data_key = await load_data_key(session, session_keyring(session), PersonId(vertegenwoordigde_id))
-    return dict(state_facts(rows, PersonalWords(vertegenwoordigde_id, data_key)))
+    if not all(verify_row(session, sealed, row) for sealed, row in rows):
+        return {}
+    return await describe_states(session, vertegenwoordigde_id, rows)

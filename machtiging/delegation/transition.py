@@ -65,11 +65,7 @@ async def transition_machtiging(
     Raises NotFound `machtiging_onbekend`, NotAllowed `rij_ongeldig`, or as `rules.resolve_transition`. A refusal is
     journalled too.
     """
-    await lock_exclusive(session, machtiging_id)
-    # FOR NO KEY UPDATE: issuing a token locks the consent and then this row's key (foreign key), while ending a
-    # machtiging locks this row and then the consent. FOR UPDATE would make the two deadlock.
-    locked = select(_MACHTIGING_TABLE.c.id).where(_MACHTIGING_TABLE.c.id == machtiging_id)
-    await session.execute(locked.with_for_update(key_share=True))
+    await lock_machtiging(session, machtiging_id)
     authority = await load_authority(session, machtiging_id, at=at)
     before = None if authority is None else authority.leaf
     if authority is None or before is None or _person_in_role(authority, action) != person_id:
@@ -88,6 +84,15 @@ async def transition_machtiging(
         raise Conflict("machtiging_kan_dit_niet")
     await journal_and_notify(session, ActionRecord(action, person_id, authority, after), at=at)
     return after.machtiging
+
+
+async def lock_machtiging(session: AsyncSession, machtiging_id: MachtigingId) -> None:
+    """Lock a machtiging before changing it, until the transaction ends."""
+    await lock_exclusive(session, machtiging_id)
+    # FOR NO KEY UPDATE: issuing a token locks the consent and then this row's key (foreign key), while ending a
+    # machtiging locks this row and then the consent. FOR UPDATE would make the two deadlock.
+    locked = select(_MACHTIGING_TABLE.c.id).where(_MACHTIGING_TABLE.c.id == machtiging_id)
+    await session.execute(locked.with_for_update(key_share=True))
 
 
 def _person_in_role(authority: Authority, action: MachtigingAction) -> PersonId | None:

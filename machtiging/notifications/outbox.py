@@ -20,7 +20,7 @@ _NOTIFICATION = table_of(Notification)
 async def enqueue_notification(
     session: AsyncSession, person_id: PersonId | None, kind: NotificationKind, facts: Mapping[str, Any], *, at: datetime
 ) -> None:
-    """Insert a notification. `facts` are ids and days: no name, BSN, code or text of a letter.
+    """Insert a notification. `facts` are ids, days and public names: no name of a person, BSN, code or text.
 
     With `person_id` None nothing is inserted, but the same statement runs. So the response time does not reveal if the
     person exists (timing oracle).

@@ -140,6 +140,35 @@ _TEXTS: dict[NotificationKind, tuple[str, tuple[str, ...]]] = {
             _NOT_YOU_ENDED,
         ),
     ),
+    NotificationKind.TOEGEWEZEN: (
+        "Een medewerker kan nu uw post lezen",
+        (
+            "{Helper} kan nu post uit uw Berichtenbox lezen, voor {organisation}.",
+            "Dat kan omdat u die organisatie heeft gemachtigd. De afspraken van uw machtiging blijven gelden.",
+            "Het kan tot en met {ends}. U kunt altijd zien wie wat heeft gelezen.",
+            GIVER_STOPS,
+        ),
+    ),
+    NotificationKind.TOEGEWEZEN_AAN_U: (
+        "U heeft een cliënt erbij",
+        (
+            "U kunt nu post lezen van {giver}, voor {organisation}, zoals afgesproken.",
+            "Het kan tot en met {ends}. {Giver} kan zien wat u leest en kan altijd intrekken.",
+            HELPER_STOPS,
+        ),
+    ),
+    NotificationKind.TOEWIJZING_GESTOPT: (
+        "Een medewerker leest uw post niet meer",
+        (
+            "{Helper} kan uw post niet meer lezen voor {organisation}. De organisatie heeft dat beëindigd.",
+            "Uw machtiging aan de organisatie loopt door.",
+            GIVER_STOPS,
+        ),
+    ),
+    NotificationKind.TOEWIJZING_INGETROKKEN_BIJ_U: (
+        "U heeft een cliënt minder",
+        ("U kunt geen post meer lezen van {giver}. Dat heeft {organisation} beëindigd.", _LOOK),
+    ),
     **APP_TEXTS,
     NotificationKind.UITGELOGD_DOOR_ONS: (
         "Wij hebben u uitgelogd",
@@ -171,14 +200,17 @@ _MONTHS = (
 def render_message(kind: NotificationKind, facts: Mapping[str, Any], names: Mapping[str, str]) -> EmailText:
     """Render a notification. `names` may hold "helper" and "giver".
 
-    `facts` holds the first and last day, or the name of an app. Without names the text uses general words.
+    `facts` holds the first and last day, the name of an organisation, or that of an app. Without names the text uses
+    general words.
     """
     helper = _normalise_name(names.get("helper", "")) or "uw gemachtigde"
     giver = _normalise_name(names.get("giver", "")) or "de persoon die u machtigde"
     app = _normalise_name(facts.get("app", ""))
+    organisation = _normalise_name(facts.get("organisation", "")) or "de organisatie"
     subject, sentences = _TEXTS[kind]
     paragraphs = ("Beste lezer,", *sentences, _FOOT, "Machtigen")
     words = {"helper": helper, "Helper": _capitalise_first(helper), "giver": giver, "Giver": _capitalise_first(giver)}
+    words["organisation"] = organisation
     words |= {day: _format_day(facts[f"{day}_on"]) for day in ("begins", "ends") if f"{day}_on" in facts}
     words["app"] = f"de app {app}" if app else "een app"
     return EmailText(subject, "\n\n".join(paragraphs).format(**words) + "\n")

@@ -38,7 +38,9 @@ PAGE_SIZE = 50
 _JOURNAL_YEARS = range(2000, 2101)
 _YOU = "U"
 # Deliveries and logins are no access to post. Of session lines only an operator's name the person.
-LISTED_ACT_PREFIXES = ("bericht:", "machtiging:", "code:", "grant:", "sessie:", "token:geweigerd", "verzoek:")
+LISTED_ACT_PREFIXES = (
+    *("bericht:", "machtiging:", "toewijzing:", "code:", "grant:", "sessie:", "token:geweigerd", "verzoek:"),
+)
 _UNLISTED_ACTS = frozenset(act.value for act in JournalAct if not act.startswith(LISTED_ACT_PREFIXES))
 _OUTCOMES = frozenset(JournalOutcome)
 

@@ -93,6 +93,7 @@ def build_openapi_document(app: FastAPI, issuer: str) -> dict[str, Any]:
             {"name": "Aanleveringen", "description": "Als afzender een bericht aanleveren."},
             {"name": "Toestemmingen", "description": "Zien welke apps toegang hebben, en die stoppen."},
             {"name": "Organisaties", "description": "Als beheerder organisaties erkennen en beperken."},
+            {"name": "Toewijzingen", "description": "Als teamleider machtigingen toewijzen aan medewerkers."},
             {"name": "Medewerkers", "description": "Als organisatiebeheerder medewerkers uitnodigen en wijzigen."},
         ],
     )

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from machtiging.access.bearer import Agency, TokenUser
 from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
 from machtiging.berichtenbox.routes import router as berichtenbox
+from machtiging.delegation.assignments.routes import router as assignments
 from machtiging.health import router as health
 from machtiging.identity.routes import router as identity
 from machtiging.identity.session import Citizen, Operator
@@ -23,7 +24,7 @@ from machtiging.web.doors import DOOR_ATTRIBUTE, Public
 from machtiging.web.framework_internals import list_routes
 
 DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Operator", "Client", "Self"}
-PINNED = {"Public": 26, "Citizen": 31, "Operator": 8, "TokenUser": 9, "Self": 2, "Agency": 1, "Client": 3}
+PINNED = {"Public": 26, "Citizen": 34, "Operator": 8, "TokenUser": 9, "Self": 2, "Agency": 1, "Client": 3}
 
 
 def door_functions(route: APIRoute) -> list:
@@ -43,7 +44,8 @@ def doors_of(route: APIRoute) -> list[str]:
 @cache
 def all_routes():
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    for router in (health, identity, oauth, berichtenbox, machtigingen, consents, organisations, employees, portal):
+    of_organisations = (organisations, employees, assignments)
+    for router in (health, identity, oauth, berichtenbox, machtigingen, consents, *of_organisations, portal):
         app.include_router(router)
     return [route for _, route in list_routes(app) if isinstance(route, APIRoute)]
 

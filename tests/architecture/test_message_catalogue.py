@@ -24,7 +24,7 @@ FAMILIES = (
     "problem.",
     "status.",
 )
-SUFFIXES = (".title", ".reading", ".acceptance")
+SUFFIXES = (".title", ".reading", ".acceptance", ".assignment")
 
 
 def _trees():

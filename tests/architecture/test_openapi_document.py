@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
 from machtiging.berichtenbox.routes import router
+from machtiging.delegation.assignments.routes import router as assignments
 from machtiging.oauth.grant_management.consents_api import router as consents
 from machtiging.organisations.employee_routes import router as employees
 from machtiging.organisations.routes import router as organisations
@@ -29,6 +30,7 @@ def build_openapi_document() -> dict:
     app.include_router(consents)
     app.include_router(organisations)
     app.include_router(employees)
+    app.include_router(assignments)
     install_error_handlers(app)
     openapi.install(app, issuer="https://machtigen.example")
     return app.openapi()
@@ -98,6 +100,8 @@ def test_openapi_document_lists_every_api_route():
         "/organisaties/{organisatieId}/plafond": {"put"},
         "/toestemmingen": {"get"},
         "/toestemmingen/{toestemmingId}": {"delete"},
+        "/toewijzingen": {"get", "post"},
+        "/toewijzingen/_beeindigen": {"post"},
     }
 
 

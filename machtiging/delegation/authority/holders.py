@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -55,22 +56,34 @@ _EMPLOYEE_FROM = _EMPLOYEE.join(_ORGANISATION, _ORGANISATION.c.id == _EMPLOYEE.c
         _RECOGNITION.c.number == _ORGANISATION.c.recognition_number,
     ),
 )
-_SELECT_EMPLOYEE = (
-    select(
-        *label_columns(_ORGANISATION, "org"),
-        *label_columns(_RECOGNITION, "rec"),
-        *label_columns(_EMPLOYEE, "emp"),
-        build_team_ids(),
-    )
-    .select_from(_EMPLOYEE_FROM)
-    .where(_EMPLOYEE.c.state != EmployeeState.DEPARTED.value)
-    .order_by(_ORGANISATION.c.vestiging.nulls_first(), _EMPLOYEE.c.id)
+_SELECT_ANY_EMPLOYEE = select(
+    *label_columns(_ORGANISATION, "org"),
+    *label_columns(_RECOGNITION, "rec"),
+    *label_columns(_EMPLOYEE, "emp"),
+    build_team_ids(),
+).select_from(_EMPLOYEE_FROM)
+_SELECT_EMPLOYEE = _SELECT_ANY_EMPLOYEE.where(_EMPLOYEE.c.state != EmployeeState.DEPARTED.value).order_by(
+    _ORGANISATION.c.vestiging.nulls_first(), _EMPLOYEE.c.id
 )
 _SEALED_EMPLOYEE_PARTS = (
     (SEALED_ORGANISATION, "org_", "org_id"),
     (SEALED_RECOGNITION, "rec_", "rec_number"),
     (SEALED_EMPLOYEE, "emp_", "emp_id"),
 )
+
+
+async def load_colleague(
+    session: AsyncSession, organisation_id: UUID, employee_id: UUID, *, at: datetime
+) -> EmployeeStanding | None:
+    """Load this employee of the organisation, also one who left; else None.
+
+    A row whose MAC fails counts as absent, and is journalled.
+    """
+    mine = _SELECT_ANY_EMPLOYEE.where(_EMPLOYEE.c.id == employee_id, _ORGANISATION.c.id == organisation_id)
+    row = (await session.execute(mine)).mappings().one_or_none()
+    if row is None or not await authenticate_parts(session, dict(row), _SEALED_EMPLOYEE_PARTS, at):
+        return None
+    return employee_from_mapping(row, "emp", row["emp_team_ids"])
 
 
 async def load_employee_authority(

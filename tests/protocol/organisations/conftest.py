@@ -1,4 +1,4 @@
-"""The whole service with a login broker, and browsers of operators and employees who call the API."""
+"""The API of an organisation end to end: the service, its login broker and browsers."""
 
 from __future__ import annotations
 

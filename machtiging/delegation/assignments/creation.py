@@ -1,0 +1,145 @@
+"""Assign machtigingen to employees: a bulk operation with a result for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.audit.acts import JournalAct
+from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.assignment import InsertedAssignment, NewAssignment, insert_assignment
+from machtiging.delegation.assignments.journal_lines import (
+    AssignmentAct,
+    journal_assignment,
+    journal_refused_assignment,
+    journal_refused_call,
+)
+from machtiging.delegation.assignments.queries import load_present_employee
+from machtiging.delegation.assignments.rules import (
+    ActingLeader,
+    AssignmentRequest,
+    EmployeeLogin,
+    require_call_size,
+    require_case_reference,
+    require_force,
+    require_holder,
+    require_leading_role,
+    require_minimum_level,
+    require_recognition,
+    require_root,
+)
+from machtiging.delegation.authority.holders import load_colleague
+from machtiging.delegation.authority.queries import load_authority
+from machtiging.delegation.authority.rules import Authority, StopCode
+from machtiging.delegation.authority.standings import EmployeeStanding
+from machtiging.identity.people import are_same_person
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import Conflict, NotAllowed, NotFound, Refusal
+from machtiging.kernel.ids import MachtigingId
+from machtiging.kernel.sqlstate import find_sqlstate
+
+_UNIQUE_VIOLATION = "23505"
+
+
+async def assign_machtigingen(
+    session: AsyncSession,
+    keyring: KeyRing,
+    login: EmployeeLogin,
+    requests: Sequence[AssignmentRequest],
+    *,
+    at: datetime,
+) -> list[MachtigingId | Refusal]:
+    """Assign each machtiging to its employee. Returns the id of the assignment or the refusal, in the same order.
+
+    At most 500. Each done or refused one has its own journal line. Refuses the whole call, in one line: InvalidInput
+    `te_veel_toewijzingen`, NotAllowed `geen_medewerker`, `alleen_voor_teamleider`, `toewijzing_aan_uzelf` or as
+    `organisation_refusal`, LevelTooLow `niveau_te_laag`.
+    """
+    act = AssignmentAct(JournalAct.TOEWIJZING_GEMAAKT, login.person_id, at)
+    async with journal_refused_call(session, act):
+        leader = await load_present_employee(session, login, at=at)
+    act = replace(act, leader=leader)
+    async with journal_refused_call(session, act):
+        require_call_size(len(requests))
+        require_leading_role(leader.employee, {one.employee_id for one in requests})
+        require_recognition(leader.organisation)
+        require_minimum_level(leader.organisation, login.assurance)
+    results: dict[int, MachtigingId | Refusal] = {}
+    # In the order of the machtigingen: two calls at once wait for each other and cannot deadlock.
+    for number in sorted(range(len(requests)), key=lambda each: (requests[each].machtiging_id, each)):
+        results[number] = await _try_assignment(session, keyring, act, requests[number], login.assurance)
+    return [results[number] for number in range(len(requests))]
+
+
+async def _try_assignment(
+    session: AsyncSession, keyring: KeyRing, act: AssignmentAct, request: AssignmentRequest, assurance: Assurance
+) -> MachtigingId | Refusal:
+    """Assign one, or journal and return the refusal.
+
+    Takes no lock: a citizen who revokes does not wait for 500 assignments, and one that is made under a machtiging that
+    just ended opens nothing.
+    """
+    authority = await load_authority(session, request.machtiging_id, at=act.at)
+    try:
+        leader, authority = _require_own_machtiging(act.leader, authority)
+        employee = await _require_assignable(session, keyring, leader, authority, request, act.at)
+        inserted = await _insert_once(session, authority, leader, employee, request, assurance, act.at)
+    except Refusal as refusal:
+        await journal_refused_assignment(session, act, refusal, authority, request.machtiging_id)
+        return refusal
+    await journal_assignment(session, act, inserted.machtiging, employee.person_id, inserted.rows)
+    return inserted.machtiging.id
+
+
+def _require_own_machtiging(leader: ActingLeader | None, authority: Authority | None) -> tuple[ActingLeader, Authority]:
+    """Require a machtiging of the own organisation. Raises NotFound `machtiging_onbekend` for all others alike."""
+    if leader is None or authority is None or authority.root.gemachtigde_id != leader.organisation.id:
+        raise NotFound("machtiging_onbekend")
+    return leader, authority
+
+
+async def _require_assignable(
+    session: AsyncSession,
+    keyring: KeyRing,
+    leader: ActingLeader,
+    authority: Authority,
+    request: AssignmentRequest,
+    at: datetime,
+) -> EmployeeStanding:
+    """Require a machtiging in force, and an employee who may hold it. Raises a Refusal with its own code."""
+    require_root(authority)
+    require_case_reference(request.case_reference)
+    employee = await load_colleague(session, leader.organisation.id, require_holder(request), at=at)
+    if employee is None:
+        raise NotFound("medewerker_onbekend")
+    require_force(authority, employee, at)
+    giver_id = authority.vertegenwoordigde_id
+    if employee.person_id is not None and await are_same_person(session, keyring, giver_id, employee.person_id):
+        raise NotAllowed(StopCode.OWN_BOX, message="toewijzing_aan_client_zelf.assignment")
+    return employee
+
+
+async def _insert_once(
+    session: AsyncSession,
+    authority: Authority,
+    leader: ActingLeader,
+    employee: EmployeeStanding,
+    request: AssignmentRequest,
+    assurance: Assurance,
+    at: datetime,
+) -> InsertedAssignment:
+    """Insert the assignment. Raises Conflict `al_toegewezen` if this employee holds it, also by a call at once."""
+    values = NewAssignment(
+        employee.id, leader.employee.id, leader.person_id, assurance, case_reference=request.case_reference
+    )
+    try:
+        async with session.begin_nested():
+            return await insert_assignment(session, authority.root, values, at=at)
+    except IntegrityError as error:
+        if find_sqlstate(error) != _UNIQUE_VIOLATION:
+            raise
+        raise Conflict("al_toegewezen") from None

@@ -1,0 +1,106 @@
+"""Load the employee who assigns, and the assignments of an organisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.audit.row_authentication import authenticate_row
+from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.assignment import decrypt_case_reference
+from machtiging.delegation.assignments.rules import (
+    ActingLeader,
+    EmployeeLogin,
+    is_present,
+    require_leading_role,
+    require_minimum_level,
+)
+from machtiging.delegation.authority.holders import load_employee_authority
+from machtiging.delegation.authority.queries import load_authorities
+from machtiging.delegation.authority.rules import ROW_INVALID, Authority
+from machtiging.delegation.queries import machtiging_table
+from machtiging.delegation.rules import MachtigingState
+from machtiging.delegation.tables import SEALED_ASSIGNMENT, AssignmentRow
+from machtiging.identity.data_keys import ensure_data_key
+from machtiging.kernel.errors import NotAllowed
+from machtiging.organisations.tables import Employee
+from machtiging.storage.columns import table_of
+
+MAX_PAGE_SIZE = 200
+_LINK, _ASSIGNMENT, _EMPLOYEE = machtiging_table(), table_of(AssignmentRow), table_of(Employee)
+_PARENT, _TOP = _LINK.alias("parent_link"), _LINK.alias("top_link")
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentView:
+    """An assignment as the organisation sees it. `stop_code`: the reason that it is not in force; else None."""
+
+    authority: Authority
+    case_reference: str | None
+    assigned_at: datetime
+    stop_code: str | None
+
+
+async def load_present_employee(session: AsyncSession, login: EmployeeLogin, *, at: datetime) -> ActingLeader:
+    """Load the active employee of this login, of any role. Raises NotAllowed `geen_medewerker`."""
+    found = None
+    if login.kvk is not None:
+        found = await load_employee_authority(session, login.person_id, login.kvk, at=at)
+    if found is None or not is_present(found.employee, at):
+        raise NotAllowed("geen_medewerker")
+    return ActingLeader(found.organisation, found.employee, login.person_id)
+
+
+async def load_viewing_leader(session: AsyncSession, login: EmployeeLogin, *, at: datetime) -> ActingLeader:
+    """Load the employee who may see all assignments.
+
+    Raises as `load_present_employee`, NotAllowed `alleen_voor_teamleider` and LevelTooLow `niveau_te_laag`.
+    """
+    leader = await load_present_employee(session, login, at=at)
+    require_leading_role(leader.employee)
+    require_minimum_level(leader.organisation, login.assurance)
+    return leader
+
+
+async def list_assignments(
+    session: AsyncSession,
+    keyring: KeyRing,
+    organisation_id: UUID,
+    *,
+    at: datetime,
+    after: UUID | None = None,
+    limit: int = MAX_PAGE_SIZE,
+) -> list[AssignmentView]:
+    """List the live assignments to employees of this organisation, in order of their id.
+
+    Keyset paging with `after`. No letters, and nothing that identifies the citizen.
+    """
+    ended = MachtigingState.ENDED.value
+    joined = (
+        _LINK.join(_EMPLOYEE, _EMPLOYEE.c.id == _LINK.c.employee_id)
+        .join(_PARENT, _PARENT.c.id == _LINK.c.parent_id)
+        .outerjoin(_TOP, _TOP.c.id == _PARENT.c.parent_id)
+        .join(_ASSIGNMENT, _ASSIGNMENT.c.machtiging_id == _LINK.c.id)
+    )
+    live = (_LINK.c.state != ended, _PARENT.c.state != ended, _TOP.c.state.is_distinct_from(ended))
+    query = select(*_ASSIGNMENT.c).select_from(joined).where(_EMPLOYEE.c.organisation_id == organisation_id, *live)
+    if after is not None:
+        query = query.where(_LINK.c.id > after)
+    rows = (await session.execute(query.order_by(_LINK.c.id).limit(limit))).all()
+    if not rows:
+        return []
+    ids = [row.machtiging_id for row in rows]
+    found = {one.machtiging_id: one for one in await load_authorities(session, _LINK.c.id.in_(ids), at=at)}
+    key = await ensure_data_key(session, keyring, organisation_id)
+    views = []
+    for row in rows:
+        authority, authentic = found[row.machtiging_id], await authenticate_row(session, SEALED_ASSIGNMENT, row, at=at)
+        stop = authority.stop_reason(at)
+        code = ROW_INVALID if not authentic else None if stop is None else stop.code
+        reference = decrypt_case_reference(key, row) if authentic else None
+        views.append(AssignmentView(authority, reference, row.assigned_at, code))
+    return views

@@ -1,0 +1,153 @@
+"""Rules of assigning: the roles, the size of a call and the case reference. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from machtiging.delegation.authority.rules import (
+    Authority,
+    StopCode,
+    build_authority,
+    employee_refusal,
+    organisation_refusal,
+)
+from machtiging.delegation.authority.standings import EmployeeStanding, OrganisationStanding
+from machtiging.delegation.chain import MAX_CHAIN_LENGTH
+from machtiging.delegation.rules import MachtigingState
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import Conflict, InvalidInput, LevelTooLow, NotAllowed
+from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
+from machtiging.kernel.text import require_plain_line
+from machtiging.organisations.rules import EmployeeRole
+
+MAX_ASSIGNMENTS_PER_CALL = 500
+MAX_CASE_REFERENCE_LENGTH = 60
+_LEADING_ROLES = frozenset({EmployeeRole.TEAM_LEADER, EmployeeRole.ADMINISTRATOR})
+_ABSENT_CODES = frozenset({StopCode.EMPLOYEE_DEPARTED, StopCode.EMPLOYEE_INACTIVE})
+
+
+@dataclass(frozen=True, slots=True)
+class EmployeeLogin:
+    """A login of a person. `kvk`: that of the organisation; None for a private person."""
+
+    person_id: PersonId
+    kvk: str | None
+    assurance: Assurance
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentRequest:
+    """A machtiging of the organisation, and the employee or team who should hold it."""
+
+    machtiging_id: MachtigingId
+    employee_id: UUID | None
+    team_id: UUID | None = None
+    case_reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActingLeader:
+    """An employee who acts on assignments of the own organisation."""
+
+    organisation: OrganisationStanding
+    employee: EmployeeStanding
+    person_id: PersonId
+
+    @property
+    def capacity(self) -> str:
+        """The role in which the employee acts, for the journal."""
+        leads = EmployeeRole.TEAM_LEADER in self.employee.roles
+        return (EmployeeRole.TEAM_LEADER if leads else EmployeeRole.ADMINISTRATOR).value
+
+
+def is_present(employee: EmployeeStanding, at: datetime) -> bool:
+    """Return True if this employee is active now, in any role."""
+    return employee_refusal(employee, at) not in _ABSENT_CODES
+
+
+def require_leading_role(employee: EmployeeStanding, assigned_ids: Collection[UUID | None] = ()) -> None:
+    """Require the role teamleider or organisatiebeheerder.
+
+    Raises NotAllowed `toewijzing_aan_uzelf` if the employee is among those to assign to, else `alleen_voor_teamleider`.
+    """
+    if employee.roles.isdisjoint(_LEADING_ROLES):
+        raise NotAllowed("toewijzing_aan_uzelf" if employee.id in assigned_ids else "alleen_voor_teamleider")
+
+
+def require_recognition(organisation: OrganisationStanding) -> None:
+    """Require that the organisation is recognised now.
+
+    Raises NotAllowed `organisatie_niet_erkend`, `organisatie_opgeschort` or `erkenning_ingetrokken`.
+    """
+    if (code := organisation_refusal(organisation)) is not None:
+        raise NotAllowed(code, message=f"{code}.assignment")
+
+
+def require_minimum_level(organisation: OrganisationStanding, login: Assurance) -> None:
+    """Require the minimum level of the organisation, and at least substantial (Wdo art. 6). Raises LevelTooLow."""
+    minimum = organisation.ceiling.minimum_level
+    required = minimum if minimum.is_at_least(Assurance.SUBSTANTIAL) else Assurance.SUBSTANTIAL
+    if not login.is_at_least(required):
+        raise LevelTooLow("niveau_te_laag", message="niveau_te_laag.step_up", level=required.value, acr=required.acr)
+
+
+def require_call_size(count: int) -> None:
+    """Require at most 500 in one call. Raises InvalidInput `te_veel_toewijzingen`."""
+    if count > MAX_ASSIGNMENTS_PER_CALL:
+        raise InvalidInput("te_veel_toewijzingen", params={"limit": MAX_ASSIGNMENTS_PER_CALL})
+
+
+def require_case_reference(text: str | None) -> None:
+    """Require a plain line of at most 60 characters, or none. Raises InvalidInput `zaakkenmerk_ongeldig`."""
+    if text is None:
+        return
+    try:
+        valid = require_plain_line(text) == text and len(text) <= MAX_CASE_REFERENCE_LENGTH
+    except ValueError:
+        valid = False
+    if not valid:
+        raise InvalidInput("zaakkenmerk_ongeldig", params={"length": MAX_CASE_REFERENCE_LENGTH})
+
+
+def require_holder(request: AssignmentRequest) -> UUID:
+    """Return the employee to assign to.
+
+    Raises InvalidInput `medewerker_of_team` for none or two, and Conflict `toewijzing_aan_team`: no act does that yet.
+    """
+    if (request.employee_id is None) == (request.team_id is None):
+        raise InvalidInput("medewerker_of_team")
+    if request.employee_id is None:
+        raise Conflict("toewijzing_aan_team")
+    return request.employee_id
+
+
+def require_root(authority: Authority) -> None:
+    """Require the machtiging itself, and not a link under it.
+
+    Raises Conflict `keten_te_lang` under a third link, `toewijzing_van_toewijzing` under a second.
+    """
+    if len(authority.links) >= MAX_CHAIN_LENGTH:
+        raise Conflict("keten_te_lang")
+    if len(authority.links) > 1:
+        raise Conflict("toewijzing_van_toewijzing")
+
+
+def require_force(authority: Authority, employee: EmployeeStanding, at: datetime) -> None:
+    """Require that the chain with this employee as its last link would be in force.
+
+    So one rule decides who can be assigned and who can read. Raises NotAllowed with the code of the stop.
+    """
+    link = replace(
+        authority.root,
+        id=MachtigingId(uuid7()),
+        parent_id=authority.root.id,
+        gemachtigde_id=None,
+        employee_id=employee.id,
+    )
+    links = (authority.root, replace(link, state=MachtigingState.ACTIVE))
+    chain = build_authority(links, authority.organisation, employee, is_authentic=authority.is_authentic)
+    if (stop := chain.stop_reason(at)) is not None:
+        raise NotAllowed(stop.code, message=f"{stop.code}.assignment")

@@ -1,0 +1,81 @@
+"""End assignments by the organisation. Takes effect with the next request, and cannot be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.audit.acts import JournalAct
+from machtiging.delegation.assignments.journal_lines import (
+    AssignmentAct,
+    journal_assignment,
+    journal_refused_assignment,
+    journal_refused_call,
+)
+from machtiging.delegation.assignments.queries import load_present_employee
+from machtiging.delegation.assignments.rules import EmployeeLogin, require_call_size, require_leading_role
+from machtiging.delegation.authority.queries import load_authority
+from machtiging.delegation.authority.rules import Authority
+from machtiging.delegation.rules import MachtigingAction, MachtigingState, resolve_transition
+from machtiging.delegation.tables import SEALED_MACHTIGING
+from machtiging.delegation.transition import TransitionResult, apply_transition, lock_machtiging
+from machtiging.kernel.errors import Conflict, NotFound, Refusal
+from machtiging.kernel.ids import MachtigingId
+
+
+async def end_assignments(
+    session: AsyncSession, login: EmployeeLogin, ids: Sequence[MachtigingId], *, at: datetime
+) -> list[MachtigingId | Refusal]:
+    """End each of these assignments. Returns its id or the refusal, in the same order. At most 500.
+
+    It needs no recognition and no level: ending gives nothing. Each writes the machtiging and its journal line, and
+    notifies the citizen and the employee. Refuses the whole call: InvalidInput `te_veel_toewijzingen`, NotAllowed
+    `geen_medewerker` or `alleen_voor_teamleider`.
+    """
+    act = AssignmentAct(JournalAct.TOEWIJZING_BEEINDIGD, login.person_id, at)
+    async with journal_refused_call(session, act):
+        leader = await load_present_employee(session, login, at=at)
+    act = replace(act, leader=leader)
+    async with journal_refused_call(session, act):
+        require_call_size(len(ids))
+        require_leading_role(leader.employee)
+    results: dict[int, MachtigingId | Refusal] = {}
+    for number in sorted(range(len(ids)), key=lambda each: (ids[each], each)):  # one order, against deadlocks
+        results[number] = await _try_end(session, act, ids[number])
+    return [results[number] for number in range(len(ids))]
+
+
+async def _try_end(session: AsyncSession, act: AssignmentAct, assignment_id: MachtigingId) -> MachtigingId | Refusal:
+    """End one, or journal and return the refusal."""
+    await lock_machtiging(session, assignment_id)
+    authority = await load_authority(session, assignment_id, at=act.at)
+    try:
+        ended = await _end_own_assignment(session, act, authority)
+    except Refusal as refusal:
+        await journal_refused_assignment(session, act, refusal, authority, assignment_id)
+        return refusal
+    holder_id = None if authority is None else authority.holder_id
+    await journal_assignment(session, act, ended.machtiging, holder_id, [(SEALED_MACHTIGING, ended.row)])
+    return assignment_id
+
+
+async def _end_own_assignment(
+    session: AsyncSession, act: AssignmentAct, authority: Authority | None
+) -> TransitionResult:
+    """End an assignment of the own organisation.
+
+    Raises NotFound `toewijzing_onbekend` for all others alike, Conflict `toewijzing_beeindigd`.
+    """
+    own = None if act.leader is None else act.leader.organisation.id
+    if authority is None or len(authority.links) == 1 or authority.root.gemachtigde_id != own:
+        raise NotFound("toewijzing_onbekend")
+    if authority.leaf.state is MachtigingState.ENDED:
+        raise Conflict("toewijzing_beeindigd")
+    line = resolve_transition(authority.leaf, MachtigingAction.WITHDRAW, act.at)
+    ended = await apply_transition(session, authority.leaf, line, {}, at=act.at)
+    if ended is None:  # impossible while the row is locked
+        raise Conflict("toewijzing_beeindigd")
+    return ended
