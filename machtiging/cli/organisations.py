@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from machtiging.crypto.keyring import KeyRing
+    from machtiging.delegation.assignments.queries import AssignmentView
     from machtiging.organisations.queries import OrganisationView
 
 app = typer.Typer(help="Organisations: their recognition and their employees.", no_args_is_help=True)
@@ -90,6 +91,21 @@ def show_organisation(organisation: _OrganisationArgument) -> None:
     for row in employees:
         table.add_row(str(row.id), " ".join(row.roles), row.state, f"{row.invited_at:%Y-%m-%d %H:%M}")
     out.print(table, markup=False)
+
+
+@app.command("assignments")
+def show_assignments(organisation: _OrganisationArgument) -> None:
+    """Show the live assignments of one organisation: machtiging, employee, since, until, standing."""
+    found = _run(lambda session, keyring: _list_assignments(session, keyring, organisation))
+    heads = ("machtiging", "employee", "assigned (UTC)", "until (UTC)", "standing")
+    table = Table(Column("assignment", no_wrap=True), *heads)
+    for view in found:
+        authority = view.authority
+        ids = (authority.machtiging_id, authority.root.id, authority.leaf.employee_id)
+        times = (f"{each:%Y-%m-%d %H:%M}" for each in (view.assigned_at, authority.ends_at))
+        table.add_row(*map(str, ids), *times, view.stop_code or "in force")
+    out.print(table, markup=False)
+    err.print(f"{len(found)} assignments.")
 
 
 @app.command("register")
@@ -259,6 +275,20 @@ async def _load_details(session: AsyncSession, organisation: UUID) -> tuple[Orga
 
     view = await load_organisation_view(session, organisation, at=_now())
     return view, await load_present_employees(session, organisation, at=_now())
+
+
+async def _list_assignments(session: AsyncSession, keyring: KeyRing, organisation: UUID) -> list[AssignmentView]:
+    from machtiging.delegation.assignments.queries import MAX_PAGE_SIZE, list_assignments
+    from machtiging.organisations.queries import load_organisation_view
+
+    await load_organisation_view(session, organisation, at=_now())
+    found: list[AssignmentView] = []
+    while True:
+        after = found[-1].authority.machtiging_id if found else None
+        page = await list_assignments(session, keyring, organisation, at=_now(), after=after)
+        found += page
+        if len(page) < MAX_PAGE_SIZE:
+            return found
 
 
 def _describe_numbers(view: OrganisationView) -> str:
