@@ -36,10 +36,14 @@ LAST = {
 }
 
 
+# What a machtiging consists of, and what no act makes yet. A link under it is not ended with it: its authority is.
+WITHOUT_ACCESS = {"agreement", "assignment", "machtigingsverzoek", "statutory_relation"}
+
+
 async def test_tables_that_refer_to_a_machtiging_are_all_tested(oauth) -> None:
     async with unit_of_work(oauth.sessions) as session:
         found = set(await session.scalars(REFERRING))
-    assert found == set(UNENDED)
+    assert found == set(UNENDED) | WITHOUT_ACCESS
 
 
 @pytest.mark.parametrize("writer", WRITERS)
