@@ -102,13 +102,35 @@ def _reach(table: str, times: tuple[str, ...]) -> str:
 
 # What hung on such a machtiging was for one professional and names what is now the organisation's.
 _END = """
+-- A worker of the version before can have accepted for a number that 0022 did not see.
+CREATE TABLE professional AS
+    SELECT gen_random_uuid() AS id, gemachtigde_kvk AS kvk FROM machtiging
+    WHERE gemachtigde_kvk IS NOT NULL AND gemachtigde_kvk NOT IN
+        (SELECT kvk FROM organisation WHERE kvk IS NOT NULL AND vestiging IS NULL)
+    GROUP BY gemachtigde_kvk;
+INSERT INTO party (id, kind, created_at) SELECT id, 'organisation', now() FROM professional;
+INSERT INTO organisation (id, kvk, name, kind, ceiling_sensitivity, ceiling_days, created_at)
+SELECT id, kvk, 'KvK ' || kvk, 'bedrijf', 'vertrouwelijk', 1826, now() FROM professional;
+INSERT INTO recognition (organisation_id, number, status, ground, decision_reference, proposed_at, confirmed_at)
+SELECT id, 1, 'aangevraagd', 'migratie', '', now(), now() FROM professional;
+UPDATE organisation SET recognition_number = 1, epoch = 1 WHERE id IN (SELECT id FROM professional);
+DROP TABLE professional;
+
 -- Dropped again below. The owner of the schema may create no temporary tables.
 CREATE TABLE professional AS
     SELECT m.id, m.gemachtigde_id AS person_id, o.id AS organisation_id, gen_random_uuid() AS assignment_id
     FROM machtiging m JOIN organisation o ON o.kvk = m.gemachtigde_kvk AND o.vestiging IS NULL
     WHERE m.gemachtigde_kvk IS NOT NULL;
+-- Who is an employee already, or was invited, stays that one.
 CREATE TABLE hired AS
-    SELECT gen_random_uuid() AS id, organisation_id, person_id FROM professional GROUP BY organisation_id, person_id;
+    SELECT coalesce(e.id, gen_random_uuid()) AS id, e.id IS NULL AS is_new, p.organisation_id, p.person_id
+    FROM (SELECT DISTINCT organisation_id, person_id FROM professional WHERE person_id IS NOT NULL) p
+        JOIN person ON person.id = p.person_id
+        LEFT JOIN LATERAL (
+            SELECT e.id FROM employee e
+            WHERE e.organisation_id = p.organisation_id AND e.state <> 'vertrokken' AND (e.person_id = p.person_id
+                OR (e.broker_issuer, e.broker_subject) = (person.broker_issuer, person.broker_subject))
+            ORDER BY e.person_id IS NULL LIMIT 1) e ON true;
 
 WITH ended AS (
     UPDATE oauth_grant g SET ended_at = now(), end_reason = 'organisatie_onbekend'
@@ -121,8 +143,16 @@ WITH ended AS (
     UPDATE issued_token SET revoked_at = now()
     WHERE revoked_at IS NULL AND machtiging_id IN (SELECT id FROM professional)
 ), requests AS (
-    UPDATE backchannel_request SET state = 'denied', grant_id = NULL
-    WHERE state IN ('pending', 'approved') AND machtiging_id IN (SELECT id FROM professional)
+    -- An approved request stays with its consent, which has ended: its MAC covers the consent.
+    UPDATE backchannel_request b SET state = 'denied' FROM machtiging m
+    WHERE m.id = b.machtiging_id AND b.state = 'pending' AND m.id IN (SELECT id FROM professional)
+    RETURNING b.client_id, m.id AS machtiging_id, m.vertegenwoordigde_id
+), request_lines AS (
+    INSERT INTO journal_intake (id, occurred_at, act, outcome, reason, capacity, client_id, for_person_id,
+        machtiging_id, request_id, facts)
+    SELECT gen_random_uuid(), now(), 'grant:geweigerd', 'refused', 'organisatie_onbekend', 'beheerder', client_id,
+        vertegenwoordigde_id, machtiging_id, gen_random_uuid()::text, '{"beheerder": "migratie"}'
+    FROM requests
 ), lines AS (
     INSERT INTO journal_intake (id, occurred_at, act, outcome, reason, capacity, client_id, for_person_id,
         machtiging_id, object_kind, object_id, request_id, facts)
@@ -143,23 +173,24 @@ ALTER TABLE agreement DISABLE TRIGGER USER;
 INSERT INTO employee
     (id, organisation_id, person_id, broker_issuer, broker_subject, roles, state, starts_at, invited_at)
 SELECT h.id, h.organisation_id, h.person_id, p.broker_issuer, p.broker_subject, '{hulpverlener}', 'actief', now(), now()
-FROM hired h JOIN person p ON p.id = h.person_id;
+FROM hired h JOIN person p ON p.id = h.person_id WHERE h.is_new;
 
 INSERT INTO machtiging (id, vertegenwoordigde_id, parent_id, capacity, purpose, legal_ground, state, accepted_assurance,
     offered_at, accepted_at, ended_at, end_reason, agreement_number, employee_id)
 SELECT p.assignment_id, m.vertegenwoordigde_id, m.id, m.capacity, m.purpose, m.legal_ground,
-    CASE m.state WHEN 'ended' THEN 'ended' ELSE 'active' END, m.accepted_assurance, m.accepted_at, m.accepted_at,
-    m.ended_at, m.end_reason, 1, h.id
+    CASE m.state WHEN 'ended' THEN 'ended' ELSE 'active' END, m.accepted_assurance,
+    coalesce(m.accepted_at, m.offered_at), m.accepted_at, m.ended_at, m.end_reason, 1, h.id
 FROM professional p JOIN machtiging m USING (id) JOIN hired h USING (organisation_id, person_id);
 INSERT INTO agreement (machtiging_id, number, afzenders, diensten, themes, excluded_themes, highest_sensitivity,
     letters_from, acts, assurance, starts_at, ends_at, only_employee_id, channel, text_version, agreed_at)
 SELECT p.assignment_id, 1, a.afzenders, a.diensten, a.themes, a.excluded_themes, a.highest_sensitivity, a.letters_from,
-    a.acts, a.assurance, a.starts_at, a.ends_at, h.id, 'online', '1', m.accepted_at
+    a.acts, a.assurance, a.starts_at, a.ends_at, h.id, 'online', '1', coalesce(m.accepted_at, m.offered_at)
 FROM professional p JOIN machtiging m USING (id)
     JOIN agreement a ON (a.machtiging_id, a.number) = (m.id, m.agreement_number)
     JOIN hired h USING (organisation_id, person_id);
 INSERT INTO assignment (machtiging_id, kind, assigned_at)
-SELECT p.assignment_id, 'vast', m.accepted_at FROM professional p JOIN machtiging m USING (id);
+SELECT p.assignment_id, 'vast', coalesce(m.accepted_at, m.offered_at)
+FROM professional p JOIN machtiging m USING (id) JOIN hired USING (organisation_id, person_id);
 
 UPDATE agreement a SET only_employee_id = h.id, mac = ''
 FROM professional p JOIN hired h USING (organisation_id, person_id) WHERE a.machtiging_id = p.id;
@@ -288,6 +319,7 @@ DO $$ BEGIN
         RAISE EXCEPTION 'assignments and requests would be lost: the older schema cannot hold them';
     END IF;
 END $$;
+CREATE TABLE hired AS SELECT DISTINCT employee_id AS id FROM machtiging WHERE employee_id IS NOT NULL;
 ALTER TABLE machtiging DISABLE TRIGGER USER;
 ALTER TABLE agreement DISABLE TRIGGER USER;
 DROP INDEX uq_machtiging_employee, uq_machtiging_team, ix_machtiging_employee;
@@ -317,7 +349,9 @@ SET CONSTRAINTS ALL IMMEDIATE;
 ALTER TABLE agreement
     ADD CONSTRAINT agreement_machtiging_id_fkey FOREIGN KEY (machtiging_id) REFERENCES machtiging,
     DROP CONSTRAINT agreement_only_employee_id_fkey;
-DELETE FROM employee;
+-- Those that this step made: nobody invited them, so nobody named them.
+DELETE FROM employee WHERE id IN (SELECT id FROM hired) AND display_name_sealed IS NULL;
+DROP TABLE hired;
 ALTER TABLE machtiging
     DROP COLUMN employee_id, DROP COLUMN team_id, DROP COLUMN stand_in_id,
     ADD CONSTRAINT machtiging_vertegenwoordigde_id_fkey FOREIGN KEY (vertegenwoordigde_id) REFERENCES person,
