@@ -13,15 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from machtiging.access.actor import Actor
 from machtiging.access.guard import Policy, issue_permit
 from machtiging.access.permit import Permit
-from machtiging.access.token_lookup import load_token_for_share
+from machtiging.access.token_lookup import AuthorityToken, load_token_for_share
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
-from machtiging.berichtenbox.queries import build_access_target, find_bijlage
+from machtiging.berichtenbox.queries import build_access_target, build_envelope, find_bijlage
 from machtiging.berichtenbox.rules import build_part_context
 from machtiging.berichtenbox.tables import BijlagePart
 from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.rules import Act
+from machtiging.delegation.rules import Act, BerichtEnvelope, scope_violation
 from machtiging.identity.people import load_data_key
 from machtiging.kernel.clock import Clock
 from machtiging.kernel.errors import Fault, NotInForce
@@ -34,7 +34,7 @@ DOWNLOAD_ABORTED = "toegang_beeindigd_tijdens_downloaden"
 
 @dataclass(frozen=True, slots=True)
 class BijlageDownload:
-    """A bijlage with a Permit to download, its size and its data key."""
+    """A bijlage with a Permit to download, its size, its data key and the envelope of its letter."""
 
     naam: str
     size: int
@@ -42,6 +42,7 @@ class BijlageDownload:
     bijlage_id: UUID
     key: DataKey
     permit: Permit
+    envelope: BerichtEnvelope
 
 
 async def authorize_download(
@@ -57,7 +58,7 @@ async def authorize_download(
         raise Fault("permit_voor_ander_bericht")
     key = await load_data_key(session, keyring, permit.vertegenwoordigde_id)
     naam = key.decrypt(found["naam_sealed"], "bijlage", str(bijlage_id), "naam").decode()
-    return BijlageDownload(naam, found["size"], found["parts"], bijlage_id, key, permit)
+    return BijlageDownload(naam, found["size"], found["parts"], bijlage_id, key, permit, build_envelope(found))
 
 
 async def stream_bijlage(
@@ -82,13 +83,30 @@ async def _decrypt_part(session: AsyncSession, bijlage: BijlageDownload, number:
     return bijlage.key.decrypt(sealed, *build_part_context(bijlage.bijlage_id, number, bijlage.parts))
 
 
+def _still_covers(token: AuthorityToken, envelope: BerichtEnvelope) -> bool:
+    """Return True unless a new agreement or a lower ceiling took this letter or the act away meanwhile."""
+    authority = token.representation
+    if authority is None:
+        return True
+    return (
+        Act.DOWNLOAD in authority.acts
+        and authority.meets_minimum(token.facts.assurance)
+        and scope_violation(authority.scope, envelope) is None
+    )
+
+
 async def _assert_access_active(session: AsyncSession, actor: Actor, bijlage: BijlageDownload, *, at: datetime) -> None:
     # Without a token this is the citizen's own box on the portal. That access cannot be revoked.
     if actor.token_id is None:
         return
     state = await load_token_for_share(session, actor.token_id, at)
     # Expiry of the token during a large download is accepted; its revocation is not.
-    if state is not None and state.representation_refusal(at) is None and state.revoked_at is None:
+    if (
+        state is not None
+        and state.revoked_at is None
+        and state.representation_refusal(at) is None
+        and _still_covers(state, bijlage.envelope)
+    ):
         return
     line = NewJournalLine(
         JournalAct.BERICHT_DOWNLOADEN,

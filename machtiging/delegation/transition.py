@@ -157,7 +157,7 @@ async def journal_and_notify(session: AsyncSession, done: ActionRecord, *, at: d
     if all(verify_row(session, sealed, row) for sealed, row in rows):
         facts |= await describe_states(session, machtiging.vertegenwoordigde_id, rows)
     await record(session, replace(line, facts=facts), at=at)
-    holder_ids = await load_holder_ids(session, done.authority) or ([] if by_giver else [done.actor_id])
+    holder_ids = await load_holder_ids(session, done.authority, at=at) or ([] if by_giver else [done.actor_id])
     to_giver, to_helper = _NOTIFICATION_KINDS[done.action]
     if not holder_ids:
         to_giver = NotificationKind.AANBOD_INGETROKKEN_DOOR_U

@@ -192,19 +192,19 @@ class PersonNames:
         self._name_cache: dict[PersonId, str] = {}
         self._holder_cache: dict[MachtigingId, list[PersonId]] = {}
 
-    async def preload(self, authorities: Sequence[Authority], viewer_id: PersonId) -> None:
+    async def preload(self, authorities: Sequence[Authority], viewer_id: PersonId, at: datetime) -> None:
         """Load all holders and names for these cards in two statements."""
         by_viewer = [one for one in authorities if one.vertegenwoordigde_id == viewer_id]
-        self._holder_cache |= await load_holders(self._session, by_viewer)
+        self._holder_cache |= await load_holders(self._session, by_viewer, at=at)
         holders = {holder_id for one in by_viewer for holder_id in self._holder_cache[one.machtiging_id]}
         givers = {one.vertegenwoordigde_id for one in authorities if one.vertegenwoordigde_id != viewer_id}
         profiles = await load_profiles(self._session, self._keyring, holders | givers)
         self._name_cache |= {person_id: _name_of(profiles.get(person_id)) for person_id in holders | givers}
 
-    async def load_holder_ids(self, authority: Authority) -> list[PersonId]:
+    async def load_holder_ids(self, authority: Authority, at: datetime) -> list[PersonId]:
         """Load who holds it: its holder, or all to whom the organisation assigned it."""
         if authority.machtiging_id not in self._holder_cache:
-            self._holder_cache |= await load_holders(self._session, [authority])
+            self._holder_cache |= await load_holders(self._session, [authority], at=at)
         return self._holder_cache[authority.machtiging_id]
 
     async def join_holder_names(self, authority: Authority, holder_ids: Sequence[PersonId]) -> str:
@@ -226,7 +226,7 @@ async def build_machtiging_card(
     """Build the card of a machtiging for its giver or its holder."""
     machtiging, is_giver = authority.leaf, authority.vertegenwoordigde_id == viewer.person_id
     now = effective_state(machtiging, at)
-    holder_ids = await people.load_holder_ids(authority) if is_giver else []
+    holder_ids = await people.load_holder_ids(authority, at) if is_giver else []
     stop = authority.stop_reason(at)
     if stop is not None and stop.code == NOT_ASSIGNED and holder_ids:
         stop = None  # what the organisation holds is assigned; whether that stands is on the cards of its employees

@@ -15,11 +15,11 @@ from machtiging.delegation.authority.queries import (
     build_team_ids,
     employee_from_mapping,
     label_columns,
+    load_authorities,
     organisation_from_mapping,
 )
 from machtiging.delegation.authority.rules import Authority, employee_refusal, organisation_refusal
 from machtiging.delegation.authority.standings import EmployeeStanding, OrganisationStanding
-from machtiging.delegation.rules import MachtigingState
 from machtiging.delegation.tables import MachtigingRow
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.organisations.rules import EmployeeState
@@ -103,33 +103,28 @@ async def load_employee_authority(
     return None
 
 
-async def load_holder_ids(session: AsyncSession, authority: Authority) -> list[PersonId]:
+async def load_holder_ids(session: AsyncSession, authority: Authority, *, at: datetime) -> list[PersonId]:
     """Load who holds this machtiging: its holder, or all to whom it is assigned."""
-    return (await load_holders(session, [authority]))[authority.machtiging_id]
+    return (await load_holders(session, [authority], at=at))[authority.machtiging_id]
 
 
-async def load_holders(session: AsyncSession, authorities: Sequence[Authority]) -> dict[MachtigingId, list[PersonId]]:
-    """Load who holds each of these, in at most one statement. See `load_holder_ids`."""
+async def load_holders(
+    session: AsyncSession, authorities: Sequence[Authority], *, at: datetime
+) -> dict[MachtigingId, list[PersonId]]:
+    """Load who holds each of these, in at most one statement.
+
+    Of an organisation: the employees who can act whenever the machtiging and the organisation stand. The authority of
+    each of them decides, so that what the giver is shown is what the guard allows.
+    """
     found = {one.machtiging_id: [] if one.holder_id is None else [one.holder_id] for one in authorities}
     if open_ones := [machtiging_id for machtiging_id, holders in found.items() if not holders]:
         # A link hangs on the machtiging itself, or on the link of a team or of an absent colleague.
-        above = func.coalesce(_PARENT.c.parent_id, _PARENT.c.id)
-        assigned = (
-            select(above.label("root_id"), _EMPLOYEE.c.person_id)
-            .distinct()
-            .join_from(_LEAF, _EMPLOYEE, _EMPLOYEE.c.id == _LEAF.c.employee_id)
-            .join(_PARENT, _PARENT.c.id == _LEAF.c.parent_id)
-            .where(
-                or_(_PARENT.c.id.in_(open_ones), _PARENT.c.parent_id.in_(open_ones)),
-                _LEAF.c.state != MachtigingState.ENDED.value,
-                _EMPLOYEE.c.person_id.is_not(None),
-                _EMPLOYEE.c.state != EmployeeState.DEPARTED.value,
-            )
-            .order_by(_EMPLOYEE.c.person_id)
-        )
-        for row in await session.execute(assigned):
-            for machtiging_id in {row.root_id} & found.keys():
-                found[machtiging_id].append(PersonId(row.person_id))
+        children = select(_PARENT.c.id).where(_PARENT.c.parent_id.in_(open_ones))
+        below = or_(_LEAF.c.parent_id.in_(open_ones), _LEAF.c.parent_id.in_(children))
+        held = [link for link in await load_authorities(session, below, at=at) if link.is_assigned(at)]
+        for machtiging_id in open_ones:
+            mine = (link.holder_id for link in held if any(above.id == machtiging_id for above in link.links[:-1]))
+            found[machtiging_id] = sorted({holder_id for holder_id in mine if holder_id is not None})
     return found
 
 

@@ -167,6 +167,12 @@ class Authority:
         stop = self.stop_reason(at)
         return self._is_organisation(organisation_kvk) and (stop is None or stop.code in _PAUSING_CODES)
 
+    def is_assigned(self, at: datetime) -> bool:
+        """Return True if the holder can act whenever the root and the organisation can."""
+        standing = {EffectiveState.IN_FORCE, effective_state(self.root, at)} - {EffectiveState.ENDED}
+        below = all(effective_state(link, at) in standing for link in self.links[1:])
+        return below and self._structure_stop() is None and self._employee_stop(at) is None
+
     def stop_reason(self, at: datetime) -> StopReason | None:
         """Return the reason why the chain is not in force; None if it is."""
         if not self.is_authentic:

@@ -1,0 +1,280 @@
+"""A history of chains for tests: real acts on several connections, beside a small model of who may do what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select, update
+
+from machtiging.access.actor import Actor
+from machtiging.access_tokens.tokens import insert_token
+from machtiging.agencies.rules import Sensitivity
+from machtiging.delegation.agreements import insert_agreement
+from machtiging.delegation.authority.queries import load_authority
+from machtiging.delegation.pause import pause_machtiging, resume_machtiging
+from machtiging.delegation.rules import Act
+from machtiging.delegation.termination import give_back_machtiging, revoke_machtiging
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import Refusal
+from machtiging.kernel.ids import uuid7
+from machtiging.organisations.employees import end_employment, resume_employee, suspend_employee
+from machtiging.organisations.recognition import narrow_ceiling
+from machtiging.organisations.registration import register_organisation
+from machtiging.organisations.rules import (
+    Ceiling,
+    OrganisationKind,
+    OrganisationNumbers,
+    OrganisationRegistration,
+    RecognitionStatus,
+)
+from machtiging.organisations.tables import SEALED_STAND_IN, SEALED_TEAM, SEALED_TEAM_MEMBERSHIP
+from machtiging.storage.row_mac import reseal_changes, seal_row
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.bearer import make_token_facts, sign_access_token
+from tests.builders.keys import load_keyring
+from tests.builders.letters import HELPING, SVB, UWV, BerichtenboxWorld
+from tests.builders.machtiging import insert_machtiging, update_machtiging
+from tests.builders.rows import AGREEMENTS
+from tests.storage.organisations.organisation_world import CARE_WORKER, COMMAND_LINE, REQUEST, OrganisationWorld
+
+KEYS = load_keyring()
+# Holder: the links from the root to what is held.
+CHAINS = {
+    "relative": ("kin",),
+    "worker": ("root", "a"),
+    "member": ("root", "t", "b"),
+    "replacement": ("root", "a", "s"),
+}
+EMPLOYEES = ("worker", "member", "replacement")
+LETTERS = {"ww-uitkering": (UWV, 0), "aow": (SVB, 0), "pgb-trekkingsrecht": (SVB, 1)}
+_SENSITIVITY = (Sensitivity.GEWOON, Sensitivity.GEVOELIG)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a link allows. `sensitivity` is 0 (gewoon) or 1 (gevoelig)."""
+
+    afzenders: frozenset[str] = frozenset({UWV, SVB})
+    sensitivity: int = 1
+    acts: frozenset[Act] = frozenset(HELPING)
+
+    def __and__(self, other: Terms) -> Terms:
+        lowest = min(self.sensitivity, other.sensitivity)
+        return Terms(self.afzenders & other.afzenders, lowest, (self.acts & other.acts) or frozenset({Act.LIST}))
+
+    def allows(self, act: Act, letter: str) -> bool:
+        afzender, sensitivity = LETTERS[letter]
+        return act in self.acts and afzender in self.afzenders and sensitivity <= self.sensitivity
+
+
+@dataclass
+class Model:
+    """The model: sets and flags, and nothing of the code under test."""
+
+    terms: dict[str, Terms]
+    paused: set[str] = field(default_factory=set)
+    ended: set[str] = field(default_factory=set)
+    inactive: set[str] = field(default_factory=set)
+    departed: set[str] = field(default_factory=set)
+    recognition: str = "erkend"
+    ceiling: Terms = field(default_factory=Terms)
+    needs_high: bool = False
+    is_member: bool = True
+    is_replaced: bool = True
+
+    def is_assigned(self, holder: str) -> bool:
+        if holder in self.inactive | self.departed or (self.paused | self.ended) & set(CHAINS[holder][1:]):
+            return False
+        if holder == "replacement":
+            return self.is_replaced and "worker" not in self.departed
+        return holder != "member" or self.is_member
+
+    def is_in_force(self, holder: str) -> bool:
+        root = CHAINS[holder][0]
+        stands = root == "kin" or self.recognition == "erkend"
+        return stands and root not in self.paused | self.ended and self.is_assigned(holder)
+
+    def allows(self, holder: str, act: Act, letter: str) -> bool:
+        terms = [self.terms[link] for link in CHAINS[holder]]
+        if holder != "relative":
+            terms.append(self.ceiling)
+            if self.needs_high:
+                return False
+        return self.is_in_force(holder) and all(each.allows(act, letter) for each in terms)
+
+
+@dataclass
+class History:
+    """One citizen with a relative, and an organisation with an employee, a team and a stand-in."""
+
+    box: BerichtenboxWorld
+    acts: OrganisationWorld
+    kvk: str
+    model: Model
+    organisation: Any = None
+    administrator: Any = None
+    people: dict[str, Any] = field(default_factory=dict)
+    employees: dict[str, UUID] = field(default_factory=dict)
+    links: dict[str, Any] = field(default_factory=dict)
+    others: dict[str, UUID] = field(default_factory=dict)
+    actors: dict[str, Actor] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    async def begin(self) -> None:
+        """Recognise the organisation, hire, and make every chain with a token for its holder."""
+        ceiling = Ceiling(None, None, Sensitivity.GEVOELIG, 1826)
+        numbers = OrganisationNumbers(self.kvk)
+        registration = OrganisationRegistration(numbers, "Wijkteam", OrganisationKind.WELZIJN, ceiling)
+        self.organisation = await self.acts.do(register_organisation, KEYS, COMMAND_LINE, registration, REQUEST)
+        await self.acts.decide(self.organisation, RecognitionStatus.RECOGNISED)
+        self.administrator = await self.acts.administer(self.organisation, self.kvk)
+        self.people["relative"] = self.box.helper
+        for name in EMPLOYEES:
+            subject = f"{name}-{self.kvk}"
+            self.employees[name] = await self.acts.invite(self.administrator, self.organisation, subject, CARE_WORKER)
+            self.people[name] = await self.acts.log_in(subject, self.kvk)
+        async with unit_of_work(self.box.sessions) as session:
+            await self._add_team_and_stand_in(session)
+            await self._add_link(session, "kin", gemachtigde_id=self.box.helper, capacity="relative")
+            await self._add_link(session, "root", gemachtigde_id=self.organisation)
+            await self._add_link(session, "a", parent="root", employee_id=self.employees["worker"])
+            await self._add_link(session, "t", parent="root", team_id=self.others["team"])
+            await self._add_link(session, "b", parent="t", employee_id=self.employees["member"])
+            replacement = {"employee_id": self.employees["replacement"], "stand_in_id": self.others["stand_in"]}
+            await self._add_link(session, "s", parent="a", **replacement)
+        for holder in CHAINS:
+            await self._issue_token(holder)
+
+    async def _add_team_and_stand_in(self, session: Any) -> None:
+        now, team, member = self.box.clock.now(), uuid7(), uuid7()
+        mine = {"organisation_id": self.organisation}
+        row = {"id": team, "name": "Noord"} | mine
+        await session.execute(insert(SEALED_TEAM.table).values(seal_row(session, SEALED_TEAM, row)))
+        row = {"id": member, "team_id": team, "employee_id": self.employees["member"], "starts_at": now} | mine
+        sealed = seal_row(session, SEALED_TEAM_MEMBERSHIP, row)
+        await session.execute(insert(SEALED_TEAM_MEMBERSHIP.table).values(sealed))
+        row = {"id": uuid7(), "starts_at": now, "ends_at": now.replace(month=12), **mine}
+        row |= {"absent_employee_id": self.employees["worker"], "replacement_id": self.employees["replacement"]}
+        row["created_by"] = self.administrator.employee_id
+        await session.execute(insert(SEALED_STAND_IN.table).values(seal_row(session, SEALED_STAND_IN, row)))
+        self.others = {"team": team, "membership": member, "stand_in": row["id"]}
+
+    async def _add_link(self, session: Any, name: str, parent: str | None = None, **holder: Any) -> None:
+        terms = self.model.terms[name]
+        row = self.box._machtiging_row(uuid7()) | {"gemachtigde_id": None, "capacity": "professional"} | holder
+        row |= {"afzenders": sorted(terms.afzenders), "acts": sorted(terms.acts)}
+        row |= {"highest_sensitivity": _SENSITIVITY[terms.sensitivity]}
+        row |= {} if parent is None else {"parent_id": self.links[parent]}
+        self.links[name] = await insert_machtiging(session, **row)
+
+    def kvk_of(self, holder: str) -> str | None:
+        return None if holder == "relative" else self.kvk
+
+    async def _issue_token(self, holder: str) -> None:
+        held, person = self.links[CHAINS[holder][-1]], self.people[holder]
+        whose = {"person_id": person, "machtiging_id": held, "organisation_kvk": self.kvk_of(holder)}
+        facts = make_token_facts(
+            self.box.clock.now(), client_id="app", scope="berichten:lezen", acts=frozenset(HELPING), **whose
+        )
+        async with self.box.sessions.begin() as session:
+            await insert_token(session, facts)
+            authority = await load_authority(session, held)
+        level, kvk = Assurance.SUBSTANTIAL, self.kvk_of(holder)
+        self.actors[holder] = Actor(person, authority, level, facts.acts, "app", facts.id, organisation_kvk=kvk)
+        self.tokens[holder] = sign_access_token(facts, keyring=KEYS, nbf=int(facts.issued_at.timestamp()))
+
+    async def step(self, name: str) -> bool:
+        """Do one act in its own transaction; the model follows if it was done."""
+        act, _, target = name.partition(" ")
+        try:
+            await getattr(self, act)(target)
+        except Refusal:
+            return False
+        return True
+
+    async def pause(self, link: str) -> None:
+        await self.acts.do(pause_machtiging, self.links[link], self.box.citizen)
+        self.model.paused.add(link)
+
+    async def resume(self, link: str) -> None:
+        await self.acts.do(resume_machtiging, self.links[link], self.box.citizen)
+        self.model.paused.discard(link)
+
+    async def revoke(self, link: str) -> None:
+        await self.acts.do(revoke_machtiging, self.links[link], self.box.citizen)
+        self.model.ended.add(link)
+
+    async def give_back(self, holder: str) -> None:
+        link = CHAINS[holder][-1]
+        await self.acts.do(give_back_machtiging, self.links[link], self.people[holder])
+        self.model.ended.add(link)
+
+    async def leave(self, holder: str) -> None:
+        await self.acts.do(end_employment, KEYS, self.administrator, self.employees[holder])
+        self.model.departed.add(holder)
+
+    async def suspend(self, holder: str) -> None:
+        await self.acts.do(suspend_employee, KEYS, self.administrator, self.employees[holder])
+        self.model.inactive.add(holder)
+
+    async def reinstate(self, holder: str) -> None:
+        await self.acts.do(resume_employee, KEYS, self.administrator, self.employees[holder])
+        self.model.inactive.discard(holder)
+
+    async def recognition(self, status: str) -> None:
+        await self.acts.decide(self.organisation, RecognitionStatus(status))
+        self.model.recognition = status
+
+    async def ceiling(self, change: str) -> None:
+        model = self.model
+        if change == "level":
+            model.needs_high = True
+        else:
+            narrower = {"afzender": {"afzenders": frozenset({UWV})}, "sensitivity": {"sensitivity": 0}}[change]
+            model.ceiling = replace(model.ceiling, **narrower)
+        afzenders = None if len(model.ceiling.afzenders) > 1 else model.ceiling.afzenders
+        level = Assurance.HIGH if model.needs_high else Assurance.SUBSTANTIAL
+        ceiling = Ceiling(None, afzenders, _SENSITIVITY[model.ceiling.sensitivity], 1826, level)
+        await self.acts.do(narrow_ceiling, self.acts.operators[0], self.organisation, ceiling)
+
+    async def agree_to_less(self, link: str) -> None:
+        """The next version of what is agreed: only letters of UWV, and no downloads."""
+        terms = self.model.terms[link] & Terms(frozenset({UWV}), 1, frozenset({Act.LIST, Act.READ}))
+        if link in self.model.ended or not terms.afzenders:
+            return
+        async with unit_of_work(self.box.sessions) as session:
+            versions = await AGREEMENTS.read(session, order_by="number", machtiging_id=self.links[link])
+            row = {name: value for name, value in versions[-1]._mapping.items() if name != "mac"}
+            row |= {"number": len(versions) + 1, "afzenders": [UWV], "acts": sorted(terms.acts)}
+            await insert_agreement(session, row)
+            await update_machtiging(session, self.links[link], agreement_number=row["number"])
+        self.model.terms[link] = terms
+
+    async def end(self, what: str) -> None:
+        """End the membership of the team, or the stand-in."""
+        sealed, column = {
+            "membership": (SEALED_TEAM_MEMBERSHIP, "ends_at"),
+            "stand_in": (SEALED_STAND_IN, "ended_at"),
+        }[what]
+        mine = sealed.table.c.id == self.others[what]
+        async with unit_of_work(self.box.sessions) as session:
+            row = (await session.execute(select(sealed.table).where(mine))).one()
+            if getattr(row, column) is None:
+                changed = reseal_changes(session, sealed, row, {column: self.box.clock.now()})
+                await session.execute(update(sealed.table).where(mine).values(changed))
+        if what == "membership":
+            self.model.is_member = False
+        else:
+            self.model.is_replaced = False
+
+
+STEPS = (
+    *("pause kin", "resume kin", "revoke kin", "give_back relative", "pause root", "resume root", "revoke root"),
+    *("revoke a", "revoke t", "revoke b", "revoke s", "give_back worker", "give_back member", "give_back replacement"),
+    *(f"{act} {holder}" for act in ("leave", "suspend", "reinstate") for holder in EMPLOYEES),
+    *(f"recognition {status}" for status in ("opgeschort", "erkend", "ingetrokken")),
+    *("ceiling afzender", "ceiling sensitivity", "ceiling level"),
+    *("agree_to_less kin", "agree_to_less root", "agree_to_less a", "end membership", "end stand_in"),
+)
