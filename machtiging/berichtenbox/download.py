@@ -34,7 +34,10 @@ DOWNLOAD_ABORTED = "toegang_beeindigd_tijdens_downloaden"
 
 @dataclass(frozen=True, slots=True)
 class BijlageDownload:
-    """A bijlage with a Permit to download, its size, its data key and the envelope of its letter."""
+    """A bijlage with a Permit to download, its size and its data key.
+
+    `envelope` is that of the letter, to ask the scope again before each part.
+    """
 
     naam: str
     size: int
@@ -83,8 +86,11 @@ async def _decrypt_part(session: AsyncSession, bijlage: BijlageDownload, number:
     return bijlage.key.decrypt(sealed, *build_part_context(bijlage.bijlage_id, number, bijlage.parts))
 
 
-def _still_covers(token: AuthorityToken, envelope: BerichtEnvelope) -> bool:
-    """Return True unless a new agreement or a lower ceiling took this letter or the act away meanwhile."""
+def _covers_download(token: AuthorityToken, envelope: BerichtEnvelope) -> bool:
+    """Return True if the token still covers a download of this letter.
+
+    A new agreement, a lower ceiling or a higher minimum level can take it away meanwhile.
+    """
     authority = token.representation
     if authority is None:
         return True
@@ -105,7 +111,7 @@ async def _assert_access_active(session: AsyncSession, actor: Actor, bijlage: Bi
         state is not None
         and state.revoked_at is None
         and state.representation_refusal(at) is None
-        and _still_covers(state, bijlage.envelope)
+        and _covers_download(state, bijlage.envelope)
     ):
         return
     line = NewJournalLine(

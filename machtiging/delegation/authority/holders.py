@@ -121,9 +121,9 @@ async def load_holders(
         # A link hangs on the machtiging itself, or on the link of a team or of an absent colleague.
         children = select(_PARENT.c.id).where(_PARENT.c.parent_id.in_(open_ones))
         below = or_(_LEAF.c.parent_id.in_(open_ones), _LEAF.c.parent_id.in_(children))
-        held = [link for link in await load_authorities(session, below, at=at) if link.is_assigned(at)]
+        assigned = [link for link in await load_authorities(session, below, at=at) if link.is_assigned(at)]
         for machtiging_id in open_ones:
-            mine = (link.holder_id for link in held if any(above.id == machtiging_id for above in link.links[:-1]))
+            mine = (link.holder_id for link in assigned if any(above.id == machtiging_id for above in link.links[:-1]))
             found[machtiging_id] = sorted({holder_id for holder_id in mine if holder_id is not None})
     return found
 

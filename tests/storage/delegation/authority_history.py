@@ -54,7 +54,7 @@ _SENSITIVITY = (Sensitivity.GEWOON, Sensitivity.GEVOELIG)
 
 @dataclass(frozen=True)
 class Terms:
-    """What a link allows. `sensitivity` is 0 (gewoon) or 1 (gevoelig)."""
+    """The terms of a link. `sensitivity` is 0 (gewoon) or 1 (gevoelig)."""
 
     afzenders: frozenset[str] = frozenset({UWV, SVB})
     sensitivity: int = 1

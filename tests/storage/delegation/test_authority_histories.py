@@ -89,7 +89,7 @@ class Check:
 
     async def compare(self):
         """Compare all holders at once, each on connections of its own."""
-        await asyncio.gather(self.compare_holders_shown(), *(self.compare_holder(holder) for holder in CHAINS))
+        await asyncio.gather(self.compare_listed_holders(), *(self.compare_holder(holder) for holder in CHAINS))
 
     async def compare_holder(self, holder):
         await self.compare_authority(holder)
@@ -132,7 +132,7 @@ class Check:
                     given_piece = False
                 assert given_piece == self.history.model.allows(holder, Act.DOWNLOAD, dienst), (holder, dienst)
 
-    async def compare_holders_shown(self):
+    async def compare_listed_holders(self):
         history, at = self.history, self.history.box.clock.now()
         async with history.box.sessions() as session:
             root = await load_authority(session, history.links["root"])
