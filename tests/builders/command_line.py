@@ -67,7 +67,7 @@ _LEVELS = ("casbin", "casbin.policy", "casbin.enforcer", "casbin.role")
 
 @contextmanager
 def preserve_logging() -> Iterator[None]:
-    """Put structlog, the root logger, the request log and what catches the uncaught back as they were."""
+    """Put structlog, the root logger, the request log and the exception hooks back."""
     root = standard.getLogger()
     handlers, level = root.handlers[:], root.level
     disabled = {name: standard.getLogger(name).disabled for name in _DISABLED}

@@ -1,4 +1,4 @@
-"""A history of chains for tests: real acts on several connections, beside a small model of who may do what."""
+"""A history of chains for tests: real acts, beside a small model of the answers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Terms:
         lowest = min(self.sensitivity, other.sensitivity)
         return Terms(self.afzenders & other.afzenders, lowest, (self.acts & other.acts) or frozenset({Act.LIST}))
 
-    def allows(self, act: Act, letter: str) -> bool:
+    def is_allowed(self, act: Act, letter: str) -> bool:
         afzender, sensitivity = LETTERS[letter]
         return act in self.acts and afzender in self.afzenders and sensitivity <= self.sensitivity
 
@@ -96,18 +96,18 @@ class Model:
         stands = root == "kin" or self.recognition == "erkend"
         return stands and root not in self.paused | self.ended and self.is_assigned(holder)
 
-    def allows(self, holder: str, act: Act, letter: str) -> bool:
+    def is_allowed(self, holder: str, act: Act, letter: str) -> bool:
         terms = [self.terms[link] for link in CHAINS[holder]]
         if holder != "relative":
             terms.append(self.ceiling)
             if self.needs_high:
                 return False
-        return self.is_in_force(holder) and all(each.allows(act, letter) for each in terms)
+        return self.is_in_force(holder) and all(each.is_allowed(act, letter) for each in terms)
 
 
 @dataclass
 class History:
-    """One citizen with a relative, and an organisation with an employee, a team and a stand-in."""
+    """One citizen, a relative, and an organisation with an employee, a team and a stand-in."""
 
     box: BerichtenboxWorld
     acts: OrganisationWorld
@@ -122,7 +122,7 @@ class History:
     actors: dict[str, Actor] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
 
-    async def begin(self) -> None:
+    async def begin_history(self) -> None:
         """Recognise the organisation, hire, and make every chain with a token for its holder."""
         ceiling = Ceiling(None, None, Sensitivity.GEVOELIG, 1826)
         numbers = OrganisationNumbers(self.kvk)
@@ -185,49 +185,49 @@ class History:
         self.actors[holder] = Actor(person, authority, level, facts.acts, "app", facts.id, organisation_kvk=kvk)
         self.tokens[holder] = sign_access_token(facts, keyring=KEYS, nbf=int(facts.issued_at.timestamp()))
 
-    async def step(self, name: str) -> bool:
+    async def perform_step(self, name: str) -> bool:
         """Do one act in its own transaction; the model follows if it was done."""
         act, _, target = name.partition(" ")
         try:
-            await getattr(self, act)(target)
+            await getattr(self, f"do_{act}")(target)
         except Refusal:
             return False
         return True
 
-    async def pause(self, link: str) -> None:
+    async def do_pause(self, link: str) -> None:
         await self.acts.do(pause_machtiging, self.links[link], self.box.citizen)
         self.model.paused.add(link)
 
-    async def resume(self, link: str) -> None:
+    async def do_resume(self, link: str) -> None:
         await self.acts.do(resume_machtiging, self.links[link], self.box.citizen)
         self.model.paused.discard(link)
 
-    async def revoke(self, link: str) -> None:
+    async def do_revoke(self, link: str) -> None:
         await self.acts.do(revoke_machtiging, self.links[link], self.box.citizen)
         self.model.ended.add(link)
 
-    async def give_back(self, holder: str) -> None:
+    async def do_give_back(self, holder: str) -> None:
         link = CHAINS[holder][-1]
         await self.acts.do(give_back_machtiging, self.links[link], self.people[holder])
         self.model.ended.add(link)
 
-    async def leave(self, holder: str) -> None:
+    async def do_leave(self, holder: str) -> None:
         await self.acts.do(end_employment, KEYS, self.administrator, self.employees[holder])
         self.model.departed.add(holder)
 
-    async def suspend(self, holder: str) -> None:
+    async def do_suspend(self, holder: str) -> None:
         await self.acts.do(suspend_employee, KEYS, self.administrator, self.employees[holder])
         self.model.inactive.add(holder)
 
-    async def reinstate(self, holder: str) -> None:
+    async def do_reinstate(self, holder: str) -> None:
         await self.acts.do(resume_employee, KEYS, self.administrator, self.employees[holder])
         self.model.inactive.discard(holder)
 
-    async def recognition(self, status: str) -> None:
+    async def do_recognition(self, status: str) -> None:
         await self.acts.decide(self.organisation, RecognitionStatus(status))
         self.model.recognition = status
 
-    async def ceiling(self, change: str) -> None:
+    async def do_ceiling(self, change: str) -> None:
         model = self.model
         if change == "level":
             model.needs_high = True
@@ -239,7 +239,7 @@ class History:
         ceiling = Ceiling(None, afzenders, _SENSITIVITY[model.ceiling.sensitivity], 1826, level)
         await self.acts.do(narrow_ceiling, self.acts.operators[0], self.organisation, ceiling)
 
-    async def agree_to_less(self, link: str) -> None:
+    async def do_agree_to_less(self, link: str) -> None:
         """The next version of what is agreed: only letters of UWV, and no downloads."""
         terms = self.model.terms[link] & Terms(frozenset({UWV}), 1, frozenset({Act.LIST, Act.READ}))
         if link in self.model.ended or not terms.afzenders:
@@ -252,7 +252,7 @@ class History:
             await update_machtiging(session, self.links[link], agreement_number=row["number"])
         self.model.terms[link] = terms
 
-    async def end(self, what: str) -> None:
+    async def do_end(self, what: str) -> None:
         """End the membership of the team, or the stand-in."""
         sealed, column = {
             "membership": (SEALED_TEAM_MEMBERSHIP, "ends_at"),

@@ -1,4 +1,4 @@
-"""Random histories of chains: every way to the letters gives what a small model allows, and nothing else."""
+"""Random histories of chains, compared with a small model on every way to the letters."""
 
 from __future__ import annotations
 
@@ -75,19 +75,19 @@ class Check:
     def __init__(self, history, letters):
         self.history, self.letters, self.downloads = history, letters, {}
 
-    async def begin(self):
+    async def begin_downloads(self):
         """Begin the downloads that the model allows now."""
         box = self.history.box
         for holder, actor in self.history.actors.items():
             for dienst, letter in self.letters.items():
-                if self.history.model.allows(holder, Act.DOWNLOAD, dienst):
+                if self.history.model.is_allowed(holder, Act.DOWNLOAD, dienst):
                     bijlage = await BIJLAGEN.read_value(box, "id", bericht_id=letter)
                     async with box.sessions.begin() as session:
                         self.downloads[holder, dienst] = await authorize_download(
                             session, box.keyring, box.policy, actor, (letter, bijlage), at=box.clock.now()
                         )
 
-    async def compare(self):
+    async def compare_all(self):
         """Compare all holders at once, each on connections of its own."""
         await asyncio.gather(self.compare_listed_holders(), *(self.compare_holder(holder) for holder in CHAINS))
 
@@ -115,11 +115,11 @@ class Check:
         async with self.history.box.client(self.history.tokens[holder]) as client:
             listed = await client.get("/api/v1/berichten")
             shown = {one["berichtId"] for one in listed.json()["berichten"]} if listed.status_code == 200 else set()
-            allowed = {letter for dienst, letter in self.letters.items() if model.allows(holder, Act.LIST, dienst)}
+            allowed = {letter for dienst, letter in self.letters.items() if model.is_allowed(holder, Act.LIST, dienst)}
             assert shown == allowed, (holder, listed.text)
             for dienst, letter in self.letters.items():
                 answer = await client.get(f"/api/v1/berichten/{letter}")
-                assert (answer.status_code == 200) == model.allows(holder, Act.READ, dienst), (holder, dienst)
+                assert (answer.status_code == 200) == model.is_allowed(holder, Act.READ, dienst), (holder, dienst)
 
     async def compare_downloads(self, holder):
         box = self.history.box
@@ -130,7 +130,7 @@ class Check:
                     given_piece = bool(await anext(stream))
                 except NotInForce:
                     given_piece = False
-                assert given_piece == self.history.model.allows(holder, Act.DOWNLOAD, dienst), (holder, dienst)
+                assert given_piece == self.history.model.is_allowed(holder, Act.DOWNLOAD, dienst), (holder, dienst)
 
     async def compare_listed_holders(self):
         history, at = self.history, self.history.box.clock.now()
@@ -149,15 +149,15 @@ async def test_every_way_to_the_letters_gives_what_the_model_allows(worlds):
     done = 0
     for number, (drawn, steps) in enumerate(draw_histories(5), start=1):
         history = History(box, acts, f"9{number:07}", Model(narrow_by_parents(drawn)))
-        await history.begin()
+        await history.begin_history()
         check = Check(history, letters)
-        await check.begin()
-        await check.compare()
+        await check.begin_downloads()
+        await check.compare_all()
         for place, step in enumerate(steps):
-            if await history.step(step):
+            if await history.perform_step(step):
                 done += 1
                 try:
-                    await check.compare()
+                    await check.compare_all()
                 except AssertionError as error:
                     raise AssertionError(f"after {steps[: place + 1]} under {drawn}: {error}") from error
     assert done > 5
@@ -170,9 +170,9 @@ async def test_each_act_after_its_commit_gives_what_the_model_allows(worlds):
             continue  # these follow another act, in the random histories
         links = dict.fromkeys(LINKS, Terms())
         history = History(box, acts, f"8{number:07}", Model(links))
-        await history.begin()
+        await history.begin_history()
         check = Check(history, letters)
-        await check.begin()
+        await check.begin_downloads()
         assert len(check.downloads) == len(CHAINS) * len(LETTERS)
-        assert await history.step(step)
-        await check.compare()
+        assert await history.perform_step(step)
+        await check.compare_all()

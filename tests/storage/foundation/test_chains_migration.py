@@ -50,14 +50,14 @@ OLD = {
 CONVERTED = {name for name, (_, _, kvk, _) in OLD.items() if kvk is not None}
 
 
-async def put(connection, table, **values):
+async def insert_row(connection, table, **values):
     names = ", ".join(values)
     marks = ", ".join(f"CAST(:{name} AS jsonb)" if isinstance(v, dict) else f":{name}" for name, v in values.items())
     plain = {name: json.dumps(v) if isinstance(v, dict) else v for name, v in values.items()}
     await connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({marks})"), plain)
 
 
-async def read(database, query, **values):
+async def fetch_rows(database, query, **values):
     async with database.service.connect() as connection:
         return (await connection.execute(text(query), values)).all()
 
@@ -69,7 +69,7 @@ class OldInstallation:
         self.database, self.box, self.acts = database, box, acts
         self.people, self.ids = {"helper": box.helper}, {}
 
-    async def fill(self):
+    async def fill_tables(self):
         async with bypass_triggers(self.database) as connection:
             for name, (capacity, holder, kvk, state) in OLD.items():
                 await self.add_machtiging(connection, name, capacity, holder and self.people[holder], kvk, state)
@@ -83,13 +83,13 @@ class OldInstallation:
         ended = {"ended_at": NOW - timedelta(hours=1), "end_reason": "ingetrokken"} if state == "ended" else {}
         paused = {"paused_at": NOW - timedelta(hours=1)} if state == "paused" else {}
         self.ids[name] = uuid4()
-        await put(
+        await insert_row(
             connection, "machtiging", id=self.ids[name], vertegenwoordigde_id=self.box.citizen, gemachtigde_id=holder,
             gemachtigde_kvk=kvk, capacity=capacity, purpose=f"post lezen ({name})", legal_ground="BW 3:60", state=state,
             accepted_assurance=None if holder is None else "substantieel", offered_at=NOW - timedelta(days=3),
             accepted_at=accepted, agreement_number=1, **ended, **paused,
         )  # fmt: skip
-        await put(
+        await insert_row(
             connection, "agreement", machtiging_id=self.ids[name], number=1, channel="online", text_version="1",
             agreed_by=self.box.citizen, agreed_at=NOW - timedelta(days=3), **AGREED,
         )  # fmt: skip
@@ -97,22 +97,22 @@ class OldInstallation:
     async def add_consent(self, connection, name):
         """A consent with an access token, an approved request and a pending one."""
         grant, machtiging = uuid4(), self.ids[name]
-        await put(
+        await insert_row(
             connection, "oauth_client", client_id=name, registration={"client_name": "Leesapp"}, state="active",
             created_at=NOW,
         )  # fmt: skip
         holder, kvk = self.people[OLD[name][1]], OLD[name][2]
         whose = {"client_id": name, "person_id": holder, "machtiging_id": machtiging, "organisation_kvk": kvk}
-        await put(
+        await insert_row(
             connection, "oauth_grant", id=grant, authorization_details={}, scope="openid", assurance="substantieel",
             authenticated_at=NOW, created_at=NOW, **whose,
         )  # fmt: skip
-        await put(
+        await insert_row(
             connection, "issued_token", id=uuid4(), grant_id=grant, scope="openid", acts=["lijst"], issued_at=NOW,
             assurance="substantieel", expires_at=NOW + timedelta(hours=1), **whose,
         )  # fmt: skip
         for state in ("approved", "pending"):
-            await put(
+            await insert_row(
                 connection, "backchannel_request", request_hash=sha256(f"{name}{state}".encode()).digest(), params={},
                 binding_message="x", state=state, grant_id=grant if state == "approved" else None, created_at=NOW,
                 expires_at=NOW + timedelta(minutes=5), interval_seconds=5, **whose,
@@ -123,7 +123,7 @@ class OldInstallation:
         assert (await verify_journal(self.database.service, KEYS)).ok
 
     async def find_assignment(self, name):
-        ((assignment_id,),) = await read(
+        ((assignment_id,),) = await fetch_rows(
             self.database, "SELECT id FROM machtiging WHERE parent_id = :id", id=self.ids[name]
         )
         return assignment_id
@@ -144,7 +144,7 @@ async def old(database):
     made.people["without_bsn"] = await acts.add_person("Fatima Hulp")
     await made.verify_journal()
     await migrate_schema(database.url, BEFORE)
-    await made.fill()
+    await made.fill_tables()
     return made
 
 
@@ -156,11 +156,11 @@ FROM machtiging m JOIN agreement a ON (a.machtiging_id, a.number) = (m.id, m.agr
 
 
 async def test_professionals_machtiging_becomes_one_of_the_organisation_with_one_assignment(old, database):
-    states = {name: await read(database, STATE, id=id_) for name, id_ in old.ids.items()}
+    states = {name: await fetch_rows(database, STATE, id=id_) for name, id_ in old.ids.items()}
     await migrate_schema(database.url)
     for name, id_ in old.ids.items():
-        assert await read(database, STATE, id=id_) == states[name]
-    rows = await read(
+        assert await fetch_rows(database, STATE, id=id_) == states[name]
+    rows = await fetch_rows(
         database,
         """SELECT m.id, o.kvk, e.person_id, m.state, c.state, c.capacity, c.ended_at IS NOT DISTINCT FROM m.ended_at,
             a.only_employee_id = e.id, b.only_employee_id = e.id, s.kind, s.assigned_by
@@ -177,11 +177,11 @@ async def test_professionals_machtiging_becomes_one_of_the_organisation_with_one
         link_state = "ended" if state == "ended" else "active"
         kept = (state, link_state, capacity, True)
         assert found[name] == (kvk, old.people[holder], *kept, True, True, "vast", None)
-    assert await read(database, "SELECT count(*) FROM employee") == [(4,)]
+    assert await fetch_rows(database, "SELECT count(*) FROM employee") == [(4,)]
     others = "SELECT gemachtigde_id FROM machtiging WHERE parent_id IS NULL AND id = :id"
     for name in OLD.keys() - CONVERTED:
         holder = OLD[name][1]
-        assert await read(database, others, id=old.ids[name]) == [(holder and old.people[holder],)]
+        assert await fetch_rows(database, others, id=old.ids[name]) == [(holder and old.people[holder],)]
 
 
 async def test_consents_under_a_professionals_machtiging_end_and_relatives_stay(old, database):
@@ -192,7 +192,7 @@ async def test_consents_under_a_professionals_machtiging_end_and_relatives_stay(
         "SELECT machtiging_id FROM issued_token WHERE revoked_at IS NULL",
         "SELECT machtiging_id FROM backchannel_request WHERE state = 'pending'",
     ):
-        assert {row[0] for row in await read(database, query)} == kept
+        assert {row[0] for row in await fetch_rows(database, query)} == kept
     ended = {old.ids[name] for name in ("professional", "colleague", "curator")}
     for act in ("grant:beeindigd", "grant:geweigerd"):
         lines = await JOURNAL_INTAKE.read(database, act=act)
@@ -220,7 +220,7 @@ async def test_nothing_opens_until_rows_are_sealed_and_organisation_is_recognise
     assert "all as they were written" in told
     assert "all as the journal says" in told
     await old.verify_journal()
-    ((organisation,),) = await read(database, "SELECT id FROM organisation WHERE kvk = :kvk", kvk=KVK)
+    ((organisation,),) = await fetch_rows(database, "SELECT id FROM organisation WHERE kvk = :kvk", kvk=KVK)
     await old.acts.decide(organisation, RecognitionStatus.RECOGNISED)
     assert await old.stop_of(professional) is None
     assert await old.stop_of(await old.find_assignment("colleague")) == "machtiging_gepauzeerd"
@@ -233,23 +233,27 @@ async def test_employee_and_organisation_that_are_there_are_taken(old, database)
     organisation, employee = uuid4(), uuid4()
     async with bypass_triggers(database) as connection:
         for id_, vestiging in ((organisation, None), (uuid4(), "000000000001")):
-            await put(connection, "party", id=id_, kind="organisation", created_at=NOW)
-            await put(
+            await insert_row(connection, "party", id=id_, kind="organisation", created_at=NOW)
+            await insert_row(
                 connection, "organisation", id=id_, kvk=KVK, vestiging=vestiging, name="Wijkteam", kind="welzijn",
                 ceiling_sensitivity="gewoon", ceiling_days=9, created_at=NOW,
             )  # fmt: skip
-        await put(
+        await insert_row(
             connection, "employee", id=employee, organisation_id=organisation, person_id=old.box.helper,
             roles=["hulpverlener"], state="actief", starts_at=NOW, invited_at=NOW, display_name_sealed=b"x",
         )  # fmt: skip
     await migrate_schema(database.url)
-    roots = await read(database, "SELECT gemachtigde_id FROM machtiging WHERE id = :id", id=old.ids["professional"])
+    roots = await fetch_rows(
+        database, "SELECT gemachtigde_id FROM machtiging WHERE id = :id", id=old.ids["professional"]
+    )
     assert roots == [(organisation,)]
-    links = await read(database, "SELECT employee_id FROM machtiging WHERE parent_id = :id", id=old.ids["professional"])
+    links = await fetch_rows(
+        database, "SELECT employee_id FROM machtiging WHERE parent_id = :id", id=old.ids["professional"]
+    )
     assert links == [(employee,)]
-    assert await read(database, "SELECT count(*) FROM employee") == [(4,)]
+    assert await fetch_rows(database, "SELECT count(*) FROM employee") == [(4,)]
     await migrate_schema(database.url, BEFORE)
-    assert await read(database, "SELECT id FROM employee") == [(employee,)]
+    assert await fetch_rows(database, "SELECT id FROM employee") == [(employee,)]
 
 
 OLD_SHAPE = """
@@ -259,12 +263,12 @@ SELECT id, vertegenwoordigde_id, gemachtigde_id, gemachtigde_kvk, parent_id, cap
 
 
 async def test_downgrade_gives_the_professionals_machtiging_back(old, database):
-    before = await read(database, OLD_SHAPE)
+    before = await fetch_rows(database, OLD_SHAPE)
     for _ in range(2):
         await migrate_schema(database.url)
         await migrate_schema(database.url, BEFORE)
-        assert await read(database, OLD_SHAPE) == before
-    assert await read(database, "SELECT count(*), count(only_employee_id) FROM agreement") == [(len(OLD), 0)]
+        assert await fetch_rows(database, OLD_SHAPE) == before
+    assert await fetch_rows(database, "SELECT count(*), count(only_employee_id) FROM agreement") == [(len(OLD), 0)]
     await old.verify_journal()
 
 

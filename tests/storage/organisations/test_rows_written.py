@@ -1,4 +1,4 @@
-"""One act at an organisation writes the same few rows, for one client and for ten thousand."""
+"""One act at an organisation writes few rows, for any number of clients."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Clients:
         self.employee, self.link = employee, link
 
     @classmethod
-    async def assign(cls, world, clients):
+    async def assign_clients(cls, world, clients):
         organisation = await world.recognise()
         administrator = await world.administer(organisation)
         employee = await world.invite(administrator, organisation, "fatima", CARE_WORKER)
@@ -83,7 +83,7 @@ class Clients:
             await act(session, *values, **named, at=self.world.clock.now())
             return dict(await read_rows_written(session) - before)
 
-    async def decide(self, status):
+    async def decide_recognition(self, status):
         proposal = RecognitionProposal(status, "besluit", "B-4")
         operators = self.world.operators
         number = await self.world.do(propose_recognition, operators[0], self.organisation, proposal)
@@ -97,12 +97,12 @@ class Clients:
 
 @pytest.mark.parametrize("clients", [1, pytest.param(10_000, marks=pytest.mark.long)])
 async def test_act_at_an_organisation_writes_at_most_three_rows_for_any_number_of_clients(world, clients):
-    made = await Clients.assign(world, clients)
+    made = await Clients.assign_clients(world, clients)
     assert not await made.is_stopped()
     decision = {"recognition": 1, "organisation": 1, "journal_intake": 1}
-    assert await made.decide(RecognitionStatus.SUSPENDED) == decision
+    assert await made.decide_recognition(RecognitionStatus.SUSPENDED) == decision
     assert await made.is_stopped()
-    assert await made.decide(RecognitionStatus.RECOGNISED) == decision
+    assert await made.decide_recognition(RecognitionStatus.RECOGNISED) == decision
     ceiling = Ceiling(CEILING.themes, None, Sensitivity.GEWOON, 30)
     narrowed = await made.count_rows(narrow_ceiling, world.operators[0], made.organisation, ceiling)
     assert narrowed == {"organisation": 1, "journal_intake": 1}
@@ -111,5 +111,5 @@ async def test_act_at_an_organisation_writes_at_most_three_rows_for_any_number_o
     assert await made.count_rows(suspend_employee, KEYS, made.administrator, made.employee) == one_employee
     assert await made.is_stopped()
     assert await made.count_rows(end_employment, KEYS, made.administrator, made.employee) == one_employee
-    assert await made.decide(RecognitionStatus.WITHDRAWN) == decision
+    assert await made.decide_recognition(RecognitionStatus.WITHDRAWN) == decision
     assert await made.is_stopped()
