@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -92,6 +92,14 @@ async def find_organisation_of_employee(session: AsyncSession, employee_id: UUID
     if found is None:
         raise NotFound("medewerker_onbekend")
     return found
+
+
+async def load_organisation_names(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, str]:
+    """Load the names of these organisations in one statement, by id."""
+    if not ids:
+        return {}
+    found = await session.execute(select(ORGANISATION.c.id, ORGANISATION.c.name).where(ORGANISATION.c.id.in_(ids)))
+    return {row.id: row.name for row in found}
 
 
 async def load_present_employees(

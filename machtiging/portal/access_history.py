@@ -5,7 +5,7 @@ The journal is append-only, so every line it admits must be displayed; unknown v
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import groupby
@@ -23,11 +23,13 @@ from machtiging.audit.line_groups import LineGroup, load_line_groups
 from machtiging.audit.queries import JournalCursor, JournalEntry
 from machtiging.berichtenbox.queries import find_own_berichten
 from machtiging.delegation.queries import load_purposes_of_giver
+from machtiging.delegation.rules import Capacity
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.clock import to_dutch_date
 from machtiging.kernel.ids import BerichtId, PersonId
 from machtiging.oauth import queries as oauth
 from machtiging.oauth.dependencies import oauth_services
+from machtiging.organisations.queries import load_organisation_names
 from machtiging.portal import labels, views
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page
@@ -110,6 +112,8 @@ async def _describe_lines(
     letters = await find_own_berichten(session, visitor.person_id, _collect_letter_ids(lines))
     names = await views.load_agency_names(session)
     apps = {client_id: await _load_app_name(session, client_id) for client_id in {line.client_id for line in lines}}
+    behalf = {line.on_behalf_of for line in lines if line.on_behalf_of is not None}
+    organisations = await load_organisation_names(session, behalf)
     looks = []
     for line, count in ((group.line, group.count) for group in groups):
         refused = line.outcome == JournalOutcome.REFUSED
@@ -118,7 +122,8 @@ async def _describe_lines(
         looks.append(
             JournalLineView(
                 at=line.occurred_at if line.occurred_at.year in _JOURNAL_YEARS else None,
-                who=await _describe_actor(people, visitor, line, apps[line.client_id]),
+                who=await _describe_actor(people, visitor, line, apps[line.client_id])
+                + _describe_organisation(organisations, line),
                 what=_describe_act(line, names.agency_name(letter.afzender) if letter else None, refused=refused),
                 refused=refused,
                 reason=_describe_reason(line),
@@ -130,6 +135,12 @@ async def _describe_lines(
             )
         )
     return looks
+
+
+def _describe_organisation(names: Mapping[UUID, str], line: JournalEntry) -> str:
+    """Return the organisation for which somebody acted, as the end of a name."""
+    name = None if line.on_behalf_of is None else names.get(line.on_behalf_of)
+    return "" if name is None or line.capacity == Capacity.SELF else f", namens {name},"
 
 
 def _describe_reason(line: JournalEntry) -> str | None:

@@ -28,7 +28,7 @@ ENDED_LABELS: dict[EndReason, str] = {
 CAPACITY_LABELS: dict[Capacity, str] = {
     Capacity.SELF: "uzelf",
     Capacity.RELATIVE: "familie of bekende",
-    Capacity.PROFESSIONAL: "hulpverlener van een organisatie",
+    Capacity.PROFESSIONAL: "hulpverlener van een organisatie; een collega mag het overnemen",
     Capacity.CURATOR: "curator",
     Capacity.BEWINDVOERDER: "bewindvoerder",
     Capacity.MENTOR: "mentor",

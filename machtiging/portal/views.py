@@ -56,7 +56,7 @@ class AgreementView:
 
 @dataclass(frozen=True, slots=True)
 class MachtigingCard:
-    """One machtiging as shown to its giver or helper. `kvk`: the organisation of the helper.
+    """One machtiging as shown to its giver or helper. `kvk` and `organisation` are those of the helper.
 
     `usable_here` is False for a helper logged in for another organisation (or for none): the page then shows neither
     the giver nor the terms. `stop_text`: why it does not work now, if that lies with the organisation.
@@ -74,6 +74,7 @@ class MachtigingCard:
     ended_at: datetime | None
     actions: frozenset[MachtigingAction]
     usable_here: bool = True
+    organisation: str | None = None
     stop_text: str | None = None
 
 
@@ -237,6 +238,7 @@ async def build_machtiging_card(
         if is_giver
         else await people.load_name(authority.vertegenwoordigde_id),
         kvk=authority.organisation_kvk,
+        organisation=None if authority.organisation is None else authority.organisation.name,
         standing=now,
         standing_word=labels.ENDED_LABELS[machtiging.end_reason]
         if machtiging.end_reason

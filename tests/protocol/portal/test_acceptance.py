@@ -12,6 +12,7 @@ from tests.builders.rows import CODE_TRIES
 
 KVK = "90000001"
 ORGANISATION = f"namens organisatie met KvK-nummer {KVK}"
+NAMED_ORGANISATION = f"namens Wijkteam {KVK} met KvK-nummer {KVK}"
 BOXES = ("geboren_dag", "geboren_maand", "geboren_jaar")
 NOT_A_DAY = {"geboren_dag": "30", "geboren_maand": "2"}
 
@@ -160,20 +161,21 @@ async def test_acceptance_by_professional_shows_the_organisation_to_both(portal)
     shown = await enter_code(employee, code)
     assert ORGANISATION in shown.text
     page = await employee.submit_form(shown.find_form("/besluit"), {"besluit": "aannemen"})
-    assert ORGANISATION in page.text
+    assert NAMED_ORGANISATION in page.text
     own = employee.url.split("?")[0]
     for browser in (mother, employee):
         for address in (own, ISSUER + "/machtigingen"):
-            assert ORGANISATION in (await browser.open_page(address)).text
+            assert NAMED_ORGANISATION in (await browser.open_page(address)).text
+    assert f"namens Wijkteam {KVK}" in (await mother.open_page(ISSUER + "/inzage")).text
 
 
 async def test_ended_machtiging_of_professional_is_shown_in_past_tense(portal):
     await hire_son(portal)
     employee = await portal.browser_of(portal.people.son, kvk=KVK)
     page = await accept_code(employee, await make_offer(await portal.mother(), soort="professional"))
-    assert f"U helpt {ORGANISATION}" in page.text
+    assert f"U helpt {NAMED_ORGANISATION}" in page.text
     page = await employee.submit_form(page.find_form("/teruggeven"), {})
-    assert f"U hielp {ORGANISATION}" in page.text
+    assert f"U hielp {NAMED_ORGANISATION}" in page.text
 
 
 async def test_machtiging_of_relative_shows_no_organisation(portal):
