@@ -18,7 +18,7 @@ from machtiging.kernel.errors import Fault
 from machtiging.settings import Settings
 from machtiging.storage.unit_of_work import unit_of_work
 
-_SUBJECT = "journalled rows"
+_SUBJECT = "journal rows"
 _MAX_ROWS_NAMED = 5
 SessionFactory = async_sessionmaker[AsyncSession]
 
