@@ -25,11 +25,14 @@ JoinedSelect = Callable[[FromClause], Select[Any]]
 def _build_token_select(*, for_share: bool, joined: JoinedSelect | None = None) -> Select[Any]:
     token = build_token_cte()
     machtiging = machtiging_table()
-    with_authority = AUTHORITY_FROM.join(token, machtiging.c.id == token.c.t_machtiging_id)
-    theirs = select(*AUTHORITY_COLUMNS).select_from(with_authority)
+    # By a value and not by a join: see `delegation.authority.queries`.
+    machtiging_id = select(token.c.t_machtiging_id).scalar_subquery()
+    authority = AUTHORITY_FROM
     if for_share:
         # In the FROM, so that the advisory lock is taken before the row lock; the other order could deadlock.
-        theirs = theirs.join(lock_shared(token.c.t_machtiging_id), true())
+        authority = authority.join(lock_shared(machtiging_id), true())
+    theirs = select(*AUTHORITY_COLUMNS).select_from(authority).where(machtiging.c.id == machtiging_id)
+    if for_share:
         theirs = theirs.with_for_update(read=True, of=machtiging)
     # PostgreSQL refuses FOR SHARE on the nullable side of an outer join; in a CTE it is allowed.
     machtiging_cte = theirs.cte("held")

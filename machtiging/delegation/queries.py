@@ -51,12 +51,15 @@ def select_machtiging(*more_columns: Any) -> Select[Any]:
     return select(*MACHTIGING_COLUMNS, *more_columns).select_from(join_agreement())
 
 
-def join_agreement(machtiging: FromClause | None = None, agreement: FromClause | None = None) -> Join:
-    """Join a machtiging with its current agreement. Either may be an alias of its table."""
-    first = _MACHTIGING_TABLE if machtiging is None else machtiging
-    version = _AGREEMENT_TABLE if agreement is None else agreement
-    is_current = (version.c.machtiging_id == first.c.id) & (version.c.number == first.c.agreement_number)
-    return first.join(version, is_current)
+def join_agreement() -> Join:
+    """Join machtigingen with their current agreements."""
+    return _MACHTIGING_TABLE.join(_AGREEMENT_TABLE, is_current_agreement(_MACHTIGING_TABLE, _AGREEMENT_TABLE))
+
+
+def is_current_agreement(machtiging: FromClause, agreement: FromClause) -> ColumnElement[bool]:
+    """Return the condition that this is the current agreement. Both may be aliases of their tables."""
+    current: ColumnElement[bool] = agreement.c.number == machtiging.c.agreement_number
+    return current & (agreement.c.machtiging_id == machtiging.c.id)
 
 
 def machtiging_from_mapping(mapping: Mapping[Any, Any], suffix: str = "") -> Machtiging:

@@ -33,6 +33,11 @@ _FIGURES = (
     ("99th percentile", "ms", "p99_ms", None),
     ("load generator's processor time", "ms", "client_cpu_ms", None),
 )
+_CHAIN_FIGURES = (
+    ("answers per second", "/s", "per_second", Goal(">= 0.90 x a chain of one", at_least=0.9)),
+    ("worker's processor time", "ms", "cpu_ms", Goal("<= 1.10 x a chain of one", at_most=1.1)),
+    ("median time to answer", "ms", "median_ms", None),
+)
 _COPY_TO_FLOOR = """INSERT INTO floor_bericht
     SELECT id, ontvanger_id, afzender_oin, dienst_code, published_at, received_at, $2 FROM bericht WHERE id = $1"""
 _POLICIES = Path("policies")
@@ -91,8 +96,36 @@ async def measure(world: BenchWorld, place: Path, key: bytes, *, quick: bool) ->
     remarks = await _count_statements(world)
     with our_worker(world, place) as ours:
         await _furnish_floor(world, ours, key)
+        chain_rows = await _measure_chain(world, ours, place, quick=quick)
         with floor_worker(world, key, place) as bare:
-            return await _measure(world, (ours, bare), place, quick=quick), remarks
+            return [*chain_rows, *await _measure(world, (ours, bare), place, quick=quick)], remarks
+
+
+async def _measure_chain(world: BenchWorld, ours: MeasuredServer, place: Path, *, quick: bool) -> list[rounds.Row]:
+    """Reading under a chain of three beside reading the same letters under a chain of one, by the same worker."""
+    total = 600 if quick else 1500
+
+    async def read(readings: list[Reading]) -> Round:
+        requests = [request_for(world, reading) for reading in readings]
+        result = await load(ours, Plan(ours.port, CONNECTIONS, total, 200, requests), place)
+        await _until_sealed(world)
+        return result
+
+    three, one = await rounds.interleave(
+        3 if quick else 9, [lambda: read(world.chain_readings), lambda: read(world.readings)]
+    )
+    return [
+        rounds.compare(
+            "read under a chain of three",
+            what,
+            unit,
+            [getattr(result, name) for result in three],
+            "chain of one",
+            [getattr(result, name) for result in one],
+            goal,
+        )
+        for what, unit, name, goal in _CHAIN_FIGURES
+    ]
 
 
 async def _measure(

@@ -19,7 +19,7 @@ from tests.builders.applications import API_ISSUER, replace_services
 from tests.builders.bearer import POLICY, READ, make_letter_target, make_token_facts, sign_access_token
 from tests.builders.database import record_queries, seal_rows
 from tests.builders.keys import NOON, KeyHolder, make_certificate
-from tests.builders.machtiging import grant_machtiging
+from tests.builders.machtiging import grant_machtiging, make_authority
 from tests.builders.messages import read_claims
 from tests.builders.people import add_mother_and_son
 from tests.protocol.rfc9449_dpop.bound_tokens import READ_URL, ask, issue_dpop_bound_token
@@ -81,7 +81,7 @@ async def test_permit_costs_one_statement(rollback_database, session):
     machtiging = await grant_machtiging(session, people)
     actor = Actor(
         person_id=machtiging.gemachtigde_id,
-        machtiging=machtiging,
+        authority=make_authority(machtiging),
         assurance=Assurance.SUBSTANTIAL,
         acts=frozenset(Act),
         client_id="leesapp",

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
-from sqlalchemy import make_url
+from sqlalchemy import insert, make_url
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.access.bearer import AgencyActor
@@ -33,10 +34,14 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.ids import MachtigingId, PersonId, TokenId, uuid7
 from machtiging.kernel.period import Period
+from machtiging.organisations.tables import SEALED_TEAM, SEALED_TEAM_MEMBERSHIP
 from machtiging.storage.embedded_postgres import EmbeddedPostgres
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.migration_runner import migrate_schema
+from machtiging.storage.row_mac import seal_row
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.machtiging import insert_machtiging
+from tests.builders.organisations import KVK, add_employee, add_organisation
 
 CITIZENS = ("999990019", "999990020", "999990032", "999990044", "123456782", "111222333")
 HELPERS_EACH = 4
@@ -75,6 +80,8 @@ class BenchWorld:
     keyring: KeyRing
     issuer: str
     readings: list[Reading]
+    # The same letters, read by an employee in a team: a chain of three.
+    chain_readings: list[Reading]
 
     @property
     def dsn(self) -> str:
@@ -121,18 +128,27 @@ async def make_world(url: str, place: Path, issuer: str) -> BenchWorld:
     generate_key_ring(keys)
     keyring = KeyRing.load(keys)
     readings: list[Reading] = []
+    chain_readings: list[Reading] = []
     at = datetime.now(UTC)
     async with sessions_of(url, keyring) as sessions:
         async with unit_of_work(sessions) as session:
             await upsert_catalogue(session)
+            workers = await _team(session, keyring, at)
         for number, digits in enumerate(CITIZENS):
             async with unit_of_work(sessions) as session:
-                readings += await _citizen(session, keyring, issuer, (number, Bsn(digits)), at)
+                made = await _citizen(session, keyring, issuer, (number, Bsn(digits)), at)
+                readings += made
+                citizen = await find_or_create_by_bsn(session, keyring, Bsn(digits), at=at)
+                letters = [reading.bericht_id for reading in made[:LETTERS_EACH]]
+                for person_id, employee_id in workers.employees:
+                    leaf = await _chain(session, citizen, workers, employee_id, at)
+                    token = await _token(session, keyring, issuer, (person_id, leaf), at, KVK)
+                    chain_readings += [Reading(letter, token) for letter in letters]
     async with as_owner(url) as connection:
         # There is no mail server here, and retries would only disturb the measurement.
         await connection.execute("UPDATE notification SET sent_at = now()")
         await connection.execute("ANALYZE")
-    return BenchWorld(url, keys, keyring, issuer, readings)
+    return BenchWorld(url, keys, keyring, issuer, readings, chain_readings)
 
 
 async def _citizen(
@@ -149,6 +165,58 @@ async def _citizen(
         token = await _token(session, keyring, issuer, (helper, machtiging_id), at)
         readings += [Reading(letter, token) for letter in letters]
     return readings
+
+
+@dataclass(frozen=True)
+class _BenchTeam:
+    """A recognised organisation, a team of it, and its employees with their people."""
+
+    organisation_id: UUID
+    team_id: UUID
+    employees: list[tuple[PersonId, UUID]]
+
+
+async def _team(session: AsyncSession, keyring: KeyRing, at: datetime) -> _BenchTeam:
+    organisation_id, team_id = await add_organisation(session, KVK), uuid7()
+    team = {"id": team_id, "organisation_id": organisation_id, "name": "wijk"}
+    await session.execute(insert(SEALED_TEAM.table).values(seal_row(session, SEALED_TEAM, team)))
+    employees = []
+    for index in range(HELPERS_EACH):
+        person_id = await find_or_create_by_broker(session, keyring, "http://bench", f"team-{index}", at=at)
+        employee_id = await add_employee(session, organisation_id, person_id)
+        member = {"id": uuid7(), "organisation_id": organisation_id, "team_id": team_id}
+        member |= {"employee_id": employee_id, "starts_at": at}
+        sealed = seal_row(session, SEALED_TEAM_MEMBERSHIP, member)
+        await session.execute(insert(SEALED_TEAM_MEMBERSHIP.table).values(sealed))
+        employees.append((person_id, employee_id))
+    return _BenchTeam(organisation_id, team_id, employees)
+
+
+async def _chain(
+    session: AsyncSession, citizen: PersonId, team: _BenchTeam, employee_id: UUID, at: datetime
+) -> MachtigingId:
+    """Citizen to organisation, to team, to employee: with the terms that the relatives have. Returns the last link."""
+    terms = {
+        "vertegenwoordigde_id": citizen,
+        "capacity": "professional",
+        "purpose": "post bijhouden",
+        "legal_ground": "Awb 2:1 lid 1",
+        "state": "active",
+        "afzenders": [find_catalogue_oin("Sociale Verzekeringsbank"), find_catalogue_oin("UWV")],
+        "excluded_themes": [Theme.ZORG.value],
+        "highest_sensitivity": Sensitivity.GEVOELIG.value,
+        "letters_from": at.date() - timedelta(days=30),
+        "acts": sorted(act.value for act in _READING),
+        "assurance": Assurance.SUBSTANTIAL.value,
+        "accepted_assurance": Assurance.SUBSTANTIAL.value,
+        "starts_at": at,
+        "ends_at": at + timedelta(days=90),
+        "offered_at": at,
+        "accepted_at": at,
+    }
+    root = await insert_machtiging(session, id=uuid7(), gemachtigde_id=team.organisation_id, **terms)
+    middle = await insert_machtiging(session, id=uuid7(), parent_id=root, team_id=team.team_id, **terms)
+    return await insert_machtiging(session, id=uuid7(), parent_id=middle, employee_id=employee_id, **terms)
 
 
 async def _letter(session: AsyncSession, keyring: KeyRing, bsn: Bsn, kenmerk: str, at: datetime) -> str:
@@ -188,7 +256,12 @@ async def _machtiging(
 
 
 async def _token(
-    session: AsyncSession, keyring: KeyRing, issuer: str, whose: tuple[PersonId, MachtigingId], at: datetime
+    session: AsyncSession,
+    keyring: KeyRing,
+    issuer: str,
+    whose: tuple[PersonId, MachtigingId],
+    at: datetime,
+    organisation_kvk: str | None = None,
 ) -> str:
     helper, machtiging_id = whose
     expires_at = at + timedelta(hours=1)
@@ -204,6 +277,7 @@ async def _token(
         assurance=Assurance.SUBSTANTIAL,
         issued_at=at,
         expires_at=expires_at,
+        organisation_kvk=organisation_kvk,
     )
     await insert_token(session, facts)
     now = int(at.timestamp())

@@ -43,6 +43,7 @@ from machtiging.delegation.authority.standings import (
 )
 from machtiging.delegation.locks import lock_shared
 from machtiging.delegation.queries import (
+    is_current_agreement,
     is_party_condition,
     join_agreement,
     label_machtiging_columns,
@@ -95,10 +96,14 @@ def _join_authority() -> Join:
         _MEMBERSHIP.c.employee_id == _LEAF.c.employee_id,
         _MEMBERSHIP.c.ends_at.is_(None),
     )
+    # PostgreSQL keeps the order of more than eight joins (`join_collapse_limit`): each of these is one index lookup
+    # for the leaf. So a caller must bind the leaf by a value, not by a table that is joined last.
     return (
         join_agreement()
-        .outerjoin(join_agreement(_PARENT, _PARENT_AGREEMENT), _PARENT.c.id == _LEAF.c.parent_id)
-        .outerjoin(join_agreement(_TOP, _TOP_AGREEMENT), _TOP.c.id == _PARENT.c.parent_id)
+        .outerjoin(_PARENT, _PARENT.c.id == _LEAF.c.parent_id)
+        .outerjoin(_PARENT_AGREEMENT, is_current_agreement(_PARENT, _PARENT_AGREEMENT))
+        .outerjoin(_TOP, _TOP.c.id == _PARENT.c.parent_id)
+        .outerjoin(_TOP_AGREEMENT, is_current_agreement(_TOP, _TOP_AGREEMENT))
         .outerjoin(_ORGANISATION, _ORGANISATION.c.id == holder_organisation)
         .outerjoin(_RECOGNITION, and_(*current))
         .outerjoin(_EMPLOYEE, _EMPLOYEE.c.id == _LEAF.c.employee_id)

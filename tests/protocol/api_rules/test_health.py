@@ -39,14 +39,18 @@ async def test_readiness_with_agreeing_clocks_returns_200(ask_health):
 
 async def test_readiness_with_rows_that_are_not_sealed_yet_names_their_table(ask_health, database):
     tables = {"journalled_tables": (JOURNALLED,)}
-    assert "waarschuwingen" not in (await ask_health(make_clock(), **tables)).json()
+
+    async def read_warnings():
+        return (await ask_health(make_clock(), **tables)).json().get("waarschuwingen", {})
+
+    assert "rijen" not in await read_warnings()
     await put_row(database, make_row(mac=b""))
     answer = await ask_health(make_clock(), **tables)
     assert answer.status_code == 200
     assert "initial_access_token (machtiging keys seal-rows)" in answer.json()["waarschuwingen"]["rijen"]
     async with database.sessions.begin() as session:
         await mark_finished(session, JOURNALLED, at=datetime.now(UTC), operator=None)
-    assert "waarschuwingen" not in (await ask_health(make_clock(), **tables)).json()
+    assert "rijen" not in await read_warnings()
 
 
 @pytest.mark.parametrize("seconds", [-3600, -60, 60, 3600])

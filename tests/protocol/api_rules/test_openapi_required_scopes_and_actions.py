@@ -37,6 +37,9 @@ NEEDED = {
         ("lijstMedewerkers", "nodigMedewerkerUit", "wijzigMedewerker", "laatMedewerkerVertrekken"),
         ("login", "organisatiebeheerder"),
     ),
+    **dict.fromkeys(
+        ("lijstToewijzingen", "wijsToe", "beeindigToewijzingen"), ("login", "teamleider of organisatiebeheerder")
+    ),
 }
 
 

@@ -65,6 +65,8 @@ OF_SCRIPTS = {
     "/api/v1/organisaties/{organisatieId}/erkenningen/{nummer}/_bevestigen",
     "/api/v1/organisaties/{organisatieId}/medewerkers",
     "/api/v1/organisaties/{organisatieId}/medewerkers/{medewerkerId}/_vertrek",
+    "/api/v1/toewijzingen",
+    "/api/v1/toewijzingen/_beeindigen",
 }
 
 
