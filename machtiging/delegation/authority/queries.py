@@ -11,12 +11,15 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     FromClause,
     Join,
     Label,
     Text,
+    Uuid,
     and_,
+    any_,
     bindparam,
     cast,
     column,
@@ -26,6 +29,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -76,6 +80,7 @@ _ORGANISATION, _RECOGNITION = table_of(Organisation), table_of(Recognition)
 _EMPLOYEE, _ABSENT = table_of(Employee), table_of(Employee).alias("absent")
 _MEMBERSHIP, _STAND_IN = table_of(TeamMembership), table_of(StandIn)
 _OTHER_MEMBERSHIP = _MEMBERSHIP.alias("other_membership")
+_HELD, _HIRED = _LEAF.alias("held"), _EMPLOYEE.alias("hired")
 # The links from the leaf up, by the suffix of their columns.
 _LINK_SUFFIXES = ("", "1", "2")
 
@@ -219,11 +224,15 @@ async def list_received_authorities(session: AsyncSession, person_id: PersonId, 
 
 async def list_authorities_of_person(session: AsyncSession, person_id: PersonId, *, at: datetime) -> list[Authority]:
     """List what this person gave and holds, newest first. Not the assignments under what was given."""
-    hired = _EMPLOYEE.alias("hired")
-    as_employee = select(hired.c.id).where(hired.c.person_id == person_id)
-    is_giver = and_(_LEAF.c.vertegenwoordigde_id == person_id, _IS_ROOT)
-    is_holder = or_(_LEAF.c.gemachtigde_id == person_id, _LEAF.c.employee_id.in_(as_employee))
-    return await load_authorities(session, or_(is_giver, is_holder), at=at)
+    by_employee = select(_HELD.c.id).join(_HIRED, _HIRED.c.id == _HELD.c.employee_id)
+    hers = union(
+        select(_HELD.c.id).where(_HELD.c.vertegenwoordigde_id == person_id, _HELD.c.parent_id.is_(None)),
+        select(_HELD.c.id).where(_HELD.c.gemachtigde_id == person_id),
+        by_employee.where(_HIRED.c.person_id == person_id),
+    ).subquery("hers")
+    # As one array, so that only these are looked up: see `_join_authority`.
+    ids = cast(select(func.array_agg(hers.c.id)).scalar_subquery(), ARRAY(Uuid))
+    return await load_authorities(session, _LEAF.c.id == any_(ids), at=at)
 
 
 async def load_authorities(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, func, or_, select, true, union
+from sqlalchemy import ARRAY, ColumnElement, Row, Table, Uuid, any_, cast, func, or_, select, true, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access_tokens import tokens
@@ -54,12 +54,12 @@ async def list_consents(
     """List the consents in force that this person may revoke, newest first."""
     # Two index scans for the consents: a person may have many machtigingen without one.
     open_ones = select(_GRANT.c.id).where(_GRANT.c.ended_at.is_(None))
-    mine = _GRANT.c.id.in_(
-        union(
-            open_ones.where(_GRANT.c.person_id == person_id),
-            open_ones.where(_GRANT.c.machtiging_id.in_(handler.select_given_ids(person_id))),
-        )
-    )
+    hers = union(
+        open_ones.where(_GRANT.c.person_id == person_id),
+        open_ones.where(_GRANT.c.machtiging_id.in_(handler.select_given_ids(person_id))),
+    ).subquery("hers")
+    # As one array, so that only these consents and their machtigingen are looked up, not a whole table.
+    mine = _GRANT.c.id == any_(cast(select(func.array_agg(hers.c.id)).scalar_subquery(), ARRAY(Uuid)))
     return await _load_consents_in_force(session, handler, mine, at)
 
 

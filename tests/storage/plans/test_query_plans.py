@@ -84,6 +84,14 @@ INSERT INTO team VALUES (gen_random_uuid(), gen_random_uuid(), AT::text);
 INSERT INTO team_membership VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), AT);
 INSERT INTO stand_in VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), AT,
     AT + interval '1 day', gen_random_uuid());
+INSERT INTO assignment (machtiging_id, kind, assigned_at) VALUES (gen_random_uuid(), 'vast', AT);
+INSERT INTO machtigingsverzoek
+    (id, organisation_id, requested_by, purpose, channel, state, scope, created_at, expires_at)
+VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'post bijhouden', 'brief', 'verstuurd', '{}', AT,
+    AT + interval '21 days');
+INSERT INTO statutory_relation (id, vertegenwoordigde_id, vertegenwoordiger_id, kind, extent, register_name,
+    evidence_reference, registered_at, starts_at, professional)
+VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'bewind', 'alles', 'CCBR', 'x', AT, AT, true);
 """
 
 
