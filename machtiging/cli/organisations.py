@@ -27,7 +27,6 @@ from machtiging.organisations.rules import (
     OrganisationRegistration,
     RecognitionProposal,
     RecognitionStatus,
-    parse_roles,
 )
 from machtiging.settings import Environment, Settings
 
@@ -46,6 +45,10 @@ _GroundOption = Annotated[str, typer.Option(help="The ground, in one line. The j
 _ReferenceOption = Annotated[str, typer.Option(help="The reference of the decision.")]
 _PRACTICE_WORLD = (
     "This is the practice world: the command line confirms. In production another operator does, logged in."
+)
+_PROPOSAL_WITHOUT_PERSON = (
+    "In production nobody can confirm it: it names no person. Drop it, and propose in a login session with "
+    "POST /api/v1/organisaties/{organisatieId}/erkenningen."
 )
 
 
@@ -166,7 +169,10 @@ def propose_status(
     ground: _GroundOption,
     reference: _ReferenceOption = "",
 ) -> None:
-    """Propose to recognise, refuse, suspend or withdraw. It counts only after another operator confirms it."""
+    """Propose to recognise, refuse, suspend or withdraw. It counts only after another operator confirms it.
+
+    In production two operators in login sessions do both: a proposal from here names no person.
+    """
     proposal = RecognitionProposal(status, ground, reference)
 
     async def act(session: AsyncSession, _: KeyRing) -> int:
@@ -174,7 +180,10 @@ def propose_status(
 
         return await propose_recognition(session, _operator(), organisation, proposal, at=_now())
 
-    err.print(f"Proposal {_run(act)}: {status.value}. Another operator confirms it, logged in.")
+    number = _run(act)
+    err.print(f"Proposal {number}: {status.value}. Another operator confirms it, logged in.")
+    if Settings().env is Environment.PRODUCTION:
+        err.print(_PROPOSAL_WITHOUT_PERSON, style="yellow", soft_wrap=True)
 
 
 @app.command("confirm")
@@ -214,12 +223,12 @@ def hire_administrator(
     subject: Annotated[str, typer.Option(help="The subject of the employee at the login broker.")],
     name: Annotated[str, typer.Option(help="The name that clients see. Stored encrypted.")],
     issuer: Annotated[str | None, typer.Option(help="The login broker; that of this installation if absent.")] = None,
-    role: Annotated[list[EmployeeRole] | None, typer.Option(help="A role. The first one is organisatiebeheerder.")] = (
-        None
-    ),
 ) -> None:
-    """Invite the first organisatiebeheerder, who logs in within seven days and invites the others."""
-    roles = parse_roles(role or [EmployeeRole.ADMINISTRATOR])
+    """Invite the first organisatiebeheerder, who logs in within seven days and invites the others.
+
+    The first one gets no other role; another organisatiebeheerder gives it later.
+    """
+    roles = frozenset({EmployeeRole.ADMINISTRATOR})
     invitation = EmployeeInvitation(issuer or Settings().broker_issuer, subject, name, roles)
 
     async def act(session: AsyncSession, keyring: KeyRing) -> UUID:

@@ -16,7 +16,7 @@ from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.crypto.keyring import KeyRing, WrappedDataKey
 from machtiging.identity.data_keys import DATA_KEY_COLUMNS, unwrap_data_key
-from machtiging.identity.profile_claims import Profile, merge_profiles, profiles_match
+from machtiging.identity.profile_claims import Profile, identifies_person, merge_profiles, profiles_match
 from machtiging.identity.tables import SEALED_PERSON, Party, Person
 from machtiging.kernel.birth_date import format_birth_date, parse_birth_date
 from machtiging.kernel.bsn import Bsn
@@ -30,6 +30,7 @@ __all__ = [
     "Profile",
     "are_same_person",
     "both_have_bsn",
+    "compare_people",
     "decrypt_profile",
     "find_by_bsn",
     "find_or_create_by_broker",
@@ -204,13 +205,22 @@ async def both_have_bsn(session: AsyncSession, one: PersonId, other: PersonId) -
 
 
 async def are_same_person(session: AsyncSession, keyring: KeyRing, one: PersonId, other: PersonId) -> bool:
-    """Compare two accounts as persons. If both have a BSN it decides; else name and birth date do."""
+    """Return whether two accounts are known to be one person. False also when that is unknown."""
+    return await compare_people(session, keyring, one, other) is True
+
+
+async def compare_people(session: AsyncSession, keyring: KeyRing, one: PersonId, other: PersonId) -> bool | None:
+    """Compare two accounts as persons: True for one person, False for two, None if unknown.
+
+    If both have a BSN it decides; else name and birth date do, if both accounts have them in full.
+    """
     if one == other:
         return True
     if await both_have_bsn(session, one, other):
         return False
     profiles = [await load_profile(session, keyring, person_id) for person_id in (one, other)]
-    return profiles[0] is not None and profiles[1] is not None and profiles_match(profiles[0], profiles[1])
+    identified = [profile for profile in profiles if profile is not None and identifies_person(profile)]
+    return profiles_match(identified[0], identified[1]) if len(identified) == len(profiles) else None
 
 
 async def load_email(session: AsyncSession, keyring: KeyRing, person_id: PersonId) -> str | None:

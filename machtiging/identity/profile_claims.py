@@ -44,12 +44,15 @@ def merge_profiles(stored: Profile | None, received: Profile) -> Profile:
 def profiles_match(one: Profile, other: Profile) -> bool:
     """Compare two profiles by full birth date and name, ignoring case, accents and spaces.
 
-    A match means one person with two accounts. Unknown values never match, not even each other. A partial birth date
-    counts as unknown.
+    A match means one person with two accounts. Unknown values never match, not even each other.
     """
-    both = isinstance(one.birth_date, date) and isinstance(other.birth_date, date)
-    name = _normalise_name(one.name)
-    return both and one.birth_date == other.birth_date and name != "" and name == _normalise_name(other.name)
+    both = identifies_person(one) and identifies_person(other)
+    return both and one.birth_date == other.birth_date and _normalise_name(one.name) == _normalise_name(other.name)
+
+
+def identifies_person(profile: Profile) -> bool:
+    """Return whether name and full birth date are known. A partial birth date counts as unknown."""
+    return isinstance(profile.birth_date, date) and _normalise_name(profile.name) != ""
 
 
 def _normalise_name(name: str) -> str:

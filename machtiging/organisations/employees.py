@@ -20,7 +20,7 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.data_keys import ensure_data_key
 from machtiging.identity.rules import VerifiedLogin
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.errors import Conflict, LevelTooLow, NotAllowed, NotFound
+from machtiging.kernel.errors import Conflict, NotAllowed, NotFound
 from machtiging.kernel.ids import PersonId, uuid7
 from machtiging.organisations.journal_lines import OrganisationAct, journal_act, journal_refusal
 from machtiging.organisations.queries import (
@@ -41,6 +41,7 @@ from machtiging.organisations.rules import (
     OrganisationActor,
     RecognitionStatus,
     is_invitation_open,
+    require_minimum_level,
 )
 from machtiging.organisations.tables import SEALED_EMPLOYEE, SEALED_ORGANISATION
 from machtiging.storage.row_mac import reseal_changes, seal_row
@@ -69,8 +70,8 @@ async def load_administrator(
 ) -> ActingEmployee:
     """Load the active organisatiebeheerder who is logged in for this organisation.
 
-    Raises NotAllowed `geen_medewerker` for anybody else, `niveau_te_laag` below the minimum level of the organisation,
-    and `alleen_voor_organisatiebeheerder` for an employee without the role.
+    Raises NotAllowed `geen_medewerker` for anybody else, LevelTooLow as `require_minimum_level`, and NotAllowed
+    `alleen_voor_organisatiebeheerder` for an employee without the role.
     """
     active = (
         ORGANISATION.c.kvk == kvk,
@@ -90,9 +91,7 @@ async def load_administrator(
         raise NotAllowed("geen_medewerker")
     if not await authenticate_row(session, SEALED_ORGANISATION, row, "o_", at=at):
         raise NotAllowed("geen_medewerker")
-    required = Assurance(row.o_minimum_level)
-    if not assurance.is_at_least(required):
-        raise LevelTooLow("niveau_te_laag", message="niveau_te_laag.step_up", level=required.value, acr=required.acr)
+    require_minimum_level(Assurance(row.o_minimum_level), assurance)
     if EmployeeRole.ADMINISTRATOR.value not in row.roles:
         raise NotAllowed("alleen_voor_organisatiebeheerder")
     return ActingEmployee(person_id, row.id, row.organisation_id, frozenset(map(EmployeeRole, row.roles)))
@@ -106,11 +105,13 @@ async def invite_employee(
     invitation: EmployeeInvitation,
     *,
     at: datetime,
+    practice: bool = False,
 ) -> UUID:
     """Invite an employee, who becomes active at the first login within seven days. Returns the id.
 
-    An operator invites the first organisatiebeheerder only. Raises NotFound `organisatie_onbekend`, NotAllowed
-    `alleen_eerste_beheerder`, Conflict `organisatie_gesloten` after a recognition was refused or withdrawn, and
+    An operator invites the first organisatiebeheerder only, without other roles except in the practice world
+    (`practice`). Raises NotFound `organisatie_onbekend`, NotAllowed `alleen_eerste_beheerder` or
+    `beheerder_met_andere_rol`, Conflict `organisatie_gesloten` after a recognition was refused or withdrawn, and
     Conflict `al_medewerker`. An earlier invitation that expired ends.
     """
     employee_id = uuid7()
@@ -121,7 +122,7 @@ async def invite_employee(
             raise Conflict("organisatie_gesloten")
         present = await load_present_employees(session, organisation_id, at=at)
         if isinstance(actor, ActingOperator):
-            _require_first_administrator(invitation, present, at)
+            _require_first_administrator(invitation, present, at, practice=practice)
         same = [row for row in present if _has_account(row, invitation.broker_issuer, invitation.broker_subject)]
         if any(not _is_expired(row, at) for row in same):
             raise Conflict("al_medewerker")
@@ -162,12 +163,17 @@ async def change_roles(
     *,
     at: datetime,
 ) -> None:
-    """Change the roles of an employee. Raises NotFound `medewerker_onbekend` and Conflict `laatste_beheerder`."""
+    """Change the roles of an employee. Nobody adds a role to himself: a colleague does.
+
+    Raises NotFound `medewerker_onbekend`, NotAllowed `eigen_rollen_uitbreiden` and Conflict `laatste_beheerder`.
+    """
     act = _build_act(JournalAct.MEDEWERKER_GEWIJZIGD, actor, actor.organisation_id, employee_id, at)
     async with journal_refusal(session, act):
         row = await _lock_present_employee(session, actor, employee_id, at)
         if EmployeeRole.ADMINISTRATOR not in roles:
             await _require_other_administrator(session, actor, row, at)
+        if row.id == actor.employee_id and not roles <= set(row.roles):
+            raise NotAllowed("eigen_rollen_uitbreiden")
     changed = await _update_employee(session, row, {"roles": sorted(roles)})
     await _journal_employees(session, keyring, act, "rollen", changed)
 
@@ -335,11 +341,19 @@ def _is_administrator(row: Row[Any]) -> bool:
     return row.state == EmployeeState.ACTIVE.value and EmployeeRole.ADMINISTRATOR.value in row.roles
 
 
-def _require_first_administrator(invitation: EmployeeInvitation, present: list[Row[Any]], at: datetime) -> None:
-    """Require that an operator invites the first organisatiebeheerder. Raises NotAllowed `alleen_eerste_beheerder`."""
+def _require_first_administrator(
+    invitation: EmployeeInvitation, present: list[Row[Any]], at: datetime, *, practice: bool
+) -> None:
+    """Require that an operator invites the first organisatiebeheerder, with that role alone.
+
+    Else one operator could give an account of his own the whole organisation. Raises NotAllowed
+    `alleen_eerste_beheerder` or `beheerder_met_andere_rol`.
+    """
     occupied = any(EmployeeRole.ADMINISTRATOR.value in row.roles and not _is_expired(row, at) for row in present)
     if occupied or EmployeeRole.ADMINISTRATOR not in invitation.roles:
         raise NotAllowed("alleen_eerste_beheerder")
+    if len(invitation.roles) > 1 and not practice:
+        raise NotAllowed("beheerder_met_andere_rol")
 
 
 def _has_account(row: Row[Any], issuer: str, subject: str) -> bool:

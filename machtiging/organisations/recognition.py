@@ -1,7 +1,8 @@
 """Recognition of an organisation by two operators (four eyes), and its ceiling.
 
-Whoever confirms is another person, not another account: two accounts with one BSN, or with one name and birth date,
-are one person. Every decision raises the epoch of the organisation, so that the next request of its employees sees it.
+Whoever confirms is another person, not another account: two accounts with one BSN, or with one name and birth date, are
+one person. Outside the practice world both must be known well enough to say that they differ. Every decision raises the
+epoch of the organisation, so that the next request of its employees sees it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct
 from machtiging.crypto.keyring import KeyRing
-from machtiging.identity.people import are_same_person
+from machtiging.identity.people import compare_people
 from machtiging.kernel.errors import Conflict, NotAllowed
 from machtiging.kernel.ids import PersonId
 from machtiging.organisations.journal_lines import OrganisationAct, journal_act, journal_refusal
@@ -82,18 +83,15 @@ async def confirm_recognition(
 ) -> RecognitionStatus:
     """Confirm the proposal of another operator; it is the current recognition from now on. Returns its status.
 
-    The operator is in a login session; only the practice world (`practice`) lets the command line confirm. Raises
-    NotFound `organisatie_onbekend` or `voorstel_onbekend`, NotAllowed `bevestigen_in_sessie`, `eigen_voorstel` or
-    `rij_ongeldig`, and Conflict `voorstel_afgehandeld` or `erkenning_kan_niet`.
+    Both operators are in a login session; only the practice world (`practice`) lets the command line take part. Raises
+    NotFound `organisatie_onbekend` or `voorstel_onbekend`, NotAllowed `rij_ongeldig` or as `_require_other_person`, and
+    Conflict `voorstel_afgehandeld` or `erkenning_kan_niet`.
     """
     act = OrganisationAct(JournalAct.ERKENNING_BEVESTIGD, operator, organisation_id, at, "erkenning")
     async with journal_refusal(session, act):
         organisation = await lock_organisation(session, organisation_id, at=at)
         proposal = await _lock_open_proposal(session, organisation_id, number, at)
-        if operator.person_id is None and not practice:
-            raise NotAllowed("bevestigen_in_sessie")
-        if await _is_proposer(session, keyring, proposal, operator):
-            raise NotAllowed("eigen_voorstel")
+        await _require_other_person(session, keyring, proposal, operator, practice=practice)
         status = RecognitionStatus(proposal.status)
         await _require_transition(session, organisation, status, at)
     confirmation = {"confirmed_by": operator.person_id, "confirmed_at": at}
@@ -158,10 +156,22 @@ async def _lock_open_proposal(session: AsyncSession, organisation_id: UUID, numb
     return proposal
 
 
-async def _is_proposer(session: AsyncSession, keyring: KeyRing, proposal: Row[Any], operator: ActingOperator) -> bool:
-    if proposal.proposed_by is None or operator.person_id is None:
-        return False
-    return await are_same_person(session, keyring, PersonId(proposal.proposed_by), operator.person_id)
+async def _require_other_person(
+    session: AsyncSession, keyring: KeyRing, proposal: Row[Any], operator: ActingOperator, *, practice: bool
+) -> None:
+    """Require another person than the proposer. The practice world accepts one who is not known.
+
+    Raises NotAllowed `bevestigen_in_sessie`, `voorstel_zonder_persoon`, `eigen_voorstel` or `persoon_niet_zeker`.
+    """
+    if operator.person_id is None or proposal.proposed_by is None:
+        if practice:
+            return
+        raise NotAllowed("bevestigen_in_sessie" if operator.person_id is None else "voorstel_zonder_persoon")
+    same = await compare_people(session, keyring, PersonId(proposal.proposed_by), operator.person_id)
+    if same:
+        raise NotAllowed("eigen_voorstel")
+    if same is None and not practice:
+        raise NotAllowed("persoon_niet_zeker")
 
 
 async def _update_recognition(session: AsyncSession, row: Row[Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -232,7 +232,7 @@ async def post_eerste_beheerder(
     session: Transaction,
     organisatie_id: OrganisatieIdInPath,
 ) -> dict[str, Any]:
-    """De eerste organisatiebeheerder nodigt zelf de anderen uit."""
+    """De eerste organisatiebeheerder krijgt geen andere rol, en nodigt zelf de anderen uit."""
     services = identity_services(request)
     invitation = parse_invitation(await request.body(), services.broker.issuer)
     operator = _act_as_operator(visitor)

@@ -14,7 +14,7 @@ from uuid import UUID
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import passes_11_proef
-from machtiging.kernel.errors import InvalidInput
+from machtiging.kernel.errors import InvalidInput, LevelTooLow
 from machtiging.kernel.ids import PersonId
 from machtiging.kernel.oin import KvkNumber, Oin
 from machtiging.kernel.text import require_plain_line
@@ -222,6 +222,16 @@ def parse_roles(names: Iterable[str]) -> frozenset[EmployeeRole]:
     if {EmployeeRole.SUPERVISOR, EmployeeRole.CARE_WORKER} <= roles:
         raise InvalidInput("rollen_onverenigbaar")
     return roles
+
+
+def require_minimum_level(minimum: Assurance, login: Assurance) -> None:
+    """Require the minimum level of an organisation, and at least substantial (Wdo art. 6).
+
+    Raises LevelTooLow `niveau_te_laag`.
+    """
+    required = minimum if minimum.is_at_least(Assurance.SUBSTANTIAL) else Assurance.SUBSTANTIAL
+    if not login.is_at_least(required):
+        raise LevelTooLow("niveau_te_laag", message="niveau_te_laag.step_up", level=required.value, acr=required.acr)
 
 
 def is_invitation_open(invited_at: datetime, at: datetime) -> bool:

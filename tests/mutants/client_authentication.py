@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from machtiging.kernel.errors import Message
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
+from machtiging.oauth.introspection import decision, evaluation
 from machtiging.oauth.protocol import client_assertion, client_auth, requests, server
 from machtiging.oauth.protocol.client_auth import PrivateKeyJwt
 from machtiging.oauth.protocol.server import OAuthServer
@@ -77,7 +78,18 @@ def _client_id_authenticates() -> None:
 
         return authenticate
 
+    # Introspection authenticates its clients outside Authlib's server.
+    def build_claim_reader(was: Any) -> Any:
+        def read_claim(request: Any, at: Any) -> Any:
+            claimed = was(request, at)
+            client_id = claimed.client_id or (None if last_client is None else last_client.client_id)
+            return claimed._replace(client_id=client_id)
+
+        return read_claim
+
     swap(OAuthServer, OAuthServer.authenticate_client, build_replacement)
+    swap(evaluation, evaluation.read_claimed_client, build_claim_reader)
+    swap(decision, decision._authenticate_by_certificate, lambda _: lambda _issuer, _request, client, _at: client)
 
 
 def _errors_reveal_unknown_clients() -> None:

@@ -32,7 +32,8 @@ _STORY = ActingOperator(None, "verhaal")
 async def add_practice_organisation(environment: StoryEnvironment) -> bool:
     """Register the organisation, recognise it and invite its first employee. Returns False if it exists.
 
-    In the practice world one operator may propose and confirm.
+    In the practice world one operator may propose and confirm, and may give the first organisatiebeheerder other roles.
+    Elsewhere she would get them from a second organisatiebeheerder.
     """
     numbers = OrganisationNumbers(kvk=_FIRST_EMPLOYEE.kvk)
     ceiling = Ceiling(sensitivity=Sensitivity.GEVOELIG)
@@ -50,5 +51,5 @@ async def add_practice_organisation(environment: StoryEnvironment) -> bool:
         await confirm_recognition(session, keyring, _STORY, organisation_id, number, practice=True, at=at)
         subject = _FIRST_EMPLOYEE.build_claims()["sub"]
         invitation = EmployeeInvitation(environment.broker, subject, _FIRST_EMPLOYEE.name, _ROLES)
-        await invite_employee(session, keyring, _STORY, organisation_id, invitation, at=at)
+        await invite_employee(session, keyring, _STORY, organisation_id, invitation, at=at, practice=True)
     return True

@@ -28,7 +28,6 @@ from machtiging.delegation.assignments.rules import (
     require_force,
     require_holder,
     require_leading_role,
-    require_minimum_level,
     require_recognition,
     require_root,
 )
@@ -41,6 +40,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict, NotAllowed, NotFound, Refusal
 from machtiging.kernel.ids import MachtigingId
 from machtiging.kernel.sqlstate import find_sqlstate
+from machtiging.organisations.rules import require_minimum_level
 
 _UNIQUE_VIOLATION = "23505"
 
@@ -67,7 +67,7 @@ async def assign_machtigingen(
         require_call_size(len(requests))
         require_leading_role(leader.employee, {one.employee_id for one in requests})
         require_recognition(leader.organisation)
-        require_minimum_level(leader.organisation, login.assurance)
+        require_minimum_level(leader.organisation.ceiling.minimum_level, login.assurance)
     results: dict[int, MachtigingId | Refusal] = {}
     # In the order of the machtigingen: two calls at once wait for each other and cannot deadlock.
     for number in sorted(range(len(requests)), key=lambda each: (requests[each].machtiging_id, each)):

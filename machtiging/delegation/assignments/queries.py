@@ -17,7 +17,6 @@ from machtiging.delegation.assignments.rules import (
     EmployeeLogin,
     is_present,
     require_leading_role,
-    require_minimum_level,
 )
 from machtiging.delegation.authority.holders import load_employee_authority
 from machtiging.delegation.authority.queries import load_authorities
@@ -27,6 +26,7 @@ from machtiging.delegation.rules import MachtigingState
 from machtiging.delegation.tables import SEALED_ASSIGNMENT, AssignmentRow
 from machtiging.identity.data_keys import ensure_data_key
 from machtiging.kernel.errors import NotAllowed
+from machtiging.organisations.rules import require_minimum_level
 from machtiging.organisations.tables import Employee
 from machtiging.storage.columns import table_of
 
@@ -62,7 +62,7 @@ async def load_viewing_leader(session: AsyncSession, login: EmployeeLogin, *, at
     """
     leader = await load_present_employee(session, login, at=at)
     require_leading_role(leader.employee)
-    require_minimum_level(leader.organisation, login.assurance)
+    require_minimum_level(leader.organisation.ceiling.minimum_level, login.assurance)
     return leader
 
 

@@ -18,7 +18,7 @@ from machtiging.delegation.authority.standings import EmployeeStanding, Organisa
 from machtiging.delegation.chain import MAX_CHAIN_LENGTH
 from machtiging.delegation.rules import MachtigingState
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.errors import Conflict, InvalidInput, LevelTooLow, NotAllowed
+from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed
 from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
 from machtiging.kernel.text import require_plain_line
 from machtiging.organisations.rules import EmployeeRole
@@ -84,14 +84,6 @@ def require_recognition(organisation: OrganisationStanding) -> None:
     """
     if (code := organisation_refusal(organisation)) is not None:
         raise NotAllowed(code, message=f"{code}.assignment")
-
-
-def require_minimum_level(organisation: OrganisationStanding, login: Assurance) -> None:
-    """Require the minimum level of the organisation, and at least substantial (Wdo art. 6). Raises LevelTooLow."""
-    minimum = organisation.ceiling.minimum_level
-    required = minimum if minimum.is_at_least(Assurance.SUBSTANTIAL) else Assurance.SUBSTANTIAL
-    if not login.is_at_least(required):
-        raise LevelTooLow("niveau_te_laag", message="niveau_te_laag.step_up", level=required.value, acr=required.acr)
 
 
 def require_call_size(count: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from machtiging.berichtenbox.routes import API_PREFIX
@@ -26,8 +28,8 @@ async def decide(world, database, status):
     at, keys = world.clock.now(), world.keyring
     async with unit_of_work(world.sessions) as session:
         operators = [
-            ActingOperator(await add_person_without_bsn(session, f"{name} {await RECOGNITIONS.count(session)}", None))
-            for name in ("Saskia", "Omar")
+            ActingOperator(await add_person_without_bsn(session, f"{name} {await RECOGNITIONS.count(session)}", born))
+            for name, born in (("Saskia", date(1975, 3, 1)), ("Omar", date(1982, 7, 9)))
         ]
         proposal = RecognitionProposal(status, "besluit")
         number = await propose_recognition(session, operators[0], organisation, proposal, at=at)

@@ -22,6 +22,21 @@ async def administrator(api, organisation):
     return await api.log_in(FIRST)
 
 
+async def test_operator_gives_the_first_administrator_no_other_role(api, organisation):
+    operator = await api.log_in("beheerder")
+    body = make_medewerker(FIRST, "organisatiebeheerder", "hulpverlener")
+    refused = await operator.call("POST", f"/organisaties/{organisation}/medewerkers", body)
+    assert (refused.status_code, refused.json()["code"]) == (403, "beheerder_met_andere_rol")
+
+
+async def test_administrator_gives_himself_no_role(administrator):
+    [own] = await employees_of(administrator)
+    change = {"rollen": ["organisatiebeheerder", "hulpverlener"]}
+    refused = await administrator.call("PATCH", f"/medewerkers/{own['medewerkerId']}", change)
+    assert (refused.status_code, refused.json()["code"]) == (403, "eigen_rollen_uitbreiden")
+    assert (await employees_of(administrator))[0]["rollen"] == ["organisatiebeheerder"]
+
+
 async def employees_of(administrator):
     return (await administrator.get("/medewerkers")).json()["medewerkers"]
 

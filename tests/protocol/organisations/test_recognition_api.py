@@ -1,11 +1,16 @@
 """/api/v1/organisaties: operators in login sessions recognise organisations."""
 
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
 from machtiging.identity.csrf import CSRF_HEADER
-from tests.storage.organisations.organisation_world import OrganisationWorld
+from machtiging.organisations.recognition import propose_recognition
+from machtiging.simulators import broker
+from machtiging.simulators.personas import PERSONAS
+from tests.builders.applications import replace_services
+from tests.storage.organisations.organisation_world import COMMAND_LINE, RECOGNISED, OrganisationWorld
 
 PROPOSAL = {"status": "erkend", "grond": "voldoet aan de eisen", "besluitkenmerk": "B-2"}
 PLAFOND = {
@@ -47,6 +52,32 @@ async def test_confirmation_by_the_proposer_returns_403(api, organisation):
     refused = await again.call("POST", confirmation_of(organisation))
     assert (refused.status_code, refused.json()["code"]) == (403, "eigen_voorstel")
     assert (await operator.get(f"/organisaties/{organisation}")).json()["erkenning"] == "aangevraagd"
+
+
+async def test_proposal_of_the_command_line_outside_the_practice_world_returns_403(api, organisation):
+    world, operator = OrganisationWorld(api.database, api.clock), await api.log_in("beheerder")
+    await world.do(propose_recognition, COMMAND_LINE, organisation, RECOGNISED)
+    replace_services(api.login.service, practice=False)
+    refused = await operator.call("POST", confirmation_of(organisation))
+    assert (refused.status_code, refused.json()["code"]) == (403, "voorstel_zonder_persoon")
+    assert (await operator.get(f"/organisaties/{organisation}")).json()["erkenning"] == "aangevraagd"
+
+
+async def test_confirmation_outside_the_practice_world_by_an_unknown_person_returns_403(api, organisation, monkeypatch):
+    await propose(await api.log_in("beheerder"), organisation)
+    unknown = replace(PERSONAS["tweede-beheerder"], birthdate=None)
+    monkeypatch.setattr(broker, "PERSONAS", PERSONAS | {"tweede-beheerder": unknown})
+    operator = await api.log_in("tweede-beheerder")
+    replace_services(api.login.service, practice=False)
+    refused = await operator.call("POST", confirmation_of(organisation))
+    assert (refused.status_code, refused.json()["code"]) == (403, "persoon_niet_zeker")
+    # The next login brings the birth date.
+    monkeypatch.undo()
+    replace_services(api.login.service, practice=True)
+    operator = await api.log_in("tweede-beheerder")
+    replace_services(api.login.service, practice=False)
+    confirmed = await operator.call("POST", confirmation_of(organisation))
+    assert confirmed.json() == {"erkenning": "erkend"}
 
 
 @pytest.mark.parametrize("persona", ["vertegenwoordigde", "raadslid", "balie"])

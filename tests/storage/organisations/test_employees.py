@@ -23,8 +23,10 @@ from machtiging.organisations.employees import (
 from machtiging.organisations.rules import EmployeeRole, RecognitionStatus, parse_roles
 from machtiging.organisations.tables import SEALED_EMPLOYEE, SEALED_ORGANISATION, SEALED_RECOGNITION
 from machtiging.storage.row_mac import verify_row
+from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import bypass_triggers
 from tests.builders.keys import load_keyring
+from tests.builders.organisations import change_organisation
 from tests.builders.rows import JOURNAL_INTAKE
 from tests.storage.organisations.organisation_world import (
     ADMINISTRATOR,
@@ -132,10 +134,39 @@ async def test_operator_invites_the_first_administrator_only(world, organisation
     }
 
 
-async def test_operator_invites_another_administrator_when_the_invitation_expired(world, organisation):
+@pytest.mark.parametrize("role", sorted(set(EmployeeRole) - {EmployeeRole.ADMINISTRATOR}))
+async def test_operator_gives_the_first_administrator_no_other_role(world, organisation, role):
+    for operator in (world.operators[0], COMMAND_LINE):
+        inviting = (invite_employee, KEYS, operator, organisation, make_invitation("jan", ADMINISTRATOR | {role}))
+        assert await world.refuse(*inviting) == "beheerder_met_andere_rol"
+    lines = await world.lines(INVITED)
+    assert [(line.outcome, line.reason) for line in lines] == [("refused", "beheerder_met_andere_rol")] * 2
+
+
+async def test_operator_of_the_practice_world_gives_the_first_administrator_another_role(world, database, organisation):
+    invitation = make_invitation("jan", ADMINISTRATOR | CARE_WORKER)
+    employee = await world.do(invite_employee, KEYS, COMMAND_LINE, organisation, invitation, practice=True)
+    assert (await employee_row(database, employee)).roles == ["hulpverlener", "organisatiebeheerder"]
+
+
+async def test_operator_replacing_the_administration_gets_no_helping_role(world, organisation, administrator):
+    await world.do(end_employment, KEYS, COMMAND_LINE, administrator.employee_id)
+    accomplice = make_invitation("jan", ADMINISTRATOR | CARE_WORKER)
+    inviting = (invite_employee, KEYS, COMMAND_LINE, organisation, accomplice)
+    assert await world.refuse(*inviting) == "beheerder_met_andere_rol"
+    replaced = await world.administer(organisation, subject="jan")
+    roles = (ADMINISTRATOR | CARE_WORKER, ADMINISTRATOR | {EmployeeRole.TEAM_LEADER})
+    for more in roles:
+        code = await world.refuse(change_roles, KEYS, replaced, replaced.employee_id, more)
+        assert code == "eigen_rollen_uitbreiden"
+
+
+async def test_operator_invites_another_administrator_when_the_invitation_expired(world, database, organisation):
     await world.invite(world.operators[0], organisation, "jan", ADMINISTRATOR)
     world.clock.advance(timedelta(days=8))
-    await world.invite(COMMAND_LINE, organisation, "piet", ADMINISTRATOR)
+    second = await world.invite(COMMAND_LINE, organisation, "piet", ADMINISTRATOR)
+    row = await employee_row(database, second)
+    assert (row.state, row.roles) == ("uitgenodigd", ["organisatiebeheerder"])
 
 
 @pytest.mark.parametrize("status", [RecognitionStatus.WITHDRAWN, RecognitionStatus.REFUSED])
@@ -183,6 +214,17 @@ async def test_administrator_acts_only_when_logged_in_for_the_organisation(world
     assert await world.refuse(load_administrator, stranger, KVK, Assurance.HIGH) == "geen_medewerker"
 
 
+async def test_administrator_needs_the_level_substantial_whatever_the_organisation_asks(world, database, administrator):
+    async with unit_of_work(database.sessions) as session:
+        await change_organisation(session, administrator.organisation_id, minimum_level="laag")
+    person = administrator.person_id
+    assert await world.refuse(load_administrator, person, KVK, Assurance.LOW) == "niveau_te_laag"
+    assert await world.do(load_administrator, person, KVK, Assurance.SUBSTANTIAL) == administrator
+    async with unit_of_work(database.sessions) as session:
+        await change_organisation(session, administrator.organisation_id, minimum_level="hoog")
+    assert await world.refuse(load_administrator, person, KVK, Assurance.SUBSTANTIAL) == "niveau_te_laag"
+
+
 async def test_same_person_in_two_organisations_acts_for_the_one_logged_in_for(world, administrator):
     other = await world.recognise(OTHER_KVK)
     await world.invite(world.operators[0], other, f"beheerder-{KVK}", ADMINISTRATOR)
@@ -203,6 +245,21 @@ async def test_roles_change(world, database, administrator):
     assert (await employee_row(database, employee)).roles == ["teamleider", "toezicht"]
     [line] = await world.lines(CHANGED)
     assert (line.reason, line.capacity, line.actor_id) == ("rollen", "organisatiebeheerder", administrator.person_id)
+
+
+async def test_administrator_adds_no_role_to_himself_and_gives_one_up(world, database, administrator):
+    own = administrator.employee_id
+    other = await world.hire(administrator, "tweede", ADMINISTRATOR)
+    for roles in (ADMINISTRATOR | CARE_WORKER, CARE_WORKER):
+        assert await world.refuse(change_roles, KEYS, administrator, own, roles) == "eigen_rollen_uitbreiden"
+    assert {(line.outcome, line.reason) for line in await world.lines(CHANGED)} == {
+        ("refused", "eigen_rollen_uitbreiden")
+    }
+    colleague = await world.do(load_administrator, await world.log_in("tweede"), KVK, Assurance.SUBSTANTIAL)
+    assert colleague.employee_id == other
+    await world.do(change_roles, KEYS, colleague, own, ADMINISTRATOR | CARE_WORKER)
+    await world.do(change_roles, KEYS, administrator, own, CARE_WORKER)
+    assert (await employee_row(database, own)).roles == ["hulpverlener"]
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,16 @@ async def test_confirmation_in_production_is_refused_and_journalled(run_command,
     )
 
 
+async def test_proposal_in_production_warns_that_it_cannot_be_confirmed(run_command, organisation, monkeypatch):
+    assert "names no person" not in (await propose(run_command, organisation)).operator_output
+    await run_command("organisations", "drop", organisation, "2")
+    monkeypatch.setenv("MACHTIGING_ENV", "production")
+    ended = await propose(run_command, organisation)
+    assert ended.code == 0, ended.operator_output
+    assert "names no person" in ended.operator_output
+    assert "/erkenningen" in ended.operator_output
+
+
 @pytest.mark.parametrize(
     ("numbers", "sentence"),
     [

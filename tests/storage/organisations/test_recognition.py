@@ -9,7 +9,9 @@ from sqlalchemy import select, text, update
 
 from machtiging.agencies.catalogue import CATALOGUE, upsert_catalogue
 from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.identity.people import Profile, find_or_create_by_broker, find_or_create_by_bsn, save_profile
 from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.birth_date import PartialDate
 from machtiging.kernel.errors import Conflict, NotAllowed
 from machtiging.organisations.queries import list_organisations, load_organisation_view
 from machtiging.organisations.recognition import (
@@ -24,7 +26,7 @@ from machtiging.organisations.tables import SEALED_ORGANISATION, SEALED_RECOGNIT
 from machtiging.storage.row_mac import verify_row
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import bypass_triggers
-from tests.builders.keys import load_keyring
+from tests.builders.keys import NOON, load_keyring
 from tests.builders.people import MOTHER, SON, add_person
 from tests.storage.organisations.organisation_world import (
     CEILING,
@@ -150,10 +152,50 @@ async def test_confirmation_on_the_command_line_is_refused_outside_the_practice_
     assert [line.facts.get("oefenwereld") for line in await world.lines(CONFIRMED)] == [None, True]
 
 
-async def test_proposal_of_the_command_line_is_confirmed_by_an_operator_in_a_session(world):
+async def test_proposal_of_the_command_line_is_confirmed_in_the_practice_world_only(world):
     organisation = await world.register()
     number = await world.do(propose_recognition, COMMAND_LINE, organisation, RECOGNISED)
-    assert await confirm(world, world.operators[1], organisation, number) is RecognitionStatus.RECOGNISED
+    confirming = (confirm_recognition, load_keyring(), world.operators[1], organisation, number)
+    assert await world.refuse(*confirming, practice=False) == "voorstel_zonder_persoon"
+    [line] = await world.lines(CONFIRMED)
+    assert (line.outcome, line.reason) == ("refused", "voorstel_zonder_persoon")
+    assert await world.do(*confirming, practice=True) is RecognitionStatus.RECOGNISED
+
+
+@pytest.mark.parametrize(
+    ("name", "born"),
+    [
+        ("Omar Benali", None),
+        ("Omar Benali", PartialDate(1982, 7, None)),
+        ("Omar Benali", PartialDate(1982, None, None)),
+        (" ", date(1982, 7, 9)),
+        ("", None),
+    ],
+)
+@pytest.mark.parametrize("confirms", [True, False])
+async def test_four_eyes_fail_closed_when_a_person_is_not_known(world, database, confirms, name, born):
+    """A person without full name and birth date may be the other one: refused outside the practice world."""
+    organisation = await world.register()
+    async with unit_of_work(database.sessions) as session:
+        unknown = ActingOperator(await find_or_create_by_broker(session, load_keyring(), "https://b", "x", at=NOON))
+        await save_profile(session, load_keyring(), unknown.person_id, Profile(name, born, None))
+    proposer, confirmer = (world.operators[0], unknown) if confirms else (unknown, world.operators[0])
+    number = await world.do(propose_recognition, proposer, organisation, RECOGNISED)
+    confirming = (confirm_recognition, load_keyring(), confirmer, organisation, number)
+    assert await world.refuse(*confirming, practice=False) == "persoon_niet_zeker"
+    [line] = await world.lines(CONFIRMED)
+    assert (line.outcome, line.reason) == ("refused", "persoon_niet_zeker")
+    assert (await view_of(world, organisation)).status is RecognitionStatus.REQUESTED
+    assert await world.do(*confirming, practice=True) is RecognitionStatus.RECOGNISED
+
+
+async def test_four_eyes_fail_closed_without_a_profile(world, database):
+    organisation = await world.register()
+    async with unit_of_work(database.sessions) as session:
+        person = await find_or_create_by_bsn(session, load_keyring(), MOTHER, at=NOON)
+    number = await world.do(propose_recognition, world.operators[0], organisation, RECOGNISED)
+    confirming = (confirm_recognition, load_keyring(), ActingOperator(person), organisation, number)
+    assert await world.refuse(*confirming, practice=False) == "persoon_niet_zeker"
 
 
 async def test_second_open_proposal_is_refused_until_the_first_is_dropped(world):
