@@ -10,6 +10,7 @@ class JournalAct(StrEnum):
 
     AANLEVERING_GEWEIGERD = "aanlevering:geweigerd"
     AANLEVERING_ONTVANGEN = "aanlevering:ontvangen"
+    BEHEER_GEWEIGERD = "beheer:geweigerd"
     BERICHT_DOWNLOADEN = "bericht:downloaden"
     BERICHT_LEZEN = "bericht:lezen"
     BERICHT_LIJST = "bericht:lijst"
@@ -45,6 +46,7 @@ class JournalAct(StrEnum):
     MACHTIGING_TERUGGEGEVEN = "machtiging:teruggegeven"
     MEDEWERKER_GEACTIVEERD = "medewerker:geactiveerd"
     MEDEWERKER_GEWIJZIGD = "medewerker:gewijzigd"
+    MEDEWERKER_LIJST = "medewerker:lijst"
     MEDEWERKER_UITGENODIGD = "medewerker:uitgenodigd"
     MEDEWERKER_VERTROKKEN = "medewerker:vertrokken"
     MELDCODE_GEMAAKT = "meldcode:gemaakt"
@@ -58,6 +60,7 @@ class JournalAct(StrEnum):
     SLEUTEL_GEWISSELD = "sleutel:gewisseld"
     TOEWIJZING_BEEINDIGD = "toewijzing:beeindigd"
     TOEWIJZING_GEMAAKT = "toewijzing:gemaakt"
+    TOEWIJZING_LIJST = "toewijzing:lijst"
     TOKEN_GEWEIGERD = "token:geweigerd"
     TOKEN_INGETROKKEN = "token:ingetrokken"
     TOKEN_UITGEGEVEN = "token:uitgegeven"

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.assignment import InsertedAssignment, NewAssignment, insert_assignment
+from machtiging.delegation.assignments.insertion import InsertedAssignment, NewAssignment, insert_assignment
 from machtiging.delegation.authority.holders import EmployeeAuthority, load_employee_authority
 from machtiging.delegation.authority.queries import find_authority_of_holder, load_authority
 from machtiging.delegation.authority.rules import ROW_INVALID, Authority

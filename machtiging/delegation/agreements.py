@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.delegation.rules import Machtiging
 from machtiging.delegation.tables import SEALED_AGREEMENT, AgreementRow
 from machtiging.storage.columns import table_of
-from machtiging.storage.row_mac import MAC_COLUMN, seal_row
+from machtiging.storage.row_mac import seal_row
 
 _AGREEMENT = table_of(AgreementRow)
 # What a link copies from the agreement above it. The rest says who agreed, when and how.
@@ -32,4 +32,4 @@ async def load_terms(session: AsyncSession, machtiging: Machtiging) -> dict[str,
     """Load the terms of the current agreement, for a link under this machtiging."""
     current = (_AGREEMENT.c.machtiging_id == machtiging.id, _AGREEMENT.c.number == machtiging.agreement_number)
     row = (await session.execute(select(_AGREEMENT).where(*current))).mappings().one()
-    return {name: row[name] for name in _TERMS if name != MAC_COLUMN}
+    return {name: row[name] for name in _TERMS}

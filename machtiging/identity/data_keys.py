@@ -62,8 +62,10 @@ async def ensure_data_key(session: AsyncSession, keyring: KeyRing, party_id: UUI
 
     Raises NotFound `organisatie_onbekend`.
     """
-    mine = select(*DATA_KEY_COLUMNS).where(_PARTY.c.id == party_id).with_for_update(key_share=True)
+    mine = select(*DATA_KEY_COLUMNS).where(_PARTY.c.id == party_id)
     row = (await session.execute(mine)).mappings().one_or_none()
+    if row is not None and row["data_key_wrapped"] is None:  # locked, so that two calls at once make one key
+        row = (await session.execute(mine.with_for_update(key_share=True))).mappings().one()
     if row is None:
         raise NotFound("organisatie_onbekend")
     if row["data_key_wrapped"] is not None:

@@ -16,6 +16,8 @@ from sqlalchemy import Row, and_, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
+from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.journal import NewJournalLine, record
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.crypto.keyring import KeyRing
@@ -32,6 +34,7 @@ from machtiging.storage.row_mac import get_row_keys, seal_row
 from machtiging.storage.sweep import SWEEP_AT, ExpiredRows
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import door
+from machtiging.web.framework_internals import find_route_template
 from machtiging.web.rate_limit.callers import note_person
 
 SESSION_COOKIE = "__Host-sessie"
@@ -221,10 +224,20 @@ async def _require_citizen(visitor: _RequiredVisitor) -> Visitor:
 
 
 @door("Operator")
-async def _require_operator(visitor: _RequiredVisitor) -> Visitor:
-    """Admit operators only. Raises NotAllowed `alleen_voor_beheerders`."""
+async def _require_operator(request: Request, visitor: _RequiredVisitor, session: Transaction) -> Visitor:
+    """Admit operators only. Raises NotAllowed `alleen_voor_beheerders`, which is journalled with the route."""
     if "beheerder" not in visitor.roles:
-        raise NotAllowed("alleen_voor_beheerders")
+        line = NewJournalLine(
+            act=JournalAct.BEHEER_GEWEIGERD,
+            outcome=JournalOutcome.REFUSED,
+            reason="alleen_voor_beheerders",
+            actor_id=visitor.person_id,
+            object_kind="route",
+            # The pattern and not the path: what the caller typed is not journalled.
+            object_id=f"{request.method} {find_route_template(request.scope)}",
+        )
+        await record(session, line, at=identity_services(request).clock.now())
+        raise NotAllowed(line.reason)
     return visitor
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
+from machtiging.audit.acts import JournalAct
 from machtiging.identity.csrf import CSRF_HEADER, CsrfHeaderProtected
 from machtiging.identity.data_keys import ensure_data_key
 from machtiging.identity.dependencies import identity_services
@@ -59,7 +60,7 @@ async def get_medewerkers(
 ) -> dict[str, Any]:
     """Wie er werkt, wie is uitgenodigd en wie op non-actief staat. Wie vertrok, staat er niet bij."""
     services, at = identity_services(request), identity_services(request).clock.now()
-    actor = await _load_administrator(session, visitor, at)
+    actor = await _load_administrator(session, JournalAct.MEDEWERKER_LIJST, visitor, at)
     rows = await queries.load_present_employees(session, actor.organisation_id, at=at, after=na, limit=aantal + 1)
     key = await ensure_data_key(session, services.keyring, actor.organisation_id)
     response.headers[CSRF_HEADER] = visitor.csrf_token
@@ -93,7 +94,7 @@ async def post_medewerker(
 ) -> dict[str, Any]:
     """De medewerker wordt actief bij de eerste keer inloggen voor uw organisatie, binnen zeven dagen."""
     services, at = identity_services(request), identity_services(request).clock.now()
-    actor = await _load_administrator(session, visitor, at)
+    actor = await _load_administrator(session, JournalAct.MEDEWERKER_UITGENODIGD, visitor, at)
     invitation = parse_invitation(await request.body(), services.broker.issuer)
     employee = await employees.invite_employee(
         session, services.keyring, actor, actor.organisation_id, invitation, at=at
@@ -119,7 +120,7 @@ async def patch_medewerker(
 ) -> None:
     """Andere rollen, of op non-actief en terug. Eén van beide per keer."""
     services, at = identity_services(request), identity_services(request).clock.now()
-    actor = await _load_administrator(session, visitor, at)
+    actor = await _load_administrator(session, JournalAct.MEDEWERKER_GEWIJZIGD, visitor, at)
     wijziging = parse_body(MedewerkerWijziging, await request.body())
     if (wijziging.rollen is None) == (wijziging.status is None):
         raise InvalidInput("een_wijziging_per_keer")
@@ -151,11 +152,11 @@ async def end_employment(
 ) -> None:
     """Vanaf het antwoord kan de medewerker nergens meer bij. Het is definitief."""
     services, at = identity_services(request), identity_services(request).clock.now()
-    actor = await _load_administrator(session, visitor, at)
+    actor = await _load_administrator(session, JournalAct.MEDEWERKER_VERTROKKEN, visitor, at)
     await employees.end_employment(session, services.keyring, actor, medewerker_id, at=at)
 
 
-async def _load_administrator(session: Transaction, visitor: Visitor, at: datetime) -> ActingEmployee:
+async def _load_administrator(session: Transaction, act: JournalAct, visitor: Visitor, at: datetime) -> ActingEmployee:
     return await employees.load_administrator(
-        session, visitor.person_id, visitor.organisation_kvk, visitor.assurance, at=at
+        session, act, visitor.person_id, visitor.organisation_kvk, visitor.assurance, at=at
     )

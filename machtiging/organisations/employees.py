@@ -22,11 +22,18 @@ from machtiging.identity.rules import VerifiedLogin
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict, NotAllowed, NotFound
 from machtiging.kernel.ids import PersonId, uuid7
-from machtiging.organisations.journal_lines import OrganisationAct, journal_act, journal_refusal
+from machtiging.organisations.journal_lines import (
+    OrganisationAct,
+    journal_act,
+    journal_refusal,
+    journal_refused_caller,
+)
 from machtiging.organisations.queries import (
     EMPLOYEE,
+    OF_OTHERS,
     ORGANISATION,
     find_current_status,
+    find_employee_of_login,
     find_organisation_of_employee,
     load_present_employees,
     lock_employee,
@@ -43,7 +50,7 @@ from machtiging.organisations.rules import (
     is_invitation_open,
     require_minimum_level,
 )
-from machtiging.organisations.tables import SEALED_EMPLOYEE, SEALED_ORGANISATION
+from machtiging.organisations.tables import SEALED_EMPLOYEE
 from machtiging.storage.row_mac import reseal_changes, seal_row
 
 _CLOSED = frozenset({RecognitionStatus.WITHDRAWN, RecognitionStatus.REFUSED})
@@ -66,35 +73,27 @@ def _name_context(employee_id: UUID) -> tuple[str, str, str]:
 
 
 async def load_administrator(
-    session: AsyncSession, person_id: PersonId, kvk: str | None, assurance: Assurance, *, at: datetime
+    session: AsyncSession,
+    act: JournalAct,
+    person_id: PersonId,
+    kvk: str | None,
+    assurance: Assurance,
+    *,
+    at: datetime,
 ) -> ActingEmployee:
     """Load the active organisatiebeheerder who is logged in for this organisation.
 
     Raises NotAllowed `geen_medewerker` for anybody else, LevelTooLow as `require_minimum_level`, and NotAllowed
-    `alleen_voor_organisatiebeheerder` for an employee without the role.
+    `alleen_voor_organisatiebeheerder` for an employee without the role. `act` is journalled as refused then.
     """
-    active = (
-        ORGANISATION.c.kvk == kvk,
-        EMPLOYEE.c.person_id == person_id,
-        EMPLOYEE.c.state == EmployeeState.ACTIVE.value,
-    )
-    prefixed = [column.label(f"o_{column.name}") for column in ORGANISATION.c]
-    joined = EMPLOYEE.join(ORGANISATION, EMPLOYEE.c.organisation_id == ORGANISATION.c.id)
-    query = (
-        select(*EMPLOYEE.c, *prefixed)
-        .select_from(joined)
-        .where(*active)
-        .order_by(ORGANISATION.c.vestiging.nulls_first())
-    )
-    row = (await session.execute(query.limit(1))).one_or_none()
-    if row is None or not await authenticate_row(session, SEALED_EMPLOYEE, row, at=at):
-        raise NotAllowed("geen_medewerker")
-    if not await authenticate_row(session, SEALED_ORGANISATION, row, "o_", at=at):
-        raise NotAllowed("geen_medewerker")
-    require_minimum_level(Assurance(row.o_minimum_level), assurance)
-    if EmployeeRole.ADMINISTRATOR.value not in row.roles:
-        raise NotAllowed("alleen_voor_organisatiebeheerder")
-    return ActingEmployee(person_id, row.id, row.organisation_id, frozenset(map(EmployeeRole, row.roles)))
+    row = await find_employee_of_login(session, person_id, kvk, at=at)
+    async with journal_refused_caller(session, act, person_id, None if row is None else row.organisation_id, at=at):
+        if row is None or row.state != EmployeeState.ACTIVE.value:
+            raise NotAllowed("geen_medewerker")
+        require_minimum_level(Assurance(row.o_minimum_level), assurance)
+        if EmployeeRole.ADMINISTRATOR.value not in row.roles:
+            raise NotAllowed("alleen_voor_organisatiebeheerder")
+    return ActingEmployee(person_id, row.id, row.organisation_id)
 
 
 async def invite_employee(
@@ -117,10 +116,9 @@ async def invite_employee(
     employee_id = uuid7()
     act = OrganisationAct(JournalAct.MEDEWERKER_UITGENODIGD, actor, organisation_id, at, "medewerker", str(employee_id))
     async with journal_refusal(session, act):
-        organisation = await _lock_own_organisation(session, actor, organisation_id, at)
+        organisation, present = await _lock_own_organisation(session, actor, organisation_id, at)
         if await find_current_status(session, organisation, at=at) in _CLOSED:
             raise Conflict("organisatie_gesloten")
-        present = await load_present_employees(session, organisation_id, at=at)
         if isinstance(actor, ActingOperator):
             _require_first_administrator(invitation, present, at, practice=practice)
         same = [row for row in present if _has_account(row, invitation.broker_issuer, invitation.broker_subject)]
@@ -169,9 +167,9 @@ async def change_roles(
     """
     act = _build_act(JournalAct.MEDEWERKER_GEWIJZIGD, actor, actor.organisation_id, employee_id, at)
     async with journal_refusal(session, act):
-        row = await _lock_present_employee(session, actor, employee_id, at)
+        row, present = await _lock_present_employee(session, actor, actor.organisation_id, employee_id, at)
         if EmployeeRole.ADMINISTRATOR not in roles:
-            await _require_other_administrator(session, actor, row, at)
+            _require_other_administrator(actor, row, present)
         if row.id == actor.employee_id and not roles <= set(row.roles):
             raise NotAllowed("eigen_rollen_uitbreiden")
     changed = await _update_employee(session, row, {"roles": sorted(roles)})
@@ -203,32 +201,40 @@ async def _change_state(
     states: tuple[EmployeeState, EmployeeState],
     at: datetime,
 ) -> None:
-    organisation_id = await _find_own_organisation(session, actor, employee_id)
+    organisation_id = await _find_organisation(session, actor, employee_id)
     act = _build_act(JournalAct.MEDEWERKER_GEWIJZIGD, actor, organisation_id, employee_id, at)
     async with journal_refusal(session, act):
-        row = await _lock_present_employee(session, actor, employee_id, at)
+        row, present = await _lock_present_employee(session, actor, organisation_id, employee_id, at)
         if row.state != states[0].value:
             suspending = states[0] is EmployeeState.ACTIVE
             raise Conflict("medewerker_niet_actief" if suspending else "medewerker_niet_op_non_actief")
         if states[0] is EmployeeState.ACTIVE:
-            await _require_other_administrator(session, actor, row, at)
+            _require_other_administrator(actor, row, present)
     changed = await _update_employee(session, row, {"state": states[1].value})
     await _journal_employees(session, keyring, act, states[1].value, changed)
 
 
 async def end_employment(
-    session: AsyncSession, keyring: KeyRing, actor: OrganisationActor, employee_id: UUID, *, at: datetime
+    session: AsyncSession,
+    keyring: KeyRing,
+    actor: OrganisationActor,
+    employee_id: UUID,
+    *,
+    at: datetime,
+    organisation_id: UUID | None = None,
 ) -> None:
     """Record that an employee left. Final: after the answer no request that starts later succeeds.
 
-    Only an operator lets the last organisatiebeheerder leave. Raises NotFound `medewerker_onbekend`, Conflict
-    `al_vertrokken` and Conflict `laatste_beheerder`.
+    Only an operator lets the last organisatiebeheerder leave, and may name the organisation (`organisation_id`).
+    Raises NotFound `medewerker_onbekend`, Conflict `al_vertrokken` and Conflict `laatste_beheerder`.
     """
-    organisation_id = await _find_own_organisation(session, actor, employee_id)
-    act = _build_act(JournalAct.MEDEWERKER_VERTROKKEN, actor, organisation_id, employee_id, at)
+    works_at = await _find_organisation(session, actor, employee_id)
+    act = _build_act(JournalAct.MEDEWERKER_VERTROKKEN, actor, organisation_id or works_at, employee_id, at)
     async with journal_refusal(session, act):
-        row = await _lock_present_employee(session, actor, employee_id, at)
-        await _require_other_administrator(session, actor, row, at)
+        if organisation_id not in (None, works_at):
+            raise NotFound("medewerker_onbekend")
+        row, present = await _lock_present_employee(session, actor, works_at, employee_id, at)
+        _require_other_administrator(actor, row, present)
     departed = await _update_employee(session, row, _departure(row, at))
     await _journal_employees(session, keyring, act, "vertrokken", departed)
 
@@ -259,7 +265,7 @@ async def activate_employee(
             continue
         changes = {"person_id": person_id, "state": EmployeeState.ACTIVE.value}
         active = await _update_employee(session, row, changes)
-        actor = ActingEmployee(person_id, row.id, row.organisation_id, frozenset())
+        actor = ActingEmployee(person_id, row.id, row.organisation_id)
         act = _build_act(JournalAct.MEDEWERKER_GEACTIVEERD, actor, row.organisation_id, row.id, at)
         await _journal_employees(session, keyring, act, "eerste_login", active)
 
@@ -268,71 +274,66 @@ async def _journal_employees(
     session: AsyncSession, keyring: KeyRing, act: OrganisationAct, reason: str, *rows: dict[str, Any]
 ) -> None:
     """Journal an act with the whole new state of employees. The account at the broker is encrypted."""
-    key = await ensure_data_key(session, keyring, act.organisation_id)
-    personal = PersonalWords(act.organisation_id, key)
+    organisation_id: UUID = rows[0]["organisation_id"]
+    personal = PersonalWords(organisation_id, await ensure_data_key(session, keyring, organisation_id))
     await journal_act(session, act, reason, [(SEALED_EMPLOYEE, row) for row in rows], personal)
 
 
 def _build_act(
-    kind: JournalAct, actor: OrganisationActor, organisation_id: UUID, employee_id: UUID, at: datetime
+    kind: JournalAct, actor: OrganisationActor, organisation_id: UUID | None, employee_id: UUID, at: datetime
 ) -> OrganisationAct:
     return OrganisationAct(kind, actor, organisation_id, at, "medewerker", str(employee_id))
 
 
-async def _find_own_organisation(session: AsyncSession, actor: OrganisationActor, employee_id: UUID) -> UUID:
-    """Find the organisation of the employee, which must be that of an acting employee.
-
-    Raises NotFound `medewerker_onbekend`.
-    """
-    organisation_id = await find_organisation_of_employee(session, employee_id)
-    if isinstance(actor, ActingEmployee) and actor.organisation_id != organisation_id:
-        raise NotFound("medewerker_onbekend")
-    return organisation_id
+async def _find_organisation(session: AsyncSession, actor: OrganisationActor, employee_id: UUID) -> UUID | None:
+    """Find the organisation of the act: that of an acting employee, else of the employee."""
+    if isinstance(actor, ActingEmployee):
+        return actor.organisation_id
+    return await find_organisation_of_employee(session, employee_id)
 
 
 async def _lock_own_organisation(
     session: AsyncSession, actor: OrganisationActor, organisation_id: UUID, at: datetime
-) -> Row[Any]:
-    """Lock the organisation, so that the acts on its employees wait for each other.
+) -> tuple[Row[Any], list[Row[Any]]]:
+    """Lock the organisation, so that the acts on its employees wait for each other. Returns it and who work there.
 
-    Raises NotFound `organisatie_onbekend`, also for that of others, and NotAllowed `alleen_voor_organisatiebeheerder`.
+    Raises NotFound `organisatie_onbekend`, also for that of others, and NotAllowed `alleen_voor_organisatiebeheerder`
+    for somebody who is no longer organisatiebeheerder.
     """
     if isinstance(actor, ActingEmployee) and actor.organisation_id != organisation_id:
-        raise NotFound("organisatie_onbekend")
-    row = await lock_organisation(session, organisation_id, at=at)
-    if isinstance(actor, ActingEmployee):
-        await _recheck_administrator(session, actor, at)
-    return row
+        raise NotFound("organisatie_onbekend", private=OF_OTHERS)
+    organisation = await lock_organisation(session, organisation_id, at=at)
+    present = await load_present_employees(session, organisation_id, at=at)
+    if isinstance(actor, ActingEmployee) and not any(
+        row.id == actor.employee_id and _is_administrator(row) for row in present
+    ):
+        raise NotAllowed("alleen_voor_organisatiebeheerder")
+    return organisation, present
 
 
 async def _lock_present_employee(
-    session: AsyncSession, actor: OrganisationActor, employee_id: UUID, at: datetime
-) -> Row[Any]:
-    organisation_id = await _find_own_organisation(session, actor, employee_id)
-    await _lock_own_organisation(session, actor, organisation_id, at)
+    session: AsyncSession, actor: OrganisationActor, organisation_id: UUID | None, employee_id: UUID, at: datetime
+) -> tuple[Row[Any], list[Row[Any]]]:
+    """Lock an employee who has not left, and the organisation. Returns the employee and all who work there.
+
+    Raises NotFound `medewerker_onbekend`, and Conflict `al_vertrokken`.
+    """
+    if organisation_id is None:
+        raise NotFound("medewerker_onbekend")
+    _, present = await _lock_own_organisation(session, actor, organisation_id, at)
     row = await lock_employee(session, employee_id, organisation_id, at=at)
     if row.state == EmployeeState.DEPARTED.value:
         raise Conflict("al_vertrokken")
-    return row
+    return row, present
 
 
-async def _recheck_administrator(session: AsyncSession, actor: ActingEmployee, at: datetime) -> None:
-    """Require that the acting employee is still organisatiebeheerder, now that the organisation is locked."""
-    present = await load_present_employees(session, actor.organisation_id, at=at)
-    if not any(row.id == actor.employee_id and _is_administrator(row) for row in present):
-        raise NotAllowed("alleen_voor_organisatiebeheerder")
-
-
-async def _require_other_administrator(
-    session: AsyncSession, actor: OrganisationActor, row: Row[Any], at: datetime
-) -> None:
+def _require_other_administrator(actor: OrganisationActor, row: Row[Any], present: list[Row[Any]]) -> None:
     """Require that another active organisatiebeheerder remains, unless an operator acts.
 
     Raises Conflict `laatste_beheerder`.
     """
     if isinstance(actor, ActingOperator) or not _is_administrator(row):
         return
-    present = await load_present_employees(session, row.organisation_id, at=at)
     if not any(other.id != row.id and _is_administrator(other) for other in present):
         raise Conflict("laatste_beheerder")
 

@@ -14,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import OPERATOR, NewJournalLine, record
 from machtiging.audit.state_facts import PersonalWords, state_facts
-from machtiging.kernel.errors import Conflict, NotAllowed
+from machtiging.kernel.errors import Conflict, NotAllowed, NotFound
+from machtiging.kernel.ids import PersonId
+from machtiging.organisations.queries import OF_OTHERS
 from machtiging.organisations.rules import ActingOperator, EmployeeRole, OrganisationActor
 from machtiging.storage.row_mac import SealedTable
 
@@ -23,11 +25,11 @@ SealedRows = Sequence[tuple[SealedTable, Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class OrganisationAct:
-    """An act on an organisation: who acts, on what, when."""
+    """An act on an organisation: who acts, on what, when. `organisation_id`: None if it is not known."""
 
     act: JournalAct
     actor: OrganisationActor
-    organisation_id: UUID
+    organisation_id: UUID | None
     at: datetime
     object_kind: str = "organisatie"
     object_id: str | None = None
@@ -54,11 +56,41 @@ async def journal_act(
 
 @asynccontextmanager
 async def journal_refusal(session: AsyncSession, act: OrganisationAct) -> AsyncIterator[None]:
-    """Journal the refusal of an act, with its reason. Wrong input and unknown objects are not journalled."""
+    """Journal the refusal of an act, with its reason. Wrong input is not journalled.
+
+    The line tells what does not exist (`bestaat_niet`) from what is of others (`niet_van_u`); the caller is not told.
+    """
     try:
         yield
     except (NotAllowed, Conflict) as refusal:
         await record(session, _build_line(act, JournalOutcome.REFUSED, refusal.code, {}), at=act.at)
+        raise
+    except NotFound as refusal:
+        reason = OF_OTHERS if refusal.private == OF_OTHERS else "bestaat_niet"
+        await record(session, _build_line(act, JournalOutcome.REFUSED, reason, {}), at=act.at)
+        raise
+
+
+@asynccontextmanager
+async def journal_refused_caller(
+    session: AsyncSession, act: JournalAct, person_id: PersonId, organisation_id: UUID | None, *, at: datetime
+) -> AsyncIterator[None]:
+    """Journal the refusal of a person who is no organisatiebeheerder, with its reason.
+
+    `organisation_id`: where the person works; None if unknown.
+    """
+    try:
+        yield
+    except NotAllowed as refusal:
+        line = NewJournalLine(
+            act=act,
+            outcome=JournalOutcome.REFUSED,
+            reason=refusal.code,
+            actor_id=person_id,
+            object_kind="medewerker",
+            on_behalf_of=organisation_id,
+        )
+        await record(session, line, at=at)
         raise
 
 
@@ -68,6 +100,7 @@ def _build_line(act: OrganisationAct, outcome: JournalOutcome, reason: str, fact
         capacity, account = OPERATOR, {} if actor.account is None else {"beheerder": actor.account}
     else:
         capacity, account = EmployeeRole.ADMINISTRATOR.value, {}
+    named = act.object_id or (None if act.organisation_id is None else str(act.organisation_id))
     return NewJournalLine(
         act=act.act,
         outcome=outcome,
@@ -75,7 +108,7 @@ def _build_line(act: OrganisationAct, outcome: JournalOutcome, reason: str, fact
         actor_id=actor.person_id,
         capacity=capacity,
         object_kind=act.object_kind,
-        object_id=act.object_id or str(act.organisation_id),
+        object_id=named,
         facts={**facts, **account},
         on_behalf_of=act.organisation_id,
     )

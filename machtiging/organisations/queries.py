@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, and_, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotAllowed, NotFound
+from machtiging.kernel.ids import PersonId
 from machtiging.organisations.rules import Ceiling, EmployeeState, RecognitionStatus
 from machtiging.organisations.tables import (
     SEALED_EMPLOYEE,
@@ -29,6 +30,8 @@ from machtiging.storage.row_mac import ROW_INVALID, SealedTable
 
 ORGANISATION, RECOGNITION, EMPLOYEE = table_of(Organisation), table_of(Recognition), table_of(Employee)
 MAX_PAGE_SIZE = 200
+# The private detail of a NotFound: it exists, and is of another organisation. Only the journal has it.
+OF_OTHERS = "niet_van_u"
 
 
 async def lock_organisation(session: AsyncSession, organisation_id: UUID, *, at: datetime) -> Row[Any]:
@@ -72,26 +75,46 @@ async def find_newest_recognition(session: AsyncSession, organisation_id: UUID) 
     return (await session.execute(mine.order_by(RECOGNITION.c.number.desc()).limit(1))).one_or_none()
 
 
-async def lock_employee(
-    session: AsyncSession, employee_id: UUID, organisation_id: UUID | None, *, at: datetime
-) -> Row[Any]:
-    """Load an employee FOR UPDATE, of this organisation unless None. Lock the organisation first.
+async def lock_employee(session: AsyncSession, employee_id: UUID, organisation_id: UUID, *, at: datetime) -> Row[Any]:
+    """Load an employee of this organisation FOR UPDATE. Lock the organisation first.
 
     Raises NotFound `medewerker_onbekend` or NotAllowed `rij_ongeldig`.
     """
-    mine = select(EMPLOYEE).where(EMPLOYEE.c.id == employee_id).with_for_update(key_share=True)
-    row = (await session.execute(mine)).one_or_none()
-    if row is None or organisation_id not in (None, row.organisation_id):
-        raise NotFound("medewerker_onbekend")
+    mine = (EMPLOYEE.c.id == employee_id, EMPLOYEE.c.organisation_id == organisation_id)
+    row = (await session.execute(select(EMPLOYEE).where(*mine).with_for_update(key_share=True))).one_or_none()
+    if row is None:
+        works_elsewhere = await find_organisation_of_employee(session, employee_id) is not None
+        raise NotFound("medewerker_onbekend", private=OF_OTHERS if works_elsewhere else "")
     return await _require_authentic(session, SEALED_EMPLOYEE, row, at)
 
 
-async def find_organisation_of_employee(session: AsyncSession, employee_id: UUID) -> UUID:
-    """Find the organisation of an employee. Raises NotFound `medewerker_onbekend`."""
+async def find_organisation_of_employee(session: AsyncSession, employee_id: UUID) -> UUID | None:
+    """Find the organisation of an employee, or None."""
     found: UUID | None = await session.scalar(select(EMPLOYEE.c.organisation_id).where(EMPLOYEE.c.id == employee_id))
-    if found is None:
-        raise NotFound("medewerker_onbekend")
     return found
+
+
+async def find_employee_of_login(
+    session: AsyncSession, person_id: PersonId, kvk: str | None, *, at: datetime
+) -> Row[Any] | None:
+    """Find this person's employee row in the organisation with this KvK number.
+
+    Its columns, and those of the organisation with prefix `o_`. Rows whose MAC fails are skipped. Of several
+    vestigingen the first counts, as in `load_employee_authority`.
+    """
+    mine = (
+        ORGANISATION.c.kvk == kvk,
+        EMPLOYEE.c.person_id == person_id,
+        EMPLOYEE.c.state != EmployeeState.DEPARTED.value,
+    )
+    joined = EMPLOYEE.join(ORGANISATION, EMPLOYEE.c.organisation_id == ORGANISATION.c.id)
+    query = select(*EMPLOYEE.c, *(column.label(f"o_{column.name}") for column in ORGANISATION.c)).select_from(joined)
+    ordered = query.where(*mine).order_by(ORGANISATION.c.vestiging.nulls_first(), EMPLOYEE.c.id)
+    for row in (await session.execute(ordered)).all():
+        employed = await authenticate_row(session, SEALED_EMPLOYEE, row, at=at)
+        if employed and await authenticate_row(session, SEALED_ORGANISATION, row, "o_", at=at):
+            return row
+    return None
 
 
 async def load_organisation_names(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, str]:
@@ -194,7 +217,9 @@ async def load_organisation_view(session: AsyncSession, organisation_id: UUID, *
 async def _build_views(session: AsyncSession, rows: Sequence[Row[Any]], at: datetime) -> list[OrganisationView]:
     mine = RECOGNITION.c.organisation_id.in_([row.id for row in rows])
     numbers = {(row.id, row.recognition_number) for row in rows}
-    found = (await session.execute(select(RECOGNITION).where(mine))).all()
+    is_current = tuple_(RECOGNITION.c.organisation_id, RECOGNITION.c.number).in_(numbers)
+    is_open = and_(RECOGNITION.c.confirmed_at.is_(None), RECOGNITION.c.dropped_at.is_(None))
+    found = (await session.execute(select(RECOGNITION).where(mine, or_(is_current, is_open)))).all()
     current = {one.organisation_id: one for one in found if (one.organisation_id, one.number) in numbers}
     open_ = {one.organisation_id: one for one in found if one.confirmed_at is None and one.dropped_at is None}
     return [await _build_view(session, row, current.get(row.id), open_.get(row.id), at) for row in rows]

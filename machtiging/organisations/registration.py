@@ -15,7 +15,7 @@ from machtiging.audit.acts import JournalAct
 from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.data_keys import insert_organisation_party
 from machtiging.kernel.errors import Conflict
-from machtiging.organisations.journal_lines import OrganisationAct, SealedRows, journal_act
+from machtiging.organisations.journal_lines import OrganisationAct, SealedRows, journal_act, journal_refusal
 from machtiging.organisations.queries import ORGANISATION, RECOGNITION, lock_organisation
 from machtiging.organisations.rules import (
     LONGEST_CEILING_DAYS,
@@ -83,13 +83,14 @@ async def request_recognition(
 
     Raises Conflict `erkenning_kan_niet`.
     """
-    organisation = await lock_organisation(session, organisation_id, at=at)
-    if organisation.recognition_number is not None:
-        raise Conflict("erkenning_kan_niet")
+    act = OrganisationAct(JournalAct.ERKENNING_AANGEVRAAGD, operator, organisation_id, at, "erkenning")
+    async with journal_refusal(session, act):
+        organisation = await lock_organisation(session, organisation_id, at=at)
+        if organisation.recognition_number is not None:
+            raise Conflict("erkenning_kan_niet")
     rows = await _insert_request(
         session, dict(zip(ORGANISATION.c.keys(), organisation, strict=True)), operator, request, at
     )
-    act = OrganisationAct(JournalAct.ERKENNING_AANGEVRAAGD, operator, organisation_id, at, "erkenning")
     await journal_act(session, act, "aangevraagd", rows)
 
 

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from machtiging.identity.csrf import CSRF_HEADER, CsrfHeaderProtected
 from machtiging.identity.dependencies import identity_services
 from machtiging.identity.session import Operator, Visitor
-from machtiging.kernel.errors import NotFound
 from machtiging.organisations import employees, queries, recognition
 from machtiging.organisations.rules import (
     ActingOperator,
@@ -260,10 +259,13 @@ async def end_employment_as_operator(
 ) -> None:
     """Ook de laatste organisatiebeheerder kan zo vertrekken. Het is definitief."""
     services = identity_services(request)
-    if await queries.find_organisation_of_employee(session, medewerker_id) != organisatie_id:
-        raise NotFound("medewerker_onbekend")
     await employees.end_employment(
-        session, services.keyring, _act_as_operator(visitor), medewerker_id, at=services.clock.now()
+        session,
+        services.keyring,
+        _act_as_operator(visitor),
+        medewerker_id,
+        at=services.clock.now(),
+        organisation_id=organisatie_id,
     )
 
 

@@ -257,7 +257,6 @@ class ActingEmployee:
     person_id: PersonId
     employee_id: UUID
     organisation_id: UUID
-    roles: frozenset[EmployeeRole]
 
 
 OrganisationActor = ActingOperator | ActingEmployee

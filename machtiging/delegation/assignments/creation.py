@@ -11,14 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.assignment import InsertedAssignment, NewAssignment, insert_assignment
+from machtiging.delegation.assignments.insertion import InsertedAssignment, NewAssignment, insert_assignment
 from machtiging.delegation.assignments.journal_lines import (
     AssignmentAct,
     journal_assignment,
     journal_refused_assignment,
     journal_refused_call,
 )
-from machtiging.delegation.assignments.queries import load_present_employee
+from machtiging.delegation.assignments.queries import load_present_employee, lock_employee_of_login
 from machtiging.delegation.assignments.rules import (
     ActingLeader,
     AssignmentRequest,
@@ -60,6 +60,7 @@ async def assign_machtigingen(
     `organisation_refusal`, LevelTooLow `niveau_te_laag`.
     """
     act = AssignmentAct(JournalAct.TOEWIJZING_GEMAAKT, login.person_id, at)
+    await lock_employee_of_login(session, login)
     async with journal_refused_call(session, act):
         leader = await load_present_employee(session, login, at=at)
     act = replace(act, leader=leader)
@@ -80,8 +81,8 @@ async def _try_assignment(
 ) -> MachtigingId | Refusal:
     """Assign one, or journal and return the refusal.
 
-    Takes no lock: a citizen who revokes does not wait for 500 assignments, and one that is made under a machtiging that
-    just ended opens nothing.
+    Takes no lock on the machtiging: a citizen who revokes does not wait for 500 assignments, and one that is made under
+    a machtiging that just ended opens nothing.
     """
     authority = await load_authority(session, request.machtiging_id, at=act.at)
     try:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.audit.acts import JournalAct
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.assignment import decrypt_case_reference
+from machtiging.delegation.assignments.insertion import decrypt_case_reference
+from machtiging.delegation.assignments.journal_lines import AssignmentAct, journal_refused_call
 from machtiging.delegation.assignments.rules import (
     ActingLeader,
     EmployeeLogin,
@@ -26,12 +28,14 @@ from machtiging.delegation.rules import MachtigingState
 from machtiging.delegation.tables import SEALED_ASSIGNMENT, AssignmentRow
 from machtiging.identity.data_keys import ensure_data_key
 from machtiging.kernel.errors import NotAllowed
+from machtiging.kernel.ids import MachtigingId
 from machtiging.organisations.rules import require_minimum_level
-from machtiging.organisations.tables import Employee
+from machtiging.organisations.tables import Employee, Organisation
 from machtiging.storage.columns import table_of
 
 MAX_PAGE_SIZE = 200
-_LINK, _ASSIGNMENT, _EMPLOYEE = machtiging_table(), table_of(AssignmentRow), table_of(Employee)
+_LINK, _ASSIGNMENT = machtiging_table(), table_of(AssignmentRow)
+_ORGANISATION, _EMPLOYEE = table_of(Organisation), table_of(Employee)
 _PARENT, _TOP = _LINK.alias("parent_link"), _LINK.alias("top_link")
 
 
@@ -55,15 +59,34 @@ async def load_present_employee(session: AsyncSession, login: EmployeeLogin, *, 
     return ActingLeader(found.organisation, found.employee, login.person_id)
 
 
+async def lock_employee_of_login(session: AsyncSession, login: EmployeeLogin) -> None:
+    """Lock the employee of this login FOR SHARE, so that the roles stay."""
+    mine = (_EMPLOYEE.c.person_id == login.person_id, _ORGANISATION.c.kvk == login.kvk)
+    joined = _EMPLOYEE.join(_ORGANISATION, _ORGANISATION.c.id == _EMPLOYEE.c.organisation_id)
+    query = select(_EMPLOYEE.c.id).select_from(joined).where(*mine).order_by(_EMPLOYEE.c.id)
+    await session.execute(query.with_for_update(read=True, of=_EMPLOYEE))
+
+
 async def load_viewing_leader(session: AsyncSession, login: EmployeeLogin, *, at: datetime) -> ActingLeader:
-    """Load the employee who may see all assignments.
+    """Load the employee who may see all assignments. A refusal is journalled.
 
     Raises as `load_present_employee`, NotAllowed `alleen_voor_teamleider` and LevelTooLow `niveau_te_laag`.
     """
-    leader = await load_present_employee(session, login, at=at)
-    require_leading_role(leader.employee)
-    require_minimum_level(leader.organisation.ceiling.minimum_level, login.assurance)
+    act = AssignmentAct(JournalAct.TOEWIJZING_LIJST, login.person_id, at)
+    async with journal_refused_call(session, act):
+        leader = await load_present_employee(session, login, at=at)
+    async with journal_refused_call(session, replace(act, leader=leader)):
+        require_leading_role(leader.employee)
+        require_minimum_level(leader.organisation.ceiling.minimum_level, login.assurance)
     return leader
+
+
+async def is_assignment_of(session: AsyncSession, assignment_id: MachtigingId, organisation_id: UUID) -> bool:
+    """Return True if this is a link under a machtiging of the organisation. Takes no lock and verifies no MAC."""
+    joined = _LINK.join(_PARENT, _PARENT.c.id == _LINK.c.parent_id).outerjoin(_TOP, _TOP.c.id == _PARENT.c.parent_id)
+    owner = func.coalesce(_TOP.c.gemachtigde_id, _PARENT.c.gemachtigde_id)
+    query = select(_LINK.c.id).select_from(joined).where(_LINK.c.id == assignment_id, owner == organisation_id)
+    return await session.scalar(query) is not None
 
 
 async def list_assignments(

@@ -15,8 +15,8 @@ from machtiging.delegation.assignments.journal_lines import (
     journal_refused_assignment,
     journal_refused_call,
 )
-from machtiging.delegation.assignments.queries import load_present_employee
-from machtiging.delegation.assignments.rules import EmployeeLogin, require_call_size, require_leading_role
+from machtiging.delegation.assignments.queries import is_assignment_of, load_present_employee
+from machtiging.delegation.assignments.rules import ActingLeader, EmployeeLogin, require_call_size, require_leading_role
 from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.rules import MachtigingAction, MachtigingState, resolve_transition
@@ -44,16 +44,19 @@ async def end_assignments(
         require_leading_role(leader.employee)
     results: dict[int, MachtigingId | Refusal] = {}
     for number in sorted(range(len(ids)), key=lambda each: (ids[each], each)):  # one order, against deadlocks
-        results[number] = await _try_end(session, act, ids[number])
+        results[number] = await _try_end(session, act, leader, ids[number])
     return [results[number] for number in range(len(ids))]
 
 
-async def _try_end(session: AsyncSession, act: AssignmentAct, assignment_id: MachtigingId) -> MachtigingId | Refusal:
-    """End one, or journal and return the refusal."""
-    await lock_machtiging(session, assignment_id)
+async def _try_end(
+    session: AsyncSession, act: AssignmentAct, leader: ActingLeader, assignment_id: MachtigingId
+) -> MachtigingId | Refusal:
+    """End one, or journal and return the refusal. Locks only those of the own organisation."""
+    if await is_assignment_of(session, assignment_id, leader.organisation.id):
+        await lock_machtiging(session, assignment_id)
     authority = await load_authority(session, assignment_id, at=act.at)
     try:
-        ended = await _end_own_assignment(session, act, authority)
+        ended = await _end_own_assignment(session, leader, authority, at=act.at)
     except Refusal as refusal:
         await journal_refused_assignment(session, act, refusal, authority, assignment_id)
         return refusal
@@ -63,19 +66,19 @@ async def _try_end(session: AsyncSession, act: AssignmentAct, assignment_id: Mac
 
 
 async def _end_own_assignment(
-    session: AsyncSession, act: AssignmentAct, authority: Authority | None
+    session: AsyncSession, leader: ActingLeader, authority: Authority | None, *, at: datetime
 ) -> TransitionResult:
     """End an assignment of the own organisation.
 
     Raises NotFound `toewijzing_onbekend` for all others alike, Conflict `toewijzing_beeindigd`.
     """
-    own = None if act.leader is None else act.leader.organisation.id
-    if authority is None or len(authority.links) == 1 or authority.root.gemachtigde_id != own:
+    own_id = leader.organisation.id
+    if authority is None or len(authority.links) == 1 or authority.root.gemachtigde_id != own_id:
         raise NotFound("toewijzing_onbekend")
     if authority.leaf.state is MachtigingState.ENDED:
         raise Conflict("toewijzing_beeindigd")
-    line = resolve_transition(authority.leaf, MachtigingAction.WITHDRAW, act.at)
-    ended = await apply_transition(session, authority.leaf, line, {}, at=act.at)
+    line = resolve_transition(authority.leaf, MachtigingAction.WITHDRAW, at)
+    ended = await apply_transition(session, authority.leaf, line, {}, at=at)
     if ended is None:  # impossible while the row is locked
         raise Conflict("toewijzing_beeindigd")
     return ended

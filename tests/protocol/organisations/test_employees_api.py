@@ -76,14 +76,16 @@ async def test_employees_are_for_administrators_of_the_organisation_only(api, ad
     await invite(administrator)
     visitor = await api.log_in(persona)
     employee = (await employees_of(administrator))[0]["medewerkerId"]
-    for method, path, body in (
-        ("GET", "/medewerkers", None),
-        ("POST", "/medewerkers", make_medewerker("balie", "organisatiebeheerder")),
-        ("PATCH", f"/medewerkers/{employee}", {"rollen": ["hulpverlener"]}),
-        ("POST", f"/medewerkers/{employee}/_vertrek", None),
+    for method, path, body, act in (
+        ("GET", "/medewerkers", None, "lijst"),
+        ("POST", "/medewerkers", make_medewerker("balie", "organisatiebeheerder"), "uitgenodigd"),
+        ("PATCH", f"/medewerkers/{employee}", {"rollen": ["hulpverlener"]}, "gewijzigd"),
+        ("POST", f"/medewerkers/{employee}/_vertrek", None, "vertrokken"),
     ):
         refused = await visitor.call(method, path, body)
         assert (refused.status_code, refused.json()["code"]) == (403, code)
+        lines = [line for line in await api.lines(f"medewerker:{act}") if line.outcome == "refused"]
+        assert [line.reason for line in lines] == [code]
 
 
 async def test_roles_of_the_session_give_no_role_in_the_organisation(api, organisation, administrator):

@@ -91,6 +91,19 @@ async def test_organisations_are_for_operators_only(api, organisation, persona):
     for method, path, body in calls:
         refused = await visitor.call(method, path, body)
         assert (refused.status_code, refused.json()["code"]) == (403, "alleen_voor_beheerders"), path
+    lines = await api.lines("beheer:geweigerd")
+    assert {(line.outcome, line.reason, line.object_kind) for line in lines} == {
+        ("refused", "alleen_voor_beheerders", "route")
+    }
+    assert len({line.actor_id for line in lines} - {None}) == 1
+    assert [line.object_id for line in lines] == [
+        "GET /api/v1/organisaties",
+        "GET /api/v1/organisaties/{organisatieId}",
+        "POST /api/v1/organisaties/{organisatieId}/erkenningen",
+        "POST /api/v1/organisaties/{organisatieId}/erkenningen/{nummer}/_bevestigen",
+        "PUT /api/v1/organisaties/{organisatieId}/plafond",
+        "DELETE /api/v1/organisaties/{organisatieId}/erkenningen/{nummer}",
+    ]
 
 
 async def test_anonymous_call_returns_401(api, organisation):
@@ -99,6 +112,7 @@ async def test_anonymous_call_returns_401(api, organisation):
     for path in ("/organisaties", f"/organisaties/{organisation}", "/medewerkers"):
         refused = await browser.http.get(f"https://machtigen.test/api/v1{path}", headers={"Accept": "application/json"})
         assert (refused.status_code, refused.json()["code"]) == (401, "niet_ingelogd")
+    assert await api.lines("beheer:geweigerd") == await api.lines("medewerker:lijst") == []
 
 
 async def test_csrf_change_without_token_or_from_another_site_returns_403(api, organisation):

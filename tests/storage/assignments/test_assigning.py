@@ -1,5 +1,6 @@
 """Assigning a machtiging of the organisation to an employee: done, refused, journalled."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -7,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import insert, text
 
+from machtiging.delegation.assignments.creation import assign_machtigingen
 from machtiging.delegation.assignments.queries import list_assignments
 from machtiging.delegation.assignments.rules import MAX_ASSIGNMENTS_PER_CALL, AssignmentRequest
 from machtiging.kernel.assurance import Assurance
@@ -15,6 +17,7 @@ from machtiging.kernel.ids import MachtigingId
 from machtiging.organisations.tables import SEALED_TEAM, SEALED_TEAM_MEMBERSHIP
 from machtiging.storage.row_mac import seal_row
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.database import wait_until_blocked
 from tests.builders.keys import NOON, load_keyring
 from tests.builders.machtiging import update_machtiging
 from tests.builders.organisations import OTHER_KVK, add_employee, add_organisation, change_employee, decide_recognition
@@ -128,6 +131,30 @@ async def test_inactive_assigner_is_refused(office, changes):
     person, _ = await office.hire(**({"roles": ["teamleider"]} | changes))
     result = await office.assign(await office.grant(), login=office.login(person))
     await assert_refused(office, result, "geen_medewerker")
+
+
+async def test_assigner_losing_the_role_meanwhile_is_refused(office):
+    root = await office.grant()
+    async with unit_of_work(office.database.sessions) as session:
+        await change_employee(session, office.leader_id, roles=["hulpverlener"])
+        assigning = asyncio.create_task(office.assign(root))
+        await wait_until_blocked(office.database.sessions, assigning)
+    await assert_refused(office, await assigning, "alleen_voor_teamleider")
+
+
+async def test_role_is_taken_away_only_after_the_assignments_of_the_call(office):
+    requests = [AssignmentRequest(await office.grant(), office.worker_id)]
+
+    async def take_role_away():
+        async with unit_of_work(office.database.sessions) as session:
+            await change_employee(session, office.leader_id, roles=["hulpverlener"])
+
+    async with unit_of_work(office.database.sessions) as session:
+        await assign_machtigingen(session, load_keyring(), office.login(), requests, at=NOON)
+        changing = asyncio.create_task(take_role_away())
+        await wait_until_blocked(office.database.sessions, changing)
+    await changing
+    assert await only_line(office) == ("done", "gemaakt")
 
 
 @pytest.mark.parametrize("kvk", [None, OTHER_KVK, "12345678"])

@@ -11,12 +11,14 @@ from machtiging.delegation.assignments.rules import MAX_ASSIGNMENTS_PER_CALL
 from machtiging.delegation.assignments.termination import end_assignments
 from machtiging.delegation.pause import pause_machtiging
 from machtiging.delegation.termination import give_back_machtiging, revoke_machtiging
+from machtiging.delegation.transition import lock_machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Refusal
 from machtiging.kernel.ids import MachtigingId
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.database import wait_until_blocked
 from tests.builders.keys import NOON, load_keyring
-from tests.builders.organisations import OTHER_KVK, add_organisation, decide_recognition
+from tests.builders.organisations import OTHER_KVK, add_employee, add_organisation, decide_recognition
 from tests.builders.rows import MACHTIGINGEN
 
 CHANGED_ROWS = text("SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_xact_user_tables")
@@ -208,3 +210,35 @@ async def test_list_is_for_leaders_at_the_minimum_level(office, roles, level, co
         async with unit_of_work(office.database.sessions) as session:
             await load_viewing_leader(session, office.login(person, assurance=level), at=NOON)
     assert refused.value.code == code
+    [line] = await office.lines("lijst")
+    assert (line.outcome, line.reason, line.actor_id) == ("refused", code, person)
+    assert line.on_behalf_of == office.organisation
+
+
+async def test_list_of_a_person_without_employment_is_refused_and_journalled(office):
+    with pytest.raises(Refusal):
+        async with unit_of_work(office.database.sessions) as session:
+            await load_viewing_leader(session, office.login(kvk=OTHER_KVK), at=NOON)
+    [line] = await office.lines("lijst")
+    assert (line.reason, line.actor_id, line.on_behalf_of) == ("geen_medewerker", office.leader, None)
+
+
+async def test_end_of_an_assignment_of_another_organisation_waits_for_no_lock(office):
+    async with unit_of_work(office.database.sessions) as session:
+        other = await add_organisation(session, OTHER_KVK)
+        colleague = await add_employee(session, other, office.worker)
+    theirs = await office.link(await office.grant(gemachtigde_id=other), employee_id=colleague)
+    async with unit_of_work(office.database.sessions) as session:
+        await lock_machtiging(session, theirs)
+        assert await asyncio.wait_for(office.end(theirs), 5) == ["toewijzing_onbekend"]
+    assert await refusals(office) == [("refused", "niet_van_u")]
+
+
+async def test_end_waits_for_another_act_on_the_assignment(office):
+    held = await office.assign(await office.grant())
+    async with unit_of_work(office.database.sessions) as session:
+        await lock_machtiging(session, held)
+        ending = asyncio.create_task(office.end(held))
+        await wait_until_blocked(office.database.sessions, ending)
+        await revoke_machtiging(session, held, office.client, at=NOON)
+    assert await ending == ["toewijzing_beeindigd"]

@@ -11,3 +11,15 @@ async def world(database):
     made = OrganisationWorld(database)
     await made.add_operators()
     return made
+
+
+@pytest.fixture
+async def organisation(world):
+    """A recognised organisation."""
+    return await world.recognise()
+
+
+@pytest.fixture
+async def administrator(world, organisation):
+    """The first organisatiebeheerder, active."""
+    return await world.administer(organisation)

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.audit.acts import JournalAct
 from machtiging.identity.people import Profile
 from machtiging.identity.rules import VerifiedLogin
 from machtiging.kernel.assurance import Assurance
@@ -39,6 +40,7 @@ KVK, OTHER_KVK = "90000001", "90000002"
 BROKER = "https://inloggen.test"
 CEILING = Ceiling(frozenset({Theme.ZORG, Theme.WONEN}), None, Sensitivity.GEVOELIG, 365)
 COMMAND_LINE = ActingOperator(None, "jan")
+LISTING = JournalAct.MEDEWERKER_LIJST
 REQUEST = RecognitionProposal(RecognitionStatus.REQUESTED, "aanvraag", "B-1")
 ADMINISTRATOR = frozenset({EmployeeRole.ADMINISTRATOR})
 CARE_WORKER = frozenset({EmployeeRole.CARE_WORKER})
@@ -117,7 +119,7 @@ class OrganisationWorld:
         """Hire the first organisatiebeheerder, who logs in and acts."""
         await self.invite(self.operators[0], organisation, f"{subject}-{kvk}", ADMINISTRATOR)
         person = await self.log_in(f"{subject}-{kvk}", kvk)
-        return await self.do(load_administrator, person, kvk, Assurance.SUBSTANTIAL)
+        return await self.do(load_administrator, LISTING, person, kvk, Assurance.SUBSTANTIAL)
 
     async def hire(
         self, administrator: ActingEmployee, subject: str, roles: frozenset[EmployeeRole] = CARE_WORKER

@@ -17,6 +17,7 @@ from tests.storage.organisations.organisation_world import (
     ADMINISTRATOR,
     COMMAND_LINE,
     KVK,
+    LISTING,
     RECOGNISED,
     make_invitation,
 )
@@ -120,7 +121,7 @@ async def test_forged_column_of_an_employee_is_rejected(world, database, column)
     administrator = await world.administer(await world.recognise())
     await change_column(database, "employee", column, OTHER_VALUES["employee"][column])
     person = administrator.person_id
-    await assert_rejected(world, "employee", load_administrator, person, KVK, Assurance.HIGH)
+    await assert_rejected(world, "employee", load_administrator, LISTING, person, KVK, Assurance.HIGH)
 
 
 async def test_employee_made_active_or_moved_by_sql_is_rejected(world, database):
@@ -128,9 +129,9 @@ async def test_employee_made_active_or_moved_by_sql_is_rejected(world, database)
     administrator = await world.administer(organisation)
     person = await world.add_person("Vreemde")
     await change_column(database, "employee", "person_id", person)
-    await assert_rejected(world, "employee", load_administrator, person, KVK, Assurance.HIGH)
+    await assert_rejected(world, "employee", load_administrator, LISTING, person, KVK, Assurance.HIGH)
     await change_column(database, "employee", "person_id", administrator.person_id)
-    assert await world.do(load_administrator, administrator.person_id, KVK, Assurance.HIGH) == administrator
+    assert await world.do(load_administrator, LISTING, administrator.person_id, KVK, Assurance.HIGH) == administrator
 
 
 async def test_recognition_of_another_organisation_does_not_verify(world, database):

@@ -251,6 +251,7 @@ async def test_employee_change_that_is_not_allowed_is_rejected(session, begin, c
 
 async def test_employee_goes_from_invited_to_active_and_leaves(session):
     await add_employee_row(session, await add_organisation_row(session))
+    states = [await session.scalar(text("SELECT state FROM employee"))]
     for change in (
         "person_id = :p, state = 'actief'",
         "state = 'op_non_actief'",
@@ -260,7 +261,10 @@ async def test_employee_goes_from_invited_to_active_and_leaves(session):
         await session.execute(
             text(f"UPDATE employee SET {change}"), {"p": await add_person(session)} if ":p" in change else {}
         )
+        states.append(await session.scalar(text("SELECT state FROM employee")))
     await session.execute(text("UPDATE employee SET state = 'vertrokken', ends_at = starts_at"))
+    states.append(await session.scalar(text("SELECT state FROM employee")))
+    assert states == ["uitgenodigd", "actief", "op_non_actief", "actief", "actief", "vertrokken"]
 
 
 async def test_team_name_is_unique_in_its_organisation_whatever_its_case(session):

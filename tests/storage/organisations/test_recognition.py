@@ -221,13 +221,15 @@ async def test_dropped_or_confirmed_proposal_is_decided_once(world):
     assert await world.refuse(drop_proposal, world.operators[1], organisation, second) == "voorstel_afgehandeld"
 
 
-async def test_unknown_organisation_or_proposal_is_refused_without_a_journal_line(world):
+async def test_unknown_organisation_or_proposal_is_refused_and_journalled(world):
     organisation, keys, operator = await world.register(), load_keyring(), world.operators[1]
     assert await world.refuse(propose_recognition, operator, uuid4(), RECOGNISED) == "organisatie_onbekend"
     for place, number, code in ((uuid4(), 1, "organisatie_onbekend"), (organisation, 7, "voorstel_onbekend")):
         assert await world.refuse(confirm_recognition, keys, operator, place, number, practice=False) == code
         assert await world.refuse(drop_proposal, operator, place, number) == code
-    assert [await world.lines(act) for act in (PROPOSED, CONFIRMED, "erkenning:vervallen")] == [[], [], []]
+    for act, count in ((PROPOSED, 1), (CONFIRMED, 2), ("erkenning:vervallen", 2)):
+        lines = [(line.outcome, line.reason, line.actor_id) for line in await world.lines(act)]
+        assert lines == [("refused", "bestaat_niet", operator.person_id)] * count
 
 
 @pytest.mark.parametrize(
@@ -344,6 +346,18 @@ async def test_list_of_organisations_is_paged_by_id(world):
     first = await world.do(list_organisations, limit=2)
     second = await world.do(list_organisations, limit=2, after=first[-1].id)
     assert [one.id for one in first + second] == made[:4]
+
+
+async def test_list_shows_the_current_and_the_open_recognition_of_each(world):
+    first, second = await world.recognise(), await world.register(OTHER_KVK)
+    suspended = RecognitionProposal(RecognitionStatus.SUSPENDED, "besluit")
+    for status in (suspended.status, RecognitionStatus.RECOGNISED):
+        await world.decide(first, status)
+    await world.do(propose_recognition, world.operators[0], first, suspended)
+    views = {view.id: view for view in await world.do(list_organisations)}
+    assert (views[first].status, views[first].proposal.number) == (RecognitionStatus.RECOGNISED, 5)
+    assert views[first].proposal.status is suspended.status
+    assert (views[second].status, views[second].proposal) == (RecognitionStatus.REQUESTED, None)
 
 
 async def test_organisation_without_mac_opens_nothing(world, database):

@@ -1,4 +1,4 @@
-"""Assignments: a link under the machtiging of an organisation, to one of its employees.
+"""Insert assignments: a link under the machtiging of an organisation, to one of its employees.
 
 An assignment can only narrow what the citizen gave, and ends with it (BW 3:64). Assigning to a team and replacing an
 absent colleague are in the tables, and `assignments` refuses them: the work around them does not exist yet.
@@ -18,17 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.delegation.agreements import insert_agreement, load_terms
-from machtiging.delegation.queries import load_machtiging, machtiging_table
+from machtiging.delegation.queries import load_machtiging
 from machtiging.delegation.rules import Channel, Machtiging, MachtigingState
-from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_ASSIGNMENT, SEALED_MACHTIGING, AssignmentRow
+from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_ASSIGNMENT, SEALED_MACHTIGING
 from machtiging.identity.data_keys import ensure_data_key, session_keyring
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
-from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import SealedTable, seal_row
-
-_MACHTIGING, _ASSIGNMENT = machtiging_table(), table_of(AssignmentRow)
 
 
 class AssignmentKind(StrEnum):
