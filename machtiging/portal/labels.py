@@ -8,6 +8,7 @@ from enum import StrEnum
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.code_check import CheckKind
 from machtiging.delegation.rules import Act, Capacity, EffectiveState, EndReason
+from machtiging.message_catalogue import get_sentence
 
 STANDING_LABELS: dict[EffectiveState, str] = {
     EffectiveState.IN_FORCE: "Geldig",
@@ -213,6 +214,13 @@ UNKNOWN_OUTCOME = "Wij weten niet hoe dit afliep."
 def describe_reason(code: str) -> str:
     """Return the sentence for a reason code; a general one for an unknown code."""
     return REASON_SENTENCES.get(code, _DEFAULT_REASON_SENTENCE)
+
+
+def describe_stop(code: str, *, is_giver: bool) -> str:
+    """Describe a stop by the organisation or the employee, to the giver or to the helper."""
+    if is_giver:
+        return f"{describe_reason(code)} Daarom kan nu niemand met deze machtiging post lezen."
+    return get_sentence(f"{code}.reading")
 
 
 def describe_act(act: str, *, refused: bool, sender: str | None = None, by_app: bool = False) -> str:

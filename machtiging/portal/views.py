@@ -226,11 +226,14 @@ async def build_machtiging_card(
 ) -> MachtigingCard:
     """Build the card of a machtiging for its giver or its holder."""
     machtiging, is_giver = authority.leaf, authority.vertegenwoordigde_id == viewer.person_id
-    now = effective_state(machtiging, at)
+    link = _link_to_show(authority, at)
+    now = effective_state(link, at)
     holder_ids = await people.load_holder_ids(authority, at) if is_giver else []
-    stop = authority.stop_reason(at)
+    stop = authority.stop_reason(at) if now is EffectiveState.IN_FORCE else None
     if stop is not None and stop.code == NOT_ASSIGNED and holder_ids:
         stop = None  # what the organisation holds is assigned; whether that stands is on the cards of its employees
+    is_over = link is not machtiging and now in (EffectiveState.ENDED, EffectiveState.EXPIRED)
+    role = MachtigingRole.GIVER if is_giver else MachtigingRole.HELPER
     return MachtigingCard(
         id=machtiging.id,
         is_giver=is_giver,
@@ -240,14 +243,19 @@ async def build_machtiging_card(
         kvk=authority.organisation_kvk,
         organisation=None if authority.organisation is None else authority.organisation.name,
         standing=now,
-        standing_word=labels.ENDED_LABELS[machtiging.end_reason]
-        if machtiging.end_reason
-        else labels.STANDING_LABELS[now],
+        standing_word=labels.ENDED_LABELS[link.end_reason] if link.end_reason else labels.STANDING_LABELS[now],
         agreement=describe_authority(authority, names),
         offered_at=machtiging.offered_at,
         accepted_at=machtiging.accepted_at,
-        ended_at=machtiging.ended_at,
-        actions=available_actions(machtiging, MachtigingRole.GIVER if is_giver else MachtigingRole.HELPER, at),
+        ended_at=link.ended_at,
+        actions=frozenset() if is_over else available_actions(machtiging, role, at),
         usable_here=is_giver or authority.holder_refusal(viewer.person_id, viewer.organisation_kvk) is None,
-        stop_text=labels.describe_reason(stop.code) if stop and now is EffectiveState.IN_FORCE else None,
+        stop_text=None if stop is None else labels.describe_stop(stop.code, is_giver=is_giver),
     )
+
+
+def _link_to_show(authority: Authority, at: datetime) -> Machtiging:
+    """Return the link whose standing the card shows: an ended one of the viewer, else the first that is stopped."""
+    number = authority.first_stopped_link(at)
+    is_leaf = number is None or authority.leaf.state is MachtigingState.ENDED
+    return authority.leaf if number is None or is_leaf else authority.links[number]

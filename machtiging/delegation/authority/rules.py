@@ -228,16 +228,19 @@ class Authority:
                 return StopReason(CHAIN_INVALID, number)
         if last > 0 and (self.organisation is None or self.root.gemachtigde_id != self.organisation.id):
             return StopReason(CHAIN_INVALID, 0)
-        if last == 0 and self.organisation is not None:
-            return StopReason(NOT_ASSIGNED, 0)
         return None
 
+    def first_stopped_link(self, at: datetime) -> int | None:
+        """Return the number of the first link that is not in force; None if all are."""
+        stopped = (n for n, link in enumerate(self.links) if effective_state(link, at) is not EffectiveState.IN_FORCE)
+        return next(stopped, None)
+
     def _link_stop(self, at: datetime) -> StopReason | None:
-        for number, link in enumerate(self.links):
-            state = effective_state(link, at)
-            if state is not EffectiveState.IN_FORCE:
-                return StopReason((_ROOT_CODES if number == 0 else _ASSIGNMENT_CODES)[state], number)
-        return None
+        number = self.first_stopped_link(at)
+        if number is None:
+            return None
+        codes = _ROOT_CODES if number == 0 else _ASSIGNMENT_CODES
+        return StopReason(codes[effective_state(self.links[number], at)], number)
 
     def _organisation_stop(self, at: datetime) -> StopReason | None:
         if self.organisation is None:
@@ -251,7 +254,7 @@ class Authority:
     def _employee_stop(self, at: datetime) -> StopReason | None:
         last = len(self.links) - 1
         if last == 0:
-            return None
+            return None if self.organisation is None else StopReason(NOT_ASSIGNED, 0)
         code = _employee_code(self.employee, self.leaf.employee_id, self.root, at)
         if code is None and self.employee is not None:
             code = employee_refusal(self.employee, at)

@@ -8,7 +8,9 @@ import pytest
 from machtiging.access import verdict
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.audit.acts import JournalAct
+from machtiging.delegation.authority import rules as authority_rules
 from machtiging.delegation.rules import Act, Capacity, EffectiveState, EndReason, scope_violation
+from machtiging.message_catalogue import has_message
 from machtiging.portal import access_history, labels
 
 SHOWN = [act.value for act in JournalAct if act.value.startswith(access_history.LISTED_ACT_PREFIXES)]
@@ -74,3 +76,11 @@ def test_unknown_message_code_is_not_shown(code):
 )
 def test_enumeration_is_written_in_dutch(parts, text):
     assert labels.join_phrases(parts) == text
+
+
+def test_every_stop_code_has_a_sentence_for_giver_and_helper():
+    rules = authority_rules
+    codes = {*rules.StopCode, *rules._ROOT_CODES.values(), *rules._ASSIGNMENT_CODES.values(), rules.ROW_INVALID}
+    for code in codes | {rules.CHAIN_INVALID, rules.NOT_ASSIGNED}:
+        assert code in labels.REASON_SENTENCES
+        assert has_message(f"{code}.reading"), code
