@@ -1,6 +1,6 @@
-"""Optimistic lock: the write statement checks again that token and machtiging are unchanged.
+"""Optimistic lock: the write statement checks again that token and authority are unchanged.
 
-The write succeeds only if the token is unrevoked and the machtiging row has the same xmin as when it was read.
+The write succeeds only if the token is unrevoked and every row of the authority has the same xmin as when it was read.
 Otherwise it returns no row and the caller retries. No row lock or transaction is needed between read and write.
 
 One race is left (docs/decisions/0005): a token that is revoked while the statement waits for a change of the

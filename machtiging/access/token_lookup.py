@@ -11,10 +11,8 @@ from sqlalchemy import FromClause, Select, select, true
 
 from machtiging.access_tokens.issued_token import TokenState
 from machtiging.access_tokens.tokens import authenticate_token, build_token_cte, build_token_state
-from machtiging.delegation.authority.queries import AUTHORITY_COLUMNS, AUTHORITY_FROM, authority_from_row
+from machtiging.delegation.authority.queries import authority_from_row, select_authority
 from machtiging.delegation.authority.rules import Authority
-from machtiging.delegation.locks import lock_shared
-from machtiging.delegation.queries import machtiging_table
 from machtiging.kernel.ids import TokenId
 from machtiging.storage.statement import Executor, ResultRow, Statement
 
@@ -24,18 +22,10 @@ JoinedSelect = Callable[[FromClause], Select[Any]]
 
 def _build_token_select(*, for_share: bool, joined: JoinedSelect | None = None) -> Select[Any]:
     token = build_token_cte()
-    machtiging = machtiging_table()
     # By a value and not by a join: see `delegation.authority.queries`.
     machtiging_id = select(token.c.t_machtiging_id).scalar_subquery()
-    authority = AUTHORITY_FROM
-    if for_share:
-        # In the FROM, so that the advisory lock is taken before the row lock; the other order could deadlock.
-        authority = authority.join(lock_shared(machtiging_id), true())
-    theirs = select(*AUTHORITY_COLUMNS).select_from(authority).where(machtiging.c.id == machtiging_id)
-    if for_share:
-        theirs = theirs.with_for_update(read=True, of=machtiging)
     # PostgreSQL refuses FOR SHARE on the nullable side of an outer join; in a CTE it is allowed.
-    machtiging_cte = theirs.cte("held")
+    machtiging_cte = select_authority(machtiging_id, for_share=for_share).cte("held")
     token_with_machtiging = token.outerjoin(machtiging_cte, true())
     if joined is None:
         return select(token, machtiging_cte).select_from(token_with_machtiging)

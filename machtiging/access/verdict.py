@@ -84,8 +84,9 @@ def evaluate_listing(
     """Evaluate listing for each pair of theme and sensitivity, and return the allowed pairs."""
     if not actor.holds_addressed_machtiging:
         return _other_machtiging_verdict(), frozenset()
+    any_bericht = _build_policy_request(actor, Act.LIST, Theme.OVERIG, Sensitivity.GEWOON, at)
     policy_requests = [
-        _build_policy_request(actor, Act.LIST, theme, sensitivity, at) for theme in Theme for sensitivity in Sensitivity
+        replace(any_bericht, theme=theme, sensitivity=sensitivity) for theme in Theme for sensitivity in Sensitivity
     ]
     answers = [(policy_request, decide(policy_request)) for policy_request in policy_requests]
     pairs = frozenset(
@@ -119,19 +120,21 @@ def _build_policy_request(
     actor: Actor, act: Act, theme: Theme, sensitivity: Sensitivity, at: datetime, *, covered: bool = True
 ) -> PolicyRequest:
     authority = actor.authority
+    in_force = authority is None or authority.stop_reason(at) is None
     return PolicyRequest(
         capacity=actor.capacity,
         act=act,
         theme=theme,
         sensitivity=sensitivity,
         level=actor.effective_assurance,
-        in_force=authority is None or authority.stop_reason(at) is None,
+        in_force=in_force,
         covered=covered,
         act_given=act in actor.acts and (authority is None or act in authority.acts),
         chain_complete=authority is None
         or (
-            authority.is_usable_by(actor.person_id, actor.organisation_kvk, at)
-            and actor.effective_assurance.is_at_least(actor.minimum_assurance)
+            in_force
+            and authority.holder_refusal(actor.person_id, actor.organisation_kvk) is None
+            and authority.meets_minimum(actor.assurance)
         ),
     )
 
@@ -156,9 +159,9 @@ def _below_minimum_verdict(actor: Actor) -> AccessVerdict | None:
 
     It names the level that a new login needs (RFC 9470).
     """
-    minimum = actor.minimum_assurance
-    if actor.effective_assurance.is_at_least(minimum):
+    if actor.authority is None or actor.authority.meets_minimum(actor.assurance):
         return None
+    minimum = actor.minimum_assurance
     refusal = NotAllowed("niveau_te_laag", message="niveau_te_laag.any_login")
     if replace(actor, assurance=minimum).effective_assurance.is_at_least(minimum):
         step_up = "niveau_te_laag.step_up"

@@ -199,6 +199,7 @@ async def journal_token_refusal(
         client_id=facts.client_id,
         for_person_id=representation.vertegenwoordigde_id if representation else facts.person_id,
         machtiging_id=facts.machtiging_id,
+        on_behalf_of=representation.organisation_id if representation else None,
         object_kind="token",
         object_id=str(facts.id),
     )

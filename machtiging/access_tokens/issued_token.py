@@ -61,7 +61,8 @@ class TokenState(Generic[RepresentationT_co]):
         """Return the reason code if the holder cannot act for another now; else None."""
         if self.representation is None:
             return None
-        return self.representation.refusal(self.facts.person_id, self.facts.organisation_kvk, at)
+        facts = self.facts
+        return self.representation.refusal(facts.person_id, facts.organisation_kvk, facts.assurance, at)
 
 
 def api_audience(issuer: str) -> str:

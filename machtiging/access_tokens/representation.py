@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
+from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import MachtigingId, PersonId
 
 # Reason codes of a representation: it is not in force, or a login for another organisation could use it.
@@ -44,8 +46,15 @@ class Representation(Protocol):
     def has_ended(self) -> bool:
         """True after a final end, which also revoked the tokens."""
 
-    def refusal(self, person_id: PersonId | None, organisation_kvk: str | None, at: datetime) -> str | None:
+    @property
+    def organisation_id(self) -> UUID | None:
+        """The organisation on whose behalf the person acts, for the journal."""
+
+    def refusal(
+        self, person_id: PersonId | None, organisation_kvk: str | None, login: Assurance | None, at: datetime
+    ) -> str | None:
         """Return the reason code if this person cannot use it at `at`; else None.
 
-        `organisation_kvk` is the organisation of the token or session; None for a private person.
+        `organisation_kvk` and `login` are the organisation and the level of the token, grant or session. No
+        organisation: a private person. No level: before the login.
         """

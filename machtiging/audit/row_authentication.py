@@ -8,7 +8,8 @@ from typing import Any
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.kernel.clock import SystemClock
-from machtiging.storage.row_mac import ROW_INVALID, SealedTable, format_primary_key, verify_row
+from machtiging.kernel.errors import ROW_INVALID
+from machtiging.storage.row_mac import SealedTable, format_primary_key, verify_row
 from machtiging.storage.statement import Executor
 
 

@@ -23,7 +23,7 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.assignments.insertion import InsertedAssignment, NewAssignment, insert_assignment
 from machtiging.delegation.authority.holders import EmployeeAuthority, load_employee_authority
 from machtiging.delegation.authority.queries import find_authority_of_holder, load_authority
-from machtiging.delegation.authority.rules import ROW_INVALID, Authority
+from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.code_check import (
     CheckAnswer,
     CheckKind,
@@ -47,7 +47,7 @@ from machtiging.identity.people import both_have_bsn, load_profile
 from machtiging.identity.profile_claims import Profile, profiles_match
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.birth_date import DateParts
-from machtiging.kernel.errors import InvalidInput, Message, NotAllowed, TooMany
+from machtiging.kernel.errors import ROW_INVALID, InvalidInput, Message, NotAllowed, TooMany
 from machtiging.kernel.ids import PersonId, uuid7
 from machtiging.kernel.readable_code import normalise_code
 from machtiging.storage.columns import table_of
@@ -90,7 +90,10 @@ async def preview_offer(
     at: datetime,
 ) -> Machtiging:
     """Return the offered machtiging without using the code up. Returns and raises as `accept_offer`."""
-    return (await _verify_code_and_answer(session, keyring, code_holder, (code, answer), at=at)).machtiging
+    offer = await _verify_code_and_answer(session, keyring, code_holder, (code, answer), at=at)
+    if not offer.already_redeemed:
+        await _require_authentic_offer(session, code_holder, offer.machtiging, at)
+    return offer.machtiging
 
 
 async def accept_offer(
@@ -108,7 +111,7 @@ async def accept_offer(
     (cannot be a code; costs no try) or `code_klopt_niet` (unknown, used, expired or withdrawn code, or wrong birth
     date; not told which). Raises TooMany `te_vaak_geprobeerd`. Raises NotAllowed `niveau_te_laag`, `eigen_machtiging`,
     `alleen_voor_organisatie`, `alleen_voor_naaste` or `andere_organisatie`; for an organisation also
-    `medewerker_onbekend` and the codes of `authority.organisation_refusal` and `authority.employee_refusal`.
+    `medewerker_onbekend` and the codes of `stop_reasons.organisation_refusal` and `stop_reasons.employee_refusal`.
 
     For an organisation two links are made at once: the machtiging is the organisation's, and is assigned to this
     employee. The result is what this person holds.

@@ -4,34 +4,11 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from machtiging.agencies.rules import Theme
 from machtiging.delegation.rules import Machtiging, MachtigingScope
 
 _T = TypeVar("_T")
 # At most organisation, team, employee: nobody can oversee a longer chain.
 MAX_CHAIN_LENGTH = 3
-
-
-def effective_themes(scope: MachtigingScope) -> frozenset[Theme]:
-    """Return the themes of a scope without the excluded ones."""
-    return (frozenset(Theme) if scope.themes is None else scope.themes) - scope.excluded_themes
-
-
-def is_scope_within(child: MachtigingScope, parent: MachtigingScope) -> bool:
-    """Return True if `parent` covers everything that `child` covers, acts included."""
-    return (
-        _is_limit_within(child.afzenders, parent.afzenders)
-        and _is_limit_within(child.diensten, parent.diensten)
-        and effective_themes(child) <= effective_themes(parent)
-        and child.highest_sensitivity.is_at_most(parent.highest_sensitivity)
-        and child.letters_from >= parent.letters_from
-        and _is_limit_within(child.letters, parent.letters)
-        and child.acts <= parent.acts
-    )
-
-
-def _is_limit_within(child: frozenset[_T] | None, parent: frozenset[_T] | None) -> bool:
-    return parent is None or (child is not None and child <= parent)
 
 
 def intersect_scopes(one: MachtigingScope, other: MachtigingScope) -> MachtigingScope:

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from machtiging.agencies.queries import AgencyView
 from machtiging.agencies.rules import Theme
-from machtiging.delegation.chain import effective_themes
 from machtiging.delegation.rules import (
     GRANTABLE_ACTS,
     SELECTABLE_CAPACITIES,
@@ -96,8 +95,12 @@ def _check_acts(scope: MachtigingScope) -> list[tuple[bool, TermsProblem]]:
 def _check_themes(scope: MachtigingScope) -> list[tuple[bool, TermsProblem]]:
     return [
         (not _are_themes_valid(scope), TermsProblem("themes", "thema_onbekend")),
-        (not effective_themes(scope), TermsProblem("themes", "niets_over")),
+        (not _effective_themes(scope), TermsProblem("themes", "niets_over")),
     ]
+
+
+def _effective_themes(scope: MachtigingScope) -> frozenset[Theme]:
+    return (frozenset(Theme) if scope.themes is None else scope.themes) - scope.excluded_themes
 
 
 def _are_themes_valid(scope: MachtigingScope) -> bool:

@@ -14,7 +14,7 @@ from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.delegation.authority.holders import load_holder_ids
 from machtiging.delegation.authority.queries import load_authority
-from machtiging.delegation.authority.rules import ROW_INVALID, Authority
+from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.locks import lock_exclusive
 from machtiging.delegation.queries import load_machtiging, machtiging_table
 from machtiging.delegation.rules import (
@@ -27,14 +27,14 @@ from machtiging.delegation.rules import (
     resolve_transition,
     role_for_action,
 )
-from machtiging.delegation.state_lines import describe_states
+from machtiging.delegation.state_lines import describe_authentic_states
 from machtiging.delegation.tables import SEALED_MACHTIGING
 from machtiging.kernel.clock import to_dutch_date
-from machtiging.kernel.errors import Conflict, NotAllowed, NotFound
+from machtiging.kernel.errors import ROW_INVALID, Conflict, NotAllowed, NotFound
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.texts import NotificationKind
-from machtiging.storage.row_mac import SealedTable, reseal_changes, verify_row
+from machtiging.storage.row_mac import SealedTable, reseal_changes
 
 _MACHTIGING_TABLE = machtiging_table()
 
@@ -146,17 +146,18 @@ class ActionRecord(NamedTuple):
 async def journal_and_notify(session: AsyncSession, done: ActionRecord, *, at: datetime) -> None:
     """Journal an action with the new state, and notify the giver and the holders.
 
-    A helper who refused is in no row, and is notified as the actor.
+    A helper who refused is in no row, and is notified as the actor. Nobody is notified of a forged row: it may name
+    other people than those who agreed.
     """
     machtiging = done.result.machtiging
     by_giver = done.actor_id == machtiging.vertegenwoordigde_id
     capacity = Capacity.SELF if by_giver else machtiging.capacity
     line = _build_journal_line(done.action, done.authority, done.actor_id, capacity, JournalOutcome.DONE, done.action)
     rows = ((SEALED_MACHTIGING, done.result.row), *done.more_rows)
-    facts = dict(line.facts)
-    if all(verify_row(session, sealed, row) for sealed, row in rows):
-        facts |= await describe_states(session, machtiging.vertegenwoordigde_id, rows)
+    facts = await describe_authentic_states(session, machtiging.vertegenwoordigde_id, rows)
     await record(session, replace(line, facts=facts), at=at)
+    if not done.authority.is_authentic:
+        return
     holder_ids = await load_holder_ids(session, done.authority, at=at) or ([] if by_giver else [done.actor_id])
     to_giver, to_helper = _NOTIFICATION_KINDS[done.action]
     if not holder_ids:

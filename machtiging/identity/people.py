@@ -20,10 +20,10 @@ from machtiging.identity.profile_claims import Profile, identifies_person, merge
 from machtiging.identity.tables import SEALED_PERSON, Party, Person
 from machtiging.kernel.birth_date import format_birth_date, parse_birth_date
 from machtiging.kernel.bsn import Bsn
-from machtiging.kernel.errors import Fault, NotAllowed, NotFound
+from machtiging.kernel.errors import ROW_INVALID, Fault, NotAllowed, NotFound
 from machtiging.kernel.ids import PersonId, uuid7
 from machtiging.storage.columns import table_of
-from machtiging.storage.row_mac import ROW_INVALID, seal_row
+from machtiging.storage.row_mac import seal_row
 from machtiging.storage.statement import Executor, Statement
 
 __all__ = [

@@ -26,6 +26,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar, NamedTuple
 
+# The MAC of a row failed, so that the row gives nothing (`storage.row_mac`).
+ROW_INVALID = "rij_ongeldig"
 _NO_PARAMS: Mapping[str, object] = MappingProxyType({})
 
 

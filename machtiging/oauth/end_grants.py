@@ -152,6 +152,7 @@ async def _end_grants(
             client_id=grant.client_id,
             for_person_id=grant.person_id if representation is None else representation.vertegenwoordigde_id,
             machtiging_id=grant.machtiging_id,
+            on_behalf_of=None if representation is None else representation.organisation_id,
             object_kind="grant",
             object_id=str(grant.id),
             facts={} if ending.via_client_id is None else {"via": ending.via_client_id},

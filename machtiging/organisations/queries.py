@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.errors import NotAllowed, NotFound
+from machtiging.kernel.errors import ROW_INVALID, NotAllowed, NotFound
 from machtiging.kernel.ids import PersonId
 from machtiging.organisations.rules import Ceiling, EmployeeState, RecognitionStatus
 from machtiging.organisations.tables import (
@@ -26,7 +26,7 @@ from machtiging.organisations.tables import (
     Recognition,
 )
 from machtiging.storage.columns import table_of
-from machtiging.storage.row_mac import ROW_INVALID, SealedTable
+from machtiging.storage.row_mac import SealedTable
 
 ORGANISATION, RECOGNITION, EMPLOYEE = table_of(Organisation), table_of(Recognition), table_of(Employee)
 MAX_PAGE_SIZE = 200

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from machtiging.delegation.authority.queries import load_authorities_of_person
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.rules import Act
 from machtiging.identity.csrf import CsrfProtected
@@ -34,8 +33,7 @@ class AppCard:
     """One app as shown to this visitor.
 
     `helper`: her helper who gave consent; `giver`: the person whose post it reads. `elsewhere`: the resource server, if
-    not our own API. `other_organisation`: the app reads under a machtiging of an organisation that the visitor is not
-    logged in for, so neither giver nor purpose is shown.
+    not our own API. `hidden`: this login may not see the giver and the purpose.
     """
 
     id: UUID
@@ -49,7 +47,7 @@ class AppCard:
     machtiging_id: MachtigingId | None
     purpose: str | None
     elsewhere: str | None
-    other_organisation: bool = False
+    hidden: bool = False
 
 
 @router.get("/apps")
@@ -115,37 +113,28 @@ async def _load_cards(request: Request, session: AsyncSession, visitor: Visitor)
     services = oauth_services(request)
     people, at = views.PersonNames(session, services.keyring), services.clock.now()
     found = await list_consents(session, services.details_handler, visitor.person_id, at=at)
-    ids = {consent.machtiging_id for consent in found if consent.machtiging_id is not None}
-    under = await load_authorities_of_person(session, ids, visitor.person_id, at=at)
-    return [
-        await _build_app_card(
-            consent, None if consent.machtiging_id is None else under[consent.machtiging_id], visitor, people, at
-        )
-        for consent in found
-    ]
+    return [await _build_app_card(consent, visitor, people, at) for consent in found]
 
 
-async def _build_app_card(
-    consent: Consent, authority: Authority | None, visitor: Visitor, people: views.PersonNames, at: datetime
-) -> AppCard:
+async def _build_app_card(consent: Consent, visitor: Visitor, people: views.PersonNames, at: datetime) -> AppCard:
+    authority = consent.representation if isinstance(consent.representation, Authority) else None
     mine = consent.person_id == visitor.person_id
-    holder = (visitor.person_id, visitor.organisation_kvk)
-    elsewhere = mine and authority is not None and authority.holder_refusal(*holder) is not None
+    hidden = authority is not None and views.find_hidden_reason(authority, visitor, at) is not None
     return AppCard(
         id=consent.id,
         app=consent.app,
         helper=None if mine else await people.load_name(consent.person_id),
         giver=await people.load_name(authority.vertegenwoordigde_id)
-        if mine and authority is not None and not elsewhere
+        if mine and authority is not None and not hidden
         else None,
         acts=labels.join_phrases(labels.label_acts(map(Act, consent.acts))),
         given_at=consent.given_at,
         until=consent.until,
         paused=authority is not None and authority.stop_reason(at) is not None,
         machtiging_id=None if authority is None else authority.machtiging_id,
-        purpose=None if authority is None or elsewhere else authority.root.purpose,
+        purpose=None if authority is None or hidden else authority.root.purpose,
         elsewhere=_describe_resource(consent),
-        other_organisation=elsewhere,
+        hidden=hidden,
     )
 
 

@@ -217,7 +217,7 @@ def describe_reason(code: str) -> str:
 
 
 def describe_stop(code: str, *, is_giver: bool) -> str:
-    """Describe a stop by the organisation or the employee, to the giver or to the helper."""
+    """Describe to the giver or to the helper why the machtiging gives nothing now."""
     if is_giver:
         return f"{describe_reason(code)} Daarom kan nu niemand met deze machtiging post lezen."
     return get_sentence(f"{code}.reading")

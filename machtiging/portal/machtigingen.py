@@ -46,7 +46,7 @@ async def show_machtigingen(
     people = views.PersonNames(session, access_services(request).keyring)
     names = await views.load_agency_names(session)
     found = await list_authorities_of_person(session, visitor.person_id, at=at)
-    await people.preload(found, visitor.person_id, at)
+    await people.preload(found, visitor, at)
     cards = [await views.build_machtiging_card(each, visitor, people, names, at) for each in found]
     waiting = await count_pending_requests(session, visitor.person_id, at)
     unmailed = await count_unread_undelivered(session, visitor.person_id, at=at)

@@ -12,9 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.agencies.queries import load_active_agencies
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.authority.holders import load_holders
-from machtiging.delegation.authority.rules import NOT_ASSIGNED, Authority
+from machtiging.delegation.authority.rules import Authority
+from machtiging.delegation.authority.stop_reasons import NOT_ASSIGNED
 from machtiging.delegation.queries import OpenCode, load_machtiging_of_person, load_open_code
 from machtiging.delegation.rules import (
+    OTHER_ORGANISATION,
     TRANSITIONS,
     Capacity,
     EffectiveState,
@@ -58,8 +60,8 @@ class AgreementView:
 class MachtigingCard:
     """One machtiging as shown to its giver or helper. `kvk` and `organisation` are those of the helper.
 
-    `usable_here` is False for a helper logged in for another organisation (or for none): the page then shows neither
-    the giver nor the terms. `stop_text`: why it does not work now, if that lies with the organisation.
+    `is_hidden`: this login may see neither the other nor the terms. `stop_text`: why it does not work now, if that lies
+    with the organisation, the employee or our data.
     """
 
     id: UUID
@@ -73,7 +75,7 @@ class MachtigingCard:
     accepted_at: datetime | None
     ended_at: datetime | None
     actions: frozenset[MachtigingAction]
-    usable_here: bool = True
+    is_hidden: bool = False
     organisation: str | None = None
     stop_text: str | None = None
 
@@ -193,12 +195,13 @@ class PersonNames:
         self._name_cache: dict[PersonId, str] = {}
         self._holder_cache: dict[MachtigingId, list[PersonId]] = {}
 
-    async def preload(self, authorities: Sequence[Authority], viewer_id: PersonId, at: datetime) -> None:
+    async def preload(self, authorities: Sequence[Authority], viewer: Visitor, at: datetime) -> None:
         """Load all holders and names for these cards in two statements."""
-        by_viewer = [one for one in authorities if one.vertegenwoordigde_id == viewer_id]
+        viewer_id, shown = viewer.person_id, [one for one in authorities if find_hidden_reason(one, viewer, at) is None]
+        by_viewer = [one for one in shown if one.vertegenwoordigde_id == viewer_id]
         self._holder_cache |= await load_holders(self._session, by_viewer, at=at)
         holders = {holder_id for one in by_viewer for holder_id in self._holder_cache[one.machtiging_id]}
-        givers = {one.vertegenwoordigde_id for one in authorities if one.vertegenwoordigde_id != viewer_id}
+        givers = {one.vertegenwoordigde_id for one in shown if one.vertegenwoordigde_id != viewer_id}
         profiles = await load_profiles(self._session, self._keyring, holders | givers)
         self._name_cache |= {person_id: _name_of(profiles.get(person_id)) for person_id in holders | givers}
 
@@ -226,20 +229,20 @@ async def build_machtiging_card(
 ) -> MachtigingCard:
     """Build the card of a machtiging for its giver or its holder."""
     machtiging, is_giver = authority.leaf, authority.vertegenwoordigde_id == viewer.person_id
+    hidden = find_hidden_reason(authority, viewer, at)
     link = _link_to_show(authority, at)
     now = effective_state(link, at)
-    holder_ids = await people.load_holder_ids(authority, at) if is_giver else []
-    stop = authority.stop_reason(at) if now is EffectiveState.IN_FORCE else None
-    if stop is not None and stop.code == NOT_ASSIGNED and holder_ids:
-        stop = None  # what the organisation holds is assigned; whether that stands is on the cards of its employees
+    holder_ids = await people.load_holder_ids(authority, at) if is_giver and hidden is None else []
+    stop_code = hidden
+    if hidden is None and now is EffectiveState.IN_FORCE and (stop := authority.stop_reason(at)) is not None:
+        # What the organisation holds is assigned; whether that stands is on the cards of its employees.
+        stop_code = None if stop.code == NOT_ASSIGNED and holder_ids else stop.code
     is_over = link is not machtiging and now in (EffectiveState.ENDED, EffectiveState.EXPIRED)
     role = MachtigingRole.GIVER if is_giver else MachtigingRole.HELPER
     return MachtigingCard(
         id=machtiging.id,
         is_giver=is_giver,
-        other=await people.join_holder_names(authority, holder_ids)
-        if is_giver
-        else await people.load_name(authority.vertegenwoordigde_id),
+        other=await _load_other_name(authority, holder_ids, people, is_giver=is_giver, is_hidden=hidden is not None),
         kvk=authority.organisation_kvk,
         organisation=None if authority.organisation is None else authority.organisation.name,
         standing=now,
@@ -249,13 +252,30 @@ async def build_machtiging_card(
         accepted_at=machtiging.accepted_at,
         ended_at=link.ended_at,
         actions=frozenset() if is_over else available_actions(machtiging, role, at),
-        usable_here=is_giver or authority.holder_refusal(viewer.person_id, viewer.organisation_kvk) is None,
-        stop_text=None if stop is None else labels.describe_stop(stop.code, is_giver=is_giver),
+        is_hidden=hidden is not None,
+        stop_text=None
+        if stop_code in (None, OTHER_ORGANISATION)
+        else labels.describe_stop(stop_code, is_giver=is_giver),
     )
 
 
+def find_hidden_reason(authority: Authority, viewer: Visitor, at: datetime) -> str | None:
+    """Return the reason code if this visitor may not see party and terms; else None."""
+    return authority.visibility_refusal(viewer.person_id, viewer.organisation_kvk, viewer.assurance, at)
+
+
+async def _load_other_name(
+    authority: Authority, holder_ids: Sequence[PersonId], people: PersonNames, *, is_giver: bool, is_hidden: bool
+) -> str:
+    if is_hidden:
+        return _UNKNOWN_PERSON
+    if is_giver:
+        return await people.join_holder_names(authority, holder_ids)
+    return await people.load_name(authority.vertegenwoordigde_id)
+
+
 def _link_to_show(authority: Authority, at: datetime) -> Machtiging:
-    """Return the link whose standing the card shows: an ended one of the viewer, else the first that is stopped."""
+    """Return the link that the card shows: the viewer's ended one, else the first stopped."""
     number = authority.first_stopped_link(at)
     is_leaf = number is None or authority.leaf.state is MachtigingState.ENDED
     return authority.leaf if number is None or is_leaf else authority.links[number]

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ARRAY, DateTime, LargeBinary, Table, Text, Uuid
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    CompoundSelect,
+    DateTime,
+    LargeBinary,
+    Select,
+    Table,
+    Text,
+    Uuid,
+    any_,
+    cast,
+    func,
+    select,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -44,3 +58,12 @@ def bytes_column(**options: Any) -> Any:
 def jsonb_column(**options: Any) -> Any:
     """A `jsonb` column."""
     return Field(sa_type=JSONB, **options)
+
+
+def is_selected_id(column: ColumnElement[Any], ids: Select[Any] | CompoundSelect[Any]) -> ColumnElement[bool]:
+    """Build the condition that a uuid column is in the select `ids`.
+
+    As one array, so that PostgreSQL looks up these rows by index. With `IN` it may join the whole table first.
+    """
+    found = ids.subquery()
+    return column == any_(cast(select(func.array_agg(*found.c)).scalar_subquery(), ARRAY(Uuid)))

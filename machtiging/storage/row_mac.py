@@ -22,7 +22,6 @@ from machtiging.kernel.errors import Fault
 from machtiging.storage.statement import Executor
 
 MAC_COLUMN = "mac"
-ROW_INVALID = "rij_ongeldig"
 # Exemption reason: SQL sets this column without the key. Resetting it equals restoring an older row (threat model).
 EXEMPT_ENDS_ROW = "only ends the row"
 ROW_KEYS_INFO_KEY = "row_mac_keys"

@@ -230,3 +230,8 @@ def draw_envelopes() -> st.SearchStrategy[BerichtEnvelope]:
         sensitivity=st.sampled_from(Sensitivity),
         published_at=draw_instants(datetime(2025, 12, 31, tzinfo=UTC), timedelta(days=6)),
     )
+
+
+def is_usable_by(authority: Authority, person_id: PersonId, organisation_kvk: str | None, at: datetime) -> bool:
+    """Return True if this person may act now, logged in at any level."""
+    return authority.refusal(person_id, organisation_kvk, None, at) is None

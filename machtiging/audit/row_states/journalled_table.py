@@ -33,8 +33,9 @@ from machtiging.audit.canonical import clamp_instant
 from machtiging.audit.queries import parse_facts
 from machtiging.audit.state_facts import format_row_key, read_states, state_columns, state_seal_verifies
 from machtiging.audit.tables import JournalIntake, JournalLine
+from machtiging.kernel.errors import ROW_INVALID
 from machtiging.storage.columns import table_of
-from machtiging.storage.row_mac import MAC_COLUMN, ROW_INVALID, RowKeys, SealedTable
+from machtiging.storage.row_mac import MAC_COLUMN, RowKeys, SealedTable
 
 # Reasons of a row that is not what the journal says.
 ROW_REVERTED = "rij_teruggezet"

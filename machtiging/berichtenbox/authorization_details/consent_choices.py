@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.berichtenbox.authorization_details.rules import build_authorization_details
 from machtiging.delegation.authority.queries import load_authority, load_authority_for_share
 from machtiging.delegation.authority.rules import Authority
+from machtiging.delegation.authority.stop_reasons import LEVEL_TOO_LOW
 from machtiging.delegation.rules import GRANTABLE_ACTS, NOT_THE_HOLDER
 from machtiging.identity.session import Visitor
 from machtiging.oauth.authorization_details.handler import (
@@ -16,6 +17,7 @@ from machtiging.oauth.authorization_details.handler import (
     RequestedAuthorizationDetails,
     refuse_authorization_details,
 )
+from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 
 
 async def resolve_consent_choice(
@@ -26,7 +28,7 @@ async def resolve_consent_choice(
     `lock`: read the machtiging FOR SHARE, for a caller that writes the consent in this transaction.
 
     Raises OAuthRefusal `invalid_authorization_details`, with one text for an unknown machtiging, somebody else's and
-    one not in force.
+    one not in force. Raises OAuthRefusal `unmet_authentication_requirements` below the minimum of the organisation.
     """
     if requested.machtiging_id is None:
         details = build_authorization_details(None, requested.acts or GRANTABLE_ACTS)
@@ -53,4 +55,6 @@ def _require_authority_in_force(authority: Authority | None, visitor: Visitor, a
         refuse_authorization_details("machtiging_van_ander" if refusal == NOT_THE_HOLDER else refusal)
     if authority.stop_reason(at) is not None:
         refuse_authorization_details("machtiging_geldt_niet")
+    if not authority.meets_minimum(visitor.assurance):
+        raise OAuthRefusal(OAuthErrorCode.UNMET_AUTHENTICATION_REQUIREMENTS, LEVEL_TOO_LOW)
     return authority

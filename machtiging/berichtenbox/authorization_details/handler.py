@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select, true
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.berichtenbox.authorization_details import rules
@@ -15,9 +15,8 @@ from machtiging.berichtenbox.authorization_details.consent_choices import resolv
 from machtiging.berichtenbox.authorization_details.consent_texts import describe_access
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.authority.holders import select_holder_id
-from machtiging.delegation.authority.queries import AUTHORITY_COLUMNS, AUTHORITY_FROM, verify_authority_row
+from machtiging.delegation.authority.queries import select_authority, verify_authority_row
 from machtiging.delegation.authority.rules import Authority
-from machtiging.delegation.locks import lock_shared
 from machtiging.delegation.queries import machtiging_table
 from machtiging.identity.session import Visitor
 from machtiging.kernel.ids import MachtigingId, PersonId
@@ -72,16 +71,8 @@ class BerichtenboxHandler:
         return await describe_access(session, keyring, choice, authority)
 
     def select_representation(self, key: RepresentationKey, *, for_share: bool = False) -> Select[Any]:
-        """Build the select of the authority over the machtiging with this id.
-
-        `for_share`: after the advisory lock of `delegation.locks`, so that later readers do not overtake a change.
-        """
-        found = select(*AUTHORITY_COLUMNS)
-        if not for_share:
-            return found.select_from(AUTHORITY_FROM).where(_MACHTIGING_TABLE.c.id == key.machtiging_id)
-        locked = AUTHORITY_FROM.join(lock_shared(key.machtiging_id), true())
-        mine = found.select_from(locked).where(_MACHTIGING_TABLE.c.id == key.machtiging_id)
-        return mine.with_for_update(read=True, of=_MACHTIGING_TABLE)
+        """Build the select of the authority over the machtiging with this id, as `authority.queries`."""
+        return select_authority(key.machtiging_id, for_share=for_share)
 
     def read_representation(self, executor: Executor, row: Mapping[Any, Any]) -> Authority | None:
         """Read the authority from a row; None for the own box. With a forged row it is in force for nobody."""

@@ -33,8 +33,9 @@ from machtiging.delegation.assignments.rules import (
 )
 from machtiging.delegation.authority.holders import load_colleague
 from machtiging.delegation.authority.queries import load_authority
-from machtiging.delegation.authority.rules import Authority, StopCode
+from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.authority.standings import EmployeeStanding
+from machtiging.delegation.authority.stop_reasons import StopCode
 from machtiging.identity.people import are_same_person
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict, NotAllowed, NotFound, Refusal

@@ -22,12 +22,12 @@ from machtiging.delegation.assignments.rules import (
 )
 from machtiging.delegation.authority.holders import load_employee_authority
 from machtiging.delegation.authority.queries import load_authorities
-from machtiging.delegation.authority.rules import ROW_INVALID, Authority
+from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.queries import machtiging_table
 from machtiging.delegation.rules import MachtigingState
 from machtiging.delegation.tables import SEALED_ASSIGNMENT, AssignmentRow
 from machtiging.identity.data_keys import ensure_data_key
-from machtiging.kernel.errors import NotAllowed
+from machtiging.kernel.errors import ROW_INVALID, NotAllowed
 from machtiging.kernel.ids import MachtigingId
 from machtiging.organisations.rules import require_minimum_level
 from machtiging.organisations.tables import Employee, Organisation

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import CompoundSelect, Select, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.delegation.authority.queries import (
@@ -18,8 +18,9 @@ from machtiging.delegation.authority.queries import (
     load_authorities,
     organisation_from_mapping,
 )
-from machtiging.delegation.authority.rules import Authority, employee_refusal, organisation_refusal
+from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.authority.standings import EmployeeStanding, OrganisationStanding
+from machtiging.delegation.authority.stop_reasons import employee_refusal, organisation_refusal
 from machtiging.delegation.tables import MachtigingRow
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.organisations.rules import EmployeeState
@@ -31,10 +32,9 @@ from machtiging.organisations.tables import (
     Organisation,
     Recognition,
 )
-from machtiging.storage.columns import table_of
+from machtiging.storage.columns import is_selected_id, table_of
 
 _LEAF = table_of(MachtigingRow)
-_PARENT = _LEAF.alias("parent")
 _ORGANISATION, _RECOGNITION, _EMPLOYEE = table_of(Organisation), table_of(Recognition), table_of(Employee)
 
 
@@ -114,13 +114,14 @@ async def load_holders(
     """Load who holds each of these, in at most one statement.
 
     Of an organisation: the employees who can act whenever the machtiging and the organisation stand. The authority of
-    each of them decides, so that what the giver is shown is what the guard allows.
+    each of them decides, so that what the giver is shown is what the guard allows. Nobody holds a forged row.
     """
-    found = {one.machtiging_id: [] if one.holder_id is None else [one.holder_id] for one in authorities}
+    found = {
+        one.machtiging_id: [one.holder_id] if one.holder_id is not None and one.is_authentic else []
+        for one in authorities
+    }
     if open_ones := [machtiging_id for machtiging_id, holders in found.items() if not holders]:
-        # A link hangs on the machtiging itself, or on the link of a team or of an absent colleague.
-        children = select(_PARENT.c.id).where(_PARENT.c.parent_id.in_(open_ones))
-        below = or_(_LEAF.c.parent_id.in_(open_ones), _LEAF.c.parent_id.in_(children))
+        below = is_selected_id(_LEAF.c.id, _select_descendant_ids(open_ones))
         assigned = [link for link in await load_authorities(session, below, at=at) if link.is_assigned(at)]
         for machtiging_id in open_ones:
             mine = (link.holder_id for link in assigned if any(above.id == machtiging_id for above in link.links[:-1]))
@@ -137,6 +138,11 @@ def select_holder_id(machtiging_id: Any) -> Select[Any]:
 
 async def load_descendant_ids(session: AsyncSession, machtiging_id: MachtigingId) -> list[MachtigingId]:
     """Load the ids of all links under this machtiging, ended ones included."""
-    children = select(_LEAF.c.id).where(_LEAF.c.parent_id == machtiging_id)
-    below = select(_LEAF.c.id).where(_LEAF.c.parent_id.in_(children))
-    return [MachtigingId(each) for each in await session.scalars(children.union(below))]
+    return [MachtigingId(each) for each in await session.scalars(_select_descendant_ids([machtiging_id]))]
+
+
+def _select_descendant_ids(machtiging_ids: Sequence[MachtigingId]) -> CompoundSelect[Any]:
+    """Build the select of all links under these, of every depth."""
+    child, grandchild = _LEAF.alias("child"), _LEAF.alias("grandchild")
+    children = select(child.c.id).where(child.c.parent_id.in_(machtiging_ids))
+    return children.union(select(grandchild.c.id).where(grandchild.c.parent_id.in_(children)))

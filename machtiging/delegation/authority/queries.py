@@ -5,26 +5,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
     FromClause,
     Join,
     Label,
+    Select,
     Text,
-    Uuid,
     and_,
-    any_,
     bindparam,
     cast,
     column,
     func,
-    literal,
     literal_column,
     or_,
     select,
@@ -48,7 +45,6 @@ from machtiging.delegation.authority.standings import (
 from machtiging.delegation.locks import lock_shared
 from machtiging.delegation.queries import (
     is_current_agreement,
-    is_party_condition,
     join_agreement,
     label_machtiging_columns,
     machtiging_from_mapping,
@@ -69,7 +65,7 @@ from machtiging.organisations.tables import (
     StandIn,
     TeamMembership,
 )
-from machtiging.storage.columns import table_of
+from machtiging.storage.columns import is_selected_id, table_of
 from machtiging.storage.row_mac import SealedTable, verify_row
 from machtiging.storage.statement import Executor, ResultRow, Statement
 
@@ -148,9 +144,7 @@ AUTHORITY_COLUMNS: tuple[Label[Any], ...] = (
     build_team_ids(),
     AUTHORITY_VERSION.label("m_version"),
 )
-_IS_ROOT = _LEAF.c.parent_id.is_(None)
 _SELECT = select(*AUTHORITY_COLUMNS).select_from(AUTHORITY_FROM)
-_LOAD = Statement(_SELECT.where(_LEAF.c.id == bindparam("machtiging_id")))
 _SEALED_PARTS: tuple[tuple[SealedTable, str, str], ...] = (
     *((SEALED_MACHTIGING, f"m{suffix}_", f"m{suffix}_id") for suffix in _LINK_SUFFIXES),
     *((SEALED_AGREEMENT, f"a{suffix}_", f"m{suffix}_id") for suffix in _LINK_SUFFIXES),
@@ -161,6 +155,24 @@ _SEALED_PARTS: tuple[tuple[SealedTable, str, str], ...] = (
     (SEALED_TEAM_MEMBERSHIP, "member_", "member_id"),
     (SEALED_STAND_IN, "standin_", "standin_id"),
 )
+
+
+def select_authority(machtiging_id: Any, *, for_share: bool = False) -> Select[Any]:
+    """Build the select of the authority with this id: a value, parameter or subquery.
+
+    `for_share` locks the held machtiging FOR SHARE until the transaction ends. The advisory lock of `delegation.locks`
+    is in the FROM, so that it is taken before the row lock: the other order could deadlock.
+    """
+    if not for_share:
+        return _SELECT.where(_LEAF.c.id == machtiging_id)
+    locked = AUTHORITY_FROM.join(lock_shared(machtiging_id), true())
+    selected = select(*AUTHORITY_COLUMNS).select_from(locked).where(_LEAF.c.id == machtiging_id)
+    return selected.with_for_update(read=True, of=_LEAF)
+
+
+_MACHTIGING_ID = bindparam("machtiging_id", type_=_LEAF.c.id.type)
+_LOAD = Statement(select_authority(_MACHTIGING_ID))
+_LOAD_FOR_SHARE = Statement(select_authority(_MACHTIGING_ID, for_share=True))
 
 
 async def load_authority(
@@ -181,20 +193,8 @@ async def load_authority_for_share(
 
     For inserting a row under it: a concurrent revocation waits, and then ends that row too.
     """
-    locked = AUTHORITY_FROM.join(lock_shared(literal(machtiging_id, _LEAF.c.id.type)), true())
-    query = select(*AUTHORITY_COLUMNS).select_from(locked).where(_LEAF.c.id == machtiging_id)
-    row = (await session.execute(query.with_for_update(read=True, of=_LEAF))).mappings().one_or_none()
-    return None if row is None else await authority_from_row(session, dict(row), at=at)
-
-
-async def load_authorities_of_person(
-    session: AsyncSession, ids: Collection[UUID], person_id: PersonId, *, at: datetime
-) -> dict[MachtigingId, Authority]:
-    """Load those of these machtigingen that this person gave or holds, by id."""
-    if not ids:
-        return {}
-    found = await load_authorities(session, and_(_LEAF.c.id.in_(ids), is_party_condition(person_id)), at=at)
-    return {authority.machtiging_id: authority for authority in found}
+    row = await _LOAD_FOR_SHARE.one_or_none(session, {"machtiging_id": machtiging_id})
+    return None if row is None else await authority_from_row(session, row, at=at)
 
 
 async def find_authority_of_holder(
@@ -209,19 +209,6 @@ async def find_authority_of_holder(
     return found[0] if found else None
 
 
-async def list_given_authorities(session: AsyncSession, person_id: PersonId, *, at: datetime) -> list[Authority]:
-    """List what this party gave, newest first, ended ones included. Assignments under it are left out."""
-    return await load_authorities(session, and_(_LEAF.c.vertegenwoordigde_id == person_id, _IS_ROOT), at=at)
-
-
-async def list_received_authorities(session: AsyncSession, person_id: PersonId, *, at: datetime) -> list[Authority]:
-    """List what this person holds, newest first, ended ones included."""
-    hired = _EMPLOYEE.alias("hired")
-    as_employee = select(hired.c.id).where(hired.c.person_id == person_id)
-    mine = or_(_LEAF.c.gemachtigde_id == person_id, _LEAF.c.employee_id.in_(as_employee))
-    return await load_authorities(session, mine, at=at)
-
-
 async def list_authorities_of_person(session: AsyncSession, person_id: PersonId, *, at: datetime) -> list[Authority]:
     """List what this person gave and holds, newest first. Not the assignments under what was given."""
     by_employee = select(_HELD.c.id).join(_HIRED, _HIRED.c.id == _HELD.c.employee_id)
@@ -229,10 +216,8 @@ async def list_authorities_of_person(session: AsyncSession, person_id: PersonId,
         select(_HELD.c.id).where(_HELD.c.vertegenwoordigde_id == person_id, _HELD.c.parent_id.is_(None)),
         select(_HELD.c.id).where(_HELD.c.gemachtigde_id == person_id),
         by_employee.where(_HIRED.c.person_id == person_id),
-    ).subquery("hers")
-    # As one array, so that only these are looked up: see `_join_authority`.
-    ids = cast(select(func.array_agg(hers.c.id)).scalar_subquery(), ARRAY(Uuid))
-    return await load_authorities(session, _LEAF.c.id == any_(ids), at=at)
+    )
+    return await load_authorities(session, is_selected_id(_LEAF.c.id, hers), at=at)
 
 
 async def load_authorities(

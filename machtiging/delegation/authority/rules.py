@@ -6,11 +6,10 @@ and the employee. `delegation.authority.queries` loads it in one statement.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from itertools import pairwise
-from typing import NamedTuple
 from uuid import UUID
 
 from machtiging.delegation.authority.standings import (
@@ -18,6 +17,22 @@ from machtiging.delegation.authority.standings import (
     MembershipStanding,
     OrganisationStanding,
     StandInStanding,
+)
+from machtiging.delegation.authority.stop_reasons import (
+    ASSIGNMENT_CODES,
+    CHAIN_INVALID,
+    LEVEL_TOO_LOW,
+    NOT_ASSIGNED,
+    OPEN_CODES,
+    PAUSING_CODES,
+    ROOT_CODES,
+    StopCode,
+    StopReason,
+    chain_employee_refusal,
+    employee_refusal,
+    membership_refusal,
+    organisation_refusal,
+    stand_in_refusal,
 )
 from machtiging.delegation.chain import MAX_CHAIN_LENGTH, intersect_scopes, is_child_of
 from machtiging.delegation.rules import (
@@ -34,54 +49,9 @@ from machtiging.delegation.rules import (
     effective_state,
 )
 from machtiging.kernel.assurance import Assurance, lowest_assurance
+from machtiging.kernel.errors import ROW_INVALID
 from machtiging.kernel.ids import MachtigingId, PersonId
-from machtiging.organisations.rules import EmployeeRole, EmployeeState, RecognitionStatus
-
-ROW_INVALID = "rij_ongeldig"
-CHAIN_INVALID = "keten_ongeldig"
-NOT_ASSIGNED = "niet_toegewezen"
-
-
-class StopCode(StrEnum):
-    """The reason code of a chain that is stopped by more than a link."""
-
-    ORGANISATION_NOT_RECOGNISED = "organisatie_niet_erkend"
-    ORGANISATION_SUSPENDED = "organisatie_opgeschort"
-    RECOGNITION_WITHDRAWN = "erkenning_ingetrokken"
-    EMPLOYEE_INACTIVE = "medewerker_niet_actief"
-    EMPLOYEE_DEPARTED = "medewerker_vertrokken"
-    EMPLOYEE_NO_CARE_WORKER = "medewerker_geen_hulpverlener"
-    NOT_IN_TEAM = "geen_lid_van_het_team"
-    STAND_IN_OVER = "vervanging_voorbij"
-    EMPLOYEE_NOT_AGREED = "medewerker_niet_afgesproken"
-    OWN_BOX = "toewijzing_aan_client_zelf"
-
-
-_ROOT_CODES = {
-    EffectiveState.NOT_ACCEPTED: "machtiging_niet_aangenomen",
-    EffectiveState.NOT_BEGUN: "machtiging_niet_begonnen",
-    EffectiveState.PAUSED: "machtiging_gepauzeerd",
-    EffectiveState.ENDED: "machtiging_beeindigd",
-    EffectiveState.EXPIRED: "machtiging_verlopen",
-}
-_ASSIGNMENT_CODES = {
-    EffectiveState.NOT_ACCEPTED: "toewijzing_niet_bevestigd",
-    EffectiveState.NOT_BEGUN: "toewijzing_niet_begonnen",
-    EffectiveState.PAUSED: "toewijzing_gepauzeerd",
-    EffectiveState.ENDED: "toewijzing_beeindigd",
-    EffectiveState.EXPIRED: "toewijzing_verlopen",
-}
-_RECOGNITION_CODES = {
-    RecognitionStatus.SUSPENDED: StopCode.ORGANISATION_SUSPENDED,
-    RecognitionStatus.WITHDRAWN: StopCode.RECOGNITION_WITHDRAWN,
-}
-
-
-class StopReason(NamedTuple):
-    """The reason of a chain that is not in force, and its link (0: root)."""
-
-    code: str
-    link: int
+from machtiging.organisations.rules import RecognitionStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,20 +134,27 @@ class Authority:
 
     def is_current(self, organisation_kvk: str | None, at: datetime) -> bool:
         """Return True if what hangs on it is shown: it stands, or stands still. False for another organisation."""
-        stop = self.stop_reason(at)
-        return self._is_organisation(organisation_kvk) and (stop is None or stop.code in _PAUSING_CODES)
+        return self._is_organisation(organisation_kvk) and all(stop.code in PAUSING_CODES for stop in self._stops(at))
 
     def is_assigned(self, at: datetime) -> bool:
         """Return True if the holder can act whenever the root and the organisation can."""
         standing = {EffectiveState.IN_FORCE, effective_state(self.root, at)} - {EffectiveState.ENDED}
         below = all(effective_state(link, at) in standing for link in self.links[1:])
-        return below and self._structure_stop() is None and self._employee_stop(at) is None
+        return self.is_authentic and below and self._structure_stop() is None and not any(self._employee_stops(at))
 
     def stop_reason(self, at: datetime) -> StopReason | None:
         """Return the reason why the chain is not in force; None if it is."""
+        return next(self._stops(at), None)
+
+    def _stops(self, at: datetime) -> Iterator[StopReason]:
+        """Yield every reason why the chain is not in force. The first is told."""
         if not self.is_authentic:
-            return StopReason(ROW_INVALID, len(self.links) - 1)
-        return self._structure_stop() or self._link_stop(at) or self._organisation_stop(at) or self._employee_stop(at)
+            yield StopReason(ROW_INVALID, len(self.links) - 1)
+        if (stop := self._structure_stop()) is not None:
+            yield stop
+        yield from self._link_stops(at)
+        yield from self._organisation_stops(at)
+        yield from self._employee_stops(at)
 
     def holder_refusal(self, person_id: PersonId | None, organisation_kvk: str | None) -> str | None:
         """Return the reason code if this login is not that of the holder; else None.
@@ -196,19 +173,44 @@ class Authority:
             return False
         return self.organisation_kvk == organisation_kvk
 
-    def refusal(self, person_id: PersonId | None, organisation_kvk: str | None, at: datetime) -> str | None:
+    def refusal(
+        self, person_id: PersonId | None, organisation_kvk: str | None, login: Assurance | None, at: datetime
+    ) -> str | None:
         """Return the reason code if this person cannot use it at `at`; else None.
 
-        For another person it is always the same code, so that it tells nothing about the machtiging.
+        For another person it is always the same code, so that it tells nothing about the machtiging. `login`: the
+        level of the login; None before there is one.
         """
         stop = self.stop_reason(at)
-        if person_id is None or self.holder_id != person_id or (stop is not None and stop.code not in _OPEN_CODES):
+        if person_id is None or self.holder_id != person_id or (stop is not None and stop.code not in OPEN_CODES):
             return NOT_USABLE
-        return stop.code if stop is not None else self.holder_refusal(person_id, organisation_kvk)
+        if stop is not None:
+            return stop.code
+        if (code := self.holder_refusal(person_id, organisation_kvk)) is not None:
+            return code
+        return None if login is None or self.meets_minimum(login) else LEVEL_TOO_LOW
 
-    def is_usable_by(self, person_id: PersonId | None, organisation_kvk: str | None, at: datetime) -> bool:
-        """Return True if this person, logged in for this organisation, may act now."""
-        return self.stop_reason(at) is None and self.holder_refusal(person_id, organisation_kvk) is None
+    def visibility_refusal(
+        self, person_id: PersonId, organisation_kvk: str | None, login: Assurance, at: datetime
+    ) -> str | None:
+        """Return the reason code if this login may not see party and terms; else None.
+
+        What is paused or over stays visible to its two parties. An employee who may not help clients now sees nothing,
+        nor does anybody of a forged row.
+        """
+        if not self.is_authentic:
+            return ROW_INVALID
+        if person_id == self.vertegenwoordigde_id:
+            return None
+        if (code := self.holder_refusal(person_id, organisation_kvk)) is not None:
+            return code
+        if self.organisation is None or self.employee is None:
+            return None
+        if self.organisation.recognition is RecognitionStatus.WITHDRAWN:
+            return StopCode.RECOGNITION_WITHDRAWN
+        if (code := employee_refusal(self.employee, at)) is not None:
+            return code
+        return None if self.meets_minimum(login) else LEVEL_TOO_LOW
 
     def assurance(self, login: Assurance) -> Assurance:
         """Return the lowest level of login, giving, accepting and channels (Wdo art. 6)."""
@@ -231,38 +233,35 @@ class Authority:
         return None
 
     def first_stopped_link(self, at: datetime) -> int | None:
-        """Return the number of the first link that is not in force; None if all are."""
+        """Return the number of the first link not in force; None if all are."""
         stopped = (n for n, link in enumerate(self.links) if effective_state(link, at) is not EffectiveState.IN_FORCE)
         return next(stopped, None)
 
-    def _link_stop(self, at: datetime) -> StopReason | None:
-        number = self.first_stopped_link(at)
-        if number is None:
-            return None
-        codes = _ROOT_CODES if number == 0 else _ASSIGNMENT_CODES
-        return StopReason(codes[effective_state(self.links[number], at)], number)
+    def _link_stops(self, at: datetime) -> Iterator[StopReason]:
+        for number, link in enumerate(self.links):
+            if (state := effective_state(link, at)) is not EffectiveState.IN_FORCE:
+                yield StopReason((ROOT_CODES if number == 0 else ASSIGNMENT_CODES)[state], number)
 
-    def _organisation_stop(self, at: datetime) -> StopReason | None:
+    def _organisation_stops(self, at: datetime) -> Iterator[StopReason]:
         if self.organisation is None:
-            return None
+            return
         if (code := organisation_refusal(self.organisation)) is not None:
-            return StopReason(code, 0)
-        longest = timedelta(days=self.organisation.ceiling.days)
-        expired = at >= self.root.period.starts_at + longest
-        return StopReason(_ROOT_CODES[EffectiveState.EXPIRED], 0) if expired else None
+            yield StopReason(code, 0)
+        if at >= self.root.period.starts_at + timedelta(days=self.organisation.ceiling.days):
+            yield StopReason(ROOT_CODES[EffectiveState.EXPIRED], 0)
 
-    def _employee_stop(self, at: datetime) -> StopReason | None:
+    def _employee_stops(self, at: datetime) -> Iterator[StopReason]:
         last = len(self.links) - 1
         if last == 0:
-            return None if self.organisation is None else StopReason(NOT_ASSIGNED, 0)
-        code = _employee_code(self.employee, self.leaf.employee_id, self.root, at)
-        if code is None and self.employee is not None:
-            code = employee_refusal(self.employee, at)
-            if code is None and self._is_excluded(self.employee):
-                code = StopCode.EMPLOYEE_NOT_AGREED
-        if code is None and last == MAX_CHAIN_LENGTH - 1:
-            code = self._third_link_code(at)
-        return None if code is None else StopReason(code, last)
+            codes = [None if self.organisation is None else NOT_ASSIGNED]
+        else:
+            codes = [chain_employee_refusal(self.employee, self.leaf.employee_id, self.root, at)]
+            if codes == [None] and self.employee is not None:
+                codes.append(employee_refusal(self.employee, at))
+                codes.append(StopCode.EMPLOYEE_NOT_AGREED if self._is_excluded(self.employee) else None)
+            if last == MAX_CHAIN_LENGTH - 1:
+                codes.append(self._third_link_code(at))
+        yield from (StopReason(code, last) for code in codes if code is not None)
 
     def _is_excluded(self, employee: EmployeeStanding) -> bool:
         """Return True if the giver excluded this employee or one of the teams."""
@@ -275,73 +274,10 @@ class Authority:
     def _third_link_code(self, at: datetime) -> str | None:
         middle, leaf = self.links[1], self.leaf
         if middle.team_id is not None:
-            member = self.membership
-            found = member is not None and (member.team_id, member.employee_id) == (middle.team_id, leaf.employee_id)
-            return None if found and member is not None and _contains(member, at) else StopCode.NOT_IN_TEAM
-        absent = _employee_code(self.absent_employee, middle.employee_id, self.root, at)
-        stand_in = self.stand_in
-        if (
-            stand_in is None
-            or (stand_in.absent_employee_id, stand_in.replacement_id) != (middle.employee_id, leaf.employee_id)
-            or stand_in.ended_at is not None
-            or not stand_in.starts_at <= at < stand_in.ends_at
-        ):
-            return StopCode.STAND_IN_OVER
-        return absent
-
-
-# Only these are told to the holder; of the state of a link, the organisation or a colleague the answer is one code.
-_OPEN_CODES = frozenset({StopCode.ORGANISATION_NOT_RECOGNISED, StopCode.ORGANISATION_SUSPENDED, ROW_INVALID})
-# A chain that stands still and can stand again.
-_PAUSING_CODES = frozenset(
-    {
-        _ROOT_CODES[EffectiveState.PAUSED],
-        _ASSIGNMENT_CODES[EffectiveState.PAUSED],
-        StopCode.ORGANISATION_NOT_RECOGNISED,
-        StopCode.ORGANISATION_SUSPENDED,
-        StopCode.EMPLOYEE_INACTIVE,
-    }
-)
-
-
-def _contains(member: MembershipStanding, at: datetime) -> bool:
-    return member.starts_at <= at and (member.ends_at is None or at < member.ends_at)
-
-
-def organisation_refusal(organisation: OrganisationStanding) -> str | None:
-    """Return the reason code if this organisation is not recognised now; else None."""
-    if organisation.recognition is RecognitionStatus.RECOGNISED:
-        return None
-    if organisation.recognition is None:
-        return StopCode.ORGANISATION_NOT_RECOGNISED
-    return _RECOGNITION_CODES.get(organisation.recognition, StopCode.ORGANISATION_NOT_RECOGNISED)
-
-
-def employee_refusal(employee: EmployeeStanding, at: datetime) -> str | None:
-    """Return the reason code if this employee may not help clients now; else None."""
-    if _has_left(employee, at):
-        return StopCode.EMPLOYEE_DEPARTED
-    if employee.state is not EmployeeState.ACTIVE or at < employee.starts_at:
-        return StopCode.EMPLOYEE_INACTIVE
-    return None if EmployeeRole.CARE_WORKER in employee.roles else StopCode.EMPLOYEE_NO_CARE_WORKER
-
-
-def _has_left(employee: EmployeeStanding, at: datetime) -> bool:
-    return employee.state is EmployeeState.DEPARTED or (employee.ends_at is not None and at >= employee.ends_at)
-
-
-def _employee_code(
-    employee: EmployeeStanding | None, employee_id: UUID | None, root: Machtiging, at: datetime
-) -> str | None:
-    """Return the reason code if this employee is not of the chain; else None.
-
-    A colleague who is replaced may be inactive, but must not have left.
-    """
-    if employee is None or employee.id != employee_id or employee.organisation_id != root.gemachtigde_id:
-        return NOT_ASSIGNED if employee_id is None else CHAIN_INVALID
-    if employee.person_id == root.vertegenwoordigde_id:
-        return StopCode.OWN_BOX
-    return StopCode.EMPLOYEE_DEPARTED if _has_left(employee, at) else None
+            return membership_refusal(self.membership, middle.team_id, leaf.employee_id, at)
+        return stand_in_refusal(self.stand_in, middle.employee_id, leaf.employee_id, at) or chain_employee_refusal(
+            self.absent_employee, middle.employee_id, self.root, at
+        )
 
 
 def build_authority(

@@ -120,7 +120,7 @@ async def _resolve_hint(context: RequestContext, ciba_request: BackchannelAuthen
         return _ResolvedHint(None, None, "te_veel_verzoeken")
     if named is None:
         return _ResolvedHint(person_id, None, "gevraagd", kvk)
-    refusal = UNUSABLE if representation is None else representation.refusal(person_id, kvk, at)
+    refusal = UNUSABLE if representation is None else representation.refusal(person_id, kvk, None, at)
     if refusal is not None:
         # The app gets no error: it must not learn which machtigingen a person has.
         return _ResolvedHint(None, None, refusal)

@@ -139,12 +139,13 @@ def find_step_up_level(visitor: Visitor, pending: PendingBackchannelRequest, ref
         return None
     levels_by_acr = {level.acr: level for level in Assurance}
     acr_values = pending.parameters.get("acr_values", "").split()
-    above = [
-        levels_by_acr[one]
-        for one in acr_values
-        if one in levels_by_acr and not visitor.assurance.is_at_least(levels_by_acr[one])
-    ]
-    return min(above, key=list(Assurance).index, default=None)
+    requested = [levels_by_acr[one] for one in acr_values if one in levels_by_acr]
+    if acr_values and not requested:
+        return None
+    # A login at every requested level was refused for the minimum of the organisation.
+    above = [level for level in requested if not visitor.assurance.is_at_least(level)] or [Assurance.HIGH]
+    lowest = min(above, key=list(Assurance).index)
+    return None if visitor.assurance.is_at_least(lowest) else lowest
 
 
 def _raise_no_longer_possible() -> NoReturn:

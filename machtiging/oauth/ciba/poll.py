@@ -15,7 +15,7 @@ from sqlalchemy import CTE, Update, and_, case, func, literal, select, true, upd
 from machtiging.access_tokens.representation import UNUSABLE
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
-from machtiging.kernel.errors import Message
+from machtiging.kernel.errors import ROW_INVALID, Message
 from machtiging.kernel.ids import GrantId
 from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, RepresentationKey
 from machtiging.oauth.ciba.rules import (
@@ -30,7 +30,6 @@ from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 from machtiging.oauth.protocol.server import RequestContext
 from machtiging.oauth.tables import SEALED_BACKCHANNEL_REQUEST, BackchannelRequest
 from machtiging.storage.columns import table_of
-from machtiging.storage.row_mac import ROW_INVALID
 
 _REQUEST = table_of(BackchannelRequest)
 _MAX_AUTH_REQ_ID_LENGTH = 128
@@ -124,7 +123,7 @@ def _is_representation_usable(context: RequestContext, row: Mapping[Any, Any]) -
     representation = context.issuer.details_handler.read_representation(context.session, row)
     if representation is None:
         return False
-    return representation.refusal(row["b_person_id"], row["b_organisation_kvk"], context.at) is None
+    return representation.refusal(row["b_person_id"], row["b_organisation_kvk"], None, context.at) is None
 
 
 async def _deny_pending_request(context: RequestContext, digest: bytes) -> None:

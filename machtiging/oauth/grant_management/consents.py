@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Row, Table, Uuid, any_, cast, func, or_, select, true, union
+from sqlalchemy import ColumnElement, Row, Table, func, or_, select, true, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access_tokens import tokens
@@ -17,7 +17,7 @@ from machtiging.oauth.authorization_details.parsing import list_acts
 from machtiging.oauth.queries import Grant
 from machtiging.oauth.refresh.rules import compute_deadline
 from machtiging.oauth.tables import AuthorizationCode, BackchannelRequest, OAuthClient, OAuthGrant, RefreshToken
-from machtiging.storage.columns import table_of
+from machtiging.storage.columns import is_selected_id, table_of
 
 _CLIENT = table_of(OAuthClient)
 _GRANT = table_of(OAuthGrant)
@@ -41,6 +41,7 @@ class Consent:
     app: str
     person_id: PersonId
     machtiging_id: MachtigingId | None
+    representation: Representation | None
     acts: list[str]
     given_at: datetime
     until: datetime
@@ -57,10 +58,8 @@ async def list_consents(
     hers = union(
         open_ones.where(_GRANT.c.person_id == person_id),
         open_ones.where(_GRANT.c.machtiging_id.in_(handler.select_given_ids(person_id))),
-    ).subquery("hers")
-    # As one array, so that only these consents and their machtigingen are looked up, not a whole table.
-    mine = _GRANT.c.id == any_(cast(select(func.array_agg(hers.c.id)).scalar_subquery(), ARRAY(Uuid)))
-    return await _load_consents_in_force(session, handler, mine, at)
+    )
+    return await _load_consents_in_force(session, handler, is_selected_id(_GRANT.c.id, hers), at)
 
 
 async def has_access(
@@ -128,6 +127,7 @@ def _build_consent(
         app=row.app,
         person_id=row.person_id,
         machtiging_id=row.machtiging_id,
+        representation=representation,
         acts=list_acts(row.authorization_details),
         given_at=row.created_at,
         until=ends,

@@ -16,6 +16,7 @@ from machtiging.access_tokens.representation import OTHER_ORGANISATION, UNUSABLE
 from machtiging.access_tokens.sender_constraint.binding import TokenBinding
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
+from machtiging.kernel.errors import ROW_INVALID
 from machtiging.kernel.ids import GrantId
 from machtiging.oauth import queries, token_issuance
 from machtiging.oauth.authorization_details.handler import refuse_authorization_details
@@ -43,7 +44,6 @@ from machtiging.oauth.rules import (
 from machtiging.oauth.tables import SEALED_CODE, AuthorizationCode
 from machtiging.oauth.token_issuance import ActiveGrant, TokenSpec
 from machtiging.storage.columns import table_of
-from machtiging.storage.row_mac import ROW_INVALID
 
 _AUTHORIZATION_CODE = table_of(AuthorizationCode)
 _CODE_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
@@ -227,7 +227,9 @@ def check_grant_in_force(grant: Grant, representation: Representation | None, at
 
 def representation_refusal(grant: Grant, representation: Representation | None, at: datetime) -> str | None:
     """Return the reason code if the grant's person cannot act for another now."""
-    return UNUSABLE if representation is None else representation.refusal(grant.person_id, grant.organisation_kvk, at)
+    if representation is None:
+        return UNUSABLE
+    return representation.refusal(grant.person_id, grant.organisation_kvk, grant.assurance, at)
 
 
 def check_grant_organisation(grant: Grant, organisation_kvk: str | None) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Select, bindparam, select, true
 from machtiging.access_tokens.representation import Representation
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
+from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import GrantId, PersonId
 from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, RepresentationKey
 from machtiging.oauth.authorization_details.representations import HANDLERS_CACHED
@@ -90,7 +91,8 @@ async def build_refresh_token_view(
     if not await _verify_rows(executor, row, at):
         return None
     representation, organisation_kvk = handler.read_representation(executor, row), row["t_organisation_kvk"]
-    usable = representation is not None and representation.refusal(row["g_person_id"], organisation_kvk, at) is None
+    person_id, login = row["g_person_id"], Assurance(row["g_assurance"])
+    usable = representation is not None and representation.refusal(person_id, organisation_kvk, login, at) is None
     stands = organisation_kvk == row["g_organisation_kvk"] and (usable or row["g_machtiging_id"] is None)
     whole = row["g_ended_at"] is None and row["client_state"] == "active" and stands
     return RefreshTokenView(

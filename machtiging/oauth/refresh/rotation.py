@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.access_tokens.sender_constraint.binding import TokenBinding
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
+from machtiging.kernel.errors import ROW_INVALID
 from machtiging.kernel.ids import GrantId
 from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler
 from machtiging.oauth.client import Client
@@ -21,7 +22,6 @@ from machtiging.oauth.refresh.binding import conditions_for_binding, wrong_bindi
 from machtiging.oauth.refresh.reuse_detection import REFRESH_TOKEN_REUSED, end_token_family
 from machtiging.oauth.tables import SEALED_REFRESH_TOKEN, RefreshToken
 from machtiging.storage.columns import table_of
-from machtiging.storage.row_mac import ROW_INVALID
 
 _TOKEN = table_of(RefreshToken)
 

@@ -10,7 +10,9 @@ from machtiging.cli.sealed_tables import SEALED_TABLES
 from machtiging.delegation.acceptance import CodeHolder
 from machtiging.delegation.rules import Capacity, Machtiging
 from machtiging.kernel.assurance import Assurance
+from machtiging.oauth.ciba.meldcode import create_meldcode
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.ciba import CibaDesk
 from tests.builders.client import make_authorization_details
 from tests.builders.database import seal_rows
 from tests.builders.flow import Flow, OAuthWorld
@@ -70,3 +72,15 @@ async def organisations(oauth: OAuthWorld, table: str) -> set[Any]:
 async def refusal_reasons(oauth: OAuthWorld, act: str) -> list[str]:
     """The reasons in the journal of what was refused, oldest first."""
     return [line.reason for line in await oauth.lines(act) if line.outcome == "refused"]
+
+
+async def request_ciba(ciba_desk: CibaDesk, kvk: str | None, machtiging: Machtiging) -> str:
+    """The request of an app with the son's meldcode for this organisation."""
+    oauth = ciba_desk.oauth
+    async with unit_of_work(oauth.sessions) as session:
+        keyring, at = oauth.service.state.services.keyring, oauth.clock.now()
+        meldcode = await create_meldcode(session, keyring, ciba_desk.son, organisation_kvk=kvk, at=at)
+    response = await ciba_desk.asks(meldcode, authorization_details=make_authorization_details(machtiging.id))
+    assert response.status_code == 200, response.text
+    auth_req_id: str = response.json()["auth_req_id"]
+    return auth_req_id

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from machtiging.oauth.ciba.meldcode import create_meldcode
-from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.client import make_authorization_details
 from tests.protocol.organisation.organisations import (
     accept_professional_machtiging,
     log_in_for,
     move,
     organisations,
     refusal_reasons,
+    request_ciba,
 )
 
 OTHER = "andere_organisatie"
-
-
-async def meldcode_for(ciba_desk, kvk):
-    async with unit_of_work(ciba_desk.oauth.sessions) as session:
-        keyring, at = ciba_desk.oauth.service.state.services.keyring, ciba_desk.oauth.clock.now()
-        return await create_meldcode(session, keyring, ciba_desk.son, organisation_kvk=kvk, at=at)
-
-
-async def request_ciba(ciba_desk, kvk, machtiging):
-    response = await ciba_desk.asks(
-        await meldcode_for(ciba_desk, kvk), authorization_details=make_authorization_details(machtiging.id)
-    )
-    assert response.status_code == 200, response.text
-    return response.json()["auth_req_id"]
 
 
 async def test_meldcode_stores_organisation_of_its_session(ciba_desk) -> None:

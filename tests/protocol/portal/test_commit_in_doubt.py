@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from machtiging.cli.demo.html import HtmlForm
-from machtiging.delegation.authority.queries import list_given_authorities
+from machtiging.delegation.authority.queries import list_authorities_of_person
 from machtiging.delegation.rules import MachtigingState
 from machtiging.identity import session as sessions
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
@@ -47,7 +47,7 @@ async def open_revocation_page(portal):
 
 async def state_of_it(cutter, portal):
     async with unit_of_work(cutter.whole) as session:
-        (one,) = await list_given_authorities(session, portal.people.mother, at=NOON)
+        (one,) = await list_authorities_of_person(session, portal.people.mother, at=NOON)
         return one.leaf.state
 
 

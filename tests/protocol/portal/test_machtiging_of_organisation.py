@@ -1,4 +1,4 @@
-"""The pages about a machtiging of an organisation tell how the whole chain stands, to giver and employee."""
+"""Pages about a machtiging of an organisation tell how the whole chain stands."""
 
 import pytest
 
@@ -8,16 +8,26 @@ from machtiging.delegation.pause import pause_machtiging
 from machtiging.delegation.rules import Capacity
 from machtiging.delegation.termination import revoke_machtiging
 from machtiging.kernel.assurance import Assurance
+from machtiging.portal.labels import describe_stop
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.organisations import KVK, add_employee, add_organisation, change_employee, decide_recognition
+from tests.builders.keys import NOON
+from tests.builders.organisations import (
+    KVK,
+    add_employee,
+    add_organisation,
+    change_employee,
+    change_organisation,
+    decide_recognition,
+)
 from tests.builders.people import ISSUER
 
 LIST = ISSUER + "/machtigingen"
+CLIENT, PURPOSE = "Ans Voorbeeld", "post bijhouden"
 
 
 @pytest.fixture
 async def assigned(portal):
-    """What the son holds as an employee. The chain, the organisation and the employee."""
+    """The authority of the son as an employee, the organisation and the employee."""
     async with unit_of_work(portal.app.state.services.sessions) as session:
         organisation_id = await add_organisation(session, KVK)
         employee_id = await add_employee(session, organisation_id, portal.people.son)
@@ -71,10 +81,55 @@ async def test_suspended_organisation_is_told_to_both_in_their_own_words(portal,
         assert "De erkenning van uw organisatie is opgeschort." in text
 
 
-async def test_inactive_employee_reads_why_and_the_giver_that_nobody_helps(portal, assigned):
+async def test_page_of_inactive_employee_tells_the_reason_to_employee_and_giver(portal, assigned):
     authority, _, employee_id = assigned
     async with unit_of_work(portal.app.state.services.sessions) as session:
         await change_employee(session, employee_id, state="op_non_actief")
     hers, his, _ = await open_pages(portal, authority)
     assert "aan niemand toegewezen" in hers
     assert "U bent bij deze organisatie niet actief als medewerker." in his
+
+
+async def depart(session, organisation_id, employee_id):
+    await change_employee(session, employee_id, state="vertrokken", ends_at=NOON)
+
+
+async def suspend(session, organisation_id, employee_id):
+    await change_employee(session, employee_id, state="op_non_actief")
+
+
+async def give_other_role(session, organisation_id, employee_id):
+    await change_employee(session, employee_id, roles=["organisatiebeheerder"])
+
+
+async def withdraw_recognition(session, organisation_id, employee_id):
+    await decide_recognition(session, organisation_id, 3, "ingetrokken")
+
+
+async def raise_minimum_level(session, organisation_id, employee_id):
+    await change_organisation(session, organisation_id, minimum_level="hoog")
+
+
+HIDING_CHANGES = {
+    "medewerker_vertrokken": depart,
+    "medewerker_niet_actief": suspend,
+    "medewerker_geen_hulpverlener": give_other_role,
+    "erkenning_ingetrokken": withdraw_recognition,
+    "niveau_te_laag": raise_minimum_level,
+}
+
+
+@pytest.mark.parametrize("code", HIDING_CHANGES)
+async def test_employee_without_right_to_help_sees_neither_client_nor_terms(portal, assigned, code):
+    authority, organisation_id, employee_id = assigned
+    son = await portal.son(kvk=KVK)
+    paths = (f"{LIST}/{authority.machtiging_id}", LIST)
+    for path in paths:
+        assert CLIENT in (await son.open_page(path)).text
+    async with unit_of_work(portal.app.state.services.sessions) as session:
+        await HIDING_CHANGES[code](session, organisation_id, employee_id)
+    for path in paths:
+        page = await son.open_page(path)
+        assert CLIENT not in page.text
+        assert PURPOSE not in page.text
+        assert describe_stop(code, is_giver=False) in page.text

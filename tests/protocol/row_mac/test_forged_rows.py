@@ -12,8 +12,9 @@ from machtiging.crypto.key_manifest import KeyKind
 from machtiging.crypto.keyring import KeyRing
 from machtiging.crypto.rotation import rotate_key
 from machtiging.identity.tables import SEALED_PERSON, SEALED_SESSION
+from machtiging.kernel.errors import ROW_INVALID
 from machtiging.oauth.tables import SEALED_CLIENT, SEALED_GRANT
-from machtiging.storage.row_mac import MAC_COLUMN, ROW_INVALID, seal_row, verify_row
+from machtiging.storage.row_mac import MAC_COLUMN, seal_row, verify_row
 from tests.builders.database import bypass_triggers
 from tests.builders.keys import make_key_directory
 from tests.builders.rows import PERSONS

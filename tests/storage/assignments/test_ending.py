@@ -18,6 +18,7 @@ from machtiging.kernel.ids import MachtigingId
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import wait_until_blocked
 from tests.builders.keys import NOON, load_keyring
+from tests.builders.machtiging import is_usable_by
 from tests.builders.organisations import OTHER_KVK, add_employee, add_organisation, decide_recognition
 from tests.builders.rows import MACHTIGINGEN
 
@@ -39,7 +40,7 @@ async def test_ended_assignment_opens_nothing_and_the_machtiging_stands(office):
     assert await office.end(held) == [held]
     authority = await office.authority(held)
     assert authority.stop_reason(NOON).code == "toewijzing_beeindigd"
-    assert not authority.is_usable_by(office.worker, office.kvk, NOON)
+    assert not is_usable_by(authority, office.worker, office.kvk, NOON)
     assert await MACHTIGINGEN.read_value(office.database, "state", id=root) == "active"
 
 
@@ -94,7 +95,7 @@ async def test_assignment_of_another_organisation_stays(office):
     async with unit_of_work(office.database.sessions) as session:
         await add_organisation(session, OTHER_KVK)
     assert await office.end(held, login=office.login(kvk=OTHER_KVK)) == ["geen_medewerker"]
-    assert (await office.authority(held)).is_usable_by(office.worker, office.kvk, NOON)
+    assert is_usable_by(await office.authority(held), office.worker, office.kvk, NOON)
 
 
 async def test_second_end_is_refused(office):
@@ -109,14 +110,14 @@ async def test_employee_without_the_role_ends_nothing(office, roles):
     person, _ = await office.hire(roles=roles)
     assert await office.end(held, login=office.login(person)) == ["alleen_voor_teamleider"]
     assert await refusals(office) == [("refused", "alleen_voor_teamleider")]
-    assert (await office.authority(held)).is_usable_by(office.worker, office.kvk, NOON)
+    assert is_usable_by(await office.authority(held), office.worker, office.kvk, NOON)
 
 
 async def test_501_ends_are_refused_as_a_whole(office):
     held = await office.assign(await office.grant())
     assert await office.end(*[held] * (MAX_ASSIGNMENTS_PER_CALL + 1)) == ["te_veel_toewijzingen"]
     assert await refusals(office) == [("refused", "te_veel_toewijzingen")]
-    assert (await office.authority(held)).is_usable_by(office.worker, office.kvk, NOON)
+    assert is_usable_by(await office.authority(held), office.worker, office.kvk, NOON)
 
 
 async def test_suspended_organisation_ends_and_at_a_low_level(office):

@@ -12,10 +12,11 @@ from machtiging.access.token_lookup import load_token
 from machtiging.agencies.catalogue import upsert_catalogue
 from machtiging.berichtenbox.download import authorize_download, stream_bijlage
 from machtiging.delegation.authority.holders import load_holders
-from machtiging.delegation.authority.queries import list_received_authorities, load_authority
+from machtiging.delegation.authority.queries import list_authorities_of_person, load_authority
 from machtiging.delegation.rules import Act
 from machtiging.kernel.errors import NotInForce
 from tests.builders.letters import HELPING, SVB, UWV, make_api_world, make_pdf
+from tests.builders.machtiging import is_usable_by
 from tests.builders.rows import BIJLAGEN
 from tests.storage.delegation.authority_history import CHAINS, LETTERS, STEPS, History, Model, Terms
 from tests.storage.organisations.organisation_world import OrganisationWorld
@@ -102,13 +103,13 @@ class Check:
         async with history.box.sessions() as session:
             authority = await load_authority(session, history.links[CHAINS[holder][-1]])
             token = await load_token(session, history.actors[holder].token_id)
-        assert authority.is_usable_by(person, kvk, at) == in_force
+        assert is_usable_by(authority, person, kvk, at) == in_force
         assert (token.representation_refusal(at) is None) == in_force
         assert token.is_active_at(at) == in_force
         for other in {None, history.kvk, "90009999"} - {kvk}:
-            assert not authority.is_usable_by(person, other, at)
+            assert not is_usable_by(authority, person, other, at)
         for stranger in {*history.people.values(), history.administrator.person_id} - {person}:
-            assert not authority.is_usable_by(stranger, kvk, at)
+            assert not is_usable_by(authority, stranger, kvk, at)
 
     async def compare_letters(self, holder):
         model = self.history.model
@@ -137,7 +138,7 @@ class Check:
         async with history.box.sessions() as session:
             root = await load_authority(session, history.links["root"])
             shown = (await load_holders(session, [root], at=at))[root.machtiging_id]
-            of_administrator = await list_received_authorities(session, history.administrator.person_id, at=at)
+            of_administrator = await list_authorities_of_person(session, history.administrator.person_id, at=at)
         assigned = {history.people[holder] for holder in CHAINS if history.model.is_assigned(holder)}
         assert set(shown) == assigned - {history.people["relative"]}
         assert len(shown) == len(set(shown))

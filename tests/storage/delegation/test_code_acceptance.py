@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event, text
 
 from machtiging.delegation.acceptance import CodeHolder, accept_offer, preview_offer
-from machtiging.delegation.authority.queries import list_received_authorities
+from machtiging.delegation.authority.queries import list_authorities_of_person
 from machtiging.delegation.code_renewal import CodeToReplace, renew_code
 from machtiging.delegation.machtigingscode import format_code, generate_code
 from machtiging.delegation.queries import (
@@ -54,7 +54,7 @@ async def test_code_is_previewed_and_accepted(session):
     assert (taken.gemachtigde_id, taken.accepted_at) == (people.son, NOON + HOUR)
     assert taken.accepted_assurance is Assurance.SUBSTANTIAL
     assert effective_state(taken, NOON + HOUR) is EffectiveState.IN_FORCE
-    assert [a.leaf for a in await list_received_authorities(session, people.son, at=NOON)] == [taken]
+    assert [a.leaf for a in await list_authorities_of_person(session, people.son, at=NOON)] == [taken]
     assert await load_machtiging_of_person(session, taken.id, people.son) == taken
 
 

@@ -18,7 +18,7 @@ from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import InvalidInput, NotAllowed
 from machtiging.message_catalogue import describe_refusal
 from tests.builders.keys import NOON, load_keyring
-from tests.builders.machtiging import add_offer
+from tests.builders.machtiging import add_offer, is_usable_by
 from tests.builders.organisations import add_employee, add_organisation
 from tests.builders.people import BORN, add_mother_and_son, add_person, add_person_without_bsn
 from tests.builders.rows import JOURNAL_INTAKE
@@ -76,7 +76,7 @@ async def test_accepted_professional_offer_is_the_organisations_and_assigned_to_
     authority = await load_authority(session, taken.id)
     assert (authority.root.id, authority.root.gemachtigde_id) == (offered.machtiging_id, organisation_id)
     assert (authority.holder_id, authority.organisation_kvk, len(authority.links)) == (helper.person_id, KVK, 2)
-    assert authority.is_usable_by(helper.person_id, KVK, NOON)
+    assert is_usable_by(authority, helper.person_id, KVK, NOON)
     assert taken.scope == authority.root.scope
     again = await accept_offer(session, load_keyring(), helper, offered.code, BORN, at=NOON)
     assert again == taken

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from machtiging.delegation.authority.queries import list_given_authorities, list_received_authorities
+from machtiging.delegation.authority.queries import list_authorities_of_person
 from machtiging.delegation.machtigingscode import CODE_INDEX_PURPOSE
 from machtiging.delegation.offer import Giver, offer_machtiging
 from machtiging.delegation.queries import (
@@ -25,7 +25,7 @@ from tests.builders.rows import JOURNAL_INTAKE, MACHTIGINGEN, MACHTIGINGSCODES, 
 
 
 async def given_ids(session, people):
-    return [given.machtiging_id for given in await list_given_authorities(session, people.mother, at=NOON)]
+    return [given.machtiging_id for given in await list_authorities_of_person(session, people.mother, at=NOON)]
 
 
 async def test_offer_is_stored_and_not_in_force(session):
@@ -108,7 +108,7 @@ async def test_offer_is_visible_to_its_giver_only(session):
     people = await add_mother_and_son(session)
     offered = await add_offer(session, people)
     assert await given_ids(session, people) == [offered.machtiging_id]
-    assert await list_received_authorities(session, people.son, at=NOON) == []
+    assert await list_authorities_of_person(session, people.son, at=NOON) == []
     assert await load_machtiging_of_person(session, offered.machtiging_id, people.mother) is not None
     assert await load_machtiging_of_person(session, offered.machtiging_id, people.son) is None
     assert await load_machtiging(session, uuid7()) is None

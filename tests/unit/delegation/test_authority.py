@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.delegation.authority.rules import StopReason, build_authority
+from machtiging.delegation.authority.rules import build_authority
 from machtiging.delegation.authority.standings import MembershipStanding, StandInStanding
+from machtiging.delegation.authority.stop_reasons import StopReason
 from machtiging.delegation.rules import (
     CHANNEL_ASSURANCE,
     NOT_THE_HOLDER,
@@ -35,6 +36,7 @@ from tests.builders.machtiging import (
     draw_envelopes,
     draw_instants,
     draw_scopes,
+    is_usable_by,
     make_authority,
     make_child,
     make_employee,
@@ -87,15 +89,15 @@ def test_whole_chain_is_in_force_for_its_holder_only(chain):
     authority = chain()
     kvk = authority.organisation_kvk
     assert authority.stop_reason(NOON) is None
-    assert authority.is_usable_by(HELPER, kvk, NOON)
-    assert authority.refusal(HELPER, kvk, NOON) is None
+    assert is_usable_by(authority, HELPER, kvk, NOON)
+    assert authority.refusal(HELPER, kvk, None, NOON) is None
     assert authority.holder_refusal(STRANGER, kvk) == NOT_THE_HOLDER
-    assert authority.refusal(STRANGER, kvk, NOON) == NOT_USABLE
-    assert authority.refusal(None, kvk, NOON) == NOT_USABLE
+    assert authority.refusal(STRANGER, kvk, None, NOON) == NOT_USABLE
+    assert authority.refusal(None, kvk, None, NOON) == NOT_USABLE
     for other in {KVK, OTHER_KVK, None} - {kvk}:
         assert authority.holder_refusal(HELPER, other) == OTHER_ORGANISATION
-        assert authority.refusal(HELPER, other, NOON) == OTHER_ORGANISATION
-        assert authority.refusal(HELPER, other, LATER) == NOT_USABLE
+        assert authority.refusal(HELPER, other, None, NOON) == OTHER_ORGANISATION
+        assert authority.refusal(HELPER, other, None, LATER) == NOT_USABLE
 
 
 @given(
@@ -110,7 +112,7 @@ def test_machtiging_is_usable_only_by_its_holder_for_its_organisation(capacity, 
     in_force = effective_state(machtiging, at) is EffectiveState.IN_FORCE
     nameless = capacity is Capacity.PROFESSIONAL and accepted_for is None
     wanted = in_force and person == HELPER and accepted_for == used_for and not nameless
-    assert make_authority(machtiging, accepted_for).is_usable_by(person, used_for, at) == wanted
+    assert is_usable_by(make_authority(machtiging, accepted_for), person, used_for, at) == wanted
 
 
 LINK_CODES = {
@@ -129,7 +131,7 @@ def test_link_not_in_force_stops_the_chain_and_is_named(chain, state):
         links[number] = replace(links[number], state=state)
         stopped = replace(whole, links=tuple(links))
         assert stopped.stop_reason(NOON) == StopReason(LINK_CODES[state][number > 0], number)
-        assert not stopped.is_usable_by(HELPER, KVK, NOON)
+        assert not is_usable_by(stopped, HELPER, KVK, NOON)
 
 
 @pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
@@ -316,8 +318,80 @@ def test_ceiling_shortens_the_period():
 def test_reason_about_the_organisation_is_told_to_the_holder_only():
     whole = assigned()
     waiting = replace(whole, organisation=replace(whole.organisation, recognition=RecognitionStatus.REQUESTED))
-    assert waiting.refusal(HELPER, KVK, NOON) == "organisatie_niet_erkend"
-    assert waiting.refusal(STRANGER, KVK, NOON) == NOT_USABLE
+    assert waiting.refusal(HELPER, KVK, None, NOON) == "organisatie_niet_erkend"
+    assert waiting.refusal(STRANGER, KVK, None, NOON) == NOT_USABLE
+
+
+def ask_minimum(authority, level):
+    ceiling = replace(authority.organisation.ceiling, minimum_level=level)
+    return replace(authority, organisation=replace(authority.organisation, ceiling=ceiling))
+
+
+@pytest.mark.parametrize("chain", [assigned, by_team, standing_in])
+def test_login_below_the_minimum_of_the_organisation_is_refused(chain):
+    demanding = ask_minimum(chain(), Assurance.HIGH)
+    assert demanding.refusal(HELPER, KVK, Assurance.SUBSTANTIAL, NOON) == "niveau_te_laag"
+    assert demanding.visibility_refusal(HELPER, KVK, Assurance.SUBSTANTIAL, NOON) == "niveau_te_laag"
+    assert demanding.refusal(STRANGER, KVK, Assurance.LOW, NOON) == NOT_USABLE
+    # Before there is a login, the level stops nobody.
+    assert demanding.refusal(HELPER, KVK, None, NOON) is None
+    usual = ask_minimum(chain(), Assurance.SUBSTANTIAL)
+    assert usual.refusal(HELPER, KVK, Assurance.SUBSTANTIAL, NOON) is None
+
+
+def test_relative_has_no_minimum_level():
+    assert of_person().refusal(HELPER, None, Assurance.LOW, NOON) is None
+
+
+@pytest.mark.parametrize(("change", "code"), EMPLOYEES[:7])
+@pytest.mark.parametrize("chain", [assigned, by_team, standing_in])
+def test_employee_without_right_to_help_may_not_see_the_terms(chain, change, code):
+    whole = chain()
+    stopped = replace(whole, employee=replace(whole.employee, **change))
+    assert stopped.visibility_refusal(HELPER, KVK, Assurance.HIGH, NOON) == code
+    assert stopped.visibility_refusal(stopped.vertegenwoordigde_id, None, Assurance.LOW, NOON) is None
+
+
+@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
+def test_terms_under_a_forged_row_are_hidden_from_both_parties(chain):
+    forged = replace(chain(), is_authentic=False)
+    for person in (HELPER, forged.vertegenwoordigde_id):
+        assert forged.visibility_refusal(person, forged.organisation_kvk, Assurance.HIGH, NOON) == "rij_ongeldig"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(RecognitionStatus.SUSPENDED, None), (RecognitionStatus.WITHDRAWN, "erkenning_ingetrokken")],
+)
+def test_terms_stay_visible_to_the_employee_until_the_recognition_is_withdrawn(status, code):
+    whole = assigned()
+    changed = replace(whole, organisation=replace(whole.organisation, recognition=status))
+    assert changed.visibility_refusal(HELPER, KVK, Assurance.HIGH, NOON) == code
+
+
+@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
+@pytest.mark.parametrize("state", [MachtigingState.PAUSED, MachtigingState.ENDED])
+def test_terms_of_a_stopped_link_stay_visible_to_both_parties_only(chain, state):
+    whole = chain()
+    stopped = replace(whole, links=(replace(whole.root, state=state), *whole.links[1:]))
+    kvk = stopped.organisation_kvk
+    assert stopped.visibility_refusal(HELPER, kvk, Assurance.HIGH, NOON) is None
+    assert stopped.visibility_refusal(STRANGER, kvk, Assurance.HIGH, NOON) == NOT_THE_HOLDER
+    assert stopped.visibility_refusal(HELPER, OTHER_KVK, Assurance.HIGH, NOON) == OTHER_ORGANISATION
+
+
+def test_paused_chain_is_current_until_anything_else_ends_it():
+    whole = assigned()
+    paused = replace(whole, links=(replace(whole.root, state=MachtigingState.PAUSED), whole.leaf))
+    assert paused.is_current(KVK, NOON)
+    for ended in (
+        replace(paused, links=(paused.root, replace(paused.leaf, state=MachtigingState.ENDED))),
+        replace(paused, organisation=replace(paused.organisation, recognition=RecognitionStatus.WITHDRAWN)),
+        replace(paused, employee=replace(paused.employee, state=EmployeeState.DEPARTED)),
+        replace(paused, is_authentic=False),
+    ):
+        assert ended.stop_reason(NOON).code in ("machtiging_gepauzeerd", "rij_ongeldig")
+        assert not ended.is_current(KVK, NOON)
 
 
 @pytest.mark.parametrize("kvk", [None, KVK])
@@ -327,5 +401,5 @@ def test_employee_of_an_organisation_without_kvk_number_has_no_login_for_it(kvk)
     nameless = replace(authority, organisation=replace(authority.organisation, kvk=None))
     assert nameless.stop_reason(NOON) is None
     assert nameless.holder_refusal(HELPER, kvk) == OTHER_ORGANISATION
-    assert not nameless.is_usable_by(HELPER, kvk, NOON)
+    assert not is_usable_by(nameless, HELPER, kvk, NOON)
     assert not nameless.is_current(kvk, NOON)

@@ -8,8 +8,9 @@ import pytest
 from machtiging.access import verdict
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.audit.acts import JournalAct
-from machtiging.delegation.authority import rules as authority_rules
+from machtiging.delegation.authority import stop_reasons
 from machtiging.delegation.rules import Act, Capacity, EffectiveState, EndReason, scope_violation
+from machtiging.kernel.errors import ROW_INVALID
 from machtiging.message_catalogue import has_message
 from machtiging.portal import access_history, labels
 
@@ -79,8 +80,7 @@ def test_enumeration_is_written_in_dutch(parts, text):
 
 
 def test_every_stop_code_has_a_sentence_for_giver_and_helper():
-    rules = authority_rules
-    codes = {*rules.StopCode, *rules._ROOT_CODES.values(), *rules._ASSIGNMENT_CODES.values(), rules.ROW_INVALID}
-    for code in codes | {rules.CHAIN_INVALID, rules.NOT_ASSIGNED}:
+    codes = {*stop_reasons.StopCode, *stop_reasons.ROOT_CODES.values(), *stop_reasons.ASSIGNMENT_CODES.values()}
+    for code in codes | {stop_reasons.CHAIN_INVALID, stop_reasons.NOT_ASSIGNED, ROW_INVALID}:
         assert code in labels.REASON_SENTENCES
         assert has_message(f"{code}.reading"), code

@@ -200,7 +200,6 @@ ALTER TABLE machtiging ENABLE TRIGGER USER;
 ALTER TABLE agreement ENABLE TRIGGER USER;
 ALTER TABLE machtiging
     DROP COLUMN gemachtigde_kvk,
-    ADD CONSTRAINT uq_machtiging_parent UNIQUE (id, parent_id),
     ADD CONSTRAINT machtiging_link_has_one_holder CHECK (
         parent_id IS NULL AND num_nonnulls(employee_id, team_id, stand_in_id) = 0
         OR parent_id IS NOT NULL AND gemachtigde_id IS NULL AND num_nonnulls(employee_id, team_id) = 1
@@ -328,7 +327,6 @@ ALTER TABLE machtiging
     DROP CONSTRAINT active_means_accepted,
     DROP CONSTRAINT machtiging_vertegenwoordigde_id_fkey,
     DROP CONSTRAINT machtiging_gemachtigde_id_fkey,
-    DROP CONSTRAINT uq_machtiging_parent,
     ADD COLUMN gemachtigde_kvk text CHECK (gemachtigde_kvk ~ '^[0-9]{{8}}$');
 UPDATE machtiging m SET gemachtigde_id = e.person_id, gemachtigde_kvk = o.kvk
 FROM machtiging c JOIN employee e ON e.id = c.employee_id JOIN organisation o ON o.id = e.organisation_id
