@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +19,7 @@ from machtiging.delegation.pause import pause_machtiging, resume_machtiging
 from machtiging.delegation.rules import Act
 from machtiging.delegation.termination import give_back_machtiging, revoke_machtiging
 from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.clock import Clock
 from machtiging.kernel.errors import Refusal
 from machtiging.kernel.ids import uuid7
 from machtiging.organisations.employees import end_employment, resume_employee, suspend_employee
@@ -83,26 +86,46 @@ class Model:
     needs_high: bool = False
     is_member: bool = True
     is_replaced: bool = True
+    chains: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: CHAINS)
+    # Holders whose login and links are at the level high.
+    high: frozenset[str] = frozenset()
+    # The end of a link, an employee (by holder), the stand-in or the longest period of the organisation.
+    ends: dict[str, datetime] = field(default_factory=dict)
+    clock: Clock | None = None
+
+    @property
+    def expired_names(self) -> set[str]:
+        """The names of all whose end has come."""
+        return set() if self.clock is None else {name for name, end in self.ends.items() if end <= self.clock.now()}
+
+    def is_of_organisation(self, holder: str) -> bool:
+        return self.chains[holder][0] == "root"
 
     def is_assigned(self, holder: str) -> bool:
-        if holder in self.inactive | self.departed or (self.paused | self.ended) & set(CHAINS[holder][1:]):
+        stopped, left = self.paused | self.ended | self.expired_names, self.departed | self.expired_names
+        if holder in self.inactive | left or stopped & set(self.chains[holder][1:]):
             return False
         if holder == "replacement":
-            return self.is_replaced and "worker" not in self.departed
+            return self.is_replaced and not left & {"worker", "stand_in"}
         return holder != "member" or self.is_member
 
     def is_in_force(self, holder: str) -> bool:
-        root = CHAINS[holder][0]
-        stands = root == "kin" or self.recognition == "erkend"
-        return stands and root not in self.paused | self.ended and self.is_assigned(holder)
+        root = self.chains[holder][0]
+        stands = not self.is_of_organisation(holder) or (
+            self.recognition == "erkend" and "ceiling" not in self.expired_names
+        )
+        return stands and root not in self.paused | self.ended | self.expired_names and self.is_assigned(holder)
+
+    def can_act(self, holder: str) -> bool:
+        """Tell if the holder can act, with the level of the login."""
+        reaches = not (self.is_of_organisation(holder) and self.needs_high) or holder in self.high
+        return reaches and self.is_in_force(holder)
 
     def is_allowed(self, holder: str, act: Act, letter: str) -> bool:
-        terms = [self.terms[link] for link in CHAINS[holder]]
-        if holder != "relative":
+        terms = [self.terms[link] for link in self.chains[holder]]
+        if self.is_of_organisation(holder):
             terms.append(self.ceiling)
-            if self.needs_high:
-                return False
-        return self.is_in_force(holder) and all(each.is_allowed(act, letter) for each in terms)
+        return self.can_act(holder) and all(each.is_allowed(act, letter) for each in terms)
 
 
 @dataclass

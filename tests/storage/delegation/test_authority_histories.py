@@ -99,13 +99,13 @@ class Check:
 
     async def compare_authority(self, holder):
         history, at = self.history, self.history.box.clock.now()
-        person, kvk, in_force = history.people[holder], history.kvk_of(holder), history.model.is_in_force(holder)
+        person, kvk, can_act = history.people[holder], history.kvk_of(holder), history.model.can_act(holder)
         async with history.box.sessions() as session:
             authority = await load_authority(session, history.links[CHAINS[holder][-1]])
             token = await load_token(session, history.actors[holder].token_id)
-        assert is_usable_by(authority, person, kvk, at) == in_force
-        assert (token.representation_refusal(at) is None) == in_force
-        assert token.is_active_at(at) == in_force
+        assert is_usable_by(authority, person, kvk, at) == history.model.is_in_force(holder)
+        assert (token.representation_refusal(at) is None) == can_act
+        assert token.is_active_at(at) == can_act
         for other in {None, history.kvk, "90009999"} - {kvk}:
             assert not is_usable_by(authority, person, other, at)
         for stranger in {*history.people.values(), history.administrator.person_id} - {person}:
