@@ -26,8 +26,8 @@ from machtiging.identity.session import Citizen, OptionalVisitor
 from machtiging.kernel.errors import InvalidInput, NotAllowed, NotAuthenticated, Refusal
 from machtiging.oauth import metadata, queries, token_issuance
 from machtiging.oauth.authorize import pushed_requests
-from machtiging.oauth.authorize.consent_page import render_consent_page
-from machtiging.oauth.authorize.decision import Redirect, decide_authorization, prepare_consent
+from machtiging.oauth.authorize.consent_page import CHOICE_PARAMETER, render_choice_page, render_consent_page
+from machtiging.oauth.authorize.decision import ChoicePrompt, Redirect, decide_authorization, prepare_consent
 from machtiging.oauth.authorize.unpushed_request import build_unpushed_error
 from machtiging.oauth.ciba.backchannel_authentication import request_backchannel_authentication
 from machtiging.oauth.ciba.routes import router as counter
@@ -180,9 +180,17 @@ async def show_authorization(
     if is_head(request):  # HEAD shows no page and decides nothing
         return build_head_response("text/html")
     practice = oauth_services(request).practice
-    asking = await prepare_consent(_build_request_context(request, session), visitor, reference, practice=practice)
+    asking = await prepare_consent(
+        _build_request_context(request, session),
+        visitor,
+        reference,
+        request.query_params.get(CHOICE_PARAMETER),
+        practice=practice,
+    )
     if isinstance(asking, Redirect):
         return RedirectResponse(asking.location, 303, headers=NO_STORE)
+    if isinstance(asking, ChoicePrompt):
+        return await render_choice_page(request, session, asking)
     return await render_consent_page(request, session, asking.visitor, asking)
 
 
@@ -200,9 +208,8 @@ async def submit_consent_decision(
     if decision not in ("akkoord", "weigeren"):
         raise InvalidInput("besluit_ontbreekt", message="besluit_ontbreekt.consent")
     exchange = _build_request_context(request, session)
-    back = await decide_authorization(
-        exchange, visitor, pushed_requests.parse_reference(form), approved=decision == "akkoord"
-    )
+    reference, key = pushed_requests.parse_reference(form), form.get(CHOICE_PARAMETER)
+    back = await decide_authorization(exchange, visitor, reference, key, approved=decision == "akkoord")
     return RedirectResponse(back.location, 303, headers=NO_STORE)
 
 

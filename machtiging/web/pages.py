@@ -33,7 +33,7 @@ def _format_moment(value: datetime) -> str:
     return format_datetime(value, "d MMMM y 'om' HH:mm 'uur'", tzinfo=AMSTERDAM, locale=LOCALE)
 
 
-def _format_period_end(value: datetime) -> str:
+def format_period_end(value: datetime) -> str:
     """Format the end of a period: its last day, or else its time."""
     if value.astimezone(AMSTERDAM).time() == time():
         return f"tot en met {format_day(last_day_before(value))}"
@@ -50,7 +50,7 @@ def _make_environment(packages: tuple[str, ...]) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(dag=format_day, moment=_format_moment, tot=_format_period_end)
+    environment.filters.update(dag=format_day, moment=_format_moment, tot=format_period_end)
     return environment
 
 

@@ -24,6 +24,7 @@ from joserfc import jws
 from joserfc.jwk import KeySet
 from sqlalchemy import text
 
+from machtiging.berichtenbox.authorization_details.consent_choices import OWN_BOX_KEY
 from machtiging.crypto.secrets import sha256_digest
 from machtiging.identity.session import SESSION_COOKIE, authenticate_session
 from machtiging.oauth.authorize.decision import decide_authorization
@@ -111,6 +112,8 @@ class Flow:
         services = self.browser.apps[ISSUER].state.services
 
         reference, at = RequestReference(self.app.client_id, await self.pushed(**changes)), services.clock.now()
+        details = self.parameters(**changes).get("authorization_details")
+        names_own_box = details is not None and "machtiging" not in details
         async with unit_of_work(services.sessions) as session:
             exchange = RequestContext(session, build_issuer(services), at)
             await extend_lifetime(exchange, reference)
@@ -118,7 +121,9 @@ class Flow:
                 session, services.keyring, self.browser.token, services.session_limits, at=at
             )
             assert who is not None, "nobody is logged in"
-            back = await decide_authorization(exchange, who, reference, approved=True)
+            back = await decide_authorization(
+                exchange, who, reference, OWN_BOX_KEY if names_own_box else None, approved=True
+            )
         return read_query(back.location)["code"]
 
     async def answer(self, **changes: Any) -> dict[str, str]:

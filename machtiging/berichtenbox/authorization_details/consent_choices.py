@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.berichtenbox.authorization_details.rules import build_authorization_details
-from machtiging.delegation.authority.queries import load_authority, load_authority_for_share
+from machtiging.berichtenbox.authorization_details.rules import build_authorization_details, parse_machtiging_id
+from machtiging.delegation.authority.queries import list_authorities_of_person, load_authority, load_authority_for_share
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.authority.stop_reasons import LEVEL_TOO_LOW
 from machtiging.delegation.rules import GRANTABLE_ACTS, NOT_THE_HOLDER
@@ -19,22 +19,67 @@ from machtiging.oauth.authorization_details.handler import (
 )
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 
+# The key of the own box on the consent page. A machtiging has its id.
+OWN_BOX_KEY = "eigen"
+
+
+async def list_consent_choices(
+    session: AsyncSession, visitor: Visitor, requested: RequestedAuthorizationDetails, *, at: datetime
+) -> list[ConsentChoice]:
+    """List the own box, and each machtiging that this login can use.
+
+    Acts that change a box are for the own box only.
+    """
+    own_box = _build_own_choice(visitor, requested)
+    if requested.own_app_only:
+        return [own_box]
+    usable = [
+        authority
+        for authority in await list_authorities_of_person(session, visitor.person_id, at=at)
+        if authority.refusal(visitor.person_id, visitor.organisation_kvk, visitor.assurance, at) is None
+        and (requested.acts is None or requested.acts & authority.acts)
+    ]
+    return [own_box, *(_build_choice(authority, visitor, requested) for authority in usable)]
+
 
 async def resolve_consent_choice(
-    session: AsyncSession, visitor: Visitor, requested: RequestedAuthorizationDetails, *, lock: bool, at: datetime
+    session: AsyncSession,
+    visitor: Visitor,
+    requested: RequestedAuthorizationDetails,
+    *,
+    key: str | None,
+    lock: bool,
+    at: datetime,
 ) -> ConsentChoice:
     """Resolve the access that this person can consent to, within the machtiging.
 
-    `lock`: read the machtiging FOR SHARE, for a caller that writes the consent in this transaction.
+    The machtiging is the one that the client named, or the one of `key`. `lock`: read it FOR SHARE, for a caller that
+    writes the consent in this transaction.
 
     Raises OAuthRefusal `invalid_authorization_details`, with one text for an unknown machtiging, somebody else's and
     one not in force. Raises OAuthRefusal `unmet_authentication_requirements` below the minimum of the organisation.
     """
-    if requested.machtiging_id is None:
-        details = build_authorization_details(None, requested.acts or GRANTABLE_ACTS)
-        return ConsentChoice(None, details, frozenset(), visitor.assurance)
+    machtiging_id = requested.machtiging_id
+    if machtiging_id is None and key not in (None, OWN_BOX_KEY):
+        if requested.own_app_only:
+            refuse_authorization_details("handeling_alleen_eigen_box")
+        machtiging_id = parse_machtiging_id(key)
+    elif machtiging_id is not None and key not in (None, str(machtiging_id)):
+        refuse_authorization_details("details_andere_machtiging")
+    if machtiging_id is None:
+        return _build_own_choice(visitor, requested)
     load = load_authority_for_share if lock else load_authority
-    authority = _require_authority_in_force(await load(session, requested.machtiging_id, at=at), visitor, at)
+    authority = _require_authority_in_force(await load(session, machtiging_id, at=at), visitor, at)
+    return _build_choice(authority, visitor, requested)
+
+
+def _build_own_choice(visitor: Visitor, requested: RequestedAuthorizationDetails) -> ConsentChoice:
+    details = build_authorization_details(None, requested.acts or GRANTABLE_ACTS)
+    return ConsentChoice(None, details, frozenset(), visitor.assurance, OWN_BOX_KEY)
+
+
+def _build_choice(authority: Authority, visitor: Visitor, requested: RequestedAuthorizationDetails) -> ConsentChoice:
+    """Build the choice of a machtiging. Raises OAuthRefusal when no act is left."""
     requested_acts = requested.acts or authority.acts
     acts = requested_acts & authority.acts
     if not acts:
@@ -44,6 +89,7 @@ async def resolve_consent_choice(
         build_authorization_details(authority.machtiging_id, acts),
         requested_acts - acts,
         authority.assurance(visitor.assurance),
+        str(authority.machtiging_id),
     )
 
 

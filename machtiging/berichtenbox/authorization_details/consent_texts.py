@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.queries import load_active_agencies
@@ -9,10 +11,10 @@ from machtiging.berichtenbox.authorization_details.rules import sort_acts
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.rules import Act, MachtigingScope
-from machtiging.identity.people import load_profile
-from machtiging.oauth.authorization_details.handler import AccessDescription, AccessFact, ConsentChoice
+from machtiging.identity.people import Profile, load_profile, load_profiles
+from machtiging.oauth.authorization_details.handler import AccessDescription, AccessFact, ChoiceLabel, ConsentChoice
 from machtiging.oauth.authorization_details.parsing import list_acts
-from machtiging.web.pages import format_day
+from machtiging.web.pages import format_day, format_period_end
 
 _ACT_TEXTS = {
     Act.LIST: "zien welke brieven er zijn",
@@ -40,8 +42,29 @@ async def describe_access(
     )
 
 
+async def label_choices(session: AsyncSession, keyring: KeyRing, choices: Sequence[ConsentChoice]) -> list[ChoiceLabel]:
+    """Label the choices: the own box first, then by the names of the givers."""
+    authorities = [(choice.key, choice.representation) for choice in choices]
+    givers = {one.vertegenwoordigde_id for _, one in authorities if isinstance(one, Authority)}
+    profiles = await load_profiles(session, keyring, givers)
+    labels = [
+        ChoiceLabel(key, _name_giver(profiles.get(one.vertegenwoordigde_id)), _describe_machtiging(one))
+        for key, one in authorities
+        if isinstance(one, Authority)
+    ]
+    own_box = [ChoiceLabel(key, "uzelf", "uw eigen Berichtenbox") for key, one in authorities if one is None]
+    return own_box + sorted(labels, key=lambda label: (label.name.casefold(), label.note))
+
+
+def _describe_machtiging(authority: Authority) -> str:
+    return f"{authority.root.purpose}, {format_period_end(authority.ends_at)}"
+
+
 async def _load_giver_name(session: AsyncSession, keyring: KeyRing, authority: Authority) -> str:
-    profile = await load_profile(session, keyring, authority.vertegenwoordigde_id)
+    return _name_giver(await load_profile(session, keyring, authority.vertegenwoordigde_id))
+
+
+def _name_giver(profile: Profile | None) -> str:
     return "iemand die u heeft gemachtigd" if profile is None else profile.name
 
 

@@ -11,8 +11,8 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.berichtenbox.authorization_details import rules
-from machtiging.berichtenbox.authorization_details.consent_choices import resolve_consent_choice
-from machtiging.berichtenbox.authorization_details.consent_texts import describe_access
+from machtiging.berichtenbox.authorization_details.consent_choices import list_consent_choices, resolve_consent_choice
+from machtiging.berichtenbox.authorization_details.consent_texts import describe_access, label_choices
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.authority.holders import select_holder_id
 from machtiging.delegation.authority.queries import select_authority, verify_authority_row
@@ -22,6 +22,7 @@ from machtiging.identity.session import Visitor
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.oauth.authorization_details.handler import (
     AccessDescription,
+    ChoiceLabel,
     ConsentChoice,
     RepresentationKey,
     RequestedAuthorizationDetails,
@@ -57,11 +58,20 @@ class BerichtenboxHandler:
         visitor: Visitor,
         requested: RequestedAuthorizationDetails,
         *,
+        key: str | None,
         lock: bool,
         at: datetime,
     ) -> Sequence[ConsentChoice]:
-        """List the only choice: the own box, or the machtiging that the client named. Raises OAuthRefusal."""
-        return (await resolve_consent_choice(session, visitor, requested, lock=lock, at=at),)
+        """List the machtiging that the client named, or else all that she can use. Raises OAuthRefusal."""
+        if key is None and requested.machtiging_id is None:
+            return await list_consent_choices(session, visitor, requested, at=at)
+        return (await resolve_consent_choice(session, visitor, requested, key=key, lock=lock, at=at),)
+
+    async def label_choices(
+        self, session: AsyncSession, keyring: KeyRing, choices: Sequence[ConsentChoice]
+    ) -> Sequence[ChoiceLabel]:
+        """Label the own box first, then the machtigingen by the names of their givers."""
+        return await label_choices(session, keyring, choices)
 
     async def describe_choice(
         self, session: AsyncSession, keyring: KeyRing, choice: ConsentChoice

@@ -19,7 +19,7 @@ def parse_berichtenbox_detail(detail: dict[str, Any]) -> RequestedAuthorizationD
     """Parse one requested detail. Raises OAuthRefusal `invalid_authorization_details`."""
     if detail.keys() - {"type", "machtiging", "actions"}:
         refuse_authorization_details("details_lid_onbekend")
-    machtiging = _parse_machtiging_id(detail["machtiging"]) if "machtiging" in detail else None
+    machtiging = parse_machtiging_id(detail["machtiging"]) if "machtiging" in detail else None
     acts = _parse_acts(detail["actions"]) if "actions" in detail else None
     changes = contains_box_changes(acts or ())
     if machtiging is not None and changes:
@@ -27,7 +27,7 @@ def parse_berichtenbox_detail(detail: dict[str, Any]) -> RequestedAuthorizationD
     return RequestedAuthorizationDetails(machtiging, acts, changes)
 
 
-def _parse_machtiging_id(value: object) -> MachtigingId:
+def parse_machtiging_id(value: object) -> MachtigingId:
     """Parse a machtiging id. Only the canonical form is accepted: one machtiging has one name."""
     try:
         found = UUID(value) if isinstance(value, str) else None
@@ -58,17 +58,17 @@ def contains_box_changes(acts: Iterable[str]) -> bool:
 def narrow_berichtenbox_details(
     granted: list[dict[str, Any]], requested: RequestedAuthorizationDetails
 ) -> list[dict[str, Any]]:
-    """Narrow granted details to the requested ones: the same machtiging, and no other acts.
+    """Narrow granted details to the requested ones: no other machtiging, and no other acts.
 
-    Raises OAuthRefusal `invalid_authorization_details`.
+    A client that names no machtiging means the granted one. Raises OAuthRefusal `invalid_authorization_details`.
     """
     granted_machtiging, granted_acts = granted[0].get("machtiging"), frozenset(list_acts(granted))
-    if (None if requested.machtiging_id is None else str(requested.machtiging_id)) != granted_machtiging:
+    if requested.machtiging_id is not None and str(requested.machtiging_id) != granted_machtiging:
         refuse_authorization_details("details_andere_machtiging")
     acts = requested.acts or granted_acts
     if not acts <= granted_acts:
         refuse_authorization_details("details_ruimer")
-    return build_authorization_details(requested.machtiging_id, acts)
+    return build_authorization_details(None if granted_machtiging is None else UUID(granted_machtiging), acts)
 
 
 def strip_box_changes(details: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -40,12 +40,14 @@ class ConsentChoice:
     """One access that a person can consent to.
 
     `left_out`: acts that the client requested and the person cannot give. `assurance`: the level that tokens state.
+    `key`: the value by which the consent page names it; None without access.
     """
 
     representation: Representation | None
     details: list[dict[str, Any]]
     left_out: frozenset[str]
     assurance: Assurance
+    key: str | None = None
 
 
 class AccessFact(NamedTuple):
@@ -64,6 +66,14 @@ class AccessDescription:
     left_out: Sequence[str]
     warnings: Sequence[AccessFact]
     limits: Sequence[AccessFact]
+
+
+class ChoiceLabel(NamedTuple):
+    """One choice in the list of the consent page, in Dutch. `note`: what tells namesakes apart."""
+
+    key: str | None
+    name: str
+    note: str
 
 
 class RepresentationKey(NamedTuple):
@@ -102,13 +112,19 @@ class AuthorizationDetailsHandler(Hashable, Protocol):
         visitor: Visitor,
         requested: RequestedAuthorizationDetails,
         *,
+        key: str | None,
         lock: bool,
         at: datetime,
     ) -> Sequence[ConsentChoice]:
         """List what this person can consent to, for these details. Refuses when there is nothing.
 
-        `lock`: each representation stays as it is until the transaction ends.
+        `key`: only the choice with this key. `lock`: its representation stays as it is until the transaction ends.
         """
+
+    async def label_choices(
+        self, session: AsyncSession, keyring: KeyRing, choices: Sequence[ConsentChoice]
+    ) -> Sequence[ChoiceLabel]:
+        """Label several choices for the list on the consent page, in their order there."""
 
     async def describe_choice(
         self, session: AsyncSession, keyring: KeyRing, choice: ConsentChoice

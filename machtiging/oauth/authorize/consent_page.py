@@ -14,7 +14,7 @@ from starlette.responses import Response
 from machtiging.identity.session import Visitor
 from machtiging.kernel.assurance import Assurance
 from machtiging.oauth.authorization_details.handler import AccessFact
-from machtiging.oauth.authorize.decision import ConsentPrompt
+from machtiging.oauth.authorize.decision import ChoicePrompt, ConsentPrompt
 from machtiging.oauth.client import AUTH_METHOD_NONE, Client
 from machtiging.oauth.dependencies import oauth_services
 from machtiging.oauth.openid.authentication_request import load_authentication_request
@@ -52,6 +52,22 @@ class ConsentView:
     passed_on: list[str]
 
 
+# The query parameter and form field with the key of the choice.
+CHOICE_PARAMETER = "voor"
+
+
+async def render_choice_page(request: Request, session: AsyncSession, prompt: ChoicePrompt) -> Response:
+    """Render the page on which the person chooses whose post the app may see. Its refusal goes to the client."""
+    services = oauth_services(request)
+    labels = await services.details_handler.label_choices(session, services.keyring, prompt.choices)
+    status = 400 if prompt.is_key_unknown else 200
+    response = render_page(
+        request, "consent_keuze.html", status=status, prompt=prompt, labels=labels, visitor=prompt.visitor
+    )
+    response.headers["content-security-policy"] = _build_csp(prompt.redirect_uri)
+    return response
+
+
 async def render_consent_page(
     request: Request, session: AsyncSession, visitor: Visitor, prompt: ConsentPrompt
 ) -> Response:
@@ -60,7 +76,7 @@ async def render_consent_page(
     Browsers apply `form-action` to redirects after a form too. So the policy names the origin of the redirect URI.
     """
     consent_view = await build_consent_view(request, session, prompt)
-    response = render_page(request, "consent.html", asked=consent_view, reference=prompt.reference, visitor=visitor)
+    response = render_page(request, "consent.html", asked=consent_view, prompt=prompt, visitor=visitor)
     response.headers["content-security-policy"] = _build_csp(prompt.redirect_uri)
     return response
 

@@ -7,6 +7,7 @@ second answer can carry the same code although only its hash is stored.
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -17,12 +18,12 @@ from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.crypto import secrets
 from machtiging.identity.session import Visitor, lock_session
-from machtiging.kernel.errors import Conflict, NotAuthenticated
+from machtiging.kernel.errors import Conflict, InvalidInput, NotAuthenticated
 from machtiging.kernel.ids import uuid7
 from machtiging.oauth import queries
 from machtiging.oauth.authorization_details.handler import ConsentChoice
 from machtiging.oauth.authorize import pushed_requests
-from machtiging.oauth.authorize.grantable_access import resolve_grantable_access
+from machtiging.oauth.authorize.grantable_access import list_grantable_access
 from machtiging.oauth.authorize.pushed_requests import PushedAuthorizationRequest, RequestReference, verify_redirect_uri
 from machtiging.oauth.client import Client
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
@@ -54,6 +55,19 @@ class ConsentPrompt:
     grantable: ConsentChoice
     target: ResourceTarget
     visitor: Visitor
+    has_choice: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChoicePrompt:
+    """The content of the page before the consent page: a choice of several."""
+
+    client: Client
+    reference: RequestReference
+    redirect_uri: str
+    choices: Sequence[ConsentChoice]
+    visitor: Visitor
+    is_key_unknown: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +81,13 @@ class Redirect:
 
 
 async def prepare_consent(
-    context: RequestContext, visitor: Visitor | None, reference: RequestReference, *, practice: bool
-) -> ConsentPrompt | Redirect:
+    context: RequestContext, visitor: Visitor | None, reference: RequestReference, key: str | None, *, practice: bool
+) -> ConsentPrompt | ChoicePrompt | Redirect:
     """Prepare the consent page for this person, or build the redirect in its place.
 
-    Redirects to a login page for step-up, and to the client when the request cannot be granted. With `prompt=none`
-    there is no page: the answer goes to the client at once. Raises InvalidInput for a bad reference.
+    When the person can grant several accesses, and `key` is of none of them, she chooses one first. Redirects to a
+    login page for step-up, and to the client when the request cannot be granted. With `prompt=none` there is no page:
+    the answer goes to the client at once. Raises InvalidInput for a bad reference.
     """
     pushed = await pushed_requests.find_pending_request(context, reference)
     client, redirect_uri = await _load_client_and_redirect_uri(context, pushed)
@@ -85,19 +100,24 @@ async def prepare_consent(
             return Redirect(step_up.build_login_redirect(wish, asdict(reference), practice=practice))
         if visitor is None:
             raise OAuthRefusal(OAuthErrorCode.LOGIN_REQUIRED, "niet_ingelogd")
-        agreement = await _resolve_grantable_access(context, visitor, pushed, client)
+        choices = await _list_grantable_access(context, visitor, pushed, client)
         target = await find_target(context.session, context.issuer, pushed.parameters.get("resource"))
         if asking.authentication_request.is_prompt_none:
             if (
                 CONSENT_MANAGEMENT_SCOPE in pushed.parameters.get("scope", "").split()
             ):  # covers all her apps: always ask
                 raise OAuthRefusal(OAuthErrorCode.CONSENT_REQUIRED, "toestemming_nodig")
-            await _require_prior_consent(context, visitor, asking, agreement, target)
-            return await decide_authorization(context, visitor, reference, approved=True)
+            await _require_prior_consent(context, visitor, asking, choices, target)
+            return await decide_authorization(context, visitor, reference, None, approved=True)
     except OAuthRefusal as refusal:
         await pushed_requests.consume_request(context, reference)
         return await _redirect_refusal(context, visitor, pushed, redirect_uri, refusal)
-    return ConsentPrompt(client, reference, redirect_uri, pushed.parameters, agreement, target, visitor)
+    chosen = choices if len(choices) == 1 else [choice for choice in choices if choice.key == key]
+    if not chosen:
+        return ChoicePrompt(client, reference, redirect_uri, choices, visitor, key is not None)
+    return ConsentPrompt(
+        client, reference, redirect_uri, pushed.parameters, chosen[0], target, visitor, has_choice=len(choices) > 1
+    )
 
 
 def _build_pending_authorization(
@@ -112,7 +132,7 @@ async def _require_prior_consent(
     context: RequestContext,
     visitor: Visitor,
     authorization: step_up.PendingAuthorization,
-    grantable: ConsentChoice,
+    choices: Sequence[ConsentChoice],
     target: ResourceTarget,
 ) -> None:
     """Require an earlier consent that covers this request.
@@ -122,16 +142,17 @@ async def _require_prior_consent(
     has_consent = await has_prior_consent(
         context.session, visitor, authorization.client.client_id, authorization.authentication_request
     )
-    if grantable.details or target.resource_server is not None or not has_consent:
+    if any(choice.details for choice in choices) or target.resource_server is not None or not has_consent:
         raise OAuthRefusal(OAuthErrorCode.CONSENT_REQUIRED, "toestemming_nodig")
 
 
 async def decide_authorization(
-    context: RequestContext, visitor: Visitor, reference: RequestReference, *, approved: bool
+    context: RequestContext, visitor: Visitor, reference: RequestReference, key: str | None, *, approved: bool
 ) -> Redirect:
-    """Carry out the person's decision, once.
+    """Carry out the person's decision, once. `key`: the choice on the page that she agreed to.
 
-    Raises InvalidInput for a bad reference, Conflict `al_besloten`, NotAuthenticated when the session has ended.
+    Raises InvalidInput for a bad reference, or `keuze_ontbreekt` when she can choose and did not. Raises Conflict
+    `al_besloten`, NotAuthenticated when the session has ended.
     """
     # Lock order everywhere: session, then request. So two decisions at the same moment cannot deadlock.
     if not await lock_session(context.session, visitor):
@@ -147,12 +168,14 @@ async def decide_authorization(
         if not approved:
             raise OAuthRefusal(OAuthErrorCode.ACCESS_DENIED, "geweigerd_door_gebruiker")
         # Ending the machtiging waits for this lock, or came first: then the consent is refused.
-        agreement = await _resolve_grantable_access(context, visitor, pushed, client, lock=True)
+        choices = await _list_grantable_access(context, visitor, pushed, client, key, lock=True)
         target = await find_target(context.session, context.issuer, pushed.parameters.get("resource"))
     except OAuthRefusal as refusal:
         return await _redirect_refusal(context, visitor, pushed, redirect_uri, refusal)
+    if len(choices) > 1:
+        raise InvalidInput("keuze_ontbreekt")
     code = _derive_code(context, reference)
-    await _insert_grant(context, visitor, pushed, agreement, target, code)
+    await _insert_grant(context, visitor, pushed, choices[0], target, code)
     return _redirect_to_client(context, redirect_uri, pushed, {"code": code})
 
 
@@ -165,9 +188,15 @@ async def _load_client_and_redirect_uri(
     return client, verify_redirect_uri(client, pushed)
 
 
-async def _resolve_grantable_access(
-    context: RequestContext, visitor: Visitor, pushed: PushedAuthorizationRequest, client: Client, *, lock: bool = False
-) -> ConsentChoice:
+async def _list_grantable_access(
+    context: RequestContext,
+    visitor: Visitor,
+    pushed: PushedAuthorizationRequest,
+    client: Client,
+    key: str | None = None,
+    *,
+    lock: bool = False,
+) -> list[ConsentChoice]:
     """Check the stored request again, then the login, then the grantable access.
 
     The client's registration may have changed since the push.
@@ -176,8 +205,8 @@ async def _resolve_grantable_access(
     step_up.verify_login(_build_pending_authorization(context, client, pushed), visitor)
     await run_authlib(server, lambda it: pushed_requests.validate_authorization_request(it, context, pushed.parameters))
     handler = context.issuer.details_handler
-    return await resolve_grantable_access(
-        context.session, handler, visitor, pushed.parameters, lock=lock, at=context.at
+    return await list_grantable_access(
+        context.session, handler, visitor, pushed.parameters, key=key, lock=lock, at=context.at
     )
 
 

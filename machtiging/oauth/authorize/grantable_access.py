@@ -1,7 +1,8 @@
-"""Resolve the access that a person can grant to a client, at the requested level."""
+"""List the access that a person can grant to a client, at the requested level."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,37 +17,38 @@ from machtiging.oauth.openid.authentication_request import load_authentication_r
 from machtiging.oauth.openid.step_up import satisfies_acr
 
 
-async def resolve_grantable_access(
+async def list_grantable_access(
     session: AsyncSession,
     handler: AuthorizationDetailsHandler,
     visitor: Visitor,
     parameters: dict[str, Any],
     *,
+    key: str | None = None,
     lock: bool = False,
     at: datetime,
-) -> ConsentChoice:
-    """Resolve the access that this person can grant. Without details it is only who she is.
+) -> list[ConsentChoice]:
+    """List the accesses that this person can grant: at least one. Without details it is only who she is.
 
-    `lock`: for a caller that writes the consent in this transaction.
+    `key`: only the choice with this key. `lock`: for a caller that writes the consent in this transaction.
 
     Raises OAuthRefusal `invalid_authorization_details` and `unmet_authentication_requirements`.
     """
     wanted = parse_authorization_details(handler, parameters.get("authorization_details"))
     if wanted is None:
-        choice = ConsentChoice(None, [], frozenset(), visitor.assurance)
+        choices: Sequence[ConsentChoice] = [ConsentChoice(None, [], frozenset(), visitor.assurance)]
     else:
-        # The page offers one choice: the client named it.
-        choice, *_ = await handler.list_consent_choices(session, visitor, wanted, lock=lock, at=at)
-    _require_acr(choice.assurance, parameters)
-    return choice
+        choices = await handler.list_consent_choices(session, visitor, wanted, key=key, lock=lock, at=at)
+    at_level = [choice for choice in choices if _satisfies_acr(choice.assurance, parameters)]
+    if not at_level:
+        raise OAuthRefusal(OAuthErrorCode.UNMET_AUTHENTICATION_REQUIREMENTS, "niveau_te_laag")
+    return at_level
 
 
-def _require_acr(assurance: Assurance, parameters: dict[str, Any]) -> None:
-    """Require one value of every requested list of levels.
+def _satisfies_acr(assurance: Assurance, parameters: dict[str, Any]) -> bool:
+    """Return True if the level is one of every requested list of levels.
 
-    A token never states a lower level than was requested (OIDC-NLGOV 5.2.2). Raises OAuthRefusal.
+    A token never states a lower level than was requested (OIDC-NLGOV 5.2.2).
     """
     acr_values = parameters.get("acr_values")
     acr_groups = [] if acr_values is None else [acr_values.split()]
-    if not satisfies_acr(assurance, [*acr_groups, *load_authentication_request(parameters).levels]):
-        raise OAuthRefusal(OAuthErrorCode.UNMET_AUTHENTICATION_REQUIREMENTS, "niveau_te_laag")
+    return satisfies_acr(assurance, [*acr_groups, *load_authentication_request(parameters).levels])

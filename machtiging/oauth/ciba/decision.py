@@ -22,7 +22,7 @@ from machtiging.kernel.errors import Conflict, InvalidInput, LevelTooLow, NotAll
 from machtiging.kernel.ids import PersonId, uuid7
 from machtiging.oauth import queries
 from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, ConsentChoice
-from machtiging.oauth.authorize.grantable_access import resolve_grantable_access
+from machtiging.oauth.authorize.grantable_access import list_grantable_access
 from machtiging.oauth.ciba.queries import PendingBackchannelRequest, list_pending_requests
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 from machtiging.oauth.tables import SEALED_BACKCHANNEL_REQUEST, SEALED_GRANT, BackchannelRequest, OAuthGrant
@@ -119,7 +119,9 @@ async def _resolve_grantable_access(
     Raises LevelTooLow, Conflict, NotAllowed.
     """
     try:
-        return await resolve_grantable_access(session, handler, visitor, pending.parameters, lock=True, at=at)
+        # At a counter there is no choice: without a machtiging in the request it is the own box, the first.
+        first, *_ = await list_grantable_access(session, handler, visitor, pending.parameters, lock=True, at=at)
+        return first
     except OAuthRefusal as refusal:
         if refusal.code == OTHER_ORGANISATION:  # stays pending: she can log in for the other one
             await _journal_refusal(session, visitor, refusal.code, at)

@@ -13,7 +13,7 @@ from machtiging.identity.session import Visitor
 from machtiging.kernel.assurance import Assurance
 from machtiging.oauth.authorize.consent_page import ConsentView, build_consent_view
 from machtiging.oauth.authorize.decision import ConsentPrompt
-from machtiging.oauth.authorize.grantable_access import resolve_grantable_access
+from machtiging.oauth.authorize.grantable_access import list_grantable_access
 from machtiging.oauth.authorize.pushed_requests import RequestReference
 from machtiging.oauth.ciba.decision import BackchannelDecision, find_step_up_level
 from machtiging.oauth.ciba.queries import PendingBackchannelRequest, has_answered, list_pending_requests
@@ -67,7 +67,7 @@ async def _build_request_view(
 ) -> PendingRequestView:
     services = oauth_services(request)
     try:
-        agreement = await resolve_grantable_access(
+        agreement, *_ = await list_grantable_access(
             session, services.details_handler, visitor, pending.parameters, at=services.clock.now()
         )
     except OAuthRefusal as refusal:

@@ -161,6 +161,14 @@ async def test_token_request_with_fewer_actions_is_narrowed(oauth) -> None:
     assert told.json()["authorization_details"] == fewer
 
 
+async def test_token_request_without_machtiging_gives_the_granted_one(oauth) -> None:
+    held = await oauth.grant_machtiging()
+    flow = await oauth.start_flow(None, held, "lijst", "lezen")
+    response = await flow.redeem(await flow.code(), authorization_details=make_authorization_details(None, "lijst"))
+    granted = [{"type": "berichtenbox", "machtiging": str(held.id), "actions": ["lijst"]}]
+    assert response.json()["authorization_details"] == granted
+
+
 async def test_token_request_with_more_actions_is_rejected(oauth) -> None:
     held, other = await oauth.grant_machtiging(), await oauth.grant_machtiging()
     flow = await oauth.start_flow(None, held, "lijst")
@@ -169,7 +177,6 @@ async def test_token_request_with_more_actions_is_rejected(oauth) -> None:
         make_authorization_details(held.id, "lijst", "lezen"),
         make_authorization_details(held.id, "downloaden"),
         make_authorization_details(other.id, "lijst"),
-        make_authorization_details(None, "lijst"),
         make_authorization_details(held.id, "lijst", locations=["https://x.example"]),
         "onzin",
         "[]",

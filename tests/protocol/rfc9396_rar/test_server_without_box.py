@@ -35,7 +35,7 @@ class LibraryHandler:
     def strip_own_app_acts(self, details):
         return details
 
-    async def list_consent_choices(self, session, visitor, requested, *, lock, at):
+    async def list_consent_choices(self, session, visitor, requested, *, key, lock, at):
         details = [{"type": self.detail_type, "actions": sorted(requested.acts)}]
         return [ConsentChoice(None, details, frozenset(), visitor.assurance)]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from machtiging.web.pages import _format_period_end
+from machtiging.web.pages import format_period_end
 
 TEMPLATES = sorted((Path(__file__).resolve().parents[3] / "machtiging").rglob("templates/*.html"))
 
@@ -23,7 +23,7 @@ TEMPLATES = sorted((Path(__file__).resolve().parents[3] / "machtiging").rglob("t
     ],
 )
 def test_period_end_is_written_as_last_day_or_moment(ends_at, words):
-    assert _format_period_end(ends_at) == words
+    assert format_period_end(ends_at) == words
 
 
 def test_every_template_writes_period_end_with_one_filter():
