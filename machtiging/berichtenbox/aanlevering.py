@@ -20,15 +20,18 @@ from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.berichtenbox import rules
 from machtiging.berichtenbox.multipart import ReceivedBijlage
-from machtiging.berichtenbox.schemas import BerichtIn
+from machtiging.berichtenbox.schemas import BerichtIn, OntvangerIn
 from machtiging.berichtenbox.tables import Bericht, Bijlage, BijlagePart
 from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.crypto.keyring import KeyRing
-from machtiging.identity.people import find_or_create_by_bsn, load_data_key
+from machtiging.identity.data_keys import ensure_data_key
+from machtiging.identity.people import find_or_create_by_bsn
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.clock import Clock
 from machtiging.kernel.errors import Conflict, InvalidInput, Message, NotAllowed, Refusal
-from machtiging.kernel.ids import BerichtId, PersonId, uuid7
+from machtiging.kernel.ids import BerichtId, uuid7
+from machtiging.organisations.registration import find_or_register_business
+from machtiging.organisations.rules import ActingAfzender, OrganisationNumbers
 from machtiging.storage.columns import table_of
 
 _BERICHT = table_of(Bericht)
@@ -75,22 +78,22 @@ async def journal_refusals(session: AsyncSession, sender: AgencyActor, clock: Cl
 async def deliver_bericht(
     session: AsyncSession, keyring: KeyRing, sender: AgencyActor, aanlevering: Aanlevering, *, at: datetime
 ) -> DeliveryReceipt:
-    """Store the letter in the citizen's box, encrypted with her data key.
+    """Store the letter in the box of the ontvanger, encrypted with that party's data key.
 
     Refusals are journalled by `journal_refusals`. Raises NotAllowed `afzender_niet_actief`; InvalidInput
-    `dienst_onbekend`, `bsn_ongeldig`, `publicatietijdstip_onmogelijk`; Conflict `kenmerk_al_gebruikt` when another
-    letter has this kenmerk.
+    `dienst_onbekend`, `publicatietijdstip_onmogelijk` or as `_parse_ontvanger`; Conflict `kenmerk_al_gebruikt` when
+    another letter has this kenmerk.
     """
     dienst = await _require_active_dienst(session, sender, aanlevering.bericht.dienst)
     published_at = _validate_published_at(aanlevering.bericht, at)
-    ontvanger = _parse_ontvanger(aanlevering.bericht)
-    person_id = await find_or_create_by_bsn(session, keyring, ontvanger, at=at)
-    key = await load_data_key(session, keyring, person_id)
-    content_hash = _hash_content(keyring, person_id, aanlevering)
+    ontvanger = _parse_ontvanger(aanlevering.bericht.ontvanger)
+    ontvanger_id = await _find_or_create_ontvanger(session, keyring, sender, ontvanger, at)
+    key = await ensure_data_key(session, keyring, ontvanger_id)
+    content_hash = _hash_content(keyring, ontvanger_id, aanlevering)
     bericht_id = BerichtId(uuid7())
     envelope = {
         "id": bericht_id,
-        "ontvanger_id": person_id,
+        "ontvanger_id": ontvanger_id,
         "afzender_oin": sender.oin,
         "dienst_code": dienst.code,
         "theme": dienst.theme.value,
@@ -102,12 +105,12 @@ async def deliver_bericht(
     }
     if not await _insert_if_new(session, envelope | _encrypt_content(key, bericht_id, aanlevering.bericht)):
         earlier = await _find_earlier_bericht(session, sender, aanlevering.kenmerk, content_hash)
-        again = _build_journal_line(sender, earlier, person_id, aanlevering)
+        again = _build_journal_line(sender, earlier, ontvanger_id, aanlevering)
         await record(session, replace(again, outcome=JournalOutcome.ALLOWED, reason="al_ontvangen"), at=at)
         return DeliveryReceipt(earlier, created=False)
     for position, bijlage in enumerate(aanlevering.bijlagen, start=1):
         await _insert_bijlage(session, _BijlageTarget(bericht_id, key, keyring), position, bijlage)
-    await record(session, _build_journal_line(sender, bericht_id, person_id, aanlevering), at=at)
+    await record(session, _build_journal_line(sender, bericht_id, ontvanger_id, aanlevering), at=at)
     return DeliveryReceipt(bericht_id, created=True)
 
 
@@ -129,11 +132,31 @@ async def _require_active_dienst(session: AsyncSession, sender: AgencyActor, cod
     raise InvalidInput("dienst_onbekend", fields={"dienst": Message("dienst_onbekend.afzender")})
 
 
-def _parse_ontvanger(bericht: BerichtIn) -> Bsn:
+def _parse_ontvanger(ontvanger: OntvangerIn) -> Bsn | OrganisationNumbers:
+    """Parse the number of the ontvanger.
+
+    Raises InvalidInput `bsn_ongeldig`, `kvk_ongeldig`, `rsin_ongeldig` or `vestiging_ongeldig`, with the field.
+    """
+    number, vestiging = ontvanger.waarde.get_secret_value(), ontvanger.vestigingsnummer
     try:
-        return Bsn(bericht.ontvanger.waarde.get_secret_value())
+        if ontvanger.type == "KVK":
+            return OrganisationNumbers(kvk=number, vestiging=vestiging)
+        if vestiging is not None:
+            raise InvalidInput("vestiging_ongeldig")
+        return Bsn(number) if ontvanger.type == "BSN" else OrganisationNumbers(rsin=number)
     except InvalidInput as error:
-        raise InvalidInput(error.code, fields={"ontvanger.waarde": Message(error.code)}) from None
+        field = "vestigingsnummer" if error.code == "vestiging_ongeldig" else "waarde"
+        raise InvalidInput(error.code, fields={f"ontvanger.{field}": Message(error.code)}) from None
+
+
+async def _find_or_create_ontvanger(
+    session: AsyncSession, keyring: KeyRing, sender: AgencyActor, ontvanger: Bsn | OrganisationNumbers, at: datetime
+) -> UUID:
+    """Find or create the party of the ontvanger. The afzender cannot tell which. Raises NotAllowed `rij_ongeldig`."""
+    if isinstance(ontvanger, Bsn):
+        return await find_or_create_by_bsn(session, keyring, ontvanger, at=at)
+    afzender = ActingAfzender(sender.oin, sender.client_id)
+    return await find_or_register_business(session, keyring, afzender, ontvanger, at=at)
 
 
 def _validate_published_at(bericht: BerichtIn, at: datetime) -> datetime:
@@ -145,12 +168,12 @@ def _validate_published_at(bericht: BerichtIn, at: datetime) -> datetime:
     return offered.astimezone(UTC)
 
 
-def _hash_content(keyring: KeyRing, person_id: PersonId, aanlevering: Aanlevering) -> bytes:
+def _hash_content(keyring: KeyRing, ontvanger_id: UUID, aanlevering: Aanlevering) -> bytes:
     # A keyed hash: a reader of the database cannot test guesses of the content.
     bericht = aanlevering.bericht
     publication_time = bericht.publicatietijdstip and bericht.publicatietijdstip.astimezone(UTC).isoformat()
     bijlagen = [(bijlage.naam, bijlage.digest.hexdigest()) for bijlage in aanlevering.bijlagen]
-    parts = [str(person_id), bericht.dienst, bericht.onderwerp, bericht.inhoud, publication_time, bijlagen]
+    parts = [str(ontvanger_id), bericht.dienst, bericht.onderwerp, bericht.inhoud, publication_time, bijlagen]
     return keyring.blind_index("bericht", json.dumps(parts, ensure_ascii=False))
 
 
@@ -204,14 +227,14 @@ async def _insert_bijlage(
 
 
 def _build_journal_line(
-    sender: AgencyActor, bericht_id: UUID, person_id: UUID, aanlevering: Aanlevering
+    sender: AgencyActor, bericht_id: UUID, ontvanger_id: UUID, aanlevering: Aanlevering
 ) -> NewJournalLine:
     return NewJournalLine(
         JournalAct.AANLEVERING_ONTVANGEN,
         JournalOutcome.DONE,
         "ontvangen",
         client_id=sender.client_id,
-        for_person_id=person_id,
+        for_person_id=ontvanger_id,
         object_kind="bericht",
         object_id=str(bericht_id),
         facts={"afzender": sender.oin, "dienst": aanlevering.bericht.dienst, "bijlagen": len(aanlevering.bijlagen)},

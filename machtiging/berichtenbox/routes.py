@@ -79,7 +79,10 @@ async def post_aanlevering(
         str | None, Header(description="Kenmerk van de afzender als het bericht er geen heeft.")
     ] = None,
 ) -> Response:
-    """Lever één bericht met bijlagen aan. Hetzelfde bericht met hetzelfde kenmerk is één bericht."""
+    """Lever één bericht met bijlagen aan, voor een burger of een organisatie.
+
+    Hetzelfde bericht met hetzelfde kenmerk is één bericht. U hoeft niet te weten of wij de ontvanger al kennen.
+    """
     services = access_services(request)
     opened_at = services.clock.now()
     # The upload may take minutes. Commit now, so that no database connection is held meanwhile.

@@ -55,9 +55,29 @@ Map = Annotated[str, StringConstraints(min_length=1, max_length=MAX_MAP_LENGTH, 
 class OntvangerIn(StrictRequestModel):
     """For whom the letter is. The number only ever travels in a body, and this model does not print it."""
 
-    type: Literal["BSN"]
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"type": "BSN", "waarde": "999990019"},
+                {"type": "KVK", "waarde": "90000001", "vestigingsnummer": "000012345678"},
+                {"type": "RSIN", "waarde": "123456782"},
+            ]
+        }
+    )
+
+    type: Literal["BSN", "KVK", "RSIN"] = Field(
+        description="Een burger heeft een BSN; een organisatie een KvK-nummer of een RSIN."
+    )
     waarde: SecretStr = Field(
-        max_length=9, description="Negen cijfers.", json_schema_extra={"pattern": r"^[0-9]{9}$", "writeOnly": True}
+        max_length=9,
+        description="Negen cijfers; bij een KvK-nummer acht.",
+        json_schema_extra={"pattern": r"^[0-9]{8,9}$", "writeOnly": True},
+    )
+    vestigingsnummer: str | None = Field(
+        default=None,
+        max_length=12,
+        description="Twaalf cijfers, alleen bij een KvK-nummer: de box van die vestiging.",
+        json_schema_extra={"pattern": r"^[0-9]{12}$"},
     )
 
 

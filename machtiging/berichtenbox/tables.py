@@ -12,12 +12,12 @@ from machtiging.storage import columns
 
 
 class Bericht(SQLModel, table=True):
-    """A letter: plain envelope; subject and text encrypted with the citizen's data key."""
+    """A letter: plain envelope; subject and text encrypted with the data key of the ontvanger."""
 
     __tablename__ = "bericht"
 
     id: UUID = Field(primary_key=True)
-    ontvanger_id: UUID = Field(foreign_key="person.id")
+    ontvanger_id: UUID = Field(foreign_key="party.id")
     afzender_oin: str = columns.text_column()
     dienst_code: str = columns.text_column()
     theme: str = columns.text_column()

@@ -27,6 +27,7 @@ from machtiging.organisations.rules import (
     OrganisationRegistration,
     RecognitionProposal,
     RecognitionStatus,
+    describe_numbers,
 )
 from machtiging.settings import Environment, Settings
 
@@ -63,7 +64,7 @@ def show_organisations(
         status_text = "-" if one.status is None else one.status.value
         proposal = "" if one.proposal is None else f"{one.proposal.number}: {one.proposal.status.value}"
         name = one.name if one.authentic else f"{one.name} (NOT SEALED: opens nothing)"
-        table.add_row(str(one.id), name, one.kind, _describe_numbers(one), status_text, proposal, str(one.epoch))
+        table.add_row(str(one.id), name, one.kind, describe_numbers(one), status_text, proposal, str(one.epoch))
     out.print(table, markup=False)
     err.print(f"{len(found)} organisations.")
 
@@ -76,7 +77,7 @@ def show_organisation(organisation: _OrganisationArgument) -> None:
     lines = {
         "name": view.name,
         "kind": view.kind,
-        "numbers": _describe_numbers(view),
+        "numbers": describe_numbers(view),
         "recognition": "-" if view.status is None else view.status.value,
         "themes": "all" if ceiling.themes is None else " ".join(sorted(ceiling.themes)),
         "senders": "all" if ceiling.afzenders is None else " ".join(sorted(ceiling.afzenders)),
@@ -149,7 +150,10 @@ def register_new_organisation(
 def request_recognition(
     organisation: _OrganisationArgument, *, ground: _GroundOption, reference: _ReferenceOption = ""
 ) -> None:
-    """Ask for recognition of an organisation that never did, such as an afzender."""
+    """Ask for recognition of an organisation that never did.
+
+    Such are afzenders, and businesses that got a letter.
+    """
     request = RecognitionProposal(RecognitionStatus.REQUESTED, ground, reference)
 
     async def act(session: AsyncSession, _: KeyRing) -> None:
@@ -298,11 +302,6 @@ async def _list_assignments(session: AsyncSession, keyring: KeyRing, organisatio
         found += page
         if len(page) < MAX_PAGE_SIZE:
             return found
-
-
-def _describe_numbers(view: OrganisationView) -> str:
-    numbers = {"KvK": view.kvk, "vestiging": view.vestiging, "RSIN": view.rsin, "OIN": view.oin}
-    return " ".join(f"{name} {value}" for name, value in numbers.items() if value is not None)
 
 
 _Member = TypeVar("_Member")

@@ -1,23 +1,22 @@
-"""Data keys of parties, for use in joins; and the party of an organisation.
+"""Data keys of parties, for use in joins; and the insert of a party.
 
-One statement loads the wrapped data key and the content. The party of a person is made with the person (`people`).
+One statement loads the wrapped data key and the content. A party is made in the statement that makes its person or its
+organisation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import FromClause, Insert, Table, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.crypto.envelope_encryption import DataKey
-from machtiging.crypto.keyring import KeyRing
+from machtiging.crypto.keyring import KeyRing, WrappedDataKey
 from machtiging.identity.tables import Party
 from machtiging.kernel.errors import Fault, NotFound
-from machtiging.kernel.ids import uuid7
 from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import get_row_keys
 
@@ -47,14 +46,15 @@ def unwrap_data_key(row: Mapping[str, Any], keyring: KeyRing, party_id: UUID) ->
     return keyring.unwrap_data_key(row["data_key_wrapped"], row["kek_version"], party_id)
 
 
-async def insert_organisation_party(session: AsyncSession, keyring: KeyRing, *, at: datetime) -> UUID:
-    """Insert the party of a new organisation, with a data key. Returns its id."""
-    party_id = uuid7()
-    data_key = keyring.create_data_key(party_id)
-    row = {"id": party_id, "kind": "organisation", "created_at": at}
-    row |= {"data_key_wrapped": data_key.wrapped, "kek_version": data_key.kek_version}
-    await session.execute(insert(_PARTY).values(row))
-    return party_id
+def build_party_insert(created: FromClause, kind: str, data_key: WrappedDataKey) -> Insert:
+    """Build the insert of the party of the row in `created`.
+
+    `created` has its `id` and `created_at`. The party follows from the inserted row: a conflict there leaves no party
+    without a row.
+    """
+    party = {"kind": kind, "data_key_wrapped": data_key.wrapped, "kek_version": data_key.kek_version}
+    values = [literal(value, _PARTY.c[name].type) for name, value in party.items()]
+    return insert(_PARTY).from_select(["id", "created_at", *party], select(created.c.id, created.c.created_at, *values))
 
 
 async def ensure_data_key(session: AsyncSession, keyring: KeyRing, party_id: UUID) -> DataKey:

@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, func, literal, select, update
+from sqlalchemy import Row, Select, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.crypto.keyring import KeyRing, WrappedDataKey
-from machtiging.identity.data_keys import DATA_KEY_COLUMNS, unwrap_data_key
+from machtiging.identity.data_keys import DATA_KEY_COLUMNS, build_party_insert, unwrap_data_key
 from machtiging.identity.profile_claims import Profile, identifies_person, merge_profiles, profiles_match
 from machtiging.identity.tables import SEALED_PERSON, Party, Person
 from machtiging.kernel.birth_date import format_birth_date, parse_birth_date
@@ -112,12 +112,7 @@ async def _insert_or_find(
     person_insert = insert(_PERSON).values(seal_row(session, SEALED_PERSON, row))
     created = person_insert.on_conflict_do_nothing(index_elements=unique_columns).returning(*_IDENTITY_COLUMNS)
     person_cte = created.cte("created")
-    party = {"kind": "person", "data_key_wrapped": data_key.wrapped, "kek_version": data_key.kek_version}
-    values = [literal(value, _PARTY.c[name].type) for name, value in party.items()]
-    # The party follows from the inserted person: a conflict leaves no party without a person.
-    party_insert = insert(_PARTY).from_select(
-        ["id", "created_at", *party], select(person_cte.c.id, person_cte.c.created_at, *values)
-    )
+    party_insert = build_party_insert(person_cte, "person", data_key)
     statement = select(*person_cte.c).add_cte(party_insert.cte("party_of_person"))
     inserted = (await session.execute(statement)).one_or_none()
     person = inserted if inserted is not None else (await session.execute(find)).one_or_none()

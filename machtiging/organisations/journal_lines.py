@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,13 @@ from machtiging.audit.state_facts import PersonalWords, state_facts
 from machtiging.kernel.errors import Conflict, NotAllowed, NotFound
 from machtiging.kernel.ids import PersonId
 from machtiging.organisations.queries import OF_OTHERS
-from machtiging.organisations.rules import ActingOperator, EmployeeRole, OrganisationActor
+from machtiging.organisations.rules import (
+    ActingAfzender,
+    ActingEmployee,
+    ActingOperator,
+    EmployeeRole,
+    OrganisationActor,
+)
 from machtiging.storage.row_mac import SealedTable
 
 SealedRows = Sequence[tuple[SealedTable, Mapping[str, Any]]]
@@ -28,7 +34,7 @@ class OrganisationAct:
     """An act on an organisation: who acts, on what, when. `organisation_id`: None if it is not known."""
 
     act: JournalAct
-    actor: OrganisationActor
+    actor: OrganisationActor | ActingAfzender
     organisation_id: UUID | None
     at: datetime
     object_kind: str = "organisatie"
@@ -95,20 +101,21 @@ async def journal_refused_caller(
 
 
 def _build_line(act: OrganisationAct, outcome: JournalOutcome, reason: str, facts: dict[str, Any]) -> NewJournalLine:
-    actor = act.actor
-    if isinstance(actor, ActingOperator):
-        capacity, account = OPERATOR, {} if actor.account is None else {"beheerder": actor.account}
-    else:
-        capacity, account = EmployeeRole.ADMINISTRATOR.value, {}
     named = act.object_id or (None if act.organisation_id is None else str(act.organisation_id))
-    return NewJournalLine(
+    line = NewJournalLine(
         act=act.act,
         outcome=outcome,
         reason=reason,
-        actor_id=actor.person_id,
-        capacity=capacity,
         object_kind=act.object_kind,
         object_id=named,
-        facts={**facts, **account},
-        on_behalf_of=act.organisation_id,
+        facts=facts,
     )
+    match act.actor:
+        case ActingAfzender(oin, client_id):  # acts for itself, not for the organisation
+            return replace(line, client_id=client_id, facts={**facts, "afzender": oin})
+        case ActingOperator(person_id, account):
+            named_account = {} if account is None else {"beheerder": account}
+            line = replace(line, actor_id=person_id, capacity=OPERATOR, facts={**facts, **named_account})
+        case ActingEmployee(person_id):
+            line = replace(line, actor_id=person_id, capacity=EmployeeRole.ADMINISTRATOR.value)
+    return replace(line, on_behalf_of=act.organisation_id)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.rules import Sensitivity, Theme
@@ -16,7 +16,7 @@ from machtiging.audit.row_authentication import authenticate_row
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import ROW_INVALID, NotAllowed, NotFound
 from machtiging.kernel.ids import PersonId
-from machtiging.organisations.rules import Ceiling, EmployeeState, RecognitionStatus
+from machtiging.organisations.rules import Ceiling, EmployeeState, OrganisationNumbers, RecognitionStatus
 from machtiging.organisations.tables import (
     SEALED_EMPLOYEE,
     SEALED_ORGANISATION,
@@ -44,6 +44,30 @@ async def lock_organisation(session: AsyncSession, organisation_id: UUID, *, at:
     if row is None:
         raise NotFound("organisatie_onbekend")
     return await _require_authentic(session, SEALED_ORGANISATION, row, at)
+
+
+def build_number_condition(numbers: OrganisationNumbers) -> ColumnElement[bool]:
+    """Build the condition that an organisation has one of these numbers. See the unique indexes."""
+    columns = ORGANISATION.c
+    conditions: list[ColumnElement[bool]] = []
+    if numbers.kvk is not None:
+        conditions.append((columns.kvk == numbers.kvk) & columns.vestiging.is_not_distinct_from(numbers.vestiging))
+    if numbers.rsin is not None and numbers.vestiging is None:
+        conditions.append((columns.rsin == numbers.rsin) & columns.vestiging.is_(None))
+    if numbers.oin is not None:
+        conditions.append(columns.oin == numbers.oin)
+    return or_(*conditions)
+
+
+async def find_organisation_by_number(
+    session: AsyncSession, numbers: OrganisationNumbers, *, at: datetime
+) -> UUID | None:
+    """Find the organisation with this one number. Raises NotAllowed `rij_ongeldig`."""
+    row = (await session.execute(select(ORGANISATION).where(build_number_condition(numbers)))).one_or_none()
+    if row is None:
+        return None
+    found: UUID = (await _require_authentic(session, SEALED_ORGANISATION, row, at)).id
+    return found
 
 
 async def find_current_status(

@@ -1,4 +1,4 @@
-"""Register organisations, and the organisation of each afzender."""
+"""Register organisations: by an operator, for each afzender, for a letter to a business."""
 
 from __future__ import annotations
 
@@ -6,19 +6,28 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, insert, or_, select, update
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.names import agency_name_table
 from machtiging.agencies.rules import Sensitivity
 from machtiging.audit.acts import JournalAct
 from machtiging.crypto.keyring import KeyRing
-from machtiging.identity.data_keys import insert_organisation_party
-from machtiging.kernel.errors import Conflict
+from machtiging.identity.data_keys import build_party_insert
+from machtiging.kernel.errors import Conflict, Fault
+from machtiging.kernel.ids import uuid7
 from machtiging.organisations.journal_lines import OrganisationAct, SealedRows, journal_act, journal_refusal
-from machtiging.organisations.queries import ORGANISATION, RECOGNITION, lock_organisation
+from machtiging.organisations.queries import (
+    ORGANISATION,
+    RECOGNITION,
+    build_number_condition,
+    find_organisation_by_number,
+    lock_organisation,
+)
 from machtiging.organisations.rules import (
     LONGEST_CEILING_DAYS,
+    ActingAfzender,
     ActingOperator,
     Ceiling,
     OrganisationKind,
@@ -26,13 +35,15 @@ from machtiging.organisations.rules import (
     OrganisationRegistration,
     RecognitionProposal,
     RecognitionStatus,
+    describe_numbers,
 )
 from machtiging.organisations.tables import SEALED_ORGANISATION, SEALED_RECOGNITION
 from machtiging.storage.row_mac import reseal_changes, seal_row
 
 _AGENCY = agency_name_table()
-# An afzender gets no machtigingen, so its ceiling limits nothing yet.
-_CEILING_OF_AFZENDER = Ceiling(sensitivity=Sensitivity.VERTROUWELIJK, days=LONGEST_CEILING_DAYS)
+# Without recognition an organisation gets no machtigingen, so the ceiling limits nothing yet. Later it can only be
+# narrowed: a lower one would decide for the operators.
+_WIDEST_CEILING = Ceiling(sensitivity=Sensitivity.VERTROUWELIJK, days=LONGEST_CEILING_DAYS)
 
 
 async def register_organisation(
@@ -48,27 +59,17 @@ async def register_organisation(
 
     `request` has status `aangevraagd`. Raises Conflict `organisatie_bestaat_al` when a number is taken.
     """
-    if await session.scalar(select(ORGANISATION.c.id).where(_has_number(registration.numbers)).limit(1)) is not None:
+    same_number = select(ORGANISATION.c.id).where(build_number_condition(registration.numbers)).limit(1)
+    organisation = None
+    if await session.scalar(same_number) is None:
+        organisation = await _insert_organisation(session, keyring, registration, at)
+    if organisation is None:
         raise Conflict("organisatie_bestaat_al")
-    organisation = await _insert_organisation(session, keyring, registration, at)
     rows = await _insert_request(session, organisation, operator, request, at)
     act = OrganisationAct(JournalAct.ORGANISATIE_GEREGISTREERD, operator, organisation["id"], at)
     await journal_act(session, act, "geregistreerd", rows)
     found: UUID = organisation["id"]
     return found
-
-
-def _has_number(numbers: OrganisationNumbers) -> ColumnElement[bool]:
-    """Build the condition that an organisation has one of these numbers. See the unique indexes."""
-    columns = ORGANISATION.c
-    conditions: list[ColumnElement[bool]] = []
-    if numbers.kvk is not None:
-        conditions.append((columns.kvk == numbers.kvk) & columns.vestiging.is_not_distinct_from(numbers.vestiging))
-    if numbers.rsin is not None and numbers.vestiging is None:
-        conditions.append((columns.rsin == numbers.rsin) & columns.vestiging.is_(None))
-    if numbers.oin is not None:
-        conditions.append(columns.oin == numbers.oin)
-    return or_(*conditions)
 
 
 async def request_recognition(
@@ -96,10 +97,15 @@ async def request_recognition(
 
 async def _insert_organisation(
     session: AsyncSession, keyring: KeyRing, registration: OrganisationRegistration, at: datetime
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
+    """Insert an organisation with its party and data key; None if a number is taken.
+
+    A concurrent insert of the same number blocks this one until it commits, and then wins.
+    """
     ceiling, numbers = registration.ceiling, registration.numbers
+    organisation_id = uuid7()
     row = {
-        "id": await insert_organisation_party(session, keyring, at=at),
+        "id": organisation_id,
         "kvk": numbers.kvk,
         "vestiging": numbers.vestiging,
         "rsin": numbers.rsin,
@@ -111,8 +117,11 @@ async def _insert_organisation(
         **describe_ceiling(ceiling),
     }
     sealed = seal_row(session, SEALED_ORGANISATION, row)
-    await session.execute(insert(ORGANISATION).values(sealed))
-    return sealed
+    created = insert(ORGANISATION).values(sealed).on_conflict_do_nothing()
+    organisation_cte = created.returning(ORGANISATION.c.id, ORGANISATION.c.created_at).cte("created")
+    party_insert = build_party_insert(organisation_cte, "organisation", keyring.create_data_key(organisation_id))
+    statement = select(organisation_cte.c.id).add_cte(party_insert.cte("party_of_organisation"))
+    return None if await session.scalar(statement) is None else sealed
 
 
 def describe_ceiling(ceiling: Ceiling) -> dict[str, Any]:
@@ -159,9 +168,38 @@ async def register_afzenders(session: AsyncSession, keyring: KeyRing, operator: 
     afzenders = (await session.execute(query)).all()
     for afzender in afzenders:
         registration = OrganisationRegistration(
-            OrganisationNumbers(oin=afzender.oin), afzender.name, OrganisationKind.OVERHEID, _CEILING_OF_AFZENDER
+            OrganisationNumbers(oin=afzender.oin), afzender.name, OrganisationKind.OVERHEID, _WIDEST_CEILING
         )
         row = await _insert_organisation(session, keyring, registration, at)
+        if row is None:  # a concurrent call registered it
+            continue
         act = OrganisationAct(JournalAct.ORGANISATIE_GEREGISTREERD, operator, row["id"], at)
         await journal_act(session, act, "afzender", [(SEALED_ORGANISATION, row)])
     return len(afzenders)
+
+
+async def find_or_register_business(
+    session: AsyncSession, keyring: KeyRing, afzender: ActingAfzender, numbers: OrganisationNumbers, *, at: datetime
+) -> UUID:
+    """Find the organisation with this one number, or register a business for its letters. Returns its id.
+
+    Concurrent calls give the same organisation. A new one has no recognition, not even a request for one: nobody asked.
+    It can receive letters, and cannot act for a citizen until an operator requests recognition and two operators
+    confirm it. Raises NotAllowed `rij_ongeldig`.
+    """
+    found = await find_organisation_by_number(session, numbers, at=at)
+    if found is not None:
+        return found
+    registration = OrganisationRegistration(
+        numbers, describe_numbers(numbers), OrganisationKind.BEDRIJF, _WIDEST_CEILING
+    )
+    row = await _insert_organisation(session, keyring, registration, at)
+    if row is None:
+        found = await find_organisation_by_number(session, numbers, at=at)
+        if found is None:
+            raise Fault("organisatie_niet_aangemaakt")
+        return found
+    act = OrganisationAct(JournalAct.ORGANISATIE_GEREGISTREERD, afzender, row["id"], at)
+    await journal_act(session, act, "aanlevering", [(SEALED_ORGANISATION, row)])
+    registered: UUID = row["id"]
+    return registered

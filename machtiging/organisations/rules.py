@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Protocol
 from uuid import UUID
 
 from machtiging.agencies.rules import Sensitivity, Theme
@@ -146,6 +147,29 @@ class OrganisationNumbers:
             Oin(self.oin)
 
 
+class _Numbered(Protocol):
+    """Anything with the numbers of an organisation."""
+
+    @property
+    def kvk(self) -> str | None: ...
+
+    @property
+    def vestiging(self) -> str | None: ...
+
+    @property
+    def rsin(self) -> str | None: ...
+
+    @property
+    def oin(self) -> str | None: ...
+
+
+def describe_numbers(organisation: _Numbered) -> str:
+    """Describe the numbers of an organisation in one line."""
+    names = {"KvK": "kvk", "vestiging": "vestiging", "RSIN": "rsin", "OIN": "oin"}
+    numbers = {label: getattr(organisation, name) for label, name in names.items()}
+    return " ".join(f"{label} {number}" for label, number in numbers.items() if number is not None)
+
+
 def _is_branch_number(text: str) -> bool:
     return len(text) == _BRANCH_NUMBER_LENGTH and text.isascii() and text.isdigit()
 
@@ -260,3 +284,11 @@ class ActingEmployee:
 
 
 OrganisationActor = ActingOperator | ActingEmployee
+
+
+@dataclass(frozen=True, slots=True)
+class ActingAfzender:
+    """An afzender that delivers a letter, by OIN and OAuth client."""
+
+    oin: str
+    client_id: str

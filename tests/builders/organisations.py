@@ -24,6 +24,7 @@ from tests.builders.keys import NOON, load_keyring
 
 KVK, OTHER_KVK = "90000001", "90000002"
 _STEPS_TO = {
+    "geen": [],
     "aangevraagd": ["aangevraagd"],
     "geweigerd": ["aangevraagd", "geweigerd"],
     "erkend": ["aangevraagd", "erkend"],

@@ -103,6 +103,7 @@ async def test_acceptance_for_an_organisation_is_one_line_with_every_new_row(ses
 @pytest.mark.parametrize(
     ("standing", "code"),
     [
+        ({"status": "geen"}, "organisatie_niet_erkend"),
         ({"status": "aangevraagd"}, "organisatie_niet_erkend"),
         ({"status": "geweigerd"}, "organisatie_niet_erkend"),
         ({"status": "opgeschort"}, "organisatie_opgeschort"),
