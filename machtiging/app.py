@@ -60,6 +60,7 @@ from machtiging.portal import error_pages
 from machtiging.portal.routes import router as portal_routes
 from machtiging.settings import Environment, Settings, is_loopback
 from machtiging.storage.engine import DatabaseRole, make_engine
+from machtiging.storage.migration_runner import require_newest_schema
 from machtiging.storage.reserved_connections import SessionsWithReserve
 from machtiging.supervision import BackgroundTask, TaskRecord, TaskSupervisor, run_repeatedly
 from machtiging.web import body_limits, direct_routes, headers, openapi
@@ -337,8 +338,12 @@ def _build_expiry_tasks(services: Services) -> dict[str, BackgroundTask]:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Run the background tasks while the service runs. Then stop them and close the pools."""
+    """Run the background tasks while the service runs. Then stop them and close the pools.
+
+    Raises Fault `geen_schema` or `ander_schema` on the schema of another version.
+    """
     services = replace(services_of(app, Services), background=TaskSupervisor())
+    await require_newest_schema(services.sessions)
     attach_services(app, services)
     _start_background_tasks(services)
     # Objects created so far live until the end. Frozen, they are skipped by garbage collection.

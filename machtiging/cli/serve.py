@@ -46,6 +46,7 @@ def run_service(
     refuse_unsafe_settings(Settings())
     with provide_database(Settings(), serving=True) as settings:
         KeyRing.load(settings.keys_dir)  # fail once here, not in every worker
+        asyncio.run(_require_newest_schema(settings))  # also once here
         listener = bind_socket(settings.host, settings.port)
         _log.info("serving", issuer=settings.issuer, host=settings.host, port=settings.port, workers=workers)
         if workers == 1:
@@ -53,6 +54,13 @@ def run_service(
             return
         os.environ["MACHTIGING_DATABASE_URL"] = require_database_url(settings)
         serve_in_workers(settings, workers, listener)
+
+
+async def _require_newest_schema(settings: Settings) -> None:
+    from machtiging.storage.migration_runner import require_newest_schema
+
+    async with open_service_sessions(settings) as sessions:
+        await require_newest_schema(sessions)
 
 
 async def _serve_in_process(settings: Settings, listener: socket.socket) -> None:

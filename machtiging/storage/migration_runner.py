@@ -1,4 +1,7 @@
-"""Migrate a database to the current schema, after creating the three roles."""
+"""Migrate a database to the current schema, after creating the three roles.
+
+The schema of another release may lack a rule of this code, or have one that this code ignores: nothing is served on it.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,17 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 from pathlib import Path
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from machtiging.kernel.errors import Fault
+from machtiging.kernel.sqlstate import find_sqlstate
 from machtiging.storage.engine import DatabaseRole, make_engine
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -32,6 +39,9 @@ _REVOKE_CREATE_TABLES = text(
     "DO $$ BEGIN REVOKE CREATE ON SCHEMA public FROM PUBLIC; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$"
 )
 _ROW_MAC_REVISION = "0018"
+_REVISION_QUERY = text("SELECT version_num FROM alembic_version")
+_UNDEFINED_TABLE = "42P01"
+_log = structlog.get_logger(__name__)
 SealRows = Callable[[AsyncConnection], Awaitable[object]]
 
 
@@ -47,6 +57,32 @@ def newest_revision() -> str:
     """Return the schema revision required by this code: the highest number of the linear chain."""
     # From the file names: loading all migrations takes a second on a busy machine.
     return max(path.name[1:5] for path in (MIGRATIONS / "versions").glob("m[0-9]*.py"))
+
+
+def check_revision(found: str | None) -> None:
+    """Check that the schema has the revision of this code. Raises Fault `geen_schema` or `ander_schema`."""
+    if found is None:
+        raise Fault("geen_schema", private="alembic_version is empty. Run `machtiging migrate`.")
+    wanted = newest_revision()
+    if found != wanted:
+        remedy = "Run `machtiging migrate`." if found < wanted else "Start the newer release."
+        raise Fault("ander_schema", private=f"The schema is at {found}, not at {wanted}. {remedy}")
+
+
+async def require_newest_schema(sessions: Callable[[], AsyncSession]) -> None:
+    """Require the revision of this code before serving. Raises as `check_revision`.
+
+    A database that does not answer stops nothing: the service waits for it, and `ready` says so.
+    """
+    try:
+        async with sessions() as session:
+            found: str | None = await session.scalar(_REVISION_QUERY)
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        if find_sqlstate(error) == _UNDEFINED_TABLE:
+            raise Fault("geen_schema", private="There are no tables. Run `machtiging migrate`.") from error
+        _log.warning("schema_not_checked", detail=type(error).__name__)
+        return
+    check_revision(found)
 
 
 async def ensure_roles(connection: AsyncConnection) -> None:

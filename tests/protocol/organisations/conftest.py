@@ -49,7 +49,7 @@ class OrganisationApi:
     clock: Any
 
     async def log_in(self, persona: str) -> ApiBrowser:
-        """Log in as this persona, and take the CSRF token from the form to log out."""
+        """Log in as this persona, and take the CSRF token from a form."""
         browser = await self.login.logged_in(persona)
         page = (await browser.get("/uitloggen")).text
         return ApiBrowser(browser, CSRF_INPUT.search(page).group(1))

@@ -1,4 +1,4 @@
-"""A machtiging whose row was changed without the key: no name is shown, nobody gets a message, it can be ended."""
+"""A machtiging changed without the key: no name is shown, and it can be ended."""
 
 import pytest
 from sqlalchemy import text

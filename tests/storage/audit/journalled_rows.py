@@ -1,4 +1,4 @@
-"""Rows of a journalled table for tests: written as an act does, or put there by SQL."""
+"""Rows of a journalled table, written as an act does or by SQL."""
 
 from __future__ import annotations
 

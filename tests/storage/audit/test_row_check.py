@@ -1,4 +1,4 @@
-"""The row check: an older row put back, a row without a line, a forged line."""
+"""The row check: older rows put back, rows without a line, forged lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`machtiging audit state`: the content of a row at a past instant, from the journal alone."""
+"""`machtiging audit state`: a row at a past instant, from the journal alone."""
 
 from __future__ import annotations
 

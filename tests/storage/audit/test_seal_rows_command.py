@@ -154,7 +154,7 @@ async def test_rewrap_gives_rows_a_new_mac_and_line_that_agree(database_with_old
 
 
 async def test_rewrap_leaves_a_row_put_back_as_it_is(database_with_old_rows, run_command, clock):
-    """A new MAC in a new line would hide that the row is an older one."""
+    """A new MAC in a new line would hide an older row."""
     database = database_with_old_rows
     await run_command("keys", "seal-rows")
     older = await read_row(database, HASHES[0])

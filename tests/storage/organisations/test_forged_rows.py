@@ -1,4 +1,4 @@
-"""A column of an organisation, recognition or employee that was changed without the key makes the row open nothing."""
+"""A row of an organisation that was changed without the key opens nothing."""
 
 from datetime import timedelta
 

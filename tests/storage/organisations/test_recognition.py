@@ -174,7 +174,7 @@ async def test_proposal_of_the_command_line_is_confirmed_in_the_practice_world_o
 )
 @pytest.mark.parametrize("confirms", [True, False])
 async def test_four_eyes_fail_closed_when_a_person_is_not_known(world, database, confirms, name, born):
-    """A person without full name and birth date may be the other one: refused outside the practice world."""
+    """A person without full name and birth date may be the other one."""
     organisation = await world.register()
     async with unit_of_work(database.sessions) as session:
         unknown = ActingOperator(await find_or_create_by_broker(session, load_keyring(), "https://b", "x", at=NOON))
