@@ -19,6 +19,7 @@ from machtiging.oauth.register_client import register_client as register_client
 from tests.builders.applications import BOX_HANDLER
 from tests.builders.client import make_app_metadata
 from tests.builders.database import bypass_triggers, seal_rows
+from tests.builders.downloads import start_download
 from tests.builders.letters import HELPING, SVB, UWV, make_pdf
 from tests.builders.rows import BIJLAGEN, ISSUED_TOKENS
 from tests.builders.tokens import insert_grant
@@ -106,39 +107,15 @@ async def two_part_download(world):
     return world, under, token, bericht_id, bijlage_id
 
 
-async def stream_response(world, token, bericht_id, bijlage_id):
+def stream_response(world, token, bericht_id, bijlage_id):
     """The ASGI messages of the response, one by one."""
-    path = f"{API_PREFIX}/berichten/{bericht_id}/bijlagen/{bijlage_id}"
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": "1.1",
-        "method": "GET",
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": [(b"authorization", b"Bearer " + token.encode()), (b"host", b"localhost")],
-        "client": ("127.0.0.1", 1),
-        "server": ("127.0.0.1", 8000),
-    }
-    sent, go_on = asyncio.Queue(), asyncio.Semaphore(0)
-
-    async def receive():
-        await asyncio.Event().wait()
-
-    async def send(message):
-        await sent.put(message)
-        if message["type"] == "http.response.body":
-            await go_on.acquire()
-
-    return asyncio.create_task(world.app(scope, receive, send)), sent, go_on
+    download = start_download(world.app, f"{API_PREFIX}/berichten/{bericht_id}/bijlagen/{bijlage_id}", token)
+    return download.task, download.messages, download.demand
 
 
 async def test_row_47_machtiging_revoked_during_download_stops_it(two_part_download):
     world, under, token, *ids = two_part_download
-    task, sent, go_on = await stream_response(world, token, *ids)
+    task, sent, go_on = stream_response(world, token, *ids)
     assert (await sent.get())["status"] == 200
     assert len((await sent.get())["body"]) == PART_BYTES
     await world.revoke(under)
@@ -160,7 +137,7 @@ async def test_row_47_machtiging_paused_or_token_revoked_during_download_stops_i
 
     for stop in (world.pause, revoke_tokens):
         token = await world.issue_token(world.helper, under=under, acts=HELPING)
-        task, sent, go_on = await stream_response(world, token, *ids)
+        task, sent, go_on = stream_response(world, token, *ids)
         assert (await sent.get())["status"] == 200
         await stop(under)
         for _ in range(5):
@@ -182,7 +159,7 @@ async def test_row_47_consent_ended_during_download_stops_it(two_part_download, 
         )
         await session.execute(text("UPDATE issued_token SET grant_id = :id"), {"id": grant_id})
         await seal_rows(session)
-    task, sent, go_on = await stream_response(world, token, *ids)
+    task, sent, go_on = stream_response(world, token, *ids)
     assert (await sent.get())["status"] == 200
     assert len((await sent.get())["body"]) == PART_BYTES
     async with world.sessions.begin() as session:
@@ -196,7 +173,7 @@ async def test_row_47_consent_ended_during_download_stops_it(two_part_download, 
 
 async def test_token_expired_during_download_does_not_stop_it(two_part_download, clock):
     world, _, token, *ids = two_part_download
-    task, sent, go_on = await stream_response(world, token, *ids)
+    task, sent, go_on = stream_response(world, token, *ids)
     await sent.get()
     clock.advance(timedelta(minutes=11))
     for _ in range(6):
@@ -208,7 +185,7 @@ async def test_token_expired_during_download_does_not_stop_it(two_part_download,
 
 async def test_download_is_journalled_before_the_first_byte(two_part_download):
     world, _, token, *ids = two_part_download
-    task, sent, _ = await stream_response(world, token, *ids)
+    task, sent, _ = stream_response(world, token, *ids)
     await sent.get()
     assert await world.reasons("bericht:downloaden") == ["toegestaan"]
     task.cancel()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import insert, select, update
 
 from machtiging.access.actor import Actor
@@ -39,6 +41,7 @@ from tests.builders.bearer import make_token_facts, sign_access_token
 from tests.builders.keys import load_keyring
 from tests.builders.letters import HELPING, SVB, UWV, BerichtenboxWorld
 from tests.builders.machtiging import insert_machtiging, update_machtiging
+from tests.builders.organisations import change_employee
 from tests.builders.rows import AGREEMENTS
 from tests.storage.organisations.organisation_world import CARE_WORKER, COMMAND_LINE, REQUEST, OrganisationWorld
 
@@ -50,6 +53,7 @@ CHAINS = {
     "member": ("root", "t", "b"),
     "replacement": ("root", "a", "s"),
 }
+PARENTS = {"a": "root", "t": "root", "b": "t", "s": "a", "c": "far"}
 EMPLOYEES = ("worker", "member", "replacement")
 LETTERS = {"ww-uitkering": (UWV, 0), "aow": (SVB, 0), "pgb-trekkingsrecht": (SVB, 1)}
 _SENSITIVITY = (Sensitivity.GEWOON, Sensitivity.GEVOELIG)
@@ -91,6 +95,7 @@ class Model:
     high: frozenset[str] = frozenset()
     # The end of a link, an employee (by holder), the stand-in or the longest period of the organisation.
     ends: dict[str, datetime] = field(default_factory=dict)
+    ceiling_days: int = 1826
     clock: Clock | None = None
 
     @property
@@ -144,31 +149,47 @@ class History:
     others: dict[str, UUID] = field(default_factory=dict)
     actors: dict[str, Actor] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
+    starts_at: Any = None
+    ends: dict[str, datetime] = field(default_factory=dict)
+    link_level: Assurance = Assurance.SUBSTANTIAL
 
     async def begin_history(self) -> None:
-        """Recognise the organisation, hire, and make every chain with a token for its holder."""
-        ceiling = Ceiling(None, None, Sensitivity.GEVOELIG, 1826)
-        numbers = OrganisationNumbers(self.kvk)
-        registration = OrganisationRegistration(numbers, "Wijkteam", OrganisationKind.WELZIJN, ceiling)
+        """Make every chain with a token for its holder."""
+        await self.begin_chains()
+        for holder in CHAINS:
+            await self._issue_token(holder)
+
+    async def begin_chains(self) -> None:
+        """Recognise the organisation, hire, and make every chain."""
+        self.starts_at = self.box.clock.now() - timedelta(days=1)
+        if "ceiling" in self.model.ends:
+            self.model.ceiling_days = (self.model.ends["ceiling"] - self.starts_at).days
+        ceiling = Ceiling(None, None, Sensitivity.GEVOELIG, self.model.ceiling_days)
+        numbers, name = OrganisationNumbers(self.kvk), f"Wijkteam {self.kvk}"
+        registration = OrganisationRegistration(numbers, name, OrganisationKind.WELZIJN, ceiling)
         self.organisation = await self.acts.do(register_organisation, KEYS, COMMAND_LINE, registration, REQUEST)
         await self.acts.decide(self.organisation, RecognitionStatus.RECOGNISED)
         self.administrator = await self.acts.administer(self.organisation, self.kvk)
-        self.people["relative"] = self.box.helper
         for name in EMPLOYEES:
             subject = f"{name}-{self.kvk}"
             self.employees[name] = await self.acts.invite(self.administrator, self.organisation, subject, CARE_WORKER)
             self.people[name] = await self.acts.log_in(subject, self.kvk)
+        self.people["relative"] = self.find_relative()
         async with unit_of_work(self.box.sessions) as session:
+            for name in self.model.ends.keys() & EMPLOYEES:
+                await change_employee(session, self.employees[name], ends_at=self.model.ends[name])
             await self._add_team_and_stand_in(session)
-            await self._add_link(session, "kin", gemachtigde_id=self.box.helper, capacity="relative")
-            await self._add_link(session, "root", gemachtigde_id=self.organisation)
-            await self._add_link(session, "a", parent="root", employee_id=self.employees["worker"])
-            await self._add_link(session, "t", parent="root", team_id=self.others["team"])
-            await self._add_link(session, "b", parent="t", employee_id=self.employees["member"])
+            await self.add_link(session, "kin", gemachtigde_id=self.people["relative"], capacity="relative")
+            await self.add_link(session, "root", gemachtigde_id=self.organisation)
+            await self.add_link(session, "a", parent="root", employee_id=self.employees["worker"])
+            await self.add_link(session, "t", parent="root", team_id=self.others["team"])
+            await self.add_link(session, "b", parent="t", employee_id=self.employees["member"])
             replacement = {"employee_id": self.employees["replacement"], "stand_in_id": self.others["stand_in"]}
-            await self._add_link(session, "s", parent="a", **replacement)
-        for holder in CHAINS:
-            await self._issue_token(holder)
+            await self.add_link(session, "s", parent="a", **replacement)
+
+    def find_relative(self) -> Any:
+        """The person who is the relative of the citizen."""
+        return self.box.helper
 
     async def _add_team_and_stand_in(self, session: Any) -> None:
         now, team, member = self.box.clock.now(), uuid7(), uuid7()
@@ -184,12 +205,17 @@ class History:
         await session.execute(insert(SEALED_STAND_IN.table).values(seal_row(session, SEALED_STAND_IN, row)))
         self.others = {"team": team, "membership": member, "stand_in": row["id"]}
 
-    async def _add_link(self, session: Any, name: str, parent: str | None = None, **holder: Any) -> None:
+    async def add_link(self, session: Any, name: str, parent: str | None = None, **holder: Any) -> None:
+        """Add a link with the terms, the level and the end that the model has."""
         terms = self.model.terms[name]
         row = self.box._machtiging_row(uuid7()) | {"gemachtigde_id": None, "capacity": "professional"} | holder
         row |= {"afzenders": sorted(terms.afzenders), "acts": sorted(terms.acts)}
         row |= {"highest_sensitivity": _SENSITIVITY[terms.sensitivity]}
-        row |= {} if parent is None else {"parent_id": self.links[parent]}
+        row |= {"assurance": self.link_level, "accepted_assurance": self.link_level}
+        ends = [self.model.ends.get(name, row["ends_at"])]
+        if parent is not None:
+            row["parent_id"], ends = self.links[parent], [*ends, self.ends[parent]]
+        self.ends[name] = row["ends_at"] = min(ends)
         self.links[name] = await insert_machtiging(session, **row)
 
     def kvk_of(self, holder: str) -> str | None:
@@ -254,12 +280,15 @@ class History:
         model = self.model
         if change == "level":
             model.needs_high = True
+        elif change == "days":
+            model.ceiling_days = min(model.ceiling_days, (self.box.clock.now() - self.starts_at).days)
+            model.ends["ceiling"] = self.starts_at + timedelta(days=model.ceiling_days)
         else:
             narrower = {"afzender": {"afzenders": frozenset({UWV})}, "sensitivity": {"sensitivity": 0}}[change]
             model.ceiling = replace(model.ceiling, **narrower)
         afzenders = None if len(model.ceiling.afzenders) > 1 else model.ceiling.afzenders
         level = Assurance.HIGH if model.needs_high else Assurance.SUBSTANTIAL
-        ceiling = Ceiling(None, afzenders, _SENSITIVITY[model.ceiling.sensitivity], 1826, level)
+        ceiling = Ceiling(None, afzenders, _SENSITIVITY[model.ceiling.sensitivity], model.ceiling_days, level)
         await self.acts.do(narrow_ceiling, self.acts.operators[0], self.organisation, ceiling)
 
     async def do_agree_to_less(self, link: str) -> None:
@@ -301,3 +330,36 @@ STEPS = (
     *("ceiling afzender", "ceiling sensitivity", "ceiling level"),
     *("agree_to_less kin", "agree_to_less root", "agree_to_less a", "end membership", "end stand_in"),
 )
+
+
+def draw_terms() -> st.SearchStrategy[Terms]:
+    """Terms of one link, wide ones more often."""
+    return st.builds(
+        Terms,
+        st.sampled_from([frozenset({UWV, SVB})] * 2 + [frozenset({SVB})]),
+        st.sampled_from([1, 1, 0]),
+        st.sampled_from([frozenset(HELPING)] * 2 + [frozenset({Act.LIST, Act.READ}), frozenset({Act.LIST})]),
+    )
+
+
+def draw_examples(strategy: st.SearchStrategy[Any], count: int) -> list[Any]:
+    """Draw this many examples, for a test that awaits."""
+    drawn = []
+
+    @settings(max_examples=count, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(strategy)
+    def draw(example: Any) -> None:
+        drawn.append(example)
+
+    draw()
+    return drawn
+
+
+def narrow_by_parents(drawn: Mapping[str, Terms]) -> dict[str, Terms]:
+    """No link gives more than the link above it: the database refuses such a link."""
+    narrowed: dict[str, Terms] = {}
+    for link in sorted(drawn, key=lambda each: (each in PARENTS, PARENTS.get(each) in PARENTS)):
+        above = narrowed.get(PARENTS.get(link, ""))
+        both = drawn[link] if above is None else drawn[link] & above
+        narrowed[link] = both if above is None or both.afzenders else above
+    return narrowed

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from machtiging.access.token_lookup import load_token
@@ -15,46 +14,27 @@ from machtiging.delegation.authority.holders import load_holders
 from machtiging.delegation.authority.queries import list_authorities_of_person, load_authority
 from machtiging.delegation.rules import Act
 from machtiging.kernel.errors import NotInForce
-from tests.builders.letters import HELPING, SVB, UWV, make_api_world, make_pdf
+from tests.builders.letters import make_api_world, make_pdf
 from tests.builders.machtiging import is_usable_by
 from tests.builders.rows import BIJLAGEN
-from tests.storage.delegation.authority_history import CHAINS, LETTERS, STEPS, History, Model, Terms
+from tests.storage.delegation.authority_history import (
+    CHAINS,
+    LETTERS,
+    STEPS,
+    History,
+    Model,
+    Terms,
+    draw_examples,
+    draw_terms,
+    narrow_by_parents,
+)
 from tests.storage.organisations.organisation_world import OrganisationWorld
 
 LINKS = ("kin", "root", "a", "t", "b", "s")
-PARENTS = {"a": "root", "t": "root", "b": "t", "s": "a"}
-terms = st.builds(
-    Terms,
-    st.sampled_from([frozenset({UWV, SVB})] * 2 + [frozenset({SVB})]),
-    st.sampled_from([1, 1, 0]),
-    st.sampled_from([frozenset(HELPING)] * 2 + [frozenset({Act.LIST, Act.READ}), frozenset({Act.LIST})]),
-)
 histories = st.tuples(
-    st.fixed_dictionaries(dict.fromkeys(LINKS, terms)),
+    st.fixed_dictionaries(dict.fromkeys(LINKS, draw_terms())),
     st.lists(st.sampled_from(STEPS), min_size=5, max_size=7),
 )
-
-
-def draw_histories(count):
-    drawn = []
-
-    @settings(max_examples=count, database=None, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(histories)
-    def draw(history):
-        drawn.append(history)
-
-    draw()
-    return drawn
-
-
-def narrow_by_parents(drawn):
-    """No link gives more than the link above it: the database refuses such a link."""
-    narrowed = {}
-    for link in LINKS:
-        own, above = drawn[link], narrowed.get(PARENTS.get(link))
-        both = own if above is None else own & above
-        narrowed[link] = both if both.afzenders else above
-    return narrowed
 
 
 @pytest.fixture
@@ -148,7 +128,7 @@ class Check:
 async def test_every_way_to_the_letters_gives_what_the_model_allows(worlds):
     box, acts, letters = worlds
     done = 0
-    for number, (drawn, steps) in enumerate(draw_histories(5), start=1):
+    for number, (drawn, steps) in enumerate(draw_examples(histories, 5), start=1):
         history = History(box, acts, f"9{number:07}", Model(narrow_by_parents(drawn)))
         await history.begin_history()
         check = Check(history, letters)

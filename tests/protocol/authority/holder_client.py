@@ -1,0 +1,239 @@
+"""The app of one holder for tests. It tries every credential that the holder got before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from machtiging.delegation.rules import Act
+from machtiging.kernel.assurance import Assurance
+from tests.builders.client import make_authorization_details, make_bearer_header
+from tests.builders.downloads import PartedDownload, start_download
+from tests.builders.flow import Flow, read_hidden_fields
+from tests.builders.messages import read_query
+from tests.builders.rows import BIJLAGEN
+from tests.builders.tokens import ACCESS_TOKEN, ARCHIEF, EXCHANGE, HUIS
+
+if TYPE_CHECKING:
+    from tests.protocol.authority.access_history import AccessHistory
+
+API = "/api/v1"
+READ_LETTER, DOWNLOADED_LETTER = "ww-uitkering", "aow"
+MOST_EARLY_READS = 4
+LIFETIMES = {
+    "session": timedelta(minutes=15),
+    "code": timedelta(seconds=60),
+    "access": timedelta(seconds=600),
+    "refresh": timedelta(hours=6),
+    "subject": timedelta(seconds=600),
+    "exchanged": timedelta(seconds=600),
+}
+
+
+@dataclass
+class HolderClient:
+    """An app with the credentials of one holder, each with its last instant."""
+
+    history: AccessHistory
+    holder: str
+    flow: Flow | None = None
+    texts: dict[str, str] = field(default_factory=dict)
+    until: dict[str, datetime] = field(default_factory=dict)
+    download: PartedDownload | None = None
+
+    @property
+    def machtiging_id(self) -> Any:
+        return self.history.links[self.history.model.chains[self.holder][-1]]
+
+    def is_alive(self, kind: str) -> bool:
+        """Tell if there is a credential of this kind that time has not ended."""
+        return kind in self.texts and self.history.box.clock.now() < self.until[kind]
+
+    def keep(self, kind: str, text: str | None, *, until: datetime | None = None) -> bool:
+        """Keep a credential in place of the former one. Returns False if there is none."""
+        if text is None:
+            return False
+        ends = self.history.box.clock.now() + LIFETIMES[kind]
+        self.texts[kind], self.until[kind] = text, min(ends, until or ends)
+        return True
+
+    def is_allowed(self, act: Act, letter: str) -> bool:
+        return self.history.model.is_allowed(self.holder, act, letter)
+
+    def may_read(self) -> bool:
+        return self.is_alive("access") and self.is_allowed(Act.READ, READ_LETTER)
+
+    # Getting credentials
+
+    async def log_in(self) -> None:
+        """Log in and consent twice: for the API, and for a service that exchanges."""
+        history = self.history
+        level = history.login_levels.get(self.holder, Assurance.SUBSTANTIAL)
+        browser = await history.open_browser(history.people[self.holder], history.kvk_of(self.holder), level)
+        self.flow = Flow(history.apps["app"], browser, make_authorization_details(self.machtiging_id))
+        self.keep("session", str(browser.token))
+        tokens = (await self.flow.redeem(str(await self.consent(self.machtiging_id)))).json()
+        self.keep("access", tokens["access_token"])
+        self.keep("refresh", tokens["refresh_token"])
+        for probe in (try_session, try_code, try_exchange, try_session):
+            assert await probe(self), (self.holder, probe.__name__)
+
+    async def consent(self, machtiging_id: Any, **changes: Any) -> str | None:
+        """Ask for this machtiging in the session of the holder, and press yes. The code, if there is one."""
+        assert self.flow is not None
+        asks = make_authorization_details(machtiging_id)
+        pushed = await self.flow.push(authorization_details=asks, **changes)
+        if pushed.status_code != 201:
+            return None
+        shown = await self.flow.authorize(pushed.json()["request_uri"])
+        if shown.status_code != 200:
+            return None
+        back = await self.flow.press(read_hidden_fields(shown.text))
+        return read_query(back.headers["location"]).get("code")
+
+    # Using them
+
+    async def get(self, path: str, kind: str = "access") -> httpx.Response:
+        headers = make_bearer_header(self.texts[kind])
+        return await self.history.apps["app"].http.get(path, headers=headers)
+
+    async def read_letter(self, letter: str) -> bool:
+        """Read a letter of the citizen; the history counts it."""
+        letter_id = self.history.letters[letter]
+        response = await self.get(f"{API}/berichten/{letter_id}")
+        if response.status_code == 200:
+            self.history.record_read(self.holder, letter_id)
+        return response.status_code == 200
+
+    async def read_until(self, answered: asyncio.Event) -> tuple[list[bool], bool]:
+        """Read and refresh until the acts are answered. Returns the earlier results, and that of a later request."""
+        early: list[bool] = []
+        if "access" not in self.texts:
+            return early, False
+        while not answered.is_set() and len(early) < MOST_EARLY_READS:
+            early.append(await self.read_letter(READ_LETTER))
+            if self.is_alive("refresh"):
+                await try_refresh(self)
+        await answered.wait()
+        return early, await self.read_letter(READ_LETTER)
+
+    async def begin_download(self) -> None:
+        """Begin a download in two parts, if allowed now, and take the first part."""
+        if self.download is None and self.is_alive("access") and self.is_allowed(Act.DOWNLOAD, DOWNLOADED_LETTER):
+            letter_id = self.history.letters[DOWNLOADED_LETTER]
+            bijlage_id = await BIJLAGEN.read_value(self.history.box, "id", bericht_id=letter_id)
+            path = f"{API}/berichten/{letter_id}/bijlagen/{bijlage_id}"
+            self.download = start_download(self.history.portal.app, path, self.texts["access"])
+            assert (await self.download.messages.get())["status"] == 200
+            await self.download.messages.get()
+
+    # Comparing them with the model
+
+    async def compare(self) -> None:
+        """Every living credential gives something exactly if the model allows it, and no other does."""
+        can_act = self.history.model.can_act(self.holder)
+        for kind, probe in PROBES:
+            if kind in self.texts:
+                expected = can_act and self.is_alive(kind)
+                assert await probe(self) == expected, (self.holder, kind, probe.__name__)
+        await self.compare_letters()
+        await self.compare_download()
+
+    async def compare_letters(self) -> None:
+        if "access" not in self.texts:
+            return
+        alive, letters = self.is_alive("access"), self.history.letters
+        listed = await self.get(f"{API}/machtigingen/{self.machtiging_id}/berichten")
+        shown = {one["berichtId"] for one in listed.json()["berichten"]} if listed.status_code == 200 else set()
+        allowed = {letters[one] for one in letters if alive and self.is_allowed(Act.LIST, one)}
+        assert shown == allowed, (self.holder, listed.text)
+        for letter in letters:
+            expected = alive and self.is_allowed(Act.READ, letter)
+            assert await self.read_letter(letter) == expected, (self.holder, letter)
+
+    async def compare_download(self) -> None:
+        """A download of before goes on exactly if the model allows it. The end of its token does not stop it."""
+        download, self.download = self.download, None
+        if download is not None:
+            went_on = await download.finish()
+            assert went_on == self.is_allowed(Act.DOWNLOAD, DOWNLOADED_LETTER), (self.holder, "download")
+
+
+async def _is_active(client: HolderClient, kind: str, app: str) -> bool:
+    response = await client.history.apps[app].post("/introspect", {"token": client.texts[kind]})
+    return response.json()["active"]
+
+
+async def introspect_access(client: HolderClient) -> bool:
+    return await _is_active(client, "access", "app")
+
+
+async def introspect_refresh(client: HolderClient) -> bool:
+    return await _is_active(client, "refresh", "app")
+
+
+async def introspect_subject(client: HolderClient) -> bool:
+    return await _is_active(client, "subject", "huis")
+
+
+async def introspect_exchanged(client: HolderClient) -> bool:
+    return await _is_active(client, "exchanged", "archief")
+
+
+async def list_machtigingen(client: HolderClient) -> bool:
+    response = await client.get(f"{API}/machtigingen")
+    return response.status_code == 200 and any(one["geldt"] for one in response.json()["machtigingen"])
+
+
+async def request_userinfo(client: HolderClient) -> bool:
+    return (await client.get("/userinfo")).status_code == 200
+
+
+async def try_exchange(client: HolderClient) -> bool:
+    """Exchange the token for one of the archive."""
+    form = {"grant_type": EXCHANGE, "subject_token": client.texts["subject"], "subject_token_type": ACCESS_TOKEN}
+    response = await client.history.apps["huis"].post("/token", form, resource=ARCHIEF)
+    return client.keep("exchanged", response.json().get("access_token"), until=client.until["subject"])
+
+
+async def try_code(client: HolderClient) -> bool:
+    """Redeem the code of before. It is used up, whatever the answer."""
+    assert client.flow is not None
+    response = await client.flow.redeem(client.texts.pop("code"))
+    return client.keep("subject", response.json().get("access_token"))
+
+
+async def try_refresh(client: HolderClient) -> bool:
+    """Refresh; a refresh token that is refused stays."""
+    form = {"grant_type": "refresh_token", "refresh_token": client.texts["refresh"]}
+    tokens = (await client.history.apps["app"].post("/token", form)).json()
+    client.keep("refresh", tokens.get("refresh_token"))
+    return client.keep("access", tokens.get("access_token"))
+
+
+async def try_session(client: HolderClient) -> bool:
+    """Consent in the session, for a service that exchanges. The code is for the next comparison."""
+    has_code = client.keep("code", await client.consent(client.machtiging_id, resource=HUIS))
+    if client.is_alive("session"):
+        client.keep("session", client.texts["session"])
+    return has_code
+
+
+Probe = Callable[[HolderClient], Awaitable[bool]]
+PROBES: tuple[tuple[str, Probe], ...] = (
+    ("access", introspect_access),
+    ("access", list_machtigingen),
+    ("access", request_userinfo),
+    ("refresh", introspect_refresh),
+    ("exchanged", introspect_exchanged),
+    ("subject", introspect_subject),
+    ("subject", try_exchange),
+    ("code", try_code),
+    ("session", try_session),
+    ("refresh", try_refresh),
+)
