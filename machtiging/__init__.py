@@ -36,7 +36,7 @@ from the function named beside it:
     1. berichtenbox/read_route.py  _respond_with_bericht            the route: token, letter, answer
     2. access/bearer.py            authenticate_user_token          check the token, build the Actor
     3. berichtenbox/queries.py     TokenAndEnvelopeQuery.__call__   token, machtiging and envelope in one statement
-    4. berichtenbox/reader.py      read_bericht_if_unchanged        ask the guard, decrypt with its Permit
+    4. berichtenbox/reader.py      read_bericht                     ask the guard, decrypt with its Permit
     5. access/guard.py             issue_permit_and_fetch           decide, journal, then a Permit or a refusal
     6. access/verdict.py           evaluate_access                  the facts for Casbin, the reason of a refusal
     7. delegation/authority/rules.py  Authority.stop_reason         does the chain stand, and if not which link says no?

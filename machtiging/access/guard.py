@@ -33,7 +33,10 @@ __all__ = [
 
 
 class GuardedQuery(NamedTuple):
-    """A query for one act: its statement (`audit.journal.build_journalled_fetch`) and its parameters for a Permit."""
+    """A query for one act: its statement, and its parameters for a Permit.
+
+    The statement writes the journal line too (`audit.journal.build_journal_insert_cte`): nothing is fetched without it.
+    """
 
     act: Act
     statement: Statement

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import FromClause, Insert, Select, bindparam, insert, select
+from sqlalchemy import FromClause, Insert, bindparam, insert, select
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.rules import CURRENT_FORMAT, LINE_COLUMNS
@@ -77,14 +77,6 @@ async def record(executor: Executor, line: NewJournalLine, *, at: datetime, line
     return line_id
 
 
-def build_journalled_fetch(fetch: Select[Any]) -> Statement:
-    """Build one statement that fetches rows and inserts a journal line. Values: `build_journal_line_params`.
-
-    Nothing can be fetched without the line.
-    """
-    return Statement(fetch.add_cte(_INSERT_LINE.cte("line")))
-
-
 def build_journal_insert_cte(gate: FromClause) -> Insert:
     """Build a CTE that inserts a journal line for every row of `gate`. Values: `build_journal_line_params`."""
     parameters = [parameter.label(name) for name, parameter in _PARAMETERS.items()]
@@ -94,7 +86,7 @@ def build_journal_insert_cte(gate: FromClause) -> Insert:
 def build_journal_line_params(
     line: NewJournalLine, line_id: UUID, at: datetime, keys: RowKeys | None = None
 ) -> dict[str, Any]:
-    """Return the bind values of a line for `build_journalled_fetch` and `build_journal_insert_cte`.
+    """Return the bind values of a line for `build_journal_insert_cte`.
 
     `line_id` is a new `uuid7`. A line with state facts needs the row keys (`get_row_keys`), which seal them. Raises
     Fault `toestand_zonder_zegel` without.

@@ -19,6 +19,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
+    literal,
     literal_column,
     select,
     true,
@@ -34,7 +35,7 @@ from machtiging.access.permit import Permit
 from machtiging.access.token_lookup import AuthorityToken, authenticate_token_row, token_query
 from machtiging.agencies.names import agency_name_table
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.audit.journal import build_journal_insert_cte, build_journalled_fetch
+from machtiging.audit.journal import build_journal_insert_cte
 from machtiging.berichtenbox.tables import Bericht, Bijlage, ReaderMark
 from machtiging.delegation.rules import Act, BerichtEnvelope
 from machtiging.identity.data_keys import DATA_KEY_COLUMNS, data_key_table
@@ -116,53 +117,64 @@ _SELECT_CONTENT = (
     .join(_DATA_KEY_TABLE, _DATA_KEY_TABLE.c.id == BERICHT.c.ontvanger_id)
     .where(_BY_ID, BERICHT.c.ontvanger_id == bindparam("owner"))
 )
-_JOURNALLED_CONTENT = build_journalled_fetch(_SELECT_CONTENT)
 
 
 def _content_params(read_permit: Permit) -> dict[str, Any]:
     return {"bericht_id": read_permit.bericht_id_for(Act.READ), "owner": read_permit.vertegenwoordigde_id}
 
 
-# The encrypted content, its bijlagen and the wrapped key. It needs a Permit, and the same statement journals the
-# access. A refusal does not load the content, so its duration does not reveal the size of the letter.
-CONTENT_FETCH = GuardedQuery(Act.READ, _JOURNALLED_CONTENT, _content_params)
+def _build_content_fetch(gate: Select[Any]) -> Statement:
+    """Build the fetch of a letter with an optimistic lock.
 
-
-def _build_conditional_content(*, with_machtiging: bool) -> Statement:
-    """Build `CONTENT_FETCH` with an optimistic lock: no row and no journal line if something changed."""
+    `gate` selects one row if what the reader relies on is unchanged. Else there is no row and no journal line.
+    """
     not_deleted = select(BERICHT.c.id).where(_BY_ID, BERICHT.c.deleted_at.is_(None))
-    unchanged = unchanged_since_read(with_machtiging=with_machtiging).where(not_deleted.exists()).cte("unchanged")
+    unchanged = gate.where(not_deleted.exists()).cte("unchanged")
     fetched = _SELECT_CONTENT.lateral("content")
     content = select(*fetched.c).select_from(unchanged.outerjoin(fetched, true()))
     return Statement(content.add_cte(build_journal_insert_cte(unchanged).cte("line")))
 
 
-_CONTENT_UNDER_MACHTIGING, _CONTENT_OF_OWN_BOX = (
-    _build_conditional_content(with_machtiging=True),
-    _build_conditional_content(with_machtiging=False),
-)
+_CONTENT_UNDER_MACHTIGING = _build_content_fetch(unchanged_since_read(with_machtiging=True))
+_CONTENT_WITH_TOKEN = _build_content_fetch(unchanged_since_read(with_machtiging=False))
+_CONTENT_IN_SESSION = _build_content_fetch(select(literal(1).label("open")))
 
 
-def conditional_content_fetch(token_and_envelope_row: ResultRow) -> GuardedQuery:
-    """Return `CONTENT_FETCH` with an optimistic lock on the result of `TokenAndEnvelopeQuery`."""
-    statement = _CONTENT_OF_OWN_BOX if token_and_envelope_row["m_id"] is None else _CONTENT_UNDER_MACHTIGING
-    read_versions = {
-        "jti": token_and_envelope_row["t_id"],
-        "machtiging": token_and_envelope_row["m_id"],
-        "version": token_and_envelope_row["m_version"],
-    }
+@dataclass(frozen=True, slots=True)
+class EnvelopeLookup:
+    """The result of a lookup of a letter by id. `envelope` is None if there is no such letter.
+
+    It comes from `TokenAndEnvelopeQuery`, or from `find_bericht` in a login session, which has no token.
+    """
+
+    bericht_id: UUID
+    envelope: ResultRow | None
+
+
+def build_content_query(lookup: EnvelopeLookup) -> GuardedQuery:
+    """Build the query for the encrypted content, its bijlagen and the wrapped key.
+
+    It needs a Permit, and the same statement journals the access. A refusal does not load the content, so its duration
+    does not reveal the size of the letter. An optimistic lock: no row if the letter, the token or its authority changed
+    since the lookup.
+    """
+    row = lookup.envelope
+    if row is None or "t_id" not in row:
+        return GuardedQuery(Act.READ, _CONTENT_IN_SESSION, _content_params)
+    statement = _CONTENT_WITH_TOKEN if row["m_id"] is None else _CONTENT_UNDER_MACHTIGING
+    read_versions = {"jti": row["t_id"], "machtiging": row["m_id"], "version": row["m_version"]}
     return GuardedQuery(Act.READ, statement, lambda read_permit: {**_content_params(read_permit), **read_versions})
 
 
 async def find_bericht(executor: Executor, bericht_id: UUID, reader_id: PersonId, at: datetime) -> ResultRow | None:
-    """Find the envelope of a letter by id, in any box. Its content needs a Permit: see `CONTENT_FETCH`."""
+    """Find the envelope of a letter by id, in any box. Its content needs a Permit: see `build_content_query`."""
     return await _FIND_BERICHT.one_or_none(executor, {"bericht_id": bericht_id, "reader": reader_id, "at": at})
 
 
 class TokenAndEnvelopeQuery:
     """A query for a token and the envelope of a letter in one statement. `envelope` is the result.
 
-    It takes no lock. `conditional_content_fetch` checks later that nothing changed.
+    It takes no lock. `build_content_query` checks later that nothing changed.
     """
 
     def __init__(self, bericht_id: UUID, at: datetime) -> None:

@@ -14,12 +14,18 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 
 from machtiging.access.bearer import TokenUser, authenticate_user_token
 from machtiging.access.dependencies import access_services
+from machtiging.access.permit import Permit
 from machtiging.berichtenbox import rules
-from machtiging.berichtenbox.queries import TokenAndEnvelopeQuery
-from machtiging.berichtenbox.reader import BerichtView, authorize_reading_if_unchanged, read_bericht_if_unchanged
+from machtiging.berichtenbox.queries import EnvelopeLookup, TokenAndEnvelopeQuery
+from machtiging.berichtenbox.reader import (
+    BerichtView,
+    ReadResult,
+    authorize_reading,
+    read_bericht,
+    retry_while_changed,
+)
 from machtiging.berichtenbox.schemas import BerichtOut
 from machtiging.delegation.rules import Act
-from machtiging.kernel.errors import Fault
 from machtiging.storage.autocommit import autocommit_connection
 from machtiging.web.content_negotiation import require_acceptable
 from machtiging.web.direct_routes import direct_route
@@ -27,8 +33,6 @@ from machtiging.web.http_methods.head import build_head_response, is_head
 from machtiging.web.openapi import declare_required_action
 
 BerichtIdInPath = Annotated[str, Path(alias="berichtId", json_schema_extra={"format": "uuid"})]
-# A retry follows a concurrent change of the token or the machtiging. Even one is rare.
-_MAX_ATTEMPTS = 5
 _negotiate_json = require_acceptable("application/json")
 
 
@@ -36,20 +40,19 @@ async def _respond_with_bericht(request: Request) -> Response:
     services = access_services(request)
     await _negotiate_json(request)
     bericht_id = rules.parse_id(request.path_params["berichtId"])
+
+    async def attempt_reading(number: int) -> ReadResult | None:
+        query = TokenAndEnvelopeQuery(bericht_id, at := services.clock.now())
+        actor = await authenticate_user_token(request, connection, query, is_retry=number > 0)
+        lookup = EnvelopeLookup(bericht_id, query.envelope)
+        if is_head(request):
+            return await authorize_reading(connection, services.policy, actor, lookup, at=at)
+        return await read_bericht(connection, services.keyring, services.policy, actor, lookup, at=at)
+
     async with autocommit_connection(services.sessions) as connection:
-        letter = None
-        for attempt in range(_MAX_ATTEMPTS):
-            query = TokenAndEnvelopeQuery(bericht_id, at := services.clock.now())
-            actor = await authenticate_user_token(request, connection, query, is_retry=attempt > 0)
-            if is_head(request):
-                if await authorize_reading_if_unchanged(connection, services.policy, actor, query, at=at):
-                    return build_head_response("application/json")
-                continue
-            letter = await read_bericht_if_unchanged(connection, services.keyring, services.policy, actor, query, at=at)
-            if letter is not None:
-                break
-    if letter is None:
-        raise Fault("opslag_niet_bereikbaar", private="what the token hangs on changed again and again")
+        letter = await retry_while_changed(attempt_reading)
+    if isinstance(letter, Permit):
+        return build_head_response("application/json")
     body = BerichtOut.model_validate(_to_bericht_out(letter))
     return Response(body.model_dump_json(exclude_none=True), media_type="application/json")
 

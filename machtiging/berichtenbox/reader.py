@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import bindparam, update
 from sqlalchemy.dialects.postgresql import insert
 
 from machtiging.access.actor import Actor
-from machtiging.access.guard import Policy, issue_permit, issue_permit_and_fetch
+from machtiging.access.guard import Policy, issue_permit_and_fetch
 from machtiging.access.permit import Permit
 from machtiging.berichtenbox.queries import (
     BERICHT,
-    CONTENT_FETCH,
     READER_MARK,
     Afzender,
-    TokenAndEnvelopeQuery,
+    EnvelopeLookup,
     build_access_target,
-    conditional_content_fetch,
-    find_bericht,
+    build_content_query,
 )
 from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.crypto.keyring import KeyRing
@@ -31,6 +30,8 @@ from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import BerichtId, BijlageId
 from machtiging.storage.statement import Executor, ResultRow, Statement
 
+# A retry follows a concurrent change of what the reader relies on. Even one is rare.
+_MAX_ATTEMPTS = 5
 _UPDATE_READ_AT = Statement(
     update(BERICHT)
     .where(BERICHT.c.id == bindparam("bericht"), BERICHT.c.read_at.is_(None))
@@ -67,54 +68,54 @@ class BerichtView:
     changed_at: datetime | None
 
 
+# The letter; for HEAD only the Permit.
+ReadResult: TypeAlias = BerichtView | Permit
+
+
+async def retry_while_changed(attempt: Callable[[int], Awaitable[ReadResult | None]]) -> ReadResult:
+    """Run an attempt until it has a result, at most five times.
+
+    An attempt gets its number, from zero. It loads everything again, and returns None if something changed meanwhile.
+    Raises Fault `opslag_niet_bereikbaar`.
+    """
+    for number in range(_MAX_ATTEMPTS):
+        result = await attempt(number)
+        if result is not None:
+            return result
+    raise Fault("opslag_niet_bereikbaar", private="what the reader relies on changed again and again")
+
+
 async def read_bericht(
-    executor: Executor, keyring: KeyRing, policy: Policy, actor: Actor, bericht_id: UUID, *, at: datetime
-) -> BerichtView:
-    """Read a letter, journal the access and mark it as read. Raises as `access.guard.issue_permit` does."""
-    found = await find_bericht(executor, bericht_id, actor.person_id, at)
-    read_permit, content = await issue_permit_and_fetch(
-        executor, policy, actor, build_access_target(found, "bericht", bericht_id), CONTENT_FETCH, at=at
-    )
-    return await _decrypt_and_mark(executor, keyring, read_permit, found, content)
+    executor: Executor, keyring: KeyRing, policy: Policy, actor: Actor, lookup: EnvelopeLookup, *, at: datetime
+) -> BerichtView | None:
+    """Read a letter, journal the access and mark it as read.
+
+    Returns None if something changed since the lookup (optimistic lock): see `retry_while_changed`. Raises as
+    `access.guard.issue_permit` does.
+    """
+    read_permit, content = await _fetch_content(executor, policy, actor, lookup, at)
+    if content is None:
+        return None
+    letter = decrypt_bericht(keyring, read_permit, lookup.envelope, content)
+    mark = "read_at" if read_permit.capacity is Capacity.SELF else "marked_at"
+    if lookup.envelope is not None and lookup.envelope[mark] is None:
+        await _mark_as_read(executor, read_permit)
+    return letter
 
 
 async def authorize_reading(
-    executor: Executor, policy: Policy, actor: Actor, bericht_id: UUID, *, at: datetime
-) -> None:
-    """Authorize and journal reading, without decrypting or marking. Raises as `access.guard.issue_permit` does."""
-    found = await find_bericht(executor, bericht_id, actor.person_id, at)
-    await issue_permit(executor, policy, actor, Act.READ, build_access_target(found, "bericht", bericht_id), at=at)
+    executor: Executor, policy: Policy, actor: Actor, lookup: EnvelopeLookup, *, at: datetime
+) -> Permit | None:
+    """Authorize and journal reading, without decrypting or marking. Returns and raises as `read_bericht`."""
+    read_permit, content = await _fetch_content(executor, policy, actor, lookup, at)
+    return None if content is None else read_permit
 
 
-async def authorize_reading_if_unchanged(
-    executor: Executor, policy: Policy, actor: Actor, query: TokenAndEnvelopeQuery, *, at: datetime
-) -> bool:
-    """As `authorize_reading`, with an optimistic lock. Returns False if something changed since `query`."""
-    found = query.envelope
-    fetch = CONTENT_FETCH if found is None else conditional_content_fetch(found)
-    target = build_access_target(found, "bericht", query.bericht_id)
-    _, content = await issue_permit_and_fetch(executor, policy, actor, target, fetch, at=at)
-    return content is not None
-
-
-async def read_bericht_if_unchanged(
-    executor: Executor, keyring: KeyRing, policy: Policy, actor: Actor, query: TokenAndEnvelopeQuery, *, at: datetime
-) -> BerichtView | None:
-    """As `read_bericht`, with an optimistic lock. Returns None if something changed since `query`."""
-    found = query.envelope
-    target = build_access_target(found, "bericht", query.bericht_id)
-    fetch = CONTENT_FETCH if found is None else conditional_content_fetch(found)
-    read_permit, content = await issue_permit_and_fetch(executor, policy, actor, target, fetch, at=at)
-    return None if content is None else await _decrypt_and_mark(executor, keyring, read_permit, found, content)
-
-
-async def _decrypt_and_mark(
-    executor: Executor, keyring: KeyRing, read_permit: Permit, envelope: ResultRow | None, content: ResultRow | None
-) -> BerichtView:
-    letter = decrypt_bericht(keyring, read_permit, envelope, content)
-    if envelope is not None and envelope["read_at" if read_permit.capacity is Capacity.SELF else "marked_at"] is None:
-        await _mark_as_read(executor, read_permit)
-    return letter
+async def _fetch_content(
+    executor: Executor, policy: Policy, actor: Actor, lookup: EnvelopeLookup, at: datetime
+) -> tuple[Permit, ResultRow | None]:
+    target = build_access_target(lookup.envelope, "bericht", lookup.bericht_id)
+    return await issue_permit_and_fetch(executor, policy, actor, target, build_content_query(lookup), at=at)
 
 
 def decrypt_bericht(

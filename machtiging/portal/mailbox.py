@@ -10,9 +10,11 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from machtiging.access.actor import build_citizen_actor
 from machtiging.access.dependencies import access_services
+from machtiging.access.permit import Permit
 from machtiging.berichtenbox.bericht_list import BerichtPageRequest, list_berichten
 from machtiging.berichtenbox.download import authorize_download, stream_bijlage
-from machtiging.berichtenbox.reader import authorize_reading, read_bericht
+from machtiging.berichtenbox.queries import EnvelopeLookup, find_bericht
+from machtiging.berichtenbox.reader import ReadResult, authorize_reading, read_bericht, retry_while_changed
 from machtiging.berichtenbox.routes import build_download_headers
 from machtiging.identity.session import Citizen
 from machtiging.storage.unit_of_work import Transaction
@@ -43,12 +45,19 @@ async def show_letters(
 async def show_letter(request: Request, bericht_id: UUID, visitor: Citizen, session: Transaction) -> Response:
     """Show one letter and mark it as read. Raises NotFound `bericht_onbekend`."""
     services, actor = access_services(request), build_citizen_actor(visitor)
-    if is_head(request):
-        await authorize_reading(session, services.policy, actor, bericht_id, at=services.clock.now())
+
+    async def attempt_reading(_number: int) -> ReadResult | None:
+        at = services.clock.now()
+        lookup = EnvelopeLookup(bericht_id, await find_bericht(session, bericht_id, actor.person_id, at))
+        if is_head(request):
+            return await authorize_reading(session, services.policy, actor, lookup, at=at)
+        return await read_bericht(session, services.keyring, services.policy, actor, lookup, at=at)
+
+    letter = await retry_while_changed(attempt_reading)
+    if isinstance(letter, Permit):
         return build_head_response("text/html")
-    found = await read_bericht(session, services.keyring, services.policy, actor, bericht_id, at=services.clock.now())
-    paragraphs = [part.splitlines() for part in found.inhoud.split("\n\n") if part.strip()]
-    return render_page(request, "bericht.html", letter=found, paragraphs=paragraphs)
+    paragraphs = [part.splitlines() for part in letter.inhoud.split("\n\n") if part.strip()]
+    return render_page(request, "bericht.html", letter=letter, paragraphs=paragraphs)
 
 
 @router.get("/berichten/{bericht_id}/bijlagen/{bijlage_id}")

@@ -24,14 +24,14 @@ CLOSE_TOKENS = "UPDATE issued_token SET revoked_at = now()"
 def actions_before_write(monkeypatch):
     """Actions to run between the first statement and the write, one per attempt."""
     happening = []
-    acting = read_route.read_bericht_if_unchanged
+    acting = read_route.read_bericht
 
     async def after_that(*args, **named):
         if happening:
             await happening.pop()()
         return await acting(*args, **named)
 
-    monkeypatch.setattr(read_route, "read_bericht_if_unchanged", after_that)
+    monkeypatch.setattr(read_route, "read_bericht", after_that)
     return happening
 
 
