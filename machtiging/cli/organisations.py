@@ -148,7 +148,11 @@ def register_new_organisation(
 
 @app.command("request")
 def request_recognition(
-    organisation: _OrganisationArgument, *, ground: _GroundOption, reference: _ReferenceOption = ""
+    organisation: _OrganisationArgument,
+    *,
+    ground: _GroundOption,
+    reference: _ReferenceOption = "",
+    name: Annotated[str | None, typer.Option(help="A new name, as in the trade register; unchanged if absent.")] = None,
 ) -> None:
     """Ask for recognition of an organisation that never did.
 
@@ -159,7 +163,7 @@ def request_recognition(
     async def act(session: AsyncSession, _: KeyRing) -> None:
         from machtiging.organisations.registration import request_recognition as ask
 
-        await ask(session, _operator(), organisation, request, at=_now())
+        await ask(session, _operator(), organisation, request, name=name, at=_now())
 
     _run(act)
     err.print("Recognition is asked for.")

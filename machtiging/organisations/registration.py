@@ -36,6 +36,7 @@ from machtiging.organisations.rules import (
     RecognitionProposal,
     RecognitionStatus,
     describe_numbers,
+    require_organisation_name,
 )
 from machtiging.organisations.tables import SEALED_ORGANISATION, SEALED_RECOGNITION
 from machtiging.storage.row_mac import reseal_changes, seal_row
@@ -65,7 +66,7 @@ async def register_organisation(
         organisation = await _insert_organisation(session, keyring, registration, at)
     if organisation is None:
         raise Conflict("organisatie_bestaat_al")
-    rows = await _insert_request(session, organisation, operator, request, at)
+    rows = await _insert_request(session, organisation, operator, request, at=at)
     act = OrganisationAct(JournalAct.ORGANISATIE_GEREGISTREERD, operator, organisation["id"], at)
     await journal_act(session, act, "geregistreerd", rows)
     found: UUID = organisation["id"]
@@ -78,20 +79,23 @@ async def request_recognition(
     organisation_id: UUID,
     request: RecognitionProposal,
     *,
+    name: str | None = None,
     at: datetime,
 ) -> None:
     """Ask for recognition of a registered organisation that never did. Counts at once: it gives nothing.
 
-    Raises Conflict `erkenning_kan_niet`.
+    `name`: a new name, for one that only has a number because a letter registered it. Raises InvalidInput
+    `naam_ongeldig` and Conflict `erkenning_kan_niet`.
     """
+    if name is not None:
+        require_organisation_name(name)
     act = OrganisationAct(JournalAct.ERKENNING_AANGEVRAAGD, operator, organisation_id, at, "erkenning")
     async with journal_refusal(session, act):
         organisation = await lock_organisation(session, organisation_id, at=at)
         if organisation.recognition_number is not None:
             raise Conflict("erkenning_kan_niet")
-    rows = await _insert_request(
-        session, dict(zip(ORGANISATION.c.keys(), organisation, strict=True)), operator, request, at
-    )
+    row = dict(zip(ORGANISATION.c.keys(), organisation, strict=True))
+    rows = await _insert_request(session, row, operator, request, name=name, at=at)
     await journal_act(session, act, "aangevraagd", rows)
 
 
@@ -140,6 +144,8 @@ async def _insert_request(
     organisation: dict[str, Any],
     operator: ActingOperator,
     request: RecognitionProposal,
+    *,
+    name: str | None = None,
     at: datetime,
 ) -> SealedRows:
     """Insert the first recognition, and point the organisation to it. Returns both rows as they are now."""
@@ -156,6 +162,7 @@ async def _insert_request(
     recognition = seal_row(session, SEALED_RECOGNITION, row)
     await session.execute(insert(RECOGNITION).values(recognition))
     pointed = {"recognition_number": 1, "epoch": organisation["epoch"] + 1}
+    pointed |= {} if name is None else {"name": name}
     changes = reseal_changes(session, SEALED_ORGANISATION, organisation, pointed)
     await session.execute(update(ORGANISATION).where(ORGANISATION.c.id == organisation["id"]).values(changes))
     return [(SEALED_ORGANISATION, {**organisation, **changes}), (SEALED_RECOGNITION, recognition)]

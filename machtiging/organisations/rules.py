@@ -184,7 +184,12 @@ class OrganisationRegistration:
     ceiling: Ceiling
 
     def __post_init__(self) -> None:
-        _require_line(self.name, _MAX_NAME_LENGTH, "naam_ongeldig")
+        require_organisation_name(self.name)
+
+
+def require_organisation_name(name: str) -> None:
+    """Require that the name of an organisation is one plain line. Raises InvalidInput `naam_ongeldig`."""
+    _require_line(name, _MAX_NAME_LENGTH, "naam_ongeldig")
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,24 @@ async def test_business_of_a_letter_cannot_be_recognised_before_it_asks(world, d
     await world.decide(business, RecognitionStatus.RECOGNISED)
 
 
+async def test_request_for_recognition_names_the_business(world, database):
+    business = await register_alone(database, NUMBERS["kvk"])
+    await world.do(request_recognition, world.operators[0], business, REQUEST, name="Bakkerij Jansen")
+    row = await ORGANISATIONS.read_one(database)
+    assert (row.name, row.recognition_number, row.epoch) == ("Bakkerij Jansen", 1, 1)
+    (line,) = await world.lines("erkenning:aangevraagd")
+    assert line.facts["toestand"][0]["rij"]["name"] == "Bakkerij Jansen"
+    await world.decide(business, RecognitionStatus.RECOGNISED)  # so the row is sealed
+
+
+@pytest.mark.parametrize("name", ["", "x" * 201, "twee\nregels"])
+async def test_request_for_recognition_with_invalid_name_is_refused(world, database, name):
+    business = await register_alone(database, NUMBERS["kvk"])
+    refused = world.refuse(request_recognition, world.operators[0], business, REQUEST, name=name)
+    assert await refused == "naam_ongeldig"
+    assert (await ORGANISATIONS.read_one(database)).recognition_number is None
+
+
 async def test_row_of_business_is_what_the_journal_says(database, clock):
     for numbers in NUMBERS.values():
         await register_alone(database, numbers)

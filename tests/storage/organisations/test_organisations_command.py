@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 
 from machtiging.cli.operator_name import get_operator_name
+from tests.builders.organisations import add_organisation
 from tests.builders.rows import JOURNAL_INTAKE
 
 KVK = "90000001"
@@ -118,3 +119,12 @@ async def test_catalogue_gives_each_afzender_an_organisation_that_may_ask_for_re
     ended = await run_command("organisations", "request", organisation, "--ground", "aanvraag")
     assert ended.code == 0, ended.operator_output
     assert organisation in (await run_command("organisations", "list", "--status", "aangevraagd")).out
+
+
+async def test_request_gives_the_business_of_a_letter_its_name(run_command, database):
+    async with database.sessions.begin() as session:
+        business = str(await add_organisation(session, status="geen"))
+    words = ("request", business, "--ground", "aanvraag", "--name", "Bakkerij Jansen")
+    ended = await run_command("organisations", *words)
+    assert ended.code == 0, ended.operator_output
+    assert "name: Bakkerij Jansen" in (await run_command("organisations", "show", business)).out
