@@ -166,17 +166,18 @@ async def find_client_name(session: AsyncSession, client_id: str) -> str | None:
     return name
 
 
-# The client if it is active, locked FOR KEY SHARE: a suspension waits until this transaction ends.
+# The client if it is active, locked FOR KEY SHARE: a suspension waits until this transaction ends. Its parameter has
+# not the name of a column: in a session, SQLAlchemy would set that column in each UPDATE of the same statement.
 ACTIVE_CLIENT_LOCK = (
     select(_CLIENT.c.client_id)
-    .where(_CLIENT.c.client_id == bindparam("client_id"), _CLIENT.c.state == "active")
+    .where(_CLIENT.c.client_id == bindparam("locked_client_id"), _CLIENT.c.state == "active")
     .with_for_update(read=True, key_share=True)
 )
 
 
 async def lock_active_client(session: AsyncSession, client_id: str) -> bool:
     """Lock the client FOR KEY SHARE if it is active; False if not. A suspension waits for this transaction."""
-    return await session.scalar(ACTIVE_CLIENT_LOCK, {"client_id": client_id}) is not None
+    return await session.scalar(ACTIVE_CLIENT_LOCK, {"locked_client_id": client_id}) is not None
 
 
 async def list_oauth_clients(session: AsyncSession) -> list[Row[Any]]:

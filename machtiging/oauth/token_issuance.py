@@ -239,7 +239,8 @@ def build_client_token(
 
 async def persist_token(session: AsyncSession, token: UnsavedToken) -> None:
     """Persist and journal a token. Raises OAuthRefusal `invalid_client` when the client was suspended meanwhile."""
-    values = tokens.build_token_params(session, token.facts, token.journal_line) | {"client_id": token.facts.client_id}
+    values = tokens.build_token_params(session, token.facts, token.journal_line)
+    values |= {"locked_client_id": token.facts.client_id}
     if await _PERSIST_TOKEN.one_or_none(session, values) is None:
         raise OAuthRefusal(OAuthErrorCode.INVALID_CLIENT, "client_onbekend")
 

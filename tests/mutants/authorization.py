@@ -7,92 +7,54 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from sqlalchemy import select, text
-
 from machtiging.crypto import secrets
 from machtiging.oauth.authorize import decision, pushed_requests
-from machtiging.oauth.client import Client
-from machtiging.oauth.protocol import grants
-from machtiging.oauth.tables import AuthorizationCode
-from machtiging.oauth.token_endpoint import grants as fast_path
+from machtiging.oauth.client import AUTHORIZATION_CODE, Client
+from machtiging.oauth.protocol import authorization_request
+from machtiging.oauth.token_endpoint import authorization_code, refusal_effects
 from tests.mutants.mutant import Mutant, always_true, async_true, swap
+from tests.mutants.token_requests import run_before_attempts
 
 # PKCE
 
 
 def _pkce_is_optional() -> None:
     swap(
-        grants,
-        grants.is_s256_challenge,
+        authorization_request,
+        authorization_request.is_s256_challenge,
         lambda was: lambda challenge, method: challenge is None or was(challenge, method),
     )
 
 
 def _pkce_plain_is_accepted() -> None:
-    swap(grants, grants.is_s256_challenge, lambda _: lambda challenge, _method: challenge is not None)
     swap(
-        grants,
-        grants._verify_code_verifier,
+        authorization_request,
+        authorization_request.is_s256_challenge,
+        lambda _: lambda challenge, _method: challenge is not None,
+    )
+    swap(
+        authorization_code,
+        authorization_code._verify_code_verifier,
         lambda was: lambda verifier, challenge: verifier == challenge or was(verifier, challenge),
     )
 
 
 def _code_verifier_is_ignored() -> None:
-    swap(grants, grants._verify_code_verifier, lambda _: always_true)
+    swap(authorization_code, authorization_code._verify_code_verifier, lambda _: always_true)
 
 
 # Codes
 
 
-def _run_before_redemption(*statements: str) -> None:
-    def build_replacement(was: Any) -> Any:
-        async def redeem(context: Any, *rest: Any) -> Any:
-            for statement in statements:
-                await context.session.execute(text(statement))
-            return await was(context, *rest)
-
-        return redeem
-
-    swap(grants, grants._redeem_authorization_code, build_replacement)
-
-
-def _code_is_reusable() -> None:
-    _run_before_redemption("UPDATE authorization_code SET used_at = NULL")
-
-
-def _concurrent_redemptions_succeed() -> None:
-    lately = "WHERE used_at > now() - interval '5 seconds'"
-    _run_before_redemption(
-        "SELECT 1 FROM authorization_code FOR UPDATE", f"UPDATE authorization_code SET used_at = NULL {lately}"
-    )
-
-
 def _code_replay_revokes_nothing() -> None:
-    swap(grants, grants.end_grant, lambda _: async_true)
-
-
-def _code_client_is_ignored() -> None:
-    def build_replacement(was: Any) -> Any:
-        async def redeem(context: Any, code: str, client: Any, *rest: Any) -> Any:
-            query = select(AuthorizationCode.client_id).where(
-                AuthorizationCode.code_hash == secrets.sha256_digest(code)
-            )
-            owner = await context.session.scalar(query)
-            return await was(context, code, replace(client, client_id=owner or client.client_id), *rest)
-
-        return redeem
-
-    swap(grants, grants._redeem_authorization_code, build_replacement)
+    swap(refusal_effects, refusal_effects.end_grant, lambda _: async_true)
 
 
 def _redemption_redirect_uri_is_ignored() -> None:
     def build_replacement(was: Any) -> Any:
-        return lambda row, form, *rest: was(row, form | {"redirect_uri": row.redirect_uri}, *rest)
+        return lambda row, form, *rest: was(row, {**form, "redirect_uri": row.redirect_uri}, *rest)
 
-    for module in (grants, fast_path):
-        swap(module, module.check_authorization_code, build_replacement)
-    # Authlib compares it too.
-    swap(grants.RedeemedCode, grants.RedeemedCode.get_redirect_uri, lambda _: lambda _self: "")
+    swap(authorization_code, authorization_code.check_authorization_code, build_replacement)
 
 
 def _code_has_48_bits() -> None:
@@ -188,12 +150,16 @@ MUTANTS: dict[str, Mutant] = {
     "code_reusable": Mutant(
         "single use of a code removed",
         ("test_code_replayed_is_rejected_and_its_token_revoked",),
-        _code_is_reusable,
+        run_before_attempts(AUTHORIZATION_CODE, "UPDATE authorization_code SET used_at = NULL WHERE code_hash = :hash"),
     ),
     "code_race": Mutant(
         "lock on the code removed: concurrent redemptions succeed",
         ("test_code_redeemed_concurrently_issues_at_most_one_token",),
-        _concurrent_redemptions_succeed,
+        run_before_attempts(
+            AUTHORIZATION_CODE,
+            "SELECT 1 FROM authorization_code WHERE code_hash = :hash FOR UPDATE",
+            "UPDATE authorization_code SET used_at = NULL WHERE code_hash = :hash AND used_at > now() - interval '5 s'",
+        ),
     ),
     "code_replay_revokes_nothing": Mutant(
         "revocation at code replay removed",
@@ -203,7 +169,9 @@ MUTANTS: dict[str, Mutant] = {
     "code_client_ignored": Mutant(
         "client check of a code removed",
         ("test_code_stolen_by_another_client_is_rejected",),
-        _code_client_is_ignored,
+        run_before_attempts(
+            AUTHORIZATION_CODE, "UPDATE authorization_code SET client_id = :client WHERE code_hash = :hash"
+        ),
     ),
     "token_redirect_uri_ignored": Mutant(
         "redirect_uri check at redemption removed",

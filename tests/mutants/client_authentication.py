@@ -6,18 +6,23 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
+from machtiging.crypto import secrets
 from machtiging.kernel.errors import Message
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
-from machtiging.oauth.introspection import decision, evaluation
-from machtiging.oauth.protocol import client_assertion, client_auth, requests, server
-from machtiging.oauth.protocol.client_auth import PrivateKeyJwt
+from machtiging.oauth.introspection import evaluation as introspection
+from machtiging.oauth.protocol import claimed_client, client_assertion, client_auth, requests, server
 from machtiging.oauth.protocol.server import OAuthServer
+from machtiging.oauth.token_endpoint import evaluation as token_endpoint
 from tests.mutants import signatures
-from tests.mutants.mutant import Mutant, async_true, swap
+from tests.mutants.mutant import Mutant, swap
 
 
 def _assertion_replay_is_accepted() -> None:
-    swap(PrivateKeyJwt, PrivateKeyJwt._consume_jti, lambda _: async_true)
+    def build_replacement(was: Any) -> Any:
+        return lambda *given: was(*given) | {"assertion_jti_hash": secrets.sha256_digest(secrets.generate_token())}
+
+    for module in (client_auth, claimed_client):
+        swap(module, module.build_assertion_params, build_replacement)
 
 
 def _change_verified_claims(change: Callable[[dict[str, Any], str], dict[str, Any]]) -> None:
@@ -59,37 +64,43 @@ def _break_signature_check(build_replacement: signatures.Broken) -> Callable[[],
 
 
 def _several_auth_methods_are_accepted() -> None:
-    swap(server, server.require_one_auth_method, lambda _: lambda *_: None)
+    for module in (server, claimed_client):
+        swap(module, module.require_one_auth_method, lambda _: lambda *_: None)
 
 
 def _client_id_authenticates() -> None:
     """Accept a request without credentials. It is the named client, or else the client seen last."""
-    last_client: Any = None
+    last_client_id = ""
 
     def build_replacement(was: Any) -> Any:
         def authenticate(self: Any, request: Any, methods: Any, endpoint: str = "token") -> Any:
-            nonlocal last_client
-            client = self.query_client(request.form.get("client_id", "")) or last_client
+            nonlocal last_client_id
+            client = self.query_client(request.form.get("client_id", last_client_id))
             if "client_assertion" in request.form or client is None:
-                last_client = was(self, request, methods, endpoint)
-            else:
-                request.client = last_client = client
-            return last_client
+                client = was(self, request, methods, endpoint)
+            request.client, last_client_id = client, client.client_id
+            return client
 
         return authenticate
 
-    # Introspection authenticates its clients outside Authlib's server.
+    # Introspection and the token endpoint authenticate their clients outside Authlib's server.
     def build_claim_reader(was: Any) -> Any:
         def read_claim(request: Any, at: Any) -> Any:
+            nonlocal last_client_id
             claimed = was(request, at)
-            client_id = claimed.client_id or (None if last_client is None else last_client.client_id)
-            return claimed._replace(client_id=client_id)
+            last_client_id = claimed.client_id or last_client_id
+            return claimed._replace(client_id=last_client_id or None)
 
         return read_claim
 
     swap(OAuthServer, OAuthServer.authenticate_client, build_replacement)
-    swap(evaluation, evaluation.read_claimed_client, build_claim_reader)
-    swap(decision, decision._authenticate_by_certificate, lambda _: lambda _issuer, _request, client, _at: client)
+    for module in (introspection, token_endpoint):
+        swap(module, module.read_claimed_client, build_claim_reader)
+    swap(
+        claimed_client,
+        claimed_client._authenticate_by_certificate,
+        lambda was: lambda issuer, request, client, at: client or was(issuer, request, client, at),
+    )
 
 
 def _errors_reveal_unknown_clients() -> None:

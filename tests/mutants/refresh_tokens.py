@@ -1,91 +1,55 @@
-"""Mutants of refresh tokens (RFC 6749 6, RFC 9700 4.14) and of the fast path of the token endpoint."""
+"""Mutants of refresh tokens (RFC 6749 6, RFC 9700 4.14) and of the commit of a token request."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, literal, select
+from starlette.responses import JSONResponse, Response
 
-from machtiging.crypto import secrets
-from machtiging.oauth import queries
-from machtiging.oauth.errors import OAuthRefusal
-from machtiging.oauth.protocol import grants, introspection_revocation, refresh_grant
-from machtiging.oauth.protocol.refresh_grant import RefreshGrant
-from machtiging.oauth.protocol.requests import await_sync
-from machtiging.oauth.refresh import issuance, rotation, rules
+from machtiging.oauth.client import REFRESH_TOKEN
+from machtiging.oauth.protocol import grants, introspection_revocation
+from machtiging.oauth.protocol.server import NO_STORE
+from machtiging.oauth.refresh import issuance, rules
 from machtiging.oauth.refresh.lookup import RefreshTokenView
-from machtiging.oauth.token_endpoint import commit
-from machtiging.oauth.token_endpoint import grants as fast_path
-from tests.mutants.mutant import Mutant, always_true, async_true, run_sealed_statement, swap, swap_constant
-
-Response = tuple[int, dict[str, Any], list[tuple[str, str]]]
-
-
-def _wrap_refresh(build_replacement: Callable[[Any, Callable[[], Response], Callable[[str], None]], Response]) -> None:
-    """Replace the response of a refresh. The fast path is switched off, so that all is one transaction.
-
-    `broken` gets the grant, the original response and a function that runs a statement with the token (`:hash`), the
-    client (`:client`) and the key of its proof (`:jkt`).
-    """
-
-    def around(was: Any) -> Any:
-        def response(self: Any) -> Response:
-            if isinstance(self, fast_path.SingleStatementRefreshGrant):
-                fast_path.fall_back()
-            request = self.request
-            given = {"hash": secrets.sha256_digest(request.form["refresh_token"]), "client": request.client.client_id}
-            given |= {"jkt": request.binding.jkt}
-
-            def run(statement: str) -> None:
-                await_sync(run_sealed_statement(self.server.context.session, statement, given))
-
-            return build_replacement(self, lambda: was(self), run)
-
-        return response
-
-    swap(RefreshGrant, RefreshGrant.create_token_response, around)
-
-
-def _run_before_refresh(*statements: str) -> Callable[[], None]:
-    def build_replacement(_grant: Any, was: Callable[[], Response], run: Callable[[str], None]) -> Response:
-        for statement in statements:
-            run(statement)
-        return was()
-
-    return lambda: _wrap_refresh(build_replacement)
+from machtiging.oauth.token_endpoint import commit, evaluation, refresh_token, refusal_effects
+from machtiging.oauth.token_endpoint.context import TokenRequestContext
+from tests.mutants.mutant import Mutant, always_true, async_true, swap, swap_constant
+from tests.mutants.token_requests import Attempt, RunSql, run_before_attempts, wrap_attempts
 
 
 def _reuse_revokes_nothing() -> None:
-    swap(rotation, rotation.end_token_family, lambda _: async_true)
+    swap(refusal_effects, refusal_effects.end_token_family, lambda _: async_true)
 
 
 def _refresh_does_not_rotate() -> None:
-    def build_replacement(grant: Any, was: Callable[[], Response], run: Callable[[str], None]) -> Response:
-        status, body, headers = was()
-        run("UPDATE refresh_token SET used_at = NULL WHERE token_hash = :hash")
-        return status, body | {"refresh_token": grant.request.form["refresh_token"]}, headers
+    async def around(request: Any, was: Attempt, run: RunSql) -> Response | None:
+        response = await was()
+        if response is None or response.status_code != 200:
+            return response
+        await run("UPDATE refresh_token SET used_at = NULL WHERE token_hash = :hash")
+        body = json.loads(bytes(response.body)) | {"refresh_token": request.form["refresh_token"]}
+        return JSONResponse(body, headers=NO_STORE)
 
-    _wrap_refresh(build_replacement)
+    wrap_attempts(REFRESH_TOKEN, around)
 
 
 def _rejected_refresh_consumes_token() -> None:
-    def build_replacement(_grant: Any, was: Callable[[], Response], run: Callable[[str], None]) -> Response:
-        try:
-            return was()
-        except OAuthRefusal:
-            run("UPDATE refresh_token SET used_at = now() WHERE token_hash = :hash")
-            raise
+    async def around(_request: Any, was: Attempt, run: RunSql) -> Response | None:
+        response = await was()
+        if response is not None and response.status_code == 400:
+            await run("UPDATE refresh_token SET used_at = now() WHERE token_hash = :hash")
+        return response
 
-    _wrap_refresh(build_replacement)
+    wrap_attempts(REFRESH_TOKEN, around)
 
 
 def _refresh_scope_is_not_narrowed() -> None:
-    swap(refresh_grant, refresh_grant.narrow_scope, lambda _: lambda granted, requested: requested or granted)
+    swap(refresh_token, refresh_token.narrow_scope, lambda _: lambda granted, requested: requested or granted)
 
 
 def _authorization_details_are_not_narrowed() -> None:
@@ -101,15 +65,26 @@ def _requested_resource_is_ignored() -> None:
 
 
 def _refresh_token_binding_is_ignored() -> None:
-    swap(rotation, rotation.conditions_for_binding, lambda _: lambda *_given: ())
-    swap(fast_path, fast_path.matches_binding, lambda _: always_true)
+    swap(refresh_token, refresh_token.matches_binding, lambda _: always_true)
 
 
-def _fast_path_consumes_nothing() -> None:
+def _refresh_token_key_is_ignored() -> None:
+    def build_replacement(was: Any) -> Any:
+        def require(request: Any) -> Any:
+            if request.loaded.row is not None:
+                request.loaded.row = {**request.loaded.row, "s_jkt": request.oauth_request.binding.jkt}
+            return was(request)
+
+        return require
+
+    swap(refresh_token, refresh_token._require_usable_token, build_replacement)
+
+
+def _commit_consumes_no_credential() -> None:
     swap(commit, commit._mark_credential_used, lambda _: lambda _kind, _gate: select(literal(1)).cte("used"))
 
 
-def _fast_path_has_no_optimistic_lock() -> None:
+def _commit_has_no_optimistic_lock() -> None:
     def delay(was: Any) -> Any:
         async def commit_later(*given: Any) -> Any:
             await asyncio.sleep(0.3)  # until all concurrent requests have read
@@ -117,17 +92,14 @@ def _fast_path_has_no_optimistic_lock() -> None:
 
         return commit_later
 
-    def lock_nothing(kind: str, _client: Any) -> Any:
-        table, its_hash, _ = commit.CREDENTIAL_TABLES[kind]
-        secret = select(table.c.grant_id).where(its_hash == bindparam("hash")).cte("secret")
-        return select(commit._GRANT.c.id).where(commit._GRANT.c.id == secret.c.grant_id).cte("consent")
-
-    swap(commit, commit._lock_credential_and_grant, lambda _: lock_nothing)
-    swap(fast_path, fast_path.consume_and_issue, delay)
+    swap(commit, commit._lock_credential_and_grant, lambda _: _select_credential_and_grant)
+    swap(evaluation, evaluation.consume_and_issue, delay)
 
 
-def _fast_path_binding_is_ignored() -> None:
-    swap(fast_path, fast_path.matches_binding, lambda _: always_true)
+def _select_credential_and_grant(kind: str, _client: Any) -> Any:
+    table, its_hash, _ = commit.CREDENTIAL_TABLES[kind]
+    secret = select(table.c.grant_id).where(its_hash == bindparam("hash")).cte("secret")
+    return select(commit._GRANT.c.id).where(commit._GRANT.c.id == secret.c.grant_id).cte("consent")
 
 
 def _refresh_registration_is_ignored() -> None:
@@ -155,14 +127,15 @@ def _introspected_expiry_is_wrong() -> None:
 
 
 def _grant_end_is_ignored() -> None:
-    def build_replacement(was: Any) -> Any:
-        async def lock(*given: Any) -> Any:
-            grant = await was(*given)
+    def build_property(was: Any) -> Any:
+        def find_grant(self: Any) -> Any:
+            grant = was.fget(self)
             return grant and replace(grant, ended_at=None)
 
-        return lock
+        return property(find_grant)
 
-    swap(queries, queries.lock_grant, build_replacement)
+    swap(TokenRequestContext, TokenRequestContext.grant, build_property)
+    swap(commit, commit._lock_credential_and_grant, lambda _: _select_credential_and_grant)
 
 
 def _machtiging_end_is_ignored() -> None:
@@ -189,12 +162,13 @@ MUTANTS: dict[str, Mutant] = {
             "test_refresh_token_reuse_ends_the_whole_family",
             "test_refresh_token_reuse_after_three_rotations_is_detected",
         ),
-        _run_before_refresh("UPDATE refresh_token SET used_at = NULL WHERE token_hash = :hash"),
+        run_before_attempts(REFRESH_TOKEN, "UPDATE refresh_token SET used_at = NULL WHERE token_hash = :hash"),
     ),
     "refresh_race": Mutant(
         "lock on the refresh token removed: concurrent refreshes succeed",
         ("test_refresh_token_used_concurrently_succeeds_at_most_once",),
-        _run_before_refresh(
+        run_before_attempts(
+            REFRESH_TOKEN,
             "SELECT 1 FROM refresh_token WHERE token_hash = :hash FOR UPDATE",
             "UPDATE refresh_token SET used_at = NULL WHERE token_hash = :hash AND used_at > now() - interval '3 s'",
         ),
@@ -207,30 +181,22 @@ MUTANTS: dict[str, Mutant] = {
         ),
         _reuse_revokes_nothing,
     ),
-    "fast_path_consumes_nothing": Mutant(
-        "consumption of the credential on the fast path removed",
+    "token_commit_consumes_nothing": Mutant(
+        "consumption of the credential at the token endpoint removed",
         (
             "test_refresh_rotates_the_token_and_consumes_the_old_one",
             "test_refresh_token_reuse_ends_the_whole_family",
             "test_code_replayed_is_rejected_and_its_token_revoked",
         ),
-        _fast_path_consumes_nothing,
+        _commit_consumes_no_credential,
     ),
-    "fast_path_race": Mutant(
-        "optimistic lock on the fast path removed",
+    "token_commit_race": Mutant(
+        "optimistic lock at the token endpoint removed",
         (
             "test_refresh_token_used_concurrently_succeeds_at_most_once",
             "test_code_redeemed_concurrently_issues_at_most_one_token",
         ),
-        _fast_path_has_no_optimistic_lock,
-    ),
-    "fast_path_binding_ignored": Mutant(
-        "binding check of a refresh token on the fast path removed",
-        (
-            "test_refresh_with_other_dpop_key_is_rejected_and_token_stays_valid",
-            "test_downgrade_refresh_of_bound_token_without_dpop_is_rejected",
-        ),
-        _fast_path_binding_is_ignored,
+        _commit_has_no_optimistic_lock,
     ),
     "refresh_without_rotation": Mutant(
         "refresh token rotation removed",
@@ -240,7 +206,7 @@ MUTANTS: dict[str, Mutant] = {
     "refresh_client_ignored": Mutant(
         "client check of a refresh token removed",
         ("test_refresh_token_stolen_by_another_client_is_rejected",),
-        _run_before_refresh("UPDATE refresh_token SET client_id = :client WHERE token_hash = :hash"),
+        run_before_attempts(REFRESH_TOKEN, "UPDATE refresh_token SET client_id = :client WHERE token_hash = :hash"),
     ),
     "refresh_rejection_consumes": Mutant(
         "rejected refresh consumes the token",
@@ -276,7 +242,7 @@ MUTANTS: dict[str, Mutant] = {
             "test_refresh_without_dpop_proof_is_rejected_and_token_stays_valid",
             "test_refresh_token_after_rotation_stays_bound_to_the_key",
         ),
-        _run_before_refresh("UPDATE refresh_token SET jkt = :jkt WHERE token_hash = :hash"),
+        _refresh_token_key_is_ignored,
     ),
     "refresh_binding_ignored": Mutant(
         "binding check of a refresh token removed",
@@ -300,7 +266,9 @@ MUTANTS: dict[str, Mutant] = {
     "refresh_expiry_ignored": Mutant(
         "expiry check of a refresh token removed",
         ("test_refresh_token_that_has_ended_is_rejected",),
-        _run_before_refresh("UPDATE refresh_token SET expires_at = now() + interval '1 hour' WHERE token_hash = :hash"),
+        run_before_attempts(
+            REFRESH_TOKEN, "UPDATE refresh_token SET expires_at = now() + interval '1 hour' WHERE token_hash = :hash"
+        ),
     ),
     "refresh_deadline_ignored": Mutant(
         "deadline of the token family removed",

@@ -32,7 +32,7 @@ from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.openid import step_up
 from machtiging.oauth.openid.authentication_request import load_authentication_request
 from machtiging.oauth.openid.prior_consent import has_prior_consent
-from machtiging.oauth.protocol.grants import build_token_server
+from machtiging.oauth.protocol.authorization_request import build_authorization_server
 from machtiging.oauth.protocol.server import RequestContext, run_authlib
 from machtiging.oauth.request_parameters.resource_indicators import ResourceTarget, find_target
 from machtiging.oauth.rules import AUTHORIZATION_CODE_LIFETIME, CONSENT_MANAGEMENT_SCOPE
@@ -201,7 +201,7 @@ async def _list_grantable_access(
 
     The client's registration may have changed since the push.
     """
-    server = build_token_server(context)
+    server = build_authorization_server(context)
     step_up.verify_login(_build_pending_authorization(context, client, pushed), visitor)
     await run_authlib(server, lambda it: pushed_requests.validate_authorization_request(it, context, pushed.parameters))
     handler = context.issuer.details_handler

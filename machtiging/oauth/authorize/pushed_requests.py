@@ -16,7 +16,7 @@ from machtiging.oauth.client import AUTH_METHOD_NONE, PRIVATE_KEY_JWT, Client
 from machtiging.oauth.errors import invalid_request_error
 from machtiging.oauth.grant_management.rules import GRANT_MANAGEMENT_ACTION, validate_grant_management
 from machtiging.oauth.openid.authentication_request import STORED_AS, parse_authentication_request
-from machtiging.oauth.protocol.grants import build_token_server
+from machtiging.oauth.protocol.authorization_request import build_authorization_server
 from machtiging.oauth.protocol.requests import OAuthRequest
 from machtiging.oauth.protocol.server import OAuthServer, RequestContext, run_authlib
 from machtiging.oauth.protocol.token_binding import resolve_code_binding, verify_par_proof
@@ -93,7 +93,7 @@ async def push_authorization_request(context: RequestContext, request: OAuthRequ
 
     Raises OAuthRefusal.
     """
-    server = build_token_server(context)
+    server = build_authorization_server(context)
     client = await run_authlib(
         server, lambda it: it.authenticate_client(request, [PRIVATE_KEY_JWT, AUTH_METHOD_NONE], "par")
     )

@@ -9,7 +9,8 @@ from machtiging.oauth import queries
 from machtiging.oauth.clients.cache import CachedClient, ClientCache
 from machtiging.oauth.errors import OAuthRefusal
 from machtiging.oauth.introspection.commit import build_view, consume_and_read
-from machtiging.oauth.introspection.decision import ClaimedClient, decide_introspection, read_claimed_client
+from machtiging.oauth.introspection.decision import decide_introspection
+from machtiging.oauth.protocol.claimed_client import ClaimedClient, read_claimed_client
 from machtiging.oauth.protocol.client_assertion import refuse_client_auth
 from machtiging.oauth.protocol.introspection_revocation import may_introspect
 from machtiging.oauth.protocol.requests import OAuthRequest

@@ -33,6 +33,18 @@ def log_oauth_refusal(refusal: Refusal) -> None:
     _log.warning("oauth_refused", code=refusal.code)
 
 
+def build_refusal_line(client_id: str | None, act: JournalAct, refusal: Refusal, path: str) -> NewJournalLine | None:
+    """Build the journal line of a refusal.
+
+    None for a caller that proved nothing (without `client_id`), and for `use_dpop_nonce`.
+    """
+    error = to_oauth_error(refusal).error
+    if client_id is None or error is OAuthErrorCode.USE_DPOP_NONCE:
+        return None
+    facts = {"fout": error.value, "adres": path}
+    return NewJournalLine(act, JournalOutcome.REFUSED, refusal.code, client_id=client_id, facts=facts)
+
+
 async def journal_oauth_refusal(
     executor: Executor,
     oauth_request: OAuthRequest | None,
@@ -46,12 +58,10 @@ async def journal_oauth_refusal(
 
     All other refusals go to the log only.
     """
-    error = to_oauth_error(refusal).error
-    if oauth_request is None or not oauth_request.credential_proven or error is OAuthErrorCode.USE_DPOP_NONCE:
+    proven = oauth_request if oauth_request is not None and oauth_request.credential_proven else None
+    client_id = None if proven is None else proven.client.client_id
+    line = build_refusal_line(client_id, act, refusal, path)
+    if line is None:
         log_oauth_refusal(refusal)
-        return
-    facts = {"fout": error.value, "adres": path}
-    line = NewJournalLine(
-        act, JournalOutcome.REFUSED, refusal.code, client_id=oauth_request.client.client_id, facts=facts
-    )
-    await record(executor, line, at=at)
+    else:
+        await record(executor, line, at=at)

@@ -31,7 +31,6 @@ from machtiging.oauth.protocol.client_auth import PrivateKeyJwt, authenticate_pu
 from machtiging.oauth.protocol.mtls_auth import build_mtls_auth_methods
 from machtiging.oauth.protocol.requests import OAuthRequest, await_sync
 from machtiging.oauth.protocol.token_binding import consume_proof, parse_request_certificate, resolve_binding
-from machtiging.oauth.protocol.token_response import IssuedTokens, persist_issued_tokens
 from machtiging.storage.connections.greenlets import run_in_greenlet
 from machtiging.storage.statement import Executor
 
@@ -117,10 +116,6 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]
     async def consume_proof(self, proof: DpopProof) -> None:
         """Consume a DPoP proof's jti. Raises OAuthRefusal `invalid_dpop_proof` on replay."""
         await consume_proof(self.context.executor, proof, self.context.at)
-
-    async def persist_issued_tokens(self, issued: IssuedTokens) -> None:
-        """Persist the issued tokens. Raises OAuthRefusal `invalid_client` for a suspended client."""
-        await persist_issued_tokens(self.context.session, issued)
 
     def save_token(self, token: dict[str, Any], request: OAuthRequest) -> None:
         """Do nothing: a token is persisted where it is built, before it is sent."""

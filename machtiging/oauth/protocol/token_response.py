@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from machtiging.oauth import token_issuance
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.openid import id_token
 from machtiging.oauth.openid.released_claims import build_at_hash, load_id_token_claims
 from machtiging.oauth.protocol.requests import OAuthRequest
-from machtiging.oauth.refresh.issuance import UnsavedRefreshToken, build_refresh_token, insert_refresh_token
+from machtiging.oauth.refresh.issuance import UnsavedRefreshToken, build_refresh_token
 from machtiging.oauth.token_issuance import ActiveGrant, TokenSpec, UnsavedToken
 from machtiging.storage.statement import Executor
 
@@ -71,10 +69,3 @@ async def build_token_response(
 def build_client_token_response(access_token: UnsavedToken) -> IssuedTokens:
     """Wrap an access token of the client itself: no other token goes with it."""
     return IssuedTokens(access_token, None, access_token.response)
-
-
-async def persist_issued_tokens(session: AsyncSession, issued: IssuedTokens) -> None:
-    """Persist the issued tokens. Raises OAuthRefusal `invalid_client` when the client was suspended meanwhile."""
-    await token_issuance.persist_token(session, issued.access_token)
-    if issued.refresh_token is not None:
-        await insert_refresh_token(session, issued.refresh_token)

@@ -6,27 +6,13 @@ binding (downgrade): otherwise a stolen client key would turn bound tokens into 
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement
-
 from machtiging.access_tokens.sender_constraint.binding import BoundToken, TokenBinding
 from machtiging.oauth.client import AUTH_METHOD_NONE, Client
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
-from machtiging.oauth.tables import RefreshToken
-from machtiging.storage.columns import table_of
-
-_TOKEN = table_of(RefreshToken)
-
-
-def conditions_for_binding(client: Client, presented: TokenBinding) -> tuple[ColumnElement[bool], ...]:
-    """Build the SQL conditions for refresh tokens that these credentials may use."""
-    both = ((_TOKEN.c.jkt, presented.jkt), (_TOKEN.c.x5t, presented.x5t))
-    if client.auth_method == AUTH_METHOD_NONE:
-        return tuple(column.is_not_distinct_from(value) for column, value in both)
-    return tuple(column.is_(None) for column, value in both if value is None)
 
 
 def matches_binding(client: Client, stored: TokenBinding, presented: TokenBinding) -> bool:
-    """Check the same rule on a row that was read."""
+    """Check that these credentials may use a token with the stored binding."""
     if client.auth_method == AUTH_METHOD_NONE:
         return stored == presented
     return (stored.jkt is None or presented.jkt is not None) and (stored.x5t is None or presented.x5t is not None)

@@ -1,5 +1,5 @@
-"""Fast path of POST /token: handle successful requests in two statements.
+"""POST /token: one file per grant type. Codes, refresh tokens and client credentials have one way.
 
-The first statement loads, the second re-checks and writes (optimistic lock). Any refusal is re-evaluated by the
-transactional path, which alone journals refusals (docs/decisions/0007).
+Load the client, its credential and the grant in one statement. Decide without the database: tokens, or a refusal.
+Commit in one statement, which locks and checks the rows again. After a change all is done again (docs/decisions/0015).
 """

@@ -1,15 +1,13 @@
-"""Second statement of the fast path: consume the credentials and persist the tokens.
+"""Second statement of a token request: consume the credentials, then persist the tokens or journal the refusal.
 
 The credential is an authorization code, a refresh token or none. The statement writes all of this or nothing. Its
 lock order is that of all other code: client, code or refresh token, grant. It re-checks each row under its lock. Only
-then it consumes the assertion, the DPoP proof and the credential, and inserts the tokens. Concurrent changes of these
-rows wait for it, or it waits for them.
+then it consumes the assertion, the DPoP proof and the credential, and inserts the tokens or the line. Concurrent
+changes of these rows wait for it, or it waits for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -19,6 +17,7 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     FromClause,
+    Select,
     Table,
     bindparam,
     func,
@@ -29,25 +28,19 @@ from sqlalchemy import (
 
 from machtiging.access_tokens import tokens
 from machtiging.access_tokens.sender_constraint import dpop
+from machtiging.audit.journal import NewJournalLine, build_journal_insert_cte, build_journal_line_params
+from machtiging.kernel.ids import uuid7
 from machtiging.oauth.protocol import client_auth
 from machtiging.oauth.protocol.token_response import IssuedTokens
 from machtiging.oauth.queries import ACTIVE_CLIENT_LOCK
 from machtiging.oauth.refresh.issuance import build_refresh_token_insert_cte, build_refresh_token_params
 from machtiging.oauth.tables import OAuthGrant
 from machtiging.oauth.token_endpoint.context import CREDENTIAL_TABLES
+from machtiging.oauth.token_endpoint.token_request import NOTHING_CONSUMED, ConsumedCredentials
 from machtiging.storage.columns import table_of
 from machtiging.storage.statement import Executor, Statement
 
 _GRANT = table_of(OAuthGrant)
-
-
-@dataclass(frozen=True, slots=True)
-class ConsumedCredentials:
-    """Credentials to consume: code or refresh token (grant type and hash), assertion, DPoP proof."""
-
-    credential: tuple[str, bytes] | None = None
-    assertion: Mapping[str, Any] | None = None
-    proof: Mapping[str, Any] | None = None
 
 
 class ConsumeResult(NamedTuple):
@@ -61,14 +54,24 @@ class ConsumeResult(NamedTuple):
     assertion_unused: bool
     proof_unused: bool
 
+    @property
+    def is_unused(self) -> bool:
+        """True if nothing was replayed."""
+        return self.assertion_unused and self.proof_unused
+
 
 class _StatementVariant(NamedTuple):
-    """The optional parts of a statement. There are 24 combinations; an installation uses a handful."""
+    """The optional parts of a statement. An installation uses a handful of the combinations.
+
+    `issues`: it persists an access token. `journals`: it journals a refusal.
+    """
 
     credential: str | None
     assertion: bool
     proof: bool
-    refresh_token: bool
+    issues: bool = False
+    refresh_token: bool = False
+    journals: bool = False
 
 
 async def consume_and_issue(
@@ -78,18 +81,46 @@ async def consume_and_issue(
 
     Returns None when a row changed since it was read: then nothing was written.
     """
-    kind, digest = consumed.credential or (None, None)
-    shape = _StatementVariant(
-        kind, consumed.assertion is not None, consumed.proof is not None, issued.refresh_token is not None
-    )
     facts = issued.access_token.facts
-    values = tokens.build_token_params(executor, facts, issued.access_token.journal_line) | {
-        "client_id": facts.client_id
-    }
-    values |= {"hash": digest, "at": facts.issued_at} if digest is not None else {}
-    values |= dict(consumed.assertion or {}) | dict(consumed.proof or {})
+    shape = _build_variant(consumed, issues=True, refresh_token=issued.refresh_token is not None)
+    values = tokens.build_token_params(executor, facts, issued.access_token.journal_line)
+    values |= _build_consume_params(consumed, facts.client_id, facts.issued_at)
     values |= {} if issued.refresh_token is None else build_refresh_token_params(executor, issued.refresh_token)
-    row = await _build_statement(shape).one_or_none(executor, values)
+    return await _run_statement(executor, shape, values)
+
+
+async def consume_and_refuse(
+    executor: Executor, consumed: ConsumedCredentials, client_id: str, at: datetime, line: NewJournalLine | None
+) -> ConsumeResult | None:
+    """Consume the credentials that a refusal consumes, and journal it, in one statement.
+
+    Returns None when the client is no longer active or the credential was used since it was read: then nothing was
+    written.
+    """
+    if consumed == NOTHING_CONSUMED and line is None:
+        return ConsumeResult(assertion_unused=True, proof_unused=True)
+    values = _build_consume_params(consumed, client_id, at)
+    values |= {} if line is None else build_journal_line_params(line, uuid7(), at)
+    return await _run_statement(executor, _build_variant(consumed, journals=line is not None), values)
+
+
+def _build_variant(
+    consumed: ConsumedCredentials, *, issues: bool = False, refresh_token: bool = False, journals: bool = False
+) -> _StatementVariant:
+    kind = None if consumed.credential is None else consumed.credential[0]
+    assertion, proof = consumed.assertion is not None, consumed.proof is not None
+    return _StatementVariant(kind, assertion, proof, issues, refresh_token, journals)
+
+
+def _build_consume_params(consumed: ConsumedCredentials, client_id: str, at: datetime) -> dict[str, Any]:
+    values = {"locked_client_id": client_id} | dict(consumed.assertion or {}) | dict(consumed.proof or {})
+    return values if consumed.credential is None else values | {"hash": consumed.credential[1], "at": at}
+
+
+async def _run_statement(
+    executor: Executor, variant: _StatementVariant, values: dict[str, Any]
+) -> ConsumeResult | None:
+    row = await _build_statement(variant).one_or_none(executor, values)
     return None if row is None else ConsumeResult(bool(row["assertion"]), bool(row["proof"]))
 
 
@@ -97,18 +128,21 @@ async def consume_and_issue(
 def _build_statement(variant: _StatementVariant) -> Statement:
     client = ACTIVE_CLIENT_LOCK.cte("client")
     if variant.credential is not None:
-        client = _lock_credential_and_grant(variant.credential, client)
+        lock = _lock_credential_and_grant if variant.issues else _lock_unused_credential
+        client = lock(variant.credential, client)
     assertion = client_auth.build_assertion_consume_cte(client) if variant.assertion else None
     gate = client if assertion is None else assertion
     proof, cleared = dpop.build_jti_consume_cte(gate) if variant.proof else (None, None)
     gate = gate if proof is None else proof
-    parts = [*tokens.build_token_insert_cte(gate)]
-    if cleared is not None:
-        parts.append(cleared)
+    parts = [] if cleared is None else [cleared]
     if variant.credential is not None:
         parts.append(_mark_credential_used(variant.credential, gate))
+    if variant.issues:
+        parts.extend(tokens.build_token_insert_cte(gate))
     if variant.refresh_token:
         parts.append(build_refresh_token_insert_cte(gate))
+    if variant.journals:
+        parts.append(build_journal_insert_cte(gate).cte("line"))
     columns: list[ColumnElement[Any]] = [
         _consumed_flag(assertion).label("assertion"),
         _consumed_flag(proof).label("proof"),
@@ -116,12 +150,23 @@ def _build_statement(variant: _StatementVariant) -> Statement:
     return Statement(select(*columns).select_from(client).add_cte(*parts))
 
 
-def _lock_credential_and_grant(grant_type: str, client: CTE) -> CTE:
-    """Lock the credential and its grant, in that order, after the client. No row when one is no longer valid."""
+def _lock_unused_credential(grant_type: str, client: CTE) -> CTE:
+    """Lock the credential after the client. No row when it was used since it was read."""
+    table = CREDENTIAL_TABLES[grant_type][0]
+    return _select_unused_credential(grant_type, client).with_for_update(of=table).cte("secret")
+
+
+def _select_unused_credential(grant_type: str, client: CTE) -> Select[Any]:
     table, its_hash, _ = CREDENTIAL_TABLES[grant_type]
     mine = (its_hash == bindparam("hash"), table.c.client_id == client.c.client_id)
-    good = (table.c.used_at.is_(None), table.c.expires_at > _used_at_param(table))
-    secret = select(table.c.grant_id).where(*mine, *good).with_for_update(of=table).cte("secret")
+    return select(table.c.grant_id).where(*mine, table.c.used_at.is_(None))
+
+
+def _lock_credential_and_grant(grant_type: str, client: CTE) -> CTE:
+    """Lock the credential and its grant, in that order, after the client. No row when one is no longer valid."""
+    table = CREDENTIAL_TABLES[grant_type][0]
+    unused = _select_unused_credential(grant_type, client).where(table.c.expires_at > _used_at_param(table))
+    secret = unused.with_for_update(of=table).cte("secret")
     consent = select(_GRANT.c.id).where(_GRANT.c.id == secret.c.grant_id, _GRANT.c.ended_at.is_(None))
     return consent.with_for_update(of=_GRANT).cte("consent")
 

@@ -1,8 +1,11 @@
-"""First statement of the fast path: load the client, its credential and the grant. It locks nothing."""
+"""First statement of a token request: load the client, its credential and the grant.
+
+It locks nothing, because nothing is proven yet. Somebody who found a code must not be able to delay a suspension.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
@@ -10,12 +13,19 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Table, and_, bindparam, literal_column, select, true
 
 from machtiging.access_tokens.representation import Representation
-from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, RepresentationKey
 from machtiging.oauth.authorization_details.representations import HANDLERS_CACHED
 from machtiging.oauth.client import AUTHORIZATION_CODE, REFRESH_TOKEN, Client
-from machtiging.oauth.queries import CLIENT_COLUMN_NAMES, CLIENT_COLUMNS, Grant, client_from_row, grant_from_row
+from machtiging.oauth.queries import (
+    CLIENT_COLUMN_NAMES,
+    CLIENT_COLUMNS,
+    Grant,
+    client_from_row,
+    find_active_client,
+    grant_from_row,
+    verify_client_row,
+)
 from machtiging.oauth.tables import (
     SEALED_CLIENT,
     SEALED_CODE,
@@ -27,7 +37,7 @@ from machtiging.oauth.tables import (
     RefreshToken,
 )
 from machtiging.storage.columns import table_of
-from machtiging.storage.row_mac import verify_row
+from machtiging.storage.row_mac import SealedTable, verify_row
 from machtiging.storage.statement import Executor, ResultRow, Statement
 
 _CLIENT = table_of(OAuthClient)
@@ -46,6 +56,9 @@ CREDENTIAL_TABLES: Mapping[str, tuple[Table, ColumnElement[bytes], str]] = {
     ),
 }
 
+# The prefixes of the columns of each row in the loaded row, and a column that is never NULL in it.
+CREDENTIAL, GRANT, RESOURCE_SERVER = "s_", "g_", "r_"
+_PRESENT = {CREDENTIAL: "grant_id", GRANT: "id", RESOURCE_SERVER: "client_id"}
 _SEALED_CREDENTIALS = {AUTHORIZATION_CODE: SEALED_CODE, REFRESH_TOKEN: SEALED_REFRESH_TOKEN}
 
 
@@ -69,11 +82,11 @@ def _build_context_query(grant_type: str, handler: AuthorizationDetailsHandler) 
         .outerjoin(represented, true())
         .outerjoin(guard, guards)
     )
-    guarding = (guard.c[name].label(f"r_{name}") for name in CLIENT_COLUMN_NAMES)
+    guarding = (guard.c[name].label(RESOURCE_SERVER + name) for name in CLIENT_COLUMN_NAMES)
     chosen = (
         *CLIENT_COLUMNS,
-        *_label_columns(credential, "s_"),
-        *_label_columns(_GRANT, "g_"),
+        *_label_columns(credential, CREDENTIAL),
+        *_label_columns(_GRANT, GRANT),
         *guarding,
         *represented.c,
     )
@@ -82,40 +95,50 @@ def _build_context_query(grant_type: str, handler: AuthorizationDetailsHandler) 
 
 
 class TokenRequestContext:
-    """The row joined for this request: client, credential, grant, representation and resource server.
+    """The rows loaded for a token request: client, credential, grant, representation and resource server.
 
-    The code or refresh token is included only if it was issued to this client and is `authentic` (its MAC is valid).
+    The code or refresh token is included only if it was issued to this client.
     """
 
-    def __init__(self, row: ResultRow, representation: Representation | None, *, authentic: bool) -> None:
-        self._row, self._authentic = row, authentic
-        # That of the grant; None for the own box.
-        self.representation = representation
+    def __init__(
+        self,
+        client: Client,
+        row: ResultRow | None = None,
+        representation: Representation | None = None,
+        forged: Collection[str] = (),
+    ) -> None:
+        # The representation is that of the grant; None for the own box.
+        self.client, self.row, self.representation = client, row, representation
+        self._forged = forged
 
     @property
-    def client(self) -> Client:
-        """The client, which was active."""
-        return client_from_row(self._row)
-
-    @property
-    def credential_row(self) -> Any:
+    def credential(self) -> Any:
         """The row of the code or refresh token; None when there is none."""
-        return self._extract_columns("s_") if self._authentic and self._row["s_grant_id"] is not None else None
+        if self.row is None or self.row["s_grant_id"] is None:
+            return None
+        return self._extract_columns(self.row, CREDENTIAL)
 
     @property
-    def grant(self) -> Grant:
+    def grant(self) -> Grant | None:
         """The grant of the credential."""
-        return grant_from_row(self._extract_columns("g_"))
+        if self.row is None or self.row["g_id"] is None:
+            return None
+        return grant_from_row(self._extract_columns(self.row, GRANT))
 
     @property
     def resource_server(self) -> Client | None:
         """The active resource server that the credential names; None for our own API."""
-        if self._row["r_client_id"] is None:
+        if self.row is None or self.row["r_client_id"] is None:
             return None
-        return client_from_row(self._row, "r_")
+        return client_from_row(self.row, RESOURCE_SERVER)
 
-    def _extract_columns(self, prefix: str) -> SimpleNamespace:
-        return SimpleNamespace(**{k.removeprefix(prefix): v for k, v in self._row.items() if k.startswith(prefix)})
+    def is_forged(self, prefix: str) -> bool:
+        """Return True if the row with this prefix has an invalid MAC."""
+        return prefix in self._forged
+
+    @staticmethod
+    def _extract_columns(row: ResultRow, prefix: str) -> SimpleNamespace:
+        return SimpleNamespace(**{k.removeprefix(prefix): v for k, v in row.items() if k.startswith(prefix)})
 
 
 def extract_credential(form: Mapping[str, str]) -> str | None:
@@ -125,26 +148,32 @@ def extract_credential(form: Mapping[str, str]) -> str | None:
 
 
 async def load_token_request(
-    executor: Executor, handler: AuthorizationDetailsHandler, grant_type: str, credential: str, client_id: str
+    executor: Executor, handler: AuthorizationDetailsHandler, form: Mapping[str, str], client_id: str
 ) -> TokenRequestContext | None:
     """Load the active client and its code or refresh token. None when there is no such client."""
-    row = await _build_context_query(grant_type, handler).one_or_none(
+    credential = extract_credential(form)
+    if credential is None:
+        client = await find_active_client(executor, client_id)
+        return None if client is None else TokenRequestContext(client)
+    row = await _build_context_query(form["grant_type"], handler).one_or_none(
         executor, {"client_id": client_id, "hash": secrets.sha256_digest(credential)}
     )
-    if row is None or not await authenticate_row(executor, SEALED_CLIENT, row):
+    client = await verify_client_row(executor, row)
+    if row is None or client is None:
         return None
-    authentic = _verify_row_macs(executor, grant_type, row)
-    return TokenRequestContext(row, handler.read_representation(executor, row), authentic=authentic)
+    forged = _find_forged_rows(executor, form["grant_type"], row)
+    return TokenRequestContext(client, row, handler.read_representation(executor, row), forged)
 
 
-def _verify_row_macs(executor: Executor, grant_type: str, row: ResultRow) -> bool:
-    """Verify the MACs of the credential, its grant and its resource server.
+def sealed_tables(grant_type: str) -> Mapping[str, SealedTable]:
+    """Return the sealed tables of the loaded row, by the prefix of their columns. The client is verified at once."""
+    return {CREDENTIAL: _SEALED_CREDENTIALS[grant_type], GRANT: SEALED_GRANT, RESOURCE_SERVER: SEALED_CLIENT}
 
-    If one fails, the transactional path detects it again and journals it.
-    """
-    parts = (
-        (_SEALED_CREDENTIALS[grant_type], "s_", "s_grant_id"),
-        (SEALED_GRANT, "g_", "g_id"),
-        (SEALED_CLIENT, "r_", "r_client_id"),
+
+def _find_forged_rows(executor: Executor, grant_type: str, row: ResultRow) -> frozenset[str]:
+    """Find the rows with an invalid MAC. A decision that meets one refuses, and then it is journalled."""
+    return frozenset(
+        prefix
+        for prefix, sealed in sealed_tables(grant_type).items()
+        if row[prefix + _PRESENT[prefix]] is not None and not verify_row(executor, sealed, row, prefix)
     )
-    return all(verify_row(executor, sealed, row, prefix) for sealed, prefix, key in parts if row[key] is not None)
