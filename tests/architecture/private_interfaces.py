@@ -130,11 +130,6 @@ PRIVATE_INTERFACES = (
         names="handle_error_response",
     ),
     _make_interface(
-        *("Authlib", "`BaseGrant.check_token_endpoint`", "oauth/grant_management/client_credentials.py"),
-        objects={_GRANT + "TokenEndpointMixin.check_token_endpoint": ("request",)},
-        names="check_token_endpoint",
-    ),
-    _make_interface(
         "Authlib",
         "`check_params` of the revocation endpoint",
         "oauth/protocol/introspection_revocation.py",
@@ -154,7 +149,11 @@ PRIVATE_INTERFACES = (
         checks=checks.check_authlib_error_text,
     ),
     _make_interface(
-        *("Authlib", "`validate_authorization_redirect_uri` of the code grant", "oauth/protocol/grants.py"),
+        *(
+            "Authlib",
+            "`validate_authorization_redirect_uri` of the code grant",
+            "oauth/protocol/authorization_request.py",
+        ),
         objects={_GRANT + "AuthorizationCodeGrant.validate_authorization_redirect_uri": ("request", "client")},
         names="validate_authorization_redirect_uri",
     ),

@@ -13,7 +13,7 @@ from machtiging.oauth.client import AUTHORIZATION_CODE, Client
 from machtiging.oauth.protocol import authorization_request
 from machtiging.oauth.token_endpoint import authorization_code, refusal_effects
 from tests.mutants.mutant import Mutant, always_true, async_true, swap
-from tests.mutants.token_requests import run_before_attempts
+from tests.mutants.token_requests import remove_commit_lock, run_before_attempts
 
 # PKCE
 
@@ -155,11 +155,7 @@ MUTANTS: dict[str, Mutant] = {
     "code_race": Mutant(
         "lock on the code removed: concurrent redemptions succeed",
         ("test_code_redeemed_concurrently_issues_at_most_one_token",),
-        run_before_attempts(
-            AUTHORIZATION_CODE,
-            "SELECT 1 FROM authorization_code WHERE code_hash = :hash FOR UPDATE",
-            "UPDATE authorization_code SET used_at = NULL WHERE code_hash = :hash AND used_at > now() - interval '5 s'",
-        ),
+        remove_commit_lock(AUTHORIZATION_CODE),
     ),
     "code_replay_revokes_nothing": Mutant(
         "revocation at code replay removed",

@@ -9,12 +9,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from machtiging.crypto import secrets
-from machtiging.oauth.ciba import backchannel_authentication, grant, metadata, queries, routes, rules
+from machtiging.oauth.ciba import backchannel_authentication, metadata, queries, routes, rules
 from machtiging.oauth.ciba.decision import BackchannelDecision
 from machtiging.oauth.ciba.poll import ApprovedPoll, PendingPoll
 from machtiging.oauth.clients import metadata as client_metadata
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 from machtiging.oauth.registration import validation
+from machtiging.oauth.token_endpoint import ciba as grant
 from tests.mutants.mutant import Mutant, always_true, run_sealed_statement, swap, swap_constant
 
 

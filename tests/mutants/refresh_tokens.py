@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, literal, select
+from sqlalchemy import literal, select
 from starlette.responses import JSONResponse, Response
 
-from machtiging.oauth.client import REFRESH_TOKEN
+from machtiging.oauth.client import AUTHORIZATION_CODE, REFRESH_TOKEN
 from machtiging.oauth.protocol import grants, introspection_revocation
 from machtiging.oauth.protocol.server import NO_STORE
 from machtiging.oauth.refresh import issuance, rules
 from machtiging.oauth.refresh.lookup import RefreshTokenView
-from machtiging.oauth.token_endpoint import commit, evaluation, refresh_token, refusal_effects
+from machtiging.oauth.token_endpoint import commit, refresh_token, refusal_effects
 from machtiging.oauth.token_endpoint.context import TokenRequestContext
 from tests.mutants.mutant import Mutant, always_true, async_true, swap, swap_constant
-from tests.mutants.token_requests import Attempt, RunSql, run_before_attempts, wrap_attempts
+from tests.mutants.token_requests import (
+    Attempt,
+    RunSql,
+    remove_commit_lock,
+    run_before_attempts,
+    select_credential_and_grant,
+    wrap_attempts,
+)
 
 
 def _reuse_revokes_nothing() -> None:
@@ -84,24 +90,6 @@ def _commit_consumes_no_credential() -> None:
     swap(commit, commit._mark_credential_used, lambda _: lambda _kind, _gate: select(literal(1)).cte("used"))
 
 
-def _commit_has_no_optimistic_lock() -> None:
-    def delay(was: Any) -> Any:
-        async def commit_later(*given: Any) -> Any:
-            await asyncio.sleep(0.3)  # until all concurrent requests have read
-            return await was(*given)
-
-        return commit_later
-
-    swap(commit, commit._lock_credential_and_grant, lambda _: _select_credential_and_grant)
-    swap(evaluation, evaluation.consume_and_issue, delay)
-
-
-def _select_credential_and_grant(kind: str, _client: Any) -> Any:
-    table, its_hash, _ = commit.CREDENTIAL_TABLES[kind]
-    secret = select(table.c.grant_id).where(its_hash == bindparam("hash")).cte("secret")
-    return select(commit._GRANT.c.id).where(commit._GRANT.c.id == secret.c.grant_id).cte("consent")
-
-
 def _refresh_registration_is_ignored() -> None:
     swap(issuance, issuance.may_receive_refresh_token, lambda _: always_true)
 
@@ -135,7 +123,7 @@ def _grant_end_is_ignored() -> None:
         return property(find_grant)
 
     swap(TokenRequestContext, TokenRequestContext.grant, build_property)
-    swap(commit, commit._lock_credential_and_grant, lambda _: _select_credential_and_grant)
+    swap(commit, commit._lock_credential_and_grant, lambda _: select_credential_and_grant)
 
 
 def _machtiging_end_is_ignored() -> None:
@@ -167,11 +155,7 @@ MUTANTS: dict[str, Mutant] = {
     "refresh_race": Mutant(
         "lock on the refresh token removed: concurrent refreshes succeed",
         ("test_refresh_token_used_concurrently_succeeds_at_most_once",),
-        run_before_attempts(
-            REFRESH_TOKEN,
-            "SELECT 1 FROM refresh_token WHERE token_hash = :hash FOR UPDATE",
-            "UPDATE refresh_token SET used_at = NULL WHERE token_hash = :hash AND used_at > now() - interval '3 s'",
-        ),
+        remove_commit_lock(REFRESH_TOKEN),
     ),
     "refresh_reuse_revokes_nothing": Mutant(
         "revocation at refresh token reuse removed",
@@ -196,7 +180,7 @@ MUTANTS: dict[str, Mutant] = {
             "test_refresh_token_used_concurrently_succeeds_at_most_once",
             "test_code_redeemed_concurrently_issues_at_most_one_token",
         ),
-        _commit_has_no_optimistic_lock,
+        remove_commit_lock(AUTHORIZATION_CODE, REFRESH_TOKEN),
     ),
     "refresh_without_rotation": Mutant(
         "refresh token rotation removed",

@@ -11,7 +11,8 @@ from typing import Any
 from machtiging.oauth import queries, token_issuance
 from machtiging.oauth.client import Client
 from machtiging.oauth.protocol import grants
-from machtiging.oauth.token_exchange import grant, subject_token
+from machtiging.oauth.token_endpoint import token_exchange as grant
+from machtiging.oauth.token_exchange import subject_token
 from tests.mutants.mutant import Mutant, always_true, claims_of, swap, swap_constant
 
 

@@ -1,15 +1,17 @@
-"""Helpers for mutants of POST /token: SQL before or after an attempt to answer a token request."""
+"""Helpers for mutants of POST /token: run SQL before or after an attempt."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from sqlalchemy import bindparam, select
 from starlette.responses import Response
 
 from machtiging.crypto import secrets
 from machtiging.oauth.protocol.claimed_client import read_claimed_client
-from machtiging.oauth.token_endpoint import evaluation
+from machtiging.oauth.token_endpoint import commit, evaluation
 from machtiging.oauth.token_endpoint.context import extract_credential
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.mutants.mutant import run_sealed_statement, swap
@@ -52,3 +54,30 @@ def run_before_attempts(grant_type: str, *statements: str) -> Callable[[], None]
         return await was()
 
     return lambda: wrap_attempts(grant_type, around)
+
+
+def remove_commit_lock(*grant_types: str) -> Callable[[], None]:
+    """Return a mutant whose commit locks nothing for these grant types. Concurrent requests all read before it."""
+
+    def delay(was: Any) -> Any:
+        async def commit_later(*given: Any) -> Any:
+            await asyncio.sleep(0.3)
+            return await was(*given)
+
+        return commit_later
+
+    def build_replacement(was: Any) -> Any:
+        return lambda kind, client: (select_credential_and_grant if kind in grant_types else was)(kind, client)
+
+    def breaks() -> None:
+        swap(commit, commit._lock_credential_and_grant, build_replacement)
+        swap(evaluation, evaluation.consume_and_issue, delay)
+
+    return breaks
+
+
+def select_credential_and_grant(kind: str, _client: Any) -> Any:
+    """Select the credential and its grant, without a lock and without any check."""
+    table, its_hash, _ = commit.CREDENTIAL_TABLES[kind]
+    secret = select(table.c.grant_id).where(its_hash == bindparam("hash")).cte("secret")
+    return select(commit._GRANT.c.id).where(commit._GRANT.c.id == secret.c.grant_id).cte("consent")

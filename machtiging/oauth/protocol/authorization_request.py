@@ -1,4 +1,7 @@
-"""Authorization requests of the code flow, checked by Authlib: PKCE with S256 and exact redirect URIs."""
+"""Authorization requests for an authorization code, checked by Authlib.
+
+PKCE with S256 is required, and the redirect URI is compared exactly.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Checks of a grant that token requests share: in force, its organisation, and the limits of one token."""
+"""Checks of a grant that all token requests share.
+
+It is in force, it has its organisation, and one token never exceeds it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The grant type authorization_code (RFC 6749 4.1.3): redeem a code of this client, once. Pure."""
+"""The grant type authorization_code (RFC 6749 4.1.3): redeem an authorization code once. Pure."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def _decide_for_grant_management(request: TokenRequest, scope: set[str]) -> Clie
 
 
 def _decide_for_agency(request: TokenRequest) -> ClientTokenRequest:
-    """Decide on a token for an agency: a registered OIN, and scopes of this grant type only."""
+    """Decide on a token for an agency: an OIN, and scopes of this grant type."""
     client, form, api = request.client, request.form, request.issuer.api_audience
     if not client.check_grant_type(CLIENT_CREDENTIALS):
         raise OAuthRefusal(OAuthErrorCode.UNAUTHORIZED_CLIENT, "client_niet_bevoegd")

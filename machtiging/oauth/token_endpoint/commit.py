@@ -1,4 +1,4 @@
-"""Second statement of a token request: consume the credentials, then persist the tokens or journal the refusal.
+"""Second statement of a token request: consume the credentials, persist tokens or journal the refusal.
 
 The credential is an authorization code, a refresh token or none. The statement writes all of this or nothing. Its
 lock order is that of all other code: client, code or refresh token, grant. It re-checks each row under its lock. Only

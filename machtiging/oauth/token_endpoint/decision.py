@@ -26,7 +26,7 @@ Issuance = IssuanceRequest | ClientTokenRequest
 
 
 class GrantTypeRules(NamedTuple):
-    """The rules of a grant type: its decision, and if clients without a key may use it."""
+    """The rules of a grant type. `public_clients`: clients without a key may use it."""
 
     decide: Callable[[TokenRequest], Issuance]
     public_clients: bool

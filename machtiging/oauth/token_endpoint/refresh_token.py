@@ -1,4 +1,4 @@
-"""The grant type refresh_token (RFC 6749 section 6), with rotation and reuse detection. Pure.
+"""The grant type refresh_token (RFC 6749 section 6): refresh token rotation with reuse detection. Pure.
 
 A refusal consumes no refresh token. Otherwise the client's retry, after an excessive request or a paused machtiging,
 would look like theft.

@@ -1,6 +1,7 @@
-"""Carry out what a refusal changes: a replay ends the grant, a forged row is journalled.
+"""Carry out the effects of a refusal.
 
-The decision is not made again here. These effects take several writes, so they run in one transaction.
+A replay ends the grant, and a forged row is journalled. The decision is not made again here. These effects take several
+writes, so they run in one transaction.
 """
 
 from __future__ import annotations

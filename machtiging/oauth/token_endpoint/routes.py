@@ -8,16 +8,16 @@ from starlette.responses import Response
 from machtiging.access_tokens.sender_constraint.dpop_nonce import DPOP_NONCE_HEADER, generate_dpop_nonce
 from machtiging.audit.acts import JournalAct
 from machtiging.kernel.errors import Refusal
-from machtiging.oauth.ciba.grant import BackchannelGrant
 from machtiging.oauth.client_jwks.fetcher import retry_after_jwks_fetch
 from machtiging.oauth.client_jwks.key_selection import JwksFetchRequired
 from machtiging.oauth.dependencies import OAuthServices, build_issuer, oauth_services
 from machtiging.oauth.protocol.error_response import build_error_response, journal_oauth_refusal, log_oauth_refusal
 from machtiging.oauth.protocol.requests import OAuthRequest, read_form_request
 from machtiging.oauth.protocol.server import OAuthServer, RequestContext, run_authlib
+from machtiging.oauth.token_endpoint.ciba import BackchannelGrant
 from machtiging.oauth.token_endpoint.decision import GRANT_TYPES
 from machtiging.oauth.token_endpoint.evaluation import TOKEN_PATH, evaluate_token_request
-from machtiging.oauth.token_exchange.grant import TokenExchangeGrant
+from machtiging.oauth.token_endpoint.token_exchange import TokenExchangeGrant
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.direct_routes import direct_route
 from machtiging.web.doors import Public

@@ -1,4 +1,4 @@
-"""A token request while it is decided: its loaded rows, and the credentials that its commit will consume."""
+"""A token request while it is decided: its loaded rows, and the credentials to consume."""
 
 from __future__ import annotations
 

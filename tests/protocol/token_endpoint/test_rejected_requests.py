@@ -1,4 +1,4 @@
-"""Token endpoint fast path: requests that are rejected before any statement variant applies."""
+"""Token endpoint: requests that are rejected before any statement variant applies."""
 
 from __future__ import annotations
 

@@ -1,14 +1,16 @@
-"""Token endpoint fast path, optimistic lock: a change between read and write refuses the token."""
+"""Token endpoint, optimistic lock: a change between read and write refuses the token."""
 
 from __future__ import annotations
 
 import asyncio
 
 import pytest
+from sqlalchemy import text
 
 from machtiging.kernel.ids import GrantId
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.oauth.suspend_client import suspend_client
+from machtiging.oauth.token_endpoint import evaluation
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import BOX_HANDLER
 from tests.builders.client import make_client_assertion
@@ -62,6 +64,55 @@ async def test_suspension_concurrent_with_token_request_issues_no_token(oauth, k
         await wait_until_blocked(oauth.sessions, task)
     await assert_refused(await task, "invalid_client", 401)
     assert await ISSUED_TOKENS.count(oauth) == made
+
+
+async def test_code_used_concurrently_with_refused_redemption_is_a_replay(oauth) -> None:
+    """The refusal was decided on an unused code. Under the lock it is used, so all is decided again."""
+    _, redeem, _ = await asking(oauth, "code")
+    async with unit_of_work(oauth.sessions) as session:
+        await session.execute(text("UPDATE authorization_code SET used_at = created_at"))
+        task = asyncio.create_task(redeem(code_verifier="x" * 43))
+        await wait_until_blocked(oauth.sessions, task)
+    await assert_refused(await task, "invalid_grant")
+    assert [line.reason for line in await oauth.lines("token:geweigerd")] == ["code_hergebruikt"]
+    assert [line.reason for line in await oauth.lines("grant:beeindigd")] == ["code_hergebruikt"]
+
+
+async def test_refused_redemption_concurrent_with_suspension_is_invalid_client(oauth) -> None:
+    app, redeem, _ = await asking(oauth, "code")
+    async with unit_of_work(oauth.sessions) as session:
+        await suspend_client(session, app.client_id, at=oauth.clock.now())
+        task = asyncio.create_task(redeem(code_verifier="x" * 43))
+        await wait_until_blocked(oauth.sessions, task)
+    await assert_refused(await task, "invalid_client", 401)
+    assert await oauth.lines("token:geweigerd") == []
+
+
+@pytest.mark.parametrize("kind", ["code", "refresh"])
+async def test_rows_that_change_at_every_attempt_answer_503(oauth, kind, monkeypatch) -> None:
+    _, ask, _ = await asking(oauth, kind)
+    attempts = []
+
+    async def find_changed_rows(*given):
+        attempts.append(given)
+
+    monkeypatch.setattr(evaluation, "consume_and_issue", find_changed_rows)
+    assert (await ask()).status_code == 503
+    assert len(attempts) == 5
+    monkeypatch.undo()
+    assert (await ask()).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["code", "refresh"])
+async def test_client_assertion_replayed_with_replayed_credential_ends_nothing(oauth, kind) -> None:
+    """The assertion is consumed before the effect of the refusal: its replay ends no grant."""
+    app, ask, _ = await asking(oauth, kind)
+    seen = make_client_assertion(app.keys, app.client_id, oauth.clock)
+    assert (await ask(client_assertion=seen)).status_code == 200
+    await assert_refused(await ask(client_assertion=seen), "invalid_client", 401)
+    assert await GRANTS.count(oauth, GRANTS.c.ended_at.is_not(None)) == 0
+    await assert_refused(await ask(), "invalid_grant")
+    assert await GRANTS.count(oauth, GRANTS.c.ended_at.is_not(None)) == 1
 
 
 async def test_suspension_concurrent_with_client_credentials_issues_no_token(oauth) -> None:
