@@ -94,8 +94,7 @@ async def _commit_decision(executor: Executor, decision: TokenDecision, *, pract
     if not result.proof_unused:
         # At this point only the client was proven, not its code or refresh token.
         replay = DpopReplay()
-        line = _build_line(request, replay, proven=request.oauth_request.credential_proven)
-        await _record_or_log(executor, request, replay, line)
+        await _journal_refusal(executor, request, replay, proven=request.oauth_request.credential_proven)
         return build_error_response(replay, practice=practice)
     return response
 
@@ -111,17 +110,17 @@ async def _build_tokens(executor: Executor, issuer: Issuer, request: TokenReques
 
 
 async def _commit_refusal(executor: Executor, request: TokenRequest, refusal: OAuthRefusal) -> ConsumeResult | None:
-    """Consume what the refusal consumes, carry out its effects, and journal or log it."""
-    has_effects = isinstance(executor, AsyncSession)
-    line = None if has_effects else _build_line(request, refusal, proven=request.credential_proven)
-    result = await consume_and_refuse(executor, request.consumed, request.client.client_id, request.at, line)
-    if result is None or not result.is_unused:
-        return result
+    """Consume what the refusal consumes, and journal or log it. In a session its effects are carried out too."""
+    client_id, at = request.client.client_id, request.at
     if isinstance(executor, AsyncSession):
-        await carry_out_effects(executor, request, refusal)
-        line = _build_line(request, refusal, proven=request.credential_proven)
-        await _record_or_log(executor, request, refusal, line)
-    elif line is None:
+        result = await consume_and_refuse(executor, request.consumed, client_id, at, None)
+        if result is not None and result.is_unused:
+            await carry_out_effects(executor, request, refusal)
+            await _journal_refusal(executor, request, refusal, proven=request.credential_proven)
+        return result
+    line = _build_line(request, refusal, proven=request.credential_proven)
+    result = await consume_and_refuse(executor, request.consumed, client_id, at, line)
+    if line is None and result is not None and result.is_unused:
         log_oauth_refusal(refusal)
     return result
 
@@ -131,9 +130,9 @@ def _build_line(request: TokenRequest, refusal: OAuthRefusal, *, proven: bool) -
     return build_refusal_line(client_id, JournalAct.TOKEN_GEWEIGERD, refusal, TOKEN_PATH)
 
 
-async def _record_or_log(
-    executor: Executor, request: TokenRequest, refusal: OAuthRefusal, line: NewJournalLine | None
-) -> None:
+async def _journal_refusal(executor: Executor, request: TokenRequest, refusal: OAuthRefusal, *, proven: bool) -> None:
+    """Journal a refusal in a statement of its own; log it when the caller proved nothing."""
+    line = _build_line(request, refusal, proven=proven)
     if line is None:
         log_oauth_refusal(refusal)
     else:
