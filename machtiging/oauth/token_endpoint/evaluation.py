@@ -131,7 +131,7 @@ def _build_line(request: TokenRequest, refusal: OAuthRefusal, *, proven: bool) -
 
 
 async def _journal_refusal(executor: Executor, request: TokenRequest, refusal: OAuthRefusal, *, proven: bool) -> None:
-    """Journal a refusal in a statement of its own; log it when the caller proved nothing."""
+    """Journal a refusal in a statement of its own, or log it."""
     line = _build_line(request, refusal, proven=proven)
     if line is None:
         log_oauth_refusal(refusal)
