@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import decisions, reading, signing, tokens
+from tests.bench import chains, decisions, reading, signing, tokens
 from tests.bench.rounds import MeasurementFailed, Row
 from tests.bench.world import database, make_world
 
@@ -45,6 +45,9 @@ async def _measure(*, quick: bool, console: Console) -> tuple[list[Row], list[st
                 status.update("Handing out tokens ...")
                 token_rows, more_remarks = await tokens.measure(world, modules, place, key, quick=quick)
                 rows += more + token_rows + await signing.measure(world.keyring, quick=quick)
+                # Last, because it fills the tables.
+                status.update("Comparing chains ...")
+                rows += await chains.measure(world, place, quick=quick)
                 remarks += more_remarks
     finally:
         shutil.rmtree(place, ignore_errors=True)
@@ -97,7 +100,7 @@ def _peer_version() -> dict[str, str]:
 def main() -> None:
     """Measure and tell. No figure makes it fail; a wrong answer from a server does."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: under a minute, less certain")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: a few minutes, less certain")
     quick = parser.parse_args().quick
     os.chdir(_ROOT)
     # Wide enough for every column, also where the output is no terminal.

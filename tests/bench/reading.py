@@ -23,6 +23,7 @@ from tests.bench.rounds import Goal, MeasurementFailed
 from tests.bench.world import BenchWorld, Reading, as_owner
 
 CONNECTIONS = 8
+LIST_PATH = "/api/v1/berichten"
 _PART = "read a message"
 _HALF = Goal(">= 0.50 x floor", at_least=0.5)
 _MEMORY_MIB = 150
@@ -32,11 +33,6 @@ _FIGURES = (
     ("median time to answer", "ms", "median_ms", None),
     ("99th percentile", "ms", "p99_ms", None),
     ("load generator's processor time", "ms", "client_cpu_ms", None),
-)
-_CHAIN_FIGURES = (
-    ("answers per second", "/s", "per_second", Goal(">= 0.90 x a chain of one", at_least=0.9)),
-    ("worker's processor time", "ms", "cpu_ms", Goal("<= 1.10 x a chain of one", at_most=1.1)),
-    ("median time to answer", "ms", "median_ms", None),
 )
 _COPY_TO_FLOOR = """INSERT INTO floor_bericht
     SELECT id, ontvanger_id, afzender_oin, dienst_code, published_at, received_at, $2 FROM bericht WHERE id = $1"""
@@ -96,36 +92,8 @@ async def measure(world: BenchWorld, place: Path, key: bytes, *, quick: bool) ->
     remarks = await _count_statements(world)
     with our_worker(world, place) as ours:
         await _furnish_floor(world, ours, key)
-        chain_rows = await _measure_chain(world, ours, place, quick=quick)
         with floor_worker(world, key, place) as bare:
-            return [*chain_rows, *await _measure(world, (ours, bare), place, quick=quick)], remarks
-
-
-async def _measure_chain(world: BenchWorld, ours: MeasuredServer, place: Path, *, quick: bool) -> list[rounds.Row]:
-    """Reading under a chain of three beside reading the same letters under a chain of one, by the same worker."""
-    total = 600 if quick else 1500
-
-    async def read(readings: list[Reading]) -> Round:
-        requests = [request_for(world, reading) for reading in readings]
-        result = await load(ours, Plan(ours.port, CONNECTIONS, total, 200, requests), place)
-        await _until_sealed(world)
-        return result
-
-    three, one = await rounds.interleave(
-        3 if quick else 9, [lambda: read(world.chain_readings), lambda: read(world.readings)]
-    )
-    return [
-        rounds.compare(
-            "read under a chain of three",
-            what,
-            unit,
-            [getattr(result, name) for result in three],
-            "chain of one",
-            [getattr(result, name) for result in one],
-            goal,
-        )
-        for what, unit, name, goal in _CHAIN_FIGURES
-    ]
+            return await _measure(world, (ours, bare), place, quick=quick), remarks
 
 
 async def _measure(
@@ -138,7 +106,7 @@ async def _measure(
     async def by_us() -> Round:
         result = await load(ours, Plan(ours.port, CONNECTIONS, total, 200, requests), place)
         # What the sealer still has to do is ours, so it must not run in the floor's time.
-        await _until_sealed(world)
+        await wait_until_sealed(world)
         return result
 
     async def by_floor() -> Round:
@@ -158,11 +126,13 @@ async def _measure(
 
 def request_for(world: BenchWorld, reading: Reading) -> str:
     """GET of one letter as it goes over the wire."""
+    return build_request(world, f"{LIST_PATH}/{reading.bericht_id}", reading.token)
+
+
+def build_request(world: BenchWorld, path: str, token: str) -> str:
+    """GET with a token as it goes over the wire."""
     host = httpx.URL(world.issuer).netloc.decode()
-    return (
-        f"GET /api/v1/berichten/{reading.bericht_id} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n"
-        f"Authorization: Bearer {reading.token}\r\n\r\n"
-    )
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\nAuthorization: Bearer {token}\r\n\r\n"
 
 
 async def _furnish_floor(world: BenchWorld, ours: MeasuredServer, key: bytes) -> None:
@@ -180,7 +150,8 @@ async def _furnish_floor(world: BenchWorld, ours: MeasuredServer, key: bytes) ->
         await connection.execute("ANALYZE floor_bericht")
 
 
-async def _until_sealed(world: BenchWorld) -> None:
+async def wait_until_sealed(world: BenchWorld) -> None:
+    """Wait until the journal is sealed. Raises MeasurementFailed after 30 seconds."""
     until = time.monotonic() + 30
     async with as_owner(world.url) as connection:
         while await connection.fetchval("SELECT EXISTS (SELECT FROM journal_intake)"):

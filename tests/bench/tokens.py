@@ -202,7 +202,8 @@ def _public(key: ECKey) -> dict[str, Any]:
     return {"keys": [key.as_dict(private=False) | {"use": "sig", "alg": "ES256", "kid": key.kid}]}
 
 
-async def _register_with_us(world: BenchWorld, key: ECKey) -> tuple[dict[str, str], PersonId]:
+async def register_with_us(world: BenchWorld, key: ECKey) -> tuple[dict[str, str], PersonId]:
+    """Register the clients with us. Returns their ids by name, and a person who acts for nobody."""
     ids: dict[str, str] = {}
     at = datetime.now(UTC)
     async with sessions_of(world.url, world.keyring) as sessions, unit_of_work(sessions) as session:
@@ -220,7 +221,7 @@ async def measure(
 ) -> tuple[list[rounds.Row], list[str]]:
     """The rows of the table about tokens, and what each answer says to the database."""
     key = ECKey.generate_key("P-256", private=True, auto_kid=True)
-    ids, person = await _register_with_us(world, key)
+    ids, person = await register_with_us(world, key)
     with our_worker(world, place) as worker, _peer(modules, place, key) as peer:
         ours = {name: TokenPeer(worker, world.issuer, ids[name], "/token", "/introspect", key) for name in ids}
         origin = f"http://127.0.0.1:{peer.port}"

@@ -47,7 +47,7 @@ CITIZENS = ("999990019", "999990020", "999990032", "999990044", "123456782", "11
 HELPERS_EACH = 4
 LETTERS_EACH = 8
 _BORN = date(1948, 5, 17)
-_READING = frozenset({Act.LIST, Act.READ, Act.DOWNLOAD})
+READING = frozenset({Act.LIST, Act.READ, Act.DOWNLOAD})
 _LIMITS = MachtigingLimits(maximum_duration=timedelta(days=365), code_lifetime=timedelta(days=30))
 _TEXT = """Geachte heer, mevrouw,
 
@@ -64,11 +64,21 @@ Sociale Verzekeringsbank
 
 
 @dataclass(frozen=True)
+class Holding:
+    """A person, and the machtiging that this person holds, for an organisation or as a relative."""
+
+    person_id: PersonId
+    machtiging_id: MachtigingId | None
+    organisation_kvk: str | None
+
+
+@dataclass(frozen=True)
 class Reading:
     """One letter, and a helper's token that may read it."""
 
     bericht_id: str
     token: str
+    holding: Holding
 
 
 @dataclass(frozen=True)
@@ -143,7 +153,7 @@ async def make_world(url: str, place: Path, issuer: str) -> BenchWorld:
                 for person_id, employee_id in workers.employees:
                     leaf = await _chain(session, citizen, workers, employee_id, at)
                     token = await _token(session, keyring, issuer, (person_id, leaf), at, KVK)
-                    chain_readings += [Reading(letter, token) for letter in letters]
+                    chain_readings += [Reading(letter, token, Holding(person_id, leaf, KVK)) for letter in letters]
     async with as_owner(url) as connection:
         # There is no mail server here, and retries would only disturb the measurement.
         await connection.execute("UPDATE notification SET sent_at = now()")
@@ -163,7 +173,7 @@ async def _citizen(
         helper = await find_or_create_by_broker(session, keyring, "http://bench", f"{number}-{index}", at=at)
         machtiging_id = await _machtiging(session, keyring, citizen, helper, at)
         token = await _token(session, keyring, issuer, (helper, machtiging_id), at)
-        readings += [Reading(letter, token) for letter in letters]
+        readings += [Reading(letter, token, Holding(helper, machtiging_id, None)) for letter in letters]
     return readings
 
 
@@ -206,7 +216,7 @@ async def _chain(
         "excluded_themes": [Theme.ZORG.value],
         "highest_sensitivity": Sensitivity.GEVOELIG.value,
         "letters_from": at.date() - timedelta(days=30),
-        "acts": sorted(act.value for act in _READING),
+        "acts": sorted(act.value for act in READING),
         "assurance": Assurance.SUBSTANTIAL.value,
         "accepted_assurance": Assurance.SUBSTANTIAL.value,
         "starts_at": at,
@@ -244,7 +254,7 @@ async def _machtiging(
         excluded_themes=frozenset({Theme.ZORG}),
         highest_sensitivity=Sensitivity.GEVOELIG,
         letters_from=at.date() - timedelta(days=30),
-        acts=_READING,
+        acts=READING,
     )
     terms = MachtigingTerms(
         Capacity.RELATIVE, "post bijhouden", "Awb 2:1 lid 1", scope, Period(at, at + timedelta(days=90))
@@ -273,7 +283,7 @@ async def _token(
         machtiging_id=machtiging_id,
         oin=None,
         scope="berichten",
-        acts=_READING,
+        acts=READING,
         assurance=Assurance.SUBSTANTIAL,
         issued_at=at,
         expires_at=expires_at,
