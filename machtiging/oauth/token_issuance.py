@@ -272,6 +272,7 @@ def _build_journal_line(facts: IssuedTokenFacts, representation: Representation 
         machtiging_id=facts.machtiging_id,
         object_kind="token",
         object_id=str(facts.id),
+        on_behalf_of=None if representation is None else representation.organisation_id,
     )
 
 

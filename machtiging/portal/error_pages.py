@@ -23,6 +23,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault, LevelTooLow, MachtigingError, NotAllowed, NotAuthenticated
 from machtiging.kernel.ids import PersonId
 from machtiging.message_catalogue import describe_refusal
+from machtiging.oauth.authorize.consent_page import CHOICE_PARAMETER
 from machtiging.oauth.dependencies import oauth_services
 from machtiging.oauth.openid.routes import PATH as LOGOUT
 from machtiging.oauth.openid.rp_initiated_logout import LOGOUT_PARAMETERS
@@ -36,7 +37,7 @@ from machtiging.web.pages import render_page
 Handler = Callable[[Request, Any], Any]
 _MAX_FIELDS = 200
 # Form fields that are also in the query of its page.
-_QUERY_FIELDS = {"/authorize": ("client_id", "request_uri"), LOGOUT: LOGOUT_PARAMETERS}
+_QUERY_FIELDS = {"/authorize": ("client_id", "request_uri", CHOICE_PARAMETER), LOGOUT: LOGOUT_PARAMETERS}
 
 
 class _InterruptedForm:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from sqlalchemy import insert, select
 
+from machtiging.access_tokens.representation import Representation
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.crypto import secrets
@@ -46,7 +47,10 @@ _GRANT = table_of(OAuthGrant)
 
 @dataclass(frozen=True, slots=True)
 class ConsentPrompt:
-    """The content of the consent page, its person, and the redirect URI of the answer."""
+    """The content of the consent page, its person, and the redirect URI of the answer.
+
+    `is_key_unknown`: she chose another access, which is not possible.
+    """
 
     client: Client
     reference: RequestReference
@@ -56,6 +60,7 @@ class ConsentPrompt:
     target: ResourceTarget
     visitor: Visitor
     has_choice: bool = False
+    is_key_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +117,13 @@ async def prepare_consent(
     except OAuthRefusal as refusal:
         await pushed_requests.consume_request(context, reference)
         return await _redirect_refusal(context, visitor, pushed, redirect_uri, refusal)
-    chosen = choices if len(choices) == 1 else [choice for choice in choices if choice.key == key]
-    if not chosen:
-        return ChoicePrompt(client, reference, redirect_uri, choices, visitor, key is not None)
+    found = [choice for choice in choices if choice.key == key]
+    is_key_unknown, has_choice = key is not None and not found, len(choices) > 1
+    if has_choice and not found:
+        return ChoicePrompt(client, reference, redirect_uri, choices, visitor, is_key_unknown)
+    grantable = (found or choices)[0]
     return ConsentPrompt(
-        client, reference, redirect_uri, pushed.parameters, chosen[0], target, visitor, has_choice=len(choices) > 1
+        client, reference, redirect_uri, pushed.parameters, grantable, target, visitor, has_choice, is_key_unknown
     )
 
 
@@ -151,8 +158,8 @@ async def decide_authorization(
 ) -> Redirect:
     """Carry out the person's decision, once. `key`: the choice on the page that she agreed to.
 
-    Raises InvalidInput for a bad reference, or `keuze_ontbreekt` when she can choose and did not. Raises Conflict
-    `al_besloten`, NotAuthenticated when the session has ended.
+    Raises InvalidInput for a bad reference, or `keuze_ontbreekt` when she can choose and did not: she can still decide.
+    Raises Conflict `al_besloten`, NotAuthenticated when the session has ended.
     """
     # Lock order everywhere: session, then request. So two decisions at the same moment cannot deadlock.
     if not await lock_session(context.session, visitor):
@@ -173,6 +180,7 @@ async def decide_authorization(
     except OAuthRefusal as refusal:
         return await _redirect_refusal(context, visitor, pushed, redirect_uri, refusal)
     if len(choices) > 1:
+        await pushed_requests.restore_request(context, reference)
         raise InvalidInput("keuze_ontbreekt")
     code = _derive_code(context, reference)
     await _insert_grant(context, visitor, pushed, choices[0], target, code)
@@ -255,19 +263,26 @@ async def _insert_grant(
     }
     await session.execute(insert(_GRANT), seal_row(session, SEALED_GRANT, grant))
     await _insert_code(context, pushed, grant, code)
+    await _journal_grant(context, visitor, pushed.client_id, representation, str(grant["id"]))
+
+
+async def _journal_grant(
+    context: RequestContext, visitor: Visitor, client_id: str, representation: Representation | None, grant_id: str
+) -> None:
     line = NewJournalLine(
         act=JournalAct.GRANT_VERLEEND,
         outcome=JournalOutcome.DONE,
         reason="toestemming_gegeven",
         actor_id=visitor.person_id,
         capacity="self" if representation is None else representation.capacity,
-        client_id=pushed.client_id,
+        client_id=client_id,
         for_person_id=visitor.person_id if representation is None else representation.vertegenwoordigde_id,
         machtiging_id=None if representation is None else representation.machtiging_id,
         object_kind="grant",
-        object_id=str(grant["id"]),
+        object_id=grant_id,
+        on_behalf_of=None if representation is None else representation.organisation_id,
     )
-    await record(session, line, at=at)
+    await record(context.session, line, at=context.at)
 
 
 async def _insert_code(

@@ -15,6 +15,7 @@ from machtiging.oauth.authorization_details.parsing import parse_authorization_d
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 from machtiging.oauth.openid.authentication_request import load_authentication_request
 from machtiging.oauth.openid.step_up import satisfies_acr
+from machtiging.oauth.rules import CONSENT_MANAGEMENT_SCOPE
 
 
 async def list_grantable_access(
@@ -31,13 +32,18 @@ async def list_grantable_access(
 
     `key`: only the choice with this key. `lock`: for a caller that writes the consent in this transaction.
 
-    Raises OAuthRefusal `invalid_authorization_details` and `unmet_authentication_requirements`.
+    Managing consents is for her own access only. Raises OAuthRefusal `invalid_authorization_details`, `invalid_scope`
+    and `unmet_authentication_requirements`.
     """
     wanted = parse_authorization_details(handler, parameters.get("authorization_details"))
     if wanted is None:
         choices: Sequence[ConsentChoice] = [ConsentChoice(None, [], frozenset(), visitor.assurance)]
     else:
         choices = await handler.list_consent_choices(session, visitor, wanted, key=key, lock=lock, at=at)
+    if CONSENT_MANAGEMENT_SCOPE in parameters.get("scope", "").split():
+        choices = [choice for choice in choices if choice.representation is None]
+        if not choices:
+            raise OAuthRefusal(OAuthErrorCode.INVALID_SCOPE, "toestemmingen_alleen_eigen")
     at_level = [choice for choice in choices if _satisfies_acr(choice.assurance, parameters)]
     if not at_level:
         raise OAuthRefusal(OAuthErrorCode.UNMET_AUTHENTICATION_REQUIREMENTS, "niveau_te_laag")

@@ -211,6 +211,11 @@ async def consume_request(context: RequestContext, reference: RequestReference) 
     return None if row is None else await _authenticate_request_row(context, row)
 
 
+async def restore_request(context: RequestContext, reference: RequestReference) -> None:
+    """Make a request pending again that this transaction consumed: nothing was decided."""
+    await context.session.execute(update(_PUSHED).where(*_match_reference(reference)).values(used_at=None))
+
+
 async def find_consumed_request(context: RequestContext, reference: RequestReference) -> PushedAuthorizationRequest:
     """Load a consumed request. Raises InvalidInput."""
     mine = (*_match_reference(reference), _PUSHED.c.used_at.is_not(None), _PUSHED.c.expires_at > context.at)

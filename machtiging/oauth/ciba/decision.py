@@ -249,6 +249,7 @@ async def _journal_grant(
         machtiging_id=None if representation is None else representation.machtiging_id,
         object_kind="grant",
         object_id=grant_id,
+        on_behalf_of=None if representation is None else representation.organisation_id,
         facts={"balie": True},
     )
     await record(session, line, at=at)

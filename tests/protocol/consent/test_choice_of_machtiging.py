@@ -12,16 +12,18 @@ from machtiging.delegation.rules import Act, Capacity
 from machtiging.delegation.termination import revoke_machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import uuid7
+from machtiging.oauth.rules import CONSENT_MANAGEMENT_SCOPE
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.client import make_authorization_details
 from tests.builders.database import record_queries
 from tests.builders.flow import HIGH, SUBSTANTIAL, Flow, read_hidden_fields, read_redirect
 from tests.builders.machtiging import grant_machtiging
 from tests.builders.people import People, add_person_without_bsn, start_login_session
-from tests.builders.rows import GRANTS
+from tests.builders.rows import GRANTS, ORGANISATIONS
 from tests.protocol.organisation.organisations import KVK, accept_professional_machtiging, log_in_for
 
 GIVER = "Ans Voorbeeld"
+CHOICE_GONE = "De keuze die u maakte, kan niet of niet meer."
 
 
 def read_labels(page: str) -> dict[str, str]:
@@ -95,7 +97,8 @@ async def test_agreement_without_a_choice_is_refused_and_nothing_is_lost(oauth, 
     assert refused.status_code == 400
     assert "Kies eerst van wie" in refused.text
     assert await GRANTS.count(oauth) == 0
-    assert (await flow.press(form | {"voor": key})).status_code == 303
+    tokens = (await flow.redeem(read_redirect(await flow.press(form | {"voor": key}))["code"])).json()
+    assert tokens["authorization_details"][0]["machtiging"] == str(held.id)
 
 
 async def test_refusal_on_the_choice_page_goes_to_the_client(oauth, flow) -> None:
@@ -138,6 +141,39 @@ async def test_machtiging_ended_after_the_choice_is_refused_and_gives_no_own_box
     answer = await flow.press(read_hidden_fields(page.text))
     assert read_redirect(answer)["error"] == "invalid_authorization_details"
     assert await GRANTS.count(oauth) == 0
+
+
+async def test_machtiging_ended_before_the_consent_page_shows_that_the_choice_is_gone(oauth, flow) -> None:
+    held = await oauth.grant_machtiging()
+    uri = await flow.pushed()
+    assert len(read_labels((await flow.authorize(uri)).text)) == 2
+    async with unit_of_work(oauth.sessions) as session:
+        await revoke_machtiging(session, held.id, oauth.committed.people.mother, at=oauth.clock.now())
+    page = (await flow.authorize(uri, voor=str(held.id))).text
+    assert CHOICE_GONE in page
+    assert "toegang tot <strong>uw eigen</strong> post" in page
+    assert CHOICE_GONE not in (await flow.authorize(uri, voor=OWN_BOX_KEY)).text
+
+
+async def test_app_that_manages_consents_is_offered_the_own_box_only(oauth, flow) -> None:
+    held = await oauth.grant_machtiging()
+    flow.app = await oauth.register_reading_app(scope=f"openid {CONSENT_MANAGEMENT_SCOPE}")
+    uri = await flow.pushed(scope=f"openid {CONSENT_MANAGEMENT_SCOPE}")
+    page = (await flow.authorize(uri)).text
+    assert read_labels(page) == {}
+    answer = await flow.press(read_hidden_fields(page) | {"voor": str(held.id)})
+    assert read_redirect(answer)["error"] == "invalid_scope"
+    assert await GRANTS.count(oauth) == 0
+
+
+async def test_journal_lines_of_an_employee_name_the_organisation(oauth) -> None:
+    assigned = await accept_professional_machtiging(oauth)
+    flow = await request_any_box(oauth, await log_in_for(oauth, KVK))
+    answer, _ = await choose(flow, await flow.pushed(), assigned.id)
+    await flow.redeem(read_redirect(answer)["code"])
+    organisation = await ORGANISATIONS.read_value(oauth, "id", kvk=KVK)
+    [consent], [token] = await oauth.lines("grant:verleend"), await oauth.lines("token:uitgegeven")
+    assert (consent.on_behalf_of, token.on_behalf_of) == (organisation, organisation)
 
 
 async def test_other_choice_than_the_named_machtiging_is_refused(oauth, flow) -> None:

@@ -7,6 +7,7 @@ from uuid import uuid4
 from sqlalchemy import text
 
 from machtiging.access_tokens.tokens import insert_token
+from machtiging.berichtenbox.authorization_details.consent_choices import OWN_BOX_KEY
 from machtiging.crypto.secrets import generate_token, sha256_digest
 from machtiging.oauth.client import CIBA
 from machtiging.storage.unit_of_work import unit_of_work
@@ -169,7 +170,7 @@ async def test_prompt_none_with_manage_scope_returns_consent_required(oauth):
 
 async def test_consent_page_of_refreshing_app_says_how_long_access_lasts(oauth):
     asks = replace(await oauth.start_flow(await register_refreshing_app(oauth)), asks=make_authorization_details())
-    page = await asks.authorize(await asks.pushed())
+    page = await asks.authorize(await asks.pushed(), voor=OWN_BOX_KEY)
     assert "Hoogstens 24 uur" in page.text
     assert "10 minuten" not in page.text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.builders.rows import ORGANISATIONS
 from tests.protocol.organisation.organisations import (
     accept_professional_machtiging,
     log_in_for,
@@ -39,6 +40,9 @@ async def test_request_approved_in_session_of_same_organisation_issues_token_wit
     assert (await ciba_desk.polls(request)).status_code == 200
     for table in ("backchannel_request", "oauth_grant", "issued_token"):
         assert await organisations(ciba_desk.oauth, table) == {"90000001"}, table
+    organisation = await ORGANISATIONS.read_value(ciba_desk.oauth, "id", kvk="90000001")
+    (line,) = await ciba_desk.oauth.lines("grant:verleend")
+    assert line.on_behalf_of == organisation
 
 
 async def test_approval_in_session_of_another_organisation_is_refused_and_request_stays_pending(

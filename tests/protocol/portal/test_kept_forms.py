@@ -179,6 +179,14 @@ async def test_form_after_session_end_is_kept(portal, path, over):
     assert response.is_redirect or response.status_code in {400, 404} or RESUMED_NOTICE in response.text
 
 
+async def test_consent_form_after_session_end_leads_back_to_the_same_choice(portal):
+    browser = await portal.mother()
+    values = {"csrf": await csrf_of(browser), "client_id": "y", "request_uri": "urn:x", "voor": SOME_ID}
+    await _idle(portal, browser)
+    back = urlsplit(read_return_path(await press(browser, "/authorize", values, expect=401)))
+    assert parse_qs(back.query) == {"client_id": ["y"], "request_uri": ["urn:x"], "voor": [SOME_ID]}
+
+
 @pytest.mark.parametrize("path", sorted(PAGE_OF))
 async def test_form_kept_is_deleted_when_another_person_logs_in(portal, path):
     browser = await portal.mother()
