@@ -194,7 +194,8 @@ async def _require_eligible_holder(
 ) -> None:
     """Require that this helper may accept: not the giver, and the right kind of login.
 
-    Raises NotAllowed `eigen_machtiging`, also for another account of the giver, or as `terms.require_eligible_login`.
+    Raises NotAllowed `eigen_machtiging`, also for another account of the giver, `rij_ongeldig`, or as
+    `terms.require_eligible_login`.
     If both have a BSN, only the BSN decides. Otherwise two accounts are one person if both have the same name and birth
     date; a different name in each account is not detected.
     """

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, func, select, update
+from sqlalchemy import Row, Select, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -194,20 +194,30 @@ def _serialise_profile(profile: Profile) -> bytes:
 
 
 async def both_have_bsn(session: AsyncSession, one: PersonId, other: PersonId) -> bool:
-    """Return whether both people have a BSN. Then the BSN alone decides if they are one person."""
-    with_bsn = select(func.count()).where(_PERSON.c.id.in_([one, other]), _PERSON.c.bsn_index.is_not(None))
-    return await session.scalar(with_bsn) == len({one, other})
+    """Return whether both people have a BSN. Then the BSN alone decides if they are one person.
+
+    Raises NotAllowed `rij_ongeldig`: a forged BSN would make two people of one.
+    """
+    both = select(*_IDENTITY_COLUMNS).where(_PERSON.c.id.in_([one, other]))
+    people = (await session.execute(both)).all()
+    for person in people:
+        await _verify_person(session, person)
+    return len(people) == len({one, other}) and all(person.bsn_index is not None for person in people)
 
 
 async def are_same_person(session: AsyncSession, keyring: KeyRing, one: PersonId, other: PersonId) -> bool:
-    """Return whether two accounts are known to be one person. False also when that is unknown."""
+    """Return whether two accounts are known to be one person. False also when that is unknown.
+
+    Raises NotAllowed `rij_ongeldig`.
+    """
     return await compare_people(session, keyring, one, other) is True
 
 
 async def compare_people(session: AsyncSession, keyring: KeyRing, one: PersonId, other: PersonId) -> bool | None:
     """Compare two accounts as persons: True for one person, False for two, None if unknown.
 
-    If both have a BSN it decides; else name and birth date do, if both accounts have them in full.
+    If both have a BSN it decides; else name and birth date do, if both accounts have them in full. Raises NotAllowed
+    `rij_ongeldig`.
     """
     if one == other:
         return True

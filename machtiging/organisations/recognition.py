@@ -161,7 +161,8 @@ async def _require_other_person(
 ) -> None:
     """Require another person than the proposer. The practice world accepts one who is not known.
 
-    Raises NotAllowed `bevestigen_in_sessie`, `voorstel_zonder_persoon`, `eigen_voorstel` or `persoon_niet_zeker`.
+    Raises NotAllowed `bevestigen_in_sessie`, `voorstel_zonder_persoon`, `eigen_voorstel`, `persoon_niet_zeker` or
+    `rij_ongeldig`.
     """
     if operator.person_id is None or proposal.proposed_by is None:
         if practice:

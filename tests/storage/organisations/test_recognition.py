@@ -133,6 +133,21 @@ async def test_confirmation_by_a_second_account_of_the_proposer_is_refused(world
         assert code == "eigen_voorstel"
 
 
+async def test_confirmation_by_a_second_account_with_a_forged_bsn_is_refused(world, database):
+    organisation = await world.register()
+    number = await world.do(propose_recognition, world.operators[0], organisation, RECOGNISED)
+    async with unit_of_work(database.sessions) as session:
+        same = await add_person(session, MOTHER, "Saskia Vermeulen", date(1975, 3, 1))
+    async with bypass_triggers(database) as connection:
+        forging = "UPDATE person SET bsn_index = sha256('x'), bsn_sealed = 'x' WHERE id = :proposer"
+        await connection.execute(text(forging), {"proposer": world.operators[0].person_id})
+    code = await world.refuse(
+        confirm_recognition, load_keyring(), ActingOperator(same), organisation, number, practice=False
+    )
+    assert code == "rij_ongeldig"
+    assert (await view_of(world, organisation)).status is RecognitionStatus.REQUESTED
+
+
 async def test_two_operators_with_a_bsn_are_compared_by_bsn_only(world, database):
     organisation = await world.register()
     async with unit_of_work(database.sessions) as session:
