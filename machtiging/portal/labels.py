@@ -131,6 +131,8 @@ REFUSED_ACT_PHRASES: dict[str, str] = {
     "verzoek:geweigerd": "wilde antwoorden op een vraag van een balie",
 }
 
+# Only on the card of the giver: the guard refuses each login with `niveau_te_laag`.
+MACHTIGING_LEVEL_TOO_LOW = "niveau_van_machtiging_te_laag"
 _PROOF_FAILED_TEXT = "Er werd niet bewezen dat de toegang van deze app was."
 REASON_SENTENCES: dict[str, str] = {
     "afzender_niet_afgesproken": "Deze afzender hoort niet bij de machtiging.",
@@ -149,6 +151,7 @@ REASON_SENTENCES: dict[str, str] = {
     "handeling_niet_toegestaan": "Dit mag niet met deze machtiging.",
     "toegang_beeindigd_tijdens_downloaden": "De machtiging stopte terwijl de bijlage werd opgehaald.",
     "niveau_te_laag": "De helper was niet zeker genoeg ingelogd.",
+    MACHTIGING_LEVEL_TOO_LOW: "Deze organisatie vraagt nu om een zekerder inlogmiddel dan toen u de machtiging gaf.",
     "machtiging_beeindigd": "De machtiging was al beëindigd.",
     "machtiging_verlopen": "De machtiging was al afgelopen.",
     "machtiging_gepauzeerd": "De machtiging stond stil.",

@@ -30,6 +30,7 @@ from machtiging.delegation.rules import (
 )
 from machtiging.identity.people import Profile, load_profile, load_profiles
 from machtiging.identity.session import Visitor
+from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
 from machtiging.portal import labels
@@ -234,9 +235,8 @@ async def build_machtiging_card(
     now = effective_state(link, at)
     holder_ids = await people.load_holder_ids(authority, at) if is_giver and hidden is None else []
     stop_code = hidden
-    if hidden is None and now is EffectiveState.IN_FORCE and (stop := authority.stop_reason(at)) is not None:
-        # What the organisation holds is assigned; whether that stands is on the cards of its employees.
-        stop_code = None if stop.code == NOT_ASSIGNED and holder_ids else stop.code
+    if hidden is None and now is EffectiveState.IN_FORCE:
+        stop_code = _find_stop_code(authority, holder_ids, at)
     is_over = link is not machtiging and now in (EffectiveState.ENDED, EffectiveState.EXPIRED)
     role = MachtigingRole.GIVER if is_giver else MachtigingRole.HELPER
     return MachtigingCard(
@@ -257,6 +257,17 @@ async def build_machtiging_card(
         if stop_code in (None, OTHER_ORGANISATION)
         else labels.describe_stop(stop_code, is_giver=is_giver),
     )
+
+
+def _find_stop_code(authority: Authority, holder_ids: Sequence[PersonId], at: datetime) -> str | None:
+    """Return the reason code if nobody can read with it now; else None."""
+    stop = authority.stop_reason(at)
+    if stop is not None and stop.code != NOT_ASSIGNED:
+        return stop.code
+    if not authority.meets_minimum(Assurance.HIGH):  # so no login of a holder is enough
+        return labels.MACHTIGING_LEVEL_TOO_LOW
+    # What the organisation holds is assigned; whether that stands is on the cards of its employees.
+    return None if stop is None or holder_ids else stop.code
 
 
 def find_hidden_reason(authority: Authority, viewer: Visitor, at: datetime) -> str | None:

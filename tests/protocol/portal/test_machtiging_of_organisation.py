@@ -8,7 +8,7 @@ from machtiging.delegation.pause import pause_machtiging
 from machtiging.delegation.rules import Capacity
 from machtiging.delegation.termination import revoke_machtiging
 from machtiging.kernel.assurance import Assurance
-from machtiging.portal.labels import describe_stop
+from machtiging.portal.labels import MACHTIGING_LEVEL_TOO_LOW, describe_stop
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import NOON
 from tests.builders.organisations import (
@@ -88,6 +88,15 @@ async def test_page_of_inactive_employee_tells_the_reason_to_employee_and_giver(
     hers, his, _ = await open_pages(portal, authority)
     assert "aan niemand toegewezen" in hers
     assert "U bent bij deze organisatie niet actief als medewerker." in his
+
+
+async def test_machtiging_below_the_minimum_level_gives_nothing_on_the_card_of_the_giver(portal, assigned):
+    authority, organisation_id, employee_id = assigned
+    async with unit_of_work(portal.app.state.services.sessions) as session:
+        await raise_minimum_level(session, organisation_id, employee_id)
+    mother = await portal.mother()
+    for path in (f"{LIST}/{authority.root.id}", LIST):
+        assert describe_stop(MACHTIGING_LEVEL_TOO_LOW, is_giver=True) in (await mother.open_page(path)).text
 
 
 async def depart(session, organisation_id, employee_id):
