@@ -11,6 +11,7 @@ import pytest
 import structlog
 from sqlalchemy import text
 
+from machtiging.access_tokens.sender_constraint.binding import TokenBinding
 from machtiging.delegation.pause import pause_machtiging
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
@@ -18,7 +19,15 @@ from tests.architecture.sources import ROOT
 from tests.builders.client import ASSERTION_TYPE, App, make_client_assertion, make_client_keys
 from tests.builders.keys import KeyHolder
 from tests.builders.people import ISSUER
-from tests.builders.tokens import make_refresh_token_holder, register_refreshing_app, update_rows
+from tests.builders.tokens import (
+    ACCESS_TOKEN,
+    ARCHIEF,
+    EXCHANGE,
+    make_exchange_chain,
+    make_refresh_token_holder,
+    register_refreshing_app,
+    update_rows,
+)
 
 TABLE_ROW = re.compile(r"^\| (.+) \|$", re.MULTILINE)
 
@@ -44,6 +53,7 @@ class CheckedRequest:
     app: App
     form: dict[str, str | None]
     machtiging_id: Any = None
+    chain: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     claims: dict[str, Any] = field(default_factory=dict)
     assertion: str | None = None
@@ -70,74 +80,82 @@ Violation = Callable[[CheckedRequest], Awaitable[None]]
 
 
 def change_form(**changes: str | None) -> Violation:
-    async def violate(attempt: CheckedRequest) -> None:
-        attempt.form |= changes
+    async def violate(request: CheckedRequest) -> None:
+        request.form |= changes
 
     return violate
 
 
 def change_rows(statement: str, *, sealed: bool = True) -> Violation:
-    async def violate(attempt: CheckedRequest) -> None:
-        await attempt.change_rows(statement, sealed=sealed)
+    async def violate(request: CheckedRequest) -> None:
+        await request.change_rows(statement, sealed=sealed)
 
     return violate
 
 
-async def send_unreadable_parameter(attempt: CheckedRequest) -> None:
-    attempt.form["state"] = "a\x00b"
+async def send_unreadable_parameter(request: CheckedRequest) -> None:
+    request.form["state"] = "a\x00b"
 
 
-async def suspend(attempt: CheckedRequest) -> None:
-    async with unit_of_work(attempt.oauth.sessions) as session:
-        await suspend_client(session, attempt.app.client_id, at=attempt.oauth.clock.now())
+async def suspend(request: CheckedRequest) -> None:
+    async with unit_of_work(request.oauth.sessions) as session:
+        await suspend_client(session, request.app.client_id, at=request.oauth.clock.now())
 
 
-async def sign_with_other_keys(attempt: CheckedRequest) -> None:
-    attempt.claims["keys"] = make_client_keys()
+async def sign_with_other_keys(request: CheckedRequest) -> None:
+    request.claims["keys"] = make_client_keys()
 
 
-async def address_other_server(attempt: CheckedRequest) -> None:
-    attempt.assertion = None
-    attempt.claims["aud"] = "https://elders.example"
+async def address_other_server(request: CheckedRequest) -> None:
+    request.assertion = None
+    request.claims["aud"] = "https://elders.example"
 
 
-async def replay_assertion(attempt: CheckedRequest) -> None:
-    attempt.assertion = make_client_assertion(attempt.app.keys, attempt.app.client_id, attempt.oauth.clock)
-    form = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": attempt.assertion, "token": "x"}
-    assert (await attempt.app.http.post("/introspect", data=form)).status_code == 200
+async def replay_assertion(request: CheckedRequest) -> None:
+    request.assertion = make_client_assertion(request.app.keys, request.app.client_id, request.oauth.clock)
+    form = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": request.assertion, "token": "x"}
+    assert (await request.app.http.post("/introspect", data=form)).status_code == 200
 
 
-async def send_broken_proof(attempt: CheckedRequest) -> None:
-    attempt.headers["DPoP"] = "x"
+async def send_broken_proof(request: CheckedRequest) -> None:
+    request.headers["DPoP"] = "x"
 
 
-async def replay_proof(attempt: CheckedRequest) -> None:
-    attempt.headers["DPoP"] = KeyHolder(attempt.oauth.clock).proof("POST", ISSUER + "/token")
-    agency = await attempt.oauth.register_agency()
+async def replay_proof(request: CheckedRequest) -> None:
+    request.headers["DPoP"] = KeyHolder(request.oauth.clock).proof("POST", ISSUER + "/token")
+    agency = await request.oauth.register_agency()
     form = agency.credentials() | {"grant_type": "client_credentials"}
-    assert (await agency.http.post("/token", data=form, headers=attempt.headers)).status_code == 200
+    assert (await agency.http.post("/token", data=form, headers=request.headers)).status_code == 200
 
 
-async def use_agency(attempt: CheckedRequest) -> None:
-    attempt.app = await attempt.oauth.register_agency()
+async def use_agency(request: CheckedRequest) -> None:
+    request.app = await request.oauth.register_agency()
 
 
-async def use_reading_app(attempt: CheckedRequest) -> None:
-    attempt.app = await attempt.oauth.register_reading_app()
+async def use_reading_app(request: CheckedRequest) -> None:
+    request.app = await request.oauth.register_reading_app()
 
 
-async def wait_two_minutes(attempt: CheckedRequest) -> None:
-    attempt.oauth.later(minutes=2)
+async def wait_two_minutes(request: CheckedRequest) -> None:
+    request.oauth.later(minutes=2)
 
 
-async def wait_seven_hours(attempt: CheckedRequest) -> None:
-    attempt.oauth.later(hours=7)
+async def wait_seven_hours(request: CheckedRequest) -> None:
+    request.oauth.later(hours=7)
 
 
-async def pause(attempt: CheckedRequest) -> None:
-    async with unit_of_work(attempt.oauth.sessions) as session:
-        giver = attempt.oauth.committed.people.mother
-        await pause_machtiging(session, attempt.machtiging_id, giver, at=attempt.oauth.clock.now())
+async def pause(request: CheckedRequest) -> None:
+    async with unit_of_work(request.oauth.sessions) as session:
+        giver = request.oauth.committed.people.mother
+        await pause_machtiging(session, request.machtiging_id, giver, at=request.oauth.clock.now())
+
+
+async def send_token_of_other_service(request: CheckedRequest) -> None:
+    request.form["subject_token"] = await request.chain.issue_token(None)
+
+
+async def send_bound_token(request: CheckedRequest) -> None:
+    request.form["subject_token"] = await request.chain.issue_token(binding=TokenBinding(jkt="k" * 43))
 
 
 AUTHENTICATION: Mapping[str, Violation] = {
@@ -198,11 +216,25 @@ VIOLATIONS: Mapping[str, Mapping[str, Violation]] = {
         "resource is the one of the consent": change_form(resource="https://elders.example"),
         "authorization details are within the consent": change_form(authorization_details="[]"),
     },
+    "token exchange": {
+        **AUTHENTICATION,
+        "client may use the grant type": use_reading_app,
+        "parameters are supported": change_form(actor_token="x"),
+        "credential is sent": change_form(subject_token=None),
+        "token types are known": change_form(subject_token_type="onzin"),
+        "credential is known, of this client": change_form(subject_token="onbekend"),
+        "credential is for this service": send_token_of_other_service,
+        "sender constraint of the credential": send_bound_token,
+        "resource is the one of the consent": change_form(resource="https://elders.example"),
+        "authorization details are within the consent": change_form(authorization_details="[]"),
+        "scope is within the subject token": change_form(scope="openid alles"),
+    },
     "introspection": {**AUTHENTICATION, "credential is sent": change_form(token=None)},
+    "revocation": {**AUTHENTICATION, "credential is sent": change_form(token=None)},
 }
 
 
-async def make_code_attempt(oauth: Any) -> CheckedRequest:
+async def make_code_request(oauth: Any) -> CheckedRequest:
     held = await oauth.grant_machtiging()
     flow = await oauth.start_flow(await register_refreshing_app(oauth), held)
     form = {"grant_type": "authorization_code", "code": await flow.code(), "code_verifier": flow.pkce.verifier}
@@ -210,56 +242,71 @@ async def make_code_attempt(oauth: Any) -> CheckedRequest:
     return CheckedRequest(oauth, "/token", flow.app, form, held.id)
 
 
-async def make_refresh_attempt(oauth: Any) -> CheckedRequest:
+async def make_refresh_request(oauth: Any) -> CheckedRequest:
     holder = await make_refresh_token_holder(oauth)
     form = {"grant_type": "refresh_token", "refresh_token": holder.refresh_token}
     return CheckedRequest(oauth, "/token", holder.app, form, holder.machtiging.id)
 
 
-async def make_client_attempt(oauth: Any) -> CheckedRequest:
+async def make_client_request(oauth: Any) -> CheckedRequest:
     return CheckedRequest(oauth, "/token", await oauth.register_agency(), {"grant_type": "client_credentials"})
 
 
-async def make_introspection_attempt(oauth: Any) -> CheckedRequest:
+async def make_introspection_request(oauth: Any) -> CheckedRequest:
     return CheckedRequest(oauth, "/introspect", await oauth.register_agency(), {"token": "x"})
 
 
-ATTEMPTS = {
-    "code": make_code_attempt,
-    "refresh token": make_refresh_attempt,
-    "client credentials": make_client_attempt,
-    "introspection": make_introspection_attempt,
+async def make_exchange_request(oauth: Any) -> CheckedRequest:
+    chain = await make_exchange_chain(oauth)
+    await chain.register_server(resource=ARCHIEF, client_name="Archief")
+    exchanger = await chain.register_exchanger()
+    form = {"grant_type": EXCHANGE, "subject_token_type": ACCESS_TOKEN, "resource": ARCHIEF}
+    form["subject_token"] = await chain.issue_token()
+    return CheckedRequest(oauth, "/token", exchanger, form, chain=chain)
+
+
+async def make_revocation_request(oauth: Any) -> CheckedRequest:
+    return CheckedRequest(oauth, "/revoke", await oauth.register_agency(), {"token": "x"})
+
+
+REQUESTS = {
+    "code": make_code_request,
+    "refresh token": make_refresh_request,
+    "client credentials": make_client_request,
+    "token exchange": make_exchange_request,
+    "introspection": make_introspection_request,
+    "revocation": make_revocation_request,
 }
 
 
-async def read_reason(attempt: CheckedRequest) -> str:
+async def read_reason(request: CheckedRequest) -> str:
     """Send the request and return the one reason code, from the journal or the log."""
-    before = len(await attempt.oauth.lines("token:geweigerd"))
+    before = len(await request.oauth.lines("token:geweigerd"))
     with structlog.testing.capture_logs() as logs:
-        response = await attempt.send()
+        response = await request.send()
     assert response.status_code in (400, 401), response.text
-    journalled = [line.reason for line in (await attempt.oauth.lines("token:geweigerd"))[before:]]
+    journalled = [line.reason for line in (await request.oauth.lines("token:geweigerd"))[before:]]
     logged = [line["code"] for line in logs if line["event"] == "oauth_refused"]
     (reason,) = journalled + logged
     return reason
 
 
-@pytest.mark.parametrize("column", ATTEMPTS)
+@pytest.mark.parametrize("column", REQUESTS)
 async def test_request_of_every_column_without_violation_succeeds(oauth, column) -> None:
-    assert (await (await ATTEMPTS[column](oauth)).send()).status_code == 200
+    assert (await (await REQUESTS[column](oauth)).send()).status_code == 200
 
 
 @pytest.mark.parametrize(("column", "check"), [(column, check) for column in TABLE for check in TABLE[column]])
 async def test_check_fails_before_all_later_checks_of_its_column(oauth, column, check) -> None:
-    attempt = await ATTEMPTS[column](oauth)
+    request = await REQUESTS[column](oauth)
     checks = list(TABLE[column])
     for later in reversed(checks[checks.index(check) :]):
-        await VIOLATIONS[column][later](attempt)
-    assert await read_reason(attempt) == TABLE[column][check]
+        await VIOLATIONS[column][later](request)
+    assert await read_reason(request) == TABLE[column][check]
 
 
 def test_every_column_and_violation_stands_in_the_table() -> None:
-    assert TABLE.keys() == VIOLATIONS.keys() == ATTEMPTS.keys()
+    assert TABLE.keys() == VIOLATIONS.keys() == REQUESTS.keys()
     for column, violations in VIOLATIONS.items():
         optional = {"grant type is supported", "DPoP proof is valid", "DPoP proof is not replayed"}
         assert set(TABLE[column]) <= set(violations) <= set(TABLE[column]) | optional
