@@ -1,6 +1,7 @@
 """Refresh token rotation (RFC 6749 section 6, OIDC-NLGOV 5.2.8), its limits in time and scope."""
 
 import json
+from uuid import uuid4
 
 import pytest
 
@@ -11,7 +12,7 @@ from machtiging.oauth import suspend_client
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import BOX_HANDLER
-from tests.builders.client import make_client_keys
+from tests.builders.client import make_authorization_details, make_client_keys
 from tests.builders.messages import read_claims
 from tests.builders.rows import ISSUED_TOKENS, REFRESH_TOKENS
 from tests.builders.tokens import REFRESHING, make_refresh_token_holder, register_refreshing_app
@@ -122,9 +123,9 @@ async def test_refresh_token_expires_with_the_machtiging(oauth):
 
 async def test_refresh_rejected_does_not_consume_the_token(oauth):
     holder = await make_refresh_token_holder(oauth)
-    wider = json.dumps([{"type": "berichtenbox", "actions": ["lezen"]}])
     await assert_error(await holder.refresh(scope="openid profile"), "invalid_scope")
-    await assert_error(await holder.refresh(authorization_details=wider), "invalid_authorization_details")
+    for wider in (make_authorization_details(uuid4(), "lezen"), make_authorization_details(None, "verwijderen")):
+        await assert_error(await holder.refresh(authorization_details=wider), "invalid_authorization_details")
     await assert_error(await holder.refresh(resource="https://elders.example"), "invalid_target")
     await holder.refreshed()
     assert await holder.ended() is None
