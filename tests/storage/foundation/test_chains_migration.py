@@ -301,4 +301,5 @@ async def test_thousand_machtigingen_with_letters_are_sealed_and_the_journal_ver
     assert "all as the journal says" in (await run_command("doctor")).out
     await old.verify_journal()
     stops = [await old.stop_of(old.ids[f"{number}"]) for number in range(0, MANY, 97)]
-    assert stops == [None if number % 3 == 0 else "niet_toegewezen" for number in range(0, MANY, 97)]
+    # The organisation came in as requested, and that is told before that the root itself is assigned to nobody.
+    assert stops == [None if number % 3 == 0 else "organisatie_niet_erkend" for number in range(0, MANY, 97)]
