@@ -95,7 +95,7 @@ async def test_access_token_of_another_organisation_is_inactive_and_rejected_at_
     flow = await start_flow_for(oauth, accepted_for, await accept_professional_machtiging(oauth, accepted_for))
     token = (await redeemed(flow))["access_token"]
     bearer = {"Authorization": f"Bearer {token}"}
-    for known in (False, True):  # the first introspection of a client loads it, the next takes the fast path
+    for known in (False, True):  # the first introspection of a client loads it, the next finds it in the cache
         assert await active(flow.app, token), known
     await move(oauth, used_for, "issued_token")
     assert not await active(flow.app, token)

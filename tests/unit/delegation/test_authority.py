@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.authority.rules import build_authority
-from machtiging.delegation.authority.standings import MembershipStanding, StandInStanding
 from machtiging.delegation.authority.stop_reasons import StopReason
 from machtiging.delegation.rules import (
     CHANNEL_ASSURANCE,
@@ -26,9 +25,8 @@ from machtiging.delegation.rules import (
     scope_violation,
 )
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.ids import PersonId
 from machtiging.kernel.period import Period
-from machtiging.organisations.rules import Ceiling, EmployeeRole, EmployeeState, RecognitionStatus
+from machtiging.organisations.rules import Ceiling, EmployeeState, RecognitionStatus
 from tests.builders.keys import NOON
 from tests.builders.machtiging import (
     ORGANISATION,
@@ -39,49 +37,21 @@ from tests.builders.machtiging import (
     is_usable_by,
     make_authority,
     make_child,
-    make_employee,
     make_machtiging,
     make_scope,
 )
-
-KVK, OTHER_KVK = "90000001", "90000002"
-HELPER, STRANGER = PersonId(uuid4()), PersonId(uuid4())
-LATER = NOON + timedelta(days=400)
-
-
-def assigned(**changes):
-    """The authority of HELPER, to whom the machtiging of the organisation is assigned."""
-    return make_authority(make_machtiging(gemachtigde_id=HELPER, capacity=Capacity.PROFESSIONAL, **changes), KVK)
-
-
-def of_person(**changes):
-    """The authority of HELPER as a relative."""
-    return make_authority(make_machtiging(gemachtigde_id=HELPER, **changes))
-
-
-def by_team(**changes):
-    """A chain of three: to a team, then to HELPER as a member of it."""
-    employee, team = make_employee(HELPER), uuid4()
-    root = make_machtiging(gemachtigde_id=PersonId(ORGANISATION.id), capacity=Capacity.PROFESSIONAL)
-    middle = make_child(root, team_id=team)
-    leaf = make_child(middle, team_id=None, employee_id=employee.id)
-    member = MembershipStanding(team, employee.id, NOON - timedelta(days=1), None)
-    parts = {"links": (root, middle, leaf), "organisation": ORGANISATION, "employee": employee, "membership": member}
-    return build_authority(**parts | changes)
-
-
-def standing_in(**changes):
-    """A chain of three: to an absent colleague, then to HELPER as the stand-in."""
-    absent, employee = make_employee(STRANGER), make_employee(HELPER)
-    root = make_machtiging(gemachtigde_id=PersonId(ORGANISATION.id), capacity=Capacity.PROFESSIONAL)
-    middle = make_child(root, employee_id=absent.id)
-    leaf = make_child(middle, employee_id=employee.id, stand_in_id=uuid4())
-    stand_in = StandInStanding(absent.id, employee.id, NOON - timedelta(days=1), NOON + timedelta(days=7), None)
-    parts = {"links": (root, middle, leaf), "organisation": ORGANISATION, "employee": employee}
-    return build_authority(**parts | {"absent_employee": absent, "stand_in": stand_in} | changes)
-
-
-CHAINS = {"relative": of_person, "employee": assigned, "team": by_team, "stand-in": standing_in}
+from tests.unit.delegation.chains import (
+    CHAINS,
+    EMPLOYEES,
+    HELPER,
+    KVK,
+    LATER,
+    OTHER_KVK,
+    STRANGER,
+    assigned,
+    by_team,
+    standing_in,
+)
 
 
 @pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
@@ -190,19 +160,6 @@ def test_machtiging_of_organisation_opens_nothing_without_assignment():
     unassigned = build_authority((whole.root,), whole.organisation, None)
     assert unassigned.stop_reason(NOON) == StopReason("niet_toegewezen", 0)
     assert unassigned.holder_id is None
-
-
-EMPLOYEES = [
-    ({"state": EmployeeState.INVITED}, "medewerker_niet_actief"),
-    ({"state": EmployeeState.SUSPENDED}, "medewerker_niet_actief"),
-    ({"starts_at": NOON + timedelta(seconds=1)}, "medewerker_niet_actief"),
-    ({"state": EmployeeState.DEPARTED}, "medewerker_vertrokken"),
-    ({"ends_at": NOON}, "medewerker_vertrokken"),
-    ({"roles": frozenset({EmployeeRole.ADMINISTRATOR})}, "medewerker_geen_hulpverlener"),
-    ({"roles": frozenset({EmployeeRole.SUPERVISOR, EmployeeRole.TEAM_LEADER})}, "medewerker_geen_hulpverlener"),
-    ({"organisation_id": uuid4()}, "keten_ongeldig"),
-    ({"id": uuid4()}, "keten_ongeldig"),
-]
 
 
 @pytest.mark.parametrize(("change", "code"), EMPLOYEES)
@@ -320,64 +277,6 @@ def test_reason_about_the_organisation_is_told_to_the_holder_only():
     waiting = replace(whole, organisation=replace(whole.organisation, recognition=RecognitionStatus.REQUESTED))
     assert waiting.refusal(HELPER, KVK, None, NOON) == "organisatie_niet_erkend"
     assert waiting.refusal(STRANGER, KVK, None, NOON) == NOT_USABLE
-
-
-def ask_minimum(authority, level):
-    ceiling = replace(authority.organisation.ceiling, minimum_level=level)
-    return replace(authority, organisation=replace(authority.organisation, ceiling=ceiling))
-
-
-@pytest.mark.parametrize("chain", [assigned, by_team, standing_in])
-def test_login_below_the_minimum_of_the_organisation_is_refused(chain):
-    demanding = ask_minimum(chain(), Assurance.HIGH)
-    assert demanding.refusal(HELPER, KVK, Assurance.SUBSTANTIAL, NOON) == "niveau_te_laag"
-    assert demanding.visibility_refusal(HELPER, KVK, Assurance.SUBSTANTIAL, NOON) == "niveau_te_laag"
-    assert demanding.refusal(STRANGER, KVK, Assurance.LOW, NOON) == NOT_USABLE
-    # Before there is a login, the level stops nobody.
-    assert demanding.refusal(HELPER, KVK, None, NOON) is None
-    usual = ask_minimum(chain(), Assurance.SUBSTANTIAL)
-    assert usual.refusal(HELPER, KVK, Assurance.SUBSTANTIAL, NOON) is None
-
-
-def test_relative_has_no_minimum_level():
-    assert of_person().refusal(HELPER, None, Assurance.LOW, NOON) is None
-
-
-@pytest.mark.parametrize(("change", "code"), EMPLOYEES[:7])
-@pytest.mark.parametrize("chain", [assigned, by_team, standing_in])
-def test_employee_without_right_to_help_may_not_see_the_terms(chain, change, code):
-    whole = chain()
-    stopped = replace(whole, employee=replace(whole.employee, **change))
-    assert stopped.visibility_refusal(HELPER, KVK, Assurance.HIGH, NOON) == code
-    assert stopped.visibility_refusal(stopped.vertegenwoordigde_id, None, Assurance.LOW, NOON) is None
-
-
-@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
-def test_terms_under_a_forged_row_are_hidden_from_both_parties(chain):
-    forged = replace(chain(), is_authentic=False)
-    for person in (HELPER, forged.vertegenwoordigde_id):
-        assert forged.visibility_refusal(person, forged.organisation_kvk, Assurance.HIGH, NOON) == "rij_ongeldig"
-
-
-@pytest.mark.parametrize(
-    ("status", "code"),
-    [(RecognitionStatus.SUSPENDED, None), (RecognitionStatus.WITHDRAWN, "erkenning_ingetrokken")],
-)
-def test_terms_stay_visible_to_the_employee_until_the_recognition_is_withdrawn(status, code):
-    whole = assigned()
-    changed = replace(whole, organisation=replace(whole.organisation, recognition=status))
-    assert changed.visibility_refusal(HELPER, KVK, Assurance.HIGH, NOON) == code
-
-
-@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
-@pytest.mark.parametrize("state", [MachtigingState.PAUSED, MachtigingState.ENDED])
-def test_terms_of_a_stopped_link_stay_visible_to_both_parties_only(chain, state):
-    whole = chain()
-    stopped = replace(whole, links=(replace(whole.root, state=state), *whole.links[1:]))
-    kvk = stopped.organisation_kvk
-    assert stopped.visibility_refusal(HELPER, kvk, Assurance.HIGH, NOON) is None
-    assert stopped.visibility_refusal(STRANGER, kvk, Assurance.HIGH, NOON) == NOT_THE_HOLDER
-    assert stopped.visibility_refusal(HELPER, OTHER_KVK, Assurance.HIGH, NOON) == OTHER_ORGANISATION
 
 
 def test_paused_chain_is_current_until_anything_else_ends_it():
