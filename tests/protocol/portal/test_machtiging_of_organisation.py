@@ -87,6 +87,8 @@ async def test_page_of_inactive_employee_tells_the_reason_to_employee_and_giver(
         await change_employee(session, employee_id, state="op_non_actief")
     hers, his, _ = await open_pages(portal, authority)
     assert "aan niemand toegewezen" in hers
+    assert f"Deze organisatie heeft KvK-nummer {KVK}." in hers
+    assert "helpt namens" not in hers
     assert "U bent bij deze organisatie niet actief als medewerker." in his
 
 
