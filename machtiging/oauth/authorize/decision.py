@@ -108,9 +108,8 @@ async def prepare_consent(
         choices = await _list_grantable_access(context, visitor, pushed, client)
         target = await find_target(context.session, context.issuer, pushed.parameters.get("resource"))
         if asking.authentication_request.is_prompt_none:
-            if (
-                CONSENT_MANAGEMENT_SCOPE in pushed.parameters.get("scope", "").split()
-            ):  # covers all her apps: always ask
+            # Managing consents covers all her apps: always ask.
+            if CONSENT_MANAGEMENT_SCOPE in pushed.parameters.get("scope", "").split():
                 raise OAuthRefusal(OAuthErrorCode.CONSENT_REQUIRED, "toestemming_nodig")
             await _require_prior_consent(context, visitor, asking, choices, target)
             return await decide_authorization(context, visitor, reference, None, approved=True)

@@ -193,6 +193,7 @@ async def _journal_and_notify(session: AsyncSession, client: Client, hint: _Reso
         client_id=client.client_id,
         for_person_id=hint.person_id if representation is None else representation.vertegenwoordigde_id,
         machtiging_id=None if representation is None else representation.machtiging_id,
+        on_behalf_of=None if representation is None else representation.organisation_id,
     )
     await record(session, line, at=at)
     await enqueue_notification(session, hint.person_id, NotificationKind.VERZOEK_WACHT, {}, at=at)

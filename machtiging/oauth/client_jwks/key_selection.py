@@ -20,8 +20,8 @@ MAX_COPY_AGE = timedelta(hours=48)
 class JwksFetchRequired(OAuthRefusal):
     """The JWKS must be fetched before the client can be authenticated.
 
-    `retry_after_jwks_fetch` catches it, fetches without a transaction and tries again. Elsewhere it is the error
-    `invalid_client`. `has_usable_copy`: the older copy is still usable.
+    `retry_after_jwks_fetch`, POST /token and POST /introspect catch it, fetch without a transaction and try again.
+    Elsewhere it is the error `invalid_client`. `has_usable_copy`: the older copy is still usable.
     """
 
     def __init__(self, client_id: str, uri: str, *, has_usable_copy: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The only package that calls Authlib. Requests go in as plain parameters, and tokens never reach a log."""
+"""The package around Authlib. Requests go in as plain parameters, and tokens never reach a log."""
 
 import logging
 

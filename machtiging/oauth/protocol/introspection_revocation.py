@@ -23,7 +23,7 @@ from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.oauth.errors import OAuthRefusal, invalid_request_error
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.protocol.requests import OAuthRequest, await_sync
-from machtiging.oauth.protocol.server import OAuthServer, ReadContext, RequestContext
+from machtiging.oauth.protocol.server import OAuthServer, RequestContext
 from machtiging.oauth.refresh.lookup import RefreshTokenView, find_refresh_token
 from machtiging.oauth.refresh.revocation import revoke_refresh_token
 from machtiging.oauth.token_issuance import ACCESS_TOKEN_TYP
@@ -96,7 +96,7 @@ def build_token_view(
 
 
 async def load_own_api_token(
-    context: ReadContext | RequestContext, token: str, audience: str | None = None
+    context: RequestContext, token: str, audience: str | None = None
 ) -> AccessTokenView | None:
     """Load a valid access token for our API, or for this `audience`. None for any other."""
     return await _load_token_view(
@@ -104,7 +104,7 @@ async def load_own_api_token(
     )
 
 
-async def load_token_for_any_audience(context: ReadContext | RequestContext, token: str) -> AccessTokenView | None:
+async def load_token_for_any_audience(context: RequestContext, token: str) -> AccessTokenView | None:
     """Load a valid access token for any audience.
 
     Use it only to introspect, revoke or exchange the token, never for access.
@@ -112,9 +112,7 @@ async def load_token_for_any_audience(context: ReadContext | RequestContext, tok
     return await _load_token_view(context, verify_access_token(context.issuer, token, None, context.at))
 
 
-async def _load_token_view(
-    context: ReadContext | RequestContext, verified: AccessTokenClaims | None
-) -> AccessTokenView | None:
+async def _load_token_view(context: RequestContext, verified: AccessTokenClaims | None) -> AccessTokenView | None:
     if verified is None:
         return None
     handler = context.issuer.details_handler
@@ -164,7 +162,7 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]
             await_sync(_revoke_access_token(self.server.context, token))
 
 
-async def _find_token(context: ReadContext | RequestContext, token: str) -> AccessTokenView | RefreshTokenView | None:
+async def _find_token(context: RequestContext, token: str) -> AccessTokenView | RefreshTokenView | None:
     """Find an access token (with two dots) or a refresh token (without), whatever the hint."""
     if "." in token:
         return await load_token_for_any_audience(context, token)
@@ -188,6 +186,7 @@ async def _revoke_access_token(context: RequestContext, token: AccessTokenView) 
             client_id=facts.client_id,
             for_person_id=facts.person_id if representation is None else representation.vertegenwoordigde_id,
             machtiging_id=facts.machtiging_id,
+            on_behalf_of=None if representation is None else representation.organisation_id,
             object_kind="token",
             object_id=str(facts.id),
         )

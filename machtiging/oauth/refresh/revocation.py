@@ -27,6 +27,7 @@ async def revoke_refresh_token(
         client_id=token.client_id,
         for_person_id=token.person_id if representation is None else representation.vertegenwoordigde_id,
         machtiging_id=None if representation is None else representation.machtiging_id,
+        on_behalf_of=None if representation is None else representation.organisation_id,
         object_kind="grant",
         object_id=str(token.grant_id),
     )

@@ -13,7 +13,6 @@ from machtiging.kernel.errors import Fault
 from machtiging.oauth import token_issuance
 from machtiging.oauth.dependencies import OAuthServices, build_issuer
 from machtiging.oauth.errors import OAuthRefusal
-from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.protocol.claimed_client import read_claimed_client
 from machtiging.oauth.protocol.client_assertion import refuse_client_auth
 from machtiging.oauth.protocol.error_response import (
@@ -84,7 +83,7 @@ async def _commit_decision(executor: Executor, decision: TokenDecision, *, pract
         response = build_error_response(outcome, practice=practice)
         result = await _commit_refusal(executor, request, outcome)
     else:
-        issued = await _build_tokens(executor, request.issuer, request, outcome)
+        issued = await _build_tokens(executor, request, outcome)
         response = JSONResponse(issued.response, headers=NO_STORE)
         result = await consume_and_issue(executor, request.consumed, issued)
     if result is None:
@@ -99,8 +98,8 @@ async def _commit_decision(executor: Executor, decision: TokenDecision, *, pract
     return response
 
 
-async def _build_tokens(executor: Executor, issuer: Issuer, request: TokenRequest, issuance: Issuance) -> IssuedTokens:
-    oauth_request, at = request.oauth_request, request.at
+async def _build_tokens(executor: Executor, request: TokenRequest, issuance: Issuance) -> IssuedTokens:
+    oauth_request, issuer, at = request.oauth_request, request.issuer, request.at
     if isinstance(issuance, ClientTokenRequest):
         access_token = token_issuance.build_client_token(
             issuer, request.client, issuance.scope, at=at, binding=oauth_request.binding

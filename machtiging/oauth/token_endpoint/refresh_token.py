@@ -1,7 +1,7 @@
 """The grant type refresh_token (RFC 6749 section 6): refresh token rotation with reuse detection. Pure.
 
-A refusal consumes no refresh token. Otherwise the client's retry, after an excessive request or a paused machtiging,
-would look like theft.
+A refusal consumes no refresh token, unless its row is forged. Otherwise the client's retry, after an excessive request
+or a paused machtiging, would look like theft.
 """
 
 from __future__ import annotations

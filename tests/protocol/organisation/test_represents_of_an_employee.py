@@ -6,8 +6,9 @@ import pytest
 
 from machtiging.oauth.request_parameters.subject_claims import apply_subject_layout
 from tests.builders.messages import read_claims
+from tests.builders.rows import ORGANISATIONS
 from tests.builders.tokens import ARCHIEF, HUIS, SERVICE_KEYS, ExchangeChain, make_exchanger_metadata
-from tests.protocol.organisation.organisations import KVK, accept_professional_machtiging, start_flow_for
+from tests.protocol.organisation.organisations import KVK, accept_professional_machtiging, request_ciba, start_flow_for
 
 PSEUDONYM, KVK_TYPE = "urn:nl-eid-gdi:1.0:id:pseudonym", "urn:nl-eid-gdi:1.0:id:KvKnr"
 SECTOR = "app.voorbeeld.example"
@@ -71,3 +72,21 @@ def test_act_layout_of_a_relative_is_as_without_organisations() -> None:
     claims = {**helper, "acr": "a", "represents": citizen}
     assert apply_subject_layout(claims, "act") == {**citizen, "acr": "a", "act": helper}
     assert apply_subject_layout(claims, "represents") == claims
+
+
+async def test_lines_of_a_revoked_token_of_an_employee_name_the_organisation(oauth) -> None:
+    flow = await start_flow_for(oauth, KVK, await accept_professional_machtiging(oauth))
+    organisation_id = await ORGANISATIONS.read_value(oauth, "id")
+    for kind in ("access_token", "refresh_token"):
+        tokens = (await flow.redeem(await flow.code())).json()
+        assert (await flow.app.post("/revoke", {"token": tokens[kind]})).status_code == 200
+    lines = await oauth.lines("token:ingetrokken")
+    assert len(lines) == 2
+    assert {line.on_behalf_of for line in lines} == {organisation_id}
+
+
+async def test_line_of_a_counter_request_for_an_employee_names_the_organisation(ciba_desk) -> None:
+    machtiging = await accept_professional_machtiging(ciba_desk.oauth)
+    await request_ciba(ciba_desk, KVK, machtiging)
+    [line] = await ciba_desk.oauth.lines("verzoek:gedaan")
+    assert line.on_behalf_of == await ORGANISATIONS.read_value(ciba_desk.oauth, "id")
