@@ -179,11 +179,6 @@ class KeyRing:
         """The version of the key that makes row MACs now."""
         return self._row_mac.current_version
 
-    @property
-    def row_mac_key_versions(self) -> tuple[int, ...]:
-        """The versions of the row MAC key; the last one makes MACs, all verify."""
-        return self._row_mac.versions
-
     def row_mac(self, message: bytes) -> bytes:
         """Return the MAC of a row encoded by `storage.row_mac`, its key version first."""
         return self._row_mac.compute_mac(message)

@@ -110,7 +110,7 @@ async def accept_offer(
     A helper who repeats it gets the current machtiging, accepted or refused. Raises InvalidInput `code_verschreven`
     (cannot be a code; costs no try) or `code_klopt_niet` (unknown, used, expired or withdrawn code, or wrong birth
     date; not told which). Raises TooMany `te_vaak_geprobeerd`. Raises NotAllowed `niveau_te_laag`, `eigen_machtiging`,
-    `alleen_voor_organisatie`, `alleen_voor_naaste` or `andere_organisatie`; for an organisation also
+    `alleen_voor_organisatie`, `alleen_voor_naaste`, `andere_organisatie` or `rij_ongeldig`; for an organisation also
     `medewerker_onbekend` and the codes of `stop_reasons.organisation_refusal` and `stop_reasons.employee_refusal`.
 
     For an organisation two links are made at once: the machtiging is the organisation's, and is assigned to this

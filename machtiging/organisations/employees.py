@@ -232,7 +232,7 @@ async def end_employment(
     act = _build_act(JournalAct.MEDEWERKER_VERTROKKEN, actor, organisation_id or works_at, employee_id, at)
     async with journal_refusal(session, act):
         if organisation_id not in (None, works_at):
-            raise NotFound("medewerker_onbekend")
+            raise NotFound("medewerker_onbekend", private="" if works_at is None else OF_OTHERS)
         row, present = await _lock_present_employee(session, actor, works_at, employee_id, at)
         _require_other_administrator(actor, row, present)
     departed = await _update_employee(session, row, _departure(row, at))

@@ -165,8 +165,12 @@ class _Numbered(Protocol):
 
 def describe_numbers(organisation: _Numbered) -> str:
     """Describe the numbers of an organisation in one line."""
-    names = {"KvK": "kvk", "vestiging": "vestiging", "RSIN": "rsin", "OIN": "oin"}
-    numbers = {label: getattr(organisation, name) for label, name in names.items()}
+    numbers = {
+        "KvK": organisation.kvk,
+        "vestiging": organisation.vestiging,
+        "RSIN": organisation.rsin,
+        "OIN": organisation.oin,
+    }
     return " ".join(f"{label} {number}" for label, number in numbers.items() if number is not None)
 
 

@@ -1,7 +1,7 @@
 """Insert assignments: a link under the machtiging of an organisation, to one of its employees.
 
 An assignment can only narrow what the citizen gave, and ends with it (BW 3:64). Assigning to a team and replacing an
-absent colleague are in the tables, and `assignments` refuses them: the work around them does not exist yet.
+absent colleague are in the tables, and `assignments.creation` refuses them: the work around them does not exist yet.
 """
 
 from __future__ import annotations

@@ -31,9 +31,9 @@ async def end_assignments(
 ) -> list[MachtigingId | Refusal]:
     """End each of these assignments. Returns its id or the refusal, in the same order. At most 500.
 
-    It needs no recognition and no level: ending gives nothing. Each writes the machtiging and its journal line, and
-    notifies the citizen and the employee. Refuses the whole call: InvalidInput `te_veel_toewijzingen`, NotAllowed
-    `geen_medewerker` or `alleen_voor_teamleider`.
+    It needs no recognition, no level and no lock on the employee's row: ending gives nothing. Each writes the
+    machtiging and its journal line, and notifies the citizen and the employee. Refuses the whole call: InvalidInput
+    `te_veel_toewijzingen`, NotAllowed `geen_medewerker` or `alleen_voor_teamleider`.
     """
     act = AssignmentAct(JournalAct.TOEWIJZING_BEEINDIGD, login.person_id, at)
     async with journal_refused_call(session, act):

@@ -234,8 +234,8 @@ class Authority:
 
     def first_stopped_link(self, at: datetime) -> int | None:
         """Return the number of the first link not in force; None if all are."""
-        stopped = (n for n, link in enumerate(self.links) if effective_state(link, at) is not EffectiveState.IN_FORCE)
-        return next(stopped, None)
+        stop = next(self._link_stops(at), None)
+        return None if stop is None else stop.link
 
     def _link_stops(self, at: datetime) -> Iterator[StopReason]:
         for number, link in enumerate(self.links):

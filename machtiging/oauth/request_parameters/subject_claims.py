@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 REPRESENTS, ACT = "represents", "act"
-SUBJECT_LAYOUTS = (REPRESENTS, ACT)
 _SUBJECT_MEMBERS = ("iss", "sub", "sub_id_type")
 
 

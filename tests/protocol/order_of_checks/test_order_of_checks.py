@@ -307,6 +307,7 @@ async def test_check_fails_before_all_later_checks_of_its_column(oauth, column, 
 
 def test_every_column_and_violation_stands_in_the_table() -> None:
     assert TABLE.keys() == VIOLATIONS.keys() == REQUESTS.keys()
+    only_at_token = {"grant type is supported", "DPoP proof is valid", "DPoP proof is not replayed"}
     for column, violations in VIOLATIONS.items():
-        optional = {"grant type is supported", "DPoP proof is valid", "DPoP proof is not replayed"}
-        assert set(TABLE[column]) <= set(violations) <= set(TABLE[column]) | optional
+        unused = only_at_token if column in ("introspection", "revocation") else set()
+        assert set(TABLE[column]) == set(violations) - unused

@@ -93,7 +93,7 @@ async def test_departure_in_the_wrong_organisation_is_journalled(world, organisa
     assert await world.refuse(*leaving, organisation_id=uuid4()) == "medewerker_onbekend"
     assert await world.refuse(end_employment, KEYS, COMMAND_LINE, uuid4()) == "medewerker_onbekend"
     reasons = [reason for reason, *_ in await refusals(world, "medewerker:vertrokken")]
-    assert reasons == ["bestaat_niet", "bestaat_niet"]
+    assert reasons == ["niet_van_u", "bestaat_niet"]
     await world.do(*leaving, organisation_id=organisation)
 
 
