@@ -22,7 +22,7 @@ from machtiging.delegation.rules import Act
 from machtiging.delegation.termination import give_back_machtiging, revoke_machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.clock import Clock
-from machtiging.kernel.errors import Refusal
+from machtiging.kernel.errors import Fault, Refusal
 from machtiging.kernel.ids import uuid7
 from machtiging.organisations.employees import end_employment, resume_employee, suspend_employee
 from machtiging.organisations.recognition import narrow_ceiling
@@ -296,12 +296,17 @@ class History:
         terms = self.model.terms[link] & Terms(frozenset({UWV}), 1, frozenset({Act.LIST, Act.READ}))
         if link in self.model.ended or not terms.afzenders:
             return
-        async with unit_of_work(self.box.sessions) as session:
-            versions = await AGREEMENTS.read(session, order_by="number", machtiging_id=self.links[link])
-            row = {name: value for name, value in versions[-1]._mapping.items() if name != "mac"}
-            row |= {"number": len(versions) + 1, "afzenders": [UWV], "acts": sorted(terms.acts)}
-            await insert_agreement(session, row)
-            await update_machtiging(session, self.links[link], agreement_number=row["number"])
+        try:
+            async with unit_of_work(self.box.sessions) as session:
+                versions = await AGREEMENTS.read(session, order_by="number", machtiging_id=self.links[link])
+                row = {name: value for name, value in versions[-1]._mapping.items() if name != "mac"}
+                row |= {"number": len(versions) + 1, "afzenders": [UWV], "acts": sorted(terms.acts)}
+                await insert_agreement(session, row)
+                await update_machtiging(session, self.links[link], agreement_number=row["number"])
+        except Fault as fault:
+            if "23514" not in fault.private:
+                raise
+            return  # an act at the same time ended the link first: the trigger refuses
         self.model.terms[link] = terms
 
     async def do_end(self, what: str) -> None:
