@@ -158,7 +158,7 @@ async def wait_until_blocked(
     Name every task that waits at this moment, also those of an earlier call.
     """
     tasks = (task, *others)
-    async with asyncio.timeout(20), sessions() as beside:
+    async with asyncio.timeout(60), sessions() as beside:
         while await beside.scalar(BLOCKED_BACKENDS) < len(tasks):
             assert not [each for each in tasks if each.done()]
             await beside.rollback()

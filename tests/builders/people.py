@@ -256,7 +256,7 @@ def join_simulator(service: FastAPI, clock: Any) -> LoginWorld:
         first,
         provider=SimulatedProvider(provider.issuer, provider.client, clock),
         http=httpx.AsyncClient(
-            transport=httpx.ASGITransport(service), timeout=5, trust_env=False, verify=tls_context()
+            transport=httpx.ASGITransport(service), timeout=60, trust_env=False, verify=tls_context()
         ),
         postbus=MailCatcher(0, clock),
     )

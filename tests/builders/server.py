@@ -162,7 +162,7 @@ class ServerWire(ABC):
 
     async def at_rest(self) -> None:
         """Until every connection is closed and every request has come to its end."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self.state.connections or self.state.tasks:  # noqa: ASYNC110
                 await asyncio.sleep(0)
 
@@ -197,7 +197,7 @@ class Served(ServerWire):
     def client(self, token: str | None = None) -> httpx.AsyncClient:
         """Somebody who asks over the network."""
         given = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", headers=given, trust_env=False, timeout=20)
+        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", headers=given, trust_env=False, timeout=60)
 
 
 @dataclass

@@ -85,7 +85,7 @@ def chromium():
 @pytest.fixture
 def context(chromium):
     made = chromium.new_context(locale="nl-NL")
-    made.set_default_timeout(20_000)
+    made.set_default_timeout(60_000)
     yield made
     made.close()
 

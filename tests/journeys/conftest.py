@@ -144,6 +144,6 @@ def chromium():
 def page(chromium):
     """A fresh window without JavaScript, as the pages promise to work."""
     context = chromium.new_context(java_script_enabled=False, locale="nl-NL", viewport={"width": 1100, "height": 900})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     yield context.new_page()
     context.close()

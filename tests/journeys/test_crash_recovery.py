@@ -50,7 +50,7 @@ class Killer:
         pid = find_server_pid(place)
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while find_server_pid(place) is not None and time.monotonic() < deadline:
             time.sleep(0.05)
 

@@ -70,14 +70,14 @@ async def session_ends(application: FastAPI, person: PersonId, sid: UUID) -> Non
 
 
 async def await_logout_token(receiver: LogoutReceiver) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await receiver.arrived.wait()
     assert receiver.came[0].keys() == {"logout_token"}
 
 
 async def wait_for_logout_notice(application: FastAPI) -> None:
     """Wait until a logout notice is stored."""
-    async with asyncio.timeout(20), application.state.services.sessions() as session:
+    async with asyncio.timeout(60), application.state.services.sessions() as session:
         while not await LOGOUT_NOTICES.count(session):
             await session.rollback()
             await asyncio.sleep(0.005)

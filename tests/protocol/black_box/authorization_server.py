@@ -101,7 +101,7 @@ class BlackBoxPerson:
     def __init__(self, answers: Mapping[str, str]) -> None:
         # Kept by hand: browsers take loopback for a safe place and send Secure cookies there over http; httpx does not.
         self.cookies: dict[str, dict[str, str]] = {}
-        self.http = httpx.AsyncClient(headers={"Accept": "text/html"}, trust_env=False, timeout=20)
+        self.http = httpx.AsyncClient(headers={"Accept": "text/html"}, trust_env=False, timeout=60)
         self.answers = answers
         self.pages: list[httpx.Response] = []
 
@@ -184,7 +184,7 @@ class BlackBoxServer:
     @staticmethod
     async def at(told: dict[str, Any]) -> BlackBoxServer:
         """Discover what the description does not say."""
-        http = httpx.AsyncClient(trust_env=False, timeout=20)
+        http = httpx.AsyncClient(trust_env=False, timeout=60)
         found = await http.get(told["issuer"].rstrip("/") + "/.well-known/openid-configuration")
         metadata = found.raise_for_status().json()
         keys = await http.get(metadata["jwks_uri"])

@@ -15,8 +15,8 @@ BERICHTEN_URL = f"{API_PREFIX}/berichten"
 
 @pytest.fixture
 async def limited_world(database, clock, tmp_path):
-    """The whole application with low rate limits, at least three seconds before a new minute."""
-    if time.monotonic() % 60 > 57:  # a new minute during the test would reset the counts
+    """The whole application with low rate limits, at least ten seconds before a new minute."""
+    if time.monotonic() % 60 > 50:  # a new minute during the test would reset the counts
         await asyncio.sleep(60 - time.monotonic() % 60)
     made = await make_limited_world(database.url, clock, tmp_path)
     yield made

@@ -76,7 +76,7 @@ async def test_pause_revocation_and_logout_work_with_pool_exhausted(database, cl
     await accept_code(son, await make_offer(mother))
     address = son.url.split("?")[0]
     replace_services(portal.app, sessions=reserve)
-    async with occupy_ordinary_connections(database), asyncio.timeout(10):
+    async with occupy_ordinary_connections(database), asyncio.timeout(60):
         assert await waits(mother.open_page(ISSUER + "/berichten"))
         assert await waits(son.open_page(ISSUER + "/inzage"))
         assert "post bijhouden" in (await mother.open_page(ISSUER + "/machtigingen")).text
@@ -94,7 +94,7 @@ async def test_pause_revocation_and_logout_work_with_pool_exhausted(database, cl
 async def test_login_works_with_pool_exhausted(database, clock, reserve):
     world = make_login_world(reserve, clock)
     browser = world.browser()
-    async with occupy_ordinary_connections(database), asyncio.timeout(10):
+    async with occupy_ordinary_connections(database), asyncio.timeout(60):
         assert (await browser.log_in("vertegenwoordigde")).status_code == 303
         assert await waits(browser.get("/ik"))
     assert (await browser.me())["person"]

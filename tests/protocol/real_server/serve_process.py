@@ -84,9 +84,10 @@ class ServeProcess:
                 return False
         return answer.status_code == 200
 
-    def family(self) -> list[psutil.Process]:
-        """Its workers, and whatever else it started."""
-        return psutil.Process(self.process.pid).children(recursive=True)
+    def workers(self) -> list[psutil.Process]:
+        """Its worker processes. Not the resource tracker of `multiprocessing`, which is a child too."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return [child for child in children if any("spawn_main" in word for word in child.cmdline())]
 
     def kill(self) -> None:
         """End everything that it started. A child may end by itself meanwhile, as its parent is gone."""

@@ -60,7 +60,7 @@ def kid_of(token) -> str:
     return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))["kid"]
 
 
-async def wait_until(true, seconds: float = 15) -> None:
+async def wait_until(true, seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not await true():  # noqa: ASYNC110
             await asyncio.sleep(0.1)

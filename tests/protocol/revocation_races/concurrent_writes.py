@@ -145,7 +145,7 @@ WRITERS: dict[str, Callable[[OAuthWorld, Any], Awaitable[Write]]] = {
 
 async def wait_for_lock_or_end(oauth: OAuthWorld, act: asyncio.Task[Any]) -> None:
     """Until this act waits for a lock, or needs none and is done."""
-    async with asyncio.timeout(20), oauth.sessions() as beside:
+    async with asyncio.timeout(60), oauth.sessions() as beside:
         while not act.done() and not await beside.scalar(BLOCKED_BACKENDS):
             await beside.rollback()
             await asyncio.sleep(0.005)

@@ -121,7 +121,7 @@ async def test_housekeeping_skips_locked_rows(oauth) -> None:
     oauth.later(minutes=2)
     async with unit_of_work(oauth.sessions) as beside:
         await beside.execute(text("SELECT 1 FROM pushed_request LIMIT 1 FOR UPDATE"))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await swept(oauth)
     assert await count(oauth, "pushed_request") == 1
     await swept(oauth)

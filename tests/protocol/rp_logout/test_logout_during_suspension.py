@@ -18,7 +18,7 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' 
 
 
 async def wait_for_lock_waits(oauth, how_many: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             async with unit_of_work(oauth.sessions) as session:
                 if await session.scalar(text(WAITING)) >= how_many:

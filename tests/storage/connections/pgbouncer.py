@@ -64,7 +64,7 @@ def pgbouncer(url: str, passwords: Mapping[str, str], **settings: object) -> Ite
 
 
 def _wait_until_it_listens(running: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while running.poll() is None and time.monotonic() < until:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return

@@ -27,8 +27,8 @@ class MailServer:
     _arrival: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def wait_for_mails(self, number: int) -> None:
-        """Wait, five seconds at most, until this many mails were taken."""
-        async with asyncio.timeout(5), self._arrival:
+        """Wait, a minute at most, until this many mails were taken."""
+        async with asyncio.timeout(60), self._arrival:
             await self._arrival.wait_for(lambda: len(self.taken) >= number)
 
     async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
