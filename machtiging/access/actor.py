@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from machtiging.delegation.authority.machtiging_set import MachtigingSet
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.rules import Act, Capacity
 from machtiging.identity.session import Visitor
@@ -19,6 +20,7 @@ class Actor:
     `acts` comes from the token or the portal. `authority` is None for the own box; otherwise it was loaded in this
     request. `organisation_kvk` is the organisation of the session or token; None for a private person.
     `addressed_machtiging` is the machtiging id in the path of the request, as the client wrote it; None on other paths.
+    `machtigingen` are those of a token for several: then `authority` is the addressed one, and None without one.
     """
 
     person_id: PersonId
@@ -30,6 +32,12 @@ class Actor:
     oauth_scope: frozenset[str] = frozenset()
     organisation_kvk: str | None = None
     addressed_machtiging: str | None = None
+    machtigingen: MachtigingSet | None = None
+
+    @property
+    def must_address_machtiging(self) -> bool:
+        """True for a token for several on a path without a machtiging: it is not for the own box."""
+        return self.machtigingen is not None and self.authority is None
 
     @property
     def holds_addressed_machtiging(self) -> bool:

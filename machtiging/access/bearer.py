@@ -8,7 +8,9 @@ the request under way.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends
 from starlette.requests import Request
@@ -23,6 +25,7 @@ from machtiging.access_tokens.bearer import (
     wrong_audience_error,
 )
 from machtiging.access_tokens.dependencies import token_services
+from machtiging.delegation.authority.machtiging_set import read_machtiging_set
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.rules import Act
 from machtiging.storage.statement import Executor
@@ -49,13 +52,14 @@ async def _get_user_actor(request: Request, session: Transaction) -> Actor:
 
     Raises NotAuthenticated `token_*` or NotAllowed.
     """
-    return await authenticate_user_token(request, session)
+    lookup = partial(load_token_for_share, addressed=read_addressed_machtiging(request))
+    return await authenticate_user_token(request, session, lookup)
 
 
 async def authenticate_user_token(
     request: Request,
     executor: Executor,
-    lookup: TokenLookup[Authority] = load_token_for_share,
+    lookup: TokenLookup[Authority],
     *,
     is_retry: bool = False,
 ) -> Actor:
@@ -63,9 +67,11 @@ async def authenticate_user_token(
 
     For a route that opens its own transaction. Either `lookup` locks, as `load_token_for_share` does, or the caller's
     write uses `access.optimistic_lock`. When that write finds a change, the caller tries again with `is_retry`.
+    `lookup` takes the machtiging in the path from `read_addressed_machtiging`.
     """
     person_id, state = await authenticate_person_token(request, executor, lookup, is_retry=is_retry)
     facts = state.facts
+    several = None if facts.representation_set is None else read_machtiging_set(facts.representation_set)
     return Actor(
         person_id=person_id,
         authority=state.representation,
@@ -76,7 +82,18 @@ async def authenticate_user_token(
         oauth_scope=frozenset(facts.scope.split()),
         organisation_kvk=facts.organisation_kvk,
         addressed_machtiging=request.path_params.get(MACHTIGING_PATH_PARAM),
+        machtigingen=several,
     )
+
+
+def read_addressed_machtiging(request: Request) -> UUID | None:
+    """Return the machtiging id in the path. Only the canonical form counts: one machtiging has one name."""
+    text = request.path_params.get(MACHTIGING_PATH_PARAM)
+    try:
+        found = None if text is None else UUID(text)
+    except ValueError:
+        return None
+    return found if str(found) == text else None
 
 
 @door("Agency")

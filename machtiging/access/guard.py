@@ -150,7 +150,7 @@ def _build_journal_line(
         actor_id=actor.person_id,
         capacity=actor.capacity,
         client_id=actor.client_id,
-        for_person_id=actor.vertegenwoordigde_id,
+        for_person_id=None if actor.must_address_machtiging else actor.vertegenwoordigde_id,
         machtiging_id=actor.machtiging_id,
         object_kind=object_ref[0],
         object_id=object_ref[1],

@@ -4,6 +4,7 @@ Deny by default: only Casbin allows, on a complete PolicyRequest. If the decisio
 the reason. After any other denial the first of these is the reason:
 
     1. the path names another machtiging than that of the token. The client gets a 404, the same for every other id.
+       A token for several names one in the path: without one the client is told so.
     2. the machtiging is not in force. The client is told its state.
     3. the bericht is hidden from this actor. The client gets the 404 of a bericht that does not exist.
     4. the act was not given, or the policy never allows it. The client is told.
@@ -58,8 +59,8 @@ def evaluate_access(
     decide: DecideFunction, actor: Actor, act: Act, target: AccessTarget, at: datetime
 ) -> AccessVerdict:
     """Evaluate one act of an actor on a target at one instant."""
-    if not actor.holds_addressed_machtiging:
-        return _other_machtiging_verdict()
+    if (verdict := _evaluate_addressed_machtiging(actor)) is not None:
+        return verdict
     if target.envelope is None or target.bericht_id is None:
         return evaluate_standing(actor, at) or _not_found_verdict("bericht_bestaat_niet")
     theme, sensitivity = target.envelope.theme, target.envelope.sensitivity
@@ -82,8 +83,8 @@ def evaluate_listing(
     decide: DecideFunction, actor: Actor, at: datetime
 ) -> tuple[AccessVerdict, frozenset[tuple[Theme, Sensitivity]]]:
     """Evaluate listing for each pair of theme and sensitivity, and return the allowed pairs."""
-    if not actor.holds_addressed_machtiging:
-        return _other_machtiging_verdict(), frozenset()
+    if (verdict := _evaluate_addressed_machtiging(actor)) is not None:
+        return verdict, frozenset()
     any_bericht = _build_policy_request(actor, Act.LIST, Theme.OVERIG, Sensitivity.GEWOON, at)
     policy_requests = [
         replace(any_bericht, theme=theme, sensitivity=sensitivity) for theme in Theme for sensitivity in Sensitivity
@@ -111,9 +112,14 @@ def evaluate_token_act(actor: Actor, act: Act) -> AccessVerdict:
     return _act_not_granted_verdict(actor, act)
 
 
-def _other_machtiging_verdict() -> AccessVerdict:
-    reason = "machtiging_niet_van_token"
-    return AccessVerdict(reason, None, NotFound("machtiging_onbekend", private=reason))
+def _evaluate_addressed_machtiging(actor: Actor) -> AccessVerdict | None:
+    """Return the refusal of a path that names no machtiging of the token; else None."""
+    if not actor.holds_addressed_machtiging:
+        reason = "machtiging_niet_van_token"
+        return AccessVerdict(reason, None, NotFound("machtiging_onbekend", private=reason))
+    if actor.must_address_machtiging:
+        return AccessVerdict("machtiging_niet_genoemd", None, NotAllowed("machtiging_niet_genoemd"))
+    return None
 
 
 def _build_policy_request(

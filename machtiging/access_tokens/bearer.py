@@ -17,7 +17,7 @@ from starlette.requests import Request
 
 from machtiging.access_tokens.dependencies import TokenServices, token_services
 from machtiging.access_tokens.issued_token import IssuedTokenFacts, TokenState, api_audience
-from machtiging.access_tokens.representation import Representation
+from machtiging.access_tokens.representation import Representation, find_represented_person
 from machtiging.access_tokens.sender_constraint.binding import (
     BEARER,
     DPOP,
@@ -197,7 +197,9 @@ async def journal_token_refusal(
         actor_id=facts.person_id,
         capacity=representation.capacity if representation else None,
         client_id=facts.client_id,
-        for_person_id=representation.vertegenwoordigde_id if representation else facts.person_id,
+        for_person_id=find_represented_person(
+            facts.person_id, representation, is_several=facts.representation_set is not None
+        ),
         machtiging_id=facts.machtiging_id,
         on_behalf_of=representation.organisation_id if representation else None,
         object_kind="token",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from machtiging.access_tokens.representation import Representation
+from machtiging.access_tokens.representation import UNUSABLE, Representation
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId
 
@@ -17,7 +18,7 @@ RepresentationT_co = TypeVar("RepresentationT_co", bound=Representation, covaria
 class IssuedTokenFacts:
     """The immutable facts of one access token, of a person or of an agency (`oin`).
 
-    A person's token is for the own box or under a machtiging.
+    A person's token is for the own box, under a machtiging, or for several.
     """
 
     id: TokenId
@@ -38,6 +39,8 @@ class IssuedTokenFacts:
     parent_id: TokenId | None = None
     # The organisation (KvK) of the login session at consent; None for a private person.
     organisation_kvk: str | None = None
+    # The representations of a token for several, as its details name them; None for one, and for the own use.
+    representation_set: Mapping[str, Any] | None = None
 
     @property
     def is_for_other_resource(self) -> bool:
@@ -47,7 +50,10 @@ class IssuedTokenFacts:
 
 @dataclass(frozen=True, slots=True)
 class TokenState(Generic[RepresentationT_co]):
-    """The current state of a token and of its representation (None: the own box)."""
+    """The current state of a token and of its representation.
+
+    None: the own box, or of a token for several no one of them.
+    """
 
     facts: IssuedTokenFacts
     revoked_at: datetime | None
@@ -55,13 +61,17 @@ class TokenState(Generic[RepresentationT_co]):
 
     def is_active_at(self, at: datetime) -> bool:
         """Return True for a token that RFC 7662 calls active at `at`."""
-        return self.revoked_at is None and at < self.facts.expires_at and self.representation_refusal(at) is None
+        return self.is_unrevoked_at(at) and self.representation_refusal(at) is None
+
+    def is_unrevoked_at(self, at: datetime) -> bool:
+        """Return True if the token itself is neither expired nor revoked, whatever its representation says."""
+        return self.revoked_at is None and at < self.facts.expires_at
 
     def representation_refusal(self, at: datetime) -> str | None:
         """Return the reason code if the holder cannot act for another now; else None."""
-        if self.representation is None:
-            return None
         facts = self.facts
+        if self.representation is None:
+            return None if facts.representation_set is None else UNUSABLE
         return self.representation.refusal(facts.person_id, facts.organisation_kvk, facts.assurance, at)
 
 

@@ -58,3 +58,15 @@ class Representation(Protocol):
         `organisation_kvk` and `login` are the organisation and the level of the token, grant or session. No
         organisation: a private person. No level: before the login.
         """
+
+
+def find_represented_person(
+    person_id: PersonId | None, representation: Representation | None, *, is_several: bool
+) -> PersonId | None:
+    """Return for whom a token or grant is used, for the journal: the represented person, or its own person.
+
+    None for several: only each use says for whom.
+    """
+    if representation is not None:
+        return representation.vertegenwoordigde_id
+    return None if is_several else person_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import Field, SQLModel
@@ -17,6 +18,7 @@ class IssuedToken(SQLModel, table=True):
 
     `jkt` or `x5t` is the thumbprint of the key or certificate of a bound token. `parent_id` is the token it was
     exchanged for. `organisation_kvk` is the organisation of the login session at consent; None for a private person.
+    `representation_set` is set for a token for several machtigingen, which has no `machtiging_id`.
     """
 
     __tablename__ = "issued_token"
@@ -38,6 +40,7 @@ class IssuedToken(SQLModel, table=True):
     x5t: str | None = columns.text_column(default=None, nullable=True)
     parent_id: UUID | None = Field(default=None, foreign_key="issued_token.id", index=True)
     organisation_kvk: str | None = columns.text_column(default=None, nullable=True)
+    representation_set: dict[str, Any] | None = columns.jsonb_column(default=None, nullable=True)
     mac: bytes = columns.bytes_column(default=b"")
 
 
@@ -57,7 +60,8 @@ SEALED_TOKEN = SealedTable(
     covered=(
         *("id", "client_id", "grant_id", "person_id", "machtiging_id", "oin", "scope", "acts", "assurance"),
         *("issued_at", "expires_at", "audience", "jkt", "x5t", "parent_id"),
-        "organisation_kvk",
+        *("organisation_kvk", "representation_set"),
     ),
     exempt={"revoked_at": EXEMPT_ENDS_ROW},
+    added_later=("representation_set",),
 )

@@ -117,4 +117,5 @@ def _facts_from_row(row: Mapping[Any, Any]) -> IssuedTokenFacts:
         x5t=row["t_x5t"],
         parent_id=row["t_parent_id"],
         organisation_kvk=row["t_organisation_kvk"],
+        representation_set=row["t_representation_set"],
     )

@@ -93,7 +93,7 @@ def _covers_download(token: AuthorityToken, envelope: BerichtEnvelope) -> bool:
     """
     authority = token.representation
     if authority is None:
-        return True
+        return token.facts.representation_set is None
     return Act.DOWNLOAD in authority.acts and scope_violation(authority.scope, envelope) is None
 
 
@@ -101,7 +101,7 @@ async def _assert_access_active(session: AsyncSession, actor: Actor, bijlage: Bi
     # Without a token this is the citizen's own box on the portal. That access cannot be revoked.
     if actor.token_id is None:
         return
-    state = await load_token_for_share(session, actor.token_id, at)
+    state = await load_token_for_share(session, actor.token_id, at, addressed=bijlage.permit.machtiging_id)
     # Expiry of the token during a large download is accepted; its revocation is not.
     if (
         state is not None

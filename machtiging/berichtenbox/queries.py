@@ -177,9 +177,9 @@ class TokenAndEnvelopeQuery:
     It takes no lock. `build_content_query` checks later that nothing changed.
     """
 
-    def __init__(self, bericht_id: UUID, at: datetime) -> None:
+    def __init__(self, bericht_id: UUID, at: datetime, *, addressed: UUID | None) -> None:
         self.bericht_id = bericht_id
-        self._params = {"bericht_id": bericht_id, "at": at}
+        self._params = {"bericht_id": bericht_id, "at": at, "addressed": addressed}
         self.envelope: ResultRow | None = None
 
     async def __call__(self, executor: Executor, jti: TokenId, at: datetime) -> AuthorityToken | None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from machtiging.access.bearer import TokenUser, authenticate_user_token
+from machtiging.access.bearer import TokenUser, authenticate_user_token, read_addressed_machtiging
 from machtiging.access.dependencies import access_services
 from machtiging.access.permit import Permit
 from machtiging.berichtenbox import rules
@@ -39,10 +39,10 @@ _negotiate_json = require_acceptable("application/json")
 async def _respond_with_bericht(request: Request) -> Response:
     services = access_services(request)
     await _negotiate_json(request)
-    bericht_id = rules.parse_id(request.path_params["berichtId"])
+    bericht_id, addressed = rules.parse_id(request.path_params["berichtId"]), read_addressed_machtiging(request)
 
     async def attempt_reading(number: int) -> ReadResult | None:
-        query = TokenAndEnvelopeQuery(bericht_id, at := services.clock.now())
+        query = TokenAndEnvelopeQuery(bericht_id, at := services.clock.now(), addressed=addressed)
         actor = await authenticate_user_token(request, connection, query, is_retry=number > 0)
         lookup = EnvelopeLookup(bericht_id, query.envelope)
         if is_head(request):

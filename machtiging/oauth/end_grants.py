@@ -15,10 +15,12 @@ from sqlalchemy import ColumnElement, Row, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access_tokens import token_revocation
+from machtiging.access_tokens.representation import find_represented_person
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId
 from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, RepresentationKey
+from machtiging.oauth.authorization_details.parsing import extract_representation_set
 from machtiging.oauth.authorization_details.representations import load_representation
 from machtiging.oauth.tables import BackchannelRequest, OAuthGrant
 from machtiging.storage.columns import table_of
@@ -143,6 +145,7 @@ async def _end_grants(
     for grant in ended:
         key = RepresentationKey(grant.machtiging_id, grant.person_id, grant.organisation_kvk)
         representation = await load_representation(session, handler, key)
+        several = extract_representation_set(grant.authorization_details)
         line = NewJournalLine(
             act=JournalAct.GRANT_BEEINDIGD,
             outcome=JournalOutcome.DONE,
@@ -150,7 +153,7 @@ async def _end_grants(
             actor_id=ending.actor_id,
             capacity=ending.capacity,
             client_id=grant.client_id,
-            for_person_id=grant.person_id if representation is None else representation.vertegenwoordigde_id,
+            for_person_id=find_represented_person(grant.person_id, representation, is_several=several is not None),
             machtiging_id=grant.machtiging_id,
             on_behalf_of=None if representation is None else representation.organisation_id,
             object_kind="grant",

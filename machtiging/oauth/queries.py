@@ -18,6 +18,7 @@ from machtiging.audit.row_authentication import authenticate_row
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId
 from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, RepresentationKey
+from machtiging.oauth.authorization_details.parsing import extract_representation_set
 from machtiging.oauth.authorization_details.representations import HANDLERS_CACHED
 from machtiging.oauth.client import Client, build_client
 from machtiging.oauth.tables import SEALED_CLIENT, SEALED_GRANT, OAuthClient, OAuthGrant
@@ -94,6 +95,11 @@ class Grant:
     organisation_kvk: str | None = None
 
     @property
+    def representation_set(self) -> dict[str, Any] | None:
+        """The members of the details that name several representations; None for one, and for the own use."""
+        return extract_representation_set(self.authorization_details)
+
+    @property
     def representation_key(self) -> RepresentationKey:
         """The values that find the representation of this grant."""
         return RepresentationKey(self.machtiging_id, self.person_id, self.organisation_kvk)
@@ -139,7 +145,7 @@ async def find_token_status(
     row = await _build_status_statement(handler).one_or_none(executor, {"jti": jti})
     if row is None or not await authenticate_token(executor, row, at):
         return None
-    return token_status_from_row(executor, handler, row, at)
+    return await token_status_from_row(executor, handler, row, at)
 
 
 async def load_token(
@@ -150,13 +156,22 @@ async def load_token(
     return None if found is None else found[0]
 
 
-def token_status_from_row(
+async def token_status_from_row(
     executor: Executor, handler: AuthorizationDetailsHandler, row: ResultRow, at: datetime
 ) -> tuple[AnyToken, bool]:
-    """Build the result of `find_token_status` from a verified row of `select_token_status`."""
+    """Build the result of `find_token_status` from a verified row of `select_token_status`.
+
+    Only a token for several needs a further statement.
+    """
     state: AnyToken = build_token_state(row, handler.read_representation(executor, row))
-    granted = state.facts.grant_id is None or (row["grant_there"] is not None and row["ended_at"] is None)
-    return state, state.is_active_at(at) and row["client_state"] == "active" and granted
+    facts = state.facts
+    granted = facts.grant_id is None or (row["grant_there"] is not None and row["ended_at"] is None)
+    live = state.is_unrevoked_at(at) and row["client_state"] == "active" and granted
+    if not live or facts.representation_set is None:
+        return state, live and state.representation_refusal(at) is None
+    login = facts.person_id, facts.organisation_kvk, facts.assurance
+    refusal = await handler.representation_set_refusal(executor, facts.representation_set, *login, at)
+    return state, refusal is None
 
 
 async def find_client_name(session: AsyncSession, client_id: str) -> str | None:

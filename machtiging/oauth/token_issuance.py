@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access_tokens import tokens
 from machtiging.access_tokens.issued_token import IssuedTokenFacts
-from machtiging.access_tokens.representation import Representation
+from machtiging.access_tokens.representation import Representation, find_represented_person
 from machtiging.access_tokens.sender_constraint.binding import (
     NO_BINDING,
     TokenBinding,
@@ -30,7 +30,7 @@ from machtiging.audit.journal import NewJournalLine
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId, uuid7
-from machtiging.oauth.authorization_details.parsing import list_acts
+from machtiging.oauth.authorization_details.parsing import extract_representation_set, list_acts
 from machtiging.oauth.client import Client
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 from machtiging.oauth.issuer import Issuer
@@ -180,6 +180,7 @@ def _token_facts_from_spec(spec: TokenSpec, authorization_details: list[dict[str
         "acts": frozenset(list_acts(authorization_details)),
         "jkt": spec.binding.jkt,
         "x5t": spec.binding.x5t,
+        "representation_set": extract_representation_set(authorization_details),
     }
     if spec.target is not None:
         chosen["audience"] = spec.target.stored_uri
@@ -268,7 +269,9 @@ def _build_journal_line(facts: IssuedTokenFacts, representation: Representation 
         actor_id=facts.person_id,
         capacity=None if representation is None else representation.capacity,
         client_id=facts.client_id,
-        for_person_id=facts.person_id if representation is None else representation.vertegenwoordigde_id,
+        for_person_id=find_represented_person(
+            facts.person_id, representation, is_several=facts.representation_set is not None
+        ),
         machtiging_id=facts.machtiging_id,
         object_kind="token",
         object_id=str(facts.id),

@@ -33,7 +33,8 @@ class AppCard:
     """One app as shown to this visitor.
 
     `helper`: her helper who gave consent; `giver`: the person whose post it reads. `elsewhere`: the resource server, if
-    not our own API. `hidden`: this login may not see the giver and the purpose.
+    not our own API. `several`: it reads the post of several people. `hidden`: this login may not see the giver and the
+    purpose.
     """
 
     id: UUID
@@ -47,7 +48,13 @@ class AppCard:
     machtiging_id: MachtigingId | None
     purpose: str | None
     elsewhere: str | None
+    several: bool = False
     hidden: bool = False
+
+    @property
+    def stoppable(self) -> bool:
+        """True if the visitor may stop it. What a helper uses for several people is not one citizen's to stop."""
+        return self.helper is None or not self.several
 
 
 @router.get("/apps")
@@ -70,7 +77,7 @@ async def show_stop_confirmation(
     """Ask for confirmation. An app without access redirects to the list, so that ids cannot be probed."""
     cards = await _load_cards(request, session, visitor)
     card = next((card for card in cards if card.id == consent_id), None)
-    if card is None:
+    if card is None or not card.stoppable:
         return _redirect_to_apps(CompletedAction.APP_WAS_STOPPED, consent_id)
     return render_page(request, "app_stoppen.html", card=card)
 
@@ -134,6 +141,7 @@ async def _build_app_card(consent: Consent, visitor: Visitor, people: views.Pers
         machtiging_id=None if authority is None else authority.machtiging_id,
         purpose=None if authority is None or hidden else authority.root.purpose,
         elsewhere=_describe_resource(consent),
+        several=consent.is_several,
         hidden=hidden,
     )
 

@@ -56,8 +56,8 @@ def bytes_column(**options: Any) -> Any:
 
 
 def jsonb_column(**options: Any) -> Any:
-    """A `jsonb` column."""
-    return Field(sa_type=JSONB, **options)
+    """A `jsonb` column. None is NULL in it, and not the JSON value null."""
+    return Field(sa_type=JSONB(none_as_null=True), **options)
 
 
 def is_selected_id(column: ColumnElement[Any], ids: Select[Any] | CompoundSelect[Any]) -> ColumnElement[bool]:

@@ -51,7 +51,9 @@ class SealedTable:
     """A table with its MAC version, covered columns, and exempt columns with a reason.
 
     The primary key is always covered. Every column is in one of the two lists; an architecture test checks that.
-    `personal` are the covered columns with words of a person: they enter the journal encrypted only.
+    `personal` are the covered columns with words of a person: they enter the journal encrypted only. `added_later` are
+    covered columns that older rows do not have. While one is NULL it is left out of the message, so that the MAC of an
+    older row stays valid. Each column carries its name, so no other row has the same message.
     """
 
     def __init__(
@@ -61,9 +63,10 @@ class SealedTable:
         covered: tuple[str, ...],
         exempt: Mapping[str, str],
         personal: tuple[str, ...] = (),
+        added_later: tuple[str, ...] = (),
     ) -> None:
         self.table, self.version, self.covered, self.exempt = table, version, covered, dict(exempt)
-        self.personal = frozenset(personal)
+        self.personal, self._added_later = frozenset(personal), frozenset(added_later)
         self.key = tuple(column.name for column in table.primary_key.columns)
         columns = (*self.key, *(name for name in covered if name not in self.key))
         # A read verifies ten rows of a chain: the encoded names are made once.
@@ -86,6 +89,8 @@ class SealedTable:
         parts = [self._message_header]
         for name, encoded_name, is_json in self._columns:
             value = row.get(prefix + name)
+            if value is None and name in self._added_later:
+                continue
             parts.append(encoded_name)
             if value is None:
                 parts.append(_NULL)

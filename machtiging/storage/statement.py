@@ -45,6 +45,14 @@ class AutocommitConnection:
             await self.driver.fetchrow(SET_CONFIG_SQL, SET_LOCAL, self._transaction_settings)
             return await self.driver.fetchrow(text, *arguments)
 
+    async def fetch(self, text: str, *arguments: Any) -> list[asyncpg.Record]:
+        """Run one statement and return all its rows."""
+        if not self._transaction_settings:
+            return list(await self.driver.fetch(text, *arguments))
+        async with self.driver.transaction():
+            await self.driver.fetchrow(SET_CONFIG_SQL, SET_LOCAL, self._transaction_settings)
+            return list(await self.driver.fetch(text, *arguments))
+
     async def execute(self, text: str, *arguments: Any) -> None:
         """Run one statement without result rows."""
         await self.fetchrow(text, *arguments)
@@ -74,8 +82,16 @@ class Statement:
             rows = (await executor.execute(self._core, dict(values))).mappings()
             return cast(ResultRow | None, rows.one_or_none())
         found = await executor.fetchrow(self._compilation.text, *self._bind_arguments(values))
-        if found is None:
-            return None
+        return None if found is None else self._process_row(found)
+
+    async def all(self, executor: Executor, values: Mapping[str, Any]) -> list[ResultRow]:
+        """Return all rows by column name."""
+        if isinstance(executor, AsyncSession):
+            return [dict(row) for row in (await executor.execute(self._core, dict(values))).mappings()]
+        found = await executor.fetch(self._compilation.text, *self._bind_arguments(values))
+        return [self._process_row(row) for row in found]
+
+    def _process_row(self, found: asyncpg.Record) -> ResultRow:
         row = dict(found)
         for name, processor in self._compilation.results:
             if row[name] is not None:

@@ -19,6 +19,7 @@ from machtiging.access_tokens.sender_constraint.binding import cnf_claim
 from machtiging.access_tokens.tokens import insert_token
 from machtiging.berichtenbox.authorization_details.rules import build_authorization_details
 from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.authority.machtiging_set import read_machtiging_set
 from machtiging.delegation.rules import Act, Machtiging
 from machtiging.dependencies import attach_services
 from machtiging.kernel.assurance import Assurance
@@ -106,7 +107,8 @@ def build_grant_claims(facts: IssuedTokenFacts) -> dict[str, Any]:
     """Claims for the binding, the person and the acts, as in an issued token."""
     claims: dict[str, Any] = {} if facts.oin is None else {"oin": facts.oin}
     if facts.acts:
-        claims["authorization_details"] = build_authorization_details(facts.machtiging_id, facts.acts)
+        several = None if facts.representation_set is None else read_machtiging_set(facts.representation_set)
+        claims["authorization_details"] = build_authorization_details(facts.machtiging_id, facts.acts, several)
     return claims | ({"cnf": cnf_claim(facts)} if cnf_claim(facts) else {})
 
 

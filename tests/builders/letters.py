@@ -22,6 +22,7 @@ from machtiging.agencies.rules import Sensitivity
 from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
 from machtiging.berichtenbox.routes import BODY_LIMITS, router
 from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.authority.machtiging_set import MachtigingSet
 from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.rules import Act
 from machtiging.dependencies import attach_services
@@ -98,8 +99,9 @@ class BerichtenboxWorld:
         acts: tuple[Act, ...] = tuple(Act),
         assurance: Assurance = Assurance.SUBSTANTIAL,
         organisation_kvk: str | None = None,
+        several: MachtigingSet | None = None,
     ) -> str:
-        """An access token as the authorization server would issue it."""
+        """An access token as the authorization server would issue it. `several`: for these machtigingen."""
         facts = make_token_facts(
             self.clock.now(),
             client_id=f"client-{oin or 'app'}",
@@ -110,6 +112,7 @@ class BerichtenboxWorld:
             acts=frozenset(acts),
             assurance=assurance,
             organisation_kvk=organisation_kvk,
+            **({} if several is None else {"representation_set": several.to_json(), "grant_id": uuid7()}),
         )
         async with self.sessions.begin() as session:
             await insert_token(session, facts)

@@ -7,6 +7,8 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.berichtenbox.authorization_details.rules import build_authorization_details, parse_machtiging_id
+from machtiging.berichtenbox.authorization_details.several import find_set_refusal
+from machtiging.delegation.authority.machtiging_set import read_machtiging_set
 from machtiging.delegation.authority.queries import list_authorities_of_person, load_authority, load_authority_for_share
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.authority.stop_reasons import LEVEL_TOO_LOW
@@ -19,8 +21,8 @@ from machtiging.oauth.authorization_details.handler import (
 )
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 
-# The key of the own box on the consent page. A machtiging has its id.
-OWN_BOX_KEY = "eigen"
+# The keys of the own box and of several machtigingen on the consent page. One machtiging has its id.
+OWN_BOX_KEY, SEVERAL_KEY = "eigen", "meerdere"
 
 
 async def list_consent_choices(
@@ -59,6 +61,8 @@ async def resolve_consent_choice(
     Raises OAuthRefusal `invalid_authorization_details`, with one text for an unknown machtiging, somebody else's and
     one not in force. Raises OAuthRefusal `unmet_authentication_requirements` below the minimum of the organisation.
     """
+    if requested.representation_set is not None:
+        return await _resolve_several(session, visitor, requested, key=key, at=at)
     machtiging_id = requested.machtiging_id
     if machtiging_id is None and key not in (None, OWN_BOX_KEY):
         if requested.own_app_only:
@@ -71,6 +75,26 @@ async def resolve_consent_choice(
     load = load_authority_for_share if lock else load_authority
     authority = _require_authority_in_force(await load(session, machtiging_id, at=at), visitor, at)
     return _build_choice(authority, visitor, requested)
+
+
+async def _resolve_several(
+    session: AsyncSession, visitor: Visitor, requested: RequestedAuthorizationDetails, *, key: str | None, at: datetime
+) -> ConsentChoice:
+    """Resolve several machtigingen. Nothing is locked: each use of a token asks the authority again.
+
+    Raises OAuthRefusal when this login can use none of them now.
+    """
+    if key not in (None, SEVERAL_KEY):
+        refuse_authorization_details("details_andere_machtiging")
+    several = read_machtiging_set(requested.representation_set or {})
+    login = visitor.person_id, visitor.organisation_kvk, visitor.assurance
+    refusal = await find_set_refusal(session, several, *login, at=at)
+    if refusal == LEVEL_TOO_LOW:
+        raise OAuthRefusal(OAuthErrorCode.UNMET_AUTHENTICATION_REQUIREMENTS, LEVEL_TOO_LOW)
+    if refusal is not None:
+        refuse_authorization_details(refusal)
+    details = build_authorization_details(None, requested.acts or GRANTABLE_ACTS, several)
+    return ConsentChoice(None, details, frozenset(), visitor.assurance, SEVERAL_KEY, is_several=True)
 
 
 def _build_own_choice(visitor: Visitor, requested: RequestedAuthorizationDetails) -> ConsentChoice:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.queries import load_active_agencies
 from machtiging.berichtenbox.authorization_details.rules import sort_acts
 from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.authority.holders import load_employee_authority
+from machtiging.delegation.authority.machtiging_set import read_machtiging_set
+from machtiging.delegation.authority.queries import load_authority_page
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.rules import Act, MachtigingScope
 from machtiging.identity.people import Profile, load_profile, load_profiles
+from machtiging.identity.session import Visitor
 from machtiging.oauth.authorization_details.handler import AccessDescription, AccessFact, ChoiceLabel, ConsentChoice
-from machtiging.oauth.authorization_details.parsing import list_acts
+from machtiging.oauth.authorization_details.parsing import extract_representation_set, list_acts
 from machtiging.web.pages import format_day, format_period_end
 
 _ACT_TEXTS = {
@@ -23,16 +28,27 @@ _ACT_TEXTS = {
     Act.MARK: "aangeven of u een brief gelezen heeft, brieven in mappen leggen",
     Act.DELETE: "brieven weggooien",
 }
+_LIMITS_OF_SEVERAL = AccessFact("Welke brieven", "van ieder alleen wat in de machtiging van die persoon staat")
 _DELETE_WARNING = AccessFact(
     "Let op", "Een brief die de app weggooit, is meteen uit uw Berichtenbox. U kunt die niet zelf terughalen."
 )
 
 
 async def describe_access(
-    session: AsyncSession, keyring: KeyRing, choice: ConsentChoice, authority: Authority | None
+    session: AsyncSession, keyring: KeyRing, choice: ConsentChoice, visitor: Visitor, *, at: datetime
 ) -> AccessDescription:
-    """Describe the access of a choice, under a machtiging or to the own box."""
+    """Describe the access of a choice: under a machtiging, under several, or to the own box."""
     acts = list_acts(choice.details)
+    if choice.is_several:
+        return AccessDescription(
+            person=await _name_several(session, keyring, choice, visitor, at),
+            acts=[_ACT_TEXTS[act] for act in sort_acts(acts)],
+            left_out=[],
+            warnings=[],
+            limits=[_LIMITS_OF_SEVERAL],
+            is_several=True,
+        )
+    authority = choice.representation if isinstance(choice.representation, Authority) else None
     return AccessDescription(
         person=None if authority is None else await _load_giver_name(session, keyring, authority),
         acts=[_ACT_TEXTS[act] for act in sort_acts(acts)],
@@ -54,6 +70,23 @@ async def label_choices(session: AsyncSession, keyring: KeyRing, choices: Sequen
     ]
     own_box = [ChoiceLabel(key, "uzelf", "uw eigen Berichtenbox") for key, one in authorities if one is None]
     return own_box + sorted(labels, key=lambda label: (label.name.casefold(), label.note))
+
+
+async def _name_several(
+    session: AsyncSession, keyring: KeyRing, choice: ConsentChoice, visitor: Visitor, at: datetime
+) -> str:
+    """Name the people whose post it is: each of the named ones that can be used now, or all clients of the employee."""
+    several = read_machtiging_set(extract_representation_set(choice.details) or {})
+    person_id, kvk = visitor.person_id, visitor.organisation_kvk
+    if several.ids is None:
+        employee = None if kvk is None else await load_employee_authority(session, person_id, kvk, at=at)
+        employer = "uw organisatie" if employee is None else employee.organisation.name
+        return f"alle mensen die {employer} aan u toewijst, nu en later"
+    held = await load_authority_page(session, several, person_id, kvk, limit=len(several.ids), at=at)
+    usable = [one for one in held if one.refusal(person_id, kvk, visitor.assurance, at) is None]
+    profiles = await load_profiles(session, keyring, {one.vertegenwoordigde_id for one in usable})
+    names = sorted({_name_giver(profiles.get(one.vertegenwoordigde_id)) for one in usable}, key=str.casefold)
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} en {names[-1]}"
 
 
 def _describe_machtiging(authority: Authority) -> str:

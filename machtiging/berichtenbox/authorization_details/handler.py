@@ -7,18 +7,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, Table, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.berichtenbox.authorization_details import rules
 from machtiging.berichtenbox.authorization_details.consent_choices import list_consent_choices, resolve_consent_choice
 from machtiging.berichtenbox.authorization_details.consent_texts import describe_access, label_choices
+from machtiging.berichtenbox.authorization_details.several import (
+    covers_given,
+    find_set_refusal,
+    select_covering_grants,
+)
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.authority.holders import select_holder_id
+from machtiging.delegation.authority.machtiging_set import read_machtiging_set
 from machtiging.delegation.authority.queries import select_authority, verify_authority_row
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.queries import machtiging_table
 from machtiging.identity.session import Visitor
+from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.oauth.authorization_details.handler import (
     AccessDescription,
@@ -63,7 +70,7 @@ class BerichtenboxHandler:
         at: datetime,
     ) -> Sequence[ConsentChoice]:
         """List the machtiging that the client named, or else all that she can use. Raises OAuthRefusal."""
-        if key is None and requested.machtiging_id is None:
+        if key is None and not requested.names_another:
             return await list_consent_choices(session, visitor, requested, at=at)
         return (await resolve_consent_choice(session, visitor, requested, key=key, lock=lock, at=at),)
 
@@ -74,11 +81,10 @@ class BerichtenboxHandler:
         return await label_choices(session, keyring, choices)
 
     async def describe_choice(
-        self, session: AsyncSession, keyring: KeyRing, choice: ConsentChoice
+        self, session: AsyncSession, keyring: KeyRing, choice: ConsentChoice, visitor: Visitor, *, at: datetime
     ) -> AccessDescription:
         """Describe a choice of this handler for the consent page."""
-        authority = choice.representation if isinstance(choice.representation, Authority) else None
-        return await describe_access(session, keyring, choice, authority)
+        return await describe_access(session, keyring, choice, visitor, at=at)
 
     def select_representation(self, key: RepresentationKey, *, for_share: bool = False) -> Select[Any]:
         """Build the select of the authority over the machtiging with this id, as `authority.queries`."""
@@ -88,9 +94,39 @@ class BerichtenboxHandler:
         """Read the authority from a row; None for the own box. With a forged row it is in force for nobody."""
         return None if row["m_id"] is None else verify_authority_row(executor, row)
 
+    async def representation_set_refusal(
+        self,
+        executor: Executor,
+        representation_set: Mapping[str, Any],
+        person_id: PersonId | None,
+        organisation_kvk: str | None,
+        login: Assurance | None,
+        at: datetime,
+    ) -> str | None:
+        """Return the reason code if this person can use none of these machtigingen at `at`; else None."""
+        several = read_machtiging_set(representation_set)
+        return await find_set_refusal(executor, several, person_id, organisation_kvk, login, at=at)
+
     def select_given_ids(self, person_id: PersonId) -> Select[Any]:
         """Build the select of the ids of all machtigingen that this person gave."""
         return select(_MACHTIGING_TABLE.c.id).where(_MACHTIGING_TABLE.c.vertegenwoordigde_id == person_id)
+
+    def select_covering_grants(self, person_id: PersonId, grants: Table) -> Select[Any]:
+        """Build the select of the ids of the grants for several that cover a machtiging that this person gave."""
+        return select_covering_grants(person_id, grants)
+
+    async def is_represented_in_set(
+        self,
+        session: AsyncSession,
+        representation_set: Mapping[str, Any],
+        holder_id: PersonId,
+        organisation_kvk: str | None,
+        person_id: PersonId,
+        at: datetime,
+    ) -> bool:
+        """Tell if this person gave one of these machtigingen, which the holder has and which stands or stands still."""
+        several = read_machtiging_set(representation_set)
+        return await covers_given(session, several, holder_id, organisation_kvk, person_id, at=at)
 
     def select_holder_ids(self, machtiging_id: MachtigingId) -> Select[Any]:
         """Build the select of the person who holds this machtiging, as gemachtigde or as employee."""

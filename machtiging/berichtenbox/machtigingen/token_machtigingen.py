@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from machtiging.access.actor import Actor
 from machtiging.access.guard import Policy, require_token_act
 from machtiging.access.verdict import evaluate_standing
 from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.authority.queries import load_authority_page
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.rules import Act
 from machtiging.identity.people import load_profiles
@@ -48,22 +49,34 @@ async def list_token_machtigingen(
     hold: its rows may be forged, or its holder may have left. Raises as `access.guard.require_token_act`.
     """
     await require_token_act(session, policy, actor, Act.LIST, at=at)
-    authorities = [] if actor.authority is None else [actor.authority]
-    page = sorted(
-        (one for one in authorities if after is None or one.machtiging_id > after), key=lambda one: one.machtiging_id
-    )
-    refusal = evaluate_standing(actor, at)
-    reason = None if refusal is None else refusal.reason
-    givers = [] if reason is not None else [one.vertegenwoordigde_id for one in page]
+    page = await _load_page(session, actor, after, limit, at)
+    reasons = {one.machtiging_id: _find_stop_reason(actor, one, at) for one in page}
+    givers = [one.vertegenwoordigde_id for one in page if reasons[one.machtiging_id] is None]
     profiles = await load_profiles(session, keyring, givers)
     names = {person_id: profile.name or None for person_id, profile in profiles.items()}
     return [
         TokenMachtiging(
             machtiging_id=one.machtiging_id,
-            authority=one if reason is None else None,
-            reason=reason,
+            authority=one if reasons[one.machtiging_id] is None else None,
+            reason=reasons[one.machtiging_id],
             acts=actor.acts & one.acts,
             giver_name=names.get(one.vertegenwoordigde_id),
         )
-        for one in page[:limit]
+        for one in page
     ]
+
+
+async def _load_page(
+    session: AsyncSession, actor: Actor, after: UUID | None, limit: int, at: datetime
+) -> list[Authority]:
+    """Load one page: of a token for several, or the one of the token."""
+    if actor.machtigingen is not None:
+        return await load_authority_page(
+            session, actor.machtigingen, actor.person_id, actor.organisation_kvk, after=after, limit=limit, at=at
+        )
+    return [one for one in (actor.authority,) if one is not None and (after is None or one.machtiging_id > after)]
+
+
+def _find_stop_reason(actor: Actor, authority: Authority, at: datetime) -> str | None:
+    verdict = evaluate_standing(replace(actor, authority=authority), at)
+    return None if verdict is None else verdict.reason

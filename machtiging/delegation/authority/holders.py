@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CompoundSelect, Select, and_, func, select
+from sqlalchemy import CompoundSelect, Select, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.delegation.authority.queries import (
@@ -21,6 +21,7 @@ from machtiging.delegation.authority.queries import (
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.authority.standings import EmployeeStanding, OrganisationStanding
 from machtiging.delegation.authority.stop_reasons import employee_refusal, organisation_refusal
+from machtiging.delegation.rules import MachtigingState
 from machtiging.delegation.tables import MachtigingRow
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.organisations.rules import EmployeeState
@@ -33,6 +34,7 @@ from machtiging.organisations.tables import (
     Recognition,
 )
 from machtiging.storage.columns import is_selected_id, table_of
+from machtiging.storage.statement import Executor, Statement
 
 _LEAF = table_of(MachtigingRow)
 _ORGANISATION, _RECOGNITION, _EMPLOYEE = table_of(Organisation), table_of(Recognition), table_of(Employee)
@@ -62,8 +64,12 @@ _SELECT_ANY_EMPLOYEE = select(
     *label_columns(_EMPLOYEE, "emp"),
     build_team_ids(),
 ).select_from(_EMPLOYEE_FROM)
-_SELECT_EMPLOYEE = _SELECT_ANY_EMPLOYEE.where(_EMPLOYEE.c.state != EmployeeState.DEPARTED.value).order_by(
-    _ORGANISATION.c.vestiging.nulls_first(), _EMPLOYEE.c.id
+_EMPLOYEE_OF_LOGIN = Statement(
+    _SELECT_ANY_EMPLOYEE.where(
+        _EMPLOYEE.c.state != EmployeeState.DEPARTED.value,
+        _EMPLOYEE.c.person_id == bindparam("person_id"),
+        _ORGANISATION.c.kvk == bindparam("organisation_kvk"),
+    ).order_by(_ORGANISATION.c.vestiging.nulls_first(), _EMPLOYEE.c.id)
 )
 _SEALED_EMPLOYEE_PARTS = (
     (SEALED_ORGANISATION, "org_", "org_id"),
@@ -87,15 +93,15 @@ async def load_colleague(
 
 
 async def load_employee_authority(
-    session: AsyncSession, person_id: PersonId, organisation_kvk: str, *, at: datetime
+    executor: Executor, person_id: PersonId, organisation_kvk: str, *, at: datetime
 ) -> EmployeeAuthority | None:
     """Load this person as employee of the organisation with this KvK number; else None.
 
     A row whose MAC fails counts as absent, and is journalled.
     """
-    mine = _SELECT_EMPLOYEE.where(_EMPLOYEE.c.person_id == person_id, _ORGANISATION.c.kvk == organisation_kvk)
-    for row in map(dict, (await session.execute(mine)).mappings().all()):
-        if await authenticate_parts(session, row, _SEALED_EMPLOYEE_PARTS, at):
+    login = {"person_id": person_id, "organisation_kvk": organisation_kvk}
+    for row in await _EMPLOYEE_OF_LOGIN.all(executor, login):
+        if await authenticate_parts(executor, row, _SEALED_EMPLOYEE_PARTS, at):
             organisation = organisation_from_mapping(row)
             employee = employee_from_mapping(row, "emp", row["emp_team_ids"])
             if organisation is not None and employee is not None:
@@ -134,6 +140,19 @@ def select_holder_id(machtiging_id: Any) -> Select[Any]:
     holder = func.coalesce(_LEAF.c.gemachtigde_id, _EMPLOYEE.c.person_id)
     joined = _LEAF.outerjoin(_EMPLOYEE, _EMPLOYEE.c.id == _LEAF.c.employee_id)
     return select(holder).select_from(joined).where(_LEAF.c.id == machtiging_id)
+
+
+def select_holders_of_given(person_id: PersonId) -> Select[Any]:
+    """Build the select of who holds what this person gave: machtiging, holder and, of an employee, the KvK number.
+
+    Columns: `machtiging_id`, `person_id`, `organisation_kvk`. Not what has ended.
+    """
+    joined = _LEAF.outerjoin(_EMPLOYEE, _EMPLOYEE.c.id == _LEAF.c.employee_id)
+    joined = joined.outerjoin(_ORGANISATION, _ORGANISATION.c.id == _EMPLOYEE.c.organisation_id)
+    holder = func.coalesce(_EMPLOYEE.c.person_id, _LEAF.c.gemachtigde_id).label("person_id")
+    chosen = (_LEAF.c.id.label("machtiging_id"), holder, _ORGANISATION.c.kvk.label("organisation_kvk"))
+    hers = (_LEAF.c.vertegenwoordigde_id == person_id, _LEAF.c.state != MachtigingState.ENDED.value)
+    return select(*chosen).select_from(joined).where(*hers)
 
 
 async def load_descendant_ids(session: AsyncSession, machtiging_id: MachtigingId) -> list[MachtigingId]:

@@ -13,11 +13,14 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     FromClause,
+    Integer,
     Join,
     Label,
     Select,
     Text,
+    Uuid,
     and_,
+    any_,
     bindparam,
     cast,
     column,
@@ -28,10 +31,12 @@ from sqlalchemy import (
     true,
     union,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.audit.row_authentication import authenticate_row
+from machtiging.delegation.authority.machtiging_set import MachtigingSet
 from machtiging.delegation.authority.rules import (
     Authority,
     build_authority,
@@ -49,6 +54,7 @@ from machtiging.delegation.queries import (
     label_machtiging_columns,
     machtiging_from_mapping,
 )
+from machtiging.delegation.rules import MachtigingState
 from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_MACHTIGING, AgreementRow, MachtigingRow
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import MachtigingId, PersonId
@@ -76,7 +82,7 @@ _ORGANISATION, _RECOGNITION = table_of(Organisation), table_of(Recognition)
 _EMPLOYEE, _ABSENT = table_of(Employee), table_of(Employee).alias("absent")
 _MEMBERSHIP, _STAND_IN = table_of(TeamMembership), table_of(StandIn)
 _OTHER_MEMBERSHIP = _MEMBERSHIP.alias("other_membership")
-_HELD, _HIRED = _LEAF.alias("held"), _EMPLOYEE.alias("hired")
+_HELD, _HIRED, _EMPLOYER = _LEAF.alias("held"), _EMPLOYEE.alias("hired"), _ORGANISATION.alias("employer")
 # The links from the leaf up, by the suffix of their columns.
 _LINK_SUFFIXES = ("", "1", "2")
 
@@ -218,6 +224,52 @@ async def list_authorities_of_person(session: AsyncSession, person_id: PersonId,
         by_employee.where(_HIRED.c.person_id == person_id),
     )
     return await load_authorities(session, is_selected_id(_LEAF.c.id, hers), at=at)
+
+
+def _select_assigned_ids() -> Select[Any]:
+    """Build the select of one page of the ids that an employee is assigned."""
+    mine = (
+        _HIRED.c.person_id == bindparam("person_id"),
+        _EMPLOYER.c.kvk == bindparam("organisation_kvk"),
+        _HELD.c.state != MachtigingState.ENDED.value,
+        _HELD.c.id > bindparam("after_id", type_=_HELD.c.id.type),
+    )
+    joined = _HELD.join(_HIRED, _HIRED.c.id == _HELD.c.employee_id)
+    joined = joined.join(_EMPLOYER, _EMPLOYER.c.id == _HIRED.c.organisation_id)
+    limit = bindparam("page_size", type_=Integer())
+    return select(_HELD.c.id).select_from(joined).where(*mine).order_by(_HELD.c.id).limit(limit)
+
+
+_ASSIGNED_PAGE = Statement(_SELECT.where(is_selected_id(_LEAF.c.id, _select_assigned_ids())).order_by(_LEAF.c.id))
+_NAMED_ONES = Statement(
+    _SELECT.where(_LEAF.c.id == any_(bindparam("machtiging_ids", type_=ARRAY(Uuid())))).order_by(_LEAF.c.id)
+)
+_FIRST_ID = UUID(int=0)
+
+
+async def load_authority_page(
+    executor: Executor,
+    machtigingen: MachtigingSet,
+    person_id: PersonId,
+    organisation_kvk: str | None,
+    *,
+    after: UUID | None = None,
+    limit: int,
+    at: datetime | None = None,
+) -> list[Authority]:
+    """Load those of this set that this login holds, in the order of their ids (keyset). Some may not be in force.
+
+    What ended is left out of the assigned ones. Named ones that another holds now are left out too.
+    """
+    after = after or _FIRST_ID
+    if machtigingen.ids is None:
+        login = {"person_id": person_id, "organisation_kvk": organisation_kvk}
+        rows = await _ASSIGNED_PAGE.all(executor, login | {"after_id": after, "page_size": limit})
+    else:
+        ids = sorted(one for one in machtigingen.ids if one > after)
+        rows = await _NAMED_ONES.all(executor, {"machtiging_ids": ids})
+    found = [await authority_from_row(executor, row, at=at) for row in rows]
+    return [one for one in found if machtigingen.covers(one, person_id, organisation_kvk)][:limit]
 
 
 async def load_authorities(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, NoReturn, Protocol
 
-from sqlalchemy import Select
+from sqlalchemy import Select, Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access_tokens.representation import Representation
@@ -27,12 +27,19 @@ from machtiging.storage.statement import Executor
 class RequestedAuthorizationDetails:
     """The requested machtiging and acts. None means the own box, and all acts that are allowed.
 
-    `own_app_only`: some of these acts are only for the person's own app, at our own API.
+    `own_app_only`: some of these acts are only for the person's own app, at our own API. `representation_set`: the
+    members of the detail that name several representations; then there is no `machtiging_id`.
     """
 
     machtiging_id: MachtigingId | None
     acts: frozenset[str] | None
     own_app_only: bool = False
+    representation_set: Mapping[str, Any] | None = None
+
+    @property
+    def names_another(self) -> bool:
+        """True if it names a representation: it is not for the own use."""
+        return self.machtiging_id is not None or self.representation_set is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,8 @@ class ConsentChoice:
     """One access that a person can consent to.
 
     `left_out`: acts that the client requested and the person cannot give. `assurance`: the level that tokens state.
-    `key`: the value by which the consent page names it; None without access.
+    `key`: the value by which the consent page names it; None without access. `is_several`: it is for several
+    representations, and has no single one.
     """
 
     representation: Representation | None
@@ -48,6 +56,12 @@ class ConsentChoice:
     left_out: frozenset[str]
     assurance: Assurance
     key: str | None = None
+    is_several: bool = False
+
+    @property
+    def is_own(self) -> bool:
+        """True for the person's own use."""
+        return self.representation is None and not self.is_several
 
 
 class AccessFact(NamedTuple):
@@ -59,13 +73,17 @@ class AccessFact(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AccessDescription:
-    """The texts about one choice on the consent page. `person` is None for the own box."""
+    """The texts about one choice on the consent page. `person` is None for the own box.
+
+    `is_several`: the post of several persons, which `person` names together.
+    """
 
     person: str | None
     acts: Sequence[str]
     left_out: Sequence[str]
     warnings: Sequence[AccessFact]
     limits: Sequence[AccessFact]
+    is_several: bool = False
 
 
 class ChoiceLabel(NamedTuple):
@@ -127,9 +145,9 @@ class AuthorizationDetailsHandler(Hashable, Protocol):
         """Label several choices for the list on the consent page, in their order there."""
 
     async def describe_choice(
-        self, session: AsyncSession, keyring: KeyRing, choice: ConsentChoice
+        self, session: AsyncSession, keyring: KeyRing, choice: ConsentChoice, visitor: Visitor, *, at: datetime
     ) -> AccessDescription:
-        """Describe a choice for the consent page."""
+        """Describe a choice of this visitor for the consent page."""
 
     def select_representation(self, key: RepresentationKey, *, for_share: bool = False) -> Select[Any]:
         """Build the select of the representation with this key, for a LATERAL join.
@@ -140,8 +158,39 @@ class AuthorizationDetailsHandler(Hashable, Protocol):
     def read_representation(self, executor: Executor, row: Mapping[Any, Any]) -> Representation | None:
         """Read the representation from a row with the columns of `select_representation`. None: they are NULL."""
 
+    async def representation_set_refusal(
+        self,
+        executor: Executor,
+        representation_set: Mapping[str, Any],
+        person_id: PersonId | None,
+        organisation_kvk: str | None,
+        login: Assurance | None,
+        at: datetime,
+    ) -> str | None:
+        """Return the reason code if this person can use none of these representations at `at`; else None.
+
+        The parameters are those of `Representation.refusal`.
+        """
+
     def select_given_ids(self, person_id: PersonId) -> Select[Any]:
         """Build the select of the ids of all representations of this person by others."""
+
+    def select_covering_grants(self, person_id: PersonId, grants: Table) -> Select[Any]:
+        """Build the select of the ids in the table of grants that are for several, one of which this person gave.
+
+        Some may be over: `is_represented_in_set` decides.
+        """
+
+    async def is_represented_in_set(
+        self,
+        session: AsyncSession,
+        representation_set: Mapping[str, Any],
+        holder_id: PersonId,
+        organisation_kvk: str | None,
+        person_id: PersonId,
+        at: datetime,
+    ) -> bool:
+        """Tell if this holder represents the person by one of these, which stands, or stands still, at `at`."""
 
     def select_holder_ids(self, machtiging_id: MachtigingId) -> Select[Any]:
         """Build the select of the persons who use this representation."""

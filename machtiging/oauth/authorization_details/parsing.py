@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from machtiging.access_tokens.sender_constraint.token_claims import read_representation_set
 from machtiging.oauth.authorization_details.handler import (
     AuthorizationDetailsHandler,
     RequestedAuthorizationDetails,
@@ -63,6 +64,18 @@ def refuse_own_app_acts(requested: RequestedAuthorizationDetails | None, code: s
     """Refuse acts that are only for the person's own app. Raises OAuthRefusal with this `code`."""
     if requested is not None and requested.own_app_only:
         refuse_authorization_details(code)
+
+
+def refuse_several_representations(requested: RequestedAuthorizationDetails | None, code: str) -> None:
+    """Refuse details that name several representations. Raises OAuthRefusal with this `code`."""
+    if requested is not None and requested.representation_set is not None:
+        refuse_authorization_details(code)
+
+
+def extract_representation_set(details: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the members of granted details that name several representations; None for one, and for the own use."""
+    found = (read_representation_set(detail) for detail in details)
+    return next((one for one in found if one is not None), None)
 
 
 def list_acts(details: list[dict[str, Any]]) -> list[str]:

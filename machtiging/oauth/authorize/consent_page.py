@@ -41,6 +41,7 @@ class ConsentView:
     left_out: Sequence[str]
     warnings: Sequence[AccessFact]
     limits: Sequence[AccessFact]
+    is_several: bool
     minutes: int
     machtiging_ends_at: datetime | None
     level: str
@@ -92,7 +93,9 @@ async def build_consent_view(request: Request, session: AsyncSession, prompt: Co
     Without a redirect URI (CIBA) `app_site` is empty.
     """
     choice, services = prompt.grantable, oauth_services(request)
-    described = await services.details_handler.describe_choice(session, services.keyring, choice)
+    described = await services.details_handler.describe_choice(
+        session, services.keyring, choice, prompt.visitor, at=services.clock.now()
+    )
     return ConsentView(
         app=prompt.client.name,
         app_site=urlsplit(prompt.redirect_uri).hostname or "",
@@ -102,6 +105,7 @@ async def build_consent_view(request: Request, session: AsyncSession, prompt: Co
         left_out=described.left_out,
         warnings=described.warnings,
         limits=described.limits,
+        is_several=described.is_several,
         minutes=max(1, services.access_token_seconds // 60),
         machtiging_ends_at=None if choice.representation is None else choice.representation.ends_at,
         level=_LEVEL_TEXTS[choice.assurance],

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from sqlalchemy import insert, select
 
-from machtiging.access_tokens.representation import Representation
+from machtiging.access_tokens.representation import find_represented_person
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.crypto import secrets
@@ -262,12 +262,13 @@ async def _insert_grant(
     }
     await session.execute(insert(_GRANT), seal_row(session, SEALED_GRANT, grant))
     await _insert_code(context, pushed, grant, code)
-    await _journal_grant(context, visitor, pushed.client_id, representation, str(grant["id"]))
+    await _journal_grant(context, visitor, pushed.client_id, grantable, str(grant["id"]))
 
 
 async def _journal_grant(
-    context: RequestContext, visitor: Visitor, client_id: str, representation: Representation | None, grant_id: str
+    context: RequestContext, visitor: Visitor, client_id: str, grantable: ConsentChoice, grant_id: str
 ) -> None:
+    representation = grantable.representation
     line = NewJournalLine(
         act=JournalAct.GRANT_VERLEEND,
         outcome=JournalOutcome.DONE,
@@ -275,11 +276,12 @@ async def _journal_grant(
         actor_id=visitor.person_id,
         capacity="self" if representation is None else representation.capacity,
         client_id=client_id,
-        for_person_id=visitor.person_id if representation is None else representation.vertegenwoordigde_id,
+        for_person_id=find_represented_person(visitor.person_id, representation, is_several=grantable.is_several),
         machtiging_id=None if representation is None else representation.machtiging_id,
         object_kind="grant",
         object_id=grant_id,
         on_behalf_of=None if representation is None else representation.organisation_id,
+        facts={"toegang": grantable.details} if grantable.is_several else {},
     )
     await record(context.session, line, at=context.at)
 

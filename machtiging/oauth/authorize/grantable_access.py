@@ -41,7 +41,7 @@ async def list_grantable_access(
     else:
         choices = await handler.list_consent_choices(session, visitor, wanted, key=key, lock=lock, at=at)
     if CONSENT_MANAGEMENT_SCOPE in parameters.get("scope", "").split():
-        choices = [choice for choice in choices if choice.representation is None]
+        choices = [choice for choice in choices if choice.is_own]
         if not choices:
             raise OAuthRefusal(OAuthErrorCode.INVALID_SCOPE, "toestemmingen_alleen_eigen")
     at_level = [choice for choice in choices if _satisfies_acr(choice.assurance, parameters)]

@@ -11,7 +11,11 @@ from sqlalchemy import Row, insert, select, update
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.kernel.errors import InvalidInput
-from machtiging.oauth.authorization_details.parsing import parse_authorization_details, refuse_own_app_acts
+from machtiging.oauth.authorization_details.parsing import (
+    parse_authorization_details,
+    refuse_own_app_acts,
+    refuse_several_representations,
+)
 from machtiging.oauth.client import AUTH_METHOD_NONE, PRIVATE_KEY_JWT, Client
 from machtiging.oauth.errors import invalid_request_error
 from machtiging.oauth.grant_management.rules import GRANT_MANAGEMENT_ACTION, validate_grant_management
@@ -114,7 +118,8 @@ async def push_authorization_request(context: RequestContext, request: OAuthRequ
     wanted = parse_authorization_details(context.issuer.details_handler, parameters.get("authorization_details"))
     if target.resource_server is not None:
         refuse_own_app_acts(wanted, "handeling_alleen_hier")
-    validate_grant_management(request.form, has_machtiging=wanted is not None and wanted.machtiging_id is not None)
+        refuse_several_representations(wanted, "meer_machtigingen_alleen_hier")
+    validate_grant_management(request.form, has_machtiging=wanted is not None and wanted.names_another)
     if wanted is None and "openid" not in parameters.get("scope", "").split():
         raise invalid_request_error("niets_gevraagd")
     request_uri = await _store_pushed_request(context, client.client_id, parameters)

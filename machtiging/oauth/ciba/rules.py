@@ -10,7 +10,11 @@ from typing import Any
 
 from machtiging.kernel.readable_code import CODE_ALPHABET, compute_check_character, normalise_code
 from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, RequestedAuthorizationDetails
-from machtiging.oauth.authorization_details.parsing import parse_authorization_details, refuse_own_app_acts
+from machtiging.oauth.authorization_details.parsing import (
+    parse_authorization_details,
+    refuse_own_app_acts,
+    refuse_several_representations,
+)
 from machtiging.oauth.client import Client
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal, invalid_request_error
 
@@ -63,6 +67,7 @@ def parse_backchannel_request(
         raise OAuthRefusal(OAuthErrorCode.INVALID_SCOPE, "scope_ongeldig")
     wanted = parse_authorization_details(handler, form.get("authorization_details"))
     refuse_own_app_acts(wanted, "handeling_niet_aan_balie")
+    refuse_several_representations(wanted, "meer_machtigingen_niet_aan_balie")
     return BackchannelAuthenticationRequest(
         meldcode=_parse_hint(form),
         binding_message=_validate_binding_message(form.get("binding_message", "")),

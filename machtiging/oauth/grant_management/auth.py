@@ -77,7 +77,8 @@ async def _authenticate_client(request: Request, session: Transaction) -> GrantM
 
 
 def _may_manage_consents(facts: IssuedTokenFacts) -> bool:
-    return facts.machtiging_id is None and CONSENT_MANAGEMENT_SCOPE in facts.scope.split()
+    is_own = facts.machtiging_id is None and facts.representation_set is None
+    return is_own and CONSENT_MANAGEMENT_SCOPE in facts.scope.split()
 
 
 @dataclass(frozen=True, slots=True)

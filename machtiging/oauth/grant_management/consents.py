@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +14,8 @@ from machtiging.access_tokens import tokens
 from machtiging.access_tokens.representation import Representation
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId
 from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, RepresentationKey
-from machtiging.oauth.authorization_details.parsing import list_acts
+from machtiging.oauth.authorization_details.parsing import extract_representation_set, list_acts
+from machtiging.oauth.authorization_details.representations import load_set_refusal
 from machtiging.oauth.queries import Grant
 from machtiging.oauth.refresh.rules import compute_deadline
 from machtiging.oauth.tables import AuthorizationCode, BackchannelRequest, OAuthClient, OAuthGrant, RefreshToken
@@ -33,7 +35,8 @@ _MAX_TOKEN_LIFETIME = timedelta(hours=1)
 class Consent:
     """One app with access now. `until`: the latest end without a new consent.
 
-    `resource`: URI and name of the resource server of its tokens; None for our own API.
+    `representation_set`: of a consent for several; only the person who gave it can revoke it. `resource`: URI and name
+    of the resource server of its tokens; None for our own API.
     """
 
     id: GrantId
@@ -42,24 +45,46 @@ class Consent:
     person_id: PersonId
     machtiging_id: MachtigingId | None
     representation: Representation | None
+    representation_set: Mapping[str, Any] | None
+    organisation_kvk: str | None
     acts: list[str]
     given_at: datetime
     until: datetime
     resource: str | None
     resource_name: str | None
 
+    @property
+    def is_several(self) -> bool:
+        """True for a consent for several representations."""
+        return self.representation_set is not None
+
 
 async def list_consents(
     session: AsyncSession, handler: AuthorizationDetailsHandler, person_id: PersonId, *, at: datetime
 ) -> list[Consent]:
-    """List the consents in force that this person may revoke, newest first."""
-    # Two index scans for the consents: a person may have many machtigingen without one.
+    """List the consents in force that give access to this person's own things, newest first.
+
+    She gave it, or somebody who represents her did.
+    """
+    # An index scan for each kind: a person may have many machtigingen without a consent.
     open_ones = select(_GRANT.c.id).where(_GRANT.c.ended_at.is_(None))
     hers = union(
         open_ones.where(_GRANT.c.person_id == person_id),
         open_ones.where(_GRANT.c.machtiging_id.in_(handler.select_given_ids(person_id))),
+        handler.select_covering_grants(person_id, _GRANT).where(_GRANT.c.ended_at.is_(None)),
     )
-    return await _load_consents_in_force(session, handler, is_selected_id(_GRANT.c.id, hers), at)
+    found = await _load_consents_in_force(session, handler, is_selected_id(_GRANT.c.id, hers), at)
+    return [one for one in found if await _concerns_person(session, handler, one, person_id, at)]
+
+
+async def _concerns_person(
+    session: AsyncSession, handler: AuthorizationDetailsHandler, consent: Consent, person_id: PersonId, at: datetime
+) -> bool:
+    """Return True unless it is another person's consent for several that covers nothing of hers now."""
+    if consent.representation_set is None or consent.person_id == person_id:
+        return True
+    holder = consent.person_id, consent.organisation_kvk
+    return await handler.is_represented_in_set(session, consent.representation_set, *holder, person_id, at)
 
 
 async def has_access(
@@ -69,7 +94,9 @@ async def has_access(
 
     The answer is the same as in the person's own list.
     """
-    return bool(await _load_consents_in_force(session, handler, _GRANT.c.id == grant.id, at))
+    if not await _load_consents_in_force(session, handler, _GRANT.c.id == grant.id, at):
+        return False
+    return await load_set_refusal(session, handler, grant, at) is None
 
 
 async def _load_consents_in_force(
@@ -128,6 +155,8 @@ def _build_consent(
         person_id=row.person_id,
         machtiging_id=row.machtiging_id,
         representation=representation,
+        representation_set=extract_representation_set(row.authorization_details),
+        organisation_kvk=row.organisation_kvk,
         acts=list_acts(row.authorization_details),
         given_at=row.created_at,
         until=ends,

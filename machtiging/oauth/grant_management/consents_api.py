@@ -88,6 +88,7 @@ def _build_toestemming(consent: Consent, *, given_by_self: bool) -> dict[str, An
         "app": consent.app,
         "doorHelper": not given_by_self,
         "machtigingId": consent.machtiging_id,
+        "meerMachtigingen": consent.is_several,
         "handelingen": consent.acts,
         "gegevenOp": consent.given_at,
         "uiterlijkTot": consent.until,

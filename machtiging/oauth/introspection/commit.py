@@ -72,5 +72,5 @@ async def build_view(
         return None if row["t_token_hash"] is None else await build_refresh_token_view(executor, handler, row, at)
     if decision.access_token is None or row["t_id"] is None or not await authenticate_token(executor, row, at):
         return None
-    found = queries.token_status_from_row(executor, handler, row, at)
+    found = await queries.token_status_from_row(executor, handler, row, at)
     return build_token_view(issuer, decision.access_token, found)

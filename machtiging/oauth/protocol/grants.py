@@ -9,7 +9,7 @@ from datetime import datetime
 
 from machtiging.access_tokens.representation import OTHER_ORGANISATION, UNUSABLE, Representation
 from machtiging.oauth.authorization_details.parsing import narrow_authorization_details
-from machtiging.oauth.authorization_details.representations import load_representation
+from machtiging.oauth.authorization_details.representations import load_representation, load_set_refusal
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.protocol.requests import OAuthRequest
@@ -44,12 +44,20 @@ def build_token_spec(
 
 async def load_active_grant(context: RequestContext, grant: Grant) -> ActiveGrant:
     """Load the grant's representation and check that it is in force. Raises OAuthRefusal `invalid_grant`."""
-    found = await load_representation(context.session, context.issuer.details_handler, grant.representation_key)
-    return check_grant_in_force(grant, found, context.at)
+    session, handler = context.session, context.issuer.details_handler
+    found = await load_representation(session, handler, grant.representation_key)
+    return check_grant_in_force(grant, found, await load_set_refusal(session, handler, grant, context.at), context.at)
 
 
-def check_grant_in_force(grant: Grant, representation: Representation | None, at: datetime) -> ActiveGrant:
-    """Check the grant against its loaded representation. Raises OAuthRefusal `invalid_grant`."""
+def check_grant_in_force(
+    grant: Grant, representation: Representation | None, set_refusal: str | None, at: datetime
+) -> ActiveGrant:
+    """Check the grant against its loaded representation. Raises OAuthRefusal `invalid_grant`.
+
+    `set_refusal`: of a grant for several, the result of `load_set_refusal`.
+    """
+    if set_refusal is not None:
+        raise invalid_grant_error(set_refusal)
     if grant.machtiging_id is None:
         return ActiveGrant(grant, None)
     if (refusal := representation_refusal(grant, representation, at)) is not None:

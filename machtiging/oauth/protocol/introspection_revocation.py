@@ -11,6 +11,7 @@ from authlib.oauth2.rfc7009 import RevocationEndpoint
 
 from machtiging.access_tokens import token_revocation
 from machtiging.access_tokens.bearer import AnyToken
+from machtiging.access_tokens.representation import find_represented_person
 from machtiging.access_tokens.sender_constraint.binding import token_type
 from machtiging.access_tokens.sender_constraint.token_claims import claims_match_row
 from machtiging.audit.acts import JournalAct, JournalOutcome
@@ -184,7 +185,9 @@ async def _revoke_access_token(context: RequestContext, token: AccessTokenView) 
             outcome=JournalOutcome.DONE,
             reason="door_client",
             client_id=facts.client_id,
-            for_person_id=facts.person_id if representation is None else representation.vertegenwoordigde_id,
+            for_person_id=find_represented_person(
+                facts.person_id, representation, is_several=facts.representation_set is not None
+            ),
             machtiging_id=facts.machtiging_id,
             on_behalf_of=None if representation is None else representation.organisation_id,
             object_kind="token",

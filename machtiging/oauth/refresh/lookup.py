@@ -15,6 +15,7 @@ from machtiging.crypto import secrets
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import GrantId, PersonId
 from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, RepresentationKey
+from machtiging.oauth.authorization_details.parsing import extract_representation_set
 from machtiging.oauth.authorization_details.representations import HANDLERS_CACHED
 from machtiging.oauth.client import Client
 from machtiging.oauth.tables import SEALED_GRANT, SEALED_REFRESH_TOKEN, OAuthClient, OAuthGrant, RefreshToken
@@ -57,6 +58,7 @@ class RefreshTokenView:
     grant_id: GrantId
     person_id: PersonId
     representation: Representation | None
+    is_several: bool
     scope: str
     created_at: datetime
     expires_at: datetime
@@ -93,13 +95,19 @@ async def build_refresh_token_view(
     representation, organisation_kvk = handler.read_representation(executor, row), row["t_organisation_kvk"]
     person_id, login = row["g_person_id"], Assurance(row["g_assurance"])
     usable = representation is not None and representation.refusal(person_id, organisation_kvk, login, at) is None
-    stands = organisation_kvk == row["g_organisation_kvk"] and (usable or row["g_machtiging_id"] is None)
+    several = extract_representation_set(row["g_authorization_details"])
+    if row["g_machtiging_id"] is None:
+        usable = several is None or (
+            await handler.representation_set_refusal(executor, several, person_id, organisation_kvk, login, at) is None
+        )
+    stands = organisation_kvk == row["g_organisation_kvk"] and usable
     whole = row["g_ended_at"] is None and row["client_state"] == "active" and stands
     return RefreshTokenView(
         client_id=row["t_client_id"],
         grant_id=row["t_grant_id"],
         person_id=row["g_person_id"],
         representation=representation,
+        is_several=several is not None,
         scope=row["g_scope"],
         created_at=row["t_created_at"],
         expires_at=row["t_expires_at"],

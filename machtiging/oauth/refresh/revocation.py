@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.access_tokens.representation import find_represented_person
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler
@@ -25,7 +26,7 @@ async def revoke_refresh_token(
         outcome=JournalOutcome.DONE,
         reason="door_client",
         client_id=token.client_id,
-        for_person_id=token.person_id if representation is None else representation.vertegenwoordigde_id,
+        for_person_id=find_represented_person(token.person_id, representation, is_several=token.is_several),
         machtiging_id=None if representation is None else representation.machtiging_id,
         on_behalf_of=None if representation is None else representation.organisation_id,
         object_kind="grant",

@@ -6,6 +6,7 @@ It locks nothing, because nothing is proven yet. Somebody who found a code must 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from sqlalchemy import ColumnElement, FromClause, Table, and_, bindparam, litera
 from machtiging.access_tokens.representation import Representation
 from machtiging.crypto import secrets
 from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, RepresentationKey
-from machtiging.oauth.authorization_details.representations import HANDLERS_CACHED
+from machtiging.oauth.authorization_details.representations import HANDLERS_CACHED, load_set_refusal
 from machtiging.oauth.client import AUTHORIZATION_CODE, REFRESH_TOKEN, Client
 from machtiging.oauth.queries import (
     CLIENT_COLUMN_NAMES,
@@ -106,10 +107,12 @@ class TokenRequestContext:
         row: ResultRow | None = None,
         representation: Representation | None = None,
         forged: Collection[str] = (),
+        set_refusal: str | None = None,
     ) -> None:
-        # The representation is that of the grant; None for the own box.
+        # The representation is that of the grant; None for the own box. `set_refusal`: of a grant for several, the
+        # reason code if its person can use none of them.
         self.client, self.row, self.representation = client, row, representation
-        self._forged = forged
+        self._forged, self.set_refusal = forged, set_refusal
 
     @property
     def credential(self) -> Any:
@@ -148,9 +151,12 @@ def extract_credential(form: Mapping[str, str]) -> str | None:
 
 
 async def load_token_request(
-    executor: Executor, handler: AuthorizationDetailsHandler, form: Mapping[str, str], client_id: str
+    executor: Executor, handler: AuthorizationDetailsHandler, form: Mapping[str, str], client_id: str, at: datetime
 ) -> TokenRequestContext | None:
-    """Load the active client and its code or refresh token. None when there is no such client."""
+    """Load the active client and its code or refresh token. None when there is no such client.
+
+    Only a grant for several representations needs a further statement.
+    """
     credential = extract_credential(form)
     if credential is None:
         client = await find_active_client(executor, client_id)
@@ -162,7 +168,10 @@ async def load_token_request(
     if row is None or client is None:
         return None
     forged = _find_forged_rows(executor, form["grant_type"], row)
-    return TokenRequestContext(client, row, handler.read_representation(executor, row), forged)
+    loaded = TokenRequestContext(client, row, handler.read_representation(executor, row), forged)
+    if loaded.grant is not None:
+        loaded.set_refusal = await load_set_refusal(executor, handler, loaded.grant, at)
+    return loaded
 
 
 def sealed_tables(grant_type: str) -> Mapping[str, SealedTable]:

@@ -69,7 +69,7 @@ async def _load_and_decide(context: ReadContext, oauth_request: OAuthRequest) ->
     loaded = None
     if claimed.client_id is not None:
         handler = issuer.details_handler
-        loaded = await load_token_request(context.executor, handler, oauth_request.form, claimed.client_id)
+        loaded = await load_token_request(context.executor, handler, oauth_request.form, claimed.client_id, at)
     return decide_token_request(issuer, oauth_request, claimed, loaded, at)
 
 

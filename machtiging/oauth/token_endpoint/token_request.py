@@ -85,7 +85,7 @@ def check_loaded_grant(request: TokenRequest) -> ActiveGrant:
     if grant is None or grant.ended_at is not None:
         raise invalid_grant_error("grant_beeindigd")
     check_grant_organisation(grant, request.loaded.credential.organisation_kvk)
-    return check_grant_in_force(grant, request.loaded.representation, request.at)
+    return check_grant_in_force(grant, request.loaded.representation, request.loaded.set_refusal, request.at)
 
 
 def resolve_loaded_target(request: TokenRequest) -> ResourceTarget:

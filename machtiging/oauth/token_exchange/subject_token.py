@@ -49,6 +49,8 @@ async def load_subject_token(
     facts = token.state.facts
     if facts.person_id is None or facts.grant_id is None:
         raise invalid_subject_token_error("token_zonder_persoon")
+    if facts.representation_set is not None:
+        raise invalid_subject_token_error("token_voor_meer_machtigingen")  # another service cannot say which it means
     if is_sender_constrained(facts) and not is_sender_constrained(binding):
         raise invalid_subject_token_error(
             "binding_zwakker"

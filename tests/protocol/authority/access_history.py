@@ -83,6 +83,17 @@ class AccessHistory(History):
     def kvk_of(self, holder: str) -> str | None:
         return OTHER_KVK if holder == "elsewhere" else super().kvk_of(holder)
 
+    def can_use_several(self, holder: str) -> bool:
+        """Tell if a token for all that is held stands. Of an employee the assignments are not asked."""
+        model = self.model
+        if self.kvk_of(holder) is None:
+            return model.can_act(holder)
+        is_high = self.login_levels.get(holder) is Assurance.HIGH
+        stands = not model.is_of_organisation(holder) or (
+            model.recognition == "erkend" and (is_high or not model.needs_high)
+        )
+        return stands and holder not in model.inactive | model.departed | model.expired_names
+
     async def open_browser(self, person: Any, kvk: str | None, level: Assurance) -> LoginBrowser:
         """A browser in which this person has just logged in, for an organisation or as himself."""
         services = self.portal.app.state.services

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 API = "/api/v1"
 READ_LETTER, DOWNLOADED_LETTER = "ww-uitkering", "aow"
 MOST_EARLY_READS = 4
+REFRESHED_BY = {"access": "refresh", "several": "several_refresh"}
 LIFETIMES = {
     "session": timedelta(minutes=15),
     "code": timedelta(seconds=60),
@@ -32,6 +33,8 @@ LIFETIMES = {
     "refresh": timedelta(hours=6),
     "subject": timedelta(seconds=600),
     "exchanged": timedelta(seconds=600),
+    "several": timedelta(seconds=600),
+    "several_refresh": timedelta(hours=6),
 }
 
 
@@ -71,22 +74,33 @@ class HolderClient:
     # Getting credentials
 
     async def log_in(self) -> None:
-        """Log in and consent twice: for the API, and for a service that exchanges."""
+        """Log in and consent thrice: for the API, for all that is held, and for a service that exchanges."""
         history = self.history
         level = history.login_levels.get(self.holder, Assurance.SUBSTANTIAL)
         browser = await history.open_browser(history.people[self.holder], history.kvk_of(self.holder), level)
         self.flow = Flow(history.apps["app"], browser, make_authorization_details(self.machtiging_id))
         self.keep("session", str(browser.token))
-        tokens = (await self.flow.redeem(str(await self.consent(self.machtiging_id)))).json()
-        self.keep("access", tokens["access_token"])
-        self.keep("refresh", tokens["refresh_token"])
+        for kind, asks in ("access", self.asks_for_one), ("several", self.asks_for_several):
+            tokens = (await self.flow.redeem(str(await self.consent(asks)))).json()
+            self.keep(kind, tokens["access_token"])
+            self.keep(REFRESHED_BY[kind], tokens["refresh_token"])
         for probe in (try_session, try_code, try_exchange, try_session):
             assert await probe(self), (self.holder, probe.__name__)
 
-    async def consent(self, machtiging_id: Any, **changes: Any) -> str | None:
-        """Ask for this machtiging in the session of the holder, and press yes. The code, if there is one."""
+    @property
+    def asks_for_one(self) -> str:
+        return make_authorization_details(self.machtiging_id)
+
+    @property
+    def asks_for_several(self) -> str:
+        """All that an employee is assigned; of a relative, what he holds."""
+        if self.history.kvk_of(self.holder) is None:
+            return make_authorization_details(machtigingen=[str(self.machtiging_id)])
+        return make_authorization_details(clienten="toegewezen")
+
+    async def consent(self, asks: str, **changes: Any) -> str | None:
+        """Ask for this in the session of the holder, and press yes. The code, if there is one."""
         assert self.flow is not None
-        asks = make_authorization_details(machtiging_id)
         pushed = await self.flow.push(authorization_details=asks, **changes)
         if pushed.status_code != 201:
             return None
@@ -102,10 +116,11 @@ class HolderClient:
         headers = make_bearer_header(self.texts[kind])
         return await self.history.apps["app"].http.get(path, headers=headers)
 
-    async def read_letter(self, letter: str) -> bool:
+    async def read_letter(self, letter: str, kind: str = "access") -> bool:
         """Read a letter of the citizen; the history counts it."""
         letter_id = self.history.letters[letter]
-        response = await self.get(f"{API}/berichten/{letter_id}")
+        box = "" if kind == "access" else f"/machtigingen/{self.machtiging_id}"
+        response = await self.get(f"{API}{box}/berichten/{letter_id}", kind)
         if response.status_code == 200:
             self.history.record_read(self.holder, letter_id)
         return response.status_code == 200
@@ -136,25 +151,32 @@ class HolderClient:
 
     async def compare(self) -> None:
         """Every living credential gives something exactly if the model allows it, and no other does."""
-        can_act = self.history.model.can_act(self.holder)
-        for kind, probe in PROBES:
-            if kind in self.texts:
-                expected = can_act and self.is_alive(kind)
-                assert await probe(self) == expected, (self.holder, kind, probe.__name__)
-        await self.compare_letters()
+        history = self.history
+        answers = history.model.can_act(self.holder), history.can_use_several(self.holder)
+        for stands, probes in zip(answers, (PROBES, PROBES_OF_SEVERAL), strict=True):
+            for kind, probe in probes:
+                if kind in self.texts:
+                    expected = stands and self.is_alive(kind)
+                    assert await probe(self) == expected, (self.holder, kind, probe.__name__)
+        if "several" in self.texts:
+            expected = history.model.can_act(self.holder) and self.is_alive("several")
+            assert await list_machtigingen(self, "several") == expected, (self.holder, "list of several")
+        await self.compare_letters("access")
+        await self.compare_letters("several")
         await self.compare_download()
 
-    async def compare_letters(self) -> None:
-        if "access" not in self.texts:
+    async def compare_letters(self, kind: str) -> None:
+        """The letters in the list and those that can be read are those of the model. A token for several has others."""
+        if kind not in self.texts:
             return
-        alive, letters = self.is_alive("access"), self.history.letters
-        listed = await self.get(f"{API}/machtigingen/{self.machtiging_id}/berichten")
+        alive, letters = self.is_alive(kind), self.history.letters
+        listed = await self.get(f"{API}/machtigingen/{self.machtiging_id}/berichten", kind)
         shown = {one["berichtId"] for one in listed.json()["berichten"]} if listed.status_code == 200 else set()
         allowed = {letters[one] for one in letters if alive and self.is_allowed(Act.LIST, one)}
         assert shown == allowed, (self.holder, listed.text)
         for letter in letters:
             expected = alive and self.is_allowed(Act.READ, letter)
-            assert await self.read_letter(letter) == expected, (self.holder, letter)
+            assert await self.read_letter(letter, kind) == expected, (self.holder, kind, letter)
 
     async def compare_download(self) -> None:
         """A download of before goes on exactly if the model allows it. The end of its token does not stop it."""
@@ -185,13 +207,26 @@ async def introspect_exchanged(client: HolderClient) -> bool:
     return await _is_active(client, "exchanged", "archief")
 
 
-async def list_machtigingen(client: HolderClient) -> bool:
-    response = await client.get(f"{API}/machtigingen")
-    return response.status_code == 200 and any(one["geldt"] for one in response.json()["machtigingen"])
+async def introspect_several(client: HolderClient) -> bool:
+    return await _is_active(client, "several", "app")
 
 
-async def request_userinfo(client: HolderClient) -> bool:
-    return (await client.get("/userinfo")).status_code == 200
+async def introspect_several_refresh(client: HolderClient) -> bool:
+    return await _is_active(client, "several_refresh", "app")
+
+
+async def list_machtigingen(client: HolderClient, kind: str = "access") -> bool:
+    response = await client.get(f"{API}/machtigingen", kind)
+    found = response.json()["machtigingen"] if response.status_code == 200 else []
+    return any(one["geldt"] for one in found if one["machtigingId"] == str(client.machtiging_id))
+
+
+async def request_userinfo(client: HolderClient, kind: str = "access") -> bool:
+    return (await client.get("/userinfo", kind)).status_code == 200
+
+
+async def request_userinfo_for_several(client: HolderClient) -> bool:
+    return await request_userinfo(client, "several")
 
 
 async def try_exchange(client: HolderClient) -> bool:
@@ -208,17 +243,21 @@ async def try_code(client: HolderClient) -> bool:
     return client.keep("subject", response.json().get("access_token"))
 
 
-async def try_refresh(client: HolderClient) -> bool:
+async def try_refresh(client: HolderClient, kind: str = "access") -> bool:
     """Refresh; a refresh token that is refused stays."""
-    form = {"grant_type": "refresh_token", "refresh_token": client.texts["refresh"]}
+    form = {"grant_type": "refresh_token", "refresh_token": client.texts[REFRESHED_BY[kind]]}
     tokens = (await client.history.apps["app"].post("/token", form)).json()
-    client.keep("refresh", tokens.get("refresh_token"))
-    return client.keep("access", tokens.get("access_token"))
+    client.keep(REFRESHED_BY[kind], tokens.get("refresh_token"))
+    return client.keep(kind, tokens.get("access_token"))
+
+
+async def try_refresh_of_several(client: HolderClient) -> bool:
+    return await try_refresh(client, "several")
 
 
 async def try_session(client: HolderClient) -> bool:
     """Consent in the session, for a service that exchanges. The code is for the next comparison."""
-    has_code = client.keep("code", await client.consent(client.machtiging_id, resource=HUIS))
+    has_code = client.keep("code", await client.consent(client.asks_for_one, resource=HUIS))
     if client.is_alive("session"):
         client.keep("session", client.texts["session"])
     return has_code
@@ -236,4 +275,10 @@ PROBES: tuple[tuple[str, Probe], ...] = (
     ("code", try_code),
     ("session", try_session),
     ("refresh", try_refresh),
+)
+PROBES_OF_SEVERAL: tuple[tuple[str, Probe], ...] = (
+    ("several", introspect_several),
+    ("several", request_userinfo_for_several),
+    ("several_refresh", introspect_several_refresh),
+    ("several_refresh", try_refresh_of_several),
 )

@@ -177,9 +177,10 @@ async def test_login_of_relative_and_employee_opens_only_its_own_machtiging(acce
     ids = {holder: client.machtiging_id for holder, client in access_history.clients.items()}
     for holder, client in access_history.clients.items():
         for other in HOLDERS:
-            box = await client.get(f"{API}/machtigingen/{ids[other]}/berichten")
-            assert (box.status_code == 200) == (other == holder), (holder, other)
-            code = await client.consent(ids[other])
+            for kind in ("access", "several"):
+                box = await client.get(f"{API}/machtigingen/{ids[other]}/berichten", kind)
+                assert (box.status_code == 200) == (other == holder), (holder, other, kind)
+            code = await client.consent(make_authorization_details(ids[other]))
             assert (code is not None) == (other == holder), (holder, other)
 
 
@@ -189,10 +190,12 @@ async def test_administrator_without_assignment_opens_no_letter(access_history):
     browser = await history.open_browser(person, kvk, Assurance.HIGH)
     client = HolderClient(history, "worker", Flow(history.apps["app"], browser, make_authorization_details()))
     for link in history.links.values():
-        assert await client.consent(link) is None
+        assert await client.consent(make_authorization_details(link)) is None
+        assert await client.consent(make_authorization_details(machtigingen=[str(link)])) is None
         assert (await browser.get(f"/machtigingen/{link}")).status_code == 404
     assert "Ans Voorbeeld" not in (await browser.get("/machtigingen")).text
-    own_box = (await client.flow.redeem(await client.consent(None))).json()["access_token"]
+    assert await client.consent(make_authorization_details(clienten="toegewezen")) is None
+    own_box = (await client.flow.redeem(await client.consent(make_authorization_details()))).json()["access_token"]
     headers = make_bearer_header(own_box)
     for letter in history.letters.values():
         assert (await history.apps["app"].http.get(f"{API}/berichten/{letter}", headers=headers)).status_code == 404

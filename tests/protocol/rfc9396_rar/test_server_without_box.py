@@ -39,7 +39,7 @@ class LibraryHandler:
         details = [{"type": self.detail_type, "actions": sorted(requested.acts)}]
         return [ConsentChoice(None, details, frozenset(), visitor.assurance)]
 
-    async def describe_choice(self, session, keyring, choice):
+    async def describe_choice(self, session, keyring, choice, visitor, *, at):
         return AccessDescription(None, ["boeken lenen"], [], [], [])
 
     def select_representation(self, key, *, for_share=False):
@@ -47,6 +47,15 @@ class LibraryHandler:
 
     def read_representation(self, executor, row):
         return None
+
+    async def representation_set_refusal(self, executor, representation_set, person_id, organisation_kvk, login, at):
+        return "niet_voor_een_ander"
+
+    def select_covering_grants(self, person_id, grants):
+        return _NOTHING
+
+    async def is_represented_in_set(self, session, representation_set, holder_id, organisation_kvk, person_id, at):
+        return False
 
     def select_given_ids(self, person_id):
         return _NOTHING

@@ -1,0 +1,88 @@
+"""Several machtigingen of a consent: whether a login can use any of them now, and whose they are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, Table, Text, and_, cast, or_, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.delegation.authority.holders import load_employee_authority, select_holders_of_given
+from machtiging.delegation.authority.machtiging_set import ASSIGNED, MachtigingSet
+from machtiging.delegation.authority.queries import load_authorities, load_authority_page
+from machtiging.delegation.authority.stop_reasons import LEVEL_TOO_LOW
+from machtiging.delegation.queries import machtiging_table
+from machtiging.delegation.rules import NOT_USABLE
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.ids import PersonId
+from machtiging.storage.columns import is_selected_id
+from machtiging.storage.statement import Executor
+
+
+async def find_set_refusal(
+    executor: Executor,
+    several: MachtigingSet,
+    person_id: PersonId | None,
+    organisation_kvk: str | None,
+    login: Assurance | None,
+    *,
+    at: datetime,
+) -> str | None:
+    """Return the reason code if this login can use none of these at `at`; else None.
+
+    Of all that are assigned the employee counts, and not how many there are now: the next assignment is covered too.
+    """
+    if person_id is None:
+        return NOT_USABLE
+    if several.ids is None:
+        return await _find_employee_refusal(executor, person_id, organisation_kvk, login, at)
+    held = await load_authority_page(executor, several, person_id, organisation_kvk, limit=len(several.ids), at=at)
+    refusals = [authority.refusal(person_id, organisation_kvk, login, at) for authority in held]
+    if not refusals or None in refusals:
+        return None if refusals else NOT_USABLE
+    return LEVEL_TOO_LOW if LEVEL_TOO_LOW in refusals else NOT_USABLE
+
+
+async def _find_employee_refusal(
+    executor: Executor, person_id: PersonId, organisation_kvk: str | None, login: Assurance | None, at: datetime
+) -> str | None:
+    if organisation_kvk is None:
+        return NOT_USABLE
+    found = await load_employee_authority(executor, person_id, organisation_kvk, at=at)
+    if found is None or found.refusal(at) is not None:
+        return NOT_USABLE
+    minimum = found.organisation.ceiling.minimum_level
+    return None if login is None or login.is_at_least(minimum) else LEVEL_TOO_LOW
+
+
+def select_covering_grants(person_id: PersonId, grants: Table) -> Select[Any]:
+    """Build the select of the ids of grants for several that cover a machtiging that this person gave.
+
+    Some may be over: `covers_given` decides.
+    """
+    given = select_holders_of_given(person_id).subquery("given")
+    first = grants.c.authorization_details[0]
+    assigned = and_(first.contains(ASSIGNED.to_json()), given.c.organisation_kvk == grants.c.organisation_kvk)
+    named = first["machtigingen"].cast(JSONB).has_key(cast(given.c.machtiging_id, Text))
+    theirs = (grants.c.person_id == given.c.person_id, grants.c.machtiging_id.is_(None), or_(assigned, named))
+    return select(grants.c.id).select_from(given.join(grants, and_(*theirs)))
+
+
+async def covers_given(
+    session: AsyncSession,
+    several: MachtigingSet,
+    holder_id: PersonId,
+    organisation_kvk: str | None,
+    giver_id: PersonId,
+    *,
+    at: datetime,
+) -> bool:
+    """Tell if one of these is a machtiging of this giver that the holder has. It stands, or stands still."""
+    given = select_holders_of_given(giver_id).subquery("given")
+    theirs = select(given.c.machtiging_id).where(given.c.person_id == holder_id)
+    found = await load_authorities(session, is_selected_id(machtiging_table().c.id, theirs), at=at)
+    return any(
+        several.covers(one, holder_id, organisation_kvk) and one.is_current(organisation_kvk, at) for one in found
+    )
