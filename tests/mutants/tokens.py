@@ -16,7 +16,13 @@ from tests.mutants.mutant import Mutant, always_true, claims_of, swap
 
 
 def _revocation_is_ignored() -> None:
-    swap(queries, queries.token_status_from_row, lambda was: lambda *given: (was(*given)[0], True))
+    def build_replacement(was: Any) -> Any:
+        async def find_status(*given: Any) -> Any:
+            return (await was(*given))[0], True
+
+        return find_status
+
+    swap(queries, queries.token_status_from_row, build_replacement)
 
 
 def _dpop_proof_is_reusable() -> None:
