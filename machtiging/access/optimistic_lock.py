@@ -3,7 +3,7 @@
 The write succeeds only if the token is unrevoked and every row of the authority has the same xmin as when it was read.
 Otherwise it returns no row and the caller retries. No row lock or transaction is needed between read and write.
 
-One race is left (docs/decisions/0005): a token that is revoked while the statement waits for a change of the
+One race is left (docs/decisions/0017): a token that is revoked while the statement waits for a change of the
 machtiging.
 """
 
