@@ -36,7 +36,7 @@ class Actor:
 
     @property
     def must_address_machtiging(self) -> bool:
-        """True for a token for several on a path without a machtiging: it is not for the own box."""
+        """True for a token for several on a path without a machtiging."""
         return self.machtigingen is not None and self.authority is None
 
     @property

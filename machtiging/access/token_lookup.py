@@ -95,6 +95,6 @@ async def authenticate_token_row(executor: Executor, row: ResultRow, at: datetim
     facts, authority = state.facts, state.representation
     if facts.representation_set is None or authority is None:
         return state
-    held = read_machtiging_set(facts.representation_set)
-    covered = held.covers(authority, facts.person_id, facts.organisation_kvk)
+    machtigingen = read_machtiging_set(facts.representation_set)
+    covered = machtigingen.covers(authority, facts.person_id, facts.organisation_kvk)
     return state if covered else replace(state, representation=None)

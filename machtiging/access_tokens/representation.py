@@ -63,9 +63,9 @@ class Representation(Protocol):
 def find_represented_person(
     person_id: PersonId | None, representation: Representation | None, *, is_several: bool
 ) -> PersonId | None:
-    """Return for whom a token or grant is used, for the journal: the represented person, or its own person.
+    """Return for whom a token or grant is used: the represented person, or its own.
 
-    None for several: only each use says for whom.
+    For the journal. None for several: only each use says for whom.
     """
     if representation is not None:
         return representation.vertegenwoordigde_id

@@ -96,7 +96,7 @@ class Grant:
 
     @property
     def representation_set(self) -> dict[str, Any] | None:
-        """The members of the details that name several representations; None for one, and for the own use."""
+        """The members of the details that name several representations, or None."""
         return extract_representation_set(self.authorization_details)
 
     @property

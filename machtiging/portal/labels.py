@@ -149,6 +149,7 @@ REASON_SENTENCES: dict[str, str] = {
     "beleid_verbiedt": "Zulke brieven mag een helper niet lezen.",
     "beleid_kent_dit_niet": "Zulke brieven mag een helper niet lezen.",
     "handeling_niet_toegestaan": "Dit mag niet met deze machtiging.",
+    "machtiging_niet_genoemd": "De app zei niet om wiens post het ging.",
     "toegang_beeindigd_tijdens_downloaden": "De machtiging stopte terwijl de bijlage werd opgehaald.",
     "niveau_te_laag": "De helper was niet zeker genoeg ingelogd.",
     MACHTIGING_LEVEL_TOO_LOW: "Deze organisatie vraagt nu om een zekerder inlogmiddel dan toen u de machtiging gaf.",

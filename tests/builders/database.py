@@ -200,11 +200,21 @@ def record_queries(database: Any) -> Iterator[list[str]]:
             driver.remove_query_logger(to_the_driver)
 
 
+_COLUMN_NAMES = text(
+    "SELECT column_name FROM information_schema.columns WHERE table_schema = 'public' AND table_name = :name"
+)
+
+
 async def seal_rows(session: Any, *tables: SealedTable) -> None:
-    """Seal every row of these tables as it stands (all tables unless some are named). The caller commits."""
+    """Seal every row of these tables as it stands (all tables unless some are named). The caller commits.
+
+    On an older schema the columns that came later are left out.
+    """
     for sealed in tables or SEALED_TABLES:
         table = sealed.table
-        for row in (await session.execute(select(table))).mappings().all():
+        there = set(await session.scalars(_COLUMN_NAMES, {"name": table.name}))
+        columns = [column for column in table.c if column.name in there]
+        for row in (await session.execute(select(*columns))).mappings().all():
             mine = [table.c[name] == row[name] for name in sealed.key]
             made = seal_row(session, sealed, row)[MAC_COLUMN]
             if made != row[MAC_COLUMN]:

@@ -44,6 +44,6 @@ def claims_match_row(claims: Mapping[str, Any], facts: IssuedTokenFacts) -> bool
 
 
 def read_representation_set(detail: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the members of a granted detail that name several representations; None when there are none."""
+    """Return the members of a granted detail that name several representations, or None."""
     found = {name: detail[name] for name in _SEVERAL_MEMBERS if name in detail}
     return found or None

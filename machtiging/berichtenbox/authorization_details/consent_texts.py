@@ -37,7 +37,7 @@ _DELETE_WARNING = AccessFact(
 async def describe_access(
     session: AsyncSession, keyring: KeyRing, choice: ConsentChoice, visitor: Visitor, *, at: datetime
 ) -> AccessDescription:
-    """Describe the access of a choice: under a machtiging, under several, or to the own box."""
+    """Describe the access of a choice: under machtigingen, or to the own box."""
     acts = list_acts(choice.details)
     if choice.is_several:
         return AccessDescription(
@@ -75,15 +75,18 @@ async def label_choices(session: AsyncSession, keyring: KeyRing, choices: Sequen
 async def _name_several(
     session: AsyncSession, keyring: KeyRing, choice: ConsentChoice, visitor: Visitor, at: datetime
 ) -> str:
-    """Name the people whose post it is: each of the named ones that can be used now, or all clients of the employee."""
+    """Name the people whose post a choice for several is about.
+
+    Each whose machtiging can be used now; of an employee all clients together.
+    """
     several = read_machtiging_set(extract_representation_set(choice.details) or {})
     person_id, kvk = visitor.person_id, visitor.organisation_kvk
     if several.ids is None:
         employee = None if kvk is None else await load_employee_authority(session, person_id, kvk, at=at)
         employer = "uw organisatie" if employee is None else employee.organisation.name
         return f"alle mensen die {employer} aan u toewijst, nu en later"
-    held = await load_authority_page(session, several, person_id, kvk, limit=len(several.ids), at=at)
-    usable = [one for one in held if one.refusal(person_id, kvk, visitor.assurance, at) is None]
+    page = await load_authority_page(session, several, person_id, kvk, limit=len(several.ids), at=at)
+    usable = [one for one in page if one.refusal(person_id, kvk, visitor.assurance, at) is None]
     profiles = await load_profiles(session, keyring, {one.vertegenwoordigde_id for one in usable})
     names = sorted({_name_giver(profiles.get(one.vertegenwoordigde_id)) for one in usable}, key=str.casefold)
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} en {names[-1]}"

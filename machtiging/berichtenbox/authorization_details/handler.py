@@ -103,7 +103,7 @@ class BerichtenboxHandler:
         login: Assurance | None,
         at: datetime,
     ) -> str | None:
-        """Return the reason code if this person can use none of these machtigingen at `at`; else None."""
+        """Return the reason code if this person can use none of these machtigingen."""
         several = read_machtiging_set(representation_set)
         return await find_set_refusal(executor, several, person_id, organisation_kvk, login, at=at)
 
@@ -112,7 +112,7 @@ class BerichtenboxHandler:
         return select(_MACHTIGING_TABLE.c.id).where(_MACHTIGING_TABLE.c.vertegenwoordigde_id == person_id)
 
     def select_covering_grants(self, person_id: PersonId, grants: Table) -> Select[Any]:
-        """Build the select of the ids of the grants for several that cover a machtiging that this person gave."""
+        """Build the select of the grants for several that this person is represented in."""
         return select_covering_grants(person_id, grants)
 
     async def is_represented_in_set(
@@ -124,7 +124,7 @@ class BerichtenboxHandler:
         person_id: PersonId,
         at: datetime,
     ) -> bool:
-        """Tell if this person gave one of these machtigingen, which the holder has and which stands or stands still."""
+        """Tell if this person gave the holder one of these that stands or stands still."""
         several = read_machtiging_set(representation_set)
         return await covers_given(session, several, holder_id, organisation_kvk, person_id, at=at)
 

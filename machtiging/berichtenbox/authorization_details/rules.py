@@ -116,7 +116,10 @@ def strip_box_changes(details: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def build_authorization_details(
     machtiging_id: UUID | None, acts: Collection[str], several: MachtigingSet | None = None
 ) -> list[dict[str, Any]]:
-    """Build `authorization_details` for clients, tokens and the grant's row: for the own box, one, or several."""
+    """Build `authorization_details` for the own box, one machtiging or several.
+
+    For clients, tokens and the row of the grant.
+    """
     detail: dict[str, Any] = {"type": BERICHTENBOX_DETAIL_TYPE}
     if machtiging_id is not None:
         detail["machtiging"] = str(machtiging_id)

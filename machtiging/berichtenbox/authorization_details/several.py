@@ -1,4 +1,4 @@
-"""Several machtigingen of a consent: whether a login can use any of them now, and whose they are."""
+"""Several machtigingen of one consent: usable by a login or not, and whose."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def find_set_refusal(
     *,
     at: datetime,
 ) -> str | None:
-    """Return the reason code if this login can use none of these at `at`; else None.
+    """Return the reason code if this login can use none of these.
 
     Of all that are assigned the employee counts, and not how many there are now: the next assignment is covered too.
     """
@@ -38,8 +38,8 @@ async def find_set_refusal(
         return NOT_USABLE
     if several.ids is None:
         return await _find_employee_refusal(executor, person_id, organisation_kvk, login, at)
-    held = await load_authority_page(executor, several, person_id, organisation_kvk, limit=len(several.ids), at=at)
-    refusals = [authority.refusal(person_id, organisation_kvk, login, at) for authority in held]
+    page = await load_authority_page(executor, several, person_id, organisation_kvk, limit=len(several.ids), at=at)
+    refusals = [authority.refusal(person_id, organisation_kvk, login, at) for authority in page]
     if not refusals or None in refusals:
         return None if refusals else NOT_USABLE
     return LEVEL_TOO_LOW if LEVEL_TOO_LOW in refusals else NOT_USABLE
@@ -58,16 +58,16 @@ async def _find_employee_refusal(
 
 
 def select_covering_grants(person_id: PersonId, grants: Table) -> Select[Any]:
-    """Build the select of the ids of grants for several that cover a machtiging that this person gave.
+    """Build the select of the grants for several that this person is represented in.
 
     Some may be over: `covers_given` decides.
     """
-    given = select_holders_of_given(person_id).subquery("given")
+    holders = select_holders_of_given(person_id).subquery("holders")
     first = grants.c.authorization_details[0]
-    assigned = and_(first.contains(ASSIGNED.to_json()), given.c.organisation_kvk == grants.c.organisation_kvk)
-    named = first["machtigingen"].cast(JSONB).has_key(cast(given.c.machtiging_id, Text))
-    theirs = (grants.c.person_id == given.c.person_id, grants.c.machtiging_id.is_(None), or_(assigned, named))
-    return select(grants.c.id).select_from(given.join(grants, and_(*theirs)))
+    assigned = and_(first.contains(ASSIGNED.to_json()), holders.c.organisation_kvk == grants.c.organisation_kvk)
+    named = first["machtigingen"].cast(JSONB).has_key(cast(holders.c.machtiging_id, Text))
+    theirs = (grants.c.person_id == holders.c.person_id, grants.c.machtiging_id.is_(None), or_(assigned, named))
+    return select(grants.c.id).select_from(holders.join(grants, and_(*theirs)))
 
 
 async def covers_given(
@@ -80,8 +80,8 @@ async def covers_given(
     at: datetime,
 ) -> bool:
     """Tell if one of these is a machtiging of this giver that the holder has. It stands, or stands still."""
-    given = select_holders_of_given(giver_id).subquery("given")
-    theirs = select(given.c.machtiging_id).where(given.c.person_id == holder_id)
+    holders = select_holders_of_given(giver_id).subquery("holders")
+    theirs = select(holders.c.machtiging_id).where(holders.c.person_id == holder_id)
     found = await load_authorities(session, is_selected_id(machtiging_table().c.id, theirs), at=at)
     return any(
         several.covers(one, holder_id, organisation_kvk) and one.is_current(organisation_kvk, at) for one in found

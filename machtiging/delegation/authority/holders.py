@@ -143,9 +143,9 @@ def select_holder_id(machtiging_id: Any) -> Select[Any]:
 
 
 def select_holders_of_given(person_id: PersonId) -> Select[Any]:
-    """Build the select of who holds what this person gave: machtiging, holder and, of an employee, the KvK number.
+    """Build the select of who holds what this person gave, without what has ended.
 
-    Columns: `machtiging_id`, `person_id`, `organisation_kvk`. Not what has ended.
+    Columns: `machtiging_id`, `person_id` and, of an employee, `organisation_kvk`.
     """
     joined = _LEAF.outerjoin(_EMPLOYEE, _EMPLOYEE.c.id == _LEAF.c.employee_id)
     joined = joined.outerjoin(_ORGANISATION, _ORGANISATION.c.id == _EMPLOYEE.c.organisation_id)

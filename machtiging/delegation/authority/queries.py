@@ -257,9 +257,10 @@ async def load_authority_page(
     limit: int,
     at: datetime | None = None,
 ) -> list[Authority]:
-    """Load those of this set that this login holds, in the order of their ids (keyset). Some may not be in force.
+    """Load those of this set that this login holds, in order of id (keyset).
 
-    What ended is left out of the assigned ones. Named ones that another holds now are left out too.
+    Some may not be in force. What ended is left out of the assigned ones. Named ones that another holds now are left
+    out too.
     """
     after = after or _FIRST_ID
     if machtigingen.ids is None:

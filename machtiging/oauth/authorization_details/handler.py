@@ -167,7 +167,7 @@ class AuthorizationDetailsHandler(Hashable, Protocol):
         login: Assurance | None,
         at: datetime,
     ) -> str | None:
-        """Return the reason code if this person can use none of these representations at `at`; else None.
+        """Return the reason code if this person can use none of these representations.
 
         The parameters are those of `Representation.refusal`.
         """
@@ -176,7 +176,7 @@ class AuthorizationDetailsHandler(Hashable, Protocol):
         """Build the select of the ids of all representations of this person by others."""
 
     def select_covering_grants(self, person_id: PersonId, grants: Table) -> Select[Any]:
-        """Build the select of the ids in the table of grants that are for several, one of which this person gave.
+        """Build the select of the grants for several that this person is represented in.
 
         Some may be over: `is_represented_in_set` decides.
         """
@@ -190,7 +190,7 @@ class AuthorizationDetailsHandler(Hashable, Protocol):
         person_id: PersonId,
         at: datetime,
     ) -> bool:
-        """Tell if this holder represents the person by one of these, which stands, or stands still, at `at`."""
+        """Tell if the holder represents this person by one that stands or stands still."""
 
     def select_holder_ids(self, machtiging_id: MachtigingId) -> Select[Any]:
         """Build the select of the persons who use this representation."""

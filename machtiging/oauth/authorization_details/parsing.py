@@ -73,7 +73,10 @@ def refuse_several_representations(requested: RequestedAuthorizationDetails | No
 
 
 def extract_representation_set(details: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the members of granted details that name several representations; None for one, and for the own use."""
+    """Return the members of granted details that name several representations.
+
+    None for one, and for the own use.
+    """
     found = (read_representation_set(detail) for detail in details)
     return next((one for one in found if one is not None), None)
 

@@ -66,7 +66,10 @@ class GrantOfSeveral(Protocol):
 async def load_set_refusal(
     executor: Executor, handler: AuthorizationDetailsHandler, grant: GrantOfSeveral, at: datetime
 ) -> str | None:
-    """Return the reason code if this is a grant for several and its person can use none of them now; else None."""
+    """Return the reason code if no representation of a grant for several can be used.
+
+    None for every other grant.
+    """
     several = grant.representation_set
     if several is None:
         return None

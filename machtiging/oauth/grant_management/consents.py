@@ -80,7 +80,7 @@ async def list_consents(
 async def _concerns_person(
     session: AsyncSession, handler: AuthorizationDetailsHandler, consent: Consent, person_id: PersonId, at: datetime
 ) -> bool:
-    """Return True unless it is another person's consent for several that covers nothing of hers now."""
+    """Return False for another person's consent for several that covers nothing of hers now."""
     if consent.representation_set is None or consent.person_id == person_id:
         return True
     holder = consent.person_id, consent.organisation_kvk

@@ -74,7 +74,7 @@ class HolderClient:
     # Getting credentials
 
     async def log_in(self) -> None:
-        """Log in and consent thrice: for the API, for all that is held, and for a service that exchanges."""
+        """Log in, and consent for the API, for all that is held, and for a service that exchanges."""
         history = self.history
         level = history.login_levels.get(self.holder, Assurance.SUBSTANTIAL)
         browser = await history.open_browser(history.people[self.holder], history.kvk_of(self.holder), level)
@@ -166,7 +166,7 @@ class HolderClient:
         await self.compare_download()
 
     async def compare_letters(self, kind: str) -> None:
-        """The letters in the list and those that can be read are those of the model. A token for several has others."""
+        """Compare the letters that this token lists and reads with those of the model."""
         if kind not in self.texts:
             return
         alive, letters = self.is_alive(kind), self.history.letters

@@ -1,4 +1,4 @@
-"""A token for several machtigingen: each request names one in its path, and only what its holder holds opens."""
+"""A token for several machtigingen. Each request names one of them in its path."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -141,7 +141,7 @@ async def test_assigned_clients_with_token_of_another_login_are_unknown(employed
 
 
 async def test_assigned_token_of_a_relative_covers_none_of_his_machtigingen(employed):
-    """What he holds as a relative is not an assignment, whatever his token says."""
+    """A machtiging that he holds as a relative is not an assignment."""
     private = await employed.grant_machtiging()
     for kvk in (None, KVK):
         token = await issue_assigned_token(employed, organisation_kvk=kvk)
@@ -202,7 +202,7 @@ async def test_machtigingen_with_many_assigned_take_three_statements(employed, d
     assert len([each for each in said if each.startswith(("SELECT", "WITH"))]) == 3, said
 
 
-async def test_not_in_force_tells_the_reason_only_for_that_machtiging(employed):
+async def test_machtigingen_of_a_token_for_several_with_a_paused_one_tell_the_reason_for_it_only(employed):
     paused, open_one = await assign(employed), await assign(employed)
     await employed.pause(paused)
     found = (await get(employed, await issue_assigned_token(employed), "/machtigingen")).json()["machtigingen"]

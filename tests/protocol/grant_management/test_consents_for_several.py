@@ -1,4 +1,4 @@
-"""A consent for several machtigingen, as the employee who gave it and a citizen whose post it covers see it."""
+"""A consent for several machtigingen, as its employee and a represented citizen see it."""
 
 import pytest
 
@@ -78,7 +78,7 @@ async def leave(portal_oauth, _professional):
 
 
 @pytest.mark.parametrize("ending", [revoke_root, expire, leave])
-async def test_citizen_whose_machtiging_is_over_does_not_list_the_consent(portal_oauth, professional, ending):
+async def test_consent_for_several_after_the_end_of_her_machtiging_is_not_listed(portal_oauth, professional, ending):
     await consent(portal_oauth, ASSIGNED)
     assert len((await ask(portal_oauth, await token_of(portal_oauth))).json()["toestemmingen"]) == 1
     await ending(portal_oauth, professional)
@@ -101,7 +101,7 @@ async def test_citizen_cannot_end_a_consent_for_several(portal_oauth, profession
     assert [line.reason for line in await portal_oauth.lines("grant:geweigerd")] == ["toestemming_van_ander"]
 
 
-async def test_employee_ends_his_consent_for_several_and_nobody_else_is_told(portal_oauth, professional):
+async def test_consent_for_several_ended_by_its_employee_is_notified_to_him_only(portal_oauth, professional):
     flow, grant_id, tokens = await consent(portal_oauth, ASSIGNED)
     son = await token_of(portal_oauth, person_id=portal_oauth.committed.people.son)
     before = await NOTIFICATIONS.count(portal_oauth)

@@ -1,4 +1,4 @@
-"""Details that name several machtigingen, or all that an employee is assigned: one consent and one token (RFC 9396)."""
+"""One consent and one token for several machtigingen, or for all that are assigned (RFC 9396)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def reasons(oauth, act):
 
 @pytest.fixture
 async def worker_flow(oauth) -> Flow:
-    """The son, who logged in for his organisation and holds mother's post there; an app for all his clients."""
+    """The son, logged in for his organisation, and an app for all his clients."""
     await accept_professional_machtiging(oauth)
     return Flow(await register_refreshing_app(oauth), await log_in_for(oauth, KVK), ASSIGNED)
 
@@ -151,7 +151,7 @@ async def test_details_of_machtigingen_that_he_does_not_hold_are_refused(oauth) 
     assert await reasons(oauth, "grant:geweigerd") == ["machtiging_geldt_niet"] * 2
 
 
-async def test_consent_page_for_all_assigned_names_organisation_and_everybody_later(oauth, worker_flow) -> None:
+async def test_consent_page_for_all_assigned_shows_organisation_and_later_clients(oauth, worker_flow) -> None:
     shown = html.unescape((await worker_flow.authorize(await worker_flow.pushed())).text)
     assert f"alle mensen die Wijkteam {KVK} aan u toewijst, nu en later" in shown
     assert "met uw machtigingen" in shown
@@ -160,7 +160,7 @@ async def test_consent_page_for_all_assigned_names_organisation_and_everybody_la
     assert "uw eigen</strong> post" not in shown
 
 
-async def test_consent_page_for_named_machtigingen_names_whose_post_it_is(oauth) -> None:
+async def test_consent_page_for_named_machtigingen_shows_their_givers(oauth) -> None:
     flow = await request_named(oauth, await oauth.grant_machtiging(), await oauth.grant_machtiging())
     shown = (await flow.authorize(await flow.pushed())).text
     assert f"de post van <strong>{GIVER}</strong>, met uw machtigingen" in shown
@@ -180,7 +180,7 @@ async def test_tokens_for_all_assigned_say_so_and_name_no_person(oauth, worker_f
     assert tuple(row) == (None, {"clienten": "toegewezen"}, KVK)
 
 
-async def test_consent_and_token_for_several_are_in_the_journal_for_nobody_in_particular(oauth, worker_flow) -> None:
+async def test_consent_and_token_for_several_are_journalled_without_a_represented_person(oauth, worker_flow) -> None:
     await worker_flow.redeem((await worker_flow.answer())["code"])
     for act in ("grant:verleend", "token:uitgegeven"):
         [line] = await oauth.lines(act)

@@ -37,6 +37,7 @@ _FITTING = {
 _TOGETHER: dict[str, dict[str, Any]] = {
     "fetched_jwks": {"fetched_at": datetime.now().astimezone()},
     "fetched_at": {"fetched_jwks": {"keys": []}},
+    "representation_set": {"machtiging_id": None},
     "broker_issuer": {"broker_subject": "dief"},
     "broker_subject": {"broker_issuer": "https://dief.example"},
 }

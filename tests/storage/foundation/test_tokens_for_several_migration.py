@@ -1,4 +1,4 @@
-"""The migration to tokens for several machtigingen: tokens keep their MAC, going back ends what it must."""
+"""The migration to tokens for several machtigingen, up and down."""
 
 import pytest
 from sqlalchemy import text
