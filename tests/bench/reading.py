@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,6 +37,7 @@ _FIGURES = (
 _COPY_TO_FLOOR = """INSERT INTO floor_bericht
     SELECT id, ontvanger_id, afzender_oin, dienst_code, published_at, received_at, $2 FROM bericht WHERE id = $1"""
 _POLICIES = Path("policies")
+_SERVE = (sys.executable, "-m", "machtiging", "serve")
 
 
 # The load comes from one address with few tokens: what is measured is what counting costs, not what it refuses.
@@ -53,7 +54,7 @@ def settings_for(world: BenchWorld) -> Settings:
 
 
 @contextmanager
-def our_worker(world: BenchWorld, place: Path) -> Iterator[MeasuredServer]:
+def our_worker(world: BenchWorld, place: Path, command: Sequence[str] = _SERVE) -> Iterator[MeasuredServer]:
     """One worker of ours on a port of its own, started as usual, with logging."""
     port = free_port()
     environ = {
@@ -65,7 +66,7 @@ def our_worker(world: BenchWorld, place: Path) -> Iterator[MeasuredServer]:
         "MACHTIGING_PORT": str(port),
         **{f"MACHTIGING_{name.upper()}": str(value) for name, value in UNLIMITED.items()},
     }
-    with server("ours", [sys.executable, "-m", "machtiging", "serve"], port, place, environ=environ) as running:
+    with server("ours" if command is _SERVE else command[-1], list(command), port, place, environ=environ) as running:
         yield running
 
 
