@@ -63,9 +63,9 @@ async def request_backchannel_authentication(context: RequestContext, request: O
     client = await run_authlib(
         OAuthServer(context), lambda it: it.authenticate_client(request, [PRIVATE_KEY_JWT], "backchannel")
     )
+    proven = await verify_par_proof(context.session, context.issuer.keyring, request, context.at)
     if not client.check_grant_type(CIBA):
         raise OAuthRefusal(OAuthErrorCode.UNAUTHORIZED_CLIENT, "client_niet_bevoegd")
-    proven = await verify_par_proof(context.session, context.issuer.keyring, request, context.at)
     desk = RequestObjectContext(context.session, context.issuer.url, context.at, backchannel=True)
     request = request.with_parameters(await verify_request_object(desk, client, request.form))
     ask = parse_backchannel_request(request.form, client, context.issuer.details_handler)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from machtiging.oauth.ciba.rules import MAX_REQUESTS_PER_CLIENT, MAX_REQUESTS_PER_PERSON
+from tests.builders.ciba import MESSAGE, CibaDesk, register_ciba_desk
 from tests.builders.client import make_authorization_details, make_client_keys
 from tests.builders.keys import sign_jws
 from tests.builders.people import ISSUER
@@ -17,7 +19,9 @@ from tests.protocol.order_of_checks.checked_request import (
     Column,
     Violation,
     change_rows,
+    pause,
     replay_proof_of_request,
+    use_reading_app,
 )
 
 
@@ -119,4 +123,55 @@ async def make_pushed_request(oauth: Any) -> SignedRequest:
     return SignedRequest(oauth, "/par", flow.app, {}, parameters=flow.parameters(resource=ARCHIEF))
 
 
-REQUEST_COLUMNS: Mapping[str, Column] = {"pushed request": Column(make_pushed_request, PAR_VIOLATIONS)}
+async def exhaust_requests_of_client(request: SignedRequest) -> None:
+    await CibaDesk(request.oauth, request.app).insert_requests(MAX_REQUESTS_PER_CLIENT)
+
+
+async def exhaust_requests_of_person(request: SignedRequest) -> None:
+    other = await register_ciba_desk(request.oauth)
+    await other.insert_requests(MAX_REQUESTS_PER_PERSON, other.son)
+
+
+async def send_first_request(request: SignedRequest) -> None:
+    """Send the request once before, and get another meldcode of the same person."""
+    assert (await request.send()).status_code == 200
+    desk = CibaDesk(request.oauth, request.app)
+    request.parameters["login_hint"] = await desk.create_meldcode(desk.son)
+
+
+CIBA_VIOLATIONS: Mapping[str, Violation] = {
+    **SIGNED_REQUEST,
+    "client may use the grant type": use_reading_app,
+    "parameters are supported": change_parameters(user_code="1234"),
+    "one hint is sent": change_parameters(id_token_hint="x"),
+    "meldcode is well-formed": change_parameters(login_hint="x", id_token_hint=None),
+    "binding message is readable": change_parameters(binding_message="<b>"),
+    "requested expiry is readable": change_parameters(requested_expiry="x"),
+    "DPoP key of the code or request": change_parameters(dpop_jkt="x"),
+    "client has not too many requests": exhaust_requests_of_client,
+    "meldcode is known": change_rows("DELETE FROM meldcode"),
+    "person has not too many requests": exhaust_requests_of_person,
+    "machtiging is in force": pause,
+    "no other request of the client waits": send_first_request,
+}
+# The app gets an auth_req_id all the same: it must not learn which meldcodes and machtigingen there are.
+HIDDEN_CHECKS = (
+    "meldcode is known",
+    "person has not too many requests",
+    "machtiging is in force",
+    "no other request of the client waits",
+)
+
+
+async def make_backchannel_request(oauth: Any) -> SignedRequest:
+    held = await oauth.grant_machtiging()
+    desk = await register_ciba_desk(oauth, backchannel_authentication_request_signing_alg="ES256")
+    parameters = {"scope": "openid", "login_hint": await desk.create_meldcode(desk.son), "binding_message": MESSAGE}
+    parameters["authorization_details"] = make_authorization_details(held.id)
+    return SignedRequest(oauth, "/bc-authorize", desk.app, {}, held.id, parameters=parameters)
+
+
+REQUEST_COLUMNS: Mapping[str, Column] = {
+    "pushed request": Column(make_pushed_request, PAR_VIOLATIONS),
+    "CIBA request": Column(make_backchannel_request, CIBA_VIOLATIONS, HIDDEN_CHECKS),
+}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -57,10 +57,14 @@ Violation = Callable[[Any], Awaitable[None]]
 
 
 class Column(NamedTuple):
-    """A column of the table: its valid request, and a violation of each check."""
+    """A column of the table: its valid request, and a violation of each check.
+
+    `hidden`: the checks of which the answer does not tell that they failed.
+    """
 
     make_request: Callable[[Any], Awaitable[CheckedRequest]]
     violations: Mapping[str, Violation]
+    hidden: Collection[str] = ()
 
 
 def change_form(**changes: str | None) -> Violation:

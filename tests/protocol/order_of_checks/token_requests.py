@@ -100,7 +100,7 @@ TOKEN_COLUMNS: Mapping[str, Column] = {
             "credential has not expired": wait_two_minutes,
             "redirect URI": change_form(redirect_uri="https://kwaad.example/"),
             "PKCE": change_form(code_verifier="x" * 43),
-            "DPoP key of the code": change_rows(f"UPDATE authorization_code SET jkt = '{'k' * 43}'"),
+            "DPoP key of the code or request": change_rows(f"UPDATE authorization_code SET jkt = '{'k' * 43}'"),
             "organisation of the consent": change_rows("UPDATE authorization_code SET organisation_kvk = '12345678'"),
             "resource server is active": change_rows("UPDATE authorization_code SET resource = 'https://weg.example'"),
         },
