@@ -167,8 +167,9 @@ def token_refusal(state: AnyToken, at: datetime) -> Refusal | None:
     """Return the refusal for an expired or revoked token; None for an open one."""
     if at >= state.facts.expires_at:
         return NotAuthenticated("token_verlopen")
-    # Ending a machtiging revokes its tokens. Its end is then the reason of the refusal.
-    ended = state.representation is not None and state.representation.has_ended
+    # Ending a machtiging revokes its tokens. Its end is then the reason of the refusal. Not of a token for several.
+    own = state.representation if state.facts.representation_set is None else None
+    ended = own is not None and own.has_ended
     if state.revoked_at is not None and not ended:
         return NotAuthenticated("token_ingetrokken")
     return None
@@ -200,7 +201,7 @@ async def journal_token_refusal(
         for_person_id=find_represented_person(
             facts.person_id, representation, is_several=facts.representation_set is not None
         ),
-        machtiging_id=facts.machtiging_id,
+        machtiging_id=representation.machtiging_id if representation else facts.machtiging_id,
         on_behalf_of=representation.organisation_id if representation else None,
         object_kind="token",
         object_id=str(facts.id),

@@ -35,12 +35,14 @@ class GrantEnding:
     """The reason, actor and capacity for ending a grant, and the app used (`via`).
 
     Without an actor it is the app that holds the grant, or, in the capacity of an operator, an operator.
+    `for_person_id`: of a grant for several, the represented person who ends it.
     """
 
     reason: str
     actor_id: PersonId | None = None
     capacity: str | None = None
     via_client_id: str | None = None
+    for_person_id: PersonId | None = None
 
 
 async def end_grant(
@@ -153,7 +155,8 @@ async def _end_grants(
             actor_id=ending.actor_id,
             capacity=ending.capacity,
             client_id=grant.client_id,
-            for_person_id=find_represented_person(grant.person_id, representation, is_several=several is not None),
+            for_person_id=find_represented_person(grant.person_id, representation, is_several=several is not None)
+            or ending.for_person_id,
             machtiging_id=grant.machtiging_id,
             on_behalf_of=None if representation is None else representation.organisation_id,
             object_kind="grant",

@@ -33,8 +33,8 @@ class AppCard:
     """One app as shown to this visitor.
 
     `helper`: her helper who gave consent; `giver`: the person whose post it reads. `elsewhere`: the resource server, if
-    not our own API. `several`: it reads the post of several people. `hidden`: this login may not see the giver and the
-    purpose.
+    not our own API. `several`: it is for several machtigingen. `stoppable`: the visitor may stop it; not what a helper
+    uses for other people too. `hidden`: this login may not see the giver and the purpose.
     """
 
     id: UUID
@@ -50,11 +50,7 @@ class AppCard:
     elsewhere: str | None
     several: bool = False
     hidden: bool = False
-
-    @property
-    def stoppable(self) -> bool:
-        """True if the visitor may stop it. What a helper uses for several people is not one citizen's to stop."""
-        return self.helper is None or not self.several
+    stoppable: bool = True
 
 
 @router.get("/apps")
@@ -142,6 +138,7 @@ async def _build_app_card(consent: Consent, visitor: Visitor, people: views.Pers
         purpose=None if authority is None or hidden else authority.root.purpose,
         elsewhere=_describe_resource(consent),
         several=consent.is_several,
+        stoppable=not consent.is_shared,
         hidden=hidden,
     )
 

@@ -168,6 +168,20 @@ async def insert_machtiging(session: AsyncSession, **values: Any) -> MachtigingI
     return MachtigingId(row["id"])
 
 
+async def insert_relative_machtiging(
+    session: AsyncSession, giver_id: PersonId, helper_id: PersonId, at: datetime = NOON, **changes: Any
+) -> MachtigingId:
+    """Insert an active machtiging of a relative, for all that is at most sensitive."""
+    row = {"vertegenwoordigde_id": giver_id, "gemachtigde_id": helper_id, "capacity": "relative", "state": "active"}
+    row |= {"purpose": "post bijhouden", "legal_ground": "Awb 2:1", "excluded_themes": []}
+    row |= {"highest_sensitivity": Sensitivity.GEVOELIG.value, "letters_from": date(2026, 1, 1)}
+    row |= {"acts": [Act.LIST.value, Act.READ.value, Act.DOWNLOAD.value]}
+    row |= {"assurance": "substantieel", "accepted_assurance": "substantieel"}
+    row |= {"starts_at": at - timedelta(days=1), "ends_at": at + timedelta(days=89)}
+    row |= {"offered_at": at - timedelta(days=1), "accepted_at": at - timedelta(days=1)}
+    return await insert_machtiging(session, **(row | changes))
+
+
 async def update_machtiging(session: AsyncSession, machtiging_id: UUID, **changes: Any) -> None:
     """Change columns of a machtiging with a new MAC, as an act of ours would."""
     row = await MACHTIGINGEN.read_one(session, id=machtiging_id)

@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.berichtenbox.authorization_details.rules import build_authorization_details, parse_machtiging_id
-from machtiging.berichtenbox.authorization_details.several import find_set_refusal
-from machtiging.delegation.authority.machtiging_set import read_machtiging_set
+from machtiging.berichtenbox.authorization_details.several import find_set_refusal, narrow_to_visible
+from machtiging.crypto import secrets
+from machtiging.delegation.authority.machtiging_set import MachtigingSet, read_machtiging_set
 from machtiging.delegation.authority.queries import list_authorities_of_person, load_authority, load_authority_for_share
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.authority.stop_reasons import LEVEL_TOO_LOW
@@ -82,10 +83,8 @@ async def _resolve_several(
 ) -> ConsentChoice:
     """Resolve several machtigingen. Nothing is locked: each use of a token asks the authority again.
 
-    Raises OAuthRefusal when this login can use none of them now.
+    Raises OAuthRefusal when this login can use none of them now, or when `key` is of others than now.
     """
-    if key not in (None, SEVERAL_KEY):
-        refuse_authorization_details("details_andere_machtiging")
     several = read_machtiging_set(requested.representation_set or {})
     login = visitor.person_id, visitor.organisation_kvk, visitor.assurance
     refusal = await find_set_refusal(session, several, *login, at=at)
@@ -93,8 +92,22 @@ async def _resolve_several(
         raise OAuthRefusal(OAuthErrorCode.UNMET_AUTHENTICATION_REQUIREMENTS, LEVEL_TOO_LOW)
     if refusal is not None:
         refuse_authorization_details(refusal)
+    several = await narrow_to_visible(session, several, visitor, at=at)
+    own_key = _build_several_key(several)
+    if key not in (None, own_key):
+        refuse_authorization_details("details_andere_machtiging")
     details = build_authorization_details(None, requested.acts or GRANTABLE_ACTS, several)
-    return ConsentChoice(None, details, frozenset(), visitor.assurance, SEVERAL_KEY, is_several=True)
+    return ConsentChoice(None, details, frozenset(), visitor.assurance, own_key, is_several=True)
+
+
+def _build_several_key(several: MachtigingSet) -> str:
+    """Build the key of these machtigingen, with a digest of their ids.
+
+    The consent is for those that the page named, or there is none.
+    """
+    if several.ids is None:
+        return SEVERAL_KEY
+    return f"{SEVERAL_KEY}-{secrets.sha256_digest(','.join(sorted(map(str, several.ids)))).hex()}"
 
 
 def _build_own_choice(visitor: Visitor, requested: RequestedAuthorizationDetails) -> ConsentChoice:

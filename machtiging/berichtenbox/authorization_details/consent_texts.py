@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.agencies.queries import load_active_agencies
 from machtiging.berichtenbox.authorization_details.rules import sort_acts
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.authority.holders import load_employee_authority
+from machtiging.delegation.authority.holders import load_employee_authorities
 from machtiging.delegation.authority.machtiging_set import read_machtiging_set
 from machtiging.delegation.authority.queries import load_authority_page
 from machtiging.delegation.authority.rules import Authority
@@ -77,19 +77,23 @@ async def _name_several(
 ) -> str:
     """Name the people whose post a choice for several is about.
 
-    Each whose machtiging can be used now; of an employee all clients together.
+    Each who gave one of the machtigingen in it; of an employee all clients together.
     """
     several = read_machtiging_set(extract_representation_set(choice.details) or {})
     person_id, kvk = visitor.person_id, visitor.organisation_kvk
     if several.ids is None:
-        employee = None if kvk is None else await load_employee_authority(session, person_id, kvk, at=at)
-        employer = "uw organisatie" if employee is None else employee.organisation.name
-        return f"alle mensen die {employer} aan u toewijst, nu en later"
+        employed = [] if kvk is None else await load_employee_authorities(session, person_id, kvk, at=at)
+        employers = sorted({one.organisation.name for one in employed}, key=str.casefold) or ["uw organisatie"]
+        return f"alle mensen die {_join_names(employers, 'of')} aan u toewijst, nu en later"
     page = await load_authority_page(session, several, person_id, kvk, limit=len(several.ids), at=at)
-    usable = [one for one in page if one.refusal(person_id, kvk, visitor.assurance, at) is None]
-    profiles = await load_profiles(session, keyring, {one.vertegenwoordigde_id for one in usable})
-    names = sorted({_name_giver(profiles.get(one.vertegenwoordigde_id)) for one in usable}, key=str.casefold)
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} en {names[-1]}"
+    givers = {one.vertegenwoordigde_id for one in page}
+    profiles = await load_profiles(session, keyring, givers)
+    # Namesakes are named each: the number of people is part of what she consents to.
+    return _join_names(sorted((_name_giver(profiles.get(one)) for one in givers), key=str.casefold), "en")
+
+
+def _join_names(names: Sequence[str], word: str) -> str:
+    return f" {word} ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _describe_machtiging(authority: Authority) -> str:

@@ -14,6 +14,7 @@ from machtiging.berichtenbox.authorization_details import rules
 from machtiging.berichtenbox.authorization_details.consent_choices import list_consent_choices, resolve_consent_choice
 from machtiging.berichtenbox.authorization_details.consent_texts import describe_access, label_choices
 from machtiging.berichtenbox.authorization_details.several import (
+    are_all_given_by,
     covers_given,
     find_set_refusal,
     select_covering_grants,
@@ -127,6 +128,12 @@ class BerichtenboxHandler:
         """Tell if this person gave the holder one of these that stands or stands still."""
         several = read_machtiging_set(representation_set)
         return await covers_given(session, several, holder_id, organisation_kvk, person_id, at=at)
+
+    async def represents_only(
+        self, session: AsyncSession, representation_set: Mapping[str, Any], person_id: PersonId, at: datetime
+    ) -> bool:
+        """Tell if this person gave all of these machtigingen. Never of all that are assigned."""
+        return await are_all_given_by(session, read_machtiging_set(representation_set), person_id, at=at)
 
     def select_holder_ids(self, machtiging_id: MachtigingId) -> Select[Any]:
         """Build the select of the person who holds this machtiging, as gemachtigde or as employee."""

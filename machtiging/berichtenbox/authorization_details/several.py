@@ -1,4 +1,4 @@
-"""Several machtigingen of one consent: usable by a login or not, and whose."""
+"""The machtiging set of one consent: usable by a login or not, and whose."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from sqlalchemy import Select, Table, Text, and_, cast, or_, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.delegation.authority.holders import load_employee_authority, select_holders_of_given
+from machtiging.delegation.authority.holders import load_employee_authorities, select_holders_of_given
 from machtiging.delegation.authority.machtiging_set import ASSIGNED, MachtigingSet
 from machtiging.delegation.authority.queries import load_authorities, load_authority_page
 from machtiging.delegation.authority.stop_reasons import LEVEL_TOO_LOW
 from machtiging.delegation.queries import machtiging_table
 from machtiging.delegation.rules import NOT_USABLE
+from machtiging.identity.session import Visitor
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import PersonId
+from machtiging.oauth.authorization_details.handler import refuse_authorization_details
 from machtiging.storage.columns import is_selected_id
 from machtiging.storage.statement import Executor
 
@@ -50,11 +52,34 @@ async def _find_employee_refusal(
 ) -> str | None:
     if organisation_kvk is None:
         return NOT_USABLE
-    found = await load_employee_authority(executor, person_id, organisation_kvk, at=at)
-    if found is None or found.refusal(at) is not None:
+    employed = await load_employee_authorities(executor, person_id, organisation_kvk, at=at)
+    minimums = [one.organisation.ceiling.minimum_level for one in employed if one.refusal(at) is None]
+    if not minimums:
         return NOT_USABLE
-    minimum = found.organisation.ceiling.minimum_level
-    return None if login is None or login.is_at_least(minimum) else LEVEL_TOO_LOW
+    return None if login is None or any(map(login.is_at_least, minimums)) else LEVEL_TOO_LOW
+
+
+async def narrow_to_visible(
+    session: AsyncSession, several: MachtigingSet, visitor: Visitor, *, at: datetime
+) -> MachtigingSet:
+    """Narrow named machtigingen to those of this visitor that stand, or stand still.
+
+    The consent page names these, and a consent must not cover what the page left out. Raises OAuthRefusal when none is
+    left.
+    """
+    if several.ids is None:
+        return several
+    login = visitor.person_id, visitor.organisation_kvk
+    page = await load_authority_page(session, several, *login, limit=len(several.ids), at=at)
+    visible = frozenset(
+        one.machtiging_id
+        for one in page
+        if one.is_current(visitor.organisation_kvk, at)
+        and one.visibility_refusal(*login, visitor.assurance, at) is None
+    )
+    if not visible:
+        refuse_authorization_details(NOT_USABLE)
+    return MachtigingSet(visible)
 
 
 def select_covering_grants(person_id: PersonId, grants: Table) -> Select[Any]:
@@ -86,3 +111,12 @@ async def covers_given(
     return any(
         several.covers(one, holder_id, organisation_kvk) and one.is_current(organisation_kvk, at) for one in found
     )
+
+
+async def are_all_given_by(session: AsyncSession, several: MachtigingSet, giver_id: PersonId, *, at: datetime) -> bool:
+    """Tell if this person gave all of these. False for all that are assigned: those can be of anybody later."""
+    if several.ids is None:
+        return False
+    found = await load_authorities(session, machtiging_table().c.id.in_(several.ids), at=at)
+    givers = [one.vertegenwoordigde_id for one in found if one.is_authentic]
+    return len(givers) == len(several.ids) and set(givers) == {giver_id}

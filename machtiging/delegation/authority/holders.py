@@ -97,16 +97,24 @@ async def load_employee_authority(
 ) -> EmployeeAuthority | None:
     """Load this person as employee of the organisation with this KvK number; else None.
 
-    A row whose MAC fails counts as absent, and is journalled.
+    Of several vestigingen the first counts. A row whose MAC fails counts as absent, and is journalled.
     """
-    login = {"person_id": person_id, "organisation_kvk": organisation_kvk}
+    found = await load_employee_authorities(executor, person_id, organisation_kvk, at=at)
+    return found[0] if found else None
+
+
+async def load_employee_authorities(
+    executor: Executor, person_id: PersonId, organisation_kvk: str, *, at: datetime
+) -> list[EmployeeAuthority]:
+    """Load this person as employee of each vestiging with this KvK number, as `load_employee_authority`."""
+    login, found = {"person_id": person_id, "organisation_kvk": organisation_kvk}, []
     for row in await _EMPLOYEE_OF_LOGIN.all(executor, login):
         if await authenticate_parts(executor, row, _SEALED_EMPLOYEE_PARTS, at):
             organisation = organisation_from_mapping(row)
             employee = employee_from_mapping(row, "emp", row["emp_team_ids"])
             if organisation is not None and employee is not None:
-                return EmployeeAuthority(organisation, employee)
-    return None
+                found.append(EmployeeAuthority(organisation, employee))
+    return found
 
 
 async def load_holder_ids(session: AsyncSession, authority: Authority, *, at: datetime) -> list[PersonId]:

@@ -1,4 +1,4 @@
-"""Several machtigingen of one holder: named ones, or all that an employee is assigned. Pure."""
+"""A machtiging set of one holder: named ones, or all that an employee is assigned. Pure."""
 
 from __future__ import annotations
 

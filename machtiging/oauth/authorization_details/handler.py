@@ -192,6 +192,11 @@ class AuthorizationDetailsHandler(Hashable, Protocol):
     ) -> bool:
         """Tell if the holder represents this person by one that stands or stands still."""
 
+    async def represents_only(
+        self, session: AsyncSession, representation_set: Mapping[str, Any], person_id: PersonId, at: datetime
+    ) -> bool:
+        """Tell if this person gave all of these: the holder represents nobody else."""
+
     def select_holder_ids(self, machtiging_id: MachtigingId) -> Select[Any]:
         """Build the select of the persons who use this representation."""
 

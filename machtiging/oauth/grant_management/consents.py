@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,8 +35,9 @@ _MAX_TOKEN_LIFETIME = timedelta(hours=1)
 class Consent:
     """One app with access now. `until`: the latest end without a new consent.
 
-    `representation_set`: of a consent for several; only the person who gave it can revoke it. `resource`: URI and name
-    of the resource server of its tokens; None for our own API.
+    `representation_set`: of a consent for several. `is_shared`: it is of another person, for several and not only those
+    of the reader, who cannot revoke it. `resource`: URI and name of the resource server of its tokens; None for our own
+    API.
     """
 
     id: GrantId
@@ -52,6 +53,7 @@ class Consent:
     until: datetime
     resource: str | None
     resource_name: str | None
+    is_shared: bool = False
 
     @property
     def is_several(self) -> bool:
@@ -74,17 +76,25 @@ async def list_consents(
         handler.select_covering_grants(person_id, _GRANT).where(_GRANT.c.ended_at.is_(None)),
     )
     found = await _load_consents_in_force(session, handler, is_selected_id(_GRANT.c.id, hers), at)
-    return [one for one in found if await _concerns_person(session, handler, one, person_id, at)]
+    read = [await _read_as_person(session, handler, one, person_id, at) for one in found]
+    return [one for one in read if one is not None]
 
 
-async def _concerns_person(
+async def _read_as_person(
     session: AsyncSession, handler: AuthorizationDetailsHandler, consent: Consent, person_id: PersonId, at: datetime
-) -> bool:
-    """Return False for another person's consent for several that covers nothing of hers now."""
-    if consent.representation_set is None or consent.person_id == person_id:
-        return True
-    holder = consent.person_id, consent.organisation_kvk
-    return await handler.is_represented_in_set(session, consent.representation_set, *holder, person_id, at)
+) -> Consent | None:
+    """Return the consent as this person may see it.
+
+    None for another person's consent for several that covers nothing of hers now.
+    """
+    several = consent.representation_set
+    if several is None or consent.person_id == person_id:
+        return consent
+    if not await handler.is_represented_in_set(
+        session, several, consent.person_id, consent.organisation_kvk, person_id, at
+    ):
+        return None
+    return replace(consent, is_shared=not await handler.represents_only(session, several, person_id, at))
 
 
 async def has_access(

@@ -89,6 +89,7 @@ def _build_toestemming(consent: Consent, *, given_by_self: bool) -> dict[str, An
         "doorHelper": not given_by_self,
         "machtigingId": consent.machtiging_id,
         "meerMachtigingen": consent.is_several,
+        "teStoppen": not consent.is_shared,
         "handelingen": consent.acts,
         "gegevenOp": consent.given_at,
         "uiterlijkTot": consent.until,

@@ -27,8 +27,9 @@ class ToestemmingOut(BaseModel):
     app: str = Field(description="Hoe de app heet.")
     doorHelper: bool = Field(description="Of een helper de toegang gaf, met een machtiging van u.")  # noqa: N815
     machtigingId: UUID | None = Field(default=None, description="De machtiging waar dit bij hoort.")  # noqa: N815
-    meerMachtigingen: bool = Field(  # noqa: N815
-        description="Of de toegang voor meer machtigingen is. Dan kan alleen wie de toegang gaf die stoppen."
+    meerMachtigingen: bool = Field(description="Of de toegang voor meer machtigingen is.")  # noqa: N815
+    teStoppen: bool = Field(  # noqa: N815
+        description="Of u de toegang kunt stoppen. Niet als een helper er ook post van anderen mee leest."
     )
     handelingen: list[str] = Field(description="Wat de app mag met de post.")
     resource: str | None = Field(default=None, description="De dienst waar de app dit gebruikt; anders is dat hier.")

@@ -169,7 +169,7 @@ async def load_token_request(
         return None
     forged = _find_forged_rows(executor, form["grant_type"], row)
     loaded = TokenRequestContext(client, row, handler.read_representation(executor, row), forged)
-    if loaded.grant is not None:
+    if loaded.grant is not None and not loaded.is_forged(GRANT):
         loaded.set_refusal = await load_set_refusal(executor, handler, loaded.grant, at)
     return loaded
 

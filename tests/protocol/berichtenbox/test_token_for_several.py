@@ -4,19 +4,27 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from machtiging.access_tokens.tables import SEALED_TOKEN
 from machtiging.access_tokens.tokens import insert_token
+from machtiging.berichtenbox.rules import PART_BYTES
 from machtiging.delegation.authority.machtiging_set import ASSIGNED, MachtigingSet
 from machtiging.delegation.rules import Act
 from machtiging.kernel.ids import MachtigingId, uuid7
 from tests.builders.bearer import make_token_facts, sign_access_token
 from tests.builders.database import bypass_triggers, record_queries, seal_rows
+from tests.builders.downloads import start_download
 from tests.builders.letters import HELPING, make_pdf
 from tests.builders.machtiging import insert_machtiging
-from tests.builders.organisations import KVK, OTHER_KVK, add_recognised_organisation, change_employee
-from tests.builders.rows import BIJLAGEN, EMPLOYEES, ISSUED_TOKENS, JOURNAL_INTAKE
+from tests.builders.organisations import (
+    KVK,
+    OTHER_KVK,
+    add_recognised_organisation,
+    change_employee,
+    change_organisation,
+)
+from tests.builders.rows import BIJLAGEN, EMPLOYEES, ISSUED_TOKENS, JOURNAL_INTAKE, ORGANISATIONS
 
 API = "/api/v1"
 NEW_TEXT = {"content-type": "application/merge-patch+json"}
@@ -178,6 +186,79 @@ async def test_download_under_a_token_for_several_is_aborted_by_the_end_of_its_m
     await employed.revoke(held)
     assert (await get(employed, token, f"/machtigingen/{held}{path}")).status_code == 403
     assert (await get(employed, token, f"/machtigingen/{other}{path}")).status_code == 200
+
+
+async def leave(world, _held):
+    [employee] = await EMPLOYEES.read_column(world, "id")
+    async with world.sessions.begin() as session:
+        await change_employee(session, employee, state="vertrokken", ends_at=world.clock.now())
+
+
+async def raise_minimum(world, _held):
+    [organisation] = await ORGANISATIONS.read_column(world, "id")
+    async with world.sessions.begin() as session:
+        await change_organisation(session, organisation, minimum_level="hoog")
+
+
+async def revoke_tokens(world, _held):
+    async with world.sessions.begin() as session:
+        await session.execute(update(ISSUED_TOKENS.table).values(revoked_at=world.clock.now()))
+
+
+async def revoke_machtiging(world, held):
+    await world.revoke(held)
+
+
+@pytest.mark.parametrize("end", [revoke_machtiging, leave, raise_minimum, revoke_tokens])
+async def test_row_47_download_under_a_token_for_several_stops_halfway_at_its_end(employed, end):
+    held, _ = await assign(employed), await assign(employed)
+    letter = await employed.deliver_letter(("a.pdf", make_pdf(PART_BYTES + 100), "application/pdf"))
+    [bijlage] = await BIJLAGEN.read_column(employed, "id")
+    path = f"{API}/machtigingen/{held}/berichten/{letter}/bijlagen/{bijlage}"
+    download = start_download(employed.app, path, await issue_assigned_token(employed))
+    assert (await download.messages.get())["status"] == 200
+    assert len((await download.messages.get())["body"]) == PART_BYTES
+    await end(employed, held)
+    for _ in range(5):
+        download.demand.release()
+    with pytest.raises(RuntimeError):
+        await download.task
+    assert download.messages.empty()
+    reason = "toegang_beeindigd_tijdens_downloaden"
+    [line] = await JOURNAL_INTAKE.read(employed, "for_person_id", "machtiging_id", reason=reason)
+    assert tuple(line) == (employed.citizen, held)
+
+
+async def test_revoked_token_for_several_under_an_ended_machtiging_is_refused_as_revoked(employed):
+    """The answer must not tell what became of the machtiging."""
+    held = await assign(employed)
+    token = await issue_assigned_token(employed)
+    await revoke_tokens(employed, held)
+    await employed.revoke(held)
+    refused = await get(employed, token, f"/machtigingen/{held}/berichten")
+    assert (refused.status_code, refused.json()["code"]) == (401, "token_ingetrokken")
+
+
+async def test_refused_token_for_several_is_journalled_for_the_addressed_machtiging(employed):
+    held, token = await assign(employed), await issue_assigned_token(employed)
+    await revoke_tokens(employed, held)
+    for addressed in (held, uuid7()):
+        assert (await get(employed, token, f"/machtigingen/{addressed}/berichten")).status_code == 401
+    lines = await JOURNAL_INTAKE.read(employed, "for_person_id", "machtiging_id", act="token:geweigerd")
+    assert [tuple(line) for line in lines] == [(employed.citizen, held), (None, None)]
+
+
+async def test_own_token_with_a_json_null_set_by_sql_opens_no_machtiging(world, database):
+    """SQL takes it for a token for several, and Python for one of its own. Only without the constraint can it be."""
+    held, letter = await world.grant_machtiging(), await world.deliver_letter()
+    token = await world.issue_token(world.helper)
+    async with bypass_triggers(database) as connection:
+        await connection.execute(
+            text("ALTER TABLE issued_token DROP CONSTRAINT token_for_several_is_of_a_person_at_our_api")
+        )
+        await connection.execute(text("UPDATE issued_token SET representation_set = 'null'"))
+    for below in ("/berichten", f"/berichten/{letter}"):
+        assert (await get(world, token, f"/machtigingen/{held}{below}")).status_code == 404
 
 
 async def test_machtigingen_of_a_token_for_several_are_paged_in_the_order_of_their_ids(employed):

@@ -9,8 +9,9 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import build_token_claims, make_token_facts
 from tests.builders.client import AUDIENCE, make_authorization_details
 from tests.builders.flow import ISSUER, Flow, read_redirect
+from tests.builders.machtiging import insert_relative_machtiging
 from tests.builders.organisations import change_employee
-from tests.builders.people import LoginBrowser, start_login_session
+from tests.builders.people import LoginBrowser, add_person_without_bsn, start_login_session
 from tests.builders.rows import EMPLOYEES, GRANTS, NOTIFICATIONS
 from tests.builders.tokens import register_refreshing_app
 from tests.protocol.grant_management.test_citizen_grant_management import SCOPE, ask, token_of
@@ -99,6 +100,48 @@ async def test_citizen_cannot_end_a_consent_for_several(portal_oauth, profession
     assert (refused.status_code, refused.json()["code"]) == (404, "toestemming_onbekend")
     assert await is_active(flow, tokens)
     assert [line.reason for line in await portal_oauth.lines("grant:geweigerd")] == ["toestemming_van_ander"]
+
+
+async def consent_to_named(portal_oauth, *givers):
+    """The son agrees to an app for a machtiging of each of these people."""
+    async with unit_of_work(portal_oauth.sessions) as session:
+        son, at = portal_oauth.committed.people.son, portal_oauth.clock.now()
+        held = [await insert_relative_machtiging(session, giver, son, at) for giver in givers]
+    return await consent(portal_oauth, make_authorization_details(machtigingen=[str(one) for one in held]), kvk=None)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+async def test_citizen_ends_a_consent_for_several_that_are_all_hers(portal, portal_oauth, number):
+    """Naming hers in a list takes nothing away from her."""
+    mother_id = portal_oauth.committed.people.mother
+    flow, grant_id, tokens = await consent_to_named(portal_oauth, *[mother_id] * number)
+    token = await token_of(portal_oauth)
+    [found] = (await ask(portal_oauth, token)).json()["toestemmingen"]
+    assert (found["meerMachtigingen"], found["teStoppen"]) == (True, True)
+    mother = await portal.mother()
+    helped = (await mother.open_page(APPS)).text.split("Apps waarmee een helper")[1]
+    assert "post van andere mensen" not in helped
+    asked = await mother.open_page(f"{APPS}/{grant_id}/stoppen")
+    assert "/machtigingen/None" not in helped + asked.text
+    await mother.submit_form(asked.find_form("/stoppen"), {})
+    assert not await is_active(flow, tokens)
+    [line] = await portal_oauth.lines("grant:beeindigd")
+    assert (line.actor_id, line.for_person_id) == (mother_id, mother_id)
+    facts = await NOTIFICATIONS.read_column(portal_oauth, "facts", kind="app_gestopt_door_gever")
+    assert [one["giver_id"] for one in facts] == [str(mother_id)]
+
+
+async def test_citizen_cannot_end_a_consent_for_several_of_which_one_is_not_hers(portal_oauth):
+    async with unit_of_work(portal_oauth.sessions) as session:
+        other = await add_person_without_bsn(session, "Cor Stil", None)
+    mother_id = portal_oauth.committed.people.mother
+    flow, grant_id, tokens = await consent_to_named(portal_oauth, mother_id, other)
+    for person_id in (mother_id, other):
+        token = await token_of(portal_oauth, person_id=person_id)
+        [found] = (await ask(portal_oauth, token)).json()["toestemmingen"]
+        assert found["teStoppen"] is False
+        assert (await ask(portal_oauth, token, f"{CONSENTS_URL}/{grant_id}", "DELETE")).status_code == 404
+    assert await is_active(flow, tokens)
 
 
 async def test_consent_for_several_ended_by_its_employee_is_notified_to_him_only(portal_oauth, professional):

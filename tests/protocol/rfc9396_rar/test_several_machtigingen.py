@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import html
+from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import update
 
 from machtiging.berichtenbox.authorization_details.rules import MAX_MACHTIGINGEN_NAMED
 from machtiging.delegation.termination import revoke_machtiging
+from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.ids import uuid7
 from machtiging.oauth.rules import CONSENT_MANAGEMENT_SCOPE
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.ciba import register_ciba_desk
 from tests.builders.client import make_authorization_details
+from tests.builders.database import bypass_triggers
 from tests.builders.flow import Flow, read_redirect
+from tests.builders.machtiging import insert_relative_machtiging, update_machtiging
 from tests.builders.messages import read_claims
-from tests.builders.organisations import change_employee, change_organisation
+from tests.builders.organisations import add_employee, add_organisation, change_employee, change_organisation
+from tests.builders.people import add_person, add_person_without_bsn
 from tests.builders.rows import EMPLOYEES, GRANTS, ISSUED_TOKENS, ORGANISATIONS
 from tests.builders.tokens import (
     ACCESS_TOKEN,
@@ -164,6 +171,118 @@ async def test_consent_page_for_named_machtigingen_shows_their_givers(oauth) -> 
     flow = await request_named(oauth, await oauth.grant_machtiging(), await oauth.grant_machtiging())
     shown = (await flow.authorize(await flow.pushed())).text
     assert f"de post van <strong>{GIVER}</strong>, met uw machtigingen" in shown
+
+
+async def add_machtiging(oauth, giver: str | None = None, **changes):
+    """A machtiging that the son holds, of his mother or of somebody with this name."""
+    people = oauth.committed.people
+    async with unit_of_work(oauth.sessions) as session:
+        giver_id = people.mother if giver is None else await add_person_without_bsn(session, giver, None)
+        held = await insert_relative_machtiging(session, giver_id, people.son, oauth.clock.now(), **changes)
+    return SimpleNamespace(id=held)
+
+
+def paused(oauth):
+    return {"state": "paused", "paused_at": oauth.clock.now()}
+
+
+async def test_consent_page_for_paused_machtiging_names_its_giver(oauth) -> None:
+    """The consent covers them: they can resume while it stands."""
+    held = [await add_machtiging(oauth), await add_machtiging(oauth, "Cor Stil", **paused(oauth))]
+    flow = await request_named(oauth, *held)
+    assert (
+        f"de post van <strong>{GIVER} en Cor Stil</strong>, met uw machtigingen"
+        in (await flow.authorize(await flow.pushed())).text
+    )
+    tokens = (await flow.redeem((await flow.answer())["code"])).json()
+    assert tokens["authorization_details"][0]["machtigingen"] == sorted(str(one.id) for one in held)
+
+
+async def test_consent_page_for_named_machtigingen_names_each_of_two_namesakes(oauth) -> None:
+    async with unit_of_work(oauth.sessions) as session:
+        twin = await add_person(session, Bsn("999990044"), GIVER)
+        twin_held = await insert_relative_machtiging(session, twin, oauth.committed.people.son, oauth.clock.now())
+    flow = await request_named(oauth, await add_machtiging(oauth), SimpleNamespace(id=twin_held))
+    assert f"<strong>{GIVER} en {GIVER}</strong>" in (await flow.authorize(await flow.pushed())).text
+
+
+async def test_consent_page_for_named_machtigingen_escapes_names(oauth) -> None:
+    flow = await request_named(
+        oauth, await add_machtiging(oauth), await add_machtiging(oauth, "<script>alert(1)</script>")
+    )
+    shown = (await flow.authorize(await flow.pushed())).text
+    assert "<script>alert" not in shown
+    assert "&lt;script&gt;alert" in shown
+
+
+async def test_consent_for_named_machtigingen_covers_only_those_that_the_page_named(oauth) -> None:
+    """Not one that ended, that does not exist, that another holds, or that begins later."""
+    held, people = await add_machtiging(oauth), oauth.committed.people
+    later = {"starts_at": oauth.clock.now() + timedelta(hours=1)}
+    async with unit_of_work(oauth.sessions) as session:
+        of_another = await insert_relative_machtiging(session, people.son, people.mother, oauth.clock.now())
+    others = [await add_machtiging(oauth, "Ida Over"), await add_machtiging(oauth, "Jet Later", **later)]
+    async with unit_of_work(oauth.sessions) as session:
+        ending = {"state": "ended", "ended_at": oauth.clock.now(), "end_reason": "ingetrokken"}
+        await update_machtiging(session, others[0].id, **ending)
+    others += [SimpleNamespace(id=of_another), SimpleNamespace(id=uuid7())]
+    flow = await request_named(oauth, held, *others)
+    assert f"<strong>{GIVER}</strong>" in (await flow.authorize(await flow.pushed())).text
+    tokens = (await flow.redeem((await flow.answer())["code"])).json()
+    assert tokens["authorization_details"][0]["machtigingen"] == [str(held.id)]
+    [details] = await GRANTS.read_column(oauth, "authorization_details")
+    assert details[0]["machtigingen"] == [str(held.id)]
+
+
+async def test_consent_for_named_machtigingen_of_an_older_page_is_refused(oauth) -> None:
+    """Between page and button he got one more, which the page did not name."""
+    held, later = await add_machtiging(oauth), uuid7()
+    flow = await request_named(oauth, held, SimpleNamespace(id=later))
+    form = await flow.consent_form(await flow.pushed())
+    await add_machtiging(oauth, "Cor Stil", id=later)
+    assert read_redirect(await flow.press(form))["error"] == "invalid_authorization_details"
+    assert await GRANTS.count(oauth) == 0
+    assert await reasons(oauth, "grant:geweigerd") == ["details_andere_machtiging"]
+
+
+async def test_consent_page_for_all_assigned_names_each_vestiging(oauth, worker_flow) -> None:
+    """His login is for the KvK number, so the consent covers each vestiging with it. One can be suspended."""
+    async with unit_of_work(oauth.sessions) as session:
+        branch = await add_organisation(session, KVK, name="Wijkteam Zuid", vestiging="000012345678")
+        await add_employee(session, branch, oauth.committed.people.son)
+    shown = html.unescape((await worker_flow.authorize(await worker_flow.pushed())).text)
+    assert f"alle mensen die Wijkteam {KVK} of Wijkteam Zuid aan u toewijst" in shown
+    tokens = (await worker_flow.redeem((await worker_flow.answer())["code"])).json()
+    async with unit_of_work(oauth.sessions) as session:
+        [first] = await EMPLOYEES.read_column(session, "id", EMPLOYEES.c.organisation_id != branch)
+        await change_employee(session, first, state="op_non_actief")
+    found = (await worker_flow.app.post("/introspect", {"token": tokens["access_token"]})).json()
+    assert found["active"]
+
+
+@pytest.mark.parametrize("named", [False, True])
+async def test_prompt_none_for_several_after_prior_consent_returns_consent_required(oauth, worker_flow, named) -> None:
+    await worker_flow.answer()
+    asks = make_authorization_details(machtigingen=[str((await add_machtiging(oauth)).id)]) if named else ASSIGNED
+    browser = await log_in_for(oauth, None) if named else worker_flow.browser
+    flow = Flow(worker_flow.app, browser, asks)
+    if named:
+        await flow.answer()
+    shown = await flow.authorize(await flow.pushed(prompt="none"))
+    assert read_redirect(shown)["error"] == "consent_required"
+
+
+@pytest.mark.parametrize("members", [{"machtigingen": "x"}, {"clienten": "alle"}, {"machtigingen": [ID]}])
+async def test_consent_for_several_forged_by_sql_is_refused_by_the_token_endpoint(
+    oauth, worker_flow, database, members
+) -> None:
+    code = (await worker_flow.answer())["code"]
+    tokens = (await worker_flow.redeem((await worker_flow.answer())["code"])).json()
+    forged = [{"type": "berichtenbox", "actions": ["lijst"], **members}]
+    async with bypass_triggers(database) as connection:
+        await connection.execute(update(GRANTS.table).values(authorization_details=forged))
+    for answer in (await worker_flow.redeem(code), await refresh(worker_flow, tokens["refresh_token"])):
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
 
 
 async def test_tokens_for_all_assigned_say_so_and_name_no_person(oauth, worker_flow) -> None:
