@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from machtiging.access_tokens.sender_constraint.binding import TokenBinding
+from machtiging.oauth.client import CIBA
+from tests.builders.ciba import register_ciba_desk
+from tests.builders.client import make_authorization_details
 from tests.builders.tokens import (
     ACCESS_TOKEN,
     ARCHIEF,
@@ -33,8 +36,15 @@ WITHOUT_TOKENS: Mapping[str, Violation] = {
 }
 
 
+USE_APPROVAL = "UPDATE backchannel_request SET state = 'used', grant_id = (SELECT id FROM oauth_grant)"
+
+
 async def wait_two_minutes(request: CheckedRequest) -> None:
     request.oauth.later(minutes=2)
+
+
+async def wait_eleven_minutes(request: CheckedRequest) -> None:
+    request.oauth.later(minutes=11)
 
 
 async def wait_seven_hours(request: CheckedRequest) -> None:
@@ -82,6 +92,15 @@ async def make_exchange_request(oauth: Any) -> CheckedRequest:
 
 async def make_revocation_request(oauth: Any) -> CheckedRequest:
     return CheckedRequest(oauth, "/revoke", await oauth.register_agency(), {"token": "x"})
+
+
+async def make_poll_request(oauth: Any) -> CheckedRequest:
+    held = await oauth.grant_machtiging()
+    desk = await register_ciba_desk(oauth)
+    code, details = await desk.create_meldcode(desk.son), make_authorization_details(held.id)
+    auth_req_id = await desk.start_request(code, authorization_details=details)
+    await desk.agreed(desk.son)
+    return CheckedRequest(oauth, "/token", desk.app, {"grant_type": CIBA, "auth_req_id": auth_req_id}, held.id)
 
 
 TOKEN_COLUMNS: Mapping[str, Column] = {
@@ -158,5 +177,22 @@ TOKEN_COLUMNS: Mapping[str, Column] = {
     "revocation": Column(
         make_revocation_request,
         {**WITHOUT_TOKENS, "credential is sent": change_form(token=None)},
+    ),
+    "CIBA poll": Column(
+        make_poll_request,
+        {
+            **AUTHENTICATION,
+            **GRANT,
+            "client may use the grant type": use_reading_app,
+            "credential is sent": change_form(auth_req_id=None),
+            "credential is known, of this client": change_form(auth_req_id="onbekend"),
+            "row MAC of the credential": change_rows(
+                "UPDATE backchannel_request SET binding_message = 'x'", sealed=False
+            ),
+            "approval is not replayed": change_rows(USE_APPROVAL),
+            "person did not refuse": change_rows("UPDATE backchannel_request SET state = 'denied', grant_id = NULL"),
+            "credential has not expired": wait_eleven_minutes,
+            "DPoP key of the code or request": change_rows(f"UPDATE backchannel_request SET jkt = '{'k' * 43}'"),
+        },
     ),
 }
