@@ -133,7 +133,7 @@ async def _build_app_card(consent: Consent, visitor: Visitor, people: views.Pers
         acts=labels.join_phrases(labels.label_acts(map(Act, consent.acts))),
         given_at=consent.given_at,
         until=consent.until,
-        paused=authority is not None and authority.stop_reason(at) is not None,
+        paused=consent.is_paused or (authority is not None and authority.stop_reason(at) is not None),
         machtiging_id=None if authority is None else authority.machtiging_id,
         purpose=None if authority is None or hidden else authority.root.purpose,
         elsewhere=_describe_resource(consent),

@@ -15,7 +15,7 @@ from machtiging.berichtenbox.authorization_details.consent_choices import list_c
 from machtiging.berichtenbox.authorization_details.consent_texts import describe_access, label_choices
 from machtiging.berichtenbox.authorization_details.several import (
     are_all_given_by,
-    covers_given,
+    find_given,
     find_set_refusal,
     select_covering_grants,
 )
@@ -33,6 +33,7 @@ from machtiging.oauth.authorization_details.handler import (
     ChoiceLabel,
     ConsentChoice,
     RepresentationKey,
+    RepresentedInSet,
     RequestedAuthorizationDetails,
 )
 from machtiging.storage.statement import Executor
@@ -116,7 +117,7 @@ class BerichtenboxHandler:
         """Build the select of the grants for several that this person is represented in."""
         return select_covering_grants(person_id, grants)
 
-    async def is_represented_in_set(
+    async def find_represented_in_set(
         self,
         session: AsyncSession,
         representation_set: Mapping[str, Any],
@@ -124,10 +125,10 @@ class BerichtenboxHandler:
         organisation_kvk: str | None,
         person_id: PersonId,
         at: datetime,
-    ) -> bool:
-        """Tell if this person gave the holder one of these that stands or stands still."""
+    ) -> RepresentedInSet | None:
+        """Find which of these this person gave the holder; not what is over."""
         several = read_machtiging_set(representation_set)
-        return await covers_given(session, several, holder_id, organisation_kvk, person_id, at=at)
+        return await find_given(session, several, holder_id, organisation_kvk, person_id, at=at)
 
     async def represents_only(
         self, session: AsyncSession, representation_set: Mapping[str, Any], person_id: PersonId, at: datetime

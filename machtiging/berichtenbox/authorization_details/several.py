@@ -18,7 +18,7 @@ from machtiging.delegation.rules import NOT_USABLE
 from machtiging.identity.session import Visitor
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import PersonId
-from machtiging.oauth.authorization_details.handler import refuse_authorization_details
+from machtiging.oauth.authorization_details.handler import RepresentedInSet, refuse_authorization_details
 from machtiging.storage.columns import is_selected_id
 from machtiging.storage.statement import Executor
 
@@ -85,7 +85,7 @@ async def narrow_to_visible(
 def select_covering_grants(person_id: PersonId, grants: Table) -> Select[Any]:
     """Build the select of the grants for several that this person is represented in.
 
-    Some may be over: `covers_given` decides.
+    Some may be over: `find_given` decides.
     """
     holders = select_holders_of_given(person_id).subquery("holders")
     first = grants.c.authorization_details[0]
@@ -95,7 +95,7 @@ def select_covering_grants(person_id: PersonId, grants: Table) -> Select[Any]:
     return select(grants.c.id).select_from(holders.join(grants, and_(*theirs)))
 
 
-async def covers_given(
+async def find_given(
     session: AsyncSession,
     several: MachtigingSet,
     holder_id: PersonId,
@@ -103,14 +103,20 @@ async def covers_given(
     giver_id: PersonId,
     *,
     at: datetime,
-) -> bool:
-    """Tell if one of these is a machtiging of this giver that the holder has. It stands, or stands still."""
+) -> RepresentedInSet | None:
+    """Find which of these the giver gave the holder; not what is over."""
     holders = select_holders_of_given(giver_id).subquery("holders")
     theirs = select(holders.c.machtiging_id).where(holders.c.person_id == holder_id)
     found = await load_authorities(session, is_selected_id(machtiging_table().c.id, theirs), at=at)
-    return any(
-        several.covers(one, holder_id, organisation_kvk) and one.is_current(organisation_kvk, at) for one in found
-    )
+    current = [
+        one
+        for one in found
+        if several.covers(one, holder_id, organisation_kvk) and one.is_current(organisation_kvk, at)
+    ]
+    if not current:
+        return None
+    acts = frozenset(act.value for one in current for act in one.acts)
+    return RepresentedInSet(acts, any(one.stop_reason(at) is None for one in current))
 
 
 async def are_all_given_by(session: AsyncSession, several: MachtigingSet, giver_id: PersonId, *, at: datetime) -> bool:

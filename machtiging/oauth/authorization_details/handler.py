@@ -94,6 +94,13 @@ class ChoiceLabel(NamedTuple):
     note: str
 
 
+class RepresentedInSet(NamedTuple):
+    """The acts for which a set represents one person. `stands`: one is in force."""
+
+    acts: frozenset[str]
+    stands: bool
+
+
 class RepresentationKey(NamedTuple):
     """The columns or values of a grant, token or request that find its representation."""
 
@@ -178,10 +185,10 @@ class AuthorizationDetailsHandler(Hashable, Protocol):
     def select_covering_grants(self, person_id: PersonId, grants: Table) -> Select[Any]:
         """Build the select of the grants for several that this person is represented in.
 
-        Some may be over: `is_represented_in_set` decides.
+        Some may be over: `find_represented_in_set` decides.
         """
 
-    async def is_represented_in_set(
+    async def find_represented_in_set(
         self,
         session: AsyncSession,
         representation_set: Mapping[str, Any],
@@ -189,8 +196,8 @@ class AuthorizationDetailsHandler(Hashable, Protocol):
         organisation_kvk: str | None,
         person_id: PersonId,
         at: datetime,
-    ) -> bool:
-        """Tell if the holder represents this person by one that stands or stands still."""
+    ) -> RepresentedInSet | None:
+        """Find how the holder represents this person, by those that stand or stand still. None: by none of them."""
 
     async def represents_only(
         self, session: AsyncSession, representation_set: Mapping[str, Any], person_id: PersonId, at: datetime

@@ -36,8 +36,8 @@ class Consent:
     """One app with access now. `until`: the latest end without a new consent.
 
     `representation_set`: of a consent for several. `is_shared`: it is of another person, for several and not only those
-    of the reader, who cannot revoke it. `resource`: URI and name of the resource server of its tokens; None for our own
-    API.
+    of the reader, who cannot revoke it. `is_paused`: of another person, for several, and none of the reader's stands
+    now. `resource`: URI and name of the resource server of its tokens; None for our own API.
     """
 
     id: GrantId
@@ -54,6 +54,7 @@ class Consent:
     resource: str | None
     resource_name: str | None
     is_shared: bool = False
+    is_paused: bool = False
 
     @property
     def is_several(self) -> bool:
@@ -85,16 +86,21 @@ async def _read_as_person(
 ) -> Consent | None:
     """Return the consent as this person may see it.
 
-    None for another person's consent for several that covers nothing of hers now.
+    Another person's consent for several is shown as far as it covers her own things. None if it does not.
     """
     several = consent.representation_set
     if several is None or consent.person_id == person_id:
         return consent
-    if not await handler.is_represented_in_set(
-        session, several, consent.person_id, consent.organisation_kvk, person_id, at
-    ):
+    holder = consent.person_id, consent.organisation_kvk
+    found = await handler.find_represented_in_set(session, several, *holder, person_id, at)
+    if found is None or not found.acts.intersection(consent.acts):
         return None
-    return replace(consent, is_shared=not await handler.represents_only(session, several, person_id, at))
+    return replace(
+        consent,
+        acts=[act for act in consent.acts if act in found.acts],
+        is_shared=not await handler.represents_only(session, several, person_id, at),
+        is_paused=not found.stands,
+    )
 
 
 async def has_access(

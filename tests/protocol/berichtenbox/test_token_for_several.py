@@ -1,5 +1,6 @@
 """A token for several machtigingen. Each request names one of them in its path."""
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 
@@ -126,18 +127,23 @@ async def test_named_machtiging_of_another_holder_is_refused_as_one_that_does_no
     of_another = await world.grant_machtiging(vertegenwoordigde_id=world.helper, gemachtigde_id=world.citizen)
     unknown = MachtigingId(uuid7())
     token = await issue_named_token(world, await world.grant_machtiging(), of_another, unknown)
-    letter, answers, statements = await world.deliver_letter(), [], []
-    for wrong in (unknown, of_another, uuid7()):
-        for below in ("/berichten", f"/berichten/{letter}"):
-            with record_queries(database) as said:
-                answer = await get(world, token, f"/machtigingen/{wrong}{below}")
-            body = {name: value for name, value in answer.json().items() if name != "verzoekId"}
-            answers.append((answer.status_code, body))
-            statements.append((below == "/berichten", len(said)))
+    letter = await world.deliver_letter(("a.pdf", make_pdf(), "application/pdf"))
+    [bijlage] = await BIJLAGEN.read_column(world, "id")
+    paths = ("/berichten", f"/berichten/{letter}", f"/berichten/{letter}/bijlagen/{bijlage}")
+    answers, statements = [], set()
+    for wrong in (unknown, of_another, uuid7(), str(of_another).upper(), f"{{{of_another}}}", f"urn:uuid:{of_another}"):
+        for method, below in itertools.product(("GET", "HEAD"), paths):
+            async with world.client(token) as client:
+                with record_queries(database) as said:
+                    answer = await client.request(method, f"{API}/machtigingen/{wrong}{below}")
+            body = answer.json() if method == "GET" else {}
+            answers.append((answer.status_code, {name: value for name, value in body.items() if name != "verzoekId"}))
+            statements.add((method, below, len(said)))
     assert {status for status, _ in answers} == {404}
-    assert all(body == answers[0][1] for _, body in answers)
-    assert len(set(statements)) == 2
-    assert len(await world.reasons("bericht:lezen")) == 3
+    assert all(body in ({}, answers[0][1]) for _, body in answers)
+    assert len(statements) == 6, statements
+    lines = await JOURNAL_INTAKE.read(world, "for_person_id", "machtiging_id", reason="machtiging_niet_van_token")
+    assert (len(lines), set(map(tuple, lines))) == (36, {(None, None)})
 
 
 @pytest.mark.parametrize("kvk", [None, OTHER_KVK])

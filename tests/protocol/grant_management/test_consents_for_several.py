@@ -102,11 +102,14 @@ async def test_citizen_cannot_end_a_consent_for_several(portal_oauth, profession
     assert [line.reason for line in await portal_oauth.lines("grant:geweigerd")] == ["toestemming_van_ander"]
 
 
-async def consent_to_named(portal_oauth, *givers):
-    """The son agrees to an app for a machtiging of each of these people."""
+async def consent_to_named(portal_oauth, *givers, **terms):
+    """The son agrees to an app for a machtiging of each of these people. `terms`: those of the first."""
     async with unit_of_work(portal_oauth.sessions) as session:
         son, at = portal_oauth.committed.people.son, portal_oauth.clock.now()
-        held = [await insert_relative_machtiging(session, giver, son, at) for giver in givers]
+        held = [
+            await insert_relative_machtiging(session, giver, son, at, **({} if number else terms))
+            for number, giver in enumerate(givers)
+        ]
     return await consent(portal_oauth, make_authorization_details(machtigingen=[str(one) for one in held]), kvk=None)
 
 
@@ -129,6 +132,27 @@ async def test_citizen_ends_a_consent_for_several_that_are_all_hers(portal, port
     assert (line.actor_id, line.for_person_id) == (mother_id, mother_id)
     facts = await NOTIFICATIONS.read_column(portal_oauth, "facts", kind="app_gestopt_door_gever")
     assert [one["giver_id"] for one in facts] == [str(mother_id)]
+
+
+async def test_citizen_lists_consent_for_several_with_the_acts_of_her_own_machtiging(portal, portal_oauth):
+    async with unit_of_work(portal_oauth.sessions) as session:
+        other = await add_person_without_bsn(session, "Cor Stil", None)
+    mother_id = portal_oauth.committed.people.mother
+    await consent_to_named(portal_oauth, mother_id, other, acts=["lijst"])
+    for person_id, acts in ((mother_id, ["lijst"]), (other, ["lijst", "lezen", "downloaden"])):
+        [found] = (await ask(portal_oauth, await token_of(portal_oauth, person_id=person_id))).json()["toestemmingen"]
+        assert found["handelingen"] == acts
+    helped = (await (await portal.mother()).open_page(APPS)).text.split("Apps waarmee een helper")[1]
+    assert "lezen" not in helped.split("De app mag:")[1].split("</p>")[0]
+
+
+async def test_citizen_reads_that_the_app_of_a_consent_for_several_is_paused_for_her(portal, portal_oauth):
+    async with unit_of_work(portal_oauth.sessions) as session:
+        other = await add_person_without_bsn(session, "Cor Stil", None)
+    mother_id, paused = portal_oauth.committed.people.mother, {"paused_at": portal_oauth.clock.now(), "state": "paused"}
+    await consent_to_named(portal_oauth, mother_id, other, **paused)
+    helped = (await (await portal.mother()).open_page(APPS)).text.split("Apps waarmee een helper")[1]
+    assert "De machtiging staat stil. De app kan er nu niet bij." in helped
 
 
 async def test_citizen_cannot_end_a_consent_for_several_of_which_one_is_not_hers(portal_oauth):

@@ -54,7 +54,10 @@ class LibraryHandler:
     def select_covering_grants(self, person_id, grants):
         return _NOTHING
 
-    async def is_represented_in_set(self, session, representation_set, holder_id, organisation_kvk, person_id, at):
+    async def find_represented_in_set(self, session, representation_set, holder_id, organisation_kvk, person_id, at):
+        return None
+
+    async def represents_only(self, session, representation_set, person_id, at):
         return False
 
     def select_given_ids(self, person_id):
