@@ -17,6 +17,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.journeys.app_site import serve_redirect_uri
+
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # Chromium refuses its sandbox to root; the rest keeps it from calling home.
@@ -74,7 +76,7 @@ class Installation:
     def command(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "machtiging", *words],
-            cwd=ROOT, env=self.environment(), capture_output=True, text=True, check=check, timeout=120,
+            cwd=ROOT, env=self.environment(), capture_output=True, text=True, check=check, timeout=300,
         )  # fmt: skip
 
     def start(self) -> None:
@@ -82,7 +84,7 @@ class Installation:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "machtiging", "demo"], cwd=ROOT, env=self.environment(), stdout=log, stderr=log
             )
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
             assert self.process.poll() is None, (self.place / "log").read_text()
             try:
@@ -94,13 +96,13 @@ class Installation:
         raise AssertionError((self.place / "log").read_text())
 
     def ready(self) -> bool:
-        return httpx.get(self.url + "/health/ready", timeout=5).status_code == 200
+        return httpx.get(self.url + "/health/ready", timeout=60).status_code == 200
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> int:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(how)
-        code = self.process.wait(timeout=30)
+        code = self.process.wait(timeout=120)
         self.process = None
         return code
 
@@ -147,3 +149,10 @@ def page(chromium):
     context.set_default_timeout(60_000)
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture
+def app_site() -> Iterator[str]:
+    """The redirect URI of an app, which answers."""
+    with serve_redirect_uri() as uri:
+        yield uri

@@ -5,18 +5,11 @@ Chromium holds a form to `form-action 'self'` over redirects: what is redirected
 
 from __future__ import annotations
 
-import json
 import re
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
-from urllib.parse import urlencode
-from uuid import uuid4
 
-import httpx
 import pytest
 
-from tests.builders.client import make_app_metadata, make_authorization_details
-from tests.builders.messages import Pkce
+from tests.journeys.app_site import push_request
 from tests.journeys.test_portal_in_chromium import accept, birth_date, log_in, offer, press
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
@@ -161,51 +154,10 @@ def test_meldcode_form_after_session_expiry_is_offered_again(page, running_demo)
     assert page.locator("output.code").count() == 1
 
 
-@pytest.fixture
-def app_site():
-    """An app that has only a redirect URI."""
-
-    class Welcome(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"<h1>app</h1>")
-
-        def log_message(self, *_: object) -> None: ...
-
-    server = HTTPServer(("127.0.0.1", 0), Welcome)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://localhost:{server.server_port}/terug"
-    server.shutdown()
-    server.server_close()
-
-
-def push_request(running_demo, redirect_uri: str) -> str:
-    """Push a request of a public client; returns the URL of its consent page."""
-    file = running_demo.place / f"app-{uuid4()}.json"
-    registered = make_app_metadata(None, redirect_uris=[redirect_uri])
-    file.write_text(json.dumps(registered))
-    client_id = json.loads(running_demo.command("clients", "add", str(file)).stdout)["client_id"]
-    request = {
-        "client_id": client_id,
-        "redirect_uri": redirect_uri,
-        "response_type": "code",
-        "scope": "openid",
-        "nonce": str(uuid4()),
-        "authorization_details": make_authorization_details(),
-        "code_challenge": Pkce().challenge,
-        "code_challenge_method": "S256",
-    }
-    answer = httpx.post(running_demo.url + "/par", data=request)
-    assert answer.status_code == 201, answer.text
-    return "/authorize?" + urlencode({"client_id": client_id, "request_uri": answer.json()["request_uri"]})
-
-
 @pytest.mark.parametrize("over", sorted(SESSION_ENDINGS))
 def test_consent_and_app_revocation_after_session_expiry_are_offered_again(page, running_demo, app_site, over):
     log_in(page, running_demo, "vertegenwoordigde")
-    where = push_request(running_demo, app_site)
-    page.goto(running_demo.url + where)
+    page.goto(push_request(running_demo, app_site).url)
     SESSION_ENDINGS[over](page, running_demo)
     press(page, "Ja, ik ga akkoord")
     comes_back(page, running_demo)

@@ -18,11 +18,15 @@ def press(page, name: str) -> None:
     page.get_by_role("main").get_by_role("button", name=name, exact=True).click()
 
 
-def offer(page, running_demo) -> str:
-    """Fill in and confirm the offer form; returns the code."""
+def offer(page, running_demo, helper: str = "Familie, een vriend of een bekende", since: str | None = None) -> str:
+    """Fill in and confirm the offer form; returns the code. `since`: the year of the first letters, else today."""
     page.goto(f"{running_demo.url}/machtigingen/aanbieden")
+    page.get_by_label(helper).check()
     page.get_by_label("2. Waarvoor wilt u hulp?").fill("samen de post doen")
     page.get_by_label("Belastingdienst", exact=True).check()
+    if since is not None:
+        for part, value in {"dag": "1", "maand": "1", "jaar": since}.items():
+            page.locator(f"[name=vanaf_{part}]").fill(value)
     page.get_by_label("De brieven lezen en de bijlagen opslaan").check()
     page.get_by_label("30 dagen").check()
     press(page, "Verder")
