@@ -1,4 +1,4 @@
-"""An app of a public client for the journeys: its redirect URI, its pushed request and its tokens."""
+"""The app of a public client: its redirect URI, pushed request and tokens."""
 
 from __future__ import annotations
 

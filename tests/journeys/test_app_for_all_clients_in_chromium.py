@@ -1,4 +1,4 @@
-"""A social worker lets her app read the post of all her clients, in Chromium without JavaScript."""
+"""A social worker and her app for all clients, in Chromium without JavaScript."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ ALL_CLIENTS = make_authorization_details(clienten="toegewezen")
 
 @pytest.fixture
 def citizen(chromium):
-    """The window of the citizen: to log in as somebody else in one browser ends the session there, and its consents."""
+    """The browser of the citizen.
+
+    To log in as somebody else in one browser would end the session there, with its consents.
+    """
     context = chromium.new_context(java_script_enabled=False, locale="nl-NL")
     context.set_default_timeout(60_000)
     yield context.new_page()

@@ -1,4 +1,4 @@
-"""A history of access for tests, with acts on chains and real clients of their holders.
+"""A history of access, with acts on chains and real clients of their holders.
 
 It also reads the pages of the citizen. One person is a relative of the citizen, an employee of the organisation, and an
 employee of another one.

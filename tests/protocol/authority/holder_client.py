@@ -74,7 +74,7 @@ class HolderClient:
     # Getting credentials
 
     async def log_in(self) -> None:
-        """Log in, and consent for the API, for all that is held, and for a service that exchanges."""
+        """Log in, and consent for the API, for all that is held and for an exchanging service."""
         history = self.history
         level = history.login_levels.get(self.holder, Assurance.SUBSTANTIAL)
         browser = await history.open_browser(history.people[self.holder], history.kvk_of(self.holder), level)

@@ -68,7 +68,7 @@ class LibraryHandler:
 
 
 def serve_library(oauth):
-    """Give the application the services of an authorization server only, with the handler of the library."""
+    """Give the application the services of an authorization server only, and this handler."""
     found = oauth.service.state.services
     given = {field.name: getattr(found, field.name) for field in fields(OAuthServices)}
     attach_services(oauth.service, OAuthServices(**given | {"details_handler": LibraryHandler()}))
