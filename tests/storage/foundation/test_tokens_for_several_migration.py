@@ -8,6 +8,7 @@ from machtiging.access.token_lookup import load_token
 from machtiging.access_tokens.tables import SEALED_TOKEN
 from machtiging.access_tokens.tokens import insert_token
 from machtiging.delegation.authority.machtiging_set import ASSIGNED, MachtigingSet
+from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import TokenId, uuid7
 from machtiging.oauth.register_client import register_client
 from machtiging.storage.migration_runner import MIGRATIONS, migrate_schema
@@ -82,3 +83,15 @@ async def test_token_for_several_with_a_machtiging_of_its_own_is_refused_by_the_
             await session.execute(
                 text("UPDATE issued_token SET representation_set = CAST(:value AS jsonb)"), {"value": value}
             )
+
+
+@pytest.mark.parametrize("kind", ["assigned", "named"])
+async def test_token_for_own_box_under_consent_for_several_is_refused_by_the_database(database, clock, kind):
+    """A worker of the version before would issue it, while workers of two versions run."""
+    world = await make_api_world(database, clock)
+    grant_id, _ = (await insert_consents(world))[kind]
+    facts = make_token_facts(person_id=world.helper, grant_id=grant_id)
+    with pytest.raises(Fault) as refused:
+        async with unit_of_work(world.sessions) as session:
+            await insert_token(session, facts)
+    assert "is for several" in str(refused.value.__cause__)
