@@ -59,12 +59,13 @@ Violation = Callable[[Any], Awaitable[None]]
 class Column(NamedTuple):
     """A column of the table: its valid request, and a violation of each check.
 
-    `hidden`: the checks of which the answer does not tell that they failed.
+    `hidden`: the checks of which the answer does not tell that they failed. `refused_with`: the statuses of refusals.
     """
 
     make_request: Callable[[Any], Awaitable[CheckedRequest]]
     violations: Mapping[str, Violation]
     hidden: Collection[str] = ()
+    refused_with: Collection[int] = (400, 401)
 
 
 def change_form(**changes: str | None) -> Violation:

@@ -120,6 +120,6 @@ async def make_revocation_request(oauth: Any) -> GrantRequest:
 
 
 GRANT_COLUMNS: Mapping[str, Column] = {
-    "grant query": Column(make_query_request, GRANT_VIOLATIONS),
-    "grant revocation": Column(make_revocation_request, GRANT_VIOLATIONS),
+    "grant query": Column(make_query_request, GRANT_VIOLATIONS, refused_with=(401, 403, 404)),
+    "grant revocation": Column(make_revocation_request, GRANT_VIOLATIONS, refused_with=(401, 403, 404)),
 }
