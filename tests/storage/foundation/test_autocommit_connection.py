@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 import pytest
-from sqlalchemy import bindparam, column, insert, select, table, text, update
+from sqlalchemy import bindparam, column, insert, literal_column, select, table, text, update
 from sqlalchemy import types as kinds
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
@@ -23,6 +23,10 @@ from tests.builders.rows import AGENCIES, JOURNAL_INTAKE
 AGENCY = table("agency", column("oin", kinds.Text), column("name", kinds.Text), column("active", kinds.Boolean))
 INSERT_AGENCY = Statement(insert(AGENCY), ("oin", "name", "active"))
 SELECT_NAME = Statement(select(AGENCY.c.name).where(AGENCY.c.oin == bindparam("oin"), AGENCY.c.name != "nooit"))
+# Longer than the 15 KiB up to which the driver keeps a statement by default, as the statement of an authority is.
+LONG = Statement(select(*(literal_column("1").label(f"{'long' * 14}_{number}") for number in range(300))))
+USES_OF_LONG = """SELECT count(*), sum(generic_plans + custom_plans)
+    FROM pg_prepared_statements WHERE statement LIKE 'SELECT 1 AS longlong%'"""
 OIN = "00000099000000000001"
 PROEF = {"oin": OIN, "name": "Proef", "active": True}
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -159,3 +163,11 @@ async def test_journal_line_is_the_same_in_session_and_autocommit(single_connect
         del line["id"], line["request_id"], line["trace_id"], line["intake_number"]
     assert one == other
     assert one["facts"] == {"niveau": "laag"}
+
+
+async def test_long_autocommit_statement_is_prepared_once(single_connection_sessions):
+    async with autocommit_connection(single_connection_sessions) as work:
+        for _ in range(3):
+            assert len(await LONG.one_or_none(work, {})) == 300
+        prepared, used = await work.driver.fetchrow(USES_OF_LONG)
+    assert (prepared, used) == (1, 3)
