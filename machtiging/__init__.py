@@ -53,7 +53,7 @@ above, or work that every request needs.
     services of the request  dependencies.py, access/dependencies.py, access_tokens/dependencies.py
     signature and token row  crypto/keyring.py, crypto/own_tokens.py, crypto/jose.py, crypto/key_manifest.py,
                              crypto/key_operations.py, access/token_lookup.py, access_tokens/bearer.py,
-                             access_tokens/tokens.py, access_tokens/issued_token.py,
+                             access_tokens/tokens.py, access_tokens/issued_token.py, access_tokens/representation.py,
                              access_tokens/sender_constraint/binding.py,
                              access_tokens/sender_constraint/token_claims.py
     MAC of the token row     audit/row_authentication.py, storage/row_mac.py, crypto/row_mac.py

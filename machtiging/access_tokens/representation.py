@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from machtiging.kernel.assurance import Assurance
@@ -11,6 +12,8 @@ from machtiging.kernel.ids import MachtigingId, PersonId
 
 # Reason codes of a representation: it is not in force, or a login for another organisation could use it.
 UNUSABLE, OTHER_ORGANISATION = "machtiging_geldt_niet", "andere_organisatie"
+# The members of a granted detail for several representations: named ones, or all that are assigned.
+SEVERAL_MEMBERS = ("machtigingen", "clienten")
 
 
 class Representation(Protocol):
@@ -70,3 +73,9 @@ def find_represented_person(
     if representation is not None:
         return representation.vertegenwoordigde_id
     return None if is_several else person_id
+
+
+def read_representation_set(detail: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the members of a granted detail that name several representations, or None."""
+    found = {name: detail[name] for name in SEVERAL_MEMBERS if name in detail}
+    return found or None

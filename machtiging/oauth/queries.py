@@ -105,6 +105,20 @@ class Grant:
         return RepresentationKey(self.machtiging_id, self.person_id, self.organisation_kvk)
 
 
+async def load_set_refusal(
+    executor: Executor, handler: AuthorizationDetailsHandler, grant: Grant, at: datetime
+) -> str | None:
+    """Return the reason code if no representation of a grant for several can be used.
+
+    None for every other grant.
+    """
+    several = grant.representation_set
+    if several is None:
+        return None
+    login = grant.person_id, grant.organisation_kvk, grant.assurance
+    return await handler.representation_set_refusal(executor, several, *login, at)
+
+
 async def find_active_client(executor: Executor, client_id: str) -> Client | None:
     """Find the active client with this id; None if unknown, suspended or not yet approved."""
     return await verify_client_row(executor, await _FIND_ACTIVE_CLIENT.one_or_none(executor, {"client_id": client_id}))

@@ -6,7 +6,6 @@ import functools
 import io
 import json
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +17,6 @@ from machtiging.access.actor import Actor
 from machtiging.access.policy_engine import Policy
 from machtiging.access_tokens.tokens import insert_token
 from machtiging.agencies.catalogue import upsert_catalogue
-from machtiging.agencies.rules import Sensitivity
 from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
 from machtiging.berichtenbox.routes import BODY_LIMITS, router
 from machtiging.crypto.keyring import KeyRing
@@ -36,7 +34,7 @@ from machtiging.web.http_methods import head
 from tests.builders.applications import API_ISSUER, POLICIES, copy_application, load_policy, make_services
 from tests.builders.bearer import make_token_facts, sign_access_token
 from tests.builders.keys import load_keyring
-from tests.builders.machtiging import insert_machtiging, update_machtiging
+from tests.builders.machtiging import build_relative_row, insert_machtiging, update_machtiging
 from tests.builders.organisations import add_employee, add_organisation
 from tests.builders.rows import JOURNAL_INTAKE
 
@@ -124,7 +122,7 @@ class BerichtenboxWorld:
         With `kvk` to a recognised organisation, and assigned to helper. Returns what helper holds.
         """
         machtiging_id = MachtigingId(uuid7())
-        row = self._machtiging_row(machtiging_id) | changes
+        row = self.machtiging_row(machtiging_id) | changes
         async with self.sessions.begin() as session:
             if kvk is None:
                 await insert_machtiging(session, **row)
@@ -135,27 +133,9 @@ class BerichtenboxWorld:
             link = {"id": uuid7(), "parent_id": machtiging_id, "gemachtigde_id": None, "employee_id": employee_id}
             return await insert_machtiging(session, **(row | link))
 
-    def _machtiging_row(self, machtiging_id: UUID) -> dict[str, Any]:
-        now = self.clock.now()
-        return {
-            "id": machtiging_id,
-            "vertegenwoordigde_id": self.citizen,
-            "gemachtigde_id": self.helper,
-            "capacity": "relative",
-            "purpose": "post bijhouden",
-            "legal_ground": "Awb 2:1",
-            "state": "active",
-            "excluded_themes": [],
-            "highest_sensitivity": Sensitivity.GEVOELIG.value,
-            "letters_from": date(2026, 1, 1),
-            "acts": [act.value for act in HELPING],
-            "assurance": "substantieel",
-            "accepted_assurance": "substantieel",
-            "starts_at": now - timedelta(days=1),
-            "ends_at": now + timedelta(days=89),
-            "offered_at": now - timedelta(days=1),
-            "accepted_at": now - timedelta(days=1),
-        }
+    def machtiging_row(self, machtiging_id: UUID) -> dict[str, Any]:
+        """The values of an active machtiging from citizen to helper."""
+        return {"id": machtiging_id, **build_relative_row(self.citizen, self.helper, self.clock.now())}
 
     async def revoke(self, machtiging_id: MachtigingId) -> None:
         """End the machtiging, as the citizen does, and nothing else."""

@@ -168,17 +168,33 @@ async def insert_machtiging(session: AsyncSession, **values: Any) -> MachtigingI
     return MachtigingId(row["id"])
 
 
+def build_relative_row(giver_id: PersonId, helper_id: PersonId, at: datetime) -> dict[str, Any]:
+    """The values of an active machtiging of a relative, for all that is at most sensitive."""
+    return {
+        "vertegenwoordigde_id": giver_id,
+        "gemachtigde_id": helper_id,
+        "capacity": "relative",
+        "purpose": "post bijhouden",
+        "legal_ground": "Awb 2:1",
+        "state": "active",
+        "excluded_themes": [],
+        "highest_sensitivity": Sensitivity.GEVOELIG.value,
+        "letters_from": date(2026, 1, 1),
+        "acts": [Act.LIST.value, Act.READ.value, Act.DOWNLOAD.value],
+        "assurance": "substantieel",
+        "accepted_assurance": "substantieel",
+        "starts_at": at - timedelta(days=1),
+        "ends_at": at + timedelta(days=89),
+        "offered_at": at - timedelta(days=1),
+        "accepted_at": at - timedelta(days=1),
+    }
+
+
 async def insert_relative_machtiging(
     session: AsyncSession, giver_id: PersonId, helper_id: PersonId, at: datetime = NOON, **changes: Any
 ) -> MachtigingId:
-    """Insert an active machtiging of a relative, for all that is at most sensitive."""
-    row = {"vertegenwoordigde_id": giver_id, "gemachtigde_id": helper_id, "capacity": "relative", "state": "active"}
-    row |= {"purpose": "post bijhouden", "legal_ground": "Awb 2:1", "excluded_themes": []}
-    row |= {"highest_sensitivity": Sensitivity.GEVOELIG.value, "letters_from": date(2026, 1, 1)}
-    row |= {"acts": [Act.LIST.value, Act.READ.value, Act.DOWNLOAD.value]}
-    row |= {"assurance": "substantieel", "accepted_assurance": "substantieel"}
-    row |= {"starts_at": at - timedelta(days=1), "ends_at": at + timedelta(days=89)}
-    row |= {"offered_at": at - timedelta(days=1), "accepted_at": at - timedelta(days=1)}
+    """Insert an active machtiging of a relative."""
+    row = build_relative_row(giver_id, helper_id, at)
     return await insert_machtiging(session, **(row | changes))
 
 

@@ -9,10 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from machtiging.access_tokens.issued_token import IssuedTokenFacts
+from machtiging.access_tokens.representation import read_representation_set
 from machtiging.access_tokens.sender_constraint.binding import cnf_claim
-
-# The members of a granted detail for several representations: named ones, or all that are assigned.
-_SEVERAL_MEMBERS = ("machtigingen", "clienten")
 
 
 def claims_match_row(claims: Mapping[str, Any], facts: IssuedTokenFacts) -> bool:
@@ -41,9 +39,3 @@ def claims_match_row(claims: Mapping[str, Any], facts: IssuedTokenFacts) -> bool
     several = [found for detail in details if (found := read_representation_set(detail)) is not None]
     row_sets = [] if facts.representation_set is None else [facts.representation_set]
     return fits and acts == facts.acts and several == row_sets and (not details or under == machtiging_ids)
-
-
-def read_representation_set(detail: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the members of a granted detail that name several representations, or None."""
-    found = {name: detail[name] for name in _SEVERAL_MEMBERS if name in detail}
-    return found or None

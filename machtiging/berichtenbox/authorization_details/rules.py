@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
+from machtiging.access_tokens.representation import SEVERAL_MEMBERS
 from machtiging.delegation.authority.machtiging_set import ASSIGNED, MachtigingSet, read_machtiging_set
 from machtiging.delegation.rules import GRANTABLE_ACTS, Act
 from machtiging.kernel.ids import MachtigingId
@@ -15,7 +16,7 @@ from machtiging.oauth.authorization_details.parsing import extract_representatio
 BERICHTENBOX_DETAIL_TYPE = "berichtenbox"
 _ACT_ORDER = tuple(Act)
 # The members that say whose box it is: at most one of them. Without one it is the person's own box.
-_WHOSE = frozenset(("machtiging", "machtigingen", "clienten"))
+_WHOSE = frozenset(("machtiging", *SEVERAL_MEMBERS))
 MAX_MACHTIGINGEN_NAMED = 50
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from machtiging.access_tokens.sender_constraint.token_claims import read_representation_set
+from machtiging.access_tokens.representation import read_representation_set
 from machtiging.oauth.authorization_details.handler import (
     AuthorizationDetailsHandler,
     RequestedAuthorizationDetails,

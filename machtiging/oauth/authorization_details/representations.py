@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
 from functools import lru_cache
-from typing import Any, Protocol
 
 from sqlalchemy import Text, Uuid, bindparam
 
 from machtiging.access_tokens.representation import Representation
-from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.ids import PersonId
 from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, RepresentationKey
 from machtiging.storage.statement import Executor, Statement
 
@@ -41,37 +36,3 @@ async def load_representation(
         return None
     row = await _build_statement(handler, for_share=lock).one_or_none(executor, key._asdict())
     return None if row is None else handler.read_representation(executor, row)
-
-
-class GrantOfSeveral(Protocol):
-    """The part of a grant that says who may use which of several representations."""
-
-    @property
-    def person_id(self) -> PersonId:
-        """The person who consented."""
-
-    @property
-    def organisation_kvk(self) -> str | None:
-        """The organisation of the login at consent."""
-
-    @property
-    def assurance(self) -> Assurance:
-        """The level of the login at consent."""
-
-    @property
-    def representation_set(self) -> Mapping[str, Any] | None:
-        """The representations; None for one, and for the own use."""
-
-
-async def load_set_refusal(
-    executor: Executor, handler: AuthorizationDetailsHandler, grant: GrantOfSeveral, at: datetime
-) -> str | None:
-    """Return the reason code if no representation of a grant for several can be used.
-
-    None for every other grant.
-    """
-    several = grant.representation_set
-    if several is None:
-        return None
-    login = grant.person_id, grant.organisation_kvk, grant.assurance
-    return await handler.representation_set_refusal(executor, several, *login, at)

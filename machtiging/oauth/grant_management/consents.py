@@ -15,8 +15,7 @@ from machtiging.access_tokens.representation import Representation
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId
 from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, RepresentationKey
 from machtiging.oauth.authorization_details.parsing import extract_representation_set, list_acts
-from machtiging.oauth.authorization_details.representations import load_set_refusal
-from machtiging.oauth.queries import Grant
+from machtiging.oauth.queries import Grant, load_set_refusal
 from machtiging.oauth.refresh.rules import compute_deadline
 from machtiging.oauth.tables import AuthorizationCode, BackchannelRequest, OAuthClient, OAuthGrant, RefreshToken
 from machtiging.storage.columns import is_selected_id, table_of

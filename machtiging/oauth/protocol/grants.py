@@ -9,12 +9,12 @@ from datetime import datetime
 
 from machtiging.access_tokens.representation import OTHER_ORGANISATION, UNUSABLE, Representation
 from machtiging.oauth.authorization_details.parsing import narrow_authorization_details
-from machtiging.oauth.authorization_details.representations import load_representation, load_set_refusal
+from machtiging.oauth.authorization_details.representations import load_representation
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.protocol.requests import OAuthRequest
 from machtiging.oauth.protocol.server import RequestContext
-from machtiging.oauth.queries import Grant
+from machtiging.oauth.queries import Grant, load_set_refusal
 from machtiging.oauth.request_parameters.resource_indicators import ResourceTarget, narrow_target
 from machtiging.oauth.token_issuance import ActiveGrant, TokenSpec
 

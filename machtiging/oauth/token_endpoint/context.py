@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, FromClause, Table, and_, bindparam, litera
 from machtiging.access_tokens.representation import Representation
 from machtiging.crypto import secrets
 from machtiging.oauth.authorization_details.handler import AuthorizationDetailsHandler, RepresentationKey
-from machtiging.oauth.authorization_details.representations import HANDLERS_CACHED, load_set_refusal
+from machtiging.oauth.authorization_details.representations import HANDLERS_CACHED
 from machtiging.oauth.client import AUTHORIZATION_CODE, REFRESH_TOKEN, Client
 from machtiging.oauth.queries import (
     CLIENT_COLUMN_NAMES,
@@ -25,6 +25,7 @@ from machtiging.oauth.queries import (
     client_from_row,
     find_active_client,
     grant_from_row,
+    load_set_refusal,
     verify_client_row,
 )
 from machtiging.oauth.tables import (
@@ -107,21 +108,22 @@ class TokenRequestContext:
         row: ResultRow | None = None,
         representation: Representation | None = None,
         forged: Collection[str] = (),
-        set_refusal: str | None = None,
     ) -> None:
-        # The representation is that of the grant; None for the own box. `set_refusal`: of a grant for several, the
-        # reason code if its person can use none of them.
+        # The representation is that of the grant; None for the own box.
         self.client, self.row, self.representation = client, row, representation
-        self._forged, self.set_refusal = forged, set_refusal
+        self._forged = forged
+        # Of a grant for several: the reason code if its person can use none of them.
+        self.set_refusal: str | None = None
 
-    @property
+    # Cached: each reads the whole row, which has the columns of an authority too.
+    @cached_property
     def credential(self) -> Any:
         """The row of the code or refresh token; None when there is none."""
         if self.row is None or self.row["s_grant_id"] is None:
             return None
         return self._extract_columns(self.row, CREDENTIAL)
 
-    @property
+    @cached_property
     def grant(self) -> Grant | None:
         """The grant of the credential."""
         if self.row is None or self.row["g_id"] is None:

@@ -28,13 +28,13 @@ from tests.builders.organisations import (
 from tests.builders.rows import BIJLAGEN, EMPLOYEES, ISSUED_TOKENS, JOURNAL_INTAKE, ORGANISATIONS
 
 API = "/api/v1"
-NEW_TEXT = {"content-type": "application/merge-patch+json"}
+MERGE_PATCH = {"content-type": "application/merge-patch+json"}
 
 
 async def assign(world, **changes):
     """A machtiging of the citizen to the organisation of the helper, assigned to him. Returns the assignment."""
     [employee] = await EMPLOYEES.read(world, "id", "organisation_id", person_id=world.helper)
-    row = world._machtiging_row(uuid7()) | {"capacity": "professional", "gemachtigde_id": employee.organisation_id}
+    row = world.machtiging_row(uuid7()) | {"capacity": "professional", "gemachtigde_id": employee.organisation_id}
     link = {"parent_id": row["id"], "gemachtigde_id": None, "employee_id": employee.id, "id": uuid7()}
     async with world.sessions.begin() as session:
         await insert_machtiging(session, **(row | changes))
@@ -81,7 +81,7 @@ async def test_token_for_several_without_machtiging_in_the_path_is_refused_and_j
     token = await issue_assigned_token(employed)
     async with employed.client(token) as client:
         url = API + path.format(letter=letter, bijlage=bijlage)
-        answer = await client.request(method, url, headers=NEW_TEXT, content=b'{"gelezen": true}')
+        answer = await client.request(method, url, headers=MERGE_PATCH, content=b'{"gelezen": true}')
     assert answer.status_code == 403
     if method != "HEAD":
         assert answer.json()["code"] == "machtiging_niet_genoemd"
@@ -171,7 +171,8 @@ async def test_departed_employee_opens_nothing_with_a_token_for_several(employed
         await change_employee(session, employee, state="vertrokken", ends_at=at)
     refused = await get(employed, token, f"/machtigingen/{held}/berichten")
     assert (refused.status_code, refused.json()["code"]) == (403, "medewerker_vertrokken")
-    assert all(not one["geldt"] for one in (await get(employed, token, "/machtigingen")).json()["machtigingen"])
+    listed = (await get(employed, token, "/machtigingen")).json()["machtigingen"]
+    assert listed == [{"machtigingId": str(held), "geldt": False, "reden": "medewerker_vertrokken"}]
 
 
 async def test_act_outside_the_consent_is_refused_under_each_machtiging(employed):
@@ -182,7 +183,7 @@ async def test_act_outside_the_consent_is_refused_under_each_machtiging(employed
     assert (refused.status_code, refused.json()["code"]) == (403, "handeling_niet_toegestaan")
 
 
-async def test_download_under_a_token_for_several_is_aborted_by_the_end_of_its_machtiging(employed):
+async def test_download_under_a_token_for_several_after_the_end_of_its_machtiging_is_refused(employed):
     held, other = await assign(employed), await assign(employed)
     letter = await employed.deliver_letter(("a.pdf", make_pdf(), "application/pdf"))
     [bijlage] = await BIJLAGEN.read_column(employed, "id")

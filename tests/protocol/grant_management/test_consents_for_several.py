@@ -171,12 +171,13 @@ async def test_citizen_cannot_end_a_consent_for_several_of_which_one_is_not_hers
 async def test_consent_for_several_ended_by_its_employee_is_notified_to_him_only(portal_oauth, professional):
     flow, grant_id, tokens = await consent(portal_oauth, ASSIGNED)
     son = await token_of(portal_oauth, person_id=portal_oauth.committed.people.son)
-    before = await NOTIFICATIONS.count(portal_oauth)
+    before = await NOTIFICATIONS.read_column(portal_oauth, "id")
     assert (await ask(portal_oauth, son, f"{CONSENTS_URL}/{grant_id}", "DELETE")).status_code == 204
     assert not await is_active(flow, tokens)
     [line] = await portal_oauth.lines("grant:beeindigd")
     assert (line.actor_id, line.for_person_id) == (portal_oauth.committed.people.son, None)
-    assert await NOTIFICATIONS.count(portal_oauth) == before + 1
+    notified = [tuple(one) for one in await NOTIFICATIONS.read(portal_oauth, "kind", "person_id")][len(before) :]
+    assert notified == [("app_gestopt_door_u", portal_oauth.committed.people.son)]
 
 
 async def test_token_for_several_manages_no_consents(portal_oauth, professional):

@@ -23,15 +23,7 @@ from tests.builders.letters import UWV, build_upload_parts, make_api_world, make
 from tests.builders.portal import assemble_service
 from tests.builders.rows import BERICHTEN, BIJLAGE_PARTS, BIJLAGEN, JOURNAL, JOURNAL_INTAKE
 from tests.builders.server import make_full_application_world, serve_application
-
-
-async def wait_until(what, patience=60):
-    """Poll until this is true."""
-    async with asyncio.timeout(patience):
-        for _ in iter(int, 1):
-            if await what():
-                return
-            await asyncio.sleep(0.05)
+from tests.protocol.real_server.serve_process import wait_until
 
 
 class Postgres:

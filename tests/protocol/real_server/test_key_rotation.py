@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 from datetime import UTC, datetime, timedelta
@@ -30,6 +29,7 @@ from tests.builders.server import (
     serve_application,
     serve_site,
 )
+from tests.protocol.real_server.serve_process import wait_until
 
 PAIR = make_client_keys()
 
@@ -58,12 +58,6 @@ async def request_token(service_client, world) -> str:
 def kid_of(token) -> str:
     part = token.split(".")[0]
     return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))["kid"]
-
-
-async def wait_until(true, seconds: float = 60) -> None:
-    async with asyncio.timeout(seconds):
-        while not await true():  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
 
 
 @pytest.fixture

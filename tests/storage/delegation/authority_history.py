@@ -208,7 +208,7 @@ class History:
     async def add_link(self, session: Any, name: str, parent: str | None = None, **holder: Any) -> None:
         """Add a link with the terms, the level and the end that the model has."""
         terms = self.model.terms[name]
-        row = self.box._machtiging_row(uuid7()) | {"gemachtigde_id": None, "capacity": "professional"} | holder
+        row = self.box.machtiging_row(uuid7()) | {"gemachtigde_id": None, "capacity": "professional"} | holder
         row |= {"afzenders": sorted(terms.afzenders), "acts": sorted(terms.acts)}
         row |= {"highest_sensitivity": _SENSITIVITY[terms.sensitivity]}
         row |= {"assurance": self.link_level, "accepted_assurance": self.link_level}
