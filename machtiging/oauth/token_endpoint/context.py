@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -115,15 +115,14 @@ class TokenRequestContext:
         # Of a grant for several: the reason code if its person can use none of them.
         self.set_refusal: str | None = None
 
-    # Cached: each reads the whole row, which has the columns of an authority too.
-    @cached_property
+    @property
     def credential(self) -> Any:
         """The row of the code or refresh token; None when there is none."""
         if self.row is None or self.row["s_grant_id"] is None:
             return None
         return self._extract_columns(self.row, CREDENTIAL)
 
-    @cached_property
+    @property
     def grant(self) -> Grant | None:
         """The grant of the credential."""
         if self.row is None or self.row["g_id"] is None:
@@ -171,8 +170,9 @@ async def load_token_request(
         return None
     forged = _find_forged_rows(executor, form["grant_type"], row)
     loaded = TokenRequestContext(client, row, handler.read_representation(executor, row), forged)
-    if loaded.grant is not None and not loaded.is_forged(GRANT):
-        loaded.set_refusal = await load_set_refusal(executor, handler, loaded.grant, at)
+    grant = None if loaded.is_forged(GRANT) else loaded.grant
+    if grant is not None:
+        loaded.set_refusal = await load_set_refusal(executor, handler, grant, at)
     return loaded
 
 
