@@ -23,7 +23,7 @@ one line are strangers: they do not import each other.
                     simulators: cryptography and joserfc)
     web, storage    doors, rate limits, CORS, errors; connections, unit of work, row MACs, migrations
     dependencies    typed access to the services of the application behind a request
-    message_catalogue  the Dutch and English sentences of refusals and faults, by key (locale/)
+    message_catalogue  the Dutch and English sentences for people, by key (locale/)
     supervision     background tasks: restarts and failure counts
     settings        read once from the environment, passed down as plain values; all but the secrets of the keys
     kernel          numbers, periods, ids, errors, glossary: no I/O, no framework
@@ -49,7 +49,7 @@ above, or work that every request needs.
                              web/rate_limit/middleware.py, web/rate_limit/callers.py, web/rate_limit/limiter.py,
                              web/body_limits.py, web/direct_routes.py, web/framework_internals.py,
                              web/content_negotiation.py, web/correlation_ids.py, web/structured_logging.py,
-                             kernel/commits.py
+                             web/language.py, message_catalogue.py, kernel/commits.py
     services of the request  dependencies.py, access/dependencies.py, access_tokens/dependencies.py
     signature and token row  crypto/keyring.py, crypto/own_tokens.py, crypto/jose.py, crypto/key_manifest.py,
                              crypto/key_operations.py, access/token_lookup.py, access_tokens/bearer.py,

@@ -63,7 +63,7 @@ from machtiging.storage.engine import DatabaseRole, make_engine
 from machtiging.storage.migration_runner import require_newest_schema
 from machtiging.storage.reserved_connections import SessionsWithReserve
 from machtiging.supervision import BackgroundTask, TaskRecord, TaskSupervisor, run_repeatedly
-from machtiging.web import body_limits, direct_routes, headers, openapi
+from machtiging.web import body_limits, direct_routes, headers, language, openapi
 from machtiging.web.errors.handlers import install_error_handlers
 from machtiging.web.http_methods import cors, head
 from machtiging.web.http_methods.cors import CorsRules
@@ -132,7 +132,8 @@ def create_app(
 def _install_middleware(app: FastAPI, settings: Settings) -> None:
     """Install error handlers and middleware. The order matters.
 
-    Up to the direct routes, each layer is inside the one before. HEAD, CORS and headers each wrap all earlier layers.
+    Up to the direct routes, each layer is inside the one before. HEAD, language, CORS and headers each wrap all
+    earlier layers.
     """
     openapi.install(app, issuer=settings.issuer)
     install_error_handlers(app)
@@ -141,6 +142,7 @@ def _install_middleware(app: FastAPI, settings: Settings) -> None:
     body_limits.install(app, max_bytes_by_path=BODY_LIMITS)
     direct_routes.install(app)
     head.install(app)
+    language.install(app)
     cors.install(app, CorsRules(public=PUBLIC_DOCUMENT_PATHS, for_clients=BROWSER_APP_PATHS), CorsOrigins)
     headers.install(app, issuer=settings.issuer)
 

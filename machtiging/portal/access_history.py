@@ -27,6 +27,7 @@ from machtiging.delegation.rules import Capacity
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.clock import to_dutch_date
 from machtiging.kernel.ids import BerichtId, PersonId
+from machtiging.message_catalogue import get_sentence
 from machtiging.oauth import queries as oauth
 from machtiging.oauth.dependencies import oauth_services
 from machtiging.organisations.queries import load_organisation_names
@@ -145,7 +146,7 @@ def _describe_organisation(names: Mapping[UUID, str], line: JournalEntry) -> str
 
 def _describe_reason(line: JournalEntry) -> str | None:
     if line.outcome not in _OUTCOMES:
-        return labels.UNKNOWN_OUTCOME
+        return get_sentence("labels.outcome_unknown")
     return labels.describe_reason(line.reason) if line.outcome == JournalOutcome.REFUSED else None
 
 

@@ -1,4 +1,4 @@
-"""Labels and sentences in plain Dutch for states, acts, themes and reasons. No I/O."""
+"""Labels and sentences for states, acts, themes and reasons, in the language of the request."""
 
 from __future__ import annotations
 
@@ -8,222 +8,184 @@ from enum import StrEnum
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.code_check import CheckKind
 from machtiging.delegation.rules import Act, Capacity, EffectiveState, EndReason
-from machtiging.message_catalogue import get_sentence
+from machtiging.message_catalogue import CatalogueLabels, get_sentence
 
-STANDING_LABELS: dict[EffectiveState, str] = {
-    EffectiveState.IN_FORCE: "Geldig",
-    EffectiveState.NOT_ACCEPTED: "Wacht op antwoord",
-    EffectiveState.NOT_BEGUN: "Gaat later in",
-    EffectiveState.PAUSED: "Staat stil",
-    EffectiveState.ENDED: "Gestopt",
-    EffectiveState.EXPIRED: "Afgelopen",
-}
+STANDING_LABELS: Mapping[EffectiveState, str] = CatalogueLabels("labels.standing", EffectiveState)
 
 # The way it ended, if known.
-ENDED_LABELS: dict[EndReason, str] = {
-    EndReason.WITHDRAWN: "Ingetrokken",
-    EndReason.GIVEN_BACK: "Teruggegeven",
-    EndReason.REFUSED: "Geweigerd",
-}
+ENDED_LABELS: Mapping[EndReason, str] = CatalogueLabels(
+    "labels.ended", (EndReason.WITHDRAWN, EndReason.GIVEN_BACK, EndReason.REFUSED)
+)
 
-CAPACITY_LABELS: dict[Capacity, str] = {
-    Capacity.SELF: "uzelf",
-    Capacity.RELATIVE: "familie of bekende",
-    Capacity.PROFESSIONAL: "hulpverlener van een organisatie; een collega mag het overnemen",
-    Capacity.CURATOR: "curator",
-    Capacity.BEWINDVOERDER: "bewindvoerder",
-    Capacity.MENTOR: "mentor",
-    Capacity.PARENT: "ouder",
-}
+CAPACITY_LABELS: Mapping[Capacity, str] = CatalogueLabels("labels.capacity", Capacity)
 
-THEME_LABELS: dict[Theme, str] = {
-    Theme.BELASTINGEN: "belastingen",
-    Theme.TOESLAGEN: "toeslagen",
-    Theme.INKOMEN: "inkomen en uitkering",
-    Theme.ZORG: "zorg en gezondheid",
-    Theme.WONEN: "wonen",
-    Theme.ONDERWIJS: "school en studie",
-    Theme.VERKEER: "auto en verkeer",
-    Theme.JUSTITIE: "boetes en rechtbank",
-    Theme.GEZIN: "gezin en kinderen",
-    Theme.PENSIOEN: "AOW en pensioen",
-    Theme.GEMEENTE: "de gemeente",
-    Theme.OVERIG: "andere onderwerpen",
-}
+THEME_LABELS: Mapping[Theme, str] = CatalogueLabels("labels.theme", Theme)
 
-SENSITIVITY_LABELS: dict[Sensitivity, str] = {
-    Sensitivity.GEWOON: "alleen gewone brieven",
-    Sensitivity.GEVOELIG: "gewone brieven en gevoelige brieven, bijvoorbeeld over schulden",
-    Sensitivity.VERTROUWELIJK: "alle brieven, ook heel persoonlijke, bijvoorbeeld over een keuring of een straf",
-}
+SENSITIVITY_LABELS: Mapping[Sensitivity, str] = CatalogueLabels("labels.sensitivity", Sensitivity)
 
-ACT_LABELS: dict[Act, str] = {
-    Act.LIST: "zien welke brieven er zijn",
-    Act.READ: "brieven lezen",
-    Act.DOWNLOAD: "bijlagen opslaan",
-    Act.MARK: "aangeven dat een brief gelezen is",
-    Act.DELETE: "brieven weggooien",
-}
+ACT_LABELS: Mapping[Act, str] = CatalogueLabels("labels.act", Act)
 
 # Phrases for journal acts, as the end of "<name> ...".
-JOURNAL_ACT_PHRASES: dict[str, str] = {
-    "aanlevering:ontvangen": "leverde een brief af",
-    "bericht:lijst": "bekeek de lijst met brieven",
-    "bericht:lezen": "las een brief",
-    "bericht:downloaden": "haalde een bijlage op",
-    "bericht:markeren": "gaf aan of een brief gelezen is",
-    "bericht:verwijderen": "gooide een brief weg",
-    "machtiging:aangeboden": "bood een machtiging aan",
-    "machtiging:aangenomen": "nam de machtiging aan",
-    "machtiging:geweigerd": "weigerde de machtiging",
-    "machtiging:gepauzeerd": "zette de machtiging stil",
-    "machtiging:hervat": "liet de machtiging weer gelden",
-    "machtiging:ingetrokken": "trok de machtiging in",
-    "machtiging:teruggegeven": "gaf de machtiging terug",
-    "toewijzing:gemaakt": "liet een medewerker voor u werken, die nu uw post kan lezen",
-    "toewijzing:lijst": "bekeek de lijst met toewijzingen",
-    "toewijzing:beeindigd": "zorgde dat een medewerker uw post niet meer kan lezen",
-    "code:geprobeerd": "vulde een goede machtigingscode in",
-    "code:vernieuwd": "maakte een nieuwe machtigingscode",
-    "login:gelukt": "logde in",
-    "login:mislukt": "kon niet inloggen",
-    "sessie:beeindigd": "logde u uit op alle apparaten",
-    "sessie:bekeken": "keek waar u was ingelogd",
-    "grant:geweigerd": "kreeg geen toestemming voor een app",
-    "grant:verleend": "gaf een app toestemming",
-    "grant:beeindigd": "stopte de toestemming van een app",
-    "token:uitgegeven": "liet een app inloggen",
-    "token:ingetrokken": "liet een app uitloggen",
-    "token:geweigerd": "kreeg met een app geen toegang",
-    "verzoek:gedaan": "vroeg aan een balie om toestemming",
-    "verzoek:geweigerd": "mocht aan een balie niets vragen",
-}
+JOURNAL_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
+    "labels.journal",
+    (
+        "aanlevering:ontvangen",
+        "bericht:lijst",
+        "bericht:lezen",
+        "bericht:downloaden",
+        "bericht:markeren",
+        "bericht:verwijderen",
+        "machtiging:aangeboden",
+        "machtiging:aangenomen",
+        "machtiging:geweigerd",
+        "machtiging:gepauzeerd",
+        "machtiging:hervat",
+        "machtiging:ingetrokken",
+        "machtiging:teruggegeven",
+        "toewijzing:gemaakt",
+        "toewijzing:lijst",
+        "toewijzing:beeindigd",
+        "code:geprobeerd",
+        "code:vernieuwd",
+        "login:gelukt",
+        "login:mislukt",
+        "sessie:beeindigd",
+        "sessie:bekeken",
+        "grant:geweigerd",
+        "grant:verleend",
+        "grant:beeindigd",
+        "token:uitgegeven",
+        "token:ingetrokken",
+        "token:geweigerd",
+        "verzoek:gedaan",
+        "verzoek:geweigerd",
+    ),
+)
 
 # Phrases for acts of an app by itself, as the end of "De app <name> ...".
-APP_ACT_PHRASES: dict[str, str] = {
-    "grant:beeindigd": "heeft geen toestemming meer",
-}
+APP_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
+    "labels.app",
+    ("grant:beeindigd",),
+)
 
 # Phrases for refused acts.
-REFUSED_ACT_PHRASES: dict[str, str] = {
-    "bericht:lijst": "wilde de lijst met brieven bekijken",
-    "bericht:lezen": "wilde een brief lezen",
-    "bericht:downloaden": "wilde een bijlage ophalen",
-    "bericht:markeren": "wilde aangeven of een brief gelezen is",
-    "bericht:verwijderen": "wilde een brief weggooien",
-    "machtiging:aangeboden": "wilde een machtiging aanbieden",
-    "machtiging:aangenomen": "wilde de machtiging aannemen",
-    "machtiging:geweigerd": "wilde de machtiging weigeren",
-    "machtiging:gepauzeerd": "wilde de machtiging stilzetten",
-    "machtiging:hervat": "wilde de machtiging weer laten gelden",
-    "machtiging:ingetrokken": "wilde de machtiging intrekken",
-    "machtiging:teruggegeven": "wilde de machtiging teruggeven",
-    "toewijzing:gemaakt": "wilde een medewerker uw post laten lezen",
-    "toewijzing:lijst": "wilde de lijst met toewijzingen bekijken",
-    "toewijzing:beeindigd": "wilde een medewerker uw post niet meer laten lezen",
-    "code:geprobeerd": "probeerde uw machtigingscode",
-    "code:vernieuwd": "wilde een nieuwe machtigingscode maken",
-    "grant:geweigerd": "wilde een app toestemming geven",
-    "token:geweigerd": "wilde met een app naar binnen",
-    "verzoek:gedaan": "wilde aan een balie om toestemming vragen",
-    "sessie:beeindigd": "wilde u uitloggen op alle apparaten",
-    "sessie:bekeken": "wilde zien waar u was ingelogd",
-    "verzoek:geweigerd": "wilde antwoorden op een vraag van een balie",
-}
+REFUSED_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
+    "labels.refused",
+    (
+        "bericht:lijst",
+        "bericht:lezen",
+        "bericht:downloaden",
+        "bericht:markeren",
+        "bericht:verwijderen",
+        "machtiging:aangeboden",
+        "machtiging:aangenomen",
+        "machtiging:geweigerd",
+        "machtiging:gepauzeerd",
+        "machtiging:hervat",
+        "machtiging:ingetrokken",
+        "machtiging:teruggegeven",
+        "toewijzing:gemaakt",
+        "toewijzing:lijst",
+        "toewijzing:beeindigd",
+        "code:geprobeerd",
+        "code:vernieuwd",
+        "grant:geweigerd",
+        "token:geweigerd",
+        "verzoek:gedaan",
+        "sessie:beeindigd",
+        "sessie:bekeken",
+        "verzoek:geweigerd",
+    ),
+)
 
 # Only on the card of the giver: the guard refuses each login with `niveau_te_laag`.
 MACHTIGING_LEVEL_TOO_LOW = "niveau_van_machtiging_te_laag"
-_PROOF_FAILED_TEXT = "Er werd niet bewezen dat de toegang van deze app was."
-REASON_SENTENCES: dict[str, str] = {
-    "afzender_niet_afgesproken": "Deze afzender hoort niet bij de machtiging.",
-    "dienst_niet_afgesproken": "Dit soort brieven hoort niet bij de machtiging.",
-    "thema_niet_afgesproken": "Dit onderwerp hoort niet bij de machtiging.",
-    "thema_uitgesloten": "U heeft dit onderwerp uitgesloten.",
-    "te_gevoelig": "De brief is persoonlijker dan u heeft afgesproken.",
-    "te_oud": "De brief is ouder dan u heeft afgesproken.",
-    "brief_niet_afgesproken": "Deze brief hoort niet bij de brieven die u heeft afgesproken.",
-    "bericht_van_ander": "Deze brief is niet van u.",
-    "bericht_bestaat_niet": "Deze brief bestaat niet.",
-    "machtiging_niet_van_token": "De app vroeg om een andere machtiging dan die zij mocht gebruiken.",
-    "machtiging_onbekend": "Deze machtiging kennen wij niet.",
-    "beleid_verbiedt": "Zulke brieven mag een helper niet lezen.",
-    "beleid_kent_dit_niet": "Zulke brieven mag een helper niet lezen.",
-    "handeling_niet_toegestaan": "Dit mag niet met deze machtiging.",
-    "machtiging_niet_genoemd": "De app zei niet om wiens post het ging.",
-    "toegang_beeindigd_tijdens_downloaden": "De machtiging stopte terwijl de bijlage werd opgehaald.",
-    "niveau_te_laag": "De helper was niet zeker genoeg ingelogd.",
-    MACHTIGING_LEVEL_TOO_LOW: "Deze organisatie vraagt nu om een zekerder inlogmiddel dan toen u de machtiging gaf.",
-    "machtiging_beeindigd": "De machtiging was al beëindigd.",
-    "machtiging_verlopen": "De machtiging was al afgelopen.",
-    "machtiging_gepauzeerd": "De machtiging stond stil.",
-    "machtiging_niet_begonnen": "De machtiging was nog niet ingegaan.",
-    "machtiging_al_aangenomen": "De machtiging was al aangenomen.",
-    "machtiging_niet_aangenomen": "De machtiging was nog niet aangenomen.",
-    "machtiging_niet_van_u": "De machtiging staat niet op naam van deze helper.",
-    "organisatie_niet_erkend": "De organisatie is nog niet erkend.",
-    "organisatie_opgeschort": "De erkenning van de organisatie is opgeschort.",
-    "erkenning_ingetrokken": "De erkenning van de organisatie is ingetrokken.",
-    "medewerker_niet_actief": "De helper is niet actief bij de organisatie.",
-    "medewerker_vertrokken": "De helper werkt niet meer bij de organisatie.",
-    "medewerker_geen_hulpverlener": "De helper is bij de organisatie geen hulpverlener.",
-    "medewerker_niet_afgesproken": "U heeft deze medewerker of dit team niet afgesproken.",
-    "medewerker_onbekend": "De helper staat niet als medewerker bij de organisatie.",
-    "geen_lid_van_het_team": "De helper hoort niet bij het team.",
-    "vervanging_voorbij": "De vervanging is voorbij.",
-    "toewijzing_aan_client_zelf": "Niemand kan zichzelf als cliënt hebben.",
-    "niet_toegewezen": "De organisatie heeft dit nu aan niemand toegewezen.",
-    "keten_ongeldig": "De machtiging hangt niet goed samen. Wij zoeken dit uit.",
-    "rij_ongeldig": "Er klopt iets niet in onze gegevens. Wij zoeken dit uit.",
-    "toewijzing_beeindigd": "De organisatie had de toewijzing beëindigd.",
-    "toewijzing_verlopen": "De toewijzing was afgelopen.",
-    "toewijzing_gepauzeerd": "De toewijzing stond stil.",
-    "toewijzing_niet_begonnen": "De toewijzing was nog niet ingegaan.",
-    "toewijzing_niet_bevestigd": "De toewijzing was nog niet bevestigd.",
-    "andere_organisatie": "De helper was niet ingelogd voor de organisatie van deze machtiging.",
-    "token_verlopen": "De app was te lang geleden ingelogd.",
-    "token_ingetrokken": "De app was uitgelogd.",
-    "token_voor_ander_gebruik": "De toegang van deze app is niet hiervoor.",
-    "scope_ontbreekt": "De toegang van deze app is niet hiervoor.",
-    "machtiging_geldt_niet": "De machtiging gold niet.",
-    "token_gebonden": _PROOF_FAILED_TEXT,
-    "dpop_andere_sleutel": _PROOF_FAILED_TEXT,
-    "dpop_ontbreekt": _PROOF_FAILED_TEXT,
-    "dpop_hergebruikt": _PROOF_FAILED_TEXT,
-    "certificaat_ontbreekt": _PROOF_FAILED_TEXT,
-    "certificaat_anders": _PROOF_FAILED_TEXT,
-    "geboortedatum_klopt_niet": "De geboortedatum klopte niet.",
-    "controlewoord_klopt_niet": "Het controlewoord klopte niet.",
-    "code_gebruikt": "De code was al gebruikt.",
-    "code_vervangen": "Er was al een nieuwe code gemaakt.",
-    "code_al_vernieuwd": "Er was al een nieuwe code gemaakt.",
-    "code_verlopen": "De code was te oud.",
-    "code_op": "De code was te vaak geprobeerd.",
-    "aanbod_ingetrokken": "U had het aanbod al ingetrokken.",
-    "alleen_voor_organisatie": "De ander was niet ingelogd via een organisatie. Dit aanbod is voor een organisatie.",
-    "alleen_voor_naaste": "De ander was ingelogd via een organisatie. Dit aanbod is voor familie of een bekende.",
-    "aanbod_al_gemaakt": "Dit aanbod was al gemaakt.",
-    "eigen_machtiging": "U kunt uzelf niet machtigen.",
-    "te_vaak_geprobeerd": "Het was te vaak geprobeerd.",
-}
-CHECK_KIND_LABELS: dict[str, str] = {
-    CheckKind.BIRTH_DATE: "uw geboortedatum",
-    CheckKind.PART: "een deel van uw geboortedatum",
-    CheckKind.YEAR: "alleen uw geboortejaar",
-    CheckKind.WORD: "uw controlewoord",
-}
-_DEFAULT_REASON_SENTENCE = "Dit mocht niet."
-UNKNOWN_OUTCOME = "Wij weten niet hoe dit afliep."
+REASON_SENTENCES: Mapping[str, str] = CatalogueLabels(
+    "labels.reason",
+    (
+        "afzender_niet_afgesproken",
+        "dienst_niet_afgesproken",
+        "thema_niet_afgesproken",
+        "thema_uitgesloten",
+        "te_gevoelig",
+        "te_oud",
+        "brief_niet_afgesproken",
+        "bericht_van_ander",
+        "bericht_bestaat_niet",
+        "machtiging_niet_van_token",
+        "machtiging_onbekend",
+        "beleid_verbiedt",
+        "beleid_kent_dit_niet",
+        "handeling_niet_toegestaan",
+        "machtiging_niet_genoemd",
+        "toegang_beeindigd_tijdens_downloaden",
+        "niveau_te_laag",
+        "niveau_van_machtiging_te_laag",
+        "machtiging_beeindigd",
+        "machtiging_verlopen",
+        "machtiging_gepauzeerd",
+        "machtiging_niet_begonnen",
+        "machtiging_al_aangenomen",
+        "machtiging_niet_aangenomen",
+        "machtiging_niet_van_u",
+        "organisatie_niet_erkend",
+        "organisatie_opgeschort",
+        "erkenning_ingetrokken",
+        "medewerker_niet_actief",
+        "medewerker_vertrokken",
+        "medewerker_geen_hulpverlener",
+        "medewerker_niet_afgesproken",
+        "medewerker_onbekend",
+        "geen_lid_van_het_team",
+        "vervanging_voorbij",
+        "toewijzing_aan_client_zelf",
+        "niet_toegewezen",
+        "keten_ongeldig",
+        "rij_ongeldig",
+        "toewijzing_beeindigd",
+        "toewijzing_verlopen",
+        "toewijzing_gepauzeerd",
+        "toewijzing_niet_begonnen",
+        "toewijzing_niet_bevestigd",
+        "andere_organisatie",
+        "token_verlopen",
+        "token_ingetrokken",
+        "token_voor_ander_gebruik",
+        "scope_ontbreekt",
+        "machtiging_geldt_niet",
+        "token_gebonden",
+        "dpop_andere_sleutel",
+        "dpop_ontbreekt",
+        "dpop_hergebruikt",
+        "certificaat_ontbreekt",
+        "certificaat_anders",
+        "geboortedatum_klopt_niet",
+        "controlewoord_klopt_niet",
+        "code_gebruikt",
+        "code_vervangen",
+        "code_al_vernieuwd",
+        "code_verlopen",
+        "code_op",
+        "aanbod_ingetrokken",
+        "alleen_voor_organisatie",
+        "alleen_voor_naaste",
+        "aanbod_al_gemaakt",
+        "eigen_machtiging",
+        "te_vaak_geprobeerd",
+    ),
+)
+CHECK_KIND_LABELS: Mapping[str, str] = CatalogueLabels("labels.check", CheckKind)
 
 
 def describe_reason(code: str) -> str:
     """Return the sentence for a reason code; a general one for an unknown code."""
-    return REASON_SENTENCES.get(code, _DEFAULT_REASON_SENTENCE)
+    return REASON_SENTENCES[code] if code in REASON_SENTENCES else get_sentence("labels.reason_other")
 
 
 def describe_stop(code: str, *, is_giver: bool) -> str:
     """Describe to the giver or to the helper why the machtiging gives nothing now."""
     if is_giver:
-        return f"{describe_reason(code)} Daarom kan nu niemand met deze machtiging post lezen."
+        return get_sentence("labels.stop.giver", reason=describe_reason(code))
     return get_sentence(f"{code}.reading")
 
 
@@ -234,23 +196,22 @@ def describe_act(act: str, *, refused: bool, sender: str | None = None, by_app: 
     """
     if by_app and not refused and act in APP_ACT_PHRASES:
         return APP_ACT_PHRASES[act]
-    words = (
-        REFUSED_ACT_PHRASES.get(act, "wilde iets doen dat niet mocht")
-        if refused
-        else JOURNAL_ACT_PHRASES.get(act, "deed iets wat wij hier niet kunnen uitleggen")
+    phrases, other = (
+        (REFUSED_ACT_PHRASES, "labels.refused_other") if refused else (JOURNAL_ACT_PHRASES, "labels.journal_other")
     )
-    for thing in ("een brief", "een bijlage"):
+    words = phrases[act] if act in phrases else get_sentence(other)
+    for thing in (get_sentence("labels.letter"), get_sentence("labels.attachment")):
         if sender is not None and thing in words:
-            return words.replace(thing, f"{thing} van {sender}", 1)
+            return words.replace(thing, get_sentence("labels.thing_from", thing=thing, sender=sender), 1)
     return words
 
 
 def describe_check_kind(facts: object) -> str:
     """Describe the check beside the code, from a journal line's facts; empty if absent."""
     kind = facts.get("controle") if isinstance(facts, Mapping) else None
-    return (
-        f" (gecontroleerd met {CHECK_KIND_LABELS[kind]})" if isinstance(kind, str) and kind in CHECK_KIND_LABELS else ""
-    )
+    if not isinstance(kind, str) or kind not in CHECK_KIND_LABELS:
+        return ""
+    return " " + get_sentence("labels.checked_with", check=CHECK_KIND_LABELS[kind])
 
 
 def label_acts(granted_acts: Iterable[Act]) -> list[str]:
@@ -266,11 +227,11 @@ def label_themes(chosen_themes: Iterable[Theme]) -> list[str]:
 
 
 def join_phrases(words: Iterable[str]) -> str:
-    """Join phrases to a Dutch enumeration: "a, b en c"."""
+    """Join phrases to an enumeration: "a, b en c"."""
     parts = list(words)
     if len(parts) < 2:
         return "".join(parts)
-    return ", ".join(parts[:-1]) + " en " + parts[-1]
+    return ", ".join(parts[:-1]) + f" {get_sentence('labels.and')} " + parts[-1]
 
 
 class CompletedAction(StrEnum):
@@ -286,16 +247,7 @@ class CompletedAction(StrEnum):
     APP_WAS_STOPPED = "app-was-gestopt"
 
 
-CONFIRMATION_TEXTS: dict[CompletedAction, str] = {
-    CompletedAction.ACCEPTED: "U heeft de machtiging aangenomen. Hieronder ziet u welke post u mag lezen.",
-    CompletedAction.REFUSED: "U heeft de machtiging geweigerd. Wij laten dat weten aan degene die u de code gaf.",
-    CompletedAction.WITHDRAWN: "U heeft de machtiging ingetrokken. Vanaf nu kan de ander uw post niet meer lezen.",
-    CompletedAction.PAUSED: "U heeft de machtiging stilgezet. De ander kan nu even geen post lezen.",
-    CompletedAction.RESUMED: "De machtiging geldt weer.",
-    CompletedAction.APP_STOPPED: "U heeft de toegang gestopt. De app kan er nu niet meer bij.",
-    CompletedAction.APP_WAS_STOPPED: "Deze app heeft geen toegang meer. U hoeft niets te doen.",
-    CompletedAction.GIVEN_BACK: "U heeft de machtiging teruggegeven. U kunt de post niet meer lezen.",
-}
+CONFIRMATION_TEXTS: Mapping[CompletedAction, str] = CatalogueLabels("labels.confirmation", CompletedAction)
 
 
 def describe_completed_action(code: str | None) -> str | None:

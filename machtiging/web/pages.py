@@ -18,26 +18,30 @@ from starlette.responses import HTMLResponse
 
 from machtiging.dependencies import request_services
 from machtiging.kernel.clock import AMSTERDAM, last_day_before
+from machtiging.message_catalogue import DUTCH, ENGLISH, current_language, get_sentence
 
-LOCALE = "nl_NL"
+_DATE_LOCALES = {DUTCH: "nl_NL", ENGLISH: "en_GB"}
+_MOMENT_PATTERNS = {DUTCH: "d MMMM y 'om' HH:mm 'uur'", ENGLISH: "d MMMM y 'at' HH:mm"}
 
 
 def format_day(value: date | datetime) -> str:
-    """Format a day in Dutch, such as 3 mei 2026."""
+    """Format a day in the language of the request, such as 3 mei 2026."""
     if isinstance(value, datetime):
         value = value.astimezone(AMSTERDAM).date()
-    return format_date(value, "d MMMM y", locale=LOCALE)
+    return format_date(value, "d MMMM y", locale=_DATE_LOCALES[current_language()])
 
 
-def _format_moment(value: datetime) -> str:
-    return format_datetime(value, "d MMMM y 'om' HH:mm 'uur'", tzinfo=AMSTERDAM, locale=LOCALE)
+def format_moment(value: datetime) -> str:
+    """Format a day with its time on Dutch clocks, in the language of the request."""
+    language = current_language()
+    return format_datetime(value, _MOMENT_PATTERNS[language], tzinfo=AMSTERDAM, locale=_DATE_LOCALES[language])
 
 
 def format_period_end(value: datetime) -> str:
     """Format the end of a period: its last day, or else its time."""
     if value.astimezone(AMSTERDAM).time() == time():
-        return f"tot en met {format_day(last_day_before(value))}"
-    return f"tot {_format_moment(value)}"
+        return get_sentence("frame.until_day", day=format_day(last_day_before(value)))
+    return get_sentence("frame.until_moment", moment=format_moment(value))
 
 
 @cache
@@ -50,7 +54,8 @@ def _make_environment(packages: tuple[str, ...]) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(dag=format_day, moment=_format_moment, tot=format_period_end)
+    environment.filters.update(dag=format_day, moment=format_moment, tot=format_period_end)
+    environment.globals.update(t=get_sentence, language=current_language)
     return environment
 
 

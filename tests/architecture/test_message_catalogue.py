@@ -1,13 +1,22 @@
 """Refusals carry a code and parameters. Their sentences stand in the message catalogue only."""
 
 import ast
+import importlib
 import re
 from string import Formatter
 
 import pytest
 
 from machtiging.kernel.errors import Message
-from machtiging.message_catalogue import DUTCH, ENGLISH, find_sentence, get_sentence, has_message
+from machtiging.message_catalogue import (
+    DUTCH,
+    ENGLISH,
+    CatalogueLabels,
+    find_sentence,
+    get_sentence,
+    has_message,
+    list_domain_files,
+)
 from tests.architecture.sources import PACKAGE, modules, name_of
 from tests.builders.message_catalogue import read_catalogue
 
@@ -136,7 +145,28 @@ def test_every_key_is_used(locale):
             yield key.split(".")[2]
 
     known = constants | {str(status) for status in range(400, 600)} | set(_pydantic_error_types())
+    known |= _label_keys() | _template_keys()
     assert [key for key in read_catalogue(locale) if not known & set(stems(key))] == []
+
+
+def _label_keys():
+    """Return the keys of all label tables. A table is a constant of a module."""
+    names = [".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in modules()]
+    tables = [
+        table
+        for name in names
+        if "CatalogueLabels(" in (PACKAGE.parent / (name.replace(".", "/") + ".py")).read_text()
+        for table in vars(importlib.import_module(name)).values()
+        if isinstance(table, CatalogueLabels)
+    ]
+    assert len(tables) > 10
+    return {key for table in tables for key in table.message_keys}
+
+
+def _template_keys():
+    """Return the keys that templates name: `t("frame.title")`."""
+    texts = [path.read_text() for path in PACKAGE.rglob("templates/*.html")]
+    return {key for text in texts for key in re.findall(r"""["']([a-z0-9_]+(?:\.[a-z0-9_]+)+)["']""", text)}
 
 
 def _pydantic_error_types():
@@ -150,10 +180,12 @@ def _pydantic_error_types():
 @pytest.mark.parametrize("locale", [DUTCH, ENGLISH])
 def test_catalogue_is_sorted_unique_and_well_formed(locale):
     entries = read_catalogue(locale)
-    source = (PACKAGE / "locale" / locale / "LC_MESSAGES" / "refusals.po").read_text()
-    keys = re.findall(r'^msgid "(.+)"$', source, re.MULTILINE)
-    assert keys == sorted(set(keys))
-    assert all(KEY.fullmatch(key) for key in keys)
+    for source in list_domain_files(locale):
+        keys = re.findall(r'^msgid "(.+)"$', source.read_text(), re.MULTILINE)
+        assert keys == sorted(set(keys))
+        assert all(KEY.fullmatch(key) for key in keys)
+        if source.stem != "refusals":
+            assert [key for key in keys if not key.startswith(f"{source.stem}.")] == []
     for key, forms in entries.items():
         fields = [{name for _, name, _, _ in Formatter().parse(text) if name is not None} for text in forms]
         assert all(forms), key

@@ -22,7 +22,7 @@ LARGER = {
     "kernel": 13,
     "oauth": 14,
     "portal": 14,
-    "web": 14,
+    "web": 15,
 }
 
 
