@@ -21,7 +21,8 @@ one line are strangers: they do not import each other.
     audit           the journal: append-only, chained, signed, readable by the citizen
     crypto          key ring, signatures, encryption, MACs, pseudonyms (only here, besides the demo and the
                     simulators: cryptography and joserfc)
-    web, storage    doors, rate limits, CORS, errors; connections, unit of work, row MACs, migrations
+    web, storage, documents  doors, rate limits, CORS, errors; connections, unit of work, row MACs, migrations; PDF
+                    documents and QR codes (only here: typst and segno)
     dependencies    typed access to the services of the application behind a request
     message_catalogue  the Dutch and English sentences for people, by key (locale/)
     supervision     background tasks: restarts and failure counts
