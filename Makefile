@@ -9,7 +9,7 @@ WORKERS ?= logical
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run story test test-whole test-long lint format bench requirements spectral parties clean
+.PHONY: help setup setup-tests run story test test-whole test-long lint format bench requirements spectral parties frontend wheel clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,15 +25,22 @@ help:  ## show this list
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-index --no-deps --no-build-isolation -e '.[demo]'
 	@touch $@
 
+FRONTEND := $(wildcard machtiging/web/frontend/*) machtiging/web/frontend/.npmrc $(shell find machtiging -path '*/templates/*.html')
+.venv/.frontend: requirements-frontend.txt $(FRONTEND) .venv/.installed
+	@echo "Building the stylesheet, the icons and the fonts of the pages ..."
+	$(PIP) -r requirements-frontend.txt
+	@$(BIN)/python -m machtiging.web.frontend.build
+	@touch $@
+
 .venv/.tests-installed: tests/requirements.txt .venv/.installed
 	@echo "Installing the test requirements (once) ..."
 	$(PIP) -r tests/requirements.txt
 	@touch $@
 
-setup: .venv/.installed  ## create .venv and the missing keys
+setup: .venv/.installed .venv/.frontend  ## create .venv, the assets of the pages and the missing keys
 	@$(BIN)/machtiging keys generate
 
-setup-tests: .venv/.tests-installed  ## install the test requirements
+setup-tests: .venv/.tests-installed .venv/.frontend  ## install the test requirements
 
 run: setup  ## set up, play the story, keep the service running at http://localhost:8000
 	@exec $(BIN)/machtiging demo
@@ -52,6 +59,11 @@ parties: setup-tests  ## install third-party clients and servers for the interop
 
 test-long: parties test-whole  ## test-whole, then the longest tests: browser, third-party software, killed installations
 	$(BIN)/python -m pytest -q -m long
+
+frontend: .venv/.frontend  ## build the stylesheet, the icons and the fonts of the pages (needs the network once)
+
+wheel: .venv/.frontend  ## build the assets, and the wheel that contains them, in build/wheel
+	$(BIN)/python -m pip --disable-pip-version-check wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
 
 lint: setup-tests  ## check format, style, types and import direction
 	$(BIN)/ruff format --check machtiging tests
@@ -73,10 +85,11 @@ spectral: setup-tests  ## install the API linter for its test (needs the network
 requirements:  ## pin the requirements again (needs uv)
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-demo.in -o requirements-demo.txt
+	$(COMPILE) requirements-frontend.in -o requirements-frontend.txt
 	$(COMPILE) tests/requirements.in -o tests/requirements.txt
 	$(COMPILE) tests/parties/generator/requirements.in -o tests/parties/generator/requirements.txt
 	$(COMPILE) tests/bench/requirements.in -o tests/bench/requirements.txt
 
 clean:  ## remove all generated files, with the data and the keys
-	rm -rf .venv .data .cache build *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .data .cache build *.egg-info machtiging/web/static .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
 	find keys -type f ! -name README.md -delete

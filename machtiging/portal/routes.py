@@ -8,6 +8,7 @@ from machtiging.portal import (
     acceptance,
     access_history,
     apps,
+    language_choice,
     machtigingen,
     mailbox,
     offers,
@@ -16,5 +17,16 @@ from machtiging.portal import (
 )
 
 router = APIRouter(include_in_schema=False)
-for part in (start, offers, acceptance, machtigingen, access_history, apps, mailbox, undelivered_notifications):
+_PARTS = (
+    start,
+    offers,
+    acceptance,
+    machtigingen,
+    access_history,
+    apps,
+    mailbox,
+    undelivered_notifications,
+    language_choice,
+)
+for part in _PARTS:
     router.include_router(part.router)

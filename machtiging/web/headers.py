@@ -20,10 +20,11 @@ API_VERSION = "0.1.0"
 API_PREFIX = "/api/"
 CSP_API = "default-src 'none'; frame-ancestors 'none'"
 CSP_PAGE = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; font-src 'self'; "
+    "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_STATIC_CACHE_CONTROL = b"public, max-age=300"
+# Each name holds the hash of its content.
+_STATIC_CACHE_CONTROL = b"public, max-age=31536000, immutable"
 _LOGGED_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _EXTRA_HEADERS_KEY = "machtiging.said"
 _REQUEST_ID_HEADER = correlation_ids.REQUEST_ID_HEADER.lower().encode()

@@ -5,7 +5,7 @@ Autoescape prevents XSS. Templates come from the `templates/` folders of the pac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import cache
@@ -18,7 +18,9 @@ from starlette.responses import HTMLResponse
 
 from machtiging.dependencies import request_services
 from machtiging.kernel.clock import AMSTERDAM, last_day_before
-from machtiging.message_catalogue import DUTCH, ENGLISH, current_language, get_sentence
+from machtiging.message_catalogue import DUTCH, ENGLISH, LANGUAGES, current_language, get_sentence
+from machtiging.web.frame.assets import asset_url
+from machtiging.web.frame.navigation import PLACE_LABELS, build_menu, build_places, find_place
 
 _DATE_LOCALES = {DUTCH: "nl_NL", ENGLISH: "en_GB"}
 _MOMENT_PATTERNS = {DUTCH: "d MMMM y 'om' HH:mm 'uur'", ENGLISH: "d MMMM y 'at' HH:mm"}
@@ -55,7 +57,7 @@ def _make_environment(packages: tuple[str, ...]) -> Environment:
         auto_reload=False,
     )
     environment.filters.update(dag=format_day, moment=format_moment, tot=format_period_end)
-    environment.globals.update(t=get_sentence, language=current_language)
+    environment.globals.update(t=get_sentence, language=current_language, asset=asset_url)
     return environment
 
 
@@ -79,9 +81,27 @@ class PageServices:
 
 
 def render_page(request: Request, template: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """Render a page as response. Every template gets `path` and `visitor` (None if not logged in)."""
+    """Render a page as response. Every template gets `path` and `visitor` (None if not logged in).
+
+    `on_behalf_of` is the name of the person whose post is on the page. `sent` is the form that is shown again.
+    """
     services = request_services(request, PageServices)
     values.setdefault("visitor", getattr(request.state, "visitor", None))
     values.setdefault("practice", services.practice)
     values.setdefault("restored", hasattr(request.state, "kept_form"))
+    values.setdefault("on_behalf_of", None)
+    values |= _build_frame(request, values)
     return HTMLResponse(services.pages.render_text(template, path=request.url.path, **values), status_code=status)
+
+
+def _build_frame(request: Request, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the frame around the page."""
+    path = request.url.path
+    return {
+        "menu": build_menu(path),
+        "places": build_places(path),
+        "place": PLACE_LABELS[find_place(path)],
+        "other_language": next(one for one in LANGUAGES if one != current_language()),
+        "return_path": path + (f"?{request.url.query}" if request.url.query else ""),
+        "has_faults": bool(getattr(values.get("sent"), "faults", None)),
+    }

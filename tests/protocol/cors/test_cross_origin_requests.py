@@ -16,6 +16,7 @@ from machtiging.oauth.register_client import register_client
 from machtiging.oauth.suspend_client import resume_client, suspend_client
 from machtiging.storage.engine import make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
+from machtiging.web.frame.assets import asset_url
 from tests.builders.applications import replace_services
 from tests.builders.client import make_app_metadata, make_client_keys
 from tests.builders.database import bypass_triggers
@@ -66,7 +67,7 @@ NEVER = [
     ("GET", "/register/x"),
     ("GET", "/grants/x"),
     ("GET", "/health/live"),
-    ("GET", "/static/stijl.css"),
+    ("GET", asset_url("portal.css")),
     ("GET", "/onbekend"),
     ("GET", "/par/verder"),
     ("GET", "/tokenx"),

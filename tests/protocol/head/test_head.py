@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from machtiging.access_tokens.tokens import insert_token
 from machtiging.storage.unit_of_work import unit_of_work
+from machtiging.web.frame.assets import asset_url
 from machtiging.web.framework_internals import list_routes
 from tests.builders.applications import API_ISSUER
 from tests.builders.bearer import make_token_facts, sign_access_token
@@ -212,7 +213,9 @@ async def test_head_with_bound_token_requires_dpop_proof_for_head(whole_world, c
             assert (await http.head(here, headers=given)).status_code == status
 
 
-@pytest.mark.parametrize("path", ["/jwks", "/.well-known/openid-configuration", API, "/static/stijl.css", "/inloggen"])
+@pytest.mark.parametrize(
+    "path", ["/jwks", "/.well-known/openid-configuration", API, asset_url("portal.css"), "/inloggen"]
+)
 async def test_head_over_the_wire_has_no_body_and_keeps_the_connection(whole_world, path) -> None:
     """Two requests on one connection. A body after HEAD would be read as the second response."""
     asks = f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\n".encode()

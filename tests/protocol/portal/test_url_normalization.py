@@ -67,7 +67,7 @@ async def test_url_with_capitals_or_slashes_redirects_to_its_page(portal, path):
         "/jwks/",
         "/USERINFO",
         "/token/",
-        "/Static/stijl.css",
+        "/Static/portal.css",
         "/.well-known/openid-configuration/",
         "/.Well-Known/openid-configuration",
         "/health/live/",

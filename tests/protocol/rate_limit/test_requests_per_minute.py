@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.berichtenbox.routes import API_PREFIX
+from machtiging.web.frame.assets import asset_url
 from tests.builders.database import record_queries
 from tests.protocol.rate_limit.limited_service import PROXY, caller, log_in_for_cookie, make_limited_world, statuses
 
@@ -24,7 +25,7 @@ PATHS = [
     "/userinfo",
     "/nergens",
     "/health/live",
-    "/static/stijl.css",
+    asset_url("portal.css"),
     "/.well-known/openid-configuration",
 ]
 

@@ -14,6 +14,7 @@ from sqlalchemy import make_url
 
 from machtiging.cli.demo.optional_packages import DEMO_PACKAGES
 from machtiging.storage.embedded_postgres import EmbeddedPostgres
+from machtiging.web.frame.assets import asset_url
 from tests.architecture.sources import ROOT
 from tests.builders.database import run_as_superuser
 from tests.protocol.real_server.serve_process import ServeProcess, folder_in_memory, wait_until
@@ -123,7 +124,7 @@ async def test_production_installation_migrates_serves_and_stops(clean_environme
         served.start()
         await wait_until(served.is_ready)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{served.port}", trust_env=False) as client:
-            for path in ("/", "/static/stijl.css", "/.well-known/openid-configuration", "/api/v1/openapi.json"):
+            for path in ("/", asset_url("portal.css"), "/.well-known/openid-configuration", "/api/v1/openapi.json"):
                 assert (await client.get(path)).status_code == 200, path
         second = served.run()
         assert await asyncio.to_thread(second.wait, 60) == 3

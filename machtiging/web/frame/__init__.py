@@ -1,0 +1,1 @@
+"""The frame around every page: its assets, its menu, and the switch of language."""

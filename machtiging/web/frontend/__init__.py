@@ -1,0 +1,1 @@
+"""Sources of the stylesheet, the script and the icons, and their build."""
