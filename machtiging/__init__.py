@@ -27,6 +27,7 @@ one line are strangers: they do not import each other.
     message_catalogue  the Dutch and English sentences for people, by key (locale/)
     supervision     background tasks: restarts and failure counts
     settings        read once from the environment, passed down as plain values; all but the secrets of the keys
+    operator_content  help telephone, help points and planned changes of an installation, from the operator's files
     kernel          numbers, periods, ids, errors, glossary: no I/O, no framework
 
 A door is a route dependency that says who may call the route (`web/doors.py`).

@@ -53,6 +53,8 @@ from machtiging.oauth.openid.session_expiry import expire_sessions
 from machtiging.oauth.retention import delete_expired_rows
 from machtiging.oauth.routes import OAUTH_PATHS, TOKEN_PATHS
 from machtiging.oauth.routes import router as oauth_routes
+from machtiging.operator_content.help_contact import PRACTICE_HELP, HelpContact, load_help_points
+from machtiging.operator_content.yaml_file import BilingualText
 from machtiging.organisations.employee_routes import router as employee_routes
 from machtiging.organisations.employees import activate_employee
 from machtiging.organisations.routes import router as organisations_routes
@@ -88,6 +90,12 @@ _ROUTERS = (
 )
 _DETAILS_HANDLER = BerichtenboxHandler()
 _TEMPLATE_PACKAGES = ("machtiging.portal", "machtiging.oauth", "machtiging.identity", "machtiging.web")
+
+# Practice has invented values for these.
+_OPERATOR_CONTENT = (
+    *("service_owner", "help_phone", "help_hours", "help_hours_en", "help_points_file", "service_changes_file"),
+    *("accessibility_email", "privacy_email"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +177,9 @@ def _find_production_faults(settings: Settings) -> list[str]:
     for name in ("trusted_proxies", "forwarding_proxies"):
         if any(network.prefixlen == 0 for network in parse_networks(getattr(settings, name))):
             complaints.append(f"In production MACHTIGING_{name.upper()} names the proxies, not everybody.")
+    unset = [f"MACHTIGING_{name.upper()}" for name in _OPERATOR_CONTENT if getattr(settings, name) is None]
+    if unset:
+        complaints.append(f"In production the help for people is not invented: set {', '.join(unset)}.")
     return complaints
 
 
@@ -235,6 +246,7 @@ def _build_services(
         issuer=settings.issuer,
         practice=settings.env is not Environment.PRODUCTION,
         pages=PageRenderer(_TEMPLATE_PACKAGES),
+        help_contact=build_help_contact(settings),
         trusted_proxies=parse_networks(settings.trusted_proxies),
         authorities=CertificateAuthorities.load(settings.client_ca_file),
         mtls_url=settings.mtls_url,
@@ -244,9 +256,7 @@ def _build_services(
         known_clients=ClientCache(),
         broker=_build_broker(settings, keyring, transport),
         session_limits=_build_session_limits(settings),
-        delegation_limits=MachtigingLimits(
-            maximum_duration=settings.maximum_length, code_lifetime=timedelta(days=settings.code_valid_days)
-        ),
+        delegation_limits=_build_delegation_limits(settings),
         access_token_seconds=settings.access_token_seconds,
         on_login=activate_employee,
         details_handler=_DETAILS_HANDLER,
@@ -262,6 +272,25 @@ def _build_session_limits(settings: Settings) -> SessionLimits:
     return SessionLimits(
         idle_timeout=timedelta(minutes=settings.session_idle_minutes),
         absolute_timeout=timedelta(hours=settings.session_hours),
+    )
+
+
+def _build_delegation_limits(settings: Settings) -> MachtigingLimits:
+    return MachtigingLimits(
+        maximum_duration=settings.maximum_length, code_lifetime=timedelta(days=settings.code_valid_days)
+    )
+
+
+def build_help_contact(settings: Settings) -> HelpContact:
+    """Build the help of this installation; unset values are those of practice. Raises Fault `hulppunten_onleesbaar`."""
+    hours = PRACTICE_HELP.hours
+    return HelpContact(
+        owner=settings.service_owner or PRACTICE_HELP.owner,
+        phone=settings.help_phone or PRACTICE_HELP.phone,
+        hours=BilingualText(nl=settings.help_hours or hours.nl, en=settings.help_hours_en or hours.en),
+        accessibility_email=settings.accessibility_email or PRACTICE_HELP.accessibility_email,
+        privacy_email=settings.privacy_email or PRACTICE_HELP.privacy_email,
+        points=load_help_points(settings.help_points_file),
     )
 
 

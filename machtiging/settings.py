@@ -11,6 +11,8 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+_MAIL_ADDRESS = r"^[^@\s<>]+@[^@\s<>]+$"
+
 
 class Environment(StrEnum):
     """The kind of installation. Production refuses settings that help development."""
@@ -68,6 +70,30 @@ class Settings(BaseSettings):
     smtp_port: int = Field(default=8025, ge=0, le=65535, description="the port of the mail server")
     smtp_starttls: bool = Field(default=False, description="require STARTTLS")
     mail_from: str = Field(default="Machtigen <niet-antwoorden@machtigen.example>", description="the sender of e-mails")
+    service_owner: str | None = Field(
+        default=None, min_length=2, max_length=200, description="the organisation responsible for this service"
+    )
+    help_phone: str | None = Field(
+        default=None,
+        pattern=r"^\+?[0-9][0-9 -]{3,24}$",
+        description="the telephone number for help, on pages and in mails",
+    )
+    help_hours: str | None = Field(
+        default=None, min_length=3, max_length=200, description="the hours of that number, in Dutch"
+    )
+    help_hours_en: str | None = Field(
+        default=None, min_length=3, max_length=200, description="the hours of that number, in English"
+    )
+    help_points_file: Path | None = Field(default=None, description="the YAML file of places where people get help")
+    service_changes_file: Path | None = Field(
+        default=None, description="the YAML file of what changes in the service, and what cannot and why"
+    )
+    accessibility_email: str | None = Field(
+        default=None, pattern=_MAIL_ADDRESS, description="where people report a page that they cannot use"
+    )
+    privacy_email: str | None = Field(
+        default=None, pattern=_MAIL_ADDRESS, description="where people ask about their personal data"
+    )
     maximum_days: int = Field(default=365, ge=1, le=1826, description="the longest duration of a machtiging, in days")
     code_valid_days: int = Field(default=30, ge=1, le=90, description="the validity of a machtigingscode, in days")
     session_idle_minutes: int = Field(

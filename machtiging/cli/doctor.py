@@ -73,7 +73,7 @@ async def _run_checks(settings: Settings) -> AsyncIterator[Finding]:
         installation.check_environment(settings),
     ):
         yield finding
-    for look in (installation.check_key_ring, installation.check_policy):
+    for look in (installation.check_key_ring, installation.check_policy, installation.check_operator_content):
         yield look(settings)
     for finding in check_rate_limits(settings):
         yield finding

@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse
 from machtiging.dependencies import request_services
 from machtiging.kernel.clock import AMSTERDAM, last_day_before
 from machtiging.message_catalogue import DUTCH, ENGLISH, LANGUAGES, current_language, get_sentence
+from machtiging.operator_content.help_contact import PRACTICE_HELP, HelpContact
 from machtiging.web.frame.assets import asset_url
 from machtiging.web.frame.navigation import PLACE_LABELS, build_menu, build_places, find_place
 
@@ -74,20 +75,22 @@ class PageRenderer:
 
 @dataclass(frozen=True, kw_only=True)
 class PageServices:
-    """The page renderer, and the practice flag: True outside production."""
+    """The page renderer, the help for people, and the practice flag: True outside production."""
 
     pages: PageRenderer
     practice: bool
+    help_contact: HelpContact = PRACTICE_HELP
 
 
 def render_page(request: Request, template: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """Render a page as response. Every template gets `path` and `visitor` (None if not logged in).
+    """Render a page as response. Every template gets `path`, `help_contact` and `visitor` (None: no login).
 
     `on_behalf_of` is the name of the person whose post is on the page. `sent` is the form that is shown again.
     """
     services = request_services(request, PageServices)
     values.setdefault("visitor", getattr(request.state, "visitor", None))
     values.setdefault("practice", services.practice)
+    values.setdefault("help_contact", services.help_contact)
     values.setdefault("restored", hasattr(request.state, "kept_form"))
     values.setdefault("on_behalf_of", None)
     values |= _build_frame(request, values)

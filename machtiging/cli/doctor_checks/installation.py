@@ -20,6 +20,8 @@ from machtiging.cli.database import require_database_url
 from machtiging.health import MAX_CLOCK_SKEW
 from machtiging.kernel.clock import SystemClock
 from machtiging.kernel.errors import Fault
+from machtiging.operator_content.help_contact import load_help_points
+from machtiging.operator_content.service_changes import load_service_changes
 from machtiging.settings import Environment, Settings
 
 _TIMEOUT_SECONDS = 3.0
@@ -109,6 +111,16 @@ def check_policy(settings: Settings) -> Finding:
     except Fault as fault:
         return _wrong_finding("policy", fault.private or fault.code, f"Mend the files in {settings.policies_dir}.")
     return _ok_finding("policy", f"loads, digest {loaded.digest[:12]}")
+
+
+def check_operator_content(settings: Settings) -> Finding:
+    """Check that the files with help points and with changes of the service load."""
+    try:
+        points = load_help_points(settings.help_points_file)
+        changes = load_service_changes(settings.service_changes_file)
+    except Fault as fault:
+        return _wrong_finding("help for people", fault.private, "The service does not start before this is mended.")
+    return _ok_finding("help for people", f"{len(points)} help points, {len(changes)} changes")
 
 
 def check_environment(settings: Settings) -> Finding:

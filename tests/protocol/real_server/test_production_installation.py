@@ -17,6 +17,7 @@ from machtiging.storage.embedded_postgres import EmbeddedPostgres
 from machtiging.web.frame.assets import asset_url
 from tests.architecture.sources import ROOT
 from tests.builders.database import run_as_superuser
+from tests.builders.settings import OPERATOR_CONTENT
 from tests.protocol.real_server.serve_process import ServeProcess, folder_in_memory, wait_until
 
 pytestmark = pytest.mark.long
@@ -68,16 +69,24 @@ def server_url():
 
 
 @pytest.fixture
-def settings(server_url):
+def settings(server_url, tmp_path):
     """The settings of production: https, and a login for each task."""
     address = make_url(server_url).set(password="...", database="machtiging")
     urls = {name: address.set(username=login).render_as_string(hide_password=False) for login, name in LOGINS}
     assert len(urls) == len(CREATE_LOGINS) == 3
-    return urls | {
-        "MACHTIGING_ENV": "production",
-        "MACHTIGING_ISSUER": "https://machtigen.example",
-        "MACHTIGING_BROKER_ISSUER": "https://inloggen.example",
-    }
+    files = {name: tmp_path / f"{name}.yaml" for name in ("help_points_file", "service_changes_file")}
+    for path in files.values():
+        path.touch()
+    help_for_people = {f"MACHTIGING_{name.upper()}": str(value) for name, value in (OPERATOR_CONTENT | files).items()}
+    return (
+        urls
+        | help_for_people
+        | {
+            "MACHTIGING_ENV": "production",
+            "MACHTIGING_ISSUER": "https://machtigen.example",
+            "MACHTIGING_BROKER_ISSUER": "https://inloggen.example",
+        }
+    )
 
 
 def is_refused(ended, *texts):

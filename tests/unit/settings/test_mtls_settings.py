@@ -6,8 +6,10 @@ from pydantic import ValidationError
 from machtiging.app import refuse_unsafe_settings
 from machtiging.kernel.errors import Fault
 from machtiging.settings import Environment, Settings
+from tests.builders.settings import OPERATOR_CONTENT
 
-SAFE = {"env": Environment.PRODUCTION, "issuer": "https://machtigen.nl", "broker_issuer": "https://inloggen.nl"}
+ADDRESSES = {"issuer": "https://machtigen.nl", "broker_issuer": "https://inloggen.nl"}
+SAFE = {"env": Environment.PRODUCTION, **ADDRESSES, **OPERATOR_CONTENT}
 
 
 def test_mtls_without_settings_trusts_no_proxy_and_no_ca():

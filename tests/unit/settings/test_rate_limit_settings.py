@@ -8,8 +8,10 @@ from machtiging.cli.doctor_checks.installation import FindingStatus
 from machtiging.cli.doctor_checks.rate_limits import check_rate_limits
 from machtiging.kernel.errors import Fault
 from machtiging.settings import Environment, Settings
+from tests.builders.settings import OPERATOR_CONTENT
 
-SAFE = {"env": Environment.PRODUCTION, "issuer": "https://machtigen.nl", "broker_issuer": "https://inloggen.nl"}
+ADDRESSES = {"issuer": "https://machtigen.nl", "broker_issuer": "https://inloggen.nl"}
+SAFE = {"env": Environment.PRODUCTION, **ADDRESSES, **OPERATOR_CONTENT}
 LIMITS = [f"{kind}_requests_{of}" for kind in ("token", "person", "address") for of in ("in_flight", "per_minute")]
 
 

@@ -1,12 +1,14 @@
 """Practice settings at a public address are rejected, with the setting to change."""
 
 import pytest
+from pydantic import ValidationError
 
 from machtiging.app import refuse_unsafe_settings
 from machtiging.cli.doctor_checks import installation
 from machtiging.cli.doctor_checks.installation import FindingStatus
 from machtiging.kernel.errors import Fault
 from machtiging.settings import Environment, Settings, is_loopback
+from tests.builders.settings import OPERATOR_CONTENT
 
 HERE = [
     "http://localhost:8000",
@@ -37,7 +39,7 @@ ELSEWHERE = [
 
 
 def in_production(**changes):
-    good = {"issuer": "https://machtigen.nl", "broker_issuer": "https://inloggen.nl"}
+    good = {"issuer": "https://machtigen.nl", "broker_issuer": "https://inloggen.nl", **OPERATOR_CONTENT}
     return Settings(env=Environment.PRODUCTION, **{**good, **changes})
 
 
@@ -103,3 +105,28 @@ def test_doctor_reports_unsafe_settings():
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.nl", "", "localhost.nl", "1270.0.0.1"])
 def test_public_address_is_not_loopback(host):
     assert not is_loopback(host)
+
+
+@pytest.mark.parametrize("name", OPERATOR_CONTENT)
+def test_invented_help_for_people_in_production_is_rejected(name):
+    with pytest.raises(Fault, match="instellingen_onveilig") as refused:
+        refuse_unsafe_settings(in_production(**{name: None}))
+    assert f"MACHTIGING_{name.upper()}" in refused.value.private
+
+
+@pytest.mark.parametrize("phone", ["bel ons", "080", "0800-1234<b>", "", "0800 1234\n", "1" * 40, "-0800"])
+def test_help_phone_that_is_no_number_is_rejected(phone):
+    with pytest.raises(ValidationError):
+        Settings(help_phone=phone)
+
+
+@pytest.mark.parametrize("phone", ["0800 - 1234", "14 030", "+31 88 000 00 00"])
+def test_help_phone_with_spaces_and_country_is_accepted(phone):
+    assert Settings(help_phone=phone).help_phone == phone
+
+
+@pytest.mark.parametrize("address", ["niemand", "a@b@c", "a b@c.nl", "<a@b.nl>", "@", "a@b.nl\n"])
+def test_contact_that_is_no_mail_address_is_rejected(address):
+    for name in ("accessibility_email", "privacy_email"):
+        with pytest.raises(ValidationError):
+            Settings(**{name: address})
