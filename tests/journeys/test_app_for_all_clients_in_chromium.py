@@ -47,7 +47,7 @@ def get(running_demo, tokens, path) -> httpx.Response:
 def withdraw_all(citizen, running_demo, count) -> None:
     for _ in range(count):
         citizen.goto(running_demo.url + "/machtigingen")
-        card = citizen.locator("main article, main .kaart").filter(has_text="Fatima").filter(has_text="Geldig")
+        card = citizen.locator("main article, main .kaart").filter(has_text="Fatima").filter(has_text="Werkt nu")
         card.first.get_by_role("link").first.click()
         citizen.goto(citizen.url.partition("?")[0] + "/intrekken")
         press(citizen, "Ja, trek de machtiging in")

@@ -76,7 +76,7 @@ async def test_login_at_unknown_assurance_is_rejected(browser):
 async def test_login_below_requested_assurance_is_rejected_and_journalled(browser, read_journal):
     response = await browser.log_in("eu-burger", niveau="hoog", terug="/machtigingen")
     assert response.status_code == 403
-    assert "niveau is te laag" in response.text
+    assert "U moet veiliger inloggen" in response.text
     assert "/inloggen?terug=/machtigingen&amp;niveau=hoog" in response.text
     assert browser.token is None
     assert ("login:mislukt", "niveau_te_laag") in await read_journal()
@@ -94,7 +94,7 @@ async def test_login_cancelled_returns_to_the_start_and_is_not_journalled(browse
     assert read_query(stopped.headers["location"])["error"] == "access_denied"
     response = await browser.get(stopped.headers["location"])
     assert response.status_code == 200
-    assert "U hebt het inloggen gestopt" in response.text
+    assert "U bent gestopt met inloggen" in response.text
     assert browser.token is None
     assert await read_journal() == []  # anyone can start and cancel a login
 

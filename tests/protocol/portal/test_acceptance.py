@@ -54,10 +54,10 @@ async def test_refusal_consumes_the_code(portal):
 async def test_enumeration_code_wrong_gets_the_uniform_error_page(portal, wrong):
     code = await make_offer(await portal.mother())
     page = await enter_code(await portal.son(), **{"code": code, "expect": 400, **wrong})
-    assert "Deze code werkt niet met wat u invulde" in page.text
+    assert "Wij vinden geen machtiging bij wat u invulde" in page.text
     kept = page.find_form(ACCEPT).values
     assert (kept["code"], kept["geboren_dag"]) == (wrong.get("code", code), wrong.get("geboren_dag", str(BORN.day)))
-    assert "U kunt het nog 4 keer proberen." in page.text
+    assert "U kunt nog 4 keer proberen." in page.text
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ async def test_check_word_replaces_birth_date_of_giver_without_one(portal):
     empty = dict.fromkeys(BOXES, "")
     for answers in ({"woord": "bamoka"}, {"woord": word[:-1], **empty}, {}):
         page = await enter_code(son, code, expect=400, **answers)
-        assert "Deze code werkt niet met wat u invulde" in page.text
+        assert "Wij vinden geen machtiging bij wat u invulde" in page.text
     page = await enter_code(son, code, **{"woord": word.upper(), **empty})
     assert "Nel Voorbeeld" in page.text
     await son.submit_form(page.find_form("/besluit"), {"besluit": "aannemen"})

@@ -181,4 +181,4 @@ async def test_enumeration_used_code_by_another_helper_gets_the_uniform_error(po
     await son.submit_form(decision, {"besluit": "aannemen"})
     mine = (await mother.open_page(ISSUER + "/machtigingen/aannemen")).find_form("/aannemen").values["csrf"]
     page = await mother.submit_form(decision, {"besluit": "aannemen", "csrf": mine}, expected_status=400)
-    assert "Deze code werkt niet met wat u invulde" in page.text
+    assert "Wij vinden geen machtiging bij wat u invulde" in page.text

@@ -76,7 +76,7 @@ async def test_refusal_shows_code_and_public_text_only():
     error = errors.NotInForce("machtiging_beeindigd", private="row 17")
     answer = await raising(error).get("/api/v1/ding")
     assert answer.json()["code"] == "machtiging_beeindigd"
-    assert answer.json()["detail"] == "Deze machtiging is al beëindigd."
+    assert answer.json()["detail"] == "Deze machtiging is al gestopt."
     assert "row 17" not in answer.text
 
 
@@ -84,7 +84,7 @@ async def test_invalid_fields_are_returned_as_fouten():
     error = errors.InvalidInput("bsn_ongeldig", fields={"ontvanger.waarde": errors.Message("rsin_ongeldig")})
     body = (await raising(error).get("/api/v1/ding")).json()
     assert body["fouten"] == [
-        {"veld": "ontvanger.waarde", "melding": "Dit RSIN klopt niet. Controleer de negen cijfers."}
+        {"veld": "ontvanger.waarde", "melding": "Dit RSIN klopt niet. Kijk de negen cijfers goed na."}
     ]
 
 
