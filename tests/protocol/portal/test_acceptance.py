@@ -238,7 +238,7 @@ async def test_code_page_without_tries_left_says_when_to_retry(portal):
         page = await son.submit_form(page.find_form(ACCEPT), {}, expected_status=400)
     for told in (page, await enter_code(son, code, expect=429)):
         assert "U kunt het over 60 minuten weer proberen." in told.text
-        assert "nieuwe code te maken" in told.text
+        assert "Vraag intussen om een nieuwe code." in told.text
 
 
 async def log_in_giver_born(portal, born):

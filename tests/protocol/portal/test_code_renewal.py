@@ -90,7 +90,7 @@ async def test_code_renewal_after_withdrawal_is_rejected(portal, database):
     old = mother.page.find_form(RENEWAL_PATH)
     await mother.submit_form((await mother.open_page(address + "/intrekken")).find_form("/intrekken"), {})
     assert not has_button(await mother.open_page(address))
-    assert "al beëindigd" in (await mother.submit_form(old, {}, expected_status=409)).text
+    assert "al gestopt" in (await mother.submit_form(old, {}, expected_status=409)).text
     assert await codes_in(database) == 1
 
 
