@@ -33,6 +33,8 @@ FAMILIES = (
     "problem.",
     "status.",
 )
+# Only developers and operators read these, in English.
+DEVELOPER_FAMILIES = ("oauth.", "fault.")
 SUFFIXES = (".title", ".reading", ".acceptance", ".assignment")
 
 
@@ -191,6 +193,22 @@ def test_catalogue_is_sorted_unique_and_well_formed(locale):
         assert all(forms), key
         assert all(names == fields[0] for names in fields), key
         assert all(name.isidentifier() for name in fields[0]), key
+
+
+def test_each_key_has_a_dutch_and_an_english_sentence():
+    dutch, english = (set(read_catalogue(locale)) for locale in (DUTCH, ENGLISH))
+    assert dutch - english == set()
+    assert [key for key in sorted(english - dutch) if not key.startswith(DEVELOPER_FAMILIES)] == []
+
+
+def test_both_languages_have_the_same_parameters_and_plurals():
+    dutch, english = read_catalogue(DUTCH), read_catalogue(ENGLISH)
+
+    def shape(forms):
+        return len(forms), {name for text in forms for _, name, _, _ in Formatter().parse(text) if name is not None}
+
+    both = dutch.keys() & english.keys()
+    assert [key for key in sorted(both) if shape(dutch[key]) != shape(english[key])] == []
 
 
 def test_missing_key_gives_no_sentence():

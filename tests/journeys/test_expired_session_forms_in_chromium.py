@@ -104,8 +104,8 @@ def test_code_form_after_session_expiry_is_restored_at_both_steps(page, running_
 @pytest.mark.parametrize(
     ("persona", "who", "ending", "button", "stand"),
     [
-        ("vertegenwoordigde", "Riet", "/intrekken", "Ja, trek de machtiging in", "Ingetrokken"),
-        ("vertegenwoordigde", "Riet", "", "Even stilzetten", "stil"),
+        ("vertegenwoordigde", "Riet", "/intrekken", "Ja, trek de machtiging in", "Gestopt"),
+        ("vertegenwoordigde", "Riet", "", "Even stilzetten", "pauze"),
         ("naaste", "Bram", "", "Teruggeven", "Teruggegeven"),
     ],
 )
@@ -141,7 +141,7 @@ def test_code_renewal_and_resumption_after_session_expiry_are_offered_again(page
     press(page, "Weer laten gelden")
     comes_back(page, running_demo)
     press(page, "Weer laten gelden")
-    assert "De machtiging geldt weer" in page.inner_text("main")
+    assert "U heeft de machtiging weer aangezet" in page.inner_text("main")
 
 
 def test_meldcode_form_after_session_expiry_is_offered_again(page, running_demo):

@@ -90,7 +90,7 @@ def test_machtiging_is_offered_accepted_paused_and_revoked(page, running_demo):
     card.get_by_role("link").first.click()
     where = page.url
     press(page, "Even stilzetten")
-    assert "stil" in page.inner_text("main").lower()
+    assert "pauze" in page.inner_text("main").lower()
     page.goto(where)
     press(page, "Weer laten gelden")
     page.goto(where + "/intrekken")
@@ -100,7 +100,7 @@ def test_machtiging_is_offered_accepted_paused_and_revoked(page, running_demo):
     assert page.get_by_role("main").get_by_role("button").count() == 0
     log_in(page, running_demo, "naaste")
     page.goto(running_demo.url + "/machtigingen")
-    assert "Ingetrokken" in page.inner_text("main")
+    assert "Gestopt" in page.inner_text("main")
 
 
 def test_used_code_and_own_code_are_rejected(page, running_demo):

@@ -113,7 +113,7 @@ class PortalUser:
         sure = await self.browser.open_page(self.portal_url(f"/machtigingen/{machtiging_id}/intrekken"))
         confirmation = await self.browser.submit_form(sure.find_form("/intrekken"), {})
         check_step(
-            condition="Ingetrokken" in confirmation.text,
+            condition="Gestopt" in confirmation.text,
             expected="de machtiging is ingetrokken",
             got=confirmation.text[:200],
         )

@@ -137,7 +137,7 @@ class AccessHistory(History):
         mother = await self.open_browser(self.box.citizen, None, Assurance.SUBSTANTIAL)
         for root, holders in ROOTS.items():
             page = (await mother.get(f"/machtigingen/{self.links[root]}")).text
-            stands = "Stand: Geldig" in page and '<div class="let-op"><p>' not in page
+            stands = "Stand: Werkt nu" in page and '<div class="let-op"><p>' not in page
             (heading,) = re.findall("<h1>(.*?)</h1>", page)
             shown = {holder for holder in holders if stands and self.name_of(holder) in heading}
             is_too_low = root == "root" and self.model.needs_high and self.link_level is not Assurance.HIGH

@@ -65,7 +65,7 @@ async def test_commit_in_doubt_is_told_with_a_link_to_the_state(commit_cutter_at
         MachtigingState.ENDED if carried_out else MachtigingState.ACTIVE
     )
     shown = await browser.open_page(ISSUER + where)
-    assert ("Ingetrokken" in shown.text) is carried_out
+    assert ("Gestopt" in shown.text) is carried_out
 
 
 @pytest.mark.parametrize(

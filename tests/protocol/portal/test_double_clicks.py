@@ -87,11 +87,11 @@ async def renew_code(portal):
 
 # button, message and state after the second press
 LEADS_ON = [
-    (withdraw, "U heeft de machtiging ingetrokken", "Stand: Ingetrokken"),
-    (withdraw_an_offer, "U heeft de machtiging ingetrokken", "Stand: Ingetrokken"),
-    (pause, "U heeft de machtiging stilgezet", "Weer laten gelden"),
-    (resume, "De machtiging geldt weer", "Even stilzetten"),
-    (give_back, "U heeft de machtiging teruggegeven", "Stand: Teruggegeven"),
+    (withdraw, "U heeft de machtiging gestopt", "Stand: Gestopt"),
+    (withdraw_an_offer, "U heeft de machtiging gestopt", "Stand: Gestopt"),
+    (pause, "U heeft de machtiging op pauze gezet", "Weer laten gelden"),
+    (resume, "U heeft de machtiging weer aangezet", "Even stilzetten"),
+    (give_back, "U bent gestopt met helpen", "Stand: Teruggegeven"),
     (accept, "U heeft de machtiging aangenomen", "Teruggeven"),
     (refuse, "U heeft de machtiging geweigerd", "Wiens post mag ik lezen?"),
     (log_out, "Inloggen", "Zo werkt het"),
@@ -127,7 +127,7 @@ async def test_button_pressed_after_withdrawal_shows_the_present_state(portal, l
     form = (await presser.open_page(ISSUER + where)).forms[0]
     form.action, form.values = ISSUER + where + "/" + late, {"csrf": csrf}
     page = await presser.submit_form(form, {}, expected_status=409)
-    assert "Stand: Ingetrokken" in page.text
+    assert "Stand: Gestopt" in page.text
     assert "Hieronder ziet u wat er nu geldt." in page.text
     assert "U heeft de machtiging" not in page.text
 
@@ -147,7 +147,7 @@ async def test_message_in_query_is_shown_only_while_true(portal, gedaan):
     giver, helper, where = await _accepted(portal)
     for browser, true in ((giver, {"hervat"}), (helper, {"aangenomen"})):
         page = await browser.open_page(f"{ISSUER}{where}?gedaan={gedaan}")
-        said = "U heeft de machtiging" in page.text or "De machtiging geldt weer" in page.text
+        said = "U heeft de machtiging" in page.text or "U heeft de machtiging weer aangezet" in page.text
         assert said is (gedaan in true)
 
 

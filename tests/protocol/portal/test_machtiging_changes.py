@@ -21,18 +21,18 @@ async def press(browser, address, deed, *, expect=200):
 
 async def test_machtiging_is_paused_and_resumed_by_giver(portal):
     mother, son, address = await accept_machtiging(portal)
-    assert "Stand: Staat stil" in (await press(mother, address, "pauzeren")).text
-    assert "Stand: Staat stil" in (await son.open_page(address)).text
-    assert "Stand: Geldig" in (await press(mother, address, "hervatten")).text
+    assert "Stand: Op pauze" in (await press(mother, address, "pauzeren")).text
+    assert "Stand: Op pauze" in (await son.open_page(address)).text
+    assert "Stand: Werkt nu" in (await press(mother, address, "hervatten")).text
 
 
 async def test_revocation_asks_for_confirmation(portal):
     mother, _, address = await accept_machtiging(portal)
     sure = await mother.open_page(address + "/intrekken")
     assert "Bram Voorbeeld kan dan meteen geen post meer van u lezen" in sure.text
-    assert "Stand: Geldig" in (await mother.open_page(address)).text
+    assert "Stand: Werkt nu" in (await mother.open_page(address)).text
     await mother.open_page(address + "/intrekken")
-    assert "Stand: Ingetrokken" in (await press(mother, address + "/intrekken", "intrekken")).text
+    assert "Stand: Gestopt" in (await press(mother, address + "/intrekken", "intrekken")).text
 
 
 async def test_revoked_machtiging_has_no_buttons(portal):
@@ -41,7 +41,7 @@ async def test_revoked_machtiging_has_no_buttons(portal):
     for browser in (mother, son):
         page = await browser.open_page(address)
         assert [form.action for form in page.forms if "machtigingen" in form.action] == []
-    assert "Stand: Ingetrokken" in (await mother.open_page(address + "/intrekken")).text
+    assert "Stand: Gestopt" in (await mother.open_page(address + "/intrekken")).text
 
 
 async def test_machtiging_is_given_back_by_helper(portal):
@@ -56,7 +56,7 @@ async def test_machtiging_change_by_get_is_ignored(portal):
     for deed in CHANGES:
         for method in ("GET", "HEAD", "PUT", "DELETE"):
             await portal.http.request(method, f"{address}/{deed}", headers=cookie)
-        assert "Stand: Geldig" in (await mother.open_page(address)).text, deed
+        assert "Stand: Werkt nu" in (await mother.open_page(address)).text, deed
 
 
 async def test_csrf_machtiging_change_without_token_is_rejected(portal):
@@ -65,7 +65,7 @@ async def test_csrf_machtiging_change_without_token_is_rejected(portal):
     for deed in CHANGES:
         form.action = f"{address}/{deed}"
         await mother.submit_form(form, {"csrf": ""}, expected_status=403)
-        assert "Stand: Geldig" in (await mother.open_page(address)).text, deed
+        assert "Stand: Werkt nu" in (await mother.open_page(address)).text, deed
 
 
 async def test_machtiging_change_of_giver_by_helper_returns_404(portal):
@@ -74,7 +74,7 @@ async def test_machtiging_change_of_giver_by_helper_returns_404(portal):
     for deed in ("intrekken", "pauzeren", "hervatten"):
         form.action = f"{address}/{deed}"
         await son.submit_form(form, {}, expected_status=404)
-        assert "Stand: Geldig" in (await mother.open_page(address)).text, deed
+        assert "Stand: Werkt nu" in (await mother.open_page(address)).text, deed
 
 
 async def test_idor_machtiging_of_another_looks_like_unknown(portal):

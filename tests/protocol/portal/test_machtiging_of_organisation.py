@@ -51,7 +51,7 @@ async def open_pages(portal, authority):
 
 
 @pytest.mark.parametrize(
-    ("act", "standing"), [(pause_machtiging, "Staat stil"), (revoke_machtiging, "Ingetrokken")], ids=["pause", "revoke"]
+    ("act", "standing"), [(pause_machtiging, "Op pauze"), (revoke_machtiging, "Gestopt")], ids=["pause", "revoke"]
 )
 async def test_stopped_root_is_the_standing_on_the_page_of_the_employee(portal, assigned, act, standing):
     authority, *_ = assigned
@@ -59,7 +59,7 @@ async def test_stopped_root_is_the_standing_on_the_page_of_the_employee(portal, 
         await act(session, authority.root.id, portal.people.mother, at=portal.clock.now())
     for text in await open_pages(portal, authority):
         assert standing in text
-        assert "Stand: Geldig" not in text
+        assert "Stand: Werkt nu" not in text
 
 
 async def test_revoked_root_leaves_the_employee_nothing_to_press(portal, assigned):

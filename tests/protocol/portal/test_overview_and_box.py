@@ -37,7 +37,7 @@ async def test_overview_of_helper_hides_his_access_to_her_box(portal):
 async def test_overview_addresses_own_acts_as_u(portal):
     await make_offer(browser := await portal.mother())
     page = await browser.open_page(ISSUER + "/inzage")
-    assert "U bood een machtiging aan" in page.text
+    assert "U maakte een machtiging" in page.text
 
 
 async def test_overview_links_to_the_machtiging(portal):

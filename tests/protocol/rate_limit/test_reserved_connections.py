@@ -81,9 +81,9 @@ async def test_pause_revocation_and_logout_work_with_pool_exhausted(database, cl
         assert await waits(son.open_page(ISSUER + "/inzage"))
         assert "post bijhouden" in (await mother.open_page(ISSUER + "/machtigingen")).text
         paused = await mother.submit_form((await mother.open_page(address)).find_form("/pauzeren"), {})
-        assert "Stand: Staat stil" in paused.text
+        assert "Stand: Op pauze" in paused.text
         revoked = await mother.submit_form((await mother.open_page(address + "/intrekken")).find_form("/intrekken"), {})
-        assert "Stand: Ingetrokken" in revoked.text
+        assert "Stand: Gestopt" in revoked.text
         assert (await mother.open_page(ISSUER + "/apps")).text
         await mother.submit_form(revoked.find_form("/uitloggen"), {})
     async with database.sessions() as session:  # the helper's session stays active

@@ -11,7 +11,7 @@ from machtiging.audit.acts import JournalAct
 from machtiging.delegation.authority import stop_reasons
 from machtiging.delegation.rules import Act, Capacity, EffectiveState, EndReason, scope_violation
 from machtiging.kernel.errors import ROW_INVALID
-from machtiging.message_catalogue import has_message
+from machtiging.message_catalogue import ENGLISH, has_message, use_language
 from machtiging.portal import access_history, labels
 
 SHOWN = [act.value for act in JournalAct if act.value.startswith(access_history.LISTED_ACT_PREFIXES)]
@@ -61,6 +61,16 @@ def test_every_guard_reason_has_a_sentence():
     assert (
         outside | {code for code in codes_in(verdict) if code != "bericht_onbekend"} <= labels.REASON_SENTENCES.keys()
     )
+
+
+def test_words_of_a_state_an_act_and_a_reason_follow_the_language():
+    with use_language(ENGLISH):
+        assert labels.STANDING_LABELS[EffectiveState.PAUSED] == "Paused"
+        assert labels.describe_act("bericht:lezen", refused=False, sender="SVB") == "read a letter from SVB"
+        assert labels.describe_reason("te_oud") == "The letter is older than you agreed."
+        assert labels.join_phrases(["a", "b", "c"]) == "a, b and c"
+    assert labels.STANDING_LABELS[EffectiveState.PAUSED] == "Op pauze"
+    assert labels.describe_act("bericht:lezen", refused=False, sender="SVB") == "las een brief van SVB"
 
 
 def test_unknown_reason_has_a_general_sentence():
