@@ -8,25 +8,28 @@ import hmac
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, false, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, false, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.actor import Actor
 from machtiging.access.guard import Policy, issue_listing_permit
 from machtiging.access.permit import ListingPermit
+from machtiging.berichtenbox.box_filter import WHOLE_BOX, BoxFilter, filter_conditions
 from machtiging.berichtenbox.queries import BERICHT, Afzender, in_box_conditions, is_read_by, select_page
 from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.rules import MachtigingScope
+from machtiging.delegation.rules import Capacity, MachtigingScope
 from machtiging.identity.people import load_data_key
 from machtiging.kernel.clock import AMSTERDAM
 from machtiging.kernel.errors import InvalidInput
-from machtiging.kernel.ids import BerichtId, PersonId
+from machtiging.kernel.ids import BerichtId
 
 MAX_PAGE_SIZE = 100
+# The publication time and the id of a letter: the keyset of the list.
+Position: TypeAlias = tuple[datetime, UUID]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CURSOR_FORMAT = struct.Struct(">q16s")
 _CURSOR_MAC_BYTES = 16
@@ -37,12 +40,13 @@ _SUMMARY_COLUMNS = (
     BERICHT.c.published_at,
     BERICHT.c.onderwerp_sealed,
     BERICHT.c.read_at,
+    BERICHT.c.folder,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class BerichtSummary:
-    """One letter in the list. `read` is the mark of this reader."""
+    """One letter in the list. `read` is the mark of this reader. `folder` is the citizen's own; None for a helper."""
 
     bericht_id: BerichtId
     afzender: Afzender
@@ -50,6 +54,7 @@ class BerichtSummary:
     published_at: datetime
     bijlagen: int
     read: bool
+    folder: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +67,11 @@ class BerichtPage:
 
 @dataclass(frozen=True, slots=True)
 class BerichtPageRequest:
-    """The cursor and the size of a requested page."""
+    """The cursor, the size and the filter of a requested page."""
 
     cursor: str | None
     size: int
+    filter: BoxFilter = WHOLE_BOX
 
 
 async def list_berichten(
@@ -89,16 +95,22 @@ async def load_page(
     session: AsyncSession, keyring: KeyRing, permit: ListingPermit, page_request: BerichtPageRequest
 ) -> BerichtPage:
     """Load one page of the letters that the Permit allows. Raises InvalidInput `cursor_ongeldig`."""
-    chosen = select(*_SUMMARY_COLUMNS).where(*in_box_conditions(permit.at), *permit_conditions(permit))
-    if page_request.cursor is not None:
-        place = tuple_(BERICHT.c.published_at, BERICHT.c.id)
-        chosen = chosen.where(place < tuple_(*_decode_cursor(keyring, permit, page_request.cursor)))
-    chosen = chosen.order_by(BERICHT.c.published_at.desc(), BERICHT.c.id.desc()).limit(page_request.size + 1)
+    position = None if page_request.cursor is None else decode_cursor(keyring, permit, page_request.cursor)
+    chosen = select_summaries(permit, page_request.filter, position).limit(page_request.size + 1)
     rows = list((await session.execute(select_page(permit.actor_id, chosen))).all())
     key = await load_data_key(session, keyring, permit.vertegenwoordigde_id)
     shown = rows[: page_request.size]
-    more = _encode_cursor(keyring, permit, shown[-1]) if len(rows) > page_request.size else None
-    return BerichtPage([_build_summary(key, row, permit.actor_id) for row in shown], more)
+    more = encode_cursor(keyring, permit, shown[-1]) if len(rows) > page_request.size else None
+    return BerichtPage([build_summary(permit, row, decrypt_onderwerp(key, row)) for row in shown], more)
+
+
+def select_summaries(permit: ListingPermit, box_filter: BoxFilter, position: Position | None) -> Select[Any]:
+    """Select the letters that the Permit and the filter allow, newest first, after this position."""
+    chosen = select(*_SUMMARY_COLUMNS).where(*in_box_conditions(permit.at), *permit_conditions(permit))
+    chosen = chosen.where(*filter_conditions(permit, box_filter))
+    if position is not None:
+        chosen = chosen.where(tuple_(BERICHT.c.published_at, BERICHT.c.id) < tuple_(*position))
+    return chosen.order_by(BERICHT.c.published_at.desc(), BERICHT.c.id.desc())
 
 
 def permit_conditions(permit: ListingPermit) -> list[ColumnElement[bool]]:
@@ -133,14 +145,21 @@ def _is_in_scope(scope: MachtigingScope | None, theme: Any, sensitivity: Any) ->
     return wanted and theme not in scope.excluded_themes and sensitivity.is_at_most(scope.highest_sensitivity)
 
 
-def _build_summary(key: DataKey, row: Row[Any], reader: PersonId) -> BerichtSummary:
+def decrypt_onderwerp(key: DataKey, row: Row[Any]) -> str:
+    """Decrypt the subject of a letter in the list."""
+    return key.decrypt(row.onderwerp_sealed, "bericht", str(row.id), "onderwerp").decode()
+
+
+def build_summary(permit: ListingPermit, row: Row[Any], onderwerp: str) -> BerichtSummary:
+    """Build the summary of a letter from its row and its decrypted subject."""
     return BerichtSummary(
         bericht_id=BerichtId(row.id),
         afzender=Afzender(row.afzender_oin, row.afzender_naam),
-        onderwerp=key.decrypt(row.onderwerp_sealed, "bericht", str(row.id), "onderwerp").decode(),
+        onderwerp=onderwerp,
         published_at=row.published_at,
         bijlagen=row.bijlagen,
-        read=is_read_by(row, reader),
+        read=is_read_by(row, permit.actor_id),
+        folder=row.folder if permit.capacity is Capacity.SELF else None,
     )
 
 
@@ -150,13 +169,15 @@ def _compute_cursor_mac(keyring: KeyRing, permit: ListingPermit, position: bytes
     return keyring.blind_index("cursor", whose)[:_CURSOR_MAC_BYTES]
 
 
-def _encode_cursor(keyring: KeyRing, permit: ListingPermit, row: Row[Any]) -> str:
+def encode_cursor(keyring: KeyRing, permit: ListingPermit, row: Row[Any]) -> str:
+    """Encode the position of a letter as a cursor, bound to reader and box."""
     microseconds = (row.published_at - _EPOCH) // timedelta(microseconds=1)
     place = _CURSOR_FORMAT.pack(microseconds, row.id.bytes)
     return base64.urlsafe_b64encode(place + _compute_cursor_mac(keyring, permit, place)).decode().rstrip("=")
 
 
-def _decode_cursor(keyring: KeyRing, permit: ListingPermit, cursor: str) -> tuple[datetime, UUID]:
+def decode_cursor(keyring: KeyRing, permit: ListingPermit, cursor: str) -> Position:
+    """Decode a cursor. Raises InvalidInput `cursor_ongeldig`."""
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from machtiging.access.actor import Actor
 from machtiging.access.guard import Policy, issue_permit_and_fetch
 from machtiging.access.permit import Permit
+from machtiging.agencies.rules import Theme
 from machtiging.berichtenbox.queries import (
     BERICHT,
     READER_MARK,
@@ -59,6 +60,7 @@ class BerichtView:
     bericht_id: BerichtId
     afzender: Afzender
     dienst: str
+    theme: Theme
     onderwerp: str
     inhoud: str
     published_at: datetime
@@ -138,6 +140,7 @@ def decrypt_bericht(
         bericht_id=bericht_id,
         afzender=Afzender(envelope["afzender_oin"], envelope["afzender_naam"]),
         dienst=envelope["dienst_code"],
+        theme=Theme(envelope["theme"]),
         onderwerp=key.decrypt(content["onderwerp_sealed"], *place, "onderwerp").decode(),
         inhoud=key.decrypt(content["inhoud_sealed"], *place, "inhoud").decode(),
         published_at=envelope["published_at"],

@@ -236,6 +236,7 @@ def _build_agreement_values(offer_id: UUID, giver: Giver, terms: MachtigingTerms
         "excluded_themes": _to_sorted_list(scope.excluded_themes),
         "highest_sensitivity": scope.highest_sensitivity,
         "letters_from": scope.letters_from,
+        "letters": None if scope.letters is None else sorted(scope.letters),
         "acts": _to_sorted_list(scope.acts),
         "assurance": giver.assurance,
         "starts_at": terms.period.starts_at,
