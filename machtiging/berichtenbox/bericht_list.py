@@ -11,14 +11,14 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, false, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, exists, false, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.actor import Actor
 from machtiging.access.guard import Policy, issue_listing_permit
 from machtiging.access.permit import ListingPermit
-from machtiging.berichtenbox.box_filter import WHOLE_BOX, BoxFilter, filter_conditions
-from machtiging.berichtenbox.queries import BERICHT, Afzender, in_box_conditions, is_read_by, select_page
+from machtiging.berichtenbox.queries import BERICHT, READER_MARK, Afzender, in_box_conditions, is_read_by, select_page
+from machtiging.berichtenbox.rules import ARCHIVE_FOLDER, WHOLE_BOX, BoxFilter
 from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.rules import Capacity, MachtigingScope
@@ -135,6 +135,20 @@ def permit_conditions(permit: ListingPermit) -> list[ColumnElement[bool]]:
         where.append(BERICHT.c.id.in_(sorted(permit.scope.letters)))
     # "From this day on" is a calendar day in the Netherlands.
     where.append(BERICHT.c.published_at >= datetime.combine(permit.scope.letters_from, time(), AMSTERDAM))
+    return where
+
+
+def filter_conditions(permit: ListingPermit, box_filter: BoxFilter) -> list[ColumnElement[bool]]:
+    """Return the SQL conditions of a filter, for the reader of this Permit."""
+    own = permit.capacity is Capacity.SELF
+    where: list[ColumnElement[bool]] = []
+    if box_filter.unread:
+        mark = exists().where(READER_MARK.c.bericht_id == BERICHT.c.id, READER_MARK.c.person_id == permit.actor_id)
+        where.append(BERICHT.c.read_at.is_(None) if own else ~mark)
+    if box_filter.folder is not None:
+        where.append(BERICHT.c.folder == box_filter.folder if own else false())
+    if box_filter.without_archive and own:
+        where.append(BERICHT.c.folder.is_distinct_from(ARCHIVE_FOLDER))
     return where
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from machtiging.kernel.errors import InvalidInput
@@ -27,6 +28,20 @@ PDF_HEADER_BYTES = 8
 # Bytes at the end to search for the PDF trailer (ISO 32000-2, annex I: readers search the last 1024 bytes).
 PDF_TRAILER_WINDOW = 1024
 NO_SUCH_ID = UUID(int=0)
+# A letter is in one folder at most. The archive is a folder too, so the API shows and sets it as any other.
+ARCHIVE_FOLDER = "Archief"
+
+
+@dataclass(frozen=True, slots=True)
+class BoxFilter:
+    """A filter on the list of letters; by default every letter. Folders and archive exist in the own box only."""
+
+    unread: bool = False
+    folder: str | None = None
+    without_archive: bool = False
+
+
+WHOLE_BOX = BoxFilter()
 
 
 def is_pdf(head: bytes, tail: bytes) -> bool:

@@ -10,11 +10,11 @@ from machtiging.portal import (
     apps,
     language_choice,
     machtigingen,
-    mailbox,
     offers,
     start,
     undelivered_notifications,
 )
+from machtiging.portal.letters import letter_page, list_page, redirects
 
 router = APIRouter(include_in_schema=False)
 _PARTS = (
@@ -24,9 +24,11 @@ _PARTS = (
     machtigingen,
     access_history,
     apps,
-    mailbox,
     undelivered_notifications,
     language_choice,
+    list_page,
+    letter_page,
+    redirects,
 )
 for part in _PARTS:
     router.include_router(part.router)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
-PAGES = ["/", "/machtigingen", "/machtigingen/aanbieden", "/machtigingen/aannemen", "/inzage", "/berichten", "/apps"]
+PAGES = ["/", "/machtigingen", "/machtigingen/aanbieden", "/machtigingen/aannemen", "/inzage", "/brieven", "/apps"]
 
 
 def log_in(page, running_demo, persona: str) -> None:
@@ -127,7 +127,7 @@ def test_overview_shows_reads_and_refusals_without_bsn(page, running_demo):
     assert "Dit is geweigerd" in seen
     assert "99999" not in seen
     page.get_by_role("link", name="Bekijk deze brief").first.click()
-    assert "/berichten/" in page.url
+    assert "/brieven/" in page.url
 
 
 def test_page_without_session_redirects_to_login_and_back(page, running_demo):

@@ -14,6 +14,7 @@ from machtiging.cli.demo.environment import StoryEnvironment
 from machtiging.cli.demo.letters import CHOSEN_SENDERS, LETTERS_FROM_DAYS
 from machtiging.cli.demo.narrator import check_step
 from machtiging.kernel.clock import to_dutch_date
+from machtiging.message_catalogue import get_sentence
 from machtiging.simulators.personas import PERSONAS, Persona
 
 PURPOSE = "post bijhouden"
@@ -90,14 +91,14 @@ class PortalUser:
 
     async def find_unread(self, ids: set[str]) -> set[str]:
         """Return the letters that the citizen's box marks as new. Raises StoryFailed when one is missing."""
-        page = await self.browser.open_page(self.portal_url("/berichten"))
+        page = await self.browser.open_page(self.portal_url("/brieven"))
         marks: dict[str, bool] = {}
         while True:
             for href, after in page.link_contexts:
-                bericht_id = href.removeprefix("/berichten/")
+                bericht_id = href.removeprefix("/brieven/")
                 if bericht_id in ids:
-                    marks[bericht_id] = after.endswith("nieuw")
-            older = [href for href, word in page.links if word == "Ouder"]
+                    marks[bericht_id] = after.endswith(get_sentence("letters.list.new_badge"))
+            older = [href for href, word in page.links if word == get_sentence("letters.list.older")]
             if not older or len(marks) == len(ids):
                 break
             page = await self.browser.open_page(self.portal_url(older[0]))

@@ -157,7 +157,7 @@ class AccessHistory(History):
                 who, phrase = re.findall(r"<strong>(.*?)</strong> ([^<]*)", entry)[0]
                 if phrase.startswith("las een brief") and "Dit is geweigerd" not in entry:
                     times = re.search(r"(\d+) keer in één minuut", phrase)
-                    letter = re.findall(r'href="/berichten/([^"]+)"', entry)[0]
+                    letter = re.findall(r'href="/brieven/([^"]+)"', entry)[0]
                     shown[who, letter] += int(times[1]) if times else 1
             older = re.search(r'href="(/inzage\?voor=[^"]+)"', page)
             url = older and older[1].replace("&amp;", "&")

@@ -163,12 +163,12 @@ async def test_portal_shows_no_letter_of_a_business_to_employee_or_operator(api,
         await add_employee(session, await add_organisation(session), person, roles=EVERY_ROLE)
     letter = await world.deliver_letter(BIJLAGE, ontvanger={"type": "KVK", "waarde": KVK}, onderwerp=SUBJECT)
     bijlage = await BIJLAGEN.read_value(world, "id")
-    for path in ("/berichten", "/inzage", "/"):
+    for path in ("/brieven", "/inzage", "/"):
         page = await browser.get(path)
         assert page.status_code == 200
         assert letter not in page.text
         assert SUBJECT not in page.text
-    for path in (f"/berichten/{letter}", f"/berichten/{letter}/bijlagen/{bijlage}"):
+    for path in (f"/brieven/{letter}", f"/brieven/{letter}/bijlagen/{bijlage}"):
         assert (await browser.get(path)).status_code == 404
         assert (await browser.http.head(path)).status_code == 404
 

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from machtiging.portal import mailbox
+from machtiging.portal.letters import letter_page
 from tests.builders.database import record_queries
 from tests.builders.people import ISSUER
 from tests.builders.rows import BERICHTEN
@@ -25,7 +25,7 @@ async def request_letter(portal, method, letter):
     browser = await portal.mother()
     cookies = browser.cookies[ISSUER]
     headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
-    return await portal.http.request(method, f"{ISSUER}/berichten/{letter}", headers=headers)
+    return await portal.http.request(method, f"{ISSUER}/brieven/{letter}", headers=headers)
 
 
 @METHODS
@@ -39,14 +39,14 @@ async def test_letter_is_read_once_and_journalled(world, portal, letter, method)
 
 @METHODS
 async def test_letter_deleted_between_statements_returns_404(world, portal, letter, method, monkeypatch):
-    acting = getattr(mailbox, READINGS[method])
+    acting = getattr(letter_page, READINGS[method])
 
     async def delete_and_read(*values, **named):
         async with world.sessions.begin() as session:
             await session.execute(text("UPDATE bericht SET deleted_at = now()"))
         return await acting(*values, **named)
 
-    monkeypatch.setattr(mailbox, READINGS[method], delete_and_read)
+    monkeypatch.setattr(letter_page, READINGS[method], delete_and_read)
     answer = await request_letter(portal, method, letter)
     assert answer.status_code == 404
     assert SECRET not in answer.text
@@ -61,7 +61,7 @@ async def test_retries_are_limited(world, portal, letter, method, monkeypatch):
     async def find_change(*_values, **_named):
         attempts.append(method)
 
-    monkeypatch.setattr(mailbox, READINGS[method], find_change)
+    monkeypatch.setattr(letter_page, READINGS[method], find_change)
     answer = await request_letter(portal, method, letter)
     assert answer.status_code == 503
     assert attempts == [method] * 5

@@ -81,21 +81,21 @@ async def test_overview_position_at_impossible_instant_is_rejected(portal):
 
 
 async def test_box_without_letters_says_so(portal):
-    page = await (await portal.mother()).open_page(ISSUER + "/berichten")
-    assert "U heeft geen berichten." in page.text
+    page = await (await portal.mother()).open_page(ISSUER + "/brieven")
+    assert "U heeft nog geen brieven." in page.text
 
 
 async def test_letter_unknown_returns_404(portal):
-    await (await portal.mother()).open_page(f"{ISSUER}/berichten/{uuid4()}", expected_status=404)
+    await (await portal.mother()).open_page(f"{ISSUER}/brieven/{uuid4()}", expected_status=404)
 
 
 async def test_letter_id_malformed_returns_404(portal):
-    await (await portal.mother()).open_page(f"{ISSUER}/berichten/../../etc", expected_status=404)
-    await (await portal.mother()).open_page(f"{ISSUER}/berichten/123", expected_status=404)
+    await (await portal.mother()).open_page(f"{ISSUER}/brieven/../../etc", expected_status=404)
+    await (await portal.mother()).open_page(f"{ISSUER}/brieven/123", expected_status=404)
 
 
 async def test_list_position_invented_is_rejected(portal):
-    await (await portal.mother()).open_page(f"{ISSUER}/berichten?vanaf=abc", expected_status=400)
+    await (await portal.mother()).open_page(f"{ISSUER}/brieven?vanaf=abc", expected_status=400)
 
 
 async def test_start_page_is_public(portal):

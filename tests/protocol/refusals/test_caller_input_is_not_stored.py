@@ -38,7 +38,7 @@ async def test_request_id_of_caller_is_neither_logged_nor_journalled(portal, req
     cookie = {"Cookie": f"{SESSION_COOKIE}={browser.cookies[ISSUER][SESSION_COOKIE]}"}
     with preserve_logging():
         configure_logging("INFO", stream)
-        answer = await portal.http.get(ISSUER + "/berichten", headers=cookie | {"X-Request-ID": request_id})
+        answer = await portal.http.get(ISSUER + "/brieven", headers=cookie | {"X-Request-ID": request_id})
     assert answer.status_code == 200
     kept = await read_journal(portal)
     assert "bericht:lijst" in kept
@@ -71,7 +71,7 @@ async def test_trace_id_of_caller_is_journalled_unless_it_could_hold_a_bsn(porta
     browser, parent_id = await portal.mother(), "00f067aa0ba902b7"
     cookie = {"Cookie": f"{SESSION_COOKIE}={browser.cookies[ISSUER][SESSION_COOKIE]}"}
     carried = {"traceparent": f"00-{trace_id}-{parent_id}-01"}
-    assert (await portal.http.get(ISSUER + "/berichten", headers=cookie | carried)).status_code == 200
+    assert (await portal.http.get(ISSUER + "/brieven", headers=cookie | carried)).status_code == 200
     kept = await JOURNAL_INTAKE.read_column(portal.app.state.services, "trace_id", act="bericht:lijst")
     assert [one == trace_id for one in kept] == [A_BSN not in trace_id]
     assert parent_id not in await read_journal(portal)

@@ -25,8 +25,8 @@ from machtiging.berichtenbox.bericht_list import (
     encode_cursor,
     select_summaries,
 )
-from machtiging.berichtenbox.box_filter import WHOLE_BOX
 from machtiging.berichtenbox.queries import select_page
+from machtiging.berichtenbox.rules import WHOLE_BOX
 from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.rules import Capacity
@@ -40,7 +40,7 @@ _BATCH_SIZE = 1000
 
 @dataclass(frozen=True, slots=True)
 class BerichtSearch:
-    """A search in the own box: the words, the cursor of the page and its size."""
+    """A search in the own box: its words, cursor and page size."""
 
     text: str
     cursor: str | None

@@ -1,47 +1,29 @@
-"""The citizen's own berichtenbox: list, letter, attachments. Same authorization checks as for helpers."""
+"""One letter of the citizen, and its attachments. The same authorization checks as for helpers."""
 
 from __future__ import annotations
 
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
 
 from machtiging.access.actor import build_citizen_actor
 from machtiging.access.dependencies import access_services
 from machtiging.access.permit import Permit
-from machtiging.berichtenbox.bericht_list import BerichtPageRequest, list_berichten
 from machtiging.berichtenbox.download import authorize_download, stream_bijlage
 from machtiging.berichtenbox.queries import EnvelopeLookup, find_bericht
 from machtiging.berichtenbox.reader import ReadResult, authorize_reading, read_bericht, retry_while_changed
 from machtiging.berichtenbox.routes import build_download_headers
 from machtiging.identity.session import Citizen
+from machtiging.portal.labels import THEME_LABELS
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.http_methods.head import build_head_response, is_head
 from machtiging.web.pages import render_page
 
 router = APIRouter(include_in_schema=False)
-PAGE_SIZE = 20
-_MAX_CURSOR_LENGTH = 200
 
 
-@router.get("/berichten")
-async def show_letters(
-    request: Request,
-    visitor: Citizen,
-    session: Transaction,
-    vanaf: Annotated[str | None, Query(max_length=_MAX_CURSOR_LENGTH)] = None,
-) -> HTMLResponse:
-    """List the letters, newest first."""
-    services = access_services(request)
-    wanted = BerichtPageRequest(vanaf, PAGE_SIZE)
-    actor, at = build_citizen_actor(visitor), services.clock.now()
-    found = await list_berichten(session, services.keyring, services.policy, actor, wanted, at=at)
-    return render_page(request, "berichten.html", found=found, first=vanaf is None)
-
-
-@router.get("/berichten/{bericht_id}")
+@router.get("/brieven/{bericht_id}")
 async def show_letter(request: Request, bericht_id: UUID, visitor: Citizen, session: Transaction) -> Response:
     """Show one letter and mark it as read. Raises NotFound `bericht_onbekend`."""
     services, actor = access_services(request), build_citizen_actor(visitor)
@@ -56,11 +38,21 @@ async def show_letter(request: Request, bericht_id: UUID, visitor: Citizen, sess
     letter = await retry_while_changed(attempt_reading)
     if isinstance(letter, Permit):
         return build_head_response("text/html")
-    paragraphs = [part.splitlines() for part in letter.inhoud.split("\n\n") if part.strip()]
-    return render_page(request, "bericht.html", letter=letter, paragraphs=paragraphs)
+    return render_page(
+        request,
+        "bericht.html",
+        letter=letter,
+        paragraphs=split_paragraphs(letter.inhoud),
+        theme=THEME_LABELS[letter.theme],
+    )
 
 
-@router.get("/berichten/{bericht_id}/bijlagen/{bijlage_id}")
+def split_paragraphs(inhoud: str) -> list[list[str]]:
+    """Split the text of a letter into paragraphs of lines. An empty line separates two paragraphs."""
+    return [part.splitlines() for part in inhoud.split("\n\n") if part.strip()]
+
+
+@router.get("/brieven/{bericht_id}/bijlagen/{bijlage_id}")
 async def serve_attachment(
     request: Request, bericht_id: UUID, bijlage_id: UUID, visitor: Citizen, session: Transaction
 ) -> Response:
