@@ -98,7 +98,7 @@ class PortalUser:
                 bericht_id = href.removeprefix("/brieven/")
                 if bericht_id in ids:
                     marks[bericht_id] = after.endswith(get_sentence("letters.list.new_badge"))
-            older = [href for href, word in page.links if word == get_sentence("letters.list.older")]
+            older = [href for href, word in page.links if word == get_sentence("frame.older")]
             if not older or len(marks) == len(ids):
                 break
             page = await self.browser.open_page(self.portal_url(older[0]))

@@ -22,6 +22,7 @@ from machtiging.berichtenbox.rules import ARCHIVE_FOLDER, MAX_MAP_LENGTH, BoxFil
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.text import require_plain_line
 from machtiging.message_catalogue import CatalogueLabels, get_sentence
+from machtiging.portal.forms import SubmittedForm
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page
 
@@ -112,8 +113,9 @@ async def show_letters(
         empty=None if wanted.folder else _EMPTY_TEXTS[toon],
         filters=_build_filter_links(wanted, counts),
         folders=_build_folder_links(wanted, counts),
-        older=wanted.page_url(page.next_cursor) if page.next_cursor else None,
-        newest=wanted.page_url() if vanaf else None,
+        older=wanted.page_url(page.next_cursor) if page.next_cursor else "",
+        newest=wanted.page_url() if vanaf else "",
+        sent=SubmittedForm(),
     )
 
 
@@ -139,9 +141,11 @@ def _build_folder_links(wanted: ListRequest, counts: BoxCounts) -> list[FilterLi
 async def _show_found_letters(
     request: Request, visitor: Visitor, session: AsyncSession, text: str, cursor: str | None
 ) -> HTMLResponse:
+    sent = SubmittedForm({"zoek": [text.replace("\0", "")]})
     fault = _find_search_fault(text)
     if fault is not None:
-        return render_page(request, "brieven_gezocht.html", status=400, text=text.replace("\0", ""), fault=fault)
+        sent.add_fault("zoek", fault)
+        return render_page(request, "brieven_gezocht.html", status=400, sent=sent)
     services, actor = access_services(request), build_citizen_actor(visitor)
     search = BerichtSearch(require_plain_line(text), cursor, PAGE_SIZE)
     found = await search_berichten(session, services.keyring, services.policy, actor, search, at=services.clock.now())
@@ -149,13 +153,12 @@ async def _show_found_letters(
     return render_page(
         request,
         "brieven_gezocht.html",
-        text=search.text,
-        fault=None,
+        sent=sent,
         letters=found.page.summaries,
         is_limited=found.is_limited,
         limit=SEARCH_LIMIT,
-        older=build_url(zoek=search.text, vanaf=more) if more else None,
-        newest=build_url(zoek=search.text) if cursor else None,
+        older=build_url(zoek=search.text, vanaf=more) if more else "",
+        newest=build_url(zoek=search.text) if cursor else "",
     )
 
 

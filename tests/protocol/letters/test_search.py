@@ -92,7 +92,7 @@ async def test_search_pages_hold_every_found_letter_once(world, browser):
     page, seen = await open_search(browser, "raak"), []
     while True:
         seen += subjects_of(page)
-        more = [href for href, word in page.links if word == "Meer gevonden brieven"]
+        more = [href for href, word in page.links if word == "Ouder"]
         if not more:
             break
         page = await browser.open_page(ISSUER + more[0])
@@ -122,7 +122,7 @@ async def test_search_is_one_journal_line_and_five_statements(database, world, b
 async def test_search_cursor_of_another_person_is_rejected(world, portal, browser):
     await fill_box(world, world.citizen, [f"brief {number}" for number in range(30)])
     page = await open_search(browser, "brief")
-    (more,) = [href for href, word in page.links if word == "Meer gevonden brieven"]
+    (more,) = [href for href, word in page.links if word == "Ouder"]
     await (await portal.son()).open_page(ISSUER + more, expected_status=400)
 
 
