@@ -1,25 +1,81 @@
-"""The start page: a menu of tasks."""
+"""The start page: an overview for a visitor, and how it works for others."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
 from fastapi import APIRouter, Request
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse
 
-from machtiging.identity.session import OptionalVisitor
+from machtiging.access.actor import build_citizen_actor
+from machtiging.access.dependencies import access_services
+from machtiging.berichtenbox.bericht_list import BerichtPageRequest, BerichtSummary, list_berichten
+from machtiging.delegation.authority.queries import list_authorities_of_person
+from machtiging.delegation.rules import EffectiveState
+from machtiging.identity.session import OptionalVisitor, Visitor
 from machtiging.notifications.delivery_failures import count_unread_undelivered
 from machtiging.oauth.ciba.queries import count_pending_requests
-from machtiging.oauth.dependencies import oauth_services
+from machtiging.portal import views
+from machtiging.portal.views import MachtigingCard
+from machtiging.storage.reserved_connections import reserve_connection
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import Public
 from machtiging.web.pages import render_page
 
 router = APIRouter(include_in_schema=False)
+_LETTERS_SHOWN = 4
+_CARDS_SHOWN = 4
+_ENDS_SOON = timedelta(days=30)
+_STANDING_NOW = (EffectiveState.IN_FORCE, EffectiveState.PAUSED, EffectiveState.NOT_BEGUN)
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The questions, letters, helpers and people of a visitor."""
+
+    waiting: int
+    unmailed: int
+    letters: list[BerichtSummary]
+    helpers: list[MachtigingCard]
+    offers: list[MachtigingCard]
+    helping: list[MachtigingCard]
+    ending: list[MachtigingCard]
 
 
 @router.get("/")
+@reserve_connection
 async def show_start_page(request: Request, _: Public, visitor: OptionalVisitor, session: Transaction) -> HTMLResponse:
-    """Show the start page: tasks and pending items for a visitor, else how it works."""
-    at = oauth_services(request).clock.now()
-    waiting = 0 if visitor is None else await count_pending_requests(session, visitor.person_id, at)
-    unmailed = 0 if visitor is None else await count_unread_undelivered(session, visitor.person_id, at=at)
-    return render_page(request, "start.html", visitor=visitor, waiting=waiting, unmailed=unmailed)
+    """Show the overview to a visitor, else how it works."""
+    if visitor is None:
+        return render_page(request, "start.html", visitor=None)
+    overview = await _load_overview(request, session, visitor)
+    return render_page(request, "overzicht.html", visitor=visitor, overview=overview)
+
+
+async def _load_overview(request: Request, session: AsyncSession, visitor: Visitor) -> Overview:
+    services = access_services(request)
+    at = services.clock.now()
+    people = views.PersonNames(session, services.keyring)
+    authorities = await list_authorities_of_person(session, visitor.person_id, at=at)
+    await people.preload(authorities, visitor, at)
+    names = await views.load_agency_names(session)
+    cards = [await views.build_machtiging_card(each, visitor, people, names, at) for each in authorities]
+    standing = [card for card in cards if card.standing in _STANDING_NOW]
+    wanted = BerichtPageRequest(None, _LETTERS_SHOWN)
+    actor = build_citizen_actor(visitor)
+    letters = await list_berichten(session, services.keyring, services.policy, actor, wanted, at=at)
+    return Overview(
+        waiting=await count_pending_requests(session, visitor.person_id, at),
+        unmailed=await count_unread_undelivered(session, visitor.person_id, at=at),
+        letters=letters.summaries,
+        helpers=[card for card in standing if card.is_giver],
+        offers=[card for card in cards if card.is_giver and card.standing is EffectiveState.NOT_ACCEPTED],
+        helping=[card for card in standing if not card.is_giver],
+        ending=[card for card in standing if _ends_soon(card, at)],
+    )
+
+
+def _ends_soon(card: MachtigingCard, at: datetime) -> bool:
+    return not card.is_hidden and at <= card.agreement.ends_at < at + _ENDS_SOON

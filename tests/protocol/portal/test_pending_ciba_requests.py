@@ -51,5 +51,5 @@ async def test_pending_request_after_expiry_is_hidden(portal) -> None:
 
 
 async def test_start_page_links_to_the_counter_page(portal) -> None:
-    assert "Hulp krijgen aan een balie" in (await (await portal.mother()).open_page(ISSUER + "/")).text
+    assert "Hulp aan een balie" in (await (await portal.mother()).open_page(ISSUER + "/")).text
     assert "Maak een meldcode" in (await (await portal.mother()).open_page(ISSUER + "/aan-de-balie")).text
