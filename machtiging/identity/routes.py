@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from machtiging.crypto import secrets
 from machtiging.identity import login, login_attempts
 from machtiging.identity.broker import Broker
-from machtiging.identity.csrf import verify_csrf
+from machtiging.identity.csrf import CsrfProtected, verify_csrf
 from machtiging.identity.dependencies import identity_services
 from machtiging.identity.errors import LOGIN_CANCELLED, IdTokenRejected, LoginFailed, explain_login_failure
 from machtiging.identity.login_attempts import PendingLogin
@@ -24,16 +24,26 @@ from machtiging.identity.rules import (
     build_login_path,
     safe_return_path,
 )
-from machtiging.identity.session import SESSION_COOKIE, OptionalVisitor, clear_session_cookie, set_session_cookie
+from machtiging.identity.session import (
+    SESSION_COOKIE,
+    Citizen,
+    OptionalVisitor,
+    clear_session_cookie,
+    extend_session,
+    set_session_cookie,
+)
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import InvalidInput
+from machtiging.message_catalogue import get_sentence
 from machtiging.storage.reserved_connections import choose_sessions, reserve_connection
 from machtiging.storage.unit_of_work import Transaction, unit_of_work
 from machtiging.web.doors import Public
+from machtiging.web.errors.responses import wants_page
 from machtiging.web.http_methods.head import build_head_response, is_head
-from machtiging.web.pages import render_page
+from machtiging.web.pages import format_time, render_page
 
 router = APIRouter(include_in_schema=False)
+EXTENSION_PAGE = "/blijf-ingelogd"
 _BROWSER_TOKEN_PATTERN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -216,3 +226,25 @@ async def log_out(request: Request, session: Transaction, visitor: OptionalVisit
     response = RedirectResponse(HOME, 303)
     clear_session_cookie(response)
     return response
+
+
+@router.get(EXTENSION_PAGE)
+async def show_session_end(request: Request, visitor: Citizen) -> Response:
+    """Show until when the visitor stays logged in. Like every page, opening it counts as activity."""
+    return render_page(request, "blijf_ingelogd.html", visitor=visitor)
+
+
+@router.post(EXTENSION_PAGE)
+async def stay_logged_in(request: Request, session: Transaction, visitor: Citizen, _: CsrfProtected) -> Response:
+    """Extend the session. Returns the page with the new end, or JSON for the script."""
+    services = identity_services(request)
+    extended = await extend_session(session, visitor, services.session_limits, at=services.clock.now())
+    if wants_page(request):
+        return RedirectResponse(EXTENSION_PAGE, 303)
+    return JSONResponse(
+        {
+            "seconds": extended.seconds_left,
+            "mayExtend": extended.can_extend,
+            "sentence": get_sentence("aid.session.until", time=format_time(extended.session_end)),
+        }
+    )

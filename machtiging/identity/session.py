@@ -6,13 +6,13 @@ idle timeout, at its absolute timeout, or when the same browser logs in again (s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
-from sqlalchemy import Row, and_, insert, select, update
+from sqlalchemy import Row, and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
@@ -54,7 +54,11 @@ _COLUMNS = (*_SESSION.c, _PERSON.c.profile_sealed, _PARTY.c.data_key_wrapped, _P
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """The person of an active login session, with the level of assurance."""
+    """The person of an active login session, with the level of assurance.
+
+    `session_end` is when the session ends without further requests. It follows the recorded activity, so a page never
+    promises more than is so. `expires_at` is the absolute end.
+    """
 
     person_id: PersonId
     session_id: UUID
@@ -65,6 +69,19 @@ class Visitor:
     authenticated_at: datetime
     name: str
     sid: UUID
+    seen_at: datetime
+    session_end: datetime
+    expires_at: datetime
+
+    @property
+    def seconds_left(self) -> int:
+        """The seconds from this request until the session ends, if nothing more is asked."""
+        return max(0, int((self.session_end - self.seen_at).total_seconds()))
+
+    @property
+    def can_extend(self) -> bool:
+        """True if activity moves the end: the absolute timeout is not what ends the session."""
+        return self.session_end < self.expires_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +147,21 @@ async def authenticate_session(
         return None
     if not await authenticate_row(session, SEALED_SESSION, row, at=at):
         return None
-    await _record_activity(session, row, at)
-    return _build_visitor(row, keyring)
+    last_seen = await _record_activity(session, row, at)
+    return _build_visitor(row, keyring, limits, last_seen, at)
+
+
+async def extend_session(session: AsyncSession, visitor: Visitor, limits: SessionLimits, *, at: datetime) -> Visitor:
+    """Record activity at once, and return the visitor with the new end. Never beyond the absolute timeout.
+
+    Raises NotAuthenticated `niet_ingelogd` if the session ended meanwhile.
+    """
+    mine = update(_SESSION).where(_SESSION.c.id == visitor.session_id, _SESSION.c.ended_at.is_(None))
+    newest = func.greatest(_SESSION.c.last_seen_at, at)
+    last_seen = await session.scalar(mine.values(last_seen_at=newest).returning(_SESSION.c.last_seen_at))
+    if last_seen is None:
+        raise NotAuthenticated("niet_ingelogd")
+    return replace(visitor, session_end=min(last_seen + limits.idle_timeout, visitor.expires_at))
 
 
 async def lock_session(session: AsyncSession, visitor: Visitor) -> bool:
@@ -148,20 +178,29 @@ def _is_active(row: Row[Any], limits: SessionLimits, at: datetime) -> bool:
 
     The current limits apply too, so that shorter limits take effect on existing sessions.
     """
-    absolute = min(row.expires_at, row.created_at + limits.absolute_timeout)
-    return row.ended_at is None and at < absolute and at < row.last_seen_at + limits.idle_timeout
+    idle_end = row.last_seen_at + limits.idle_timeout
+    return row.ended_at is None and at < _absolute_end(row, limits) and at < idle_end
 
 
-async def _record_activity(session: AsyncSession, row: Row[Any], at: datetime) -> None:
-    """Update `last_seen_at` at most once a minute. Skips a row that another request has locked."""
-    if at < row.last_seen_at + LAST_SEEN_INTERVAL:
-        return
+def _absolute_end(row: Row[Any], limits: SessionLimits) -> datetime:
+    end: datetime = min(row.expires_at, row.created_at + limits.absolute_timeout)
+    return end
+
+
+async def _record_activity(session: AsyncSession, row: Row[Any], at: datetime) -> datetime:
+    """Update `last_seen_at` at most once a minute, and return it. Skips a row that another request has locked."""
+    last_seen: datetime = row.last_seen_at
+    if at < last_seen + LAST_SEEN_INTERVAL:
+        return last_seen
     free = select(_SESSION.c.id).where(_SESSION.c.id == row.id, _SESSION.c.last_seen_at < at)
     chosen = free.with_for_update(skip_locked=True).scalar_subquery()
-    await session.execute(update(_SESSION).where(_SESSION.c.id == chosen).values(last_seen_at=at))
+    update_row = update(_SESSION).where(_SESSION.c.id == chosen).values(last_seen_at=at)
+    return await session.scalar(update_row.returning(_SESSION.c.last_seen_at)) or last_seen
 
 
-def _build_visitor(row: Row[Any], keyring: KeyRing) -> Visitor:
+def _build_visitor(
+    row: Row[Any], keyring: KeyRing, limits: SessionLimits, last_seen: datetime, at: datetime
+) -> Visitor:
     person_id = PersonId(row.person_id)
     name = ""
     if row.profile_sealed is not None:
@@ -177,6 +216,9 @@ def _build_visitor(row: Row[Any], keyring: KeyRing) -> Visitor:
         authenticated_at=row.authenticated_at,
         name=name,
         sid=row.sid,
+        seen_at=at,
+        session_end=min(last_seen + limits.idle_timeout, _absolute_end(row, limits)),
+        expires_at=_absolute_end(row, limits),
     )
 
 

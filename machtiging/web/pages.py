@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 from babel.dates import format_date, format_datetime
@@ -25,6 +26,7 @@ from machtiging.web.frame.navigation import PLACE_LABELS, build_menu, build_plac
 
 _DATE_LOCALES = {DUTCH: "nl_NL", ENGLISH: "en_GB"}
 _MOMENT_PATTERNS = {DUTCH: "d MMMM y 'om' HH:mm 'uur'", ENGLISH: "d MMMM y 'at' HH:mm"}
+_TIME_PATTERNS = {DUTCH: "HH.mm 'uur'", ENGLISH: "HH:mm"}
 
 
 def format_day(value: date | datetime) -> str:
@@ -38,6 +40,12 @@ def format_moment(value: datetime) -> str:
     """Format a day with its time on Dutch clocks, in the language of the request."""
     language = current_language()
     return format_datetime(value, _MOMENT_PATTERNS[language], tzinfo=AMSTERDAM, locale=_DATE_LOCALES[language])
+
+
+def format_time(value: datetime) -> str:
+    """Format a time on Dutch clocks, rounded down to the minute, such as 14.35 uur."""
+    language = current_language()
+    return format_datetime(value, _TIME_PATTERNS[language], tzinfo=AMSTERDAM, locale=_DATE_LOCALES[language])
 
 
 def format_period_end(value: datetime) -> str:
@@ -57,7 +65,7 @@ def _make_environment(packages: tuple[str, ...]) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(dag=format_day, moment=format_moment, tot=format_period_end)
+    environment.filters.update(dag=format_day, moment=format_moment, tot=format_period_end, tijd=format_time)
     environment.globals.update(t=get_sentence, language=current_language, asset=asset_url)
     return environment
 
@@ -93,6 +101,8 @@ def render_page(request: Request, template: str, /, *, status: int = 200, **valu
     values.setdefault("help_contact", services.help_contact)
     values.setdefault("restored", hasattr(request.state, "kept_form"))
     values.setdefault("on_behalf_of", None)
+    # After a fault nothing was written, also not that somebody was here.
+    values["shows_session_end"] = values["visitor"] is not None and status < HTTPStatus.INTERNAL_SERVER_ERROR
     values |= _build_frame(request, values)
     return HTMLResponse(services.pages.render_text(template, path=request.url.path, **values), status_code=status)
 

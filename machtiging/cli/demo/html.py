@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from machtiging.cli.demo.narrator import StoryFailed
 
 Attributes = list[tuple[str, str | None]]
-_INVISIBLE_TAGS = frozenset({"script", "style", "title"})
+_INVISIBLE_TAGS = frozenset({"script", "style", "template", "title"})
 
 
 @dataclass

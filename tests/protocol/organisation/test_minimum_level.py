@@ -65,7 +65,7 @@ async def test_code_below_the_minimum_level_is_refused(oauth, flow) -> None:
     assert await refusal_reasons(oauth, "token:geweigerd") == [TOO_LOW]
 
 
-async def test_tokens_below_the_minimum_level_are_inactive_until_it_is_lowered(oauth, flow, tokens) -> None:
+async def test_tokens_below_the_minimum_level_are_insession_end_it_is_lowered(oauth, flow, tokens) -> None:
     assert await read_activity(flow, tokens) == [True, True]
     await set_minimum_level(oauth, "hoog")
     assert await read_activity(flow, tokens) == [False, False]

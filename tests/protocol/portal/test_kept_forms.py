@@ -44,6 +44,7 @@ PAGE_OF = {
     "/aan-de-balie": "/aan-de-balie",
     "/apps/{consent_id}/stoppen": f"/apps/{SOME_ID}/stoppen",
     "/authorize": "/authorize",
+    "/blijf-ingelogd": "/blijf-ingelogd",
     "/machtigingen/aanbieden": OFFER,
     "/machtigingen/aannemen": ACCEPT,
     "/machtigingen/aannemen/besluit": ACCEPT,

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -50,7 +51,13 @@ def test_unknown_asset_has_no_url():
         asset_url("andere.css")
 
 
-VISITOR = SimpleNamespace(name="Ans <b>", csrf_token="t0k3n")
+VISITOR = SimpleNamespace(
+    name="Ans <b>",
+    csrf_token="t0k3n",
+    seconds_left=900,
+    can_extend=True,
+    session_end=datetime(2026, 11, 29, 13, 35, 59, tzinfo=UTC),
+)
 PROBLEM = SimpleNamespace(title="Niet gevonden <i>", detail="Dit is er niet.", faults=())
 
 
@@ -92,3 +99,27 @@ def test_practice_banner_is_shown_in_practice_only(practice):
 
 def test_row_3_page_values_are_html_escaped():
     assert "<i>" not in render_page()
+
+
+def test_page_of_visitor_says_until_when_the_login_lasts():
+    html = render_page(visitor=VISITOR)
+    assert "U blijft ingelogd tot 14.35 uur." in html
+    assert 'action="/blijf-ingelogd" target="_blank"' in html
+    assert html.count('<template id="sessie-') == 3
+    assert "ingelogd-tot" not in render_page()
+
+
+def test_reading_aid_without_script_shows_no_button():
+    inside = re.search(r'<template id="leeshulp-knop">(.*?)</template>', render_page(), re.DOTALL)[1]
+    assert inside.count("<button") == 8
+    assert render_page().count("data-aid") == inside.count("data-aid")
+
+
+def test_script_is_small_and_loads_nothing():
+    script = (STATIC_DIRECTORY.parent / "frontend" / "portal.js").read_text()
+    assert len(script) < 12_000
+    assert "import" not in script
+    assert "http" not in script
+    assert script.count("fetch(") == 1
+    assert "innerHTML" not in script
+    assert ".style" not in script
