@@ -43,7 +43,7 @@ def _trees():
 
 
 def _error_classes(trees):
-    """Return the names of all subclasses of MachtigingError, and of those whose code is no key."""
+    """Return the subclasses of MachtigingError, and those whose code is no key."""
     bases = {
         node.name: ([ast.unparse(base).split(".")[-1] for base in node.bases], node)
         for _, tree in trees

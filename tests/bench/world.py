@@ -65,7 +65,7 @@ Sociale Verzekeringsbank
 
 @dataclass(frozen=True)
 class Holding:
-    """A person, and the machtiging that this person holds, for an organisation or as a relative."""
+    """A person and the machtiging of this person, for an organisation or as a relative."""
 
     person_id: PersonId
     machtiging_id: MachtigingId | None

@@ -1,4 +1,4 @@
-"""All pages that a visitor can reach by links, each route once, and what must hold on each of them."""
+"""Walk all pages that links lead to, and check each of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every page that links lead to: accessible in four themes and two languages, and never wider than the screen."""
+"""Every page that links lead to, in Chromium: accessible, bilingual, and no wider than the screen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The portal reads a letter as the API does: nothing is shown that changed between the two statements."""
+"""The portal reads as the API does: nothing that changed between two statements is shown."""
 
 import pytest
 from sqlalchemy import text
