@@ -32,6 +32,7 @@ from machtiging.dependencies import attach_services, services_of
 from machtiging.health import HealthServices
 from machtiging.health import router as health_routes
 from machtiging.identity.broker import Broker
+from machtiging.identity.language_preference import load_language
 from machtiging.identity.people import load_email, load_profile
 from machtiging.identity.routes import router as identity_routes
 from machtiging.identity.rules import SessionLimits
@@ -42,6 +43,7 @@ from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import PersonId
 from machtiging.notifications.delivery_failures import retry_undelivered
 from machtiging.notifications.outbox_dispatcher import Mailer, run_outbox_dispatcher
+from machtiging.notifications.texts import MailContact
 from machtiging.oauth.client_jwks.fetcher import JwksFetcher
 from machtiging.oauth.clients.cache import ClientCache
 from machtiging.oauth.clients.cors_origins import BROWSER_APP_PATHS, PUBLIC_DOCUMENT_PATHS, CorsOrigins
@@ -262,10 +264,15 @@ def _build_services(
         details_handler=_DETAILS_HANDLER,
         on_session_end=partial(handle_session_end, _DETAILS_HANDLER),
         on_new_address=retry_undelivered,
-        mailer=Mailer(settings.smtp_host, settings.smtp_port, settings.smtp_starttls, settings.mail_from),
+        mailer=_build_mailer(settings),
         background=TaskSupervisor(),
         journalled_tables=JOURNALLED_TABLES,
     )
+
+
+def _build_mailer(settings: Settings) -> Mailer:
+    contact = MailContact(settings.issuer, build_help_contact(settings))
+    return Mailer(settings.smtp_host, settings.smtp_port, settings.smtp_starttls, settings.mail_from, contact)
 
 
 def _build_session_limits(settings: Settings) -> SessionLimits:
@@ -330,9 +337,8 @@ def _build_journal_and_post_tasks(services: Services) -> dict[str, BackgroundTas
 
     async def run_notification_task(record: TaskRecord) -> None:
         post = (sessions, resolve_address, services.mailer, clock)
-        await run_outbox_dispatcher(
-            *post, every=_HOUSEKEEPING_SECONDS, stop=stop, find_name=resolve_name, record=record
-        )
+        dispatch = partial(run_outbox_dispatcher, *post, find_name=resolve_name, find_language=load_language)
+        await dispatch(every=_HOUSEKEEPING_SECONDS, stop=stop, record=record)
 
     async def run_logout_task(record: TaskRecord) -> None:
         sender = LogoutSender(sessions, build_issuer(services), clock, build_post_form(services.outbound))

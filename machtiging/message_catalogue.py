@@ -142,7 +142,11 @@ class CatalogueLabels(Mapping[_Code, str]):
         return f"{self._prefix}.{code.replace(':', '.').replace('-', '_')}"
 
     def __getitem__(self, code: _Code) -> str:
-        return get_sentence(self._keys[code])
+        return self.format(code)
+
+    def format(self, code: _Code, **params: object) -> str:
+        """Return the label with these parameters. Raises KeyError for a code outside the set."""
+        return get_sentence(self._keys[code], None, **params)
 
     def __iter__(self) -> Iterator[_Code]:
         return iter(self._keys)

@@ -39,6 +39,7 @@ class Person(SQLModel, table=True):
     broker_issuer: str | None = columns.text_column(default=None, nullable=True)
     broker_subject: str | None = columns.text_column(default=None, nullable=True)
     profile_sealed: bytes | None = columns.bytes_column(default=None, nullable=True)
+    language: str = columns.text_column(default="nl")
     created_at: datetime = columns.timestamp_column()
     mac: bytes = columns.bytes_column(default=b"")
 
@@ -102,6 +103,7 @@ SEALED_PERSON = SealedTable(
     exempt={
         "profile_sealed": "opens with the person's own data key only",
         "party_kind": "one constant, by a check",
+        "language": "only the language of e-mails",
     },
 )
 SEALED_SESSION = SealedTable(

@@ -16,7 +16,7 @@ from uuid import UUID
 import aiosmtplib
 from email_validator import EmailNotValidError, validate_email
 
-from machtiging.notifications.texts import EmailText
+from machtiging.notifications.texts import EmailText, MailContact
 
 # Well below idle_in_transaction_session_timeout: the row stays locked during the SMTP dialogue.
 _SMTP_TIMEOUT = 15.0
@@ -41,12 +41,13 @@ class DeliveryResult:
 
 @dataclass(frozen=True, slots=True)
 class Mailer:
-    """The SMTP server and the sender ("Name <address>")."""
+    """The SMTP server, the sender ("Name <address>"), and the contact in the foot of each e-mail."""
 
     host: str
     port: int
     starttls: bool
     sender: str
+    contact: MailContact
 
     @property
     def sender_address(self) -> str:

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Row, select, update
@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from machtiging.kernel.clock import Clock
 from machtiging.kernel.errors import MachtigingError
 from machtiging.kernel.ids import PersonId
+from machtiging.message_catalogue import DUTCH, use_language
 from machtiging.notifications.mailer import DeliveryResult, DeliveryStatus, EmailId, Mailer, compose_email, send_email
 from machtiging.notifications.tables import Notification
 from machtiging.notifications.texts import NotificationKind, render_message
@@ -37,7 +38,7 @@ RETRY_DELAYS = (
     timedelta(hours=2),
     timedelta(hours=12),
 )
-# Finds the address or the name of a person; injected by the application.
+# Finds the address, the name or the language of a person; injected by the application.
 PersonLookup = Callable[[AsyncSession, PersonId], Awaitable[str | None]]
 
 _TABLE = table_of(Notification)
@@ -48,6 +49,16 @@ async def _find_no_name(session: AsyncSession, person_id: PersonId) -> str | Non
     return None
 
 
+async def _find_dutch(session: AsyncSession, person_id: PersonId) -> str | None:
+    return DUTCH
+
+
+class _Lookups(NamedTuple):
+    address: PersonLookup
+    name: PersonLookup
+    language: PersonLookup
+
+
 async def send_due_notifications(
     sessions: async_sessionmaker[AsyncSession],
     find_address: PersonLookup,
@@ -55,6 +66,7 @@ async def send_due_notifications(
     clock: Clock,
     *,
     find_name: PersonLookup = _find_no_name,
+    find_language: PersonLookup = _find_dutch,
     limit: int = 500,
 ) -> int:
     """Send the notifications that are due, oldest first. Returns the number accepted.
@@ -62,10 +74,10 @@ async def send_due_notifications(
     Stops early when the server is unreachable. Raises Fault `opslag_niet_bereikbaar` when the database is unavailable;
     then nothing is lost.
     """
-    claimed_count = 0
+    claimed_count, lookups = 0, _Lookups(find_address, find_name, find_language)
     for _ in range(limit):
         async with unit_of_work(sessions) as session:
-            answer = await _send_next(session, find_address, find_name, mailer, clock.now())
+            answer = await _send_next(session, lookups, mailer, clock.now())
         if answer is None or answer.status is DeliveryStatus.UNREACHABLE:
             break
         claimed_count += answer.status is DeliveryStatus.ACCEPTED
@@ -81,22 +93,22 @@ async def run_outbox_dispatcher(
     every: float,
     stop: asyncio.Event,
     find_name: PersonLookup = _find_no_name,
+    find_language: PersonLookup = _find_dutch,
     record: TaskRecord | None = None,
 ) -> None:
     """Dispatch the outbox at intervals until `stop` is set. A database outage is retried."""
-    sending = partial(send_due_notifications, sessions, find_address, mailer, clock, find_name=find_name, limit=50)
+    lookups = {"find_name": find_name, "find_language": find_language}
+    sending = partial(send_due_notifications, sessions, find_address, mailer, clock, **lookups, limit=50)
     await run_repeatedly(sending, record or TaskRecord("post"), every=every, stop=stop)
 
 
-async def _send_next(
-    session: AsyncSession, find_address: PersonLookup, find_name: PersonLookup, mailer: Mailer, at: datetime
-) -> DeliveryResult | None:
+async def _send_next(session: AsyncSession, lookups: _Lookups, mailer: Mailer, at: datetime) -> DeliveryResult | None:
     waiting = (_TABLE.c.sent_at.is_(None), _TABLE.c.given_up_at.is_(None), _TABLE.c.next_try_at <= at)
     due = select(_TABLE).where(*waiting).order_by(_TABLE.c.next_try_at, _TABLE.c.id).limit(1)
     row = (await session.execute(due.with_for_update(skip_locked=True))).one_or_none()
     if row is None:
         return None
-    answer = await _deliver_notification(session, find_address, find_name, mailer, row)
+    answer = await _deliver_notification(session, lookups, mailer, row)
     values = _result_columns(answer, row.tries + 1, at)
     await session.execute(update(_TABLE).where(_TABLE.c.id == row.id).values(values))
     if "given_up_at" in values:
@@ -105,19 +117,22 @@ async def _send_next(
 
 
 async def _deliver_notification(
-    session: AsyncSession, find_address: PersonLookup, find_name: PersonLookup, mailer: Mailer, row: Row[Any]
+    session: AsyncSession, lookups: _Lookups, mailer: Mailer, row: Row[Any]
 ) -> DeliveryResult:
     try:
-        address = await find_address(session, row.person_id)
+        address = await lookups.address(session, row.person_id)
+        language = await lookups.language(session, row.person_id) or DUTCH
         names = {
-            role: await _resolve_name(session, find_name, row.facts.get(f"{role}_id")) for role in ("giver", "helper")
+            role: await _resolve_name(session, lookups.name, row.facts.get(f"{role}_id"))
+            for role in ("giver", "helper")
         }
     except MachtigingError as error:  # one person's sealed profile must not hold up everybody's post
         return DeliveryResult(DeliveryStatus.RETRY, error.code)
     if not address:
         return DeliveryResult(DeliveryStatus.REJECTED, "geen_adres")
     try:
-        text = render_message(NotificationKind(row.kind), row.facts, names)
+        with use_language(language):
+            text = render_message(NotificationKind(row.kind), row.facts, names, mailer.contact)
     except (ValueError, KeyError):
         return DeliveryResult(DeliveryStatus.REJECTED, "geen_tekst")
     try:

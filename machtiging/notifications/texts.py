@@ -1,4 +1,4 @@
-"""Texts of notifications, in plain Dutch (B1). Pure.
+"""Texts of notifications, from the catalogue, in the language in use.
 
 E-mail is not confidential. So a text says who did what and what the reader can do, and nothing else: no BSN, no code,
 no purpose, nothing from a letter. There is no login link either, because people learn not to follow those (phishing).
@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from urllib.parse import urlsplit
 
-from machtiging.notifications.app_texts import APP_TEXTS, GIVER_STOPS, HELPER_STOPS
+from machtiging.message_catalogue import CatalogueLabels, current_language, get_sentence
 from machtiging.notifications.kinds import NotificationKind
+from machtiging.operator_content.help_contact import HelpContact
+from machtiging.web.pages import format_day
 
-__all__ = ["EmailText", "NotificationKind", "render_message"]
+__all__ = ["EmailText", "MailContact", "NotificationKind", "render_message"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,200 +28,113 @@ class EmailText:
     body: str
 
 
-_LOOK = "Wilt u zien hoe het nu zit? Log in bij Machtigen en ga naar /machtigingen."
-_NOT_YOU = "Heeft u dit niet zelf gedaan? Log dan meteen in, ga naar /machtigingen en trek de machtiging in."
-_NOT_YOU_ENDED = "Heeft u dit niet zelf gedaan? Bel ons dan."
-_FOOT = "In onze e-mails staat nooit een link om in te loggen. Typ het adres van Machtigen zelf in."
+@dataclass(frozen=True, slots=True)
+class MailContact:
+    """The address of this service and its help, for the foot of each e-mail."""
 
-# {helper} and {giver} are the names of the other person; {begins} is the first day, {ends} the last.
-_TEXTS: dict[NotificationKind, tuple[str, tuple[str, ...]]] = {
-    NotificationKind.AANGEBODEN_DOOR_U: (
-        "U heeft een machtiging aangeboden",
-        (
-            "U heeft iemand een machtiging aangeboden om post uit uw Berichtenbox te lezen.",
-            "De machtiging gaat pas in als die persoon haar aanneemt. Daarvoor zijn de code en uw geboortedatum of "
-            "controlewoord nodig. Geef de code alleen aan wie u wilt machtigen.",
-            "De machtiging loopt van {begins} tot en met {ends}.",
-            GIVER_STOPS,
-            _NOT_YOU,
-        ),
-    ),
-    NotificationKind.AANBOD_INGETROKKEN_DOOR_U: (
-        "U heeft uw aanbod ingetrokken",
-        ("U heeft een machtiging ingetrokken die nog niet was aangenomen. De code werkt niet meer.", _LOOK),
-    ),
-    NotificationKind.NIEUWE_CODE_DOOR_U: (
-        "U heeft een nieuwe machtigingscode gemaakt",
-        (
-            "U heeft een nieuwe code gemaakt voor een machtiging die nog niet was aangenomen.",
-            "De oude code werkt niet meer. Geef de nieuwe code alleen aan wie u wilt machtigen.",
-            GIVER_STOPS,
-            _NOT_YOU,
-        ),
-    ),
-    NotificationKind.AANGENOMEN: (
-        "Uw machtiging is aangenomen",
-        (
-            "{Helper} heeft uw machtiging aangenomen en kan post uit uw Berichtenbox lezen, zoals afgesproken.",
-            "De machtiging loopt van {begins} tot en met {ends}. U kunt altijd zien wie wat heeft gelezen.",
-            GIVER_STOPS,
-        ),
-    ),
-    NotificationKind.AANGENOMEN_DOOR_U: (
-        "U heeft een machtiging aangenomen",
-        (
-            "U heeft een machtiging aangenomen. U kunt post lezen van {giver}, zoals afgesproken.",
-            "De machtiging loopt van {begins} tot en met {ends}. {Giver} kan zien wat u leest en kan altijd intrekken.",
-            HELPER_STOPS,
-        ),
-    ),
-    NotificationKind.GEWEIGERD: (
-        "Uw machtiging is geweigerd",
-        (
-            "{Helper} heeft uw machtiging geweigerd. De code werkt niet meer.",
-            _LOOK,
-        ),
-    ),
-    NotificationKind.GEWEIGERD_DOOR_U: (
-        "U heeft een machtiging geweigerd",
-        ("U heeft een machtiging van {giver} geweigerd. U kunt dus geen post lezen van {giver}.", _LOOK),
-    ),
-    NotificationKind.GEPAUZEERD: (
-        "Een machtiging staat stil",
-        (
-            "{Giver} heeft uw machtiging stilgezet. U kunt nu geen post lezen van {giver}.",
-            "Later kan de machtiging weer worden aangezet. U krijgt dan bericht.",
-            HELPER_STOPS,
-        ),
-    ),
-    NotificationKind.GEPAUZEERD_DOOR_U: (
-        "U heeft een machtiging stilgezet",
-        (
-            "U heeft de machtiging van {helper} stilgezet. {Helper} kan nu geen post van u lezen.",
-            "U kunt de machtiging weer aanzetten zolang zij niet is afgelopen.",
-            GIVER_STOPS,
-        ),
-    ),
-    NotificationKind.HERVAT: (
-        "Een machtiging werkt weer",
-        (
-            "{Giver} heeft uw machtiging weer aangezet. U kunt weer post lezen van {giver}, zoals afgesproken.",
-            "De machtiging loopt tot en met {ends}.",
-            HELPER_STOPS,
-        ),
-    ),
-    NotificationKind.HERVAT_DOOR_U: (
-        "U heeft een machtiging weer aangezet",
-        (
-            "U heeft de machtiging van {helper} weer aangezet. {Helper} kan weer post van u lezen, zoals afgesproken.",
-            "De machtiging loopt tot en met {ends}.",
-            GIVER_STOPS,
-            _NOT_YOU,
-        ),
-    ),
-    NotificationKind.INGETROKKEN: (
-        "Een machtiging is ingetrokken",
-        ("{Giver} heeft uw machtiging ingetrokken. U kunt geen post meer lezen van {giver}.", _LOOK),
-    ),
-    NotificationKind.INGETROKKEN_DOOR_U: (
-        "U heeft een machtiging ingetrokken",
-        (
-            "U heeft de machtiging van {helper} ingetrokken. {Helper} kan geen post van u meer lezen.",
-            _LOOK,
-            _NOT_YOU_ENDED,
-        ),
-    ),
-    NotificationKind.TERUGGEGEVEN: (
-        "Uw machtiging is teruggegeven",
-        ("{Helper} heeft uw machtiging teruggegeven en kan geen post van u meer lezen.", _LOOK),
-    ),
-    NotificationKind.TERUGGEGEVEN_DOOR_U: (
-        "U heeft een machtiging teruggegeven",
-        (
-            "U heeft de machtiging van {giver} teruggegeven. U kunt geen post van {giver} meer lezen.",
-            _LOOK,
-            _NOT_YOU_ENDED,
-        ),
-    ),
-    NotificationKind.TOEGEWEZEN: (
-        "Een medewerker kan nu uw post lezen",
-        (
-            "{Helper} kan nu post uit uw Berichtenbox lezen, voor {organisation}.",
-            "Dat kan omdat u die organisatie heeft gemachtigd. De afspraken van uw machtiging blijven gelden.",
-            "Het kan tot en met {ends}. U kunt altijd zien wie wat heeft gelezen.",
-            GIVER_STOPS,
-        ),
-    ),
-    NotificationKind.TOEGEWEZEN_AAN_U: (
-        "U heeft een cliënt erbij",
-        (
-            "U kunt nu post lezen van {giver}, voor {organisation}, zoals afgesproken.",
-            "Het kan tot en met {ends}. {Giver} kan zien wat u leest en kan altijd intrekken.",
-            HELPER_STOPS,
-        ),
-    ),
-    NotificationKind.TOEWIJZING_GESTOPT: (
-        "Een medewerker leest uw post niet meer",
-        (
-            "{Helper} kan uw post niet meer lezen voor {organisation}. De organisatie heeft dat beëindigd.",
-            "Uw machtiging aan de organisatie loopt door.",
-            GIVER_STOPS,
-        ),
-    ),
-    NotificationKind.TOEWIJZING_INGETROKKEN_BIJ_U: (
-        "U heeft een cliënt minder",
-        ("U kunt geen post meer lezen van {giver}. Dat heeft {organisation} beëindigd.", _LOOK),
-    ),
-    **APP_TEXTS,
-    NotificationKind.UITGELOGD_DOOR_ONS: (
-        "Wij hebben u uitgelogd",
-        (
-            "Wij hebben u uitgelogd op alle apparaten waarop u was ingelogd. Apps waarin u zo inlogde, zijn gestopt.",
-            "Dat doen wij als iemand ons belt over een toestel dat kwijt is, of over misbruik van een inlog.",
-            "U kunt gewoon weer inloggen. Kijk dan bij /inzage wat er met uw post is gedaan.",
-            "Kijk bij /apps welke apps nog toegang hebben, en bij /machtigingen wie u helpt.",
-            "Denkt u dat iemand anders met uw DigiD inlogt? Laat die dan ook blokkeren, bij DigiD zelf.",
-            "Weet u hier niets van? Bel ons dan.",
-        ),
-    ),
-    NotificationKind.VERZOEK_WACHT: (
-        "Er wacht een vraag op u",
-        (
-            "Iemand vraagt u om toestemming met de meldcode die u heeft gemaakt.",
-            "Log in bij Machtigen en ga naar /verzoeken. Daar ziet u wie het vraagt, en waarvoor.",
-            "Wilt u dat dit stopt? Log dan in bij Machtigen, ga naar /machtigingen en open de vraag. Kies dan: Nee.",
-            "U hoeft nooit akkoord te gaan. Doet u niets, dan vervalt de vraag vanzelf.",
-        ),
-    ),
+    issuer: str
+    help: HelpContact
+
+    @property
+    def site(self) -> str:
+        """The address to type in, without a scheme. So mail programs show it, and it is no login link."""
+        return urlsplit(self.issuer).netloc
+
+
+_SUBJECTS = CatalogueLabels[NotificationKind]("mails.subject", NotificationKind)
+_TEXTS = CatalogueLabels[NotificationKind]("mails.text", NotificationKind)
+_ADVICE_CODES = (
+    "look_giver",
+    "look_helper",
+    "look_history",
+    "look_apps",
+    "stop_giver",
+    "stop_helper",
+    "stop_question",
+    "not_you",
+    "not_you_ended",
+)
+_ADVICE = CatalogueLabels[str]("mails.advice", _ADVICE_CODES)
+# What the reader can do, after the text.
+_ADVICE_OF_KIND: dict[NotificationKind, tuple[str, ...]] = {
+    NotificationKind.AANGEBODEN_DOOR_U: ("stop_giver", "not_you"),
+    NotificationKind.AANBOD_INGETROKKEN_DOOR_U: ("look_giver",),
+    NotificationKind.NIEUWE_CODE_DOOR_U: ("stop_giver", "not_you"),
+    NotificationKind.AANGENOMEN: ("stop_giver",),
+    NotificationKind.AANGENOMEN_DOOR_U: ("stop_helper",),
+    NotificationKind.GEWEIGERD: ("look_giver",),
+    NotificationKind.GEWEIGERD_DOOR_U: ("look_helper",),
+    NotificationKind.GEPAUZEERD: ("stop_helper",),
+    NotificationKind.GEPAUZEERD_DOOR_U: ("stop_giver",),
+    NotificationKind.HERVAT: ("stop_helper",),
+    NotificationKind.HERVAT_DOOR_U: ("stop_giver", "not_you"),
+    NotificationKind.INGETROKKEN: ("look_helper",),
+    NotificationKind.INGETROKKEN_DOOR_U: ("look_giver", "not_you_ended"),
+    NotificationKind.TERUGGEGEVEN: ("look_giver",),
+    NotificationKind.TERUGGEGEVEN_DOOR_U: ("look_helper", "not_you_ended"),
+    NotificationKind.TOEGEWEZEN: ("stop_giver",),
+    NotificationKind.TOEGEWEZEN_AAN_U: ("stop_helper",),
+    NotificationKind.TOEWIJZING_GESTOPT: ("stop_giver",),
+    NotificationKind.TOEWIJZING_INGETROKKEN_BIJ_U: ("look_helper",),
+    NotificationKind.APP_AFGESLOTEN: ("look_history", "look_apps"),
+    NotificationKind.APP_AFGESLOTEN_BIJ_HELPER: ("look_history", "stop_giver"),
+    NotificationKind.APP_AFGESLOTEN_VOOR_HELPER: ("look_apps",),
+    NotificationKind.APP_GESTOPT_DOOR_U: ("look_apps", "not_you_ended"),
+    NotificationKind.APP_GESTOPT_DOOR_GEVER: ("look_apps",),
+    NotificationKind.APP_GESTOPT_ORGANISATIE: ("look_apps",),
+    NotificationKind.UITGELOGD_DOOR_ONS: ("look_history", "look_apps"),
+    NotificationKind.VERZOEK_WACHT: ("stop_question",),
 }
-_MONTHS = (
-    "januari", "februari", "maart", "april", "mei", "juni",
-    "juli", "augustus", "september", "oktober", "november", "december",
-)  # fmt: skip
 
 
-def render_message(kind: NotificationKind, facts: Mapping[str, Any], names: Mapping[str, str]) -> EmailText:
+def render_message(
+    kind: NotificationKind, facts: Mapping[str, Any], names: Mapping[str, str], contact: MailContact
+) -> EmailText:
     """Render a notification. `names` may hold "helper" and "giver".
 
     `facts` holds the first and last day, the name of an organisation, or that of an app. Without names the text uses
     general words.
     """
-    helper = _normalise_name(names.get("helper", "")) or "uw gemachtigde"
-    giver = _normalise_name(names.get("giver", "")) or "de persoon die u machtigde"
+    words = _find_words(facts, names) | {"phone": contact.help.phone}
+    paragraphs = (
+        get_sentence("mails.greeting"),
+        _TEXTS.format(kind, **words),
+        *(_ADVICE.format(code, **words) for code in _ADVICE_OF_KIND[kind]),
+        *_build_foot(contact),
+        get_sentence("mails.sender"),
+    )
+    return EmailText(_SUBJECTS[kind], "\n\n".join(paragraphs) + "\n")
+
+
+def _find_words(facts: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, str]:
+    helper = _normalise_name(names.get("helper", "")) or get_sentence("mails.name.helper")
+    giver = _normalise_name(names.get("giver", "")) or get_sentence("mails.name.giver")
     app = _normalise_name(facts.get("app", ""))
-    organisation = _normalise_name(facts.get("organisation", "")) or "de organisatie"
-    subject, sentences = _TEXTS[kind]
-    paragraphs = ("Beste lezer,", *sentences, _FOOT, "Machtigen")
-    words = {"helper": helper, "Helper": _capitalise_first(helper), "giver": giver, "Giver": _capitalise_first(giver)}
-    words["organisation"] = organisation
-    words |= {day: _format_day(facts[f"{day}_on"]) for day in ("begins", "ends") if f"{day}_on" in facts}
-    words["app"] = f"de app {app}" if app else "een app"
-    return EmailText(subject, "\n\n".join(paragraphs).format(**words) + "\n")
+    days = {
+        day: format_day(date.fromisoformat(facts[f"{day}_on"])) for day in ("begins", "ends") if f"{day}_on" in facts
+    }
+    return days | {
+        "helper": helper,
+        "Helper": _capitalise_first(helper),
+        "giver": giver,
+        "Giver": _capitalise_first(giver),
+        "organisation": _normalise_name(facts.get("organisation", "")) or get_sentence("mails.name.organisation"),
+        "app": get_sentence("mails.name.app", app=app) if app else get_sentence("mails.name.an_app"),
+    }
 
 
-def _format_day(text: str) -> str:
-    day = date.fromisoformat(text)
-    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+def _build_foot(contact: MailContact) -> list[str]:
+    """Return the paragraphs at the end: our address, the telephone number, and where people can go."""
+    hours = contact.help.hours.in_language(current_language())
+    foot = [
+        get_sentence("mails.foot.address", site=contact.site),
+        get_sentence("mails.foot.help", phone=contact.help.phone, hours=hours),
+    ]
+    if len(contact.help.points) == 1:
+        [point] = contact.help.points
+        name = get_sentence("mails.foot.point_name", name=point.name, address=point.address, place=point.place)
+        return [*foot, get_sentence("mails.foot.point", point=name)]
+    return [*foot, get_sentence("mails.foot.points")] if contact.help.points else foot
 
 
 def _capitalise_first(words: str) -> str:

@@ -1,4 +1,4 @@
-"""The switch of language: kept in a cookie, without an account."""
+"""The switch of language: kept in a cookie, without an account, and for the e-mails of who is logged in."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse
 
 from machtiging.identity.csrf import check_origin
+from machtiging.identity.language_preference import remember_language
 from machtiging.identity.rules import safe_return_path
+from machtiging.identity.session import OptionalVisitor
 from machtiging.kernel.errors import InvalidInput
 from machtiging.message_catalogue import LANGUAGES
 from machtiging.portal.forms import read_submitted_form
+from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import Public
 from machtiging.web.language import LANGUAGE_COOKIE
 
@@ -20,13 +23,20 @@ _COOKIE_LIFETIME = timedelta(days=365)
 
 
 @router.post("/taal")
-async def submit_language(request: Request, _: Public) -> RedirectResponse:
-    """Keep the chosen language and return to the page. Raises InvalidInput `taal_onbekend`."""
+async def submit_language(
+    request: Request, _: Public, visitor: OptionalVisitor, session: Transaction
+) -> RedirectResponse:
+    """Keep the chosen language and return to the page. Raises InvalidInput `taal_onbekend`.
+
+    Who is logged in gets e-mails in that language as well.
+    """
     check_origin(request)
     sent = await read_submitted_form(request)
     language = sent.first_value("taal")
     if language not in LANGUAGES:
         raise InvalidInput("taal_onbekend")
+    if visitor is not None:
+        await remember_language(session, visitor.person_id, language)
     response = RedirectResponse(safe_return_path(sent.first_value("terug")), 303)
     response.set_cookie(
         LANGUAGE_COOKIE,

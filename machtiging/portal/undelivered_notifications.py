@@ -16,7 +16,7 @@ from machtiging.identity.session import Citizen
 from machtiging.kernel.ids import PersonId
 from machtiging.notifications import delivery_failures
 from machtiging.notifications.delivery_failures import UndeliveredNotification
-from machtiging.notifications.texts import EmailText, NotificationKind, render_message
+from machtiging.notifications.texts import EmailText, MailContact, NotificationKind, render_message
 from machtiging.oauth.dependencies import oauth_services
 from machtiging.portal import views
 from machtiging.storage.unit_of_work import Transaction
@@ -50,7 +50,8 @@ async def show_undelivered(request: Request, visitor: Citizen, session: Transact
     names = views.PersonNames(session, services.keyring)
     found = await delivery_failures.load_undelivered(session, visitor.person_id, at=services.clock.now())
     unseen = await delivery_failures.count_unread_undelivered(session, visitor.person_id, at=services.clock.now())
-    mails = [await _build_notification_view(names, each) for each in found]
+    contact = MailContact(services.issuer, services.help_contact)
+    mails = [await _build_notification_view(names, each, contact) for each in found]
     return render_page(request, "meldingen.html", mails=mails, unseen=unseen)
 
 
@@ -63,10 +64,12 @@ async def submit_notifications_read(
     return RedirectResponse("/meldingen", 303)
 
 
-async def _build_notification_view(names: views.PersonNames, one: UndeliveredNotification) -> NotificationView:
+async def _build_notification_view(
+    names: views.PersonNames, one: UndeliveredNotification, contact: MailContact
+) -> NotificationView:
     try:
         others = {role: await _load_name(names, one.facts, f"{role}_id") for role in ("giver", "helper")}
-        text = render_message(NotificationKind(one.kind), one.facts, others)
+        text = render_message(NotificationKind(one.kind), one.facts, others, contact)
     except (ValueError, KeyError):  # written by an older version
         text = _UNKNOWN_MESSAGE
     return NotificationView(

@@ -31,7 +31,7 @@ async def test_undelivered_notification_is_announced_and_shown_in_full(portal):
         assert WORDS in (await browser.open_page(ISSUER + path)).text
     read = (await browser.open_page(PAGE)).text
     assert "Uw machtiging is aangenomen" in read
-    assert "heeft uw machtiging aangenomen en kan post uit uw Berichtenbox lezen" in read
+    assert "heeft uw machtiging aangenomen." in read
     assert "Wij hebben geen e-mailadres van u." in read
 
 

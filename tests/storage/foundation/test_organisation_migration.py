@@ -12,6 +12,7 @@ from machtiging.notifications.texts import NotificationKind, render_message
 from machtiging.storage.engine import DatabaseRole, make_engine
 from machtiging.storage.migration_runner import migrate_schema
 from tests.builders.database import create_database_clone, drop_database
+from tests.builders.mail import MAIL_CONTACT
 
 BEFORE, ITSELF = "0011", "0012"
 NOW = datetime.now(UTC)
@@ -150,7 +151,9 @@ async def test_migration_ends_grants_under_professional_machtigingen_only(databa
     notices = await rows(database_url_before_migration, "SELECT * FROM notification")
     assert {row.facts["grant_id"] for row in notices} == {str(one) for one in ended}
     assert {(row.person_id, row.kind) for row in notices} == {(HELPER, NotificationKind.APP_GESTOPT_ORGANISATIE.value)}
-    told = render_message(NotificationKind(notices[0].kind), notices[0].facts, {"giver": "Ans", "helper": "Bram"})
+    told = render_message(
+        NotificationKind(notices[0].kind), notices[0].facts, {"giver": "Ans", "helper": "Bram"}, MAIL_CONTACT
+    )
     assert "de app Leesapp" in told.body
     assert "post van Ans" in told.body
 

@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from machtiging.identity.language_preference import load_language, remember_language
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import Fault
+from machtiging.message_catalogue import ENGLISH
 from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.outbox_dispatcher import (
     RETRY_DELAYS,
@@ -20,6 +22,7 @@ from machtiging.notifications.texts import NotificationKind
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import NOON
+from tests.builders.mail import MAIL_CONTACT
 from tests.builders.people import add_person
 from tests.builders.rows import NOTIFICATIONS
 from tests.storage.notifications.smtp_server import serve_smtp
@@ -36,7 +39,7 @@ class Outbox:
         self.database, self.clock, self.server, self.people = database, clock, server, people
         self.addresses = dict(zip(people, ["ans@voorbeeld.example", "bram@voorbeeld.example"], strict=True))
         self.names = dict(zip(people, ["Ans Voorbeeld", "Bram Voorbeeld"], strict=True))
-        self.mailer = Mailer("127.0.0.1", server.port, starttls=False, sender=SENDER)
+        self.mailer = Mailer("127.0.0.1", server.port, starttls=False, sender=SENDER, contact=MAIL_CONTACT)
 
     async def address_of(self, session, person_id):
         return self.addresses.get(person_id)
@@ -82,6 +85,19 @@ async def test_mail_has_the_name_that_the_outbox_has_not(outbox):
     [(_, mail)] = outbox.server.taken
     assert mail["Subject"] == "Uw machtiging is aangenomen"
     assert "Bram Voorbeeld heeft uw machtiging aangenomen" in mail.get_content()
+
+
+async def test_mail_has_the_language_of_its_reader(outbox):
+    async with unit_of_work(outbox.database.sessions) as session:
+        await remember_language(session, outbox.people[0], ENGLISH)
+    for reader in (0, 1):
+        await outbox.tell(reader, NotificationKind.AANGENOMEN, helper_id=str(outbox.people[1]))
+    await outbox.send(find_language=load_language)
+    (_, english), (_, dutch) = outbox.server.taken
+    assert english["Subject"] == "Your permission has been accepted"
+    assert "Bram Voorbeeld has accepted your permission" in english.get_content()
+    assert "to the end of 21 February 2027" in english.get_content()
+    assert dutch["Subject"] == "Uw machtiging is aangenomen"
 
 
 async def test_mail_header_injection_by_name_is_blocked(outbox):
@@ -161,7 +177,7 @@ async def test_unreachable_smtp_server_costs_one_notification_a_try(outbox):
     with socket.socket() as taken:  # bound but not listening: connections are refused
         taken.bind(("127.0.0.1", 0))
         up = outbox.mailer
-        outbox.mailer = Mailer("127.0.0.1", taken.getsockname()[1], starttls=False, sender=SENDER)
+        outbox.mailer = Mailer("127.0.0.1", taken.getsockname()[1], starttls=False, sender=SENDER, contact=MAIL_CONTACT)
         await outbox.tell()
         await outbox.tell(1)
         assert await outbox.send() == 0
@@ -172,7 +188,7 @@ async def test_unreachable_smtp_server_costs_one_notification_a_try(outbox):
 
 
 async def test_smtp_server_without_starttls_gets_no_mail(outbox):
-    outbox.mailer = Mailer("127.0.0.1", outbox.server.port, starttls=True, sender=SENDER)
+    outbox.mailer = Mailer("127.0.0.1", outbox.server.port, starttls=True, sender=SENDER, contact=MAIL_CONTACT)
     await outbox.tell()
     assert await outbox.send() == 0
     assert outbox.server.taken == []

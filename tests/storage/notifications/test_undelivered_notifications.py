@@ -13,6 +13,7 @@ from machtiging.notifications.outbox_dispatcher import Mailer, send_due_notifica
 from machtiging.notifications.texts import NotificationKind
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import NOON
+from tests.builders.mail import MAIL_CONTACT
 from tests.builders.people import add_person
 from tests.storage.notifications.smtp_server import serve_smtp
 
@@ -38,7 +39,9 @@ async def send(database, clock, addresses, *, smtputf8=False):
         return addresses.get(person_id)
 
     async with serve_smtp(smtputf8=smtputf8) as server:
-        mailer = Mailer("127.0.0.1", server.port, starttls=False, sender="Machtigen <nee@machtigen.example>")
+        mailer = Mailer(
+            "127.0.0.1", server.port, starttls=False, sender="Machtigen <nee@machtigen.example>", contact=MAIL_CONTACT
+        )
         await send_due_notifications(database.sessions, address_of, mailer, clock)
         return [to for to, _ in server.taken]
 

@@ -23,6 +23,7 @@ from machtiging.oauth.retention import delete_expired_rows
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.flow import Flow, OAuthWorld, make_oauth_world
 from tests.builders.letters import BerichtenboxWorld, make_api_world, make_pdf
+from tests.builders.mail import MAIL_CONTACT
 from tests.builders.people import ISSUER
 from tests.builders.portal import Portal, make_portal
 from tests.builders.tokens import RefreshTokenHolder, make_refresh_token_holder
@@ -146,7 +147,10 @@ WORKLOADS: dict[str, Work] = {
     "sweep": lambda it: delete_expired_rows(it.oauth.sessions, it.oauth.clock),
     "expire sessions": lambda it: expire_sessions(it.oauth.sessions, LIMITS, it.oauth.clock),
     "send mail": lambda it: send_due_notifications(
-        it.oauth.sessions, _no_address, Mailer("127.0.0.1", 1, False, "x@machtigen.example"), it.oauth.clock
+        it.oauth.sessions,
+        _no_address,
+        Mailer("127.0.0.1", 1, False, "x@machtigen.example", MAIL_CONTACT),
+        it.oauth.clock,
     ),
     "tell apps": lambda it: logout.send_due_notices(make_logout_sender(it.oauth)),
     "sessions of a person": _end_sessions,

@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 
 from machtiging.notifications.mailer import EmailId, Mailer, compose_email, parse_email_address
 from machtiging.notifications.texts import EmailText
+from tests.builders.mail import MAIL_CONTACT
 
-MAILER = Mailer("127.0.0.1", 25, starttls=False, sender="Machtigen <niet-antwoorden@machtigen.example>")
+MAILER = Mailer(
+    "127.0.0.1", 25, starttls=False, sender="Machtigen <niet-antwoorden@machtigen.example>", contact=MAIL_CONTACT
+)
 SLIP = EmailId(UUID("01890000-0000-7000-8000-000000000001"), datetime(2026, 11, 23, 12, 0, tzinfo=UTC))
 TEXT = EmailText("Uw machtiging is aangenomen", "Beste lezer,\n\nÉén regel.\n")
 
