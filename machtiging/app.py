@@ -32,8 +32,7 @@ from machtiging.dependencies import attach_services, services_of
 from machtiging.health import HealthServices
 from machtiging.health import router as health_routes
 from machtiging.identity.broker import Broker
-from machtiging.identity.language_preference import load_language
-from machtiging.identity.people import load_email, load_profile
+from machtiging.identity.people import load_email, load_language, load_profile
 from machtiging.identity.routes import router as identity_routes
 from machtiging.identity.rules import SessionLimits
 from machtiging.identity.session import SESSION_COOKIE as SESSION_COOKIE

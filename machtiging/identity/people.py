@@ -22,6 +22,7 @@ from machtiging.kernel.birth_date import format_birth_date, parse_birth_date
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import ROW_INVALID, Fault, NotAllowed, NotFound
 from machtiging.kernel.ids import PersonId, uuid7
+from machtiging.message_catalogue import LANGUAGES
 from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import seal_row
 from machtiging.storage.statement import Executor, Statement
@@ -37,8 +38,10 @@ __all__ = [
     "find_or_create_by_bsn",
     "load_data_key",
     "load_email",
+    "load_language",
     "load_profile",
     "load_profiles",
+    "remember_language",
     "save_profile",
 ]
 
@@ -232,3 +235,17 @@ async def load_email(session: AsyncSession, keyring: KeyRing, person_id: PersonI
     """Load a person's e-mail address, or None."""
     profile = await load_profile(session, keyring, person_id)
     return None if profile is None else profile.email
+
+
+async def remember_language(session: AsyncSession, person_id: PersonId, locale: str) -> None:
+    """Store the language of a person. Raises ValueError for a language that we do not have."""
+    if locale not in LANGUAGES:
+        raise ValueError(f"no catalogue of {locale!r}")
+    await session.execute(
+        update(_PERSON).where(_PERSON.c.id == person_id, _PERSON.c.language != locale).values(language=locale)
+    )
+
+
+async def load_language(session: AsyncSession, person_id: PersonId) -> str | None:
+    """Load the language of a person; None if the person is unknown."""
+    return (await session.execute(select(_PERSON.c.language).where(_PERSON.c.id == person_id))).scalar_one_or_none()

@@ -41,7 +41,7 @@ class DeliveryResult:
 
 @dataclass(frozen=True, slots=True)
 class Mailer:
-    """The SMTP server, the sender ("Name <address>"), and the contact in the foot of each e-mail."""
+    """The SMTP server, the sender ("Name <address>") and the contact in the foot."""
 
     host: str
     port: int

@@ -41,8 +41,8 @@ class MailContact:
         return urlsplit(self.issuer).netloc
 
 
-_SUBJECTS = CatalogueLabels[NotificationKind]("mails.subject", NotificationKind)
-_TEXTS = CatalogueLabels[NotificationKind]("mails.text", NotificationKind)
+_SUBJECTS: CatalogueLabels[NotificationKind] = CatalogueLabels("mails.subject", NotificationKind)
+_TEXTS: CatalogueLabels[NotificationKind] = CatalogueLabels("mails.text", NotificationKind)
 _ADVICE_CODES = (
     "look_giver",
     "look_helper",
@@ -54,7 +54,7 @@ _ADVICE_CODES = (
     "not_you",
     "not_you_ended",
 )
-_ADVICE = CatalogueLabels[str]("mails.advice", _ADVICE_CODES)
+_ADVICE: CatalogueLabels[str] = CatalogueLabels("mails.advice", _ADVICE_CODES)
 # What the reader can do, after the text.
 _ADVICE_OF_KIND: dict[NotificationKind, tuple[str, ...]] = {
     NotificationKind.AANGEBODEN_DOOR_U: ("stop_giver", "not_you"),
@@ -124,7 +124,7 @@ def _find_words(facts: Mapping[str, Any], names: Mapping[str, str]) -> dict[str,
 
 
 def _build_foot(contact: MailContact) -> list[str]:
-    """Return the paragraphs at the end: our address, the telephone number, and where people can go."""
+    """Return the paragraphs at the end: our address and where people get help."""
     hours = contact.help.hours.in_language(current_language())
     foot = [
         get_sentence("mails.foot.address", site=contact.site),

@@ -1,4 +1,4 @@
-"""The switch of language: kept in a cookie, without an account, and for the e-mails of who is logged in."""
+"""The switch of language: a cookie for the pages, and a preference for e-mails."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse
 
 from machtiging.identity.csrf import check_origin
-from machtiging.identity.language_preference import remember_language
+from machtiging.identity.people import remember_language
 from machtiging.identity.rules import safe_return_path
 from machtiging.identity.session import OptionalVisitor
 from machtiging.kernel.errors import InvalidInput

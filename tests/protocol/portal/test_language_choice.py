@@ -1,9 +1,9 @@
-"""The switch of language: kept in a cookie, and for the e-mails of who is logged in."""
+"""The switch of language: a cookie for the pages, and a preference for e-mails."""
 
 import pytest
 from sqlalchemy import text
 
-from machtiging.identity.language_preference import load_language
+from machtiging.identity.people import load_language
 from machtiging.message_catalogue import DUTCH, ENGLISH
 from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.texts import NotificationKind

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from machtiging.identity.language_preference import load_language, remember_language
+from machtiging.identity.people import load_language, remember_language
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import PersonId, uuid7

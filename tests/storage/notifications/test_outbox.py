@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from machtiging.identity.language_preference import load_language, remember_language
+from machtiging.identity.people import load_language, remember_language
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import Fault
 from machtiging.message_catalogue import ENGLISH
