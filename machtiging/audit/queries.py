@@ -7,7 +7,7 @@ Facts that are not a JSON object become empty.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -86,6 +86,22 @@ async def load_lines_for_machtiging(
 ) -> list[JournalEntry]:
     """Load the lines under a machtiging, newest first."""
     return await _load_newest(session, "machtiging_id", machtiging_id, limit, before)
+
+
+async def load_lines_about_object(
+    session: AsyncSession, person_id: UUID, object_id: str, instants: Collection[datetime]
+) -> list[JournalEntry]:
+    """Load the lines about a person and an object at these instants."""
+
+    def select_lines(table: FromClause, seq: ColumnElement[Any]) -> Select[Any]:
+        about = (table.c.for_person_id == person_id, table.c.object_id == object_id)
+        lines = select(*(table.c[name] for name in LINE_COLUMNS), seq.label("seq"))
+        return lines.where(*about, table.c.occurred_at.in_(instants))
+
+    both = union_all(select_lines(_journal, _journal.c.seq), select_lines(_intake, cast(null(), BigInteger))).subquery()
+    return [
+        _build_entry(dict(row)) for row in (await session.execute(select(*map(_readable_column, both.c)))).mappings()
+    ]
 
 
 async def _load_newest(

@@ -55,7 +55,7 @@ class BijlageView:
 
 @dataclass(frozen=True, slots=True)
 class BerichtView:
-    """A decrypted letter. `folder` and `changed_at` are the citizen's own; None for a helper."""
+    """A decrypted letter. `folder`, `changed_at` and `read_at` are the citizen's own; None for a helper."""
 
     bericht_id: BerichtId
     afzender: Afzender
@@ -68,6 +68,7 @@ class BerichtView:
     bijlagen: list[BijlageView]
     folder: str | None
     changed_at: datetime | None
+    read_at: datetime | None
 
 
 # The letter; for HEAD only the Permit.
@@ -148,6 +149,7 @@ def decrypt_bericht(
         bijlagen=[_build_bijlage_view(key, bijlage) for bijlage in content["bijlagen"] or ()],
         folder=envelope["folder"] if own else None,
         changed_at=envelope["changed_at"] if own else None,
+        read_at=(envelope["read_at"] or read_permit.at) if own else None,
     )
 
 

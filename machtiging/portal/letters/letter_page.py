@@ -11,11 +11,14 @@ from machtiging.access.actor import build_citizen_actor
 from machtiging.access.dependencies import access_services
 from machtiging.access.permit import Permit
 from machtiging.berichtenbox.download import authorize_download, stream_bijlage
+from machtiging.berichtenbox.own_box.neighbours import find_neighbours
 from machtiging.berichtenbox.queries import EnvelopeLookup, find_bericht
 from machtiging.berichtenbox.reader import ReadResult, authorize_reading, read_bericht, retry_while_changed
 from machtiging.berichtenbox.routes import build_download_headers
+from machtiging.berichtenbox.rules import ARCHIVE_FOLDER
 from machtiging.identity.session import Citizen
 from machtiging.portal.labels import THEME_LABELS
+from machtiging.portal.letters.letter_readers import describe_readers
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.http_methods.head import build_head_response, is_head
 from machtiging.web.pages import render_page
@@ -38,12 +41,17 @@ async def show_letter(request: Request, bericht_id: UUID, visitor: Citizen, sess
     letter = await retry_while_changed(attempt_reading)
     if isinstance(letter, Permit):
         return build_head_response("text/html")
+    at = services.clock.now()
+    place = (letter.published_at, letter.bericht_id)
     return render_page(
         request,
         "bericht.html",
         letter=letter,
         paragraphs=split_paragraphs(letter.inhoud),
         theme=THEME_LABELS[letter.theme],
+        seen_by=await describe_readers(session, services.keyring, visitor, letter),
+        neighbours=await find_neighbours(session, visitor.person_id, place, folder=letter.folder, at=at),
+        is_archived=letter.folder == ARCHIVE_FOLDER,
     )
 
 

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AfterValidator
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse
 
@@ -18,16 +16,17 @@ from machtiging.access.dependencies import access_services
 from machtiging.berichtenbox.bericht_list import BerichtPageRequest, list_berichten
 from machtiging.berichtenbox.own_box.folders import BoxCounts, count_box
 from machtiging.berichtenbox.own_box.search import SEARCH_LIMIT, BerichtSearch, search_berichten
-from machtiging.berichtenbox.rules import ARCHIVE_FOLDER, MAX_MAP_LENGTH, BoxFilter
+from machtiging.berichtenbox.rules import ARCHIVE_FOLDER, BoxFilter
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.text import require_plain_line
 from machtiging.message_catalogue import CatalogueLabels, get_sentence
 from machtiging.portal.forms import SubmittedForm
+from machtiging.portal.letters.marks_confirmation import CompletedInQuery, FolderName, find_confirmation
+from machtiging.portal.letters.urls import LETTERS_PATH, build_list_url
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page
 
 router = APIRouter(include_in_schema=False)
-LETTERS_PATH = "/brieven"
 PAGE_SIZE = 20
 MAX_SEARCH_LENGTH = 200
 _MAX_CURSOR_LENGTH = 200
@@ -43,7 +42,6 @@ class LetterFilter(StrEnum):
 
 FILTER_LABELS: Mapping[LetterFilter, str] = CatalogueLabels("letters.filter", LetterFilter)
 _EMPTY_TEXTS: Mapping[LetterFilter, str] = CatalogueLabels("letters.empty", LetterFilter)
-FolderName = Annotated[str, Query(max_length=MAX_MAP_LENGTH), AfterValidator(require_plain_line)]
 Cursor = Annotated[str | None, Query(max_length=_MAX_CURSOR_LENGTH)]
 
 
@@ -79,12 +77,7 @@ class ListRequest:
         chosen = {"map": self.folder} if self.folder is not None else {"toon": self.shown.value}
         if self.folder is None and self.shown is LetterFilter.ALL:
             chosen = {}
-        return build_url(**chosen, **({"vanaf": cursor} if cursor else {}))
-
-
-def build_url(**query: str) -> str:
-    """Build the URL of the list with this query."""
-    return LETTERS_PATH + ("?" + urlencode(query) if query else "")
+        return build_list_url(**chosen, **({"vanaf": cursor} if cursor else {}))
 
 
 @router.get(LETTERS_PATH)
@@ -92,6 +85,7 @@ async def show_letters(
     request: Request,
     visitor: Citizen,
     session: Transaction,
+    completed: CompletedInQuery,
     toon: LetterFilter = LetterFilter.ALL,
     map: FolderName | None = None,  # noqa: A002
     vanaf: Cursor = None,
@@ -109,6 +103,7 @@ async def show_letters(
         request,
         "berichten.html",
         letters=page.summaries,
+        confirmed=await find_confirmation(session, visitor, completed, at=at),
         heading=wanted.folder or FILTER_LABELS[toon],
         empty=None if wanted.folder else _EMPTY_TEXTS[toon],
         filters=_build_filter_links(wanted, counts),
@@ -133,7 +128,7 @@ def _build_filter_links(wanted: ListRequest, counts: BoxCounts) -> list[FilterLi
 
 def _build_folder_links(wanted: ListRequest, counts: BoxCounts) -> list[FilterLink]:
     return [
-        FilterLink(each.name, build_url(map=each.name), wanted.folder == each.name, each.letters)
+        FilterLink(each.name, build_list_url(map=each.name), wanted.folder == each.name, each.letters)
         for each in counts.folders
     ]
 
@@ -157,8 +152,8 @@ async def _show_found_letters(
         letters=found.page.summaries,
         is_limited=found.is_limited,
         limit=SEARCH_LIMIT,
-        older=build_url(zoek=search.text, vanaf=more) if more else "",
-        newest=build_url(zoek=search.text) if cursor else "",
+        older=build_list_url(zoek=search.text, vanaf=more) if more else "",
+        newest=build_list_url(zoek=search.text) if cursor else "",
     )
 
 
