@@ -255,10 +255,13 @@ def add_download_route(target: APIRouter, operation_id: str) -> None:
 add_download_route(router, "downloadBijlage")
 
 
-def build_download_headers(bijlage: BijlageDownload) -> dict[str, str]:
-    """Build the headers of a download: saved as a file, never displayed (RFC 6266, RFC 8187)."""
+def build_download_headers(bijlage: BijlageDownload, *, disposition: str = "attachment") -> dict[str, str]:
+    """Build the headers of a download (RFC 6266, RFC 8187).
+
+    An `attachment` is saved as a file and never displayed. `inline` needs a CSP of its own beside these.
+    """
     plain = "".join(
         letter if (letter.isascii() and letter.isalnum()) or letter in "._- " else "_" for letter in bijlage.naam
     )
-    name = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(bijlage.naam, safe='')}"
+    name = f"{disposition}; filename=\"{plain}\"; filename*=UTF-8''{quote(bijlage.naam, safe='')}"
     return {"Content-Disposition": name, "Content-Length": str(bijlage.size)}

@@ -14,7 +14,7 @@ from machtiging.portal import (
     start,
     undelivered_notifications,
 )
-from machtiging.portal.letters import letter_page, list_page, marks_pages, redirects
+from machtiging.portal.letters import attachments, letter_page, list_page, marks_pages, redirects
 
 router = APIRouter(include_in_schema=False)
 _PARTS = (
@@ -28,6 +28,7 @@ _PARTS = (
     language_choice,
     list_page,
     letter_page,
+    attachments,
     marks_pages,
     redirects,
 )

@@ -1,20 +1,18 @@
-"""One letter of the citizen, and its attachments. The same authorization checks as for helpers."""
+"""The page of one letter. The same authorization checks as for helpers."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from machtiging.access.actor import build_citizen_actor
 from machtiging.access.dependencies import access_services
 from machtiging.access.permit import Permit
-from machtiging.berichtenbox.download import authorize_download, stream_bijlage
 from machtiging.berichtenbox.own_box.neighbours import find_neighbours
 from machtiging.berichtenbox.queries import EnvelopeLookup, find_bericht
 from machtiging.berichtenbox.reader import ReadResult, authorize_reading, read_bericht, retry_while_changed
-from machtiging.berichtenbox.routes import build_download_headers
 from machtiging.berichtenbox.rules import ARCHIVE_FOLDER
 from machtiging.identity.session import Citizen
 from machtiging.portal.labels import THEME_LABELS
@@ -58,17 +56,3 @@ async def show_letter(request: Request, bericht_id: UUID, visitor: Citizen, sess
 def split_paragraphs(inhoud: str) -> list[list[str]]:
     """Split the text of a letter into paragraphs of lines. An empty line separates two paragraphs."""
     return [part.splitlines() for part in inhoud.split("\n\n") if part.strip()]
-
-
-@router.get("/brieven/{bericht_id}/bijlagen/{bijlage_id}")
-async def serve_attachment(
-    request: Request, bericht_id: UUID, bijlage_id: UUID, visitor: Citizen, session: Transaction
-) -> Response:
-    """Send an attachment as a download: a PDF must never run inside our pages."""
-    services, actor = access_services(request), build_citizen_actor(visitor)
-    ids = (bericht_id, bijlage_id)
-    found = await authorize_download(session, services.keyring, services.policy, actor, ids, at=services.clock.now())
-    if is_head(request):
-        return build_head_response("application/pdf", build_download_headers(found))
-    pieces = stream_bijlage(services.sessions, actor, found, services.clock)
-    return StreamingResponse(pieces, media_type="application/pdf", headers=build_download_headers(found))
