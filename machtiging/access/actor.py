@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from machtiging.delegation.authority.machtiging_set import MachtigingSet
@@ -21,6 +21,7 @@ class Actor:
     request. `organisation_kvk` is the organisation of the session or token; None for a private person.
     `addressed_machtiging` is the machtiging id in the path of the request, as the client wrote it; None on other paths.
     `machtigingen` are those of a token for several: then `authority` is the addressed one, and None without one.
+    `session_id` is the login session of a person on the portal; None for a token.
     """
 
     person_id: PersonId
@@ -33,6 +34,7 @@ class Actor:
     organisation_kvk: str | None = None
     addressed_machtiging: str | None = None
     machtigingen: MachtigingSet | None = None
+    session_id: UUID | None = None
 
     @property
     def must_address_machtiging(self) -> bool:
@@ -88,4 +90,14 @@ def build_citizen_actor(visitor: Visitor) -> Actor:
         client_id=None,
         token_id=None,
         organisation_kvk=visitor.organisation_kvk,
+        session_id=visitor.session_id,
     )
+
+
+def build_helper_actor(visitor: Visitor, authority: Authority | None, addressed_machtiging: str) -> Actor:
+    """Build the actor of a helper on the portal, under the addressed machtiging.
+
+    `authority` is None if this visitor does not hold it. Then the guard refuses as for one that does not exist. The
+    machtiging and the policy limit the acts.
+    """
+    return replace(build_citizen_actor(visitor), authority=authority, addressed_machtiging=addressed_machtiging)

@@ -3,7 +3,8 @@
 Deny by default: only Casbin allows, on a complete PolicyRequest. If the decision failed, that is
 the reason. After any other denial the first of these is the reason:
 
-    1. the path names another machtiging than that of the token. The client gets a 404, the same for every other id.
+    1. the path names another machtiging than that of the token, or of the visitor on the portal. The answer is a 404,
+       the same for every other id.
        A token for several names one in the path: without one the client is told so.
     2. the machtiging is not in force. The client is told its state.
     3. the bericht is hidden from this actor. The client gets the 404 of a bericht that does not exist.
@@ -23,6 +24,7 @@ from machtiging.access.policy_request import PolicyRequest
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.rules import (
     GRANTABLE_ACTS,
+    NOT_THE_HOLDER,
     Act,
     BerichtEnvelope,
     scope_violation,
@@ -113,9 +115,9 @@ def evaluate_token_act(actor: Actor, act: Act) -> AccessVerdict:
 
 
 def _evaluate_addressed_machtiging(actor: Actor) -> AccessVerdict | None:
-    """Return the refusal of a path that names no machtiging of the token; else None."""
+    """Return the refusal of a path without a machtiging of token or visitor; else None."""
     if not actor.holds_addressed_machtiging:
-        reason = "machtiging_niet_van_token"
+        reason = NOT_THE_HOLDER if actor.client_id is None else "machtiging_niet_van_token"
         return AccessVerdict(reason, None, NotFound("machtiging_onbekend", private=reason))
     if actor.must_address_machtiging:
         return AccessVerdict("machtiging_niet_genoemd", None, NotAllowed("machtiging_niet_genoemd"))

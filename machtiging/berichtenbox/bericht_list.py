@@ -22,7 +22,7 @@ from machtiging.berichtenbox.rules import ARCHIVE_FOLDER, WHOLE_BOX, BoxFilter
 from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.rules import Capacity, MachtigingScope
-from machtiging.identity.people import load_data_key
+from machtiging.identity.data_keys import DATA_KEY_COLUMNS, unwrap_data_key
 from machtiging.kernel.clock import AMSTERDAM
 from machtiging.kernel.errors import InvalidInput
 from machtiging.kernel.ids import BerichtId
@@ -98,9 +98,12 @@ async def load_page(
     position = None if page_request.cursor is None else decode_cursor(keyring, permit, page_request.cursor)
     chosen = select_summaries(permit, page_request.filter, position).limit(page_request.size + 1)
     rows = list((await session.execute(select_page(permit.actor_id, chosen))).all())
-    key = await load_data_key(session, keyring, permit.vertegenwoordigde_id)
     shown = rows[: page_request.size]
     more = encode_cursor(keyring, permit, shown[-1]) if len(rows) > page_request.size else None
+    if not shown:
+        return BerichtPage([], None)
+    wrapped = {column.name: getattr(shown[0], column.name) for column in DATA_KEY_COLUMNS}
+    key = unwrap_data_key(wrapped, keyring, permit.vertegenwoordigde_id)
     return BerichtPage([build_summary(permit, row, decrypt_onderwerp(key, row)) for row in shown], more)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from machtiging.access.actor import Actor
 from machtiging.access.guard import Policy, issue_permit
 from machtiging.access.permit import Permit
-from machtiging.access.token_lookup import AuthorityToken, load_token_for_share
+from machtiging.access.session_lookup import load_open_session_authority
+from machtiging.access.token_lookup import load_token_for_share
+from machtiging.access.verdict import evaluate_standing
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.berichtenbox.queries import build_access_target, build_envelope, find_bijlage
@@ -21,10 +23,12 @@ from machtiging.berichtenbox.rules import build_part_context
 from machtiging.berichtenbox.tables import BijlagePart
 from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.rules import Act, BerichtEnvelope, scope_violation
 from machtiging.identity.people import load_data_key
 from machtiging.kernel.clock import Clock
 from machtiging.kernel.errors import Fault, NotInForce
+from machtiging.kernel.ids import TokenId
 from machtiging.storage.columns import table_of
 from machtiging.storage.unit_of_work import unit_of_work
 
@@ -86,29 +90,42 @@ async def _decrypt_part(session: AsyncSession, bijlage: BijlageDownload, number:
     return bijlage.key.decrypt(sealed, *build_part_context(bijlage.bijlage_id, number, bijlage.parts))
 
 
-def _covers_download(token: AuthorityToken, envelope: BerichtEnvelope) -> bool:
-    """Return True if the token still covers a download of this letter.
+def _covers_download(authority: Authority, envelope: BerichtEnvelope) -> bool:
+    """Return True if the authority still covers a download of this letter.
 
     A new agreement or a lower ceiling can take it away meanwhile.
     """
-    authority = token.representation
-    if authority is None:
-        return token.facts.representation_set is None
     return Act.DOWNLOAD in authority.acts and scope_violation(authority.scope, envelope) is None
 
 
+async def _is_token_active(session: AsyncSession, token_id: TokenId, bijlage: BijlageDownload, *, at: datetime) -> bool:
+    """Return True if the token still gives this. Its expiry is accepted during a large download."""
+    state = await load_token_for_share(session, token_id, at, addressed=bijlage.permit.machtiging_id)
+    if state is None or state.revoked_at is not None or state.representation_refusal(at) is not None:
+        return False
+    if state.representation is None:
+        return state.facts.representation_set is None
+    return _covers_download(state.representation, bijlage.envelope)
+
+
+async def _is_session_active(session: AsyncSession, actor: Actor, bijlage: BijlageDownload, *, at: datetime) -> bool:
+    """Return True if the login session and its authority still give this. Expiry is accepted, as of a token."""
+    if actor.session_id is None or actor.machtiging_id is None:
+        return False
+    found = await load_open_session_authority(session, actor.session_id, actor.machtiging_id, at=at)
+    if found is None:
+        return False
+    current = replace(actor, authority=found)
+    return evaluate_standing(current, at) is None and _covers_download(found, bijlage.envelope)
+
+
 async def _assert_access_active(session: AsyncSession, actor: Actor, bijlage: BijlageDownload, *, at: datetime) -> None:
-    # Without a token this is the citizen's own box on the portal. That access cannot be revoked.
-    if actor.token_id is None:
-        return
-    state = await load_token_for_share(session, actor.token_id, at, addressed=bijlage.permit.machtiging_id)
-    # Expiry of the token during a large download is accepted; its revocation is not.
-    if (
-        state is not None
-        and state.revoked_at is None
-        and state.representation_refusal(at) is None
-        and _covers_download(state, bijlage.envelope)
-    ):
+    if actor.token_id is not None:
+        is_active = await _is_token_active(session, actor.token_id, bijlage, at=at)
+    else:
+        # The citizen's own box on the portal: that access cannot be revoked.
+        is_active = actor.authority is None or await _is_session_active(session, actor, bijlage, at=at)
+    if is_active:
         return
     line = NewJournalLine(
         JournalAct.BERICHT_DOWNLOADEN,

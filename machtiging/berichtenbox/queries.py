@@ -30,15 +30,18 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.guard import AccessTarget, GuardedQuery
-from machtiging.access.optimistic_lock import unchanged_since_read
+from machtiging.access.optimistic_lock import unchanged_since_read, unchanged_since_read_in_session
 from machtiging.access.permit import Permit
+from machtiging.access.session_lookup import authorize_session_row, session_params, session_query
 from machtiging.access.token_lookup import AuthorityToken, authenticate_token_row, token_query
 from machtiging.agencies.names import agency_name_table
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.audit.journal import build_journal_insert_cte
 from machtiging.berichtenbox.tables import Bericht, Bijlage, ReaderMark
+from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.rules import Act, BerichtEnvelope
 from machtiging.identity.data_keys import DATA_KEY_COLUMNS, data_key_table
+from machtiging.identity.session import Visitor
 from machtiging.kernel.ids import BerichtId, PersonId, TokenId
 from machtiging.storage.columns import table_of
 from machtiging.storage.statement import Executor, ResultRow, Statement
@@ -69,6 +72,8 @@ def select_berichten(reader_id: Any, at: Any, *columns: Any) -> Select[Any]:
 def select_page(reader_id: PersonId, chosen: Select[Any]) -> Select[Any]:
     """Select the summary columns of the letters in `chosen`, in the same order.
 
+    Each row has the wrapped data key too.
+
     The page is limited first. Names, marks and bijlagen are then read for its letters only, not for the whole box.
     """
     page = chosen.subquery("page")
@@ -80,7 +85,8 @@ def select_page(reader_id: PersonId, chosen: Select[Any]) -> Select[Any]:
     looked_up = {"marked_at": marked, "bijlagen": counted}
     columns = [each.correlate(page).scalar_subquery().label(name) for name, each in looked_up.items()]
     joined = page.join(_AGENCY, _AGENCY.c.oin == page.c.afzender_oin)
-    rows = select(*page.c, _AGENCY.c.name.label("afzender_naam"), *columns).select_from(joined)
+    joined = joined.join(_DATA_KEY_TABLE, _DATA_KEY_TABLE.c.id == page.c.ontvanger_id)
+    rows = select(*page.c, _AGENCY.c.name.label("afzender_naam"), *columns, *DATA_KEY_COLUMNS).select_from(joined)
     return rows.order_by(page.c.published_at.desc(), page.c.id.desc())
 
 
@@ -112,6 +118,9 @@ _FIND_BERICHT = Statement(select_berichten(bindparam("reader"), bindparam("at"),
 _FIND_TOKEN_AND_BERICHT = token_query(
     lambda token: select_berichten(token.c.t_person_id, bindparam("at"), *_ENVELOPE_COLUMNS).where(_BY_ID)
 )
+_FIND_SESSION_AND_BERICHT = session_query(
+    lambda _held: select_berichten(bindparam("reader"), bindparam("at"), *_ENVELOPE_COLUMNS).where(_BY_ID)
+)
 _SELECT_CONTENT = (
     select(BERICHT.c.onderwerp_sealed, BERICHT.c.inhoud_sealed, _build_bijlagen_column(), *DATA_KEY_COLUMNS)
     .join(_DATA_KEY_TABLE, _DATA_KEY_TABLE.c.id == BERICHT.c.ontvanger_id)
@@ -137,6 +146,7 @@ def _build_content_fetch(gate: Select[Any]) -> Statement:
 
 _CONTENT_UNDER_MACHTIGING = _build_content_fetch(unchanged_since_read(with_machtiging=True))
 _CONTENT_WITH_TOKEN = _build_content_fetch(unchanged_since_read(with_machtiging=False))
+_CONTENT_UNDER_MACHTIGING_IN_SESSION = _build_content_fetch(unchanged_since_read_in_session())
 _CONTENT_IN_SESSION = _build_content_fetch(select(literal(1).label("open")))
 
 
@@ -144,7 +154,8 @@ _CONTENT_IN_SESSION = _build_content_fetch(select(literal(1).label("open")))
 class EnvelopeLookup:
     """The result of a lookup of a letter by id. `envelope` is None if there is no such letter.
 
-    It comes from `TokenAndEnvelopeQuery`, or from `find_bericht` in a login session, which has no token.
+    It comes from `TokenAndEnvelopeQuery`, or in a login session from `find_session_and_bericht` under a machtiging and
+    from `find_bericht` in the own box.
     """
 
     bericht_id: UUID
@@ -155,20 +166,40 @@ def build_content_query(lookup: EnvelopeLookup) -> GuardedQuery:
     """Build the query for the encrypted content, its bijlagen and the wrapped key.
 
     It needs a Permit, and the same statement journals the access. A refusal does not load the content, so its duration
-    does not reveal the size of the letter. An optimistic lock: no row if the letter, the token or its authority changed
-    since the lookup.
+    does not reveal the size of the letter. An optimistic lock: no row if the letter, the token or session, or the
+    authority changed since the lookup.
     """
     row = lookup.envelope
-    if row is None or "t_id" not in row:
+    if row is None or not row.keys() & {"t_id", "s_id"}:
         return GuardedQuery(Act.READ, _CONTENT_IN_SESSION, _content_params)
-    statement = _CONTENT_WITH_TOKEN if row["m_id"] is None else _CONTENT_UNDER_MACHTIGING
-    read_versions = {"jti": row["t_id"], "machtiging": row["m_id"], "version": row["m_version"]}
+    read_versions = {"machtiging": row["m_id"], "version": row["m_version"]}
+    if "s_id" in row:
+        statement, credential = _CONTENT_UNDER_MACHTIGING_IN_SESSION, {"session_id": row["s_id"]}
+    else:
+        statement = _CONTENT_WITH_TOKEN if row["m_id"] is None else _CONTENT_UNDER_MACHTIGING
+        credential = {"jti": row["t_id"]}
+    read_versions |= credential
     return GuardedQuery(Act.READ, statement, lambda read_permit: {**_content_params(read_permit), **read_versions})
 
 
 async def find_bericht(executor: Executor, bericht_id: UUID, reader_id: PersonId, at: datetime) -> ResultRow | None:
     """Find the envelope of a letter by id, in any box. Its content needs a Permit: see `build_content_query`."""
     return await _FIND_BERICHT.one_or_none(executor, {"bericht_id": bericht_id, "reader": reader_id, "at": at})
+
+
+async def find_session_and_bericht(
+    executor: Executor, visitor: Visitor, machtiging_id: UUID | None, bericht_id: UUID, *, at: datetime
+) -> tuple[Authority | None, EnvelopeLookup]:
+    """Find the machtiging that this visitor holds, and an envelope, in one statement.
+
+    It takes no lock, as `TokenAndEnvelopeQuery`. Raises NotAuthenticated if the session ended meanwhile.
+    """
+    params = session_params(visitor.session_id, machtiging_id)
+    about = {"bericht_id": bericht_id, "reader": visitor.person_id, "at": at}
+    row = await _FIND_SESSION_AND_BERICHT.one_or_none(executor, {**params, **about})
+    authority = await authorize_session_row(executor, row, visitor, at=at)
+    is_there = row is not None and row["id"] is not None
+    return authority, EnvelopeLookup(bericht_id, row if is_there else None)
 
 
 class TokenAndEnvelopeQuery:

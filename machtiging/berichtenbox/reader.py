@@ -28,7 +28,7 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.rules import Act, Capacity
 from machtiging.identity.data_keys import unwrap_data_key
 from machtiging.kernel.errors import Fault
-from machtiging.kernel.ids import BerichtId, BijlageId
+from machtiging.kernel.ids import BerichtId, BijlageId, PersonId
 from machtiging.storage.statement import Executor, ResultRow, Statement
 
 # A retry follows a concurrent change of what the reader relies on. Even one is rare.
@@ -58,6 +58,7 @@ class BerichtView:
     """A decrypted letter. `folder`, `changed_at` and `read_at` are the citizen's own; None for a helper."""
 
     bericht_id: BerichtId
+    ontvanger_id: PersonId
     afzender: Afzender
     dienst: str
     theme: Theme
@@ -139,6 +140,7 @@ def decrypt_bericht(
     place = ("bericht", str(bericht_id))
     return BerichtView(
         bericht_id=bericht_id,
+        ontvanger_id=read_permit.vertegenwoordigde_id,
         afzender=Afzender(envelope["afzender_oin"], envelope["afzender_naam"]),
         dienst=envelope["dienst_code"],
         theme=Theme(envelope["theme"]),

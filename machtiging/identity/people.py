@@ -25,7 +25,7 @@ from machtiging.kernel.ids import PersonId, uuid7
 from machtiging.message_catalogue import LANGUAGES
 from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import seal_row
-from machtiging.storage.statement import Executor, Statement
+from machtiging.storage.statement import Executor, ResultRow, Statement
 
 __all__ = [
     "Profile",
@@ -41,8 +41,10 @@ __all__ = [
     "load_language",
     "load_profile",
     "load_profiles",
+    "profile_from_row",
     "remember_language",
     "save_profile",
+    "select_profile",
 ]
 
 _PERSON, _PARTY = table_of(Person), table_of(Party)
@@ -50,11 +52,18 @@ _IDENTITY_COLUMNS = tuple(_PERSON.c[name] for name in SEALED_PERSON.columns)
 _BSN_FIELD = "bsn"
 # Built once at import: compiling costs more than executing.
 _SELECT_DATA_KEY: Select[Any] = select(*DATA_KEY_COLUMNS).where(_PARTY.c.id == bindparam("party_id"))
-_PERSON_WITH_DATA_KEY: Select[Any] = (
-    select(*DATA_KEY_COLUMNS, _PERSON.c.profile_sealed)
-    .join_from(_PERSON, _PARTY, _PARTY.c.id == _PERSON.c.id)
-    .where(_PERSON.c.id == bindparam("person_id"))
-)
+
+
+def select_profile(person_id: Any) -> Select[Any]:
+    """Build the select of a profile, still encrypted: for a value, parameter or column.
+
+    Read its row with `profile_from_row`.
+    """
+    joined = _PERSON.join(_PARTY, _PARTY.c.id == _PERSON.c.id)
+    return select(*DATA_KEY_COLUMNS, _PERSON.c.profile_sealed).select_from(joined).where(_PERSON.c.id == person_id)
+
+
+_PERSON_WITH_DATA_KEY = select_profile(bindparam("person_id"))
 _SELECT_PROFILE = Statement(_PERSON_WITH_DATA_KEY)
 _LOCK_PROFILE: Select[Any] = _PERSON_WITH_DATA_KEY.with_for_update(key_share=True, of=_PERSON)
 _SELECT_PROFILES: Select[Any] = select(_PERSON.c.id, *DATA_KEY_COLUMNS, _PERSON.c.profile_sealed).join_from(
@@ -145,7 +154,11 @@ async def load_data_key(session: AsyncSession, keyring: KeyRing, party_id: UUID)
 
 async def load_profile(executor: Executor, keyring: KeyRing, person_id: PersonId) -> Profile | None:
     """Load a person's profile. None when the person is unknown or has never logged in."""
-    row = await _SELECT_PROFILE.one_or_none(executor, {"person_id": person_id})
+    return profile_from_row(await _SELECT_PROFILE.one_or_none(executor, {"person_id": person_id}), keyring, person_id)
+
+
+def profile_from_row(row: ResultRow | None, keyring: KeyRing, person_id: PersonId) -> Profile | None:
+    """Decrypt the profile in a row of `select_profile`; None if there is none."""
     if row is None or row["profile_sealed"] is None:
         return None
     return decrypt_profile(unwrap_data_key(row, keyring, person_id), row["profile_sealed"], person_id)

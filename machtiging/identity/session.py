@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
-from sqlalchemy import Row, and_, func, insert, select, update
+from sqlalchemy import Row, Table, and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
@@ -162,6 +162,11 @@ async def extend_session(session: AsyncSession, visitor: Visitor, limits: Sessio
     if last_seen is None:
         raise NotAuthenticated("niet_ingelogd")
     return replace(visitor, session_end=min(last_seen + limits.idle_timeout, visitor.expires_at))
+
+
+def login_session_table() -> Table:
+    """Return the table, for a statement that depends on `ended_at`. Its other columns are read only here."""
+    return _SESSION
 
 
 async def lock_session(session: AsyncSession, visitor: Visitor) -> bool:

@@ -14,6 +14,7 @@ from machtiging.portal import (
     start,
     undelivered_notifications,
 )
+from machtiging.portal.helping import letters as helped_letters
 from machtiging.portal.letters import attachments, letter_page, list_page, marks_pages, redirects
 
 router = APIRouter(include_in_schema=False)
@@ -34,3 +35,4 @@ _PARTS = (
 )
 for part in _PARTS:
     router.include_router(part.router)
+router.include_router(helped_letters.router)

@@ -183,7 +183,8 @@ def find_confirmation(gedaan: str | None, card: MachtigingCard) -> str | None:
     )
 
 
-def _name_of(profile: Profile | None) -> str:
+def name_of_profile(profile: Profile | None) -> str:
+    """Return the name in a profile; words for a name that is not known."""
     return profile.name if profile and profile.name else _UNKNOWN_PERSON
 
 
@@ -204,7 +205,7 @@ class PersonNames:
         holders = {holder_id for one in by_viewer for holder_id in self._holder_cache[one.machtiging_id]}
         givers = {one.vertegenwoordigde_id for one in shown if one.vertegenwoordigde_id != viewer_id}
         profiles = await load_profiles(self._session, self._keyring, holders | givers)
-        self._name_cache |= {person_id: _name_of(profiles.get(person_id)) for person_id in holders | givers}
+        self._name_cache |= {person_id: name_of_profile(profiles.get(person_id)) for person_id in holders | givers}
 
     async def load_holder_ids(self, authority: Authority, at: datetime) -> list[PersonId]:
         """Load who holds it: its holder, or all to whom the organisation assigned it."""
@@ -221,7 +222,7 @@ class PersonNames:
     async def load_name(self, person_id: PersonId) -> str:
         """Return the name of a person as given by the login."""
         if person_id not in self._name_cache:
-            self._name_cache[person_id] = _name_of(await load_profile(self._session, self._keyring, person_id))
+            self._name_cache[person_id] = name_of_profile(await load_profile(self._session, self._keyring, person_id))
         return self._name_cache[person_id]
 
 

@@ -26,8 +26,9 @@ class PartedDownload:
         return not parts[-1].get("more_body", False)
 
 
-def start_download(app: Any, path: str, token: str) -> PartedDownload:
-    """GET an attachment with this token."""
+def start_download(app: Any, path: str, token: str | None = None, *, cookie: str = "") -> PartedDownload:
+    """GET an attachment with this token, or with the cookie of a session."""
+    credential = (b"cookie", cookie.encode()) if token is None else (b"authorization", b"Bearer " + token.encode())
     messages, demand = asyncio.Queue[Any](), asyncio.Semaphore(0)
     scope = {
         "type": "http",
@@ -39,7 +40,7 @@ def start_download(app: Any, path: str, token: str) -> PartedDownload:
         "raw_path": path.encode(),
         "query_string": b"",
         "root_path": "",
-        "headers": [(b"authorization", b"Bearer " + token.encode()), (b"host", b"localhost")],
+        "headers": [credential, (b"host", b"localhost")],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 8000),
     }

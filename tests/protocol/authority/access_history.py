@@ -120,10 +120,11 @@ class AccessHistory(History):
         finally:
             answered.set()
             results = await asyncio.gather(*requests)
-        for holder, (early, late) in zip(self.clients, results, strict=True):
+        for holder, reads in zip(self.clients, results, strict=True):
             after = self.clients[holder].may_read()
-            assert set(early) <= {before[holder], after}, (holder, early)
-            assert late == after, (holder, "a request that started after the answer")
+            for kind, (early, late) in reads.items():
+                assert set(early) <= {before[holder][kind], after[kind]}, (holder, kind, early)
+                assert late == after[kind], (holder, kind, "a request that started after the answer")
         return sum(done)
 
     async def compare_all(self) -> None:

@@ -1,8 +1,9 @@
-"""The app of one holder for tests. It tries every credential that the holder got before."""
+"""The app and the browser of one holder for tests. They try every credential that the holder got before."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from machtiging.delegation.rules import Act
+from machtiging.identity.session import SESSION_COOKIE
 from machtiging.kernel.assurance import Assurance
 from tests.builders.client import make_authorization_details, make_bearer_header
 from tests.builders.downloads import PartedDownload, start_download
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 API = "/api/v1"
 READ_LETTER, DOWNLOADED_LETTER = "ww-uitkering", "aow"
 MOST_EARLY_READS = 4
+# An access token, and the login session on the portal.
+READING = ("access", "session")
 REFRESHED_BY = {"access": "refresh", "several": "several_refresh"}
 LIFETIMES = {
     "session": timedelta(minutes=15),
@@ -47,7 +51,7 @@ class HolderClient:
     flow: Flow | None = None
     texts: dict[str, str] = field(default_factory=dict)
     until: dict[str, datetime] = field(default_factory=dict)
-    download: PartedDownload | None = None
+    downloads: dict[str, PartedDownload] = field(default_factory=dict)
 
     @property
     def machtiging_id(self) -> Any:
@@ -68,8 +72,9 @@ class HolderClient:
     def is_allowed(self, act: Act, letter: str) -> bool:
         return self.history.model.is_allowed(self.holder, act, letter)
 
-    def may_read(self) -> bool:
-        return self.is_alive("access") and self.is_allowed(Act.READ, READ_LETTER)
+    def may_read(self) -> dict[str, bool]:
+        """Tell for each kind of credential if it opens the letter now."""
+        return {kind: self.is_alive(kind) and self.is_allowed(Act.READ, READ_LETTER) for kind in READING}
 
     # Getting credentials
 
@@ -116,36 +121,62 @@ class HolderClient:
         headers = make_bearer_header(self.texts[kind])
         return await self.history.apps["app"].http.get(path, headers=headers)
 
+    async def get_page(self, path: str) -> httpx.Response:
+        """Request a page of the portal in the session of the holder. It prolongs the session."""
+        assert self.flow is not None
+        answer = await self.flow.browser.get(path)
+        if self.is_alive("session"):
+            self.keep("session", self.texts["session"])
+        return answer
+
+    @property
+    def page_of_letters(self) -> str:
+        return f"/ik-help/{self.machtiging_id}/brieven"
+
     async def read_letter(self, letter: str, kind: str = "access") -> bool:
         """Read a letter of the citizen; the history counts it."""
         letter_id = self.history.letters[letter]
-        box = "" if kind == "access" else f"/machtigingen/{self.machtiging_id}"
-        response = await self.get(f"{API}{box}/berichten/{letter_id}", kind)
+        if kind == "session":
+            response = await self.get_page(f"{self.page_of_letters}/{letter_id}")
+        else:
+            box = "" if kind == "access" else f"/machtigingen/{self.machtiging_id}"
+            response = await self.get(f"{API}{box}/berichten/{letter_id}", kind)
         if response.status_code == 200:
             self.history.record_read(self.holder, letter_id)
         return response.status_code == 200
 
-    async def read_until(self, answered: asyncio.Event) -> tuple[list[bool], bool]:
-        """Read and refresh until the acts are answered. Returns the earlier results, and that of a later request."""
-        early: list[bool] = []
-        if "access" not in self.texts:
-            return early, False
-        while not answered.is_set() and len(early) < MOST_EARLY_READS:
-            early.append(await self.read_letter(READ_LETTER))
+    async def read_until(self, answered: asyncio.Event) -> dict[str, tuple[list[bool], bool]]:
+        """Read and refresh until the acts are answered.
+
+        Returns for each kind the earlier results, and that of a later request.
+        """
+        early: dict[str, list[bool]] = {kind: [] for kind in READING}
+        kinds = [kind for kind in READING if kind in self.texts]
+        while kinds and not answered.is_set() and len(early[kinds[0]]) < MOST_EARLY_READS:
+            for kind in kinds:
+                early[kind].append(await self.read_letter(READ_LETTER, kind))
             if self.is_alive("refresh"):
                 await try_refresh(self)
         await answered.wait()
-        return early, await self.read_letter(READ_LETTER)
+        return {kind: (early[kind], kind in kinds and await self.read_letter(READ_LETTER, kind)) for kind in READING}
 
     async def begin_download(self) -> None:
-        """Begin a download in two parts, if allowed now, and take the first part."""
-        if self.download is None and self.is_alive("access") and self.is_allowed(Act.DOWNLOAD, DOWNLOADED_LETTER):
-            letter_id = self.history.letters[DOWNLOADED_LETTER]
-            bijlage_id = await BIJLAGEN.read_value(self.history.box, "id", bericht_id=letter_id)
-            path = f"{API}/berichten/{letter_id}/bijlagen/{bijlage_id}"
-            self.download = start_download(self.history.portal.app, path, self.texts["access"])
-            assert (await self.download.messages.get())["status"] == 200
-            await self.download.messages.get()
+        """Begin a download in two parts with each credential, if allowed now."""
+        if not self.is_allowed(Act.DOWNLOAD, DOWNLOADED_LETTER):
+            return
+        letter_id, app = self.history.letters[DOWNLOADED_LETTER], self.history.portal.app
+        bijlage_id = await BIJLAGEN.read_value(self.history.box, "id", bericht_id=letter_id)
+        below = f"{letter_id}/bijlagen/{bijlage_id}"
+        for kind in READING:
+            if kind in self.downloads or not self.is_alive(kind):
+                continue
+            if kind == "session":
+                cookie = f"{SESSION_COOKIE}={self.texts[kind]}"
+                self.downloads[kind] = start_download(app, f"{self.page_of_letters}/{below}", cookie=cookie)
+            else:
+                self.downloads[kind] = start_download(app, f"{API}/berichten/{below}", self.texts[kind])
+            assert (await self.downloads[kind].messages.get())["status"] == 200
+            await self.downloads[kind].messages.get()
 
     # Comparing them with the model
 
@@ -163,27 +194,36 @@ class HolderClient:
             assert await list_machtigingen(self, "several") == expected, (self.holder, "list of several")
         await self.compare_letters("access")
         await self.compare_letters("several")
-        await self.compare_download()
+        await self.compare_letters("session")
+        await self.compare_downloads()
+
+    async def list_letters(self, kind: str) -> set[str]:
+        """The ids of the letters in the list; none if it is refused."""
+        if kind == "session":
+            page = await self.get_page(self.page_of_letters)
+            found = re.findall(f'href="{self.page_of_letters}/([^"?/]+)"', page.text)
+            assert page.status_code == 200 or not found
+            return set(found)
+        listed = await self.get(f"{API}/machtigingen/{self.machtiging_id}/berichten", kind)
+        return {one["berichtId"] for one in listed.json()["berichten"]} if listed.status_code == 200 else set()
 
     async def compare_letters(self, kind: str) -> None:
-        """Compare the letters that this token lists and reads with those of the model."""
+        """Compare the letters that this credential lists and reads with those of the model."""
         if kind not in self.texts:
             return
         alive, letters = self.is_alive(kind), self.history.letters
-        listed = await self.get(f"{API}/machtigingen/{self.machtiging_id}/berichten", kind)
-        shown = {one["berichtId"] for one in listed.json()["berichten"]} if listed.status_code == 200 else set()
         allowed = {letters[one] for one in letters if alive and self.is_allowed(Act.LIST, one)}
-        assert shown == allowed, (self.holder, listed.text)
+        assert await self.list_letters(kind) == allowed, (self.holder, kind)
         for letter in letters:
             expected = alive and self.is_allowed(Act.READ, letter)
             assert await self.read_letter(letter, kind) == expected, (self.holder, kind, letter)
 
-    async def compare_download(self) -> None:
-        """A download of before goes on exactly if the model allows it. The end of its token does not stop it."""
-        download, self.download = self.download, None
-        if download is not None:
+    async def compare_downloads(self) -> None:
+        """A download of before goes on exactly if the model allows it. That its credential expires does not stop it."""
+        while self.downloads:
+            kind, download = self.downloads.popitem()
             went_on = await download.finish()
-            assert went_on == self.is_allowed(Act.DOWNLOAD, DOWNLOADED_LETTER), (self.holder, "download")
+            assert went_on == self.is_allowed(Act.DOWNLOAD, DOWNLOADED_LETTER), (self.holder, kind, "download")
 
 
 async def _is_active(client: HolderClient, kind: str, app: str) -> bool:

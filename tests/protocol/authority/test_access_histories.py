@@ -203,3 +203,15 @@ async def test_administrator_without_assignment_opens_no_letter(access_history):
             path = f"{API}/machtigingen/{link}/berichten"
             for below in (path, f"{path}/{letter}"):
                 assert (await history.apps["app"].http.get(below, headers=headers)).status_code == 404
+
+
+async def test_portal_session_opens_only_its_own_machtiging(access_history):
+    """On the portal too: a relative who works for two organisations has three sessions. Each opens one box."""
+    ids = {holder: client.machtiging_id for holder, client in access_history.clients.items()}
+    for holder, client in access_history.clients.items():
+        for other in HOLDERS:
+            answer = await client.get_page(f"/ik-help/{ids[other]}/brieven")
+            assert (answer.status_code == 200) == (other == holder), (holder, other)
+            if answer.status_code != 200:
+                is_same_person = access_history.people[other] == access_history.people[holder]
+                assert answer.status_code == (403 if is_same_person else 404), (holder, other)

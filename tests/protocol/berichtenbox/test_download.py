@@ -207,7 +207,10 @@ async def test_row_66_bijlage_parts_moved_or_removed_do_not_decrypt(world, datab
     bericht_id, bijlage_id = await with_bijlage(world, THREE_PIECES)
     async with bypass_triggers(database) as connection:
         await connection.execute(text(harm))
-    actor = await world.actor(await world.grant_machtiging())
+    under = await world.grant_machtiging()
+    await world.issue_token(world.helper, under=under, acts=HELPING)
+    row = await ISSUED_TOKENS.read_one(world, "id", machtiging_id=under)
+    actor = replace(await world.actor(under), token_id=row.id)
     async with world.sessions.begin() as session:
         asked = (UUID(bericht_id), UUID(bijlage_id))
         wanted = await authorize_download(session, world.keyring, world.policy, actor, asked, at=world.clock.now())
