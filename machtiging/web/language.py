@@ -1,8 +1,13 @@
-"""The language of a request: the choice kept in a cookie, else `Accept-Language` (RFC 9110, 12.5.4), else Dutch."""
+"""The language of a request, Dutch if nothing names one.
+
+First the query parameter `ui_locales` (OpenID Connect Core 3.1.2.1), then the choice kept in a cookie, then
+`Accept-Language` (RFC 9110, 12.5.4).
+"""
 
 from __future__ import annotations
 
 from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qsl
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,8 +52,17 @@ def _is_text(message: Message) -> bool:
 def choose_language(scope: Scope) -> str:
     """Return the language for this request; Dutch for anything that names no language of ours."""
     headers = dict(scope["headers"])
-    chosen = _read_cookie(headers.get(b"cookie", b""))
+    chosen = _read_ui_locales(scope.get("query_string", b"")) or _read_cookie(headers.get(b"cookie", b""))
     return chosen or _negotiate_language(headers.get(b"accept-language", b"")) or DUTCH
+
+
+def _read_ui_locales(query: bytes) -> str | None:
+    """Return the first language of ours in the list. It is in order of preference."""
+    if b"ui_locales" not in query:
+        return None
+    offered = dict(parse_qsl(query.decode("latin-1"))).get("ui_locales", "")
+    named = [tag.lower().partition("-")[0] for tag in offered.split()]
+    return next((language for language in named if language in LANGUAGES), None)
 
 
 def _read_cookie(header: bytes) -> str | None:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from starlette.requests import Request
 
+from machtiging.message_catalogue import get_sentence
 from machtiging.web.framework_internals import has_route
 
 # First path segments of pages that people type. Only these get a canonical spelling.
@@ -30,23 +31,28 @@ PAGE_PREFIXES = frozenset(
 
 
 class StatePage(NamedTuple):
-    """A page that shows current state: its URL, and its name in a sentence."""
+    """A page that shows current state: its URL, and the message key of its name."""
 
     address: str
-    name: str
+    key: str
+
+    @property
+    def name(self) -> str:
+        """The name of the page, in the language of the request."""
+        return get_sentence(self.key)
 
 
 # By first path segment. All others lead to the start page.
 _STATE_PAGES = {
-    "aan-de-balie": StatePage("/aan-de-balie", "Hulp aan een balie"),
-    "apps": StatePage("/apps", "Apps met toegang"),
-    "authorize": StatePage("/apps", "Apps met toegang"),
-    "brieven": StatePage("/brieven", "Brieven"),
-    "machtigingen": StatePage("/machtigingen", "Machtigingen"),
-    "meldingen": StatePage("/meldingen", "Berichten van ons"),
-    "verzoeken": StatePage("/verzoeken", "Wat wordt u gevraagd"),
+    "aan-de-balie": StatePage("/aan-de-balie", "errors.state_page.counter"),
+    "apps": StatePage("/apps", "errors.state_page.apps"),
+    "authorize": StatePage("/apps", "errors.state_page.apps"),
+    "brieven": StatePage("/brieven", "errors.state_page.letters"),
+    "machtigingen": StatePage("/machtigingen", "errors.state_page.machtigingen"),
+    "meldingen": StatePage("/meldingen", "errors.state_page.notices"),
+    "verzoeken": StatePage("/verzoeken", "errors.state_page.requests"),
 }
-_START_PAGE = StatePage("/", "het begin")
+_START_PAGE = StatePage("/", "errors.state_page.start")
 _MACHTIGING_PATH = re.compile(r"/machtigingen/[0-9A-Fa-f-]{36}(?=/|$)")
 
 
@@ -54,7 +60,7 @@ def find_state_page(request: Request) -> StatePage:
     """Return the page that shows the result of this request."""
     path = request.url.path
     if (found := _MACHTIGING_PATH.match(path)) is not None:
-        return StatePage(found.group(), "deze machtiging")
+        return StatePage(found.group(), "errors.state_page.machtiging")
     return _STATE_PAGES.get(path.removeprefix("/").partition("/")[0], _START_PAGE)
 
 

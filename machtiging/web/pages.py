@@ -94,6 +94,7 @@ def render_page(request: Request, template: str, /, *, status: int = 200, **valu
     """Render a page as response. Every template gets `path`, `help_contact` and `visitor` (None: no login).
 
     `on_behalf_of` is the name of the person whose post is on the page. `sent` is the form that is shown again.
+    `return_path`: the page after a switch of language, if it is not this one.
     """
     services = request_services(request, PageServices)
     values.setdefault("visitor", getattr(request.state, "visitor", None))
@@ -103,7 +104,7 @@ def render_page(request: Request, template: str, /, *, status: int = 200, **valu
     values.setdefault("on_behalf_of", None)
     # After a fault nothing was written, also not that somebody was here.
     values["shows_session_end"] = values["visitor"] is not None and status < HTTPStatus.INTERNAL_SERVER_ERROR
-    values |= _build_frame(request, values)
+    values = _build_frame(request, values) | values
     return HTMLResponse(services.pages.render_text(template, path=request.url.path, **values), status_code=status)
 
 

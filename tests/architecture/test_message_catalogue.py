@@ -29,13 +29,13 @@ FAMILIES = (
     "oauth.",
     "fault.",
     "field.",
-    "login.",
+    "login.failed.",
     "problem.",
     "status.",
 )
 # Only developers and operators read these, in English.
 DEVELOPER_FAMILIES = ("oauth.", "fault.")
-SUFFIXES = (".title", ".reading", ".acceptance", ".assignment")
+SUFFIXES = (".title", ".advice", ".help", ".reading", ".acceptance", ".assignment")
 
 
 def _trees():

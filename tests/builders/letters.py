@@ -28,7 +28,7 @@ from machtiging.identity.people import find_or_create_by_bsn
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
-from machtiging.web import body_limits, direct_routes, headers, openapi
+from machtiging.web import body_limits, direct_routes, headers, language, openapi
 from machtiging.web.errors.handlers import install_error_handlers
 from machtiging.web.http_methods import head
 from tests.builders.applications import API_ISSUER, POLICIES, copy_application, load_policy, make_services
@@ -202,5 +202,6 @@ def _assembled(worker: str) -> FastAPI:
     body_limits.install(app, max_bytes_by_path=BODY_LIMITS)
     direct_routes.install(app)
     head.install(app)
+    language.install(app)
     headers.install(app, issuer=API_ISSUER)
     return app

@@ -38,7 +38,7 @@ from machtiging.simulators.app import create_simulator
 from machtiging.simulators.mail_catcher import MailCatcher
 from machtiging.simulators.provider import SimulatedProvider
 from machtiging.storage.unit_of_work import unit_of_work
-from machtiging.web import headers
+from machtiging.web import headers, language
 from machtiging.web.errors.handlers import install_error_handlers
 from machtiging.web.outbound.tls import tls_context
 from machtiging.web.pages import PageRenderer
@@ -128,6 +128,7 @@ def assemble_login_service() -> FastAPI:
     _add_pages(app)
     install_error_handlers(app)
     error_pages.install(app)
+    language.install(app)
     headers.install(app, issuer=ISSUER)
     return app
 

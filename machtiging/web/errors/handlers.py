@@ -38,13 +38,11 @@ def _add_request_outcome(request: Request, problem: ProblemDetails) -> ProblemDe
 
     Safe requests say nothing about effects, except a page reached by redirect after a form (`gedaan`).
     """
-    if request.method in _SAFE_METHODS:
-        if "gedaan" not in request.query_params:
-            return problem
-    elif nothing_committed():
-        nothing_done = get_sentence("outcome.nothing_done")
-        return replace(problem, detail=problem.detail.replace("Probeer", f"{nothing_done} Probeer"))
-    reason = problem.detail.partition(" Probeer")[0]
+    if request.method in _SAFE_METHODS and "gedaan" not in request.query_params:
+        return problem
+    reason = problem.detail.removesuffix(problem.advice).rstrip()
+    if request.method not in _SAFE_METHODS and nothing_committed():
+        return replace(problem, detail=f"{reason} {get_sentence('outcome.nothing_done')} {problem.advice}")
     if not wants_page(request):
         return replace(problem, detail=f"{reason} {get_sentence('outcome.unknown')}")
     shown = find_state_page(request)

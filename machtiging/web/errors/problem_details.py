@@ -87,6 +87,8 @@ class ProblemDetails:
     headers: Mapping[str, str] = field(default_factory=dict)
     # The assurance level for a step-up login; empty if none is needed.
     level: str = ""
+    # The end of `detail` with advice to try again; empty if there is none.
+    advice: str = ""
     # The page that shows current state, for a request with unknown outcome.
     state_page: StatePage | None = None
 
@@ -132,10 +134,14 @@ def problem_from_error(error: errors.MachtigingError) -> ProblemDetails:
 
 
 def _problem_from_fault(code: str, template: ProblemTemplate) -> ProblemDetails:
+    key, answered, status, headers = template.key, "interne_fout", template.status, {}
     if code == STORAGE_UNREACHABLE:
-        title, detail = get_sentence("problem.storage_unreachable.title"), get_sentence("problem.storage_unreachable")
-        return ProblemDetails(503, STORAGE_UNREACHABLE, title, detail, headers={"Retry-After": "5"})
-    return ProblemDetails(template.status, "interne_fout", template.title, template.detail)
+        key, answered, status, headers = "storage_unreachable", STORAGE_UNREACHABLE, 503, {"Retry-After": "5"}
+    advice = get_sentence(f"problem.{key}.advice")
+    detail = f"{get_sentence(f'problem.{key}')} {advice}"
+    return ProblemDetails(
+        status, answered, get_sentence(f"problem.{key}.title"), detail, headers=headers, advice=advice
+    )
 
 
 def problem_from_status(status: int, headers: Mapping[str, str] | None = None) -> ProblemDetails:

@@ -61,6 +61,7 @@ def _render_error_page(request: Request, problem: ProblemDetails, headers: Mappi
         status=problem.status,
         problem=problem,
         verzoek_id=correlation_ids.get_or_create_request_id(),
+        return_path=request.url.path,  # not the query, which was refused
     )
     answer.headers.update(headers)
     return answer

@@ -67,3 +67,18 @@ def test_labels_follow_the_language_and_refuse_unknown_codes():
     assert len(labels) == 1
     with pytest.raises(KeyError):
         labels["until_week"]
+
+
+@pytest.mark.parametrize(
+    ("query", "language"),
+    [
+        ("ui_locales=en", "en"),
+        ("a=b&ui_locales=fr%20en-GB%20nl", "en"),
+        ("ui_locales=fr", "nl"),
+        ("ui_locales=", "nl"),
+        ("ui_locales=%00%ff", "nl"),
+        ("xui_locales=en", "nl"),
+    ],
+)
+def test_ui_locales_precedes_the_cookie_if_it_names_a_language(query, language):
+    assert choose_language(make_scope("taal=nl") | {"query_string": query.encode()}) == language
