@@ -25,6 +25,7 @@ from machtiging.identity.errors import IdTokenRejected, LoginFailed
 from machtiging.identity.login_attempts import PendingLogin, StartedLogin
 from machtiging.identity.rules import IdTokenExpectations, VerifiedLogin, validate_id_token_claims
 from machtiging.kernel.errors import NotAuthenticated
+from machtiging.message_catalogue import current_language
 from machtiging.web.outbound.tls import tls_context
 
 ID_TOKEN_ALGORITHMS = ("PS256", "ES256", "RS256")
@@ -136,6 +137,7 @@ class Broker:
             "code_challenge_method": "S256",
             "acr_values": started.pending.requested.acr,
             "max_age": str(int(MAX_AGE.total_seconds())),
+            "ui_locales": current_language(),
         }
         if started.pending.reauthenticate:
             question |= {"prompt": "login", "max_age": "0"}

@@ -37,6 +37,7 @@ from machtiging.kernel.errors import InvalidInput
 from machtiging.message_catalogue import get_sentence
 from machtiging.storage.reserved_connections import choose_sessions, reserve_connection
 from machtiging.storage.unit_of_work import Transaction, unit_of_work
+from machtiging.web import correlation_ids
 from machtiging.web.doors import Public
 from machtiging.web.errors.responses import wants_page
 from machtiging.web.http_methods.head import build_head_response, is_head
@@ -196,6 +197,8 @@ def _render_failure(request: Request, failure: LoginFailed, login_request: Login
         told=texts,
         reason=failure.code,
         again=again,
+        return_path=HOME,  # the answer of the broker works once
+        verzoek_id=correlation_ids.get_or_create_request_id(),
         visitor=None,
     )
     if texts.status == 503:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Request
@@ -44,7 +44,14 @@ async def show_logout_page(request: Request, session: Transaction, visitor: Opti
     logout_request = await _read_logout_request(request, session, request.query_params.multi_items())
     if visitor is None:
         return _finish_logout(request, logout_request, ask_first=not logout_request.has_id_token_hint)
-    response = render_page(request, "uitloggen.html", asked=logout_request, confirm=CONFIRM_PATH, visitor=visitor)
+    response = render_page(
+        request,
+        "uitloggen.html",
+        asked=logout_request,
+        confirm=CONFIRM_PATH,
+        visitor=visitor,
+        return_path=_build_address(logout_request.parameters.items()),
+    )
     if logout_request.back is not None:
         parts = urlsplit(logout_request.back)
         # Browsers apply `form-action` to redirects after a form too.
@@ -60,7 +67,12 @@ async def redirect_posted_request(request: Request, _door: Public) -> Response:
     A cross-site form comes without our cookie; the browser sends it with the redirect.
     """
     pairs = [(name, value) for name, value in await _read_form_pairs(request) if name in LOGOUT_PARAMETERS]
-    return RedirectResponse(PATH + "?" + urlencode(pairs) if pairs else PATH, 303)
+    return RedirectResponse(_build_address(pairs), 303)
+
+
+def _build_address(pairs: Iterable[tuple[str, str]]) -> str:
+    query = urlencode(list(pairs))
+    return f"{PATH}?{query}" if query else PATH
 
 
 @router.post(CONFIRM_PATH)
@@ -98,4 +110,5 @@ def _finish_logout(request: Request, logout_request: LogoutRequest, *, ask_first
     if logout_request.back is not None and not ask_first:
         return RedirectResponse(logout_request.back, 303)
     request.state.visitor = None
-    return render_page(request, "uitgelogd.html", asked=logout_request, visitor=None)
+    address = _build_address(logout_request.parameters.items())
+    return render_page(request, "uitgelogd.html", asked=logout_request, visitor=None, return_path=address)

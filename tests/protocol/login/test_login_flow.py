@@ -123,3 +123,28 @@ async def test_login_is_journalled_without_personal_data(browser, database):
     assert "login:gelukt" in line
     for secret in ("999990020", "Bram", "oefenpersoon", "post.example"):
         assert secret not in line
+
+
+async def test_login_below_requested_assurance_explains_how_to_log_in_more_safely(browser):
+    response = await browser.log_in("eu-burger", niveau="hoog")
+    assert "Kies in de app: ID-check." in response.text
+    assert 'href="/hulp"' in response.text
+    assert "niveau_te_laag" not in response.text
+
+
+@pytest.mark.parametrize(("accept", "title"), [("nl", "U bent gestopt met inloggen"), ("en", "You stopped logging in")])
+async def test_login_failure_and_request_to_broker_follow_accept_language(browser, accept, title):
+    headers = {"Accept-Language": accept}
+    left = await browser.get("/inloggen", headers=headers)
+    assert read_query(left.headers["location"])["ui_locales"] == accept
+    stopped = await browser.get(left.headers["location"] + "&annuleren=ja")
+    response = await browser.get(stopped.headers["location"], headers=headers)
+    assert f"<h1>{title}</h1>" in response.text
+
+
+@pytest.mark.parametrize(("accept", "button"), [("nl", "Ja, log mij uit"), ("en", "Yes, log me out")])
+async def test_logout_address_that_is_typed_shows_a_button(browser, accept, button):
+    await browser.log_in("naaste")
+    page = await browser.get("/uitloggen", headers={"Accept-Language": accept})
+    assert page.status_code == 200
+    assert button in page.text.split('action="/uitloggen"')[-1]
