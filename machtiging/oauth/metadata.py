@@ -6,6 +6,7 @@ from typing import Any
 
 from machtiging.access_tokens.sender_constraint.errors import PROOF_ALGORITHMS as DPOP_ALGORITHMS
 from machtiging.kernel.assurance import Assurance
+from machtiging.message_catalogue import LANGUAGES
 from machtiging.oauth.ciba import metadata as ciba
 from machtiging.oauth.client import (
     AUTH_METHOD_NONE,
@@ -109,7 +110,7 @@ def _build_common_metadata(issuer: Issuer) -> dict[str, Any]:
         "request_object_signing_alg_values_supported": list(request_object.REQUEST_OBJECT_ALGORITHMS),
         "require_signed_request_object": False,
         "request_uri_parameter_supported": False,
-        "ui_locales_supported": ["nl"],
+        "ui_locales_supported": list(LANGUAGES),
         "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
         "tls_client_certificate_bound_access_tokens": issuer.accepts_client_certificates,
         **_build_mtls_endpoint_aliases(issuer),

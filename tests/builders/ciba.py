@@ -155,7 +155,7 @@ class CibaDesk:
 
 def read_binding_message(page: str) -> str:
     """The large words on her page: the binding message."""
-    return re.sub(r"<[^>]+>", "", page.split('<output class="code groot">')[1].split("</output>")[0])
+    return re.sub(r"<[^>]+>", "", page.split('<output class="m-code">')[1].split("</output>")[0])
 
 
 async def register_ciba_desk(oauth: OAuthWorld, **changes: Any) -> CibaDesk:

@@ -164,6 +164,12 @@ def read_hidden_fields(page: str) -> dict[str, str]:
     return {name: html.unescape(value) for name, value in found}
 
 
+def read_button_links(page: str) -> list[str]:
+    """Addresses of the links on a page that look like buttons."""
+    found = re.findall(r'<a class="utrecht-button-link [^"]*" href="([^"]+)"', page)
+    return [html.unescape(address) for address in found]
+
+
 @dataclass
 class OAuthWorld:
     """The service, the login stand-in, mother and son, and apps that use them."""

@@ -65,10 +65,10 @@ class ConsentChoice:
 
 
 class AccessFact(NamedTuple):
-    """One line about the access on the consent page, in Dutch."""
+    """One row about the access on the consent page. A value can be a list."""
 
-    term: str
-    text: str
+    label: str
+    value: str | Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class AccessDescription:
 
 
 class ChoiceLabel(NamedTuple):
-    """One choice in the list of the consent page, in Dutch. `note`: what tells namesakes apart."""
+    """One choice in the list of the consent page. `note`: what tells namesakes apart."""
 
     key: str | None
     name: str

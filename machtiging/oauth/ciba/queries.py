@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.row_authentication import authenticate_row
-from machtiging.kernel.ids import PersonId
+from machtiging.kernel.ids import GrantId, PersonId
 from machtiging.oauth.ciba.rules import MAX_REQUEST_LIFETIME
 from machtiging.oauth.client import Client
 from machtiging.oauth.queries import CLIENT_COLUMN_NAMES, verify_client_row
@@ -38,6 +38,13 @@ class PendingBackchannelRequest:
     expires_at: datetime
 
 
+class AnsweredRequest(NamedTuple):
+    """A request that its person decided: the app, and the grant if it was approved."""
+
+    app: str
+    grant_id: GrantId | None
+
+
 async def list_pending_requests(
     session: AsyncSession, person_id: PersonId, at: datetime
 ) -> list[PendingBackchannelRequest]:
@@ -53,11 +60,18 @@ async def count_pending_requests(session: AsyncSession, person_id: PersonId, at:
     return await session.scalar(_filter_pending(select(func.count()), person_id, at)) or 0
 
 
-async def has_answered(session: AsyncSession, person_id: PersonId, *, approved: bool) -> bool:
-    """Return whether this person approved, or denied, a request that is still stored."""
+async def find_last_answer(session: AsyncSession, person_id: PersonId, *, approved: bool) -> AnsweredRequest | None:
+    """Find the newest stored request that this person approved, or denied."""
     states = ("approved", "used") if approved else ("denied",)
-    answered = select(_REQUEST.c.request_hash).where(_REQUEST.c.person_id == person_id, _REQUEST.c.state.in_(states))
-    return await session.scalar(answered.limit(1)) is not None
+    answered = (
+        select(_CLIENT.c.registration["client_name"].astext.label("app"), _REQUEST.c.grant_id)
+        .select_from(_REQUEST.join(_CLIENT))
+        .where(_REQUEST.c.person_id == person_id, _REQUEST.c.state.in_(states))
+        .order_by(_REQUEST.c.created_at.desc(), _REQUEST.c.request_hash)
+        .limit(1)
+    )
+    row = (await session.execute(answered)).one_or_none()
+    return None if row is None else AnsweredRequest(row.app, row.grant_id)
 
 
 def _filter_pending(statement: Select[Any], person_id: PersonId, at: datetime) -> Select[Any]:

@@ -23,7 +23,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/aan-de-balie")
 async def show_counter_page(request: Request, visitor: Citizen) -> Response:
     """Show the instructions for a counter, and a button for a meldcode."""
-    return render_page(request, "aan_de_balie.html", code=None, until=None, visitor=visitor)
+    return render_page(request, "aan_de_balie.html", code=None, visitor=visitor)
 
 
 @router.post("/aan-de-balie")
@@ -33,7 +33,10 @@ async def post_meldcode(request: Request, visitor: Citizen, session: Transaction
     at = services.clock.now()
     kvk = visitor.organisation_kvk
     code = await create_meldcode(session, services.keyring, visitor.person_id, organisation_kvk=kvk, at=at)
-    return render_page(request, "aan_de_balie.html", code=code, until=at + MELDCODE_LIFETIME, visitor=visitor)
+    minutes = int(MELDCODE_LIFETIME.total_seconds() // 60)
+    return render_page(
+        request, "aan_de_balie.html", code=code, minutes=minutes, until=at + MELDCODE_LIFETIME, visitor=visitor
+    )
 
 
 @router.get("/verzoeken")

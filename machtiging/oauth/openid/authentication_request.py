@@ -1,7 +1,7 @@
 """Parameters of an authentication request (Core 3.1.2.1): `prompt`, `max_age`, `acr_values`, hints, `claims`.
 
-Parsed once, at the push, and stored with the request. `ui_locales`, `display` and `claims_locales` are ignored: there
-is one language, and one page for every screen.
+Parsed once, at the push, and stored with the request. `ui_locales`, `display` and `claims_locales` are ignored: the
+person chooses the language, and there is one page for every screen.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from tests.builders.rows import GRANTS, ORGANISATIONS
 from tests.protocol.organisation.organisations import KVK, accept_professional_machtiging, log_in_for
 
 GIVER = "Ans Voorbeeld"
-CHOICE_GONE = "De keuze die u maakte, kan niet of niet meer."
+CHOICE_GONE = "De keuze die u maakte, kan niet meer."
 
 
 def read_labels(page: str) -> dict[str, str]:
@@ -71,7 +71,7 @@ async def choose(flow, uri, key):
 async def test_tokens_name_the_chosen_machtiging(oauth, flow) -> None:
     held, _ = await oauth.grant_machtiging(), await oauth.grant_machtiging()
     answer, page = await choose(flow, await flow.pushed(), held.id)
-    assert f"de post van <strong>{GIVER}</strong>" in page
+    assert f"bij de post van {GIVER}." in page
     assert "Toch de post van iemand anders kiezen" in page
     tokens = (await flow.redeem(read_redirect(answer)["code"])).json()
     assert tokens["authorization_details"] == [
@@ -104,7 +104,7 @@ async def test_agreement_without_a_choice_is_refused_and_nothing_is_lost(oauth, 
 async def test_refusal_on_the_choice_page_goes_to_the_client(oauth, flow) -> None:
     await oauth.grant_machtiging()
     page = await flow.authorize(await flow.pushed())
-    csrf_form = read_hidden_fields(page.text.split('method="get"')[0] + page.text.split("</form>", 2)[-1])
+    csrf_form = read_hidden_fields(page.text.split('method="get" action="/authorize"')[1].partition("</form>")[2])
     answer = await flow.press(csrf_form, "weigeren")
     assert read_redirect(answer)["error"] == "access_denied"
 
@@ -151,7 +151,7 @@ async def test_machtiging_ended_before_the_consent_page_shows_that_the_choice_is
         await revoke_machtiging(session, held.id, oauth.committed.people.mother, at=oauth.clock.now())
     page = (await flow.authorize(uri, voor=str(held.id))).text
     assert CHOICE_GONE in page
-    assert "toegang tot <strong>uw eigen</strong> post" in page
+    assert "De app wil bij uw eigen post." in page
     assert CHOICE_GONE not in (await flow.authorize(uri, voor=OWN_BOX_KEY)).text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.builders.applications import replace_services
 from tests.builders.client import App, approve_program, register_program
 
-BY_HAND = "vooraf door ons geregistreerd"
+BY_HAND = "Wij kennen deze app."
 BY_ITSELF = "heeft zichzelf bij ons aangemeld"
 NO_KEY = "Deze app heeft geen eigen sleutel"
 
@@ -39,11 +39,11 @@ async def test_consent_page_of_self_registered_approved_app_says_so(oauth) -> No
     await approve_program(oauth, program.client_id)
     replace_services(oauth.service, practice=True)
     text = await page(oauth, program.app, practice=False)
-    assert BY_ITSELF + ", en wij hebben dat goedgekeurd" in text
+    assert BY_ITSELF + ". Wij hebben dat goedgekeurd." in text
     assert BY_HAND not in text
 
 
 async def test_consent_page_of_self_registered_app_in_practice_says_unreviewed(oauth) -> None:
     text = await page(oauth, (await register_program(oauth)).app)
-    assert BY_ITSELF + "; in een oefenomgeving kijken wij dat niet na" in text
+    assert BY_ITSELF + ". In een oefenomgeving kijken wij dat niet na." in text
     assert "goedgekeurd" not in text

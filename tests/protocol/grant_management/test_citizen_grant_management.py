@@ -147,9 +147,9 @@ async def test_consent_page_explains_the_manage_scope(oauth):
     app = await oauth.register_reading_app(scope=f"openid {SCOPE}")
     flow = Flow(app, await oauth.logged_in("vertegenwoordigde"), make_authorization_details())
     page = await flow.authorize(await flow.pushed(scope=f"openid {SCOPE}"))
-    assert "zien welke andere apps bij uw post kunnen, en die voor u stoppen" in page.text
+    assert "zien welke andere apps bij uw post kunnen, en die apps stoppen" in page.text
     plain = await flow.authorize(await flow.pushed(scope="openid"))
-    assert "die voor u stoppen" not in plain.text
+    assert "die apps stoppen" not in plain.text
 
 
 async def test_manage_scope_under_machtiging_returns_invalid_scope(oauth):

@@ -112,7 +112,7 @@ async def test_3_1_4_consent_page_names_app_origin_permission_and_duration(oauth
     flow = await oauth.start_flow()
     page = (await flow.authorize(await flow.pushed())).text
     read_hidden_fields(page)
-    for told in ("Leesapp", "vooraf door ons geregistreerd", "brieven lezen", "Voor wie", "10 minuten"):
+    for told in ("Leesapp", "Wij kennen deze app.", "brieven lezen", "Voor wie", "10 minuten"):
         assert told in page
 
 

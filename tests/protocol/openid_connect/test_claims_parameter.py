@@ -21,7 +21,7 @@ async def person_name(oauth):
 async def test_name_is_not_released_without_claims_request(oauth, person_name) -> None:
     flow = await start_login_flow(oauth)
     page = (await flow.authorize(await flow.pushed())).text
-    assert "niet uw naam en niet uw BSN" in page
+    assert "De app krijgt uw naam en BSN niet." in page
     tokens = await flow.tokens()
     told = (
         json.dumps(await verify_id_token(oauth, tokens)) + (await request_userinfo(oauth, tokens["access_token"])).text
@@ -32,9 +32,9 @@ async def test_name_is_not_released_without_claims_request(oauth, person_name) -
 async def test_consent_page_says_that_the_name_is_released(oauth, person_name) -> None:
     flow = await start_login_flow(oauth)
     page = (await flow.authorize(await flow.pushed(claims=dump_claims(userinfo={"name": None})))).text
-    assert f"uw naam: {person_name}" in page
-    assert "Niet uw BSN" in page
-    assert "niet uw naam" not in page
+    assert f"Uw naam: {person_name}." in page
+    assert "De app krijgt uw BSN niet." in page
+    assert "krijgt uw naam en BSN niet" not in page
 
 
 @pytest.mark.parametrize("place", ["id_token", "userinfo"])

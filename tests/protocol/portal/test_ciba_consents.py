@@ -83,3 +83,37 @@ async def test_ciba_request_pending_or_denied_is_not_listed(portal, ciba_desk) -
     page = await browser.open_page(ISSUER + "/verzoeken")
     await browser.submit_form(page.find_form("/verzoeken"), {"besluit": "weigeren"})
     assert await consents_of(portal, portal.people.mother) == []
+
+
+DONE = ISSUER + "/verzoeken?gedaan=akkoord"
+
+
+async def test_ciba_approval_is_confirmed_and_can_be_stopped_at_once(portal, ciba_desk) -> None:
+    browser = await portal.mother()
+    reference = await approve_request(ciba_desk, browser)
+    page = await browser.open_page(DONE)
+    assert "Klaar. De balie kan nu verder." in page.text
+    assert "Bibliotheek Oost kan nu 10 minuten meekijken." in page.text
+    [consent] = await consents_of(portal, portal.people.mother)
+    await browser.submit_form(page.find_form(f"/apps/{consent.id}/stoppen"), {})
+    assert await ciba_desk.hears(reference) == "invalid_grant"
+    stopped = await browser.open_page(DONE)
+    assert "De balie kan niet meer meekijken." in stopped.text
+    assert "/stoppen" not in stopped.text
+
+
+async def test_ciba_confirmation_after_expiry_offers_no_stop(portal, ciba_desk) -> None:
+    browser = await portal.mother()
+    reference = await approve_request(ciba_desk, browser)
+    assert (await ciba_desk.polls(reference)).status_code == 200
+    ciba_desk.oauth.later(minutes=11)
+    page = await (await portal.mother()).open_page(DONE)
+    assert "De balie kan niet meer meekijken." in page.text
+    assert "/stoppen" not in page.text
+
+
+async def test_ciba_confirmation_is_not_shown_to_another_person(portal, ciba_desk) -> None:
+    await approve_request(ciba_desk, await portal.mother())
+    page = await (await portal.son()).open_page(DONE)
+    assert "Er wacht nu geen vraag op u" in page.text
+    assert "/stoppen" not in page.text

@@ -164,13 +164,13 @@ async def test_consent_page_for_all_assigned_shows_organisation_and_later_client
     assert "met uw machtigingen" in shown
     assert "van ieder alleen wat in de machtiging van die persoon staat" in shown
     assert "Ieder van hen kan zien wat u in die post bekijkt" in shown
-    assert "uw eigen</strong> post" not in shown
+    assert "uw eigen post" not in shown
 
 
 async def test_consent_page_for_named_machtigingen_shows_their_givers(oauth) -> None:
     flow = await request_named(oauth, await oauth.grant_machtiging(), await oauth.grant_machtiging())
     shown = (await flow.authorize(await flow.pushed())).text
-    assert f"de post van <strong>{GIVER}</strong>, met uw machtigingen" in shown
+    assert f"De app wil bij de post van {GIVER}. Dat kan met uw machtigingen." in shown
 
 
 async def add_machtiging(oauth, giver: str | None = None, **changes):
@@ -191,7 +191,7 @@ async def test_consent_page_for_paused_machtiging_names_its_giver(oauth) -> None
     held = [await add_machtiging(oauth), await add_machtiging(oauth, "Cor Stil", **paused(oauth))]
     flow = await request_named(oauth, *held)
     assert (
-        f"de post van <strong>{GIVER} en Cor Stil</strong>, met uw machtigingen"
+        f"De app wil bij de post van {GIVER} en Cor Stil. Dat kan met uw machtigingen."
         in (await flow.authorize(await flow.pushed())).text
     )
     tokens = (await flow.redeem((await flow.answer())["code"])).json()
@@ -203,7 +203,7 @@ async def test_consent_page_for_named_machtigingen_names_each_of_two_namesakes(o
         twin = await add_person(session, Bsn("999990044"), GIVER)
         twin_held = await insert_relative_machtiging(session, twin, oauth.committed.people.son, oauth.clock.now())
     flow = await request_named(oauth, await add_machtiging(oauth), SimpleNamespace(id=twin_held))
-    assert f"<strong>{GIVER} en {GIVER}</strong>" in (await flow.authorize(await flow.pushed())).text
+    assert f"bij de post van {GIVER} en {GIVER}. Dat" in (await flow.authorize(await flow.pushed())).text
 
 
 async def test_consent_page_for_named_machtigingen_escapes_names(oauth) -> None:
@@ -227,7 +227,7 @@ async def test_consent_for_named_machtigingen_covers_only_those_that_the_page_na
         await update_machtiging(session, others[0].id, **ending)
     others += [SimpleNamespace(id=of_another), SimpleNamespace(id=uuid7())]
     flow = await request_named(oauth, held, *others)
-    assert f"<strong>{GIVER}</strong>" in (await flow.authorize(await flow.pushed())).text
+    assert f"bij de post van {GIVER}. Dat" in (await flow.authorize(await flow.pushed())).text
     tokens = (await flow.redeem((await flow.answer())["code"])).json()
     assert tokens["authorization_details"][0]["machtigingen"] == [str(held.id)]
     [details] = await GRANTS.read_column(oauth, "authorization_details")
