@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
 
 from machtiging.dependencies import attach_services, services_of
 from machtiging.kernel.clock import Clock, SystemClock
@@ -17,6 +18,7 @@ from machtiging.simulators import broker, mail_routes
 from machtiging.simulators.dependencies import SimulatorServices
 from machtiging.simulators.mail_catcher import MailCatcher
 from machtiging.simulators.provider import RelyingParty, SimulatedProvider
+from machtiging.web import language
 from machtiging.web.errors.handlers import install_error_handlers
 from machtiging.web.outbound.tls import tls_context
 from machtiging.web.pages import PageRenderer
@@ -52,7 +54,7 @@ def create_simulator(
     app = FastAPI(title="Oefenomgeving", openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan)
     client = RelyingParty(settings.broker_client_id, settings.issuer, settings.issuer + "/inloggen/terug")
     services = SimulatorServices(
-        pages=PageRenderer(["machtiging.simulators"]),
+        pages=PageRenderer(["machtiging.simulators", "machtiging.web"]),
         practice=True,
         provider=SimulatedProvider(settings.broker_issuer, client, clock),
         http=httpx.AsyncClient(transport=transport, timeout=5, trust_env=False, verify=tls_context()),
@@ -63,7 +65,9 @@ def create_simulator(
     attach_services(app, services)
     app.include_router(broker.router)
     app.include_router(mail_routes.router)
+    app.mount("/static", StaticFiles(packages=[("machtiging.web", "static")]), name="static")
     install_error_handlers(app)
+    language.install(app)
     return app
 
 

@@ -15,9 +15,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from machtiging.kernel.assurance import Assurance, lowest_assurance
 from machtiging.kernel.errors import InvalidInput, NotAuthenticated
+from machtiging.message_catalogue import LANGUAGES, current_language
 from machtiging.simulators.client_authentication import ASSERTION_TYPE, verify_client_assertion
 from machtiging.simulators.dependencies import simulator_services
-from machtiging.simulators.personas import PERSONAS, Persona
+from machtiging.simulators.personas import GROUP_LABELS, LEVEL_LABELS, PERSONA_DESCRIPTIONS, PERSONAS, Persona
 from machtiging.simulators.provider import IssuedLogin, SimulatedProvider
 from machtiging.web.pages import render_page
 
@@ -112,13 +113,27 @@ def _show_persona_page(request: Request) -> Response:
     response = render_page(
         request,
         "kies_persoon.html",
-        personas=PERSONAS.values(),
+        groups=_group_personas(),
+        descriptions=PERSONA_DESCRIPTIONS,
         handed_on=handed_on,
-        levels=list(Assurance),
+        levels=LEVEL_LABELS,
         wanted=_choose_assurance(parameters),
+        other_language_url="?" + request.url.include_query_params(ui_locales=_find_other_language()).query,
     )
     response.headers.update(_NO_STORE)
     return response
+
+
+def _find_other_language() -> str:
+    return next(language for language in LANGUAGES if language != current_language())
+
+
+def _group_personas() -> list[tuple[str, list[Persona]]]:
+    """Return the personas under the label of their role."""
+    return [
+        (label, [persona for persona in PERSONAS.values() if persona.group is group])
+        for group, label in GROUP_LABELS.items()
+    ]
 
 
 @router.post("/token")

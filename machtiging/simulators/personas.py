@@ -1,12 +1,25 @@
-"""The personas of the login simulator. All are invented; the numbers are test numbers."""
+"""The personas of the login simulator. All are invented; the numbers are test numbers.
+
+The message catalogue says what each is good for.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from machtiging.kernel.assurance import Assurance
+from machtiging.message_catalogue import CatalogueLabels
+
+
+class PersonaGroup(StrEnum):
+    """The role in which a persona is of use."""
+
+    CITIZEN = "citizens"
+    HELPER = "helpers"
+    WORK = "work"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +28,7 @@ class Persona:
 
     key: str
     name: str
-    who: str
+    group: PersonaGroup
     email: str
     birthdate: str | None = None
     bsn: str | None = None
@@ -41,7 +54,7 @@ _PERSONAS = (
     Persona(
         "vertegenwoordigde",
         "Riet van der Linden-Hoekstra",
-        "Krijgt post van de overheid en laat haar zoon meelezen.",
+        PersonaGroup.CITIZEN,
         "riet.vanderlinden@post.example",
         birthdate="1943-04-17",
         bsn="999990019",
@@ -49,7 +62,7 @@ _PERSONAS = (
     Persona(
         "naaste",
         "Bram van der Linden",
-        "Haar zoon, die de post voor haar bijhoudt.",
+        PersonaGroup.HELPER,
         "bram.vanderlinden@post.example",
         birthdate="1971-09-02",
         bsn="999990020",
@@ -57,28 +70,28 @@ _PERSONAS = (
     Persona(
         "raadslid",
         "Fatima el Amrani",
-        "Sociaal raadslid bij een stichting voor rechtshulp.",
+        PersonaGroup.WORK,
         "f.elamrani@raadslieden.example",
         kvk="90000001",
     ),
     Persona(
         "collega",
         "Joost Wieringa",
-        "Werkt bij dezelfde stichting als het sociaal raadslid.",
+        PersonaGroup.WORK,
         "j.wieringa@raadslieden.example",
         kvk="90000001",
     ),
     Persona(
         "bewindvoerder",
         "Ingrid Postma",
-        "Bewindvoerder, door de rechter benoemd.",
+        PersonaGroup.WORK,
         "i.postma@bewindkantoor.example",
         kvk="90000002",
     ),
     Persona(
         "burger-onder-bewind",
         "Dennis Brouwer",
-        "Zijn geldzaken doet een bewindvoerder.",
+        PersonaGroup.CITIZEN,
         "dennis.brouwer@post.example",
         birthdate="1986-11-30",
         bsn="999990032",
@@ -86,7 +99,7 @@ _PERSONAS = (
     Persona(
         "burger-zonder-digid",
         "Cornelis de Wit",
-        "Heeft zelf geen inlogmiddel; alleen in oefeningen logt hij in.",
+        PersonaGroup.CITIZEN,
         "cornelis.dewit@post.example",
         birthdate="1938-01-25",
         bsn="123456782",
@@ -94,7 +107,7 @@ _PERSONAS = (
     Persona(
         "eu-burger",
         "Elena Marchetti",
-        "Logt in met een middel uit een ander EU-land en heeft geen BSN.",
+        PersonaGroup.CITIZEN,
         "elena.marchetti@posta.example",
         birthdate="1979-06-08",
         highest=Assurance.SUBSTANTIAL,
@@ -102,14 +115,14 @@ _PERSONAS = (
     Persona(
         "balie",
         "Ruben Haddad",
-        "Helpt mensen aan de balie.",
+        PersonaGroup.WORK,
         "r.haddad@gemeente.example",
         roles=("balie",),
     ),
     Persona(
         "beheerder",
         "Saskia Vermeulen",
-        "Beheert deze dienst.",
+        PersonaGroup.WORK,
         "s.vermeulen@beheer.example",
         birthdate="1975-03-01",
         roles=("beheerder",),
@@ -117,10 +130,14 @@ _PERSONAS = (
     Persona(
         "tweede-beheerder",
         "Omar Benali",
-        "Beheert deze dienst ook, en bevestigt wat een andere beheerder voorstelt.",
+        PersonaGroup.WORK,
         "o.benali@beheer.example",
         birthdate="1982-07-09",
         roles=("beheerder",),
     ),
 )
 PERSONAS: Mapping[str, Persona] = {persona.key: persona for persona in _PERSONAS}
+# What each persona is good for.
+PERSONA_DESCRIPTIONS: Mapping[str, str] = CatalogueLabels("simulator.persona", tuple(PERSONAS))
+GROUP_LABELS: Mapping[PersonaGroup, str] = CatalogueLabels("simulator.choose", PersonaGroup)
+LEVEL_LABELS: Mapping[Assurance, str] = CatalogueLabels("simulator.level", Assurance)

@@ -108,6 +108,30 @@ async def test_persona_page_warns_and_lists_every_persona(broker_client):
         assert persona.bsn is None or persona.bsn not in page.text
 
 
+async def test_persona_page_groups_personas_by_role(broker_client):
+    page = (await ask(broker_client)).text
+    citizens, helpers, work = (
+        page.index(f"<h2>{label}</h2>") for label in ("Een burger", "Een helper", "Voor uw werk")
+    )
+    assert citizens < page.index('value="vertegenwoordigde"') < helpers
+    assert helpers < page.index('value="naaste"') < work
+    assert work < page.index('value="raadslid"') < page.index('value="balie"')
+    assert "Goed om een machtiging te geven" in page
+
+
+@pytest.mark.parametrize("way", ["ui_locales", "header"])
+async def test_persona_page_follows_the_language(broker_client, way):
+    if way == "header":
+        broker_client.headers["Accept-Language"] = "en"
+    page = await ask(broker_client, **({"ui_locales": "en"} if way == "ui_locales" else {}))
+    assert page.headers["content-language"] == "en"
+    assert '<html lang="en"' in page.text
+    assert "Who do you want to be?" in page.text
+    assert "PRACTICE ENVIRONMENT: this is not DigiD" in page.text
+    assert "ui_locales=nl" in page.text
+    assert "Goed om" not in page.text
+
+
 async def test_persona_page_escapes_parameters(broker_client):
     page = await ask(broker_client, state='"><script>alert(1)</script>')
     assert "<script" not in page.text
