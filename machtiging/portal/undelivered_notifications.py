@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen
 from machtiging.kernel.ids import PersonId
+from machtiging.message_catalogue import CatalogueLabels, get_sentence
 from machtiging.notifications import delivery_failures
 from machtiging.notifications.delivery_failures import UndeliveredNotification
 from machtiging.notifications.texts import EmailText, MailContact, NotificationKind, render_message
@@ -24,13 +25,9 @@ from machtiging.web.pages import render_page
 
 router = APIRouter(include_in_schema=False)
 
-_REASON_TEXTS = {
-    "geen_adres": "Wij hebben geen e-mailadres van u.",
-    "adres_ongeldig": "Het e-mailadres dat wij van u kregen, klopt niet.",
-    "smtputf8_ontbreekt": "In uw e-mailadres staan letters die wij niet kunnen gebruiken.",
-}
-_DEFAULT_REASON_TEXT = "De e-mail kwam niet aan op uw e-mailadres."
-_UNKNOWN_MESSAGE = EmailText("Er is iets veranderd", "Kijk bij /machtigingen hoe het nu zit.\n")
+_REASON_TEXTS: Mapping[str, str] = CatalogueLabels(
+    "notices.reason", ("geen_adres", "adres_ongeldig", "smtputf8_ontbreekt")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +68,9 @@ async def _build_notification_view(
         others = {role: await _load_name(names, one.facts, f"{role}_id") for role in ("giver", "helper")}
         text = render_message(NotificationKind(one.kind), one.facts, others, contact)
     except (ValueError, KeyError):  # written by an older version
-        text = _UNKNOWN_MESSAGE
-    return NotificationView(
-        text.subject,
-        text.body.strip().split("\n\n"),
-        one.created_at,
-        _REASON_TEXTS.get(one.reason, _DEFAULT_REASON_TEXT),
-    )
+        text = EmailText(get_sentence("notices.unknown.subject"), get_sentence("notices.unknown.text"))
+    reason = _REASON_TEXTS[one.reason] if one.reason in _REASON_TEXTS else get_sentence("notices.reason.other")
+    return NotificationView(text.subject, text.body.strip().split("\n\n"), one.created_at, reason)
 
 
 async def _load_name(names: views.PersonNames, facts: Mapping[str, Any], key: str) -> str:
