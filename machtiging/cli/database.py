@@ -128,13 +128,18 @@ async def migrate_schema(settings: Settings, target: str = "head", *, seal_exist
 
 
 @asynccontextmanager
-async def open_service_sessions(settings: Settings) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
-    """Open sessions in the database role of the service."""
+async def open_service_sessions(
+    settings: Settings, keyring: KeyRing | None = None
+) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
+    """Open sessions in the database role of the service.
+
+    Without a key ring it is loaded when a row needs it. Texts for people in the database need a loaded one.
+    """
     from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 
     engine = make_engine(require_database_url(settings), DatabaseRole.SERVICE, pool_size=2)
     try:
-        yield make_sessions(engine, LazyKeyRing(settings.keys_dir))
+        yield make_sessions(engine, keyring or LazyKeyRing(settings.keys_dir))
     finally:
         await engine.dispose()
 

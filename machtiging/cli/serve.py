@@ -22,6 +22,7 @@ from machtiging.kernel.errors import Fault
 from machtiging.settings import Settings
 
 if TYPE_CHECKING:
+    from machtiging.cli.demo.environment import StoryEnvironment
     from machtiging.cli.processes.servers import RunningServers
 
 _log = structlog.get_logger(__name__)
@@ -157,19 +158,34 @@ async def _check_reachable(url: str, settings: Settings) -> None:
         raise Fault("adres_leidt_niet_hierheen", private=place) from error
 
 
-async def tell_story(settings: Settings, narrator: StoryNarrator) -> None:
-    """Play the story against the running servers of these settings. Raises StoryFailed."""
+@asynccontextmanager
+async def _open_story_environment(settings: Settings) -> AsyncIterator[StoryEnvironment]:
     from machtiging.cli.database import open_sealer_engine
     from machtiging.cli.demo.environment import StoryEnvironment
-    from machtiging.cli.demo.story import play_story
     from machtiging.crypto.keyring import KeyRing
 
-    async with open_service_sessions(settings) as sessions, open_sealer_engine(settings) as sealer:
-        keyring = KeyRing.load(settings.keys_dir)
+    keyring = KeyRing.load(settings.keys_dir)
+    async with open_service_sessions(settings, keyring) as sessions, open_sealer_engine(settings) as sealer:
         places = (settings.issuer, settings.broker_issuer)
-        await play_story(
-            StoryEnvironment(*places, sessions=sessions, sealer=sealer, keyring=keyring, clock=SystemClock()), narrator
-        )
+        yield StoryEnvironment(*places, sessions=sessions, sealer=sealer, keyring=keyring, clock=SystemClock())
+
+
+async def tell_story(settings: Settings, narrator: StoryNarrator) -> None:
+    """Play the story against the running servers of these settings. Raises StoryFailed."""
+    from machtiging.cli.demo.story import play_story
+
+    async with _open_story_environment(settings) as environment:
+        await play_story(environment, narrator)
+
+
+async def _add_practice_world(settings: Settings) -> None:
+    """Leave a world worth seeing: living machtigingen, letters of two years, an office with clients."""
+    from machtiging.cli.demo.world import add_practice_world
+
+    out.print("\nFilling the practice world with letters of two years ...")
+    async with _open_story_environment(settings) as environment:
+        delivered = await add_practice_world(environment)
+    out.print(f"   {delivered} letters, and machtigingen that work now")
 
 
 def _create_terminal_narrator() -> StoryNarrator:
@@ -196,6 +212,7 @@ async def _run_demo_until_stopped(settings: Settings, story_again: bool) -> None
             tell_it = story_again or await is_first_run(sessions)
         if tell_it:
             await tell_story(settings, _create_terminal_narrator())
+            await _add_practice_world(settings)
         _print_addresses(settings)
         await servers.wait_until_stopped()
         err.print("Stopping ...")

@@ -105,6 +105,14 @@ _PERSONAS = (
         bsn="123456782",
     ),
     Persona(
+        "engelstalig",
+        "Grace Mensah",
+        PersonaGroup.CITIZEN,
+        "grace.mensah@post.example",
+        birthdate="1990-02-11",
+        bsn="999990184",
+    ),
+    Persona(
         "eu-burger",
         "Elena Marchetti",
         PersonaGroup.CITIZEN,

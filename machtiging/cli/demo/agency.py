@@ -55,6 +55,13 @@ class DemoAgency:
         check_step(condition=same, expected="dezelfde brief nog eens is dezelfde brief", got=again.text[:300])
         return str(response.json()["berichtId"])
 
+    async def deliver_once(self, letter: DemoLetter, bsn: str, reference: str) -> bool:
+        """Deliver one letter with its PDF. Returns False if it was there. Raises StoryFailed."""
+        response = await self._post_letter(letter, bsn, reference)
+        is_accepted = response.status_code in (200, 201)
+        check_step(condition=is_accepted, expected="een afgeleverde brief", got=response.text[:300])
+        return response.status_code == 201
+
     async def _post_letter(self, letter: DemoLetter, bsn: str, reference: str) -> httpx.Response:
         published_at = publication_time(letter, self.environment.now())
         bericht = {

@@ -1,0 +1,171 @@
+"""The practice world after the story: living machtigingen, letters, and an office with clients.
+
+The story ends with a machtiging that was withdrawn. Without this, who opens the portal after it would find little.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import httpx
+
+from machtiging.agencies.catalogue import find_catalogue_oin
+from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.cli.demo.agency import DemoAgency
+from machtiging.cli.demo.environment import StoryEnvironment, create_http_client
+from machtiging.cli.demo.letters import DemoLetter
+from machtiging.cli.demo.portal_user import PortalUser
+from machtiging.cli.demo.world_letters import build_letters_of_two_years
+from machtiging.delegation.acceptance import CodeHolder, accept_offer
+from machtiging.delegation.code_check import CheckAnswer
+from machtiging.delegation.offer import Giver, MachtigingTerms, offer_machtiging
+from machtiging.delegation.rules import Act, Capacity, MachtigingLimits, MachtigingScope
+from machtiging.identity.people import (
+    Profile,
+    find_or_create_by_broker,
+    find_or_create_by_bsn,
+    save_profile,
+)
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.birth_date import build_birth_date
+from machtiging.kernel.bsn import Bsn
+from machtiging.kernel.clock import end_of_day, to_dutch_date
+from machtiging.kernel.errors import Conflict
+from machtiging.kernel.ids import PersonId
+from machtiging.kernel.period import Period
+from machtiging.simulators.personas import PERSONAS, Persona
+from machtiging.storage.unit_of_work import unit_of_work
+
+_READ_AND_SAVE = frozenset({Act.LIST, Act.READ, Act.DOWNLOAD})
+_KINDS_OF_CLIENTS = 3
+# The clients of the practice office: (name, birth date, test BSN). Nobody is real.
+_CLIENTS = (
+    ("Ali Yıldız", "1969-02-11", "999990044"),
+    ("Anna de Boer", "1957-08-30", "999990056"),
+    ("Chantal Willems", "1982-12-05", "999990068"),
+    ("Gerrit Hofstra", "1949-03-19", "999990081"),
+    ("Hanna Nowak", "1990-06-24", "999990093"),
+    ("Jan de Vries", "1961-10-02", "999990111"),
+    ("Jan de Vries", "1984-01-15", "999990123"),
+    ("Mo Haddou", "1977-05-28", "999990135"),
+    ("Nel Kuipers", "1945-11-09", "999990147"),
+    ("Oksana Koval", "1988-09-13", "999990159"),
+    ("Piet Jansen", "1953-07-21", "999990160"),
+    ("Rosa Fernandes", "1972-04-03", "999990172"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Agreement:
+    """The terms that one giver agrees to."""
+
+    key: str
+    purpose: str
+    capacity: Capacity
+    days: int
+    excluded: frozenset[Theme] = frozenset({Theme.ZORG})
+    sensitivity: Sensitivity = Sensitivity.GEWOON
+
+
+_ALL_BUT_HEALTH = _Agreement("wereld-riet-bram", "samen de post doen", Capacity.RELATIVE, days=90)
+_ENGLISH_AND_BRAM = _Agreement("wereld-grace-bram", "brieven uitleggen", Capacity.RELATIVE, days=20)
+_OFFICE = _Agreement(
+    "wereld-kantoor", "orde brengen in de post", Capacity.PROFESSIONAL, days=180, sensitivity=Sensitivity.GEVOELIG
+)
+
+
+async def add_practice_world(environment: StoryEnvironment) -> int:
+    """Add what is missing of the practice world. Returns the number of letters delivered now."""
+    async with create_http_client() as http:
+        world = _World(environment, http)
+        son = await world.log_in("naaste")
+        worker = await world.log_in("raadslid")
+        riet, grace = await world.log_in("vertegenwoordigde"), await world.log_in("engelstalig")
+        await world.deliver_to(PERSONAS["vertegenwoordigde"].bsn, "Geachte mevrouw Van der Linden", "riet")
+        await world.deliver_to(PERSONAS["engelstalig"].bsn, "Geachte mevrouw Mensah", "grace")
+        await world.agree(riet, PERSONAS["vertegenwoordigde"].birthdate, son, _ALL_BUT_HEALTH)
+        await world.agree(grace, PERSONAS["engelstalig"].birthdate, son, _ENGLISH_AND_BRAM)
+        for name, born, bsn in _CLIENTS:
+            client_id = await world.add_client(name, born, bsn)
+            await world.deliver_to(bsn, f"Geachte {name}", bsn, kinds=_KINDS_OF_CLIENTS)
+            await world.agree(client_id, born, worker, _OFFICE)
+        return world.delivered
+
+
+class _World:
+    """The practice world while it is made."""
+
+    def __init__(self, environment: StoryEnvironment, http: httpx.AsyncClient) -> None:
+        self._environment, self._http = environment, http
+        self._agencies: dict[str, DemoAgency] = {}
+        self.delivered = 0
+
+    async def log_in(self, key: str) -> CodeHolder:
+        """Log this persona in once, as the first visit does, and return the person."""
+        persona = PERSONAS[key]
+        await PortalUser.log_in(self._environment, self._http, key)
+        return CodeHolder(await self._find_person(persona), Assurance.SUBSTANTIAL, persona.kvk)
+
+    async def _find_person(self, persona: Persona) -> PersonId:
+        environment = self._environment
+        async with unit_of_work(environment.sessions) as session:
+            if persona.bsn is not None:
+                return await find_or_create_by_bsn(session, environment.keyring, Bsn(persona.bsn), at=environment.now())
+            subject = persona.build_claims()["sub"]
+            return await find_or_create_by_broker(
+                session, environment.keyring, environment.broker, subject, at=environment.now()
+            )
+
+    async def add_client(self, name: str, born: str, bsn: str) -> CodeHolder:
+        """Add a citizen who never logged in here."""
+        environment, at = self._environment, self._environment.now()
+        async with unit_of_work(environment.sessions) as session:
+            person_id = await find_or_create_by_bsn(session, environment.keyring, Bsn(bsn), at=at)
+            await save_profile(
+                session,
+                environment.keyring,
+                person_id,
+                Profile(name, date.fromisoformat(born), f"client-{bsn[-3:]}@post.example"),
+            )
+        return CodeHolder(person_id, Assurance.SUBSTANTIAL, None)
+
+    async def deliver_to(self, bsn: str | None, greeting: str, key: str, **limits: int) -> None:
+        """Deliver the letters of two years to one person."""
+        for letter in build_letters_of_two_years(greeting, key, **limits):
+            agency = await self._agency_of(letter)
+            self.delivered += await agency.deliver_once(letter, bsn or "", f"wereld-{letter.reference}")
+
+    async def _agency_of(self, letter: DemoLetter) -> DemoAgency:
+        if letter.sender not in self._agencies:
+            oin = find_catalogue_oin(letter.sender)
+            self._agencies[letter.sender] = await DemoAgency.register_sender(
+                self._environment, self._http, letter.sender, oin
+            )
+        return self._agencies[letter.sender]
+
+    async def agree(self, giver: CodeHolder, born: str | None, helper: CodeHolder, agreed: _Agreement) -> None:
+        """Offer and accept a machtiging; nothing happens if it is there already."""
+        environment, at = self._environment, self._environment.now()
+        today = to_dutch_date(at)
+        scope = MachtigingScope(
+            afzenders=None,
+            diensten=None,
+            themes=None,
+            excluded_themes=agreed.excluded,
+            highest_sensitivity=agreed.sensitivity,
+            letters_from=today - timedelta(days=2 * 365),
+            acts=_READ_AND_SAVE,
+        )
+        period = Period(at, end_of_day(today + timedelta(days=agreed.days)))
+        terms = MachtigingTerms(agreed.capacity, agreed.purpose, "toestemming", scope, period)
+        limits = MachtigingLimits(maximum_duration=timedelta(days=365), code_lifetime=timedelta(days=14))
+        by = Giver(giver.person_id, giver.assurance, agreed.key)
+        answer = CheckAnswer(build_birth_date(*(int(part) for part in (born or "").split("-"))), "")
+        try:
+            async with unit_of_work(environment.sessions) as session:
+                offer = await offer_machtiging(session, environment.keyring, limits, by, terms, at=at)
+        except Conflict:
+            return
+        async with unit_of_work(environment.sessions) as session:
+            await accept_offer(session, environment.keyring, helper, offer.code, answer, at=at)
