@@ -5,8 +5,7 @@ import re
 import pytest
 
 from machtiging.message_catalogue import DUTCH, ENGLISH, LANGUAGES, list_domain_files
-from tests.builders.message_catalogue import read_catalogue, read_domain
-from tests.builders.readability import (
+from tests.architecture.readability import (
     count_syllables,
     double_negatives,
     plain_text,
@@ -14,6 +13,7 @@ from tests.builders.readability import (
     split_sentences,
     split_words,
 )
+from tests.builders.message_catalogue import read_catalogue, read_domain
 
 LONGEST_SENTENCE, MEAN_SENTENCE = 20, 12
 LONG_TEXT, LOWEST_EASE = 30, 60
