@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.rules import Sensitivity, Theme
@@ -62,6 +62,11 @@ async def find_active_dienst(session: AsyncSession, oin: str, code: str) -> Dien
 async def load_active_agencies(session: AsyncSession) -> list[AgencyView]:
     """Load all active agencies, ordered by name."""
     return _group_by_agency(await session.execute(_SELECT_ACTIVE_AGENCIES))
+
+
+def select_agency_names() -> Select[Any]:
+    """Select `key`, the OIN, and `name` of all active agencies."""
+    return select(_AGENCY.c.oin.label("key"), _AGENCY.c.name.label("name")).where(_AGENCY.c.active)
 
 
 async def find_active_agency(session: AsyncSession, oin: str) -> AgencyView | None:

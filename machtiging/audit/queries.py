@@ -19,16 +19,19 @@ from sqlalchemy import (
     FromClause,
     Select,
     Text,
+    and_,
     cast,
     func,
     literal,
     null,
+    or_,
     select,
     tuple_,
     union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.audit.acts import JournalOutcome
 from machtiging.audit.canonical import TIMESTAMPTZ, clamp_instant
 from machtiging.audit.rules import LINE_COLUMNS
 from machtiging.audit.tables import JournalIntake, JournalLine
@@ -74,11 +77,53 @@ class JournalCursor:
     id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class LineFilter:
+    """Conditions on journal lines, all of which must hold. The default admits every line.
+
+    `involved_id`: the actor or the machtiging. `object_ids`: a select of one text column. `period`: begin, and end
+    (exclusive).
+    """
+
+    involved_id: UUID | None = None
+    act_prefixes: Collection[str] = ()
+    excluded_acts: Collection[str] = ()
+    only_refused: bool = False
+    object_ids: Select[Any] | None = None
+    period: tuple[datetime, datetime] | None = None
+
+    def build_conditions(self, table: FromClause) -> list[ColumnElement[bool]]:
+        """Return the conditions for one of the journal tables."""
+        conditions: list[ColumnElement[bool]] = []
+        if self.involved_id is not None:
+            conditions.append(or_(table.c.actor_id == self.involved_id, table.c.machtiging_id == self.involved_id))
+        if self.act_prefixes:
+            conditions.append(or_(*(table.c.act.startswith(one, autoescape=True) for one in self.act_prefixes)))
+        if self.excluded_acts:
+            conditions.append(table.c.act.not_in(sorted(self.excluded_acts)))
+        if self.only_refused:
+            conditions.append(table.c.outcome == JournalOutcome.REFUSED.value)
+        if self.object_ids is not None:
+            conditions.append(table.c.object_id.in_(self.object_ids))
+        if self.period is not None:
+            starts_at, ends_at = (literal(at, TIMESTAMPTZ) for at in self.period)
+            conditions += [table.c.occurred_at >= starts_at, table.c.occurred_at < ends_at]
+        return conditions
+
+
+EVERY_LINE = LineFilter()
+
+
 async def load_lines_for_person(
-    session: AsyncSession, person_id: UUID, *, limit: int = 100, before: datetime | JournalCursor | None = None
+    session: AsyncSession,
+    person_id: UUID,
+    *,
+    limit: int = 100,
+    before: datetime | JournalCursor | None = None,
+    where: LineFilter = EVERY_LINE,
 ) -> list[JournalEntry]:
     """Load the lines about a person, newest first. `before` is the last line of the previous page."""
-    return await _load_newest(session, "for_person_id", person_id, limit, before)
+    return await _load_newest(session, "for_person_id", person_id, limit, before, where)
 
 
 async def load_lines_for_machtiging(
@@ -105,15 +150,18 @@ async def load_lines_about_object(
 
 
 async def _load_newest(
-    session: AsyncSession, column: str, value: UUID, limit: int, before: datetime | JournalCursor | None
+    session: AsyncSession,
+    column: str,
+    value: UUID,
+    limit: int,
+    before: datetime | JournalCursor | None,
+    where: LineFilter = EVERY_LINE,
 ) -> list[JournalEntry]:
     # One statement means one snapshot: a line that is sealed concurrently appears exactly once.
-    sealed = _select_page(
-        _journal, _journal.c.seq, _journal.c[column] == value, limit, _cursor_position(column, value, before)
-    )
-    waiting = cast(null(), BigInteger)
-    unsealed = _select_page(
-        _intake, waiting, _intake.c[column] == value, limit, _cursor_position(column, value, before)
+    position = _cursor_position(column, value, before)
+    sealed, unsealed = (
+        _select_page(table, seq, and_(table.c[column] == value, *where.build_conditions(table)), limit, position)
+        for table, seq in ((_journal, _journal.c.seq), (_intake, cast(null(), BigInteger)))
     )
     both = union_all(sealed.subquery().select(), unsealed.subquery().select()).subquery()
     newest = select(*map(_readable_column, both.c)).order_by(both.c.occurred_at.desc(), both.c.id.desc()).limit(limit)

@@ -16,8 +16,10 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
+    Text,
     and_,
     bindparam,
+    cast,
     func,
     literal,
     literal_column,
@@ -270,6 +272,24 @@ class OwnBericht:
 
     bericht_id: BerichtId
     afzender: str
+
+
+def select_own_letters(object_ids: Collection[UUID], owner_id: PersonId) -> Select[Any]:
+    """Select ids of berichten and bijlagen in the owner's box, as text.
+
+    The columns are `key`, `letter` (the id of the bericht) and `afzender` (the OIN).
+    """
+    own = BERICHT.c.ontvanger_id == owner_id
+    columns = (cast(BERICHT.c.id, Text).label("letter"), BERICHT.c.afzender_oin.label("afzender"))
+    letters = select(cast(BERICHT.c.id, Text).label("key"), *columns).where(own, BERICHT.c.id.in_(object_ids))
+    enclosed = select(cast(BIJLAGE.c.id, Text).label("key"), *columns).join_from(BIJLAGE, BERICHT)
+    return union_all(letters, enclosed.where(own, BIJLAGE.c.id.in_(object_ids))).subquery().select()
+
+
+def select_object_ids(bericht_id: UUID) -> Select[Any]:
+    """Select the ids of a letter and its bijlagen, as text."""
+    enclosed = select(cast(BIJLAGE.c.id, Text).label("key")).where(BIJLAGE.c.bericht_id == bericht_id)
+    return union_all(select(literal(str(bericht_id)).label("key")), enclosed).subquery().select()
 
 
 async def find_own_berichten(

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Join, Label, Row, Select, Table, or_, select
+from sqlalchemy import ColumnElement, FromClause, Join, Label, Row, Select, Table, Text, cast, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.rules import Sensitivity, Theme
@@ -205,6 +205,14 @@ async def load_purposes_of_giver(session: AsyncSession, ids: Collection[UUID], p
         row.id: row.purpose
         for row in await session.execute(select(_MACHTIGING_TABLE.c.id, _MACHTIGING_TABLE.c.purpose).where(*hers))
     }
+
+
+def select_purposes_of_giver(ids: Collection[UUID], person_id: PersonId) -> Select[Any]:
+    """Select id and purpose, as text, of those of these machtigingen that this person gave."""
+    hers = (_MACHTIGING_TABLE.c.id.in_(ids), _MACHTIGING_TABLE.c.vertegenwoordigde_id == person_id)
+    return select(cast(_MACHTIGING_TABLE.c.id, Text).label("key"), _MACHTIGING_TABLE.c.purpose.label("name")).where(
+        *hers
+    )
 
 
 async def _fetch_machtigingen(session: AsyncSession, statement: Select[Any]) -> list[Machtiging]:

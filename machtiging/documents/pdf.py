@@ -60,7 +60,7 @@ def _compile(template: Template, values: Any, created_at: datetime) -> bytes:
         format="pdf",
         sys_inputs={"values": json.dumps(values)},
         pdf_standards=_STANDARDS,
-        timestamp=created_at.astimezone(UTC),
+        timestamp=created_at.astimezone(UTC).replace(microsecond=0),
     )
     if not isinstance(document, bytes):
         raise TypeError("a PDF document is one file")

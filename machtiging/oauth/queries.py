@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -193,6 +193,12 @@ async def find_client_name(session: AsyncSession, client_id: str) -> str | None:
     wanted = select(_CLIENT.c.registration["client_name"].astext).where(_CLIENT.c.client_id == client_id)
     name: str | None = await session.scalar(wanted)
     return name
+
+
+def select_client_names(client_ids: Collection[str]) -> Select[Any]:
+    """Select `key` and `name` of these clients, active or not."""
+    name = _CLIENT.c.registration["client_name"].astext.label("name")
+    return select(_CLIENT.c.client_id.label("key"), name).where(_CLIENT.c.client_id.in_(client_ids))
 
 
 # The client if it is active, locked FOR KEY SHARE: a suspension waits until this transaction ends. Its parameter has

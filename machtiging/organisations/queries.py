@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.rules import Sensitivity, Theme
@@ -147,6 +147,13 @@ async def load_organisation_names(session: AsyncSession, ids: Collection[UUID]) 
         return {}
     found = await session.execute(select(ORGANISATION.c.id, ORGANISATION.c.name).where(ORGANISATION.c.id.in_(ids)))
     return {row.id: row.name for row in found}
+
+
+def select_organisation_names(ids: Collection[UUID]) -> Select[Any]:
+    """Select `key`, as text, and `name` of these organisations."""
+    return select(cast(ORGANISATION.c.id, Text).label("key"), ORGANISATION.c.name.label("name")).where(
+        ORGANISATION.c.id.in_(ids)
+    )
 
 
 async def load_present_employees(

@@ -6,7 +6,6 @@ from fastapi import APIRouter
 
 from machtiging.portal import (
     acceptance,
-    access_history,
     apps,
     language_choice,
     machtigingen,
@@ -14,6 +13,7 @@ from machtiging.portal import (
     start,
     undelivered_notifications,
 )
+from machtiging.portal.access_history import routes as access_history
 from machtiging.portal.helping import letters as helped_letters
 from machtiging.portal.letters import attachments, letter_page, list_page, marks_pages, redirects
 

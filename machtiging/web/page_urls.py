@@ -26,6 +26,7 @@ PAGE_PREFIXES = frozenset(
         "meldingen",
         "uitloggen",
         "verzoeken",
+        "wie-keek-mee",
     }
 )
 

@@ -36,6 +36,16 @@ def format_day(value: date | datetime) -> str:
     return format_date(value, "d MMMM y", locale=_DATE_LOCALES[current_language()])
 
 
+def format_month(value: date) -> str:
+    """Format a month in the language of the request, such as mei 2026."""
+    return format_date(value, "LLLL y", locale=_DATE_LOCALES[current_language()])
+
+
+def format_day_of_year(value: date) -> str:
+    """Format a day without its year, such as 3 mei."""
+    return format_date(value, "d MMMM", locale=_DATE_LOCALES[current_language()])
+
+
 def format_moment(value: datetime) -> str:
     """Format a day with its time on Dutch clocks, in the language of the request."""
     language = current_language()
@@ -65,7 +75,9 @@ def _make_environment(packages: tuple[str, ...]) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(dag=format_day, moment=format_moment, tot=format_period_end, tijd=format_time)
+    environment.filters.update(
+        dag=format_day, dagmaand=format_day_of_year, moment=format_moment, tot=format_period_end, tijd=format_time
+    )
     environment.globals.update(t=get_sentence, language=current_language, asset=asset_url)
     return environment
 

@@ -5,7 +5,15 @@ import re
 import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
-PAGES = ["/", "/machtigingen", "/machtigingen/aanbieden", "/machtigingen/aannemen", "/inzage", "/brieven", "/apps"]
+PAGES = [
+    "/",
+    "/machtigingen",
+    "/machtigingen/aanbieden",
+    "/machtigingen/aannemen",
+    "/wie-keek-mee",
+    "/brieven",
+    "/apps",
+]
 
 
 def log_in(page, running_demo, persona: str) -> None:
@@ -121,7 +129,7 @@ def test_used_code_and_own_code_are_rejected(page, running_demo):
 
 def test_overview_shows_reads_and_refusals_without_bsn(page, running_demo):
     log_in(page, running_demo, "vertegenwoordigde")
-    page.goto(running_demo.url + "/inzage")
+    page.goto(running_demo.url + "/wie-keek-mee")
     seen = page.inner_text("main")
     assert "Bram" in seen
     assert "Dit is geweigerd" in seen

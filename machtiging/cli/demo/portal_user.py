@@ -107,7 +107,7 @@ class PortalUser:
 
     async def read_overview(self) -> str:
         """Return the text of the citizen's access overview."""
-        return (await self.browser.open_page(self.portal_url("/inzage"))).text
+        return (await self.browser.open_page(self.portal_url("/wie-keek-mee"))).text
 
     async def revoke_machtiging(self, machtiging_id: str) -> None:
         """Revoke a machtiging and confirm it. Raises StoryFailed."""

@@ -274,7 +274,9 @@ async def _check_overview(story: StoryProgress, her: PortalUser, machtiging_id: 
         *map(labels.describe_reason, story.refusal_reasons),
     ):
         check_step(condition=expected in overview, expected=f"'{expected}' in haar overzicht", got=overview[:800])
-    story.tell_event(f"zij ziet: {his_name} {did[1]}, wanneer, en met welke machtiging", "portal/access_history.py")
+    story.tell_event(
+        f"zij ziet: {his_name} {did[1]}, wanneer, en met welke machtiging", "portal/access_history/routes.py"
+    )
     lines = await story.environment.load_journal(UUID(machtiging_id))
     reasons = {line.reason for line in lines if line.outcome == JournalOutcome.REFUSED}
     wanted = {*story.refusal_reasons, _UNKNOWN_LETTER_REASON}

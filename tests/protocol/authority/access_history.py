@@ -150,7 +150,7 @@ class AccessHistory(History):
         mother, shown, url = (
             await self.open_browser(self.box.citizen, None, Assurance.SUBSTANTIAL),
             Counter(),
-            "/inzage",
+            "/wie-keek-mee",
         )
         while url:
             page = (await mother.get(url)).text
@@ -160,7 +160,7 @@ class AccessHistory(History):
                     times = re.search(r"(\d+) keer in één minuut", phrase)
                     letter = re.findall(r'href="/brieven/([^"]+)"', entry)[0]
                     shown[who, letter] += int(times[1]) if times else 1
-            older = re.search(r'href="(/inzage\?voor=[^"]+)"', page)
+            older = re.search(r'href="(/wie-keek-mee\?voor=[^"]+)"', page)
             url = older and older[1].replace("&amp;", "&")
         assert shown == self.reads
 

@@ -60,7 +60,7 @@ NEVER = [
     ("POST", "/logout/bevestigen"),
     ("GET", "/machtigingen"),
     ("POST", "/machtigingen/aanbieden"),
-    ("GET", "/inzage"),
+    ("GET", "/wie-keek-mee"),
     ("POST", "/introspect"),
     ("POST", "/bc-authorize"),
     ("POST", "/register"),

@@ -163,7 +163,7 @@ async def test_portal_shows_no_letter_of_a_business_to_employee_or_operator(api,
         await add_employee(session, await add_organisation(session), person, roles=EVERY_ROLE)
     letter = await world.deliver_letter(BIJLAGE, ontvanger={"type": "KVK", "waarde": KVK}, onderwerp=SUBJECT)
     bijlage = await BIJLAGEN.read_value(world, "id")
-    for path in ("/brieven", "/inzage", "/"):
+    for path in ("/brieven", "/wie-keek-mee", "/"):
         page = await browser.get(path)
         assert page.status_code == 200
         assert letter not in page.text

@@ -119,7 +119,7 @@ async def test_acceptance_for_an_organisation_by_private_person_returns_403(port
     [sentence] = [word for href, word in page.links if href == "#code"]
     assert sentence.startswith("Deze machtiging is voor een hulpverlener van een organisatie.")
     assert page.text.count(sentence) == 2
-    assert "Dit aanbod is voor een organisatie." in (await mother.open_page(ISSUER + "/inzage")).text
+    assert "Deze machtiging is voor een organisatie." in (await mother.open_page(ISSUER + "/wie-keek-mee")).text
 
 
 async def test_acceptance_for_a_relative_by_employee_returns_403(portal):
@@ -166,7 +166,7 @@ async def test_acceptance_by_professional_shows_the_organisation_to_both(portal)
     for browser in (mother, employee):
         for address in (own, ISSUER + "/machtigingen"):
             assert NAMED_ORGANISATION in (await browser.open_page(address)).text
-    assert f"namens Wijkteam {KVK}" in (await mother.open_page(ISSUER + "/inzage")).text
+    assert f"namens Wijkteam {KVK}" in (await mother.open_page(ISSUER + "/wie-keek-mee")).text
 
 
 async def test_ended_machtiging_of_professional_is_shown_in_past_tense(portal):
@@ -262,7 +262,7 @@ async def test_check_word_replaces_birth_date_of_giver_without_one(portal):
     page = await enter_code(son, code, **{"woord": word.upper(), **empty})
     assert "Nel Voorbeeld" in page.text
     await son.submit_form(page.find_form("/besluit"), {"besluit": "aannemen"})
-    looked = (await mother.open_page(ISSUER + "/inzage")).text
+    looked = (await mother.open_page(ISSUER + "/wie-keek-mee")).text
     assert "(gecontroleerd met uw controlewoord)" in looked
     assert word not in looked
 
@@ -272,4 +272,4 @@ async def test_code_with_known_birth_year_only_is_accepted(portal):
     code = await make_offer(mother)
     page = await enter_code(son, code, geboren_dag="00", geboren_maand="", geboren_jaar="1950")
     await son.submit_form(page.find_form("/besluit"), {"besluit": "aannemen"})
-    assert "(gecontroleerd met alleen uw geboortejaar)" in (await mother.open_page(ISSUER + "/inzage")).text
+    assert "(gecontroleerd met alleen uw geboortejaar)" in (await mother.open_page(ISSUER + "/wie-keek-mee")).text

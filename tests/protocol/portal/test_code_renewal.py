@@ -82,7 +82,7 @@ async def test_code_renewal_after_acceptance_is_rejected(portal, database):
     page = await mother.submit_form(old, {}, expected_status=409)
     assert "al aangenomen" in page.text
     assert await codes_in(database) == 1
-    assert "wilde een nieuwe machtigingscode maken" in (await mother.open_page(ISSUER + "/inzage")).text
+    assert "wilde een nieuwe machtigingscode maken" in (await mother.open_page(ISSUER + "/wie-keek-mee")).text
 
 
 async def test_code_renewal_after_withdrawal_is_rejected(portal, database):

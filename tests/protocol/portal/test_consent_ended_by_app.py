@@ -38,7 +38,7 @@ async def end_stored_consent(portal, ending) -> str:
 
 
 async def overview(portal) -> str:
-    return (await (await portal.mother()).open_page(ISSUER + "/inzage")).text
+    return (await (await portal.mother()).open_page(ISSUER + "/wie-keek-mee")).text
 
 
 @pytest.mark.parametrize("reason", ["token_ingetrokken", "code_hergebruikt"])

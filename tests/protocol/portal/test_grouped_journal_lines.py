@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from machtiging.audit import line_groups
+from machtiging.audit.access_history import line_groups
+from machtiging.audit.access_history.line_groups import load_line_groups
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
-from machtiging.audit.line_groups import load_line_groups
 from machtiging.audit.queries import JournalCursor, load_lines_for_person
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.people import ISSUER
@@ -47,7 +47,7 @@ async def test_flood_is_grouped_per_minute_with_its_count(portal):
     letter = {"object_kind": "bericht", "object_id": str(uuid4())}
     flood = [(70 + number / 50, LIST, {}) for number in range(150)]
     await insert_journal_lines(portal, (200, READ, letter), *flood)
-    page = await (await portal.mother()).open_page(ISSUER + "/inzage")
+    page = await (await portal.mother()).open_page(ISSUER + "/wie-keek-mee")
     assert page.text.count("150 keer in één minuut") == page.text.count("keer in één minuut") == 1
     assert "een brief" in page.text
     async with unit_of_work(portal.app.state.services.sessions) as session:

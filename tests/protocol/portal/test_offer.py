@@ -107,7 +107,7 @@ async def test_offer_key_reused_later_creates_nothing(portal, database):
     page = await browser.submit_form(check, {"akkoord": "ja"}, expected_status=409)
     assert page.codes == []
     assert await offers_in(database) == 1
-    assert "Dit aanbod was al gemaakt." in (await browser.open_page(ISSUER + "/inzage")).text
+    assert "Deze machtiging was al gemaakt." in (await browser.open_page(ISSUER + "/wie-keek-mee")).text
 
 
 async def test_offer_with_new_key_and_same_answers_is_a_new_offer(portal, database):

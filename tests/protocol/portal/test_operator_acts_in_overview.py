@@ -24,7 +24,7 @@ async def test_operator_lookup_and_logout_are_shown_in_the_overview(portal) -> N
         await end_sessions_for_person(
             session, BOX_HANDLER, her, SessionEndOrder("beheer1", SessionEndReason.MISUSE, consents=True), at=at
         )
-    page = " ".join((await (await portal.mother()).open_page(ISSUER + "/inzage")).text.split())
+    page = " ".join((await (await portal.mother()).open_page(ISSUER + "/wie-keek-mee")).text.split())
     for deed in ("keek waar u was ingelogd", "logde u uit op alle apparaten", "stopte de toestemming van een app"):
         assert f"Een beheerder {deed}" in page
     assert "De app Brievenlezer heeft geen toestemming meer" not in page
@@ -38,4 +38,4 @@ async def test_own_login_and_logout_are_not_shown_in_the_overview(portal) -> Non
             JournalAct.SESSIE_BEEINDIGD, JournalOutcome.DONE, "uitgelogd", actor_id=portal.people.mother
         )
         await record(session, line, at=portal.clock.now())
-    assert "logde u uit" not in (await (await portal.mother()).open_page(ISSUER + "/inzage")).text
+    assert "logde u uit" not in (await (await portal.mother()).open_page(ISSUER + "/wie-keek-mee")).text

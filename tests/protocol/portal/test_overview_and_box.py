@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
-from machtiging.portal.access_history import PAGE_SIZE
+from machtiging.portal.access_history.routes import PAGE_SIZE
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.people import ISSUER
 from tests.builders.portal import accept_code, make_offer
@@ -18,25 +18,27 @@ async def insert_journal_lines(portal, count, **members):
     values = {"actor_id": people.son, "for_person_id": people.mother} | values
     async with unit_of_work(portal.app.state.services.sessions) as session:
         for number in range(count):
+            if count > 1:  # equal lines would be one
+                values |= {"object_kind": "bericht", "object_id": str(uuid4())}
             await record(session, NewJournalLine(**values), at=portal.clock.now() - timedelta(minutes=number))
 
 
 async def test_overview_shows_refused_access_with_its_reason(portal):
     await insert_journal_lines(portal, 1, object_kind="bericht", object_id=str(uuid4()))
-    page = await (await portal.mother()).open_page(ISSUER + "/inzage")
+    page = await (await portal.mother()).open_page(ISSUER + "/wie-keek-mee")
     assert "Bram Voorbeeld wilde een brief lezen" in page.text
     assert "De brief is ouder dan u heeft afgesproken." in page.text
 
 
 async def test_overview_of_helper_hides_his_access_to_her_box(portal):
     await insert_journal_lines(portal, 1)
-    page = await (await portal.son()).open_page(ISSUER + "/inzage")
+    page = await (await portal.son()).open_page(ISSUER + "/wie-keek-mee")
     assert "Nog niemand heeft uw post bekeken." in page.text
 
 
 async def test_overview_addresses_own_acts_as_u(portal):
     await make_offer(browser := await portal.mother())
-    page = await browser.open_page(ISSUER + "/inzage")
+    page = await browser.open_page(ISSUER + "/wie-keek-mee")
     assert "U maakte een machtiging" in page.text
 
 
@@ -44,14 +46,14 @@ async def test_overview_links_to_the_machtiging(portal):
     mother, son = await portal.mother(), await portal.son()
     await accept_code(son, await make_offer(mother))
     path = son.url.split("?")[0].removeprefix(ISSUER)
-    page = await mother.open_page(ISSUER + "/inzage")
+    page = await mother.open_page(ISSUER + "/wie-keek-mee")
     assert (path, "post bijhouden") in page.links
 
 
 async def test_overview_pages_have_no_gaps_or_duplicates(portal):
     await insert_journal_lines(portal, PAGE_SIZE + 7)
     browser = await portal.mother()
-    first = await browser.open_page(ISSUER + "/inzage")
+    first = await browser.open_page(ISSUER + "/wie-keek-mee")
     older = next(href for href, word in first.links if word == "Ouder")
     second = await browser.open_page(ISSUER + older)
     seen = [page.text.count("wilde een brief lezen") for page in (first, second)]
@@ -61,7 +63,7 @@ async def test_overview_pages_have_no_gaps_or_duplicates(portal):
 
 async def test_overview_position_malformed_is_rejected(portal):
     browser = await portal.mother()
-    await browser.open_page(ISSUER + "/inzage?voor=gisteren&regel=1", expected_status=400)
+    await browser.open_page(ISSUER + "/wie-keek-mee?voor=gisteren&regel=1", expected_status=400)
 
 
 CANNOT_BE = [
@@ -76,8 +78,8 @@ CANNOT_BE = [
 async def test_overview_position_at_impossible_instant_is_rejected(portal):
     browser = await portal.mother()
     for instant in CANNOT_BE:
-        await browser.open_page(f"{ISSUER}/inzage?voor={quote(instant)}&regel={uuid4()}", expected_status=400)
-    await browser.open_page(f"{ISSUER}/inzage?voor={quote('2026-11-23T12:00:00Z')}&regel={uuid4()}")
+        await browser.open_page(f"{ISSUER}/wie-keek-mee?voor={quote(instant)}&regel={uuid4()}", expected_status=400)
+    await browser.open_page(f"{ISSUER}/wie-keek-mee?voor={quote('2026-11-23T12:00:00Z')}&regel={uuid4()}")
 
 
 async def test_box_without_letters_says_so(portal):

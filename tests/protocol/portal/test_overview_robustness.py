@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from machtiging.audit.acts import JournalAct
 from machtiging.audit.queries import load_lines_for_machtiging, load_lines_for_person
-from machtiging.portal.access_history import PAGE_SIZE
+from machtiging.portal.access_history.routes import PAGE_SIZE
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.people import ISSUER, add_person_without_bsn
 
@@ -100,13 +100,13 @@ async def test_overview_with_any_admitted_line_renders(portal, superuser_connect
         reader = await add_person_without_bsn(session, str(uuid4()), None)
     found = data.draw(st.lists(draw_journal_lines(replace(portal.people, mother=reader)), min_size=1, max_size=LINES))
     await fill_journal(superuser_connection, reader, found)
-    await (await portal.browser_of(reader)).open_page(ISSUER + "/inzage")  # raises when the answer is not 200
+    await (await portal.browser_of(reader)).open_page(ISSUER + "/wie-keek-mee")  # raises when the answer is not 200
 
 
 @pytest.mark.parametrize("object_id", IDS)
 async def test_overview_with_malformed_object_id_renders_line(portal, superuser_connection, object_id):
     await fill_journal(superuser_connection, portal.people.mother, [make_plain_line(object_id=object_id)])
-    page = await (await portal.mother()).open_page(ISSUER + "/inzage")
+    page = await (await portal.mother()).open_page(ISSUER + "/wie-keek-mee")
     assert page.text.count("las een brief") + page.text.count("wilde een brief lezen") == 2
 
 
@@ -114,7 +114,7 @@ async def test_overview_with_malformed_object_id_renders_line(portal, superuser_
 async def test_overview_with_impossible_instants_shows_every_line(portal, superuser_connection, instant):
     await fill_journal(superuser_connection, portal.people.mother, [make_plain_line(occurred_at=instant)] * PAGE_SIZE)
     browser = await portal.mother()
-    first = await browser.open_page(ISSUER + "/inzage")
+    first = await browser.open_page(ISSUER + "/wie-keek-mee")
     if instant.startswith("2026"):  # equal lines of a possible minute are grouped
         assert [first.text.count(words) for words in ("een brief", f"{PAGE_SIZE} keer in één minuut")] == [2, 2]
         return
@@ -127,7 +127,7 @@ async def test_overview_with_impossible_instants_shows_every_line(portal, superu
 @pytest.mark.parametrize("act", ["bericht:oud", "machtiging:gesplitst", "iets anders", "token:bekeken", "<b>vet</b>"])
 async def test_overview_with_unknown_act_shows_generic_words(portal, superuser_connection, act):
     await fill_journal(superuser_connection, portal.people.mother, [make_plain_line(act=act)])
-    page = await (await portal.mother()).open_page(ISSUER + "/inzage")
+    page = await (await portal.mother()).open_page(ISSUER + "/wie-keek-mee")
     assert "deed iets wat wij hier niet kunnen uitleggen" in page.text
     assert "wilde iets doen dat niet mocht" in page.text
     assert act not in page.text
@@ -136,13 +136,13 @@ async def test_overview_with_unknown_act_shows_generic_words(portal, superuser_c
 @pytest.mark.parametrize("act", [act for act in JournalAct if act.startswith(NOT_FOR_HER)])
 async def test_overview_omits_acts_that_are_no_access(portal, superuser_connection, act):
     await fill_journal(superuser_connection, portal.people.mother, [make_plain_line(act=act.value)])
-    page = await (await portal.mother()).open_page(ISSUER + "/inzage")
+    page = await (await portal.mother()).open_page(ISSUER + "/wie-keek-mee")
     assert "Nog niemand heeft uw post bekeken." in page.text
 
 
 async def test_overview_with_unknown_outcome_says_unknown(portal, superuser_connection):
     await fill_journal(superuser_connection, portal.people.mother, [make_plain_line(outcome="misschien")])
-    page = await (await portal.mother()).open_page(ISSUER + "/inzage")
+    page = await (await portal.mother()).open_page(ISSUER + "/wie-keek-mee")
     assert "Wij weten niet hoe dit afliep." in page.text
 
 

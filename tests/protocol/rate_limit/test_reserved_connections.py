@@ -78,7 +78,7 @@ async def test_pause_revocation_and_logout_work_with_pool_exhausted(database, cl
     replace_services(portal.app, sessions=reserve)
     async with occupy_ordinary_connections(database), asyncio.timeout(60):
         assert await waits(mother.open_page(ISSUER + "/brieven"))
-        assert await waits(son.open_page(ISSUER + "/inzage"))
+        assert await waits(son.open_page(ISSUER + "/wie-keek-mee"))
         assert "post bijhouden" in (await mother.open_page(ISSUER + "/machtigingen")).text
         paused = await mother.submit_form((await mother.open_page(address)).find_form("/pauzeren"), {})
         assert "Stand: Op pauze" in paused.text

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from machtiging.audit.line_groups import WINDOW_SIZES
+from machtiging.audit.access_history.line_groups import WINDOW_SIZES
 from machtiging.berichtenbox.queries import BERICHT, BIJLAGE, READER_MARK
 from machtiging.identity.people import load_data_key
 from machtiging.kernel.ids import uuid7
@@ -153,14 +153,18 @@ async def test_overview_page_cost_is_independent_of_journal_size(database, clock
     portal = await make_portal(database, clock)
     browser = await portal.browser_of(world.citizen)
 
+    ages = itertools.count(0, 1_500)
+
     async def lines(times):
         values = {"for_person_id": f"'{world.citizen}'", "actor_id": f"'{world.helper}'", "machtiging_id": "NULL"}
-        earlier = "to_jsonb((one.t).occurred_at - n * interval '7 seconds')"
+        values |= {"act": "'bericht:lezen'"}
+        # The picture reads the lines of twelve weeks: the journal grows by older ones.
+        earlier = f"to_jsonb((one.t).occurred_at - (n + {next(ages)}) * interval '6 hours')"
         about = "gen_random_uuid()::text"  # equal lines would be one
         await grown(database, "journal_intake", times, **values, occurred_at=earlier, object_id=about)
 
     await lines(1_500)
-    address = ISSUER + "/inzage"
+    address = ISSUER + "/wie-keek-mee"
     if page == "next":
         shown = await browser.open_page(address)
         address = ISSUER + next(where for where, _ in shown.links if "voor=" in where)

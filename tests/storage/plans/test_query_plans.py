@@ -38,7 +38,7 @@ PAGES = (
     "/machtigingen",
     "/machtigingen/{machtiging}",
     "/berichten",
-    "/inzage",
+    "/wie-keek-mee",
     "/apps",
     "/",
     "/aan-de-balie",

@@ -148,3 +148,7 @@ def test_unknown_field_of_a_template_is_an_error():
 def test_every_template_has_its_file_and_stands_in_the_package_data():
     assert {path.name for path in pdf._TEMPLATES.glob("[!_]*.typ")} == set(Template)
     assert '"typst/*"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_document_of_any_instant_is_made():
+    assert render(created_at=NOW.replace(microsecond=123456)) == render()

@@ -12,9 +12,10 @@ from machtiging.delegation.authority import stop_reasons
 from machtiging.delegation.rules import Act, Capacity, EffectiveState, EndReason, scope_violation
 from machtiging.kernel.errors import ROW_INVALID
 from machtiging.message_catalogue import ENGLISH, has_message, use_language
-from machtiging.portal import access_history, labels
+from machtiging.portal import labels
+from machtiging.portal.access_history.lines import LISTED_ACT_PREFIXES
 
-SHOWN = [act.value for act in JournalAct if act.value.startswith(access_history.LISTED_ACT_PREFIXES)]
+SHOWN = [act.value for act in JournalAct if act.value.startswith(LISTED_ACT_PREFIXES)]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.audit.queries import JournalCursor, JournalEntry, load_lines_for_person
+from machtiging.audit.queries import EVERY_LINE, JournalCursor, JournalEntry, LineFilter, load_lines_for_person
 
 # Sizes of the window of lines read for one page. The last size is the maximum.
 WINDOW_SIZES = (120, 1_000, 5_000)
@@ -39,17 +39,22 @@ class GroupedPage:
 
 
 async def load_line_groups(
-    session: AsyncSession, person_id: UUID, *, limit: int, before: JournalCursor | None = None
+    session: AsyncSession,
+    person_id: UUID,
+    *,
+    limit: int,
+    before: JournalCursor | None = None,
+    where: LineFilter = EVERY_LINE,
 ) -> GroupedPage:
     """Load at most `limit` groups of equal lines of a person, newest first.
 
-    `before`: the `older` of the previous page.
+    `before`: the `older` of the previous page, which had the same filter.
     """
     for size in WINDOW_SIZES:
         last = size == WINDOW_SIZES[-1]
-        lines, shown = await _load_window(session, person_id, size, before)
+        lines, shown = await _load_window(session, person_id, size, before, where)
         if shown is None and last:  # more lines in one minute than a window holds
-            lines, shown = await load_lines_for_person(session, person_id, limit=size, before=before), 0
+            lines, shown = await load_lines_for_person(session, person_id, limit=size, before=before, where=where), 0
         page = None if shown is None else _build_page(lines, shown, limit, full=len(lines) == size, last=last)
         if page is not None:
             return page
@@ -57,7 +62,7 @@ async def load_line_groups(
 
 
 async def _load_window(
-    session: AsyncSession, person_id: UUID, size: int, before: JournalCursor | None
+    session: AsyncSession, person_id: UUID, size: int, before: JournalCursor | None, where: LineFilter
 ) -> tuple[list[JournalEntry], int | None]:
     """Load the lines to choose from, and the number of lines on earlier pages.
 
@@ -65,12 +70,11 @@ async def _load_window(
     of the minute of that line, because lines equal to it are already counted.
     """
     if before is None:
-        return await load_lines_for_person(session, person_id, limit=size), 0
+        return await load_lines_for_person(session, person_id, limit=size, where=where), 0
     if before.occurred_at.year not in _PLAUSIBLE_YEARS:
-        return await load_lines_for_person(session, person_id, limit=size, before=before), 0
-    lines = await load_lines_for_person(
-        session, person_id, limit=size, before=_truncate_to_minute(before.occurred_at) + _MINUTE
-    )
+        return await load_lines_for_person(session, person_id, limit=size, before=before, where=where), 0
+    end_of_minute = _truncate_to_minute(before.occurred_at) + _MINUTE
+    lines = await load_lines_for_person(session, person_id, limit=size, before=end_of_minute, where=where)
     place = next((number for number, line in enumerate(lines) if line.id == before.id), None)
     if place is None or (place == len(lines) - 1 and len(lines) == size):
         return lines, None

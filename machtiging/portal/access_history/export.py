@@ -1,0 +1,125 @@
+"""The access history as a file: CSV (RFC 4180) or PDF."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import partial
+
+from machtiging.documents.pdf import Template, render_pdf
+from machtiging.kernel.clock import AMSTERDAM, last_day_before, to_dutch_date
+from machtiging.message_catalogue import DUTCH, CatalogueLabels, current_language, get_sentence
+from machtiging.portal.access_history.lines import JournalLineView
+from machtiging.web.pages import format_day, format_moment
+
+
+class ExportFormat(StrEnum):
+    """The formats of the file."""
+
+    CSV = "csv"
+    PDF = "pdf"
+
+
+# The most lines of one file. A PDF costs about 3 milliseconds a line.
+MAX_LINES = {ExportFormat.CSV: 5_000, ExportFormat.PDF: 1_000}
+MEDIA_TYPES = {ExportFormat.CSV: "text/csv; charset=utf-8", ExportFormat.PDF: "application/pdf"}
+_COLUMN_LABELS: Mapping[str, str] = CatalogueLabels(
+    "history.export.column", ("when", "who", "what", "outcome", "reason", "app", "machtiging")
+)
+_PDF_COLUMNS = ("when", "who", "what", "outcome")
+# Spreadsheets take a value that begins with one of these for a formula (OWASP, CSV injection).
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# A document takes seconds of one processor: one at a time, in a thread beside the requests.
+_TYPESETTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="typesetter")
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryExport:
+    """The lines of a file, newest first. `is_cut`: there are more in the period. `owner`: the citizen's name."""
+
+    lines: Sequence[JournalLineView]
+    period: tuple[datetime, datetime]
+    filters: Sequence[tuple[str, str]]
+    is_cut: bool
+    owner: str
+    made_at: datetime
+
+    @property
+    def file_name(self) -> str:
+        """The name of the file, without its ending."""
+        return f"{get_sentence('history.export.file')}-{to_dutch_date(self.made_at):%Y-%m-%d}"
+
+
+def render_csv(export: HistoryExport) -> bytes:
+    """Return the lines as CSV in UTF-8 with a byte order mark, every value quoted.
+
+    Dutch spreadsheets separate by a semicolon, English ones by a comma. A value that begins like a formula gets an
+    apostrophe before it.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=";" if current_language() == DUTCH else ",", quoting=csv.QUOTE_ALL)
+    writer.writerow(_COLUMN_LABELS.values())
+    for line in export.lines:
+        when = "" if line.at is None else f"{line.at.astimezone(AMSTERDAM):%Y-%m-%d %H:%M:%S}"
+        values = (when, line.who, line.what, _describe_outcome(line), line.reason, line.app, line.purpose)
+        writer.writerow(neutralise_formula(value or "") for value in values)
+    writer.writerow([neutralise_formula(" ".join(_describe_notes(export, ExportFormat.CSV)))])
+    return text.getvalue().encode("utf-8-sig")
+
+
+def neutralise_formula(value: str) -> str:
+    """Return a value that a spreadsheet takes for text."""
+    return f"'{value}" if value.lstrip(" \xa0").startswith(_FORMULA_STARTS) else value
+
+
+async def render_history_pdf(export: HistoryExport) -> bytes:
+    """Return the lines as a PDF document."""
+    data = {
+        "intro": [get_sentence("history.export.intro")],
+        "facts": [
+            [get_sentence("history.export.of"), export.owner],
+            [get_sentence("history.export.made"), format_moment(export.made_at)],
+            *([label, value] for label, value in export.filters),
+        ],
+        "columns": [_COLUMN_LABELS[name] for name in _PDF_COLUMNS],
+        "rows": [_make_row(line) for line in export.lines],
+        "empty": get_sentence("history.export.empty"),
+        "notes": _describe_notes(export, ExportFormat.PDF),
+    }
+    title, language = get_sentence("history.title"), current_language()
+    render = partial(
+        render_pdf, Template.ACCESS_HISTORY, data, title=title, language=language, created_at=export.made_at
+    )
+    return await asyncio.get_running_loop().run_in_executor(_TYPESETTER, render)
+
+
+def _make_row(line: JournalLineView) -> list[str]:
+    when = get_sentence("history.line.unknown_time") if line.at is None else format_moment(line.at)
+    what = [line.what]
+    if line.app is not None:
+        what.append(get_sentence("history.line.with_app", name=line.app))
+    if line.purpose is not None:
+        what.append(get_sentence("history.line.under", purpose=line.purpose))
+    outcome = " ".join(part for part in (_describe_outcome(line), line.reason) if part)
+    return [when, line.who, ", ".join(what), outcome]
+
+
+def _describe_outcome(line: JournalLineView) -> str:
+    if line.refused:
+        return get_sentence("history.outcome.refused")
+    return get_sentence("history.outcome.done") if line.reason is None else ""
+
+
+def _describe_notes(export: HistoryExport, chosen: ExportFormat) -> list[str]:
+    starts_at, ends_at = export.period
+    first_day, last_day = format_day(starts_at), format_day(last_day_before(ends_at))
+    notes = [get_sentence("history.export.period", first=first_day, last=last_day)]
+    if export.is_cut:
+        notes.append(get_sentence("history.export.cut", number=MAX_LINES[chosen]))
+    return notes
