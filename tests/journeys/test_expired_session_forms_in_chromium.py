@@ -75,7 +75,7 @@ def test_offer_form_after_session_expiry_is_restored(page, running_demo, over):
     comes_back(page, running_demo)
     assert page.inner_text("h1") == "Klopt dit?"
     press(page, "Ja, maak de machtiging")
-    assert page.locator("output.code").count() == 1
+    assert page.locator("output.m-code").count() == 1
 
 
 @pytest.mark.parametrize("over", sorted(SESSION_ENDINGS))
@@ -132,7 +132,7 @@ def test_code_renewal_and_resumption_after_session_expiry_are_offered_again(page
     press(page, "Maak een nieuwe code")
     comes_back(page, running_demo)
     press(page, "Maak een nieuwe code")
-    assert page.locator("output.code").count() == 1
+    assert page.locator("output.m-code").count() == 1
     where = accept_machtiging(page, running_demo)
     log_in(page, running_demo, "vertegenwoordigde")
     page.goto(where)
@@ -151,7 +151,7 @@ def test_meldcode_form_after_session_expiry_is_offered_again(page, running_demo)
     press(page, "Maak een meldcode")
     comes_back(page, running_demo)
     press(page, "Maak een meldcode")
-    assert page.locator("output.code").count() == 1
+    assert page.locator("output.m-code").count() == 1
 
 
 @pytest.mark.parametrize("over", sorted(SESSION_ENDINGS))
