@@ -10,10 +10,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
 
+from babel.dates import get_month_names
 from starlette.requests import Request
 
 from machtiging.kernel.birth_date import BirthDate, build_birth_date
 from machtiging.kernel.text import require_plain_line
+from machtiging.message_catalogue import LANGUAGES, get_sentence
 
 _MAX_FIELDS = 200
 _DIGITS = re.compile(r"[0-9]{1,4}")
@@ -22,8 +24,10 @@ _DATE_YEARS = range(1900, 2101)
 # Passports show 00 or crosses for an unknown part of a birth date.
 _BIRTH_YEARS = range(1800, 2101)
 _UNKNOWN_PART = re.compile(r"0+|[x?]+")
-_MONTHS = ["januari", "februari", "maart", "april", "mei", "juni"]
-_MONTHS += ["juli", "augustus", "september", "oktober", "november", "december"]
+# The names of the months in each of our languages, in lower case.
+_MONTHS = {
+    name.lower(): number for locale in LANGUAGES for number, name in get_month_names("wide", locale=locale).items()
+}
 
 
 @dataclass
@@ -58,9 +62,9 @@ class SubmittedForm:
         try:
             value = require_plain_line(value)
         except ValueError:
-            self.add_fault(name, "Gebruik alleen gewone letters, cijfers en leestekens.")
+            self.add_fault(name, get_sentence("form.plain_characters"))
         if len(value) > max_length:
-            self.add_fault(name, f"Gebruik niet meer dan {max_length} tekens.")
+            self.add_fault(name, get_sentence("form.too_long", length=max_length))
         return value
 
     def read_choice(self, name: str, allowed: Collection[str], *, missing: str) -> str:
@@ -74,7 +78,7 @@ class SubmittedForm:
         """Read any number of values from a list; at least one if `missing` is given."""
         chosen = frozenset(self.all_values(name))
         if not chosen <= frozenset(allowed):
-            self.add_fault(name, "Kies alleen uit de lijst.")
+            self.add_fault(name, get_sentence("form.not_in_list"))
         if missing and not chosen:
             self.add_fault(name, missing)
         return chosen
@@ -86,17 +90,17 @@ class SubmittedForm:
             self.add_fault(name, missing)
             return None
         if parts[1].lower() in _MONTHS:
-            parts[1] = str(_MONTHS.index(parts[1].lower()) + 1)
+            parts[1] = str(_MONTHS[parts[1].lower()])
         try:
             # More digits than a year has could overflow `date`.
             if not all(_DIGITS.fullmatch(part) for part in parts) or len(parts[2]) != 4:
                 raise ValueError(name)
             found = date(int(parts[2]), int(parts[1]), int(parts[0]))
         except ValueError:
-            self.add_fault(name, "Deze datum bestaat niet. Vul een dag, een maand en een jaar met vier cijfers in.")
+            self.add_fault(name, get_sentence("form.no_such_date"))
             return None
         if found.year not in _DATE_YEARS:
-            self.add_fault(name, f"Vul een jaar in van {_DATE_YEARS[0]} tot en met {_DATE_YEARS[-1]}.")
+            self.add_fault(name, get_sentence("form.year_out_of_range", first=_DATE_YEARS[0], last=_DATE_YEARS[-1]))
             return None
         return found
 
@@ -104,7 +108,7 @@ class SubmittedForm:
         """Read a birth date from the same fields; empty parts, zeros and crosses are unknown."""
         parts = [_normalize_date_part(self.first_value(f"{name}_{part}")) for part in ("dag", "maand", "jaar")]
         if parts[1] in _MONTHS:
-            parts[1] = str(_MONTHS.index(parts[1]) + 1)
+            parts[1] = str(_MONTHS[parts[1]])
         try:
             if not all(part == "" or _DIGITS.fullmatch(part) for part in parts):
                 raise ValueError(name)
@@ -113,7 +117,7 @@ class SubmittedForm:
                 raise ValueError(name)
             return build_birth_date(year, month, day)
         except ValueError:
-            self.add_fault(name, "Deze datum bestaat niet. Vul in wat u weet; schrijf het jaar met vier cijfers.")
+            self.add_fault(name, get_sentence("form.no_such_birth_date"))
             return None
 
 

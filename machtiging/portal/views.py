@@ -33,11 +33,10 @@ from machtiging.identity.session import Visitor
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
+from machtiging.message_catalogue import get_sentence
 from machtiging.portal import labels
 
 NOBODY_YET = "nog niemand"
-_UNKNOWN_PERSON = "iemand van wie wij de naam niet weten"
-_UNKNOWN_AGENCY = "een organisatie die niet meer meedoet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ class AgencyNames:
 
     def agency_name(self, oin: str) -> str:
         """Return the name of an agency, also of one no longer in the service."""
-        return self.agencies.get(oin, _UNKNOWN_AGENCY)
+        return self.agencies.get(oin) or get_sentence("labels.unknown_agency")
 
 
 async def load_agency_names(session: AsyncSession) -> AgencyNames:
@@ -110,7 +109,7 @@ def describe_agreement(
         senders=None if scope.afzenders is None else sorted(map(names.agency_name, scope.afzenders)),
         diensten=None
         if scope.diensten is None
-        else sorted(names.diensten.get(key, _UNKNOWN_AGENCY) for key in scope.diensten),
+        else sorted(names.diensten.get(key) or get_sentence("labels.unknown_agency") for key in scope.diensten),
         themes=None if scope.themes is None else labels.label_themes(scope.themes),
         excluded=labels.label_themes(scope.excluded_themes),
         sensitivity=labels.SENSITIVITY_LABELS[scope.highest_sensitivity],
@@ -185,7 +184,7 @@ def find_confirmation(gedaan: str | None, card: MachtigingCard) -> str | None:
 
 def name_of_profile(profile: Profile | None) -> str:
     """Return the name in a profile; words for a name that is not known."""
-    return profile.name if profile and profile.name else _UNKNOWN_PERSON
+    return profile.name if profile and profile.name else get_sentence("labels.unknown_person")
 
 
 class PersonNames:
@@ -280,7 +279,7 @@ async def _load_other_name(
     authority: Authority, holder_ids: Sequence[PersonId], people: PersonNames, *, is_giver: bool, is_hidden: bool
 ) -> str:
     if is_hidden:
-        return _UNKNOWN_PERSON
+        return get_sentence("labels.unknown_person")
     if is_giver:
         return await people.join_holder_names(authority, holder_ids)
     return await people.load_name(authority.vertegenwoordigde_id)

@@ -151,6 +151,11 @@ def test_every_key_is_used(locale):
     assert [key for key in read_catalogue(locale) if not known & set(stems(key))] == []
 
 
+@pytest.mark.parametrize("locale", [DUTCH, ENGLISH])
+def test_each_label_of_each_code_has_a_sentence(locale):
+    assert sorted(_label_keys() - read_catalogue(locale).keys()) == []
+
+
 def _label_keys():
     """Return the keys of all label tables. A table is a constant of a module."""
     names = [".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in modules()]
