@@ -86,5 +86,12 @@ class ListingPermit:
 
     def includes_envelope(self, envelope: BerichtEnvelope) -> bool:
         """Return True for an envelope of this person that belongs in the list. The SQL of the list does the same."""
-        in_scope = self.scope is None or scope_violation(self.scope, envelope) is None
-        return in_scope and (envelope.theme, envelope.sensitivity) in self.allowed_pairs
+        return is_listed(self.allowed_pairs, self.scope, envelope)
+
+
+def is_listed(
+    allowed_pairs: frozenset[tuple[Theme, Sensitivity]], scope: MachtigingScope | None, envelope: BerichtEnvelope
+) -> bool:
+    """Return True if an envelope belongs in a list with these pairs and this scope."""
+    in_scope = scope is None or scope_violation(scope, envelope) is None
+    return in_scope and (envelope.theme, envelope.sensitivity) in allowed_pairs

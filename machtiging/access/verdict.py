@@ -27,6 +27,7 @@ from machtiging.delegation.rules import (
     NOT_THE_HOLDER,
     Act,
     BerichtEnvelope,
+    Capacity,
     scope_violation,
 )
 from machtiging.kernel.assurance import Assurance
@@ -87,16 +88,9 @@ def evaluate_listing(
     """Evaluate listing for each pair of theme and sensitivity, and return the allowed pairs."""
     if (verdict := _evaluate_addressed_machtiging(actor)) is not None:
         return verdict, frozenset()
-    any_bericht = _build_policy_request(actor, Act.LIST, Theme.OVERIG, Sensitivity.GEWOON, at)
-    policy_requests = [
-        replace(any_bericht, theme=theme, sensitivity=sensitivity) for theme in Theme for sensitivity in Sensitivity
-    ]
+    policy_requests = _vary_letter(_build_policy_request(actor, Act.LIST, Theme.OVERIG, Sensitivity.GEWOON, at))
     answers = [(policy_request, decide(policy_request)) for policy_request in policy_requests]
-    pairs = frozenset(
-        (policy_request.theme, policy_request.sensitivity)
-        for policy_request, answer in answers
-        if isinstance(answer, PolicyAllowed)
-    )
+    pairs = _allowed_pairs(answers)
     if pairs:
         return AccessVerdict(ALLOWED_REASON, None, None), pairs
     if any(not isinstance(answer, PolicyAllowed) and answer.reason == DECISION_FAILED for _, answer in answers):
@@ -105,6 +99,41 @@ def evaluate_listing(
     reachable = any(isinstance(answer, PolicyAllowed) for answer in higher)
     too_low = AccessVerdict("niveau_te_laag", None, _level_too_low_error(decide, policy_requests, actor))
     return evaluate_standing(actor, at) or (too_low if reachable else _act_not_granted_verdict(actor, Act.LIST)), pairs
+
+
+def evaluate_future_listing(
+    decide: DecideFunction, capacity: Capacity, acts: frozenset[Act], level: Assurance
+) -> frozenset[tuple[Theme, Sensitivity]]:
+    """Return the pairs that a holder could list under a machtiging in force.
+
+    The same decision as `evaluate_listing`, for a holder who does not exist yet.
+    """
+    any_bericht = PolicyRequest(
+        capacity=capacity,
+        act=Act.LIST,
+        theme=Theme.OVERIG,
+        sensitivity=Sensitivity.GEWOON,
+        level=level,
+        in_force=True,
+        covered=True,
+        act_given=Act.LIST in acts,
+        chain_complete=True,
+    )
+    return _allowed_pairs([(policy_request, decide(policy_request)) for policy_request in _vary_letter(any_bericht)])
+
+
+def _vary_letter(any_bericht: PolicyRequest) -> list[PolicyRequest]:
+    return [
+        replace(any_bericht, theme=theme, sensitivity=sensitivity) for theme in Theme for sensitivity in Sensitivity
+    ]
+
+
+def _allowed_pairs(answers: list[tuple[PolicyRequest, PolicyDecision]]) -> frozenset[tuple[Theme, Sensitivity]]:
+    return frozenset(
+        (policy_request.theme, policy_request.sensitivity)
+        for policy_request, answer in answers
+        if isinstance(answer, PolicyAllowed)
+    )
 
 
 def evaluate_token_act(actor: Actor, act: Act) -> AccessVerdict:

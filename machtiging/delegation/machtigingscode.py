@@ -11,6 +11,7 @@ import secrets
 from machtiging.kernel.readable_code import CODE_ALPHABET, compute_check_character
 
 CODE_LENGTH = 10
+GROUP_LENGTH = 4
 # The purpose of the blind index of codes.
 CODE_INDEX_PURPOSE = "machtigingscode"
 
@@ -22,8 +23,8 @@ def generate_code() -> str:
 
 
 def format_code(code: str) -> str:
-    """Format the code for people: XXXXX-XXXXX."""
-    return f"{code[:5]}-{code[5:]}"
+    """Format the code for people: XXXX-XXXX-XX."""
+    return "-".join(code[start : start + GROUP_LENGTH] for start in range(0, len(code), GROUP_LENGTH))
 
 
 def is_well_formed_code(code: str) -> bool:

@@ -23,6 +23,7 @@ from machtiging.delegation.code_check import (
     index_check_word,
     select_check_kind,
 )
+from machtiging.delegation.helper_names import insert_helper_name
 from machtiging.delegation.machtigingscode import CODE_INDEX_PURPOSE, format_code, generate_code
 from machtiging.delegation.queries import load_machtiging, machtiging_table
 from machtiging.delegation.rules import (
@@ -54,7 +55,18 @@ from machtiging.storage.row_mac import seal_row
 # organisation of a professional may let a colleague help.
 TEXT_VERSIONS = {Capacity.RELATIVE: "1", Capacity.PROFESSIONAL: "2"}
 
-__all__ = ["Giver", "MachtigingTerms", "OfferResult", "create_code", "derive_offer_id", "offer_machtiging"]
+OFFER_REPEATED = "aanbod_al_gemaakt"
+
+__all__ = [
+    "OFFER_REPEATED",
+    "Giver",
+    "MachtigingTerms",
+    "OfferResult",
+    "create_code",
+    "derive_offer_id",
+    "journal_repeated_offer",
+    "offer_machtiging",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +116,22 @@ async def offer_machtiging(
         session, _build_offer_values(offer_id, giver, terms, at), _build_agreement_values(offer_id, giver, terms, at)
     )
     if offered is None:
-        await _journal_offer(session, giver, JournalOutcome.REFUSED, "aanbod_al_gemaakt", None, at=at)
-        raise Conflict("aanbod_al_gemaakt")
+        await journal_repeated_offer(session, giver, at=at)
+        raise Conflict(OFFER_REPEATED)
     machtiging = offered.machtiging
+    if terms.helper_name is not None:
+        await insert_helper_name(session, keyring, giver.person_id, machtiging.id, terms.helper_name)
     offer_result = await create_code(session, keyring, limits, machtiging, at=at)
     await _journal_offer(session, giver, JournalOutcome.DONE, "aangeboden", offered, at=at)
     await enqueue_notification(
         session, giver.person_id, NotificationKind.AANGEBODEN_DOOR_U, notification_facts(machtiging, None), at=at
     )
     return offer_result
+
+
+async def journal_repeated_offer(session: AsyncSession, giver: Giver, *, at: datetime) -> None:
+    """Journal the refusal of an offer whose form key was used before."""
+    await _journal_offer(session, giver, JournalOutcome.REFUSED, OFFER_REPEATED, None, at=at)
 
 
 def derive_offer_id(keyring: KeyRing, giver: Giver) -> UUID:

@@ -1,4 +1,4 @@
-"""Tables of machtigingen, machtigingscodes and failed tries."""
+"""Tables of machtigingen, machtigingscodes, names for helpers and failed tries."""
 
 from __future__ import annotations
 
@@ -144,6 +144,15 @@ class Machtigingscode(SQLModel, table=True):
     used_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
     used_by: UUID | None = Field(default=None, foreign_key="person.id")
     word_hash: bytes | None = columns.bytes_column(default=None, nullable=True)
+
+
+class HelperNameRow(SQLModel, table=True):
+    """The giver's own name for the helper of a machtiging, encrypted with her data key."""
+
+    __tablename__ = "helper_name"
+
+    machtiging_id: UUID = Field(primary_key=True, foreign_key="machtiging.id")
+    sealed: bytes = columns.bytes_column()
 
 
 class CodeTry(SQLModel, table=True):

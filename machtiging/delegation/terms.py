@@ -26,17 +26,20 @@ from machtiging.kernel.text import require_plain_line
 # "From today" starts at midnight, so the start may be up to a day ago. It may be at most 90 days ahead.
 _MAX_START_IN_PAST = timedelta(days=1)
 _MAX_START_AHEAD = timedelta(days=90)
+# What a giver writes in her own words, in characters. "Jo" is a name.
+MIN_PURPOSE_LENGTH, MIN_NAME_LENGTH, MAX_LINE_LENGTH = 3, 2, 120
 
 
 @dataclass(frozen=True, slots=True)
 class MachtigingTerms:
-    """The terms of an offer."""
+    """The terms of an offer. `helper_name`: what only the giver calls the helper."""
 
     capacity: Capacity
     purpose: str
     legal_ground: str
     scope: MachtigingScope
     period: Period
+    helper_name: str | None = None
 
 
 class TermsProblem(NamedTuple):
@@ -49,7 +52,9 @@ class TermsProblem(NamedTuple):
 
 def normalise_terms(terms: MachtigingTerms) -> MachtigingTerms:
     """Return the terms with free text normalised and stripped."""
-    return replace(terms, purpose=_normalise_line(terms.purpose), legal_ground=_normalise_line(terms.legal_ground))
+    name = None if terms.helper_name is None else _normalise_line(terms.helper_name)
+    purpose, ground = _normalise_line(terms.purpose), _normalise_line(terms.legal_ground)
+    return replace(terms, purpose=purpose, legal_ground=ground, helper_name=name)
 
 
 def _normalise_line(text: str) -> str:
@@ -59,22 +64,34 @@ def _normalise_line(text: str) -> str:
         return text
 
 
-def _is_single_line(text: str, min_length: int) -> bool:
-    """Check for one plain line of `min_length` to 200 characters."""
+def _is_single_line(text: str, min_length: int, max_length: int) -> bool:
+    """Check for one plain line of this length."""
     try:
-        return min_length <= len(require_plain_line(text)) <= 200
+        return min_length <= len(require_plain_line(text)) <= max_length
     except ValueError:
         return False
+
+
+def is_purpose(text: str) -> bool:
+    """Check for one plain line of the length of a purpose."""
+    return _is_single_line(text, MIN_PURPOSE_LENGTH, MAX_LINE_LENGTH)
+
+
+def is_helper_name(text: str) -> bool:
+    """Check for one plain line of the length of a name for the helper."""
+    return _is_single_line(text, MIN_NAME_LENGTH, MAX_LINE_LENGTH)
 
 
 def find_terms_problems(terms: MachtigingTerms, limits: MachtigingLimits, at: datetime) -> list[TermsProblem]:
     """Return every problem in the terms alone. Fields are named as in MachtigingTerms, MachtigingScope and Period."""
     last_day = terms.period.last_day
     capacity, letters_from = terms.capacity, terms.scope.letters_from
+    name = terms.helper_name
     found = [
         (capacity not in SELECTABLE_CAPACITIES, TermsProblem("capacity", "hoedanigheid_niet_te_kiezen")),
-        (not _is_single_line(terms.purpose, 3), TermsProblem("purpose", "doel_ongeldig")),
-        (not _is_single_line(terms.legal_ground, 1), TermsProblem("legal_ground", "grondslag_ongeldig")),
+        (name is not None and not is_helper_name(name), TermsProblem("helper_name", "naam_van_helper_ongeldig")),
+        (not is_purpose(terms.purpose), TermsProblem("purpose", "doel_ongeldig")),
+        (not _is_single_line(terms.legal_ground, 1, 200), TermsProblem("legal_ground", "grondslag_ongeldig")),
         *_check_acts(terms.scope),
         *_check_themes(terms.scope),
         (letters_from > last_day, TermsProblem("letters_from", "brieven_vanaf_te_laat")),

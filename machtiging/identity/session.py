@@ -83,6 +83,11 @@ class Visitor:
         """True if activity moves the end: the absolute timeout is not what ends the session."""
         return self.session_end < self.expires_at
 
+    @property
+    def is_work_login(self) -> bool:
+        """True for a login for work: for an organisation, or with a role."""
+        return self.organisation_kvk is not None or bool(self.roles)
+
 
 @dataclass(frozen=True, slots=True)
 class EndedSession:

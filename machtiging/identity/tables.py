@@ -1,4 +1,4 @@
-"""Tables of parties, people, sessions, saved forms and login attempts."""
+"""Tables of parties, people, sessions, saved forms, drafts and login attempts."""
 
 from __future__ import annotations
 
@@ -75,6 +75,19 @@ class SavedForm(SQLModel, table=True):
     person_id: UUID = Field(foreign_key="person.id")
     sealed: bytes = columns.bytes_column()
     created_at: datetime = columns.timestamp_column()
+    expires_at: datetime = columns.timestamp_column()
+
+
+class FormDraft(SQLModel, table=True):
+    """The answers of an unfinished form of several pages, encrypted for its person."""
+
+    __tablename__ = "form_draft"
+
+    id: UUID = Field(primary_key=True)
+    person_id: UUID = Field(foreign_key="person.id")
+    sealed: bytes = columns.bytes_column()
+    created_at: datetime = columns.timestamp_column()
+    saved_at: datetime = columns.timestamp_column()
     expires_at: datetime = columns.timestamp_column()
 
 

@@ -1,4 +1,4 @@
-"""Retention: delete expired requests, codes, assertions, tokens, proofs, logins, sessions and forms.
+"""Retention: delete expired requests, codes, assertions, tokens, proofs, logins, sessions, forms and drafts.
 
 A background task, run by one worker at a time. Requests do not wait for it. It also clears what clients leave that only
 introspect.
@@ -12,6 +12,7 @@ from sqlalchemy import Table, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.access_tokens.retention import EXPIRED_TOKENS
+from machtiging.identity.form_drafts import EXPIRED_DRAFTS
 from machtiging.identity.form_recovery import EXPIRED_FORMS
 from machtiging.identity.login_attempts import EXPIRED_ATTEMPTS
 from machtiging.identity.session import EXPIRED_SESSIONS
@@ -47,7 +48,13 @@ _TRY_SWEEP_LOCK = select(func.pg_try_advisory_xact_lock(_SWEEP_LOCK_ID))
 _expiry_conditions = [(table, table.c.expires_at < SWEEP_AT - stays) for table, stays in _RETENTION_BY_TABLE]
 # Deletes one batch of each table, and skips locked rows.
 expired_rows_sweep = Sweep(
-    *_expiry_conditions, *EXPIRED_TOKENS, EXPIRED_SESSIONS, EXPIRED_ATTEMPTS, EXPIRED_FORMS, batch_size=_BATCH_SIZE
+    *_expiry_conditions,
+    *EXPIRED_TOKENS,
+    EXPIRED_SESSIONS,
+    EXPIRED_ATTEMPTS,
+    EXPIRED_FORMS,
+    EXPIRED_DRAFTS,
+    batch_size=_BATCH_SIZE,
 )
 
 

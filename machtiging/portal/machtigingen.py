@@ -13,6 +13,7 @@ from machtiging.delegation import pause, termination
 from machtiging.delegation.authority.holders import load_descendant_ids
 from machtiging.delegation.authority.queries import list_authorities_of_person, load_authority
 from machtiging.delegation.code_renewal import CODE_ALREADY_RENEWED, CodeToReplace, renew_code
+from machtiging.delegation.helper_names import load_helper_names
 from machtiging.delegation.offer import Giver
 from machtiging.delegation.rules import Capacity, MachtigingAction
 from machtiging.identity.csrf import CsrfProtected
@@ -26,6 +27,7 @@ from machtiging.oauth.dependencies import oauth_services
 from machtiging.oauth.end_grants import GrantEnding, end_grants_of_machtiging
 from machtiging.portal import views
 from machtiging.portal.forms import read_submitted_form
+from machtiging.portal.giving.code_page import NewCode, render_code_page
 from machtiging.portal.labels import CompletedAction, describe_completed_action
 from machtiging.portal.views import MachtigingCard
 from machtiging.storage.reserved_connections import reserve_connection
@@ -203,11 +205,9 @@ async def submit_new_code(
         return render_page(request, twice, status=409, machtiging_id=machtiging_id, code=code, renewed=True)
     card = await _load_card(request, session, visitor, machtiging_id)
     until = min(at + services.delegation_limits.code_lifetime, card.agreement.ends_at)
-    agreement = card.agreement
-    shown = "aangeboden.html"
-    return render_page(
-        request, shown, said=agreement, code=renewed.code, word=renewed.check_word, code_until=until, renewed=True
-    )
+    names = await load_helper_names(session, services.keyring, visitor.person_id, [machtiging_id])
+    new_code = NewCode(renewed.code, renewed.check_word, until, names.get(machtiging_id, ""))
+    return render_code_page(request, new_code, card.agreement, renewed=True)
 
 
 def _parse_replaced_code(code_id: str) -> UUID:

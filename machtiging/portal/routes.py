@@ -9,18 +9,18 @@ from machtiging.portal import (
     apps,
     language_choice,
     machtigingen,
-    offers,
     start,
     undelivered_notifications,
 )
 from machtiging.portal.access_history import routes as access_history
+from machtiging.portal.giving import routes as giving
 from machtiging.portal.helping import letters as helped_letters
 from machtiging.portal.letters import attachments, letter_page, list_page, marks_pages, redirects
 
 router = APIRouter(include_in_schema=False)
 _PARTS = (
     start,
-    offers,
+    giving,
     acceptance,
     machtigingen,
     access_history,

@@ -14,6 +14,7 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.authority.holders import load_holders
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.authority.stop_reasons import NOT_ASSIGNED
+from machtiging.delegation.helper_names import load_helper_names
 from machtiging.delegation.queries import OpenCode, load_machtiging_of_person, load_open_code
 from machtiging.delegation.rules import (
     OTHER_ORGANISATION,
@@ -60,8 +61,9 @@ class AgreementView:
 class MachtigingCard:
     """One machtiging as shown to its giver or helper. `kvk` and `organisation` are those of the helper.
 
-    `is_hidden`: this login may see neither the other nor the terms. `stop_text`: why it does not work now, if that lies
-    with the organisation, the employee or our data.
+    `helper_name`: what the giver calls the helper of an offer; only for her. `is_hidden`: this login may see neither
+    the other nor the terms. `stop_text`: why it does not work now, if that lies with the organisation, the employee or
+    our data.
     """
 
     id: UUID
@@ -78,6 +80,7 @@ class MachtigingCard:
     is_hidden: bool = False
     organisation: str | None = None
     stop_text: str | None = None
+    helper_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +198,14 @@ class PersonNames:
         self._keyring = keyring
         self._name_cache: dict[PersonId, str] = {}
         self._holder_cache: dict[MachtigingId, list[PersonId]] = {}
+        self._helper_name_cache: dict[MachtigingId, str | None] = {}
 
     async def preload(self, authorities: Sequence[Authority], viewer: Visitor, at: datetime) -> None:
         """Load all holders and names for these cards in two statements."""
         viewer_id, shown = viewer.person_id, [one for one in authorities if find_hidden_reason(one, viewer, at) is None]
         by_viewer = [one for one in shown if one.vertegenwoordigde_id == viewer_id]
         self._holder_cache |= await load_holders(self._session, by_viewer, at=at)
+        await self._preload_helper_names(viewer_id, [one.machtiging_id for one in by_viewer if one.holder_id is None])
         holders = {holder_id for one in by_viewer for holder_id in self._holder_cache[one.machtiging_id]}
         givers = {one.vertegenwoordigde_id for one in shown if one.vertegenwoordigde_id != viewer_id}
         profiles = await load_profiles(self._session, self._keyring, holders | givers)
@@ -212,11 +217,25 @@ class PersonNames:
             self._holder_cache |= await load_holders(self._session, [authority], at=at)
         return self._holder_cache[authority.machtiging_id]
 
+    async def _preload_helper_names(self, giver_id: PersonId, ids: Sequence[MachtigingId]) -> None:
+        found = await load_helper_names(self._session, self._keyring, giver_id, ids)
+        self._helper_name_cache |= {machtiging_id: found.get(machtiging_id) for machtiging_id in ids}
+
+    async def load_helper_name(self, authority: Authority) -> str | None:
+        """Return the giver's own name for the helper, until somebody accepts. Only for a page of the giver."""
+        if authority.holder_id is not None:
+            return None
+        if authority.machtiging_id not in self._helper_name_cache:
+            await self._preload_helper_names(authority.vertegenwoordigde_id, [authority.machtiging_id])
+        return self._helper_name_cache[authority.machtiging_id]
+
     async def join_holder_names(self, authority: Authority, holder_ids: Sequence[PersonId]) -> str:
         """Return the names of the holders; the organisation, if it is assigned to nobody."""
         if holder_ids:
             return " en ".join([await self.load_name(holder_id) for holder_id in holder_ids])
-        return NOBODY_YET if authority.organisation is None else authority.organisation.name
+        if authority.organisation is not None:
+            return authority.organisation.name
+        return await self.load_helper_name(authority) or NOBODY_YET
 
     async def load_name(self, person_id: PersonId) -> str:
         """Return the name of a person as given by the login."""
@@ -253,6 +272,7 @@ async def build_machtiging_card(
         ended_at=link.ended_at,
         actions=frozenset() if is_over else available_actions(machtiging, role, at),
         is_hidden=hidden is not None,
+        helper_name=await people.load_helper_name(authority) if is_giver else None,
         stop_text=None
         if stop_code in (None, OTHER_ORGANISATION)
         else labels.describe_stop(stop_code, is_giver=is_giver),

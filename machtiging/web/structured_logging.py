@@ -27,6 +27,7 @@ _SECRET_PATTERN = re.compile(
     r"|eyJ[\w-]+\.[\w-]+\.[\w-]*"
     r"|(?<![\w-])[A-Za-z0-9_-]{43,}(?![\w-])"
     r"|(?<![\w-])[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}(?![\w-])"
+    r"|(?<![\w-])[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{2}(?![\w-])"
 )
 _REDACTED = "[weggelaten]"
 # Made once: `json.dumps` makes an encoder for every line.

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import httpx
 import pytest
 
-from machtiging.kernel.clock import to_dutch_date
 from tests.builders.client import make_authorization_details
 from tests.journeys.app_site import push_request
 from tests.journeys.test_expired_session_forms_in_chromium import comes_back, cookie_lost
@@ -32,8 +29,7 @@ def citizen(chromium):
 def take_on_client(page, citizen, running_demo) -> None:
     """Riet offers a machtiging to a professional, and the social worker accepts it."""
     log_in(citizen, running_demo, "vertegenwoordigde")
-    last_year = str(to_dutch_date(datetime.now(UTC)).year - 1)
-    code = offer(citizen, running_demo, helper="Een hulpverlener van een organisatie", since=last_year)
+    code = offer(citizen, running_demo, helper="Een hulpverlener van een organisatie", past_year=True)
     accept(page, running_demo, code)
     press(page, "Ja, ik neem de machtiging aan")
     assert "Riet" in page.inner_text("main")

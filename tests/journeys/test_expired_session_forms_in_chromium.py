@@ -10,7 +10,16 @@ import re
 import pytest
 
 from tests.journeys.app_site import push_request
-from tests.journeys.test_portal_in_chromium import accept, birth_date, log_in, offer, press
+from tests.journeys.test_portal_in_chromium import (
+    accept,
+    birth_date,
+    choose_letters,
+    fill_reading,
+    log_in,
+    offer,
+    press,
+    start_offer,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 EXPIRED_NOTICE = "U was te lang weg. Er is niets veranderd."
@@ -55,19 +64,26 @@ def comes_back(page, running_demo, persona="Riet") -> None:
 
 
 @pytest.mark.parametrize("over", sorted(SESSION_ENDINGS))
-def test_offer_form_after_session_expiry_is_restored(page, running_demo, over):
+def test_offer_step_after_session_expiry_is_restored(page, running_demo, over):
     log_in(page, running_demo, "vertegenwoordigde")
-    page.goto(running_demo.url + "/machtigingen/aanbieden")
-    page.get_by_label("2. Waarvoor wilt u hulp?").fill("samen de post doen")
-    page.get_by_label("Belastingdienst", exact=True).check()
-    page.get_by_label("Alleen zien welke brieven er zijn").check()
-    page.get_by_label("180 dagen").check()
+    page.goto(running_demo.url + "/helpers/nieuw")
+    page.get_by_label("Hoe noemt u uw helper?").fill("Jo")
+    page.get_by_label("Waarvoor wilt u hulp?").fill("samen de post doen")
     SESSION_ENDINGS[over](page, running_demo)
     press(page, "Verder")
     comes_back(page, running_demo)
-    assert page.get_by_label("2. Waarvoor wilt u hulp?").input_value() == "samen de post doen"
-    for label in ("Belastingdienst", "Alleen zien welke brieven er zijn", "180 dagen"):
-        assert page.get_by_label(label, exact=True).is_checked()
+    assert page.get_by_label("Hoe noemt u uw helper?").input_value() == "Jo"
+    assert page.get_by_label("Waarvoor wilt u hulp?").input_value() == "samen de post doen"
+    start_offer(page, running_demo)
+    choose_letters(page)
+    page.get_by_label("Nee, alleen nieuwe brieven").check()
+    page.locator("#gevoelig-ja").check()
+    SESSION_ENDINGS[over](page, running_demo)
+    press(page, "Verder")
+    comes_back(page, running_demo)
+    assert page.locator("#gevoelig-ja").is_checked()
+    fill_reading(page, past_year=False)
+    page.get_by_label("180 dagen").check()
     press(page, "Verder")
     assert page.inner_text("h1") == "Klopt dit?"
     SESSION_ENDINGS[over](page, running_demo)
@@ -182,13 +198,13 @@ def test_logout_after_session_expiry_shows_the_start_page(page, running_demo):
 
 def test_form_of_earlier_login_is_restored_for_the_same_person_only(page, running_demo):
     log_in(page, running_demo, "vertegenwoordigde")
-    page.goto(running_demo.url + "/machtigingen/aanbieden")
-    page.get_by_label("2. Waarvoor wilt u hulp?").fill("alleen voor mij")
+    page.goto(running_demo.url + "/helpers/nieuw")
+    page.get_by_label("Waarvoor wilt u hulp?").fill("alleen voor mij")
     other = page.context.new_page()
     log_in(other, running_demo, "vertegenwoordigde")
     press(page, "Verder")
     assert RESUMED_NOTICE in page.inner_text("main")
-    assert page.get_by_label("2. Waarvoor wilt u hulp?").input_value() == "alleen voor mij"
+    assert page.get_by_label("Waarvoor wilt u hulp?").input_value() == "alleen voor mij"
     log_in(other, running_demo, "naaste")
     press(page, "Verder")
     assert page.inner_text("h1") == "Dit formulier is verlopen. Er is niets veranderd."
@@ -198,12 +214,12 @@ def test_form_of_earlier_login_is_restored_for_the_same_person_only(page, runnin
 
 def test_form_of_another_person_is_not_restored(page, running_demo):
     log_in(page, running_demo, "vertegenwoordigde")
-    page.goto(running_demo.url + "/machtigingen/aanbieden")
-    page.get_by_label("2. Waarvoor wilt u hulp?").fill("alleen voor mij")
+    page.goto(running_demo.url + "/helpers/nieuw")
+    page.get_by_label("Waarvoor wilt u hulp?").fill("alleen voor mij")
     cookie_lost(page, running_demo)
     press(page, "Verder")
     page.get_by_role("main").get_by_role("link", name="Inloggen").click()
     page.get_by_role("button", name=re.compile("Bram", re.IGNORECASE)).first.click()
-    assert page.url == running_demo.url + "/machtigingen/aanbieden"
+    assert page.url == running_demo.url + "/helpers/nieuw"
     assert "alleen voor mij" not in page.content()
     assert RESUMED_NOTICE not in page.inner_text("main")

@@ -8,7 +8,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.long]
 PAGES = [
     "/",
     "/machtigingen",
-    "/machtigingen/aanbieden",
+    "/helpers/nieuw",
     "/machtigingen/aannemen",
     "/wie-keek-mee",
     "/brieven",
@@ -26,22 +26,50 @@ def press(page, name: str) -> None:
     page.get_by_role("main").get_by_role("button", name=name, exact=True).click()
 
 
-def offer(page, running_demo, helper: str = "Familie, een vriend of een bekende", since: str | None = None) -> str:
-    """Fill in and confirm the offer form; returns the code. `since`: the year of the first letters, else today."""
-    page.goto(f"{running_demo.url}/machtigingen/aanbieden")
+def start_offer(page, running_demo, helper: str = "Familie, een vriend of een bekende") -> None:
+    """Fill in the first step of the wizard; the second is on the screen then."""
+    page.goto(f"{running_demo.url}/helpers/nieuw")
     page.get_by_label(helper).check()
-    page.get_by_label("2. Waarvoor wilt u hulp?").fill("samen de post doen")
-    page.get_by_label("Belastingdienst", exact=True).check()
-    if since is not None:
-        for part, value in {"dag": "1", "maand": "1", "jaar": since}.items():
-            page.locator(f"[name=vanaf_{part}]").fill(value)
-    page.get_by_label("De brieven lezen en de bijlagen opslaan").check()
+    page.get_by_label("Hoe noemt u uw helper?").fill("mijn zoon Bram")
+    page.get_by_label("Waarvoor wilt u hulp?").fill("samen de post doen")
+    press(page, "Verder")
+
+
+def choose_letters(page) -> None:
+    """Choose one organisation and some themes."""
+    page.get_by_label("Zelf kiezen").check()
+    press(page, "Verder")
+    page.get_by_label("Van de organisaties die ik kies").check()
+    page.get_by_label("Belastingdienst").check()
+    for theme in ("belastingen", "toeslagen", "auto en verkeer"):
+        page.get_by_label(theme, exact=True).check()
+    press(page, "Verder")
+
+
+def fill_reading(page, *, past_year: bool) -> None:
+    """Answer the third step."""
+    page.get_by_label("Ja, van het afgelopen jaar" if past_year else "Nee, alleen nieuwe brieven").check()
+    page.locator("#gevoelig-nee").check()
+    page.locator("#bijlagen-ja").check()
+    press(page, "Verder")
+
+
+def fill_offer(page, running_demo, helper: str, *, past_year: bool) -> None:
+    """Fill in all steps of the wizard; the check page is on the screen then."""
+    start_offer(page, running_demo, helper)
+    choose_letters(page)
+    fill_reading(page, past_year=past_year)
     page.get_by_label("30 dagen").check()
     press(page, "Verder")
+
+
+def offer(page, running_demo, helper: str = "Familie, een vriend of een bekende", *, past_year: bool = False) -> str:
+    """Give a machtiging with the wizard; returns the code. `past_year`: with the letters of the past year."""
+    fill_offer(page, running_demo, helper, past_year=past_year)
     assert page.inner_text("h1") == "Klopt dit?"
     assert "samen de post doen" in page.inner_text("main")
     press(page, "Ja, maak de machtiging")
-    return page.inner_text("output.code")
+    return page.inner_text("output.m-code")
 
 
 def accept(page, running_demo, code: str) -> None:
@@ -85,7 +113,7 @@ def test_login_by_persona_sets_a_secure_session_cookie(page, running_demo):
 def test_machtiging_is_offered_accepted_paused_and_revoked(page, running_demo):
     log_in(page, running_demo, "vertegenwoordigde")
     code = offer(page, running_demo)
-    assert re.fullmatch(r"[0-9A-Z]{5}-[0-9A-Z]{5}", code)
+    assert re.fullmatch(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{2}", code)
     log_in(page, running_demo, "naaste")
     accept(page, running_demo, code)
     assert page.inner_text("h1") == "Neemt u deze machtiging aan?"
@@ -145,14 +173,31 @@ def test_page_without_session_redirects_to_login_and_back(page, running_demo):
     assert page.url == running_demo.url + "/machtigingen"
 
 
-def test_empty_offer_form_shows_error_summary_with_links(page, running_demo):
+def test_empty_offer_step_shows_error_summary_with_links(page, running_demo):
     log_in(page, running_demo, "vertegenwoordigde")
-    page.goto(running_demo.url + "/machtigingen/aanbieden")
+    page.goto(running_demo.url + "/helpers/nieuw")
     press(page, "Verder")
-    assert page.locator("[role=alert] a").count() == 2
-    assert page.locator("[aria-invalid=true]").count() == 2
-    page.get_by_role("link", name="Schrijf op waarvoor u hulp wilt.").click()
+    assert page.title().startswith("Fout:")
+    assert page.locator("[role=alert] a").count() == 3
+    assert page.locator("[aria-invalid=true]").count() == 3
+    page.get_by_role("link", name="Schrijf in een paar woorden waarvoor u hulp wilt").click()
     assert page.url.endswith("#doel")
+
+
+def test_offer_row_is_changed_from_the_check_page_and_back_button_keeps_answers(page, running_demo):
+    log_in(page, running_demo, "vertegenwoordigde")
+    fill_offer(page, running_demo, "Familie, een vriend of een bekende", past_year=True)
+    seen = page.inner_text("main")
+    assert "Uw helper ziet 3 brieven" in seen
+    page.locator("a[href*='/lezen?']").first.click()
+    page.get_by_label("Nee, alleen nieuwe brieven").check()
+    press(page, "Wijziging bewaren")
+    assert page.inner_text("h1") == "Klopt dit?"
+    assert "Uw helper ziet nu nog geen brieven." in page.inner_text("main")
+    page.get_by_role("main").get_by_role("link", name="Vorige").click()
+    assert page.get_by_label("30 dagen").is_checked()
+    page.go_back()
+    assert page.inner_text("h1") == "Klopt dit?"
 
 
 @pytest.mark.parametrize("path", PAGES)

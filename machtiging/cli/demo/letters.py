@@ -7,8 +7,11 @@ the journal gives when the helper asks for them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from machtiging.agencies.catalogue import find_catalogue_oin
+from machtiging.agencies.rules import Theme
+from machtiging.kernel.clock import add_years
 
 TableRow = tuple[str, str]
 
@@ -18,8 +21,13 @@ SOCIALE_VERZEKERINGSBANK = "Sociale Verzekeringsbank"
 
 # The senders that the machtiging of the story covers.
 CHOSEN_SENDERS = (GEMEENTE, BELASTINGDIENST)
-# The machtiging of the story covers letters of at most this many days ago.
-LETTERS_FROM_DAYS = 60
+# The themes that it leaves out.
+HIDDEN_THEME = Theme.ZORG
+
+
+def first_day_of_letters(today: date) -> date:
+    """Return the first day of the letters that the machtiging of the story covers."""
+    return add_years(today, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,13 +218,13 @@ LETTERS = (
         file_name="besluit-wmo.pdf",
         heading="Besluit maatschappelijke ondersteuning",
         rows=(("Hulp", "huishouden"), ("Hoeveel", "3 uur per week"), ("Eigen bijdrage", "€ 21,80 per maand")),
-        refusal_reason="thema_uitgesloten",
+        refusal_reason="thema_niet_afgesproken",
     ),
     DemoLetter(
         reference="aanslag-vorig-jaar",
         sender=BELASTINGDIENST,
         dienst="inkomstenbelasting",
-        days_ago=210,
+        days_ago=400,
         onderwerp="Definitieve aanslag van vorig jaar",
         inhoud=(
             "Geachte mevrouw Van der Linden,\n\n"
@@ -233,7 +241,7 @@ LETTERS = (
         reference="paspoort-klaar",
         sender=GEMEENTE,
         dienst="paspoort",
-        days_ago=140,
+        days_ago=380,
         onderwerp="Uw paspoort ligt klaar",
         inhoud=(
             "Geachte mevrouw Van der Linden,\n\n"

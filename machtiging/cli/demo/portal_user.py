@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from urllib.parse import urlsplit
 
 import httpx
 
 from machtiging.agencies.catalogue import find_catalogue_oin
+from machtiging.agencies.rules import Theme
 from machtiging.cli.demo.browser import Browser
 from machtiging.cli.demo.environment import StoryEnvironment
-from machtiging.cli.demo.letters import CHOSEN_SENDERS, LETTERS_FROM_DAYS
+from machtiging.cli.demo.letters import CHOSEN_SENDERS, HIDDEN_THEME
 from machtiging.cli.demo.narrator import check_step
-from machtiging.kernel.clock import to_dutch_date
 from machtiging.message_catalogue import get_sentence
 from machtiging.simulators.personas import PERSONAS, Persona
 
 PURPOSE = "post bijhouden"
+HELPER_NAME = "mijn zoon Bram"
+# The answers on each page of the wizard.
+_OFFER_ANSWERS: tuple[dict[str, str | list[str]], ...] = (
+    {"soort": "relative", "naam": HELPER_NAME, "doel": PURPOSE},
+    {"keuze": "zelf"},
+    {
+        "organisaties": "kiezen",
+        "afzenders": [find_catalogue_oin(name) for name in CHOSEN_SENDERS],
+        "themas": [theme.value for theme in Theme if theme is not HIDDEN_THEME],
+    },
+    {"bestaand": "jaar", "gevoelig": "nee", "bijlagen": "ja"},
+    {"duur": "90"},
+)
 
 
 @dataclass
@@ -46,27 +59,16 @@ class PortalUser:
         return self.environment.issuer + path
 
     async def offer_machtiging(self) -> str:
-        """Offer a machtiging through the form and return its code. Raises StoryFailed."""
-        form = (await self.browser.open_page(self.portal_url("/machtigingen/aanbieden"))).find_form(
-            "/machtigingen/aanbieden"
-        )
-        since = to_dutch_date(self.environment.now()) - timedelta(days=LETTERS_FROM_DAYS)
-        answers: dict[str, str | list[str]] = {
-            "soort": "relative",
-            "doel": PURPOSE,
-            "afzenders": [find_catalogue_oin(name) for name in CHOSEN_SENDERS],
-            "uitgesloten": ["zorg"],
-            "gevoelig": "gewoon",
-            "mag": "downloaden",
-            "duur": "90",
-            "vanaf_dag": str(since.day),
-            "vanaf_maand": str(since.month),
-            "vanaf_jaar": str(since.year),
-        }
-        check = await self.browser.submit_form(form, answers)
-        for name in CHOSEN_SENDERS:
-            check_step(condition=name in check.text, expected=f"{name} op de controlepagina", got=check.text[:400])
-        confirmation = await self.browser.submit_form(check.find_form("/machtigingen/aanbieden"), {"akkoord": "ja"})
+        """Offer a machtiging through the wizard and return its code. Raises StoryFailed."""
+        check = await self.browser.open_page(self.portal_url("/helpers/nieuw"))
+        for answers in _OFFER_ANSWERS:
+            (form,) = [each for each in check.forms if set(answers) <= set(each.choices)]
+            check = await self.browser.submit_form(form, answers)
+        for expected in (*CHOSEN_SENDERS, HELPER_NAME):
+            check_step(
+                condition=expected in check.text, expected=f"{expected} op de controlepagina", got=check.text[:400]
+            )
+        confirmation = await self.browser.submit_form(check.find_form("/controle"), {"akkoord": "ja"})
         check_step(
             condition=len(confirmation.codes) == 1, expected="precies één machtigingscode", got=confirmation.text[:200]
         )

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import secrets
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,7 +19,7 @@ from machtiging.agencies.rules import Theme
 from machtiging.audit.acts import JournalOutcome
 from machtiging.cli.demo.agency import DemoAgency, publication_time
 from machtiging.cli.demo.environment import StoryEnvironment, create_http_client
-from machtiging.cli.demo.letters import CHOSEN_SENDERS, LETTERS, LETTERS_FROM_DAYS, DemoLetter
+from machtiging.cli.demo.letters import CHOSEN_SENDERS, HIDDEN_THEME, LETTERS, DemoLetter, first_day_of_letters
 from machtiging.cli.demo.narrator import StoryNarrator, check_step
 from machtiging.cli.demo.organisation import ORGANISATION_NAME, add_practice_organisation
 from machtiging.cli.demo.pdf import render_attachment
@@ -134,11 +134,13 @@ async def _accept_machtiging(story: StoryProgress, him: PortalUser, code: str) -
         PURPOSE,
         *CHOSEN_SENDERS,
         labels.ACT_LABELS[Act.DOWNLOAD],
-        labels.THEME_LABELS[Theme.ZORG],
+        labels.THEME_LABELS[Theme.BELASTINGEN],
     ):
         check_step(
             condition=expected in shown, expected=f"'{expected}' op de pagina voor het aannemen", got=shown[:600]
         )
+    hidden = labels.THEME_LABELS[HIDDEN_THEME]
+    check_step(condition=hidden not in shown, expected=f"niets over {hidden}", got=shown[:600])
     story.tell_event("hij ziet precies wat hij aanneemt, en neemt het aan", "delegation/acceptance.py")
     await _wait_for_emails(story, before, {her.email, him.persona.email})
     story.tell_event("beiden krijgen een e-mail", "notifications/outbox_dispatcher.py")
@@ -199,7 +201,7 @@ async def _read_letters(story: StoryProgress, app: ReadingApp) -> None:
     )
     check_step(condition=not hidden & ids, expected="geen andere brief in de lijst", got=len(hidden & ids))
     # The database may hold letters of an earlier run. Those must be inside the scope as well.
-    since = to_dutch_date(story.environment.now()) - timedelta(days=LETTERS_FROM_DAYS)
+    since = first_day_of_letters(to_dutch_date(story.environment.now()))
     strange = [
         item
         for item in listed

@@ -59,7 +59,7 @@ NEVER = [
     ("GET", "/logout"),
     ("POST", "/logout/bevestigen"),
     ("GET", "/machtigingen"),
-    ("POST", "/machtigingen/aanbieden"),
+    ("POST", "/helpers/nieuw"),
     ("GET", "/wie-keek-mee"),
     ("POST", "/introspect"),
     ("POST", "/bc-authorize"),

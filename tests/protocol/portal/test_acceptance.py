@@ -7,7 +7,7 @@ from machtiging.kernel.bsn import Bsn
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.organisations import add_employee, add_organisation, add_recognised_organisation
 from tests.builders.people import BORN, ISSUER, add_person
-from tests.builders.portal import ACCEPT, accept_code, enter_code, fill_offer, make_offer
+from tests.builders.portal import ACCEPT, CHECK, accept_code, enter_code, fill_offer, make_offer
 from tests.builders.rows import CODE_TRIES
 
 KVK = "90000001"
@@ -251,10 +251,10 @@ async def log_in_giver_born(portal, born):
 async def test_check_word_replaces_birth_date_of_giver_without_one(portal):
     mother, son = await log_in_giver_born(portal, None), await portal.son()
     check = await fill_offer(mother)
-    made = await mother.submit_form(check.find_form("/aanbieden"), {"akkoord": "ja"})
+    made = await mother.submit_form(check.find_form(CHECK), {"akkoord": "ja"})
     code, word = made.codes
     assert "Uw controlewoord" in made.text
-    assert "vult de code in en ook het controlewoord" in made.text
+    assert "Vul ook het controlewoord in." in made.text
     empty = dict.fromkeys(BOXES, "")
     for answers in ({"woord": "bamoka"}, {"woord": word[:-1], **empty}, {}):
         page = await enter_code(son, code, expect=400, **answers)

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from machtiging.cli.demo.html import parse_page
 from tests.builders.people import ISSUER
-from tests.builders.portal import OFFER, accept_code, enter_code, fill_offer, make_offer
+from tests.builders.portal import CHECK, OFFER, accept_code, enter_code, fill_offer, make_offer
 from tests.builders.rows import MACHTIGINGSCODES
 
 RENEWAL_PATH = "/nieuwe-code"
@@ -53,7 +53,7 @@ async def test_code_renewal_shows_new_code_and_invalidates_the_old(portal):
 
 async def test_code_renewal_after_double_click_on_offer_works(portal, database):
     mother = await portal.mother()
-    form = (await fill_offer(mother)).find_form(OFFER)
+    form = (await fill_offer(mother)).find_form(CHECK)
     (_, made), (answer, again) = await twice(portal, mother, form, {"akkoord": "ja"})
     assert (answer.status_code, again.codes) == (409, [])
     assert "twee keer geklikt" in again.text
@@ -96,7 +96,7 @@ async def test_code_renewal_after_withdrawal_is_rejected(portal, database):
 
 async def test_double_click_on_withdrawn_offer_shows_no_renewal_button(portal):
     mother = await portal.mother()
-    check = (await fill_offer(mother)).find_form(OFFER)
+    check = (await fill_offer(mother)).find_form(CHECK)
     await mother.submit_form(check, {"akkoord": "ja"})
     page = await mother.open_page(ISSUER + "/machtigingen")
     address = ISSUER + next(href for href, _ in page.links if href.count("/") == 2 and "-" in href)

@@ -71,7 +71,7 @@ async def test_commit_in_doubt_is_told_with_a_link_to_the_state(commit_cutter_at
 @pytest.mark.parametrize(
     ("path", "link"),
     [
-        ("/machtigingen/aanbieden", "/machtigingen"),
+        ("/helpers/nieuw", "/machtigingen"),
         ("/machtigingen/aannemen", "/machtigingen"),
         ("/machtigingen/aannemen/besluit", "/machtigingen"),
         ("/aan-de-balie", "/aan-de-balie"),

@@ -8,7 +8,7 @@ import pytest
 
 from machtiging.identity.session import SESSION_COOKIE
 from tests.builders.people import ISSUER
-from tests.builders.portal import ACCEPT, OFFER, accept_code, enter_code, fill_offer, make_offer
+from tests.builders.portal import ACCEPT, CHECK, accept_code, enter_code, fill_offer, make_offer
 
 
 async def _offered(portal):
@@ -77,7 +77,7 @@ async def new_meldcode(portal):
 
 async def offer(portal):
     browser = await portal.mother()
-    return browser, (await fill_offer(browser)).find_form(OFFER), {"akkoord": "ja"}
+    return browser, (await fill_offer(browser)).find_form(CHECK), {"akkoord": "ja"}
 
 
 async def renew_code(portal):

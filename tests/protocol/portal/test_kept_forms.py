@@ -21,7 +21,17 @@ from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.framework_internals import list_routes
 from tests.architecture.test_doors import doors_of
 from tests.builders.people import ISSUER
-from tests.builders.portal import ACCEPT, OFFER, accept_code, assemble_service, enter_code, make_offer, make_offer_form
+from tests.builders.portal import (
+    ACCEPT,
+    CHECK,
+    OFFER,
+    accept_code,
+    assemble_service,
+    enter_code,
+    fill_offer,
+    make_offer,
+    make_step_form,
+)
 from tests.builders.rows import SAVED_FORMS
 
 EXPIRED_NOTICE = "U was te lang weg. Er is niets veranderd."
@@ -45,7 +55,8 @@ PAGE_OF = {
     "/apps/{consent_id}/stoppen": f"/apps/{SOME_ID}/stoppen",
     "/authorize": "/authorize",
     "/blijf-ingelogd": "/blijf-ingelogd",
-    "/machtigingen/aanbieden": OFFER,
+    "/helpers/nieuw": OFFER,
+    "/helpers/nieuw/{concept_id}/{stap}": f"{OFFER}/{SOME_ID}/wie",
     "/machtigingen/aannemen": ACCEPT,
     "/machtigingen/aannemen/besluit": ACCEPT,
     "/machtigingen/{machtiging_id}/hervatten": f"/machtigingen/{SOME_ID}",
@@ -152,7 +163,7 @@ async def press(browser, path: str, values, *, expect: int):
 
 
 def with_id(path: str) -> str:
-    return re.sub(r"\{[a-z_]+\}", SOME_ID, path)
+    return re.sub(r"\{[a-z_]+\}", SOME_ID, path.replace("{stap}", "wie"))
 
 
 @pytest.mark.parametrize("path", sorted(PAGE_OF))
@@ -355,38 +366,52 @@ async def test_kept_forms_of_two_tabs_are_given_back_on_their_own_page(portal):
     assert (await browser.open_page(ISSUER + OFFER)).find_form(OFFER).values["doel"] == "Alle post"
 
 
-async def test_kept_offer_form_is_given_back_complete_and_unsent(portal):
+async def test_kept_offer_step_is_given_back_complete_and_unsent(portal):
     browser = await portal.mother()
     form = (await browser.open_page(ISSUER + OFFER)).find_form(OFFER)
-    answers = make_offer_form(
-        doel="<b>Post</b> & meer", uitgesloten=[], gevoelig="gevoelig", duur="eigen", einde_dag="3", einde_jaar="20"
-    )
+    answers = make_step_form("wie", doel="<b>Post</b> & meer", naam="Jo")
     await _idle(portal, browser)
     await press(browser, OFFER, {"csrf": form.values["csrf"], **answers}, expect=401)
     await log_in(portal, browser, portal.people.mother)
     back = await browser.open_page(ISSUER + OFFER)
     values = {name: value for name, value in back.find_form(OFFER).values.items() if name != "csrf"}
-    assert values == {name: value for name, value in answers.items() if value != []}
+    assert values == answers
     assert "autofocus" not in (await browser._send_request("GET", ISSUER + OFFER, None)).text
-    assert "Klopt dit?" in (await browser.submit_form(back.find_form(OFFER), {"duur": "90"})).text
+    assert "Stap 2 van 5" in (await browser.submit_form(back.find_form(OFFER), {})).text
 
 
-async def test_kept_offer_check_page_keeps_its_idempotency_key(portal):
+async def test_offer_draft_survives_a_new_login_at_each_step(portal):
     browser = await portal.mother()
-    form = (await browser.open_page(ISSUER + OFFER)).find_form(OFFER)
-    check = await press(browser, OFFER, {"csrf": form.values["csrf"], **make_offer_form()}, expect=200)
+    await fill_offer(browser)
+    path = urlsplit(browser.url).path.removesuffix(CHECK)
+    for step in ("brieven", "zelf-kiezen", "lezen", "duur"):
+        form = (await browser.open_page(f"{ISSUER}{path}/{step}")).find_form(f"/{step}")
+        answers = {"csrf": form.values["csrf"], **make_step_form(step, gevoelig="ja", duur="30")}
+        await _idle(portal, browser)
+        away = await press(browser, f"{path}/{step}", answers, expect=401)
+        await log_in(portal, browser, portal.people.mother)
+        back = await browser.open_page(ISSUER + read_return_path(away))
+        assert RESUMED_NOTICE in back.text
+        await browser.submit_form(back.find_form(f"/{step}"), {})
+    check = await browser.open_page(ISSUER + path + CHECK)
+    assert "Gevoelige brieven Ja" in check.text
+    assert "mijn zoon Bram" in check.text
+
+
+async def test_kept_offer_check_page_makes_one_offer(portal):
+    browser = await portal.mother()
+    check = (await fill_offer(browser)).find_form(CHECK)
     await _idle(portal, browser)
-    await browser.submit_form(check.find_form(OFFER), {"akkoord": "ja"}, expected_status=401)
+    away = await browser.submit_form(check, {"akkoord": "ja"}, expected_status=401)
     await log_in(portal, browser, portal.people.mother)
-    back = await browser.open_page(ISSUER + OFFER)
+    back = await browser.open_page(ISSUER + read_return_path(away))
     assert RESUMED_NOTICE in back.text
-    assert back.find_form(OFFER).values["sleutel"] == check.find_form(OFFER).values["sleutel"]
-    made = await browser.submit_form(back.find_form(OFFER), {"akkoord": "ja"})
+    made = await browser.submit_form(back.find_form(CHECK), {"akkoord": "ja"})
     assert len(made.codes) == 1
     await _idle(portal, browser)
-    await browser.submit_form(back.find_form(OFFER), {"akkoord": "ja"}, expected_status=401)
+    away = await browser.submit_form(back.find_form(CHECK), {"akkoord": "ja"}, expected_status=401)
     await log_in(portal, browser, portal.people.mother)
-    again = await browser.open_page(ISSUER + OFFER, expected_status=409)
+    again = await browser.open_page(ISSUER + read_return_path(away), expected_status=409)
     assert "Deze machtiging is al gemaakt" in again.text
 
 

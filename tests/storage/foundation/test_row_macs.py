@@ -39,6 +39,8 @@ UNSEALED = {
         "used_assertion",
         "used_proof",
         "kept_form",
+        "form_draft",
+        "helper_name",
     ),
     *("bericht", "bijlage", "bijlage_part", "reader_mark", "agency", "dienst", "notification", "logout_notice"),
     "party",

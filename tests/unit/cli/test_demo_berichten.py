@@ -1,7 +1,7 @@
 """The ten berichten of the demo. In the catalogue, with their scope violation and a reproducible PDF."""
 
 import io
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import pypdf
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from machtiging.agencies.catalogue import CATALOGUE
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.cli.demo.agency import publication_time
-from machtiging.cli.demo.letters import CHOSEN_SENDERS, LETTERS, LETTERS_FROM_DAYS
+from machtiging.cli.demo.letters import CHOSEN_SENDERS, HIDDEN_THEME, LETTERS, first_day_of_letters
 from machtiging.cli.demo.pdf import render_attachment
 from machtiging.delegation.rules import Act, BerichtEnvelope, MachtigingScope, scope_violation
 
@@ -18,10 +18,10 @@ ENTRIES = {(oin, entry.code): entry for (_, oin), entries in CATALOGUE.items() f
 SCOPE = MachtigingScope(
     afzenders=frozenset(oin for name, oin in CATALOGUE if name in CHOSEN_SENDERS),
     diensten=None,
-    themes=None,
-    excluded_themes=frozenset({Theme.ZORG}),
+    themes=frozenset(Theme) - {HIDDEN_THEME},
+    excluded_themes=frozenset(),
     highest_sensitivity=Sensitivity.GEWOON,
-    letters_from=NOON.date() - timedelta(days=LETTERS_FROM_DAYS),
+    letters_from=first_day_of_letters(NOON.date()),
     acts=frozenset(Act),
 )
 by_reference = pytest.mark.parametrize("letter", LETTERS, ids=lambda letter: letter.reference)
@@ -33,7 +33,7 @@ def test_demo_has_ten_berichten_with_unique_kenmerk():
 
 def test_demo_berichten_cover_every_scope_violation():
     outside = {letter.refusal_reason for letter in LETTERS if letter.refusal_reason}
-    assert outside == {"afzender_niet_afgesproken", "thema_uitgesloten", "te_oud"}
+    assert outside == {"afzender_niet_afgesproken", "thema_niet_afgesproken", "te_oud"}
 
 
 @by_reference
