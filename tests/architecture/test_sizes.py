@@ -13,7 +13,7 @@ MOST_BUILDER_LINES = 3500
 MOST_FILES = 12
 # Packages that have said why they are larger (docs/decisions/0002, 0005 and 0010).
 LARGER = {
-    "access": 14,
+    "access": 15,
     "berichtenbox": 14,
     "cli": 15,
     "crypto": 13,

@@ -1,4 +1,4 @@
-"""The preview of a machtiging equals the list that its helper gets, in her own box only."""
+"""The preview of a machtiging equals the list that its helper gets, in her own box."""
 
 from datetime import UTC, datetime, timedelta
 
