@@ -46,7 +46,7 @@ from machtiging.notifications.texts import MailContact
 from machtiging.oauth.client_jwks.fetcher import JwksFetcher
 from machtiging.oauth.clients.cache import ClientCache
 from machtiging.oauth.clients.cors_origins import BROWSER_APP_PATHS, PUBLIC_DOCUMENT_PATHS, CorsOrigins
-from machtiging.oauth.dependencies import OAuthServices, build_issuer
+from machtiging.oauth.dependencies import build_issuer
 from machtiging.oauth.grant_management.consents_api import router as toestemmingen_routes
 from machtiging.oauth.openid.backchannel_logout import LogoutSender, build_post_form, send_due_notices
 from machtiging.oauth.openid.logout_notices import handle_session_end
@@ -55,11 +55,13 @@ from machtiging.oauth.retention import delete_expired_rows
 from machtiging.oauth.routes import OAUTH_PATHS, TOKEN_PATHS
 from machtiging.oauth.routes import router as oauth_routes
 from machtiging.operator_content.help_contact import PRACTICE_HELP, HelpContact, load_help_points
+from machtiging.operator_content.service_changes import load_service_changes
 from machtiging.operator_content.yaml_file import BilingualText
 from machtiging.organisations.employee_routes import router as employee_routes
 from machtiging.organisations.employees import activate_employee
 from machtiging.organisations.routes import router as organisations_routes
 from machtiging.portal import error_pages
+from machtiging.portal.public_pages.dependencies import PortalServices
 from machtiging.portal.routes import router as portal_routes
 from machtiging.settings import Environment, Settings, is_loopback
 from machtiging.storage.engine import DatabaseRole, make_engine
@@ -100,7 +102,7 @@ _OPERATOR_CONTENT = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Services(OAuthServices, HealthServices):
+class Services(PortalServices, HealthServices):
     """Every service of one application, built once from its settings. Each package sees the part that it declares."""
 
     engines: tuple[AsyncEngine, ...]
@@ -248,6 +250,7 @@ def _build_services(
         practice=settings.env is not Environment.PRODUCTION,
         pages=PageRenderer(_TEMPLATE_PACKAGES),
         help_contact=build_help_contact(settings),
+        service_changes=load_service_changes(settings.service_changes_file),
         trusted_proxies=parse_networks(settings.trusted_proxies),
         authorities=CertificateAuthorities.load(settings.client_ca_file),
         mtls_url=settings.mtls_url,

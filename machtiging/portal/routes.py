@@ -16,6 +16,7 @@ from machtiging.portal.access_history import routes as access_history
 from machtiging.portal.giving import routes as giving
 from machtiging.portal.helping import letters as helped_letters
 from machtiging.portal.letters import attachments, letter_page, list_page, marks_pages, redirects
+from machtiging.portal.public_pages import routes as public_pages
 
 router = APIRouter(include_in_schema=False)
 _PARTS = (
@@ -27,6 +28,7 @@ _PARTS = (
     apps,
     undelivered_notifications,
     language_choice,
+    public_pages,
     list_page,
     letter_page,
     attachments,

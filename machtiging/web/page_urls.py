@@ -15,6 +15,14 @@ from machtiging.web.framework_internals import has_route
 PAGE_PREFIXES = frozenset(
     {
         "aan-de-balie",
+        "blijf-ingelogd",
+        "veilig",
+        "zo-werkt-het",
+        "leeshulp",
+        "aanpassingen",
+        "privacy",
+        "toegankelijkheid",
+        "hulp",
         "apps",
         "authorize",
         "berichten",

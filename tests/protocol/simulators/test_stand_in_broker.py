@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from datetime import timedelta
 
 import httpx
@@ -132,9 +133,19 @@ async def test_persona_page_follows_the_language(broker_client, way):
     assert "Goed om" not in page.text
 
 
+async def test_persona_page_has_the_reading_aid_without_a_dead_link(broker_client):
+    page = await ask(broker_client)
+    inside = page.text.partition('<template id="leeshulp-knop">')[2].partition("</template>")[0]
+    assert "data-aid-read" in inside
+    assert "<a " not in inside
+    script = re.search(r'<script src="(/static/portal[^"]*)"></script>', page.text)[1]
+    assert (await broker_client.get(script)).status_code == 200
+
+
 async def test_persona_page_escapes_parameters(broker_client):
     page = await ask(broker_client, state='"><script>alert(1)</script>')
-    assert "<script" not in page.text
+    assert re.findall(r'<script(?! src="/static/)', page.text) == []
+    assert "alert(1)" in page.text
 
 
 async def test_login_hint_unknown_shows_the_persona_page(broker_client):

@@ -1,0 +1,1 @@
+"""Pages without a login: help, accessibility, privacy, changes, reading aid, safety."""
