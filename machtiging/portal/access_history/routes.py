@@ -81,7 +81,7 @@ async def show_access_history(
         is_first=chosen.cursor is None,
         newest=chosen.make_link(PATH) if chosen.cursor else "",
         older=chosen.make_older_link(PATH, page.older) if page.older else "",
-        export_links={one.value: chosen.make_link(f"{PATH}/bestand", vorm=one.value) for one in ExportFormat},
+        export_links={one.value: chosen.make_link(f"{PATH}.{one.value}") for one in ExportFormat},
         max_lines=MAX_LINES,
     )
 
@@ -95,13 +95,13 @@ def _list_people(names: LineNames, actor_ids: list[UUID], chosen: HistoryFilter)
     return people
 
 
-@router.get(PATH + "/bestand")
+@router.get(PATH + ".{vorm}")
 async def download_access_history(
     request: Request,
     visitor: Citizen,
     session: Transaction,
+    vorm: ExportFormat,
     chosen: Annotated[HistoryFilter, Query()],
-    vorm: Annotated[ExportFormat, Query()] = ExportFormat.CSV,
 ) -> Response:
     """Send the lines as a file: of the chosen month, else of the last year."""
     services, me = oauth_services(request), visitor.person_id
