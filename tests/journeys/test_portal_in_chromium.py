@@ -160,7 +160,7 @@ def test_overview_shows_reads_and_refusals_without_bsn(page, running_demo):
     page.goto(running_demo.url + "/wie-keek-mee")
     seen = page.inner_text("main")
     assert "Bram" in seen
-    assert "Dit is geweigerd" in seen
+    assert "Dat mocht niet." in seen
     assert "99999" not in seen
     page.get_by_role("link", name="Bekijk deze brief").first.click()
     assert "/brieven/" in page.url

@@ -27,6 +27,7 @@ from machtiging.cli.demo.portal_user import PURPOSE, PortalUser
 from machtiging.cli.demo.reading_app import APP_NAME, ReadingApp, normalise_response
 from machtiging.delegation.rules import Act
 from machtiging.kernel.clock import to_dutch_date
+from machtiging.message_catalogue import get_sentence
 from machtiging.portal import labels
 from machtiging.simulators.personas import PERSONAS
 
@@ -272,7 +273,7 @@ async def _check_overview(story: StoryProgress, her: PortalUser, machtiging_id: 
         read,
         APP_NAME,
         PURPOSE,
-        "Dit is geweigerd.",
+        get_sentence("history.outcome.refused"),
         *map(labels.describe_reason, story.refusal_reasons),
     ):
         check_step(condition=expected in overview, expected=f"'{expected}' in haar overzicht", got=overview[:800])

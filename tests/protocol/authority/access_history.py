@@ -154,10 +154,10 @@ class AccessHistory(History):
         )
         while url:
             page = (await mother.get(url)).text
-            for entry in page.split('<li class="kaart">')[1:]:
+            for entry in re.split(r'<li(?: class="m-refused")?>\s*(?=<p><strong>)', page)[1:]:
                 who, phrase = re.findall(r"<strong>(.*?)</strong> ([^<]*)", entry)[0]
-                if phrase.startswith("las een brief") and "Dit is geweigerd" not in entry:
-                    times = re.search(r"(\d+) keer in één minuut", phrase)
+                if phrase.startswith("las een brief") and "Dat mocht niet." not in entry:
+                    times = re.search(r"(\d+) keer (?:in één minuut|op deze dag)", phrase)
                     letter = re.findall(r'href="/brieven/([^"]+)"', entry)[0]
                     shown[who, letter] += int(times[1]) if times else 1
             older = re.search(r'href="(/wie-keek-mee\?voor=[^"]+)"', page)
