@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from machtiging.crypto.jose import parse_jws, parse_strict_json
 from machtiging.kernel.errors import Message, NotAuthenticated
 from machtiging.kernel.text import drop_byte_order_mark
-from machtiging.message_catalogue import find_sentence
+from machtiging.message_catalogue import DUTCH, find_sentence
 from machtiging.oauth.client import AUTHORIZATION_CODE
 from machtiging.oauth.clients import metadata
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
@@ -159,7 +159,7 @@ def _metadata_refusal(errors: Mapping[str, Message]) -> OAuthRefusal:
         else OAuthErrorCode.INVALID_CLIENT_METADATA
     )
     reported = list(errors.items())[:_MAX_REPORTED_ERRORS]
-    sentences = "; ".join(f"{name}: {find_sentence(message)}" for name, message in reported)
+    sentences = "; ".join(f"{name}: {find_sentence(message, DUTCH)}" for name, message in reported)
     described = Message("oauth.clientgegevens_ongeldig", {"faults": _replace_non_ascii(sentences)})
     return OAuthRefusal(wire, "clientgegevens_ongeldig", description=described)
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.builders.client import create_invitation, make_app_metadata, make_bearer_header, make_client_keys
+
 LETTERS = "/api/v1/berichten"
 
 
@@ -32,3 +34,14 @@ async def test_oauth_error_description_stays_in_english(oauth) -> None:
     ]
     assert answers[0] == answers[1]
     assert answers[0]["error_description"] == "The code or token is not valid, or no longer."
+
+
+async def test_description_of_registration_error_does_not_follow_accept_language(oauth) -> None:
+    metadata = make_app_metadata(make_client_keys(), client_name="")
+    answers = []
+    for accept in ("nl", "en"):
+        headers = make_bearer_header(await create_invitation(oauth)) | {"Accept-Language": accept}
+        answer = await oauth.connection().post("/register", json=metadata, headers=headers)
+        answers.append((answer.status_code, answer.json()))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 400
