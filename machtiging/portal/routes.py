@@ -15,6 +15,7 @@ from machtiging.portal import (
 from machtiging.portal.access_history import routes as access_history
 from machtiging.portal.giving import routes as giving
 from machtiging.portal.helping import letters as helped_letters
+from machtiging.portal.helping import people as helped_people
 from machtiging.portal.letters import attachments, letter_page, list_page, marks_pages, redirects
 from machtiging.portal.public_pages import routes as public_pages
 
@@ -37,4 +38,5 @@ _PARTS = (
 )
 for part in _PARTS:
     router.include_router(part.router)
+router.include_router(helped_people.router)
 router.include_router(helped_letters.router)

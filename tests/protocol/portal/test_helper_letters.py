@@ -52,7 +52,7 @@ def ids_of(act, letter):
 
 
 def without_own_address(answer):
-    """The answer without its request id and its address, which a form of the page repeats."""
+    """The answer without its request id and its address, which the page repeats."""
     ours = ("x-request-id", "content-length")
     headers = {name: value for name, value in answer.headers.items() if name not in ours}
     content = answer.content.replace(answer.headers["x-request-id"].encode(), b"")

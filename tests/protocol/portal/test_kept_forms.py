@@ -57,6 +57,7 @@ PAGE_OF = {
     "/blijf-ingelogd": "/blijf-ingelogd",
     "/helpers/nieuw": OFFER,
     "/helpers/nieuw/{concept_id}/{stap}": f"{OFFER}/{SOME_ID}/wie",
+    "/ik-help/{machtigingId}/teruggeven": f"/ik-help/{SOME_ID}/teruggeven",
     "/machtigingen/aannemen": ACCEPT,
     "/machtigingen/aannemen/besluit": ACCEPT,
     "/machtigingen/{machtiging_id}/hervatten": f"/machtigingen/{SOME_ID}",
@@ -163,7 +164,7 @@ async def press(browser, path: str, values, *, expect: int):
 
 
 def with_id(path: str) -> str:
-    return re.sub(r"\{[a-z_]+\}", SOME_ID, path.replace("{stap}", "wie"))
+    return re.sub(r"\{[A-Za-z_]+\}", SOME_ID, path.replace("{stap}", "wie"))
 
 
 @pytest.mark.parametrize("path", sorted(PAGE_OF))
