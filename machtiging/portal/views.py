@@ -37,8 +37,6 @@ from machtiging.kernel.period import Period
 from machtiging.message_catalogue import get_sentence
 from machtiging.portal import labels
 
-NOBODY_YET = "nog niemand"
-
 
 @dataclass(frozen=True, slots=True)
 class AgreementView:
@@ -232,10 +230,10 @@ class PersonNames:
     async def join_holder_names(self, authority: Authority, holder_ids: Sequence[PersonId]) -> str:
         """Return the names of the holders; the organisation, if it is assigned to nobody."""
         if holder_ids:
-            return " en ".join([await self.load_name(holder_id) for holder_id in holder_ids])
+            return labels.join_phrases([await self.load_name(holder_id) for holder_id in holder_ids])
         if authority.organisation is not None:
             return authority.organisation.name
-        return await self.load_helper_name(authority) or NOBODY_YET
+        return await self.load_helper_name(authority) or get_sentence("labels.nobody_yet")
 
     async def load_name(self, person_id: PersonId) -> str:
         """Return the name of a person as given by the login."""
