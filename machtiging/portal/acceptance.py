@@ -21,6 +21,7 @@ from machtiging.portal import views
 from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form
 from machtiging.portal.labels import CompletedAction
 from machtiging.storage.unit_of_work import Transaction
+from machtiging.web.doors import Public
 from machtiging.web.pages import render_page
 
 router = APIRouter(include_in_schema=False)
@@ -28,12 +29,18 @@ _MAX_CODE_LENGTH = 200
 
 
 @router.get("/machtigingen/aannemen")
+async def redirect_accept_form(_: Public) -> RedirectResponse:
+    """Redirect the former address of the form."""
+    return RedirectResponse("/ik-help/code", 308)
+
+
+@router.get("/ik-help/code")
 async def show_accept_form(request: Request, visitor: Citizen) -> HTMLResponse:
     """Show the form for the code."""
     return render_page(request, "aannemen.html", sent=make_blank_form(request))
 
 
-@router.post("/machtigingen/aannemen")
+@router.post("/ik-help/code")
 async def show_offer_preview(request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction) -> Response:
     """Show the offer for review. Changes nothing, but a wrong attempt is counted."""
     sent = await read_submitted_form(request)
@@ -52,7 +59,7 @@ async def show_offer_preview(request: Request, visitor: Citizen, _: CsrfProtecte
     return render_page(request, "aannemen_controle.html", sent=sent, giver=giver, said=description)
 
 
-@router.post("/machtigingen/aannemen/besluit")
+@router.post("/ik-help/code/besluit")
 async def submit_decision(request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction) -> Response:
     """Accept or refuse; both consume the code."""
     sent = await read_submitted_form(request)
@@ -72,9 +79,9 @@ async def submit_decision(request: Request, visitor: Citizen, _: CsrfProtected, 
 def _redirect_to_outcome(machtiging: Machtiging) -> RedirectResponse:
     """Redirect to the current state, also after a repeated click. The message only if still true."""
     if machtiging.end_reason is EndReason.REFUSED:
-        return RedirectResponse(f"/machtigingen?gedaan={CompletedAction.REFUSED}", 303)
+        return RedirectResponse(f"/ik-help?gedaan={CompletedAction.REFUSED}", 303)
     query = f"?gedaan={CompletedAction.ACCEPTED}" if machtiging.state is MachtigingState.ACTIVE else ""
-    return RedirectResponse(f"/machtigingen/{machtiging.id}{query}", 303)
+    return RedirectResponse(f"/ik-help/{machtiging.id}{query}", 303)
 
 
 def _make_helper(visitor: Visitor) -> CodeHolder:

@@ -29,7 +29,7 @@ from tests.builders.people import BORN, BROKER, ISSUER, People, start_login_sess
 
 OFFER = "/helpers/nieuw"
 CHECK = "/controle"
-ACCEPT = "/machtigingen/aannemen"
+ACCEPT = "/ik-help/code"
 
 
 @dataclass

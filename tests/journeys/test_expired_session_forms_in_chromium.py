@@ -99,7 +99,7 @@ def test_code_form_after_session_expiry_is_restored_at_both_steps(page, running_
     log_in(page, running_demo, "vertegenwoordigde")
     code = offer(page, running_demo)
     log_in(page, running_demo, "naaste")
-    page.goto(f"{running_demo.url}/machtigingen/aannemen")
+    page.goto(f"{running_demo.url}/ik-help/code")
     page.get_by_label("Machtigingscode").fill(code)
     for part, value in zip(("Dag", "Maand", "Jaar"), birth_date(), strict=True):
         page.get_by_label(part, exact=True).fill(value)

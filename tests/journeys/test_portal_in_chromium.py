@@ -9,7 +9,7 @@ PAGES = [
     "/",
     "/machtigingen",
     "/helpers/nieuw",
-    "/machtigingen/aannemen",
+    "/ik-help/code",
     "/wie-keek-mee",
     "/brieven",
     "/apps",
@@ -73,7 +73,7 @@ def offer(page, running_demo, helper: str = "Familie, een vriend of een bekende"
 
 
 def accept(page, running_demo, code: str) -> None:
-    page.goto(f"{running_demo.url}/machtigingen/aannemen")
+    page.goto(f"{running_demo.url}/ik-help/code")
     page.get_by_label("Machtigingscode").fill(code.lower().replace("-", " "))
     for part, value in zip(("Dag", "Maand", "Jaar"), birth_date(), strict=True):
         page.get_by_label(part, exact=True).fill(value)

@@ -76,9 +76,7 @@ class PortalUser:
 
     async def accept_machtiging(self, code: str, birthdate: date) -> tuple[str, str]:
         """Accept an offer with code and birth date. Returns the text of the offer and the machtiging id."""
-        form = (await self.browser.open_page(self.portal_url("/machtigingen/aannemen"))).find_form(
-            "/machtigingen/aannemen"
-        )
+        form = (await self.browser.open_page(self.portal_url("/ik-help/code"))).find_form("/ik-help/code")
         answers: dict[str, str | list[str]] = {
             "code": code.lower().replace("-", " "),
             "geboren_dag": str(birthdate.day),

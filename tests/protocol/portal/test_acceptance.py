@@ -162,7 +162,7 @@ async def test_acceptance_by_professional_shows_the_organisation_to_both(portal)
     assert ORGANISATION in shown.text
     page = await employee.submit_form(shown.find_form("/besluit"), {"besluit": "aannemen"})
     assert NAMED_ORGANISATION in page.text
-    own = employee.url.split("?")[0]
+    own = employee.url.replace("/ik-help/", "/machtigingen/").split("?")[0]
     for browser in (mother, employee):
         for address in (own, ISSUER + "/machtigingen"):
             assert NAMED_ORGANISATION in (await browser.open_page(address)).text
@@ -174,7 +174,8 @@ async def test_ended_machtiging_of_professional_is_shown_in_past_tense(portal):
     employee = await portal.browser_of(portal.people.son, kvk=KVK)
     page = await accept_code(employee, await make_offer(await portal.mother(), soort="professional"))
     assert f"U helpt {NAMED_ORGANISATION}" in page.text
-    page = await employee.submit_form(page.find_form("/teruggeven"), {})
+    question = await employee.open_page(employee.url.split("?")[0] + "/teruggeven")
+    page = await employee.submit_form(question.find_form("/teruggeven"), {})
     assert f"U hielp {NAMED_ORGANISATION}" in page.text
 
 
@@ -222,7 +223,8 @@ async def test_code_used_again_by_same_helper_shows_the_machtiging_and_costs_no_
     for wrong in ({}, {"geboren_dag": ""}, {"geboren_jaar": "1950"}):
         page = await enter_code(son, code, **wrong)
         assert "U mag post lezen van Ans Voorbeeld" in page.text
-    await son.submit_form(son.page.find_form("/teruggeven"), {})
+    question = await son.open_page(son.url.split("?")[0] + "/teruggeven")
+    await son.submit_form(question.find_form("/teruggeven"), {})
     page = await enter_code(son, code)
     assert "Teruggegeven" in page.text
     assert "U heeft de machtiging aangenomen" not in page.text
@@ -273,3 +275,16 @@ async def test_code_with_known_birth_year_only_is_accepted(portal):
     page = await enter_code(son, code, geboren_dag="00", geboren_maand="", geboren_jaar="1950")
     await son.submit_form(page.find_form("/besluit"), {"besluit": "aannemen"})
     assert "(gecontroleerd met alleen uw geboortejaar)" in (await mother.open_page(ISSUER + "/wie-keek-mee")).text
+
+
+async def test_acceptance_leads_to_a_page_with_the_letters(portal):
+    son = await portal.son()
+    page = await accept_code(son, await make_offer(await portal.mother()))
+    path = son.url.split("?")[0].removeprefix(ISSUER)
+    assert (f"{path}/brieven", "Bekijk de post") in page.links
+    assert "Brieven van Ans Voorbeeld" in (await son.open_page(f"{ISSUER}{path}/brieven")).text
+
+
+async def test_former_address_of_the_form_redirects(portal):
+    answer = await portal.http.get(ISSUER + "/machtigingen/aannemen")
+    assert (answer.status_code, answer.headers["location"]) == (308, "/ik-help/code")

@@ -41,7 +41,7 @@ async def commit_cutter_at_portal(portal, database):
 async def open_revocation_page(portal):
     browser, helper = await portal.mother(), await portal.son()
     await accept_code(helper, await make_offer(browser))
-    where = helper.url.removeprefix(ISSUER).partition("?")[0]
+    where = helper.url.replace("/ik-help/", "/machtigingen/").removeprefix(ISSUER).partition("?")[0]
     return browser, where, await browser.open_page(ISSUER + where + "/intrekken")
 
 
@@ -72,8 +72,8 @@ async def test_commit_in_doubt_is_told_with_a_link_to_the_state(commit_cutter_at
     ("path", "link"),
     [
         ("/helpers/nieuw", "/machtigingen"),
-        ("/machtigingen/aannemen", "/machtigingen"),
-        ("/machtigingen/aannemen/besluit", "/machtigingen"),
+        ("/ik-help/code", "/ik-help"),
+        ("/ik-help/code/besluit", "/ik-help"),
         ("/aan-de-balie", "/aan-de-balie"),
         ("/verzoeken", "/verzoeken"),
         ("/authorize", "/apps"),

@@ -21,7 +21,7 @@ async def _offered(portal):
 async def _accepted(portal):
     giver, helper = await portal.mother(), await portal.son()
     await accept_code(helper, await make_offer(giver))
-    return giver, helper, urlsplit(helper.url).path
+    return giver, helper, urlsplit(helper.url.replace("/ik-help/", "/machtigingen/")).path
 
 
 async def withdraw(portal):
@@ -92,8 +92,8 @@ LEADS_ON = [
     (pause, "U heeft de machtiging op pauze gezet", "Weer laten gelden"),
     (resume, "U heeft de machtiging weer aangezet", "Even stilzetten"),
     (give_back, "U bent gestopt met helpen", "Stand: Teruggegeven"),
-    (accept, "U heeft de machtiging aangenomen", "Teruggeven"),
-    (refuse, "U heeft de machtiging geweigerd", "Wiens post mag ik lezen?"),
+    (accept, "U heeft de machtiging aangenomen", "Bekijk de post"),
+    (refuse, "U heeft de machtiging geweigerd", "Mensen die ik help"),
     (log_out, "Inloggen", "Zo werkt het"),
     (log_out_for_an_app, "U bent uitgelogd", "sluiten"),
     (new_meldcode, "Uw meldcode", "Lees de code voor"),

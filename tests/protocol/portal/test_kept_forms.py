@@ -58,8 +58,8 @@ PAGE_OF = {
     "/helpers/nieuw": OFFER,
     "/helpers/nieuw/{concept_id}/{stap}": f"{OFFER}/{SOME_ID}/wie",
     "/ik-help/{machtigingId}/teruggeven": f"/ik-help/{SOME_ID}/teruggeven",
-    "/machtigingen/aannemen": ACCEPT,
-    "/machtigingen/aannemen/besluit": ACCEPT,
+    "/ik-help/code": ACCEPT,
+    "/ik-help/code/besluit": ACCEPT,
     "/machtigingen/{machtiging_id}/hervatten": f"/machtigingen/{SOME_ID}",
     "/machtigingen/{machtiging_id}/intrekken": f"/machtigingen/{SOME_ID}/intrekken",
     "/machtigingen/{machtiging_id}/nieuwe-code": f"/machtigingen/{SOME_ID}",
@@ -437,7 +437,7 @@ async def test_kept_code_and_birth_date_are_given_back_at_both_steps(portal):
 async def test_kept_machtiging_button_is_given_back_and_has_changed_nothing(portal, deed):
     browser, helper = await portal.mother(), await portal.son()
     await accept_code(helper, await make_offer(browser))
-    where = urlsplit(helper.url).path
+    where = urlsplit(helper.url.replace("/ik-help/", "/machtigingen/")).path
     page = await browser.open_page(ISSUER + where + ("/intrekken" if deed == "intrekken" else ""))
     await _idle(portal, browser)
     away = await browser.submit_form(page.find_form(deed), {}, expected_status=401)

@@ -11,7 +11,7 @@ CHANGES = ["intrekken", "pauzeren", "hervatten", "teruggeven"]
 async def accept_machtiging(portal):
     mother, son = await portal.mother(), await portal.son()
     await accept_code(son, await make_offer(mother))
-    return mother, son, son.url.split("?")[0]
+    return mother, son, son.url.replace("/ik-help/", "/machtigingen/").split("?")[0]
 
 
 async def press(browser, address, deed, *, expect=200):
