@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from machtiging.access.actor import Actor
 from machtiging.access.guard import Policy, issue_permit_and_fetch
 from machtiging.access.permit import Permit
-from machtiging.agencies.rules import Theme
+from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.berichtenbox.queries import (
     BERICHT,
     READER_MARK,
@@ -62,6 +62,7 @@ class BerichtView:
     afzender: Afzender
     dienst: str
     theme: Theme
+    sensitivity: Sensitivity
     onderwerp: str
     inhoud: str
     published_at: datetime
@@ -144,6 +145,7 @@ def decrypt_bericht(
         afzender=Afzender(envelope["afzender_oin"], envelope["afzender_naam"]),
         dienst=envelope["dienst_code"],
         theme=Theme(envelope["theme"]),
+        sensitivity=Sensitivity(envelope["sensitivity"]),
         onderwerp=key.decrypt(content["onderwerp_sealed"], *place, "onderwerp").decode(),
         inhoud=key.decrypt(content["inhoud_sealed"], *place, "inhoud").decode(),
         published_at=envelope["published_at"],

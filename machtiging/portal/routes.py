@@ -16,7 +16,7 @@ from machtiging.portal.access_history import routes as access_history
 from machtiging.portal.giving import routes as giving
 from machtiging.portal.helping import letters as helped_letters
 from machtiging.portal.helping import people as helped_people
-from machtiging.portal.letters import attachments, letter_page, list_page, marks_pages, redirects
+from machtiging.portal.letters import attachments, letter_page, list_page, marks_pages, redirects, sharing
 from machtiging.portal.public_pages import routes as public_pages
 
 router = APIRouter(include_in_schema=False)
@@ -34,6 +34,7 @@ _PARTS = (
     letter_page,
     attachments,
     marks_pages,
+    sharing,
     redirects,
 )
 for part in _PARTS:

@@ -40,7 +40,7 @@ from machtiging.portal import labels
 
 @dataclass(frozen=True, slots=True)
 class AgreementView:
-    """The terms of a machtiging in words. `senders` and `themes` are None without such a limit."""
+    """The terms of a machtiging in words. `senders`, `themes` and `only_letters` are None without such a limit."""
 
     purpose: str
     capacity: str
@@ -53,6 +53,7 @@ class AgreementView:
     acts: list[str]
     starts_at: datetime
     ends_at: datetime
+    only_letters: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ def describe_agreement(
         acts=labels.label_acts(scope.acts),
         starts_at=period.starts_at,
         ends_at=period.ends_at,
+        only_letters=None if scope.letters is None else len(scope.letters),
     )
 
 

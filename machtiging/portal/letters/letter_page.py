@@ -17,6 +17,7 @@ from machtiging.berichtenbox.rules import ARCHIVE_FOLDER
 from machtiging.identity.session import Citizen
 from machtiging.portal.labels import THEME_LABELS
 from machtiging.portal.letters.letter_readers import describe_readers
+from machtiging.portal.letters.sharing import can_share
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.http_methods.head import build_head_response, is_head
 from machtiging.web.pages import render_page
@@ -50,6 +51,7 @@ async def show_letter(request: Request, bericht_id: UUID, visitor: Citizen, sess
         seen_by=await describe_readers(session, services.keyring, visitor, letter),
         neighbours=await find_neighbours(session, visitor.person_id, place, folder=letter.folder, at=at),
         is_archived=letter.folder == ARCHIVE_FOLDER,
+        is_shareable=can_share(letter.sensitivity),
     )
 
 
