@@ -20,6 +20,7 @@ from machtiging.crypto.secrets import generate_token
 from machtiging.delegation.offer import Giver, MachtigingTerms, derive_offer_id, offer_machtiging
 from machtiging.delegation.queries import load_machtiging_of_person
 from machtiging.delegation.rules import GRANTABLE_ACTS, SELECTABLE_CAPACITIES, Capacity, MachtigingScope
+from machtiging.delegation.terms import MAX_LINE_LENGTH, is_helper_name
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.clock import end_of_day, to_dutch_date
@@ -29,6 +30,9 @@ from machtiging.kernel.period import Period
 from machtiging.message_catalogue import DUTCH, describe_refusal, get_sentence
 from machtiging.portal import labels, views
 from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form
+from machtiging.portal.giving.code_page import NewCode, render_code_page
+from machtiging.portal.giving.draft_pages import render_work_login
+from machtiging.portal.giving.review import render_earlier_offer
 from machtiging.portal.letters.own_letter import find_own_letter
 from machtiging.storage.statement import ResultRow
 from machtiging.storage.unit_of_work import Transaction
@@ -37,7 +41,6 @@ from machtiging.web.pages import render_page
 router = APIRouter(include_in_schema=False)
 SHARING_DAYS = 14
 _CONSENT_BASIS = "toestemming"
-MIN_NAME_LENGTH, MAX_LINE_LENGTH = 2, 120
 # Idempotency key of the check page, so that two clicks make one offer.
 _KEY_FIELD = "sleutel"
 _KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -52,6 +55,8 @@ def can_share(sensitivity: Sensitivity) -> bool:
 @router.get("/brieven/{bericht_id}/delen")
 async def show_sharing_form(request: Request, bericht_id: UUID, visitor: Citizen, session: Transaction) -> Response:
     """Ask for the name and the kind of helper. Raises NotFound `bericht_onbekend`."""
+    if visitor.is_work_login:
+        return render_work_login(request)
     letter = await find_own_letter(session, visitor, bericht_id, at=access_services(request).clock.now())
     opened = make_blank_form(request)
     if opened.first_value("akkoord") == _YES:  # a saved form, submitted from the check page
@@ -64,6 +69,8 @@ async def submit_sharing_form(
     request: Request, bericht_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> Response:
     """Show the check page; with `akkoord=ja` and its key make the offer, once. Raises NotFound `bericht_onbekend`."""
+    if visitor.is_work_login:
+        return render_work_login(request)
     letter = await find_own_letter(session, visitor, bericht_id, at=access_services(request).clock.now())
     return await _answer(request, session, visitor, letter, await read_submitted_form(request), makes_offer=True)
 
@@ -100,7 +107,7 @@ async def _answer(
 def _read_terms(request: Request, letter: ResultRow, sent: SubmittedForm) -> MachtigingTerms | None:
     """Read the name and the kind, and build the terms; None with all faults noted."""
     name = sent.read_text("naam", max_length=MAX_LINE_LENGTH, missing=get_sentence("letters.share.fault_name"))
-    if len(name) < MIN_NAME_LENGTH:
+    if not is_helper_name(name):
         sent.add_fault("naam", get_sentence("letters.share.fault_name"))
     kinds = {capacity.value for capacity in SELECTABLE_CAPACITIES}
     kind = sent.read_choice("soort", kinds, missing=get_sentence("letters.share.fault_kind"))
@@ -120,7 +127,7 @@ def _read_terms(request: Request, letter: ResultRow, sent: SubmittedForm) -> Mac
     period = Period(at, end_of_day(to_dutch_date(at) + timedelta(days=SHARING_DAYS)))
     # The agreement is Dutch, whatever the language of the page. Its purpose names no subject: that is encrypted.
     purpose = get_sentence("letters.share.purpose", DUTCH, sender=letter["afzender_naam"])[:MAX_LINE_LENGTH].rstrip()
-    return MachtigingTerms(Capacity(kind), purpose, _CONSENT_BASIS, scope, period)
+    return MachtigingTerms(Capacity(kind), purpose, _CONSENT_BASIS, scope, period, helper_name=name)
 
 
 def _render_form(request: Request, letter: ResultRow, sent: SubmittedForm, *, status: int = 200) -> HTMLResponse:
@@ -171,15 +178,5 @@ async def _make_offer(
         offer_id = MachtigingId(derive_offer_id(services.keyring, giver))
         return await render_earlier_offer(request, session, visitor, offer_id)
     until = min(at + services.delegation_limits.code_lifetime, terms.period.ends_at)
-    said = await _describe(session, terms)
-    values: dict[str, Any] = {"code": offered.code, "word": offered.check_word, "code_until": until}
-    return render_page(request, "aangeboden.html", said=said, renewed=False, **values)
-
-
-async def render_earlier_offer(
-    request: Request, session: AsyncSession, visitor: Visitor, offer_id: MachtigingId
-) -> HTMLResponse:
-    """Show the offer that this check page made before, with the button for a new code."""
-    code = await views.find_renewable_code(session, offer_id, visitor.person_id, access_services(request).clock.now())
-    shown: dict[str, Any] = {"machtiging_id": offer_id, "code": code, "renewed": False}
-    return render_page(request, "aanbod_al_gemaakt.html", status=409, **shown)
+    new_code = NewCode(offered.code, offered.check_word, until, terms.helper_name or "")
+    return render_code_page(request, new_code, await _describe(session, terms), renewed=False)
