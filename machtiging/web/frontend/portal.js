@@ -274,3 +274,17 @@ function start() {
 
 if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
 else start();
+
+// --- Print buttons do something only with a script.
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}
+
+// --- The code of a scanned QR code stands in the fragment, which browsers send to no server.
+const codeField = document.querySelector("input#code");
+const [, scannedCode] = location.hash.match(/^#([0-9A-Za-z]{4}-[0-9A-Za-z]{4}-[0-9A-Za-z]{2})$/) ?? [];
+if (codeField && scannedCode && !codeField.value) {
+  codeField.value = scannedCode;
+  history.replaceState(null, "", location.pathname + location.search);
+}

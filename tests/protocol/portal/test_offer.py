@@ -419,6 +419,12 @@ async def test_offer_page_without_session_redirects_to_login(portal):
     assert response.headers["location"] == f"/inloggen?terug={OFFER}"
 
 
+async def test_offer_of_all_existing_letters_says_so(portal):
+    check = await fill_offer(await portal.mother(), bestaand="alles")
+    assert "Ja, alle brieven die ik heb" in check.text
+    assert "1900" not in check.text
+
+
 async def test_offer_old_address_redirects_permanently(portal):
     response = await portal.http.get(ISSUER + "/machtigingen/aanbieden", headers={"Accept": "text/html"})
     assert (response.status_code, response.headers["location"]) == (308, OFFER)

@@ -1,4 +1,4 @@
-"""The preview of a machtiging equals the list that its helper gets, in her own box."""
+"""The preview of a machtiging equals the list of its helper."""
 
 from datetime import UTC, datetime, timedelta
 
