@@ -7,7 +7,12 @@ with the journal. A table belongs here as soon as all its acts use `audit.state_
 from __future__ import annotations
 
 from machtiging.audit.row_states.journalled_table import JournalledTable
-from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_ASSIGNMENT, SEALED_MACHTIGING
+from machtiging.delegation.tables import (
+    SEALED_AGREEMENT,
+    SEALED_ASSIGNMENT,
+    SEALED_EMERGENCY_STOP,
+    SEALED_MACHTIGING,
+)
 from machtiging.organisations.tables import (
     SEALED_EMPLOYEE,
     SEALED_ORGANISATION,
@@ -32,4 +37,5 @@ JOURNALLED_TABLES: tuple[JournalledTable, ...] = (
     ),
     JournalledTable(SEALED_AGREEMENT, machtiging_column="machtiging_id"),
     JournalledTable(SEALED_ASSIGNMENT, machtiging_column="machtiging_id"),
+    JournalledTable(SEALED_EMERGENCY_STOP, person_column="person_id"),
 )

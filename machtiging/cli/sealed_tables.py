@@ -11,6 +11,7 @@ from machtiging.audit.row_states.statement_lines import mark_empty_tables
 from machtiging.delegation.tables import (
     SEALED_AGREEMENT,
     SEALED_ASSIGNMENT,
+    SEALED_EMERGENCY_STOP,
     SEALED_MACHTIGING,
     SEALED_STATUTORY_RELATION,
     SEALED_VERZOEK,
@@ -52,6 +53,7 @@ SEALED_TABLES = (
     SEALED_MACHTIGING,
     SEALED_AGREEMENT,
     SEALED_ASSIGNMENT,
+    SEALED_EMERGENCY_STOP,
     SEALED_VERZOEK,
     SEALED_STATUTORY_RELATION,
     *SEALED_ORGANISATION_TABLES,

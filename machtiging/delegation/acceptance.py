@@ -33,6 +33,7 @@ from machtiging.delegation.code_check import (
 from machtiging.delegation.machtigingscode import is_well_formed_code
 from machtiging.delegation.queries import CodeWithOffer, find_code_for_update
 from machtiging.delegation.rules import (
+    EMERGENCY_STOP,
     OTHER_ORGANISATION,
     Machtiging,
     MachtigingAction,
@@ -159,10 +160,7 @@ async def _verify_code_and_answer(
 
 
 def _was_redeemed_by(code_row: CodeWithOffer, code_holder: CodeHolder) -> bool:
-    """Return True if this helper redeemed the code.
-
-    Rows from before `used_by` was stored have none; then the gemachtigde is taken.
-    """
+    """Return True if this helper redeemed it. Old rows have no `used_by`; then the gemachtigde is taken."""
     if code_row.used_at is None or code_row.tries_left == 0:  # see code_renewal: a replaced code has no tries left
         return False
     user = code_row.machtiging.gemachtigde_id if code_row.used_by is None else code_row.used_by
@@ -348,6 +346,8 @@ def _code_error(code_row: CodeWithOffer, at: datetime) -> str | None:
         return "code_op"
     if code_row.machtiging.state is not MachtigingState.OFFERED:
         return "aanbod_ingetrokken"
+    if code_row.machtiging.stopped_at is not None:
+        return EMERGENCY_STOP
     return "periode_voorbij" if at >= code_row.machtiging.period.ends_at else None
 
 

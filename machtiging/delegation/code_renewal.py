@@ -14,7 +14,13 @@ from machtiging.audit.journal import NewJournalLine, record
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.offer import Giver, OfferResult, create_code
 from machtiging.delegation.queries import machtiging_from_row, machtiging_table, select_machtiging
-from machtiging.delegation.rules import Machtiging, MachtigingLimits, MachtigingState, require_substantial_assurance
+from machtiging.delegation.rules import (
+    EMERGENCY_STOP,
+    Machtiging,
+    MachtigingLimits,
+    MachtigingState,
+    require_substantial_assurance,
+)
 from machtiging.delegation.tables import Machtigingscode
 from machtiging.delegation.transition import notification_facts
 from machtiging.kernel.errors import Conflict, NotFound, Refusal
@@ -50,7 +56,7 @@ async def renew_code(
     """Replace the code of an offer; the terms stay. Journals every outcome and notifies the giver.
 
     Raises NotAllowed `niveau_te_laag`; NotFound `machtiging_onbekend`; Conflict `machtiging_beeindigd`,
-    `machtiging_al_aangenomen`, `machtiging_verlopen` or `code_al_vernieuwd` (this code was replaced before).
+    `machtiging_al_aangenomen`, `machtiging_verlopen`, `noodstop` or `code_al_vernieuwd` (it was replaced before).
     """
     # Lock first the code, then the machtiging, in the same order as acceptance: no deadlock.
     mine = (_CODE_TABLE.c.machtiging_id == code_to_replace.machtiging_id, _CODE_TABLE.c.used_at.is_(None))
@@ -87,6 +93,8 @@ def _require_renewable_offer(offered: Machtiging | None, giver: Giver, at: datet
         raise Conflict("machtiging_beeindigd", message="machtiging_beeindigd.code_renewal")
     if offered.state is not MachtigingState.OFFERED:
         raise Conflict("machtiging_al_aangenomen")
+    if offered.stopped_at is not None:
+        raise Conflict(EMERGENCY_STOP)
     if at >= offered.period.ends_at:
         raise Conflict("machtiging_verlopen", message="machtiging_verlopen.code_renewal")
     return offered

@@ -35,6 +35,7 @@ from machtiging.delegation.rules import (
     require_substantial_assurance,
 )
 from machtiging.delegation.state_lines import describe_states
+from machtiging.delegation.suspension.emergency_stop import require_no_emergency_stop
 from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_MACHTIGING, Machtigingscode
 from machtiging.delegation.terms import (
     MachtigingTerms,
@@ -98,11 +99,11 @@ async def offer_machtiging(
 ) -> OfferResult:
     """Insert the offer and create its code.
 
-    Raises NotAllowed `niveau_te_laag`. Raises InvalidInput with the code of the first problem, and the sentence of
-    every problem in `fields` (named as in MachtigingTerms, MachtigingScope and Period). Raises Conflict
+    Raises NotAllowed `niveau_te_laag`, Conflict `noodstop`. Raises InvalidInput with the code of the first problem, and
+    the sentence of every problem in `fields` (named as in MachtigingTerms, MachtigingScope and Period). Raises Conflict
     `aanbod_al_gemaakt` if this giver made an offer with the same form key before, whatever its state is now.
     """
-    await _require_giver_assurance(session, giver, at)
+    await _require_eligible_giver(session, giver, at)
     terms = normalise_terms(terms)
     problems = [
         *find_terms_problems(terms, limits, at),
@@ -173,10 +174,11 @@ async def _insert_offer(
     return None if offered is None else _InsertedOffer(offered, states)
 
 
-async def _require_giver_assurance(session: AsyncSession, giver: Giver, at: datetime) -> None:
+async def _require_eligible_giver(session: AsyncSession, giver: Giver, at: datetime) -> None:
     try:
         require_substantial_assurance(giver.assurance)
-    except NotAllowed as refusal:
+        await require_no_emergency_stop(session, giver.person_id)
+    except (NotAllowed, Conflict) as refusal:
         await _journal_offer(session, giver, JournalOutcome.REFUSED, refusal.code, None, at=at)
         raise
 

@@ -91,6 +91,7 @@ def machtiging_from_mapping(mapping: Mapping[Any, Any], suffix: str = "") -> Mac
         employee_id=mapping[prefix + "employee_id"],
         team_id=mapping[prefix + "team_id"],
         stand_in_id=mapping[prefix + "stand_in_id"],
+        stopped_at=mapping[prefix + "stopped_at"],
     )
 
 

@@ -66,6 +66,10 @@ class EndReason(StrEnum):
     REFUSED = "geweigerd"
 
 
+# The reason code of everything that the emergency stop of the giver refuses.
+EMERGENCY_STOP = "noodstop"
+
+
 class MachtigingAction(StrEnum):
     """An action on a machtiging that changes its state."""
 
@@ -130,6 +134,7 @@ class EffectiveState(StrEnum):
     """The state of a machtiging at one instant, period included. Only IN_FORCE grants access."""
 
     IN_FORCE = "in_force"
+    STOPPED = "stopped"
     NOT_ACCEPTED = "not_accepted"
     NOT_BEGUN = "not_begun"
     PAUSED = "paused"
@@ -181,7 +186,7 @@ class Machtiging:
 
     `gemachtigde_id` is the person or organisation that holds it. A link under another one (an assignment) has an
     employee or a team instead. `assurance` is the level of the giver in the current agreement. `needs_confirmation`: a
-    second person has not confirmed it yet.
+    second person has not confirmed it yet. `stopped_at`: the giver's emergency stop is on since then.
     """
 
     id: MachtigingId
@@ -209,6 +214,7 @@ class Machtiging:
     employee_id: UUID | None = None
     team_id: UUID | None = None
     stand_in_id: UUID | None = None
+    stopped_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,9 +259,9 @@ class MachtigingLimits:
 
 
 def resolve_transition(machtiging: Machtiging, action: MachtigingAction, at: datetime) -> MachtigingTransition:
-    """Return the transition for this action. After the period only an end is possible.
+    """Return the transition for this action. After the period, or in an emergency stop, only an end is possible.
 
-    Raises Conflict `machtiging_beeindigd`, `machtiging_verlopen` or `machtiging_kan_dit_niet`.
+    Raises Conflict `machtiging_beeindigd`, `machtiging_verlopen`, `noodstop` or `machtiging_kan_dit_niet`.
     """
     if machtiging.state is MachtigingState.ENDED:
         raise Conflict("machtiging_beeindigd")
@@ -264,6 +270,8 @@ def resolve_transition(machtiging: Machtiging, action: MachtigingAction, at: dat
         raise Conflict("machtiging_kan_dit_niet")
     if at >= machtiging.period.ends_at and found.target_state is not MachtigingState.ENDED:
         raise Conflict("machtiging_verlopen")
+    if machtiging.stopped_at is not None and found.target_state is not MachtigingState.ENDED:
+        raise Conflict(EMERGENCY_STOP)
     return found
 
 
@@ -282,9 +290,11 @@ def require_substantial_assurance(assurance: Assurance) -> None:
 
 
 def effective_state(machtiging: Machtiging, at: datetime) -> EffectiveState:
-    """Return the first that holds at `at`: ended, not accepted, expired, paused, not begun."""
+    """Return the first that holds at `at`: ended, stopped, not accepted, expired, paused, not begun."""
     if machtiging.state is MachtigingState.ENDED:
         return EffectiveState.ENDED
+    if machtiging.stopped_at is not None and at < machtiging.period.ends_at:
+        return EffectiveState.STOPPED
     if machtiging.state is MachtigingState.OFFERED:
         return EffectiveState.NOT_ACCEPTED
     if at >= machtiging.period.ends_at:

@@ -33,6 +33,7 @@ class MachtigingRow(SQLModel, table=True):
     offered_at: datetime = columns.timestamp_column()
     accepted_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
     paused_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    stopped_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
     ended_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
     end_reason: str | None = columns.text_column(default=None, nullable=True)
     agreement_number: int = 1
@@ -130,6 +131,17 @@ class StatutoryRelation(SQLModel, table=True):
     mac: bytes = columns.bytes_column(default=b"")
 
 
+class EmergencyStopRow(SQLModel, table=True):
+    """The last emergency stop of a person. While `lifted_at` is None nobody else reads her post."""
+
+    __tablename__ = "emergency_stop"
+
+    person_id: UUID = Field(primary_key=True, foreign_key="person.id")
+    started_at: datetime = columns.timestamp_column()
+    lifted_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    mac: bytes = columns.bytes_column(default=b"")
+
+
 class Machtigingscode(SQLModel, table=True):
     """The code of an offer and its check word, if any, stored as blind indexes."""
 
@@ -165,15 +177,18 @@ class CodeTry(SQLModel, table=True):
     tried_at: datetime = columns.timestamp_column()
 
 
-def _seal_every_column(model: type[SQLModel], personal: tuple[str, ...] = ()) -> SealedTable:
+def _seal_every_column(
+    model: type[SQLModel], personal: tuple[str, ...] = (), added_later: tuple[str, ...] = ()
+) -> SealedTable:
     table = table_of(model)
     covered = tuple(name for name in table.c.keys() if name != MAC_COLUMN)  # noqa: SIM118
-    return SealedTable(table, 1, covered, {}, personal)
+    return SealedTable(table, 1, covered, {}, personal, added_later)
 
 
 # Everything of a link decides, its state and its end too (docs/decisions/0008). A changed list needs a new version.
 # The purpose is in the words of the citizen: destroying her data key makes it unreadable in the journal.
-SEALED_MACHTIGING = _seal_every_column(MachtigingRow, personal=("purpose",))
+SEALED_MACHTIGING = _seal_every_column(MachtigingRow, personal=("purpose",), added_later=("stopped_at",))
 SEALED_AGREEMENT = _seal_every_column(AgreementRow)
 SEALED_ASSIGNMENT, SEALED_VERZOEK = _seal_every_column(AssignmentRow), _seal_every_column(MachtigingsverzoekRow)
 SEALED_STATUTORY_RELATION = _seal_every_column(StatutoryRelation)
+SEALED_EMERGENCY_STOP = _seal_every_column(EmergencyStopRow)

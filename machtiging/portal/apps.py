@@ -34,7 +34,7 @@ class AppCard:
 
     `helper`: her helper who gave consent; `giver`: the person whose post it reads. `elsewhere`: the resource server, if
     not our own API. `several`: it is for several machtigingen. `stoppable`: the visitor may stop it; not what a helper
-    uses for other people too. `hidden`: this login may not see the giver and the purpose.
+    uses for other people too. `hidden`: this login may not see the giver and the purpose. `root_id`: what was given.
     """
 
     id: UUID
@@ -51,6 +51,7 @@ class AppCard:
     several: bool = False
     hidden: bool = False
     stoppable: bool = True
+    root_id: MachtigingId | None = None
 
 
 @router.get("/apps")
@@ -59,7 +60,7 @@ async def show_apps(
     request: Request, visitor: Citizen, session: Transaction, gedaan: str | None = None, app: str = ""
 ) -> HTMLResponse:
     """List the apps with access by the visitor or her helpers. `app` was stopped just now."""
-    cards = await _load_cards(request, session, visitor)
+    cards = await load_app_cards(request, session, visitor)
     message = describe_completed_action(gedaan) if await _is_app_stopped(session, gedaan, app, cards) else None
     own, helped = [card for card in cards if not card.helper], [card for card in cards if card.helper]
     return render_page(request, "apps.html", own=own, helped=helped, message=message)
@@ -71,7 +72,7 @@ async def show_stop_confirmation(
     request: Request, consent_id: UUID, visitor: Citizen, session: Transaction
 ) -> Response:
     """Ask for confirmation. An app without access redirects to the list, so that ids cannot be probed."""
-    cards = await _load_cards(request, session, visitor)
+    cards = await load_app_cards(request, session, visitor)
     card = next((card for card in cards if card.id == consent_id), None)
     if card is None or not card.stoppable:
         return _redirect_to_apps(CompletedAction.APP_WAS_STOPPED, consent_id)
@@ -112,7 +113,8 @@ async def _is_app_stopped(session: AsyncSession, gedaan: str | None, app: str, c
     return grant is not None and grant.ended_at is not None
 
 
-async def _load_cards(request: Request, session: AsyncSession, visitor: Visitor) -> list[AppCard]:
+async def load_app_cards(request: Request, session: AsyncSession, visitor: Visitor) -> list[AppCard]:
+    """Load the apps of this visitor, and of those who read this visitor's post."""
     services = oauth_services(request)
     people, at = views.PersonNames(session, services.keyring), services.clock.now()
     found = await list_consents(session, services.details_handler, visitor.person_id, at=at)
@@ -140,6 +142,7 @@ async def _build_app_card(consent: Consent, visitor: Visitor, people: views.Pers
         several=consent.is_several,
         stoppable=not consent.is_shared,
         hidden=hidden,
+        root_id=None if authority is None else authority.root.id,
     )
 
 

@@ -42,6 +42,10 @@ JOURNAL_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
         "machtiging:hervat",
         "machtiging:ingetrokken",
         "machtiging:teruggegeven",
+        "machtiging:beperkt",
+        "machtiging:verlengd",
+        "noodstop:aangezet",
+        "noodstop:opgeheven",
         "toewijzing:gemaakt",
         "toewijzing:lijst",
         "toewijzing:beeindigd",
@@ -84,6 +88,8 @@ REFUSED_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
         "machtiging:hervat",
         "machtiging:ingetrokken",
         "machtiging:teruggegeven",
+        "machtiging:beperkt",
+        "machtiging:verlengd",
         "toewijzing:gemaakt",
         "toewijzing:lijst",
         "toewijzing:beeindigd",
@@ -124,6 +130,7 @@ REASON_SENTENCES: Mapping[str, str] = CatalogueLabels(
         "machtiging_beeindigd",
         "machtiging_verlopen",
         "machtiging_gepauzeerd",
+        "noodstop",
         "machtiging_niet_begonnen",
         "machtiging_al_aangenomen",
         "machtiging_niet_aangenomen",
@@ -243,6 +250,8 @@ class CompletedAction(StrEnum):
     PAUSED = "gepauzeerd"
     RESUMED = "hervat"
     GIVEN_BACK = "teruggegeven"
+    NARROWED = "beperkt"
+    EXTENDED = "verlengd"
     APP_STOPPED = "app-gestopt"
     APP_WAS_STOPPED = "app-was-gestopt"
 

@@ -1,4 +1,4 @@
-"""All routes of the portal. Fixed paths come before `/machtigingen/{id}`."""
+"""All routes of the portal. Fixed paths come before `/machtigingen/{id}` and `/helpers/{id}`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from machtiging.portal import (
     undelivered_notifications,
 )
 from machtiging.portal.access_history import routes as access_history
+from machtiging.portal.gemachtigden import actions, detail, emergency, extension, narrowing, overview
 from machtiging.portal.giving import routes as giving
 from machtiging.portal.helping import letters as helped_letters
 from machtiging.portal.helping import people as helped_people
@@ -36,6 +37,12 @@ _PARTS = (
     marks_pages,
     sharing,
     redirects,
+    overview,
+    emergency,
+    detail,
+    actions,
+    narrowing,
+    extension,
 )
 for part in _PARTS:
     router.include_router(part.router)

@@ -80,6 +80,8 @@ class MachtigingCard:
     organisation: str | None = None
     stop_text: str | None = None
     helper_name: str | None = None
+    end_reason: EndReason | None = None
+    agreement_number: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,32 +159,31 @@ async def find_renewable_code(
     return await load_open_code(session, machtiging_id) if found.state is MachtigingState.OFFERED else None
 
 
-# Conditions for the message after an action: the viewer is the giver or not, and the standing.
-_CONFIRMATION_CONDITIONS: dict[labels.CompletedAction, tuple[bool, frozenset[str]]] = {
-    labels.CompletedAction.ACCEPTED: (
-        False,
-        frozenset({labels.STANDING_LABELS[EffectiveState.IN_FORCE], labels.STANDING_LABELS[EffectiveState.NOT_BEGUN]}),
-    ),
-    labels.CompletedAction.WITHDRAWN: (True, frozenset({labels.ENDED_LABELS[EndReason.WITHDRAWN]})),
-    labels.CompletedAction.PAUSED: (True, frozenset({labels.STANDING_LABELS[EffectiveState.PAUSED]})),
-    labels.CompletedAction.RESUMED: (
-        True,
-        frozenset({labels.STANDING_LABELS[EffectiveState.IN_FORCE], labels.STANDING_LABELS[EffectiveState.NOT_BEGUN]}),
-    ),
-    labels.CompletedAction.GIVEN_BACK: (False, frozenset({labels.ENDED_LABELS[EndReason.GIVEN_BACK]})),
+_RUNNING = frozenset({EffectiveState.IN_FORCE, EffectiveState.NOT_BEGUN})
+_OPEN = _RUNNING | {EffectiveState.PAUSED, EffectiveState.STOPPED, EffectiveState.NOT_ACCEPTED}
+# Conditions for the message after an action: the viewer is the giver or not, and the state or the reason of the end.
+_CONFIRMATION_CONDITIONS: dict[labels.CompletedAction, tuple[bool, frozenset[EffectiveState | EndReason]]] = {
+    labels.CompletedAction.ACCEPTED: (False, _RUNNING),
+    labels.CompletedAction.WITHDRAWN: (True, frozenset({EndReason.WITHDRAWN})),
+    labels.CompletedAction.PAUSED: (True, frozenset({EffectiveState.PAUSED})),
+    labels.CompletedAction.RESUMED: (True, _RUNNING),
+    labels.CompletedAction.GIVEN_BACK: (False, frozenset({EndReason.GIVEN_BACK})),
+    labels.CompletedAction.NARROWED: (True, _OPEN),
+    labels.CompletedAction.EXTENDED: (True, _RUNNING | {EffectiveState.PAUSED}),
 }
+
+_AMENDMENTS = frozenset({labels.CompletedAction.NARROWED, labels.CompletedAction.EXTENDED})
 
 
 def find_confirmation(gedaan: str | None, card: MachtigingCard) -> str | None:
     """Return the message for the action in the URL, if it is still true."""
     if gedaan not in _CONFIRMATION_CONDITIONS:
         return None
-    by_giver, standings = _CONFIRMATION_CONDITIONS[labels.CompletedAction(gedaan)]
-    return (
-        labels.describe_completed_action(gedaan)
-        if card.is_giver is by_giver and card.standing_word in standings
-        else None
-    )
+    by_giver, states = _CONFIRMATION_CONDITIONS[labels.CompletedAction(gedaan)]
+    is_true = card.is_giver is by_giver and (card.end_reason or card.standing) in states
+    if gedaan in _AMENDMENTS:
+        is_true = is_true and card.agreement_number > 1
+    return labels.describe_completed_action(gedaan) if is_true else None
 
 
 def name_of_profile(profile: Profile | None) -> str:
@@ -273,6 +274,8 @@ async def build_machtiging_card(
         actions=frozenset() if is_over else available_actions(machtiging, role, at),
         is_hidden=hidden is not None,
         helper_name=await people.load_helper_name(authority) if is_giver else None,
+        end_reason=link.end_reason,
+        agreement_number=machtiging.agreement_number,
         stop_text=None
         if stop_code in (None, OTHER_ORGANISATION)
         else labels.describe_stop(stop_code, is_giver=is_giver),

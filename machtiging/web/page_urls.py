@@ -59,14 +59,14 @@ _STATE_PAGES = {
     "apps": StatePage("/apps", "errors.state_page.apps"),
     "authorize": StatePage("/apps", "errors.state_page.apps"),
     "brieven": StatePage("/brieven", "errors.state_page.letters"),
-    "helpers": StatePage("/machtigingen", "errors.state_page.machtigingen"),
+    "helpers": StatePage("/helpers", "errors.state_page.helpers"),
     "ik-help": StatePage("/ik-help", "helping.people.title"),
     "machtigingen": StatePage("/machtigingen", "errors.state_page.machtigingen"),
     "meldingen": StatePage("/meldingen", "errors.state_page.notices"),
     "verzoeken": StatePage("/verzoeken", "errors.state_page.requests"),
 }
 _START_PAGE = StatePage("/", "errors.state_page.start")
-_MACHTIGING_PATH = re.compile(r"/(?:machtigingen|ik-help)/[0-9A-Fa-f-]{36}(?=/|$)")
+_MACHTIGING_PATH = re.compile(r"/(?:helpers|machtigingen|ik-help)/[0-9A-Fa-f-]{36}(?=/|$)")
 
 
 def find_state_page(request: Request) -> StatePage:

@@ -42,11 +42,11 @@ def get(running_demo, tokens, path) -> httpx.Response:
 
 def withdraw_all(citizen, running_demo, count) -> None:
     for _ in range(count):
-        citizen.goto(running_demo.url + "/machtigingen")
-        card = citizen.locator("main article, main .kaart").filter(has_text="Fatima").filter(has_text="Werkt nu")
+        citizen.goto(running_demo.url + "/helpers")
+        card = citizen.locator("main .m-card").filter(has_text="Fatima").filter(has_text="Werkt nu")
         card.first.get_by_role("link").first.click()
         citizen.goto(citizen.url.partition("?")[0] + "/intrekken")
-        press(citizen, "Ja, trek de machtiging in")
+        press(citizen, "Ja, stop met deze helper")
 
 
 def test_app_for_all_clients_reads_each_until_she_withdraws(page, citizen, running_demo, app_site):

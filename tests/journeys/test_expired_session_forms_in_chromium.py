@@ -120,15 +120,17 @@ def test_code_form_after_session_expiry_is_restored_at_both_steps(page, running_
 @pytest.mark.parametrize(
     ("persona", "who", "ending", "button", "stand"),
     [
-        ("vertegenwoordigde", "Riet", "/intrekken", "Ja, trek de machtiging in", "Gestopt"),
-        ("vertegenwoordigde", "Riet", "", "Even stilzetten", "pauze"),
-        ("naaste", "Bram", "", "Teruggeven", "Teruggegeven"),
+        ("vertegenwoordigde", "Riet", "/intrekken", "Ja, stop met deze helper", "Gestopt"),
+        ("vertegenwoordigde", "Riet", "", "Op pauze zetten", "pauze"),
+        ("naaste", "Bram", "/teruggeven", "Ja, stop met helpen", "Teruggegeven"),
     ],
 )
 def test_machtiging_action_after_session_expiry_is_offered_again(
     page, running_demo, over, persona, who, ending, button, stand
 ):
     where = accept_machtiging(page, running_demo)
+    if persona == "vertegenwoordigde":
+        where = where.replace("/machtigingen/", "/helpers/")
     log_in(page, running_demo, persona)
     page.goto(where + ending)
     SESSION_ENDINGS[over](page, running_demo)
@@ -142,8 +144,8 @@ def test_machtiging_action_after_session_expiry_is_offered_again(
 def test_code_renewal_and_resumption_after_session_expiry_are_offered_again(page, running_demo):
     log_in(page, running_demo, "vertegenwoordigde")
     offer(page, running_demo)
-    page.goto(running_demo.url + "/machtigingen")
-    page.locator("article, .kaart").filter(has_text="Wacht").first.get_by_role("link").first.click()
+    page.goto(running_demo.url + "/helpers")
+    page.locator(".m-card").filter(has_text="Wacht").first.get_by_role("link").first.click()
     cookie_lost(page, running_demo)
     press(page, "Maak een nieuwe code")
     comes_back(page, running_demo)
@@ -152,11 +154,11 @@ def test_code_renewal_and_resumption_after_session_expiry_are_offered_again(page
     where = accept_machtiging(page, running_demo)
     log_in(page, running_demo, "vertegenwoordigde")
     page.goto(where)
-    press(page, "Even stilzetten")
+    press(page, "Op pauze zetten")
     cookie_lost(page, running_demo)
-    press(page, "Weer laten gelden")
+    press(page, "Weer aanzetten")
     comes_back(page, running_demo)
-    press(page, "Weer laten gelden")
+    press(page, "Weer aanzetten")
     assert "U heeft de machtiging weer aangezet" in page.inner_text("main")
 
 

@@ -121,18 +121,18 @@ def test_machtiging_is_offered_accepted_paused_and_revoked(page, running_demo):
     press(page, "Ja, ik neem de machtiging aan")
     assert "Riet" in page.inner_text("main")
     log_in(page, running_demo, "vertegenwoordigde")
-    page.goto(running_demo.url + "/machtigingen")
-    card = page.locator("main li, main .kaart, main article").filter(has_text="samen de post doen").first
+    page.goto(running_demo.url + "/helpers")
+    card = page.locator("main .m-card").filter(has_text="samen de post doen").first
     card.get_by_role("link").first.click()
     where = page.url
-    press(page, "Even stilzetten")
+    press(page, "Op pauze zetten")
     assert "pauze" in page.inner_text("main").lower()
     page.goto(where)
-    press(page, "Weer laten gelden")
+    press(page, "Weer aanzetten")
     page.goto(where + "/intrekken")
-    press(page, "Ja, trek de machtiging in")
+    press(page, "Ja, stop met deze helper")
     page.goto(where)
-    assert "mocht uw post lezen" in page.inner_text("h1")
+    assert "U heeft deze machtiging gestopt." in page.inner_text("main")
     assert page.get_by_role("main").get_by_role("button").count() == 0
     log_in(page, running_demo, "naaste")
     page.goto(running_demo.url + "/machtigingen")

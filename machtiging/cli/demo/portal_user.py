@@ -111,7 +111,7 @@ class PortalUser:
 
     async def revoke_machtiging(self, machtiging_id: str) -> None:
         """Revoke a machtiging and confirm it. Raises StoryFailed."""
-        sure = await self.browser.open_page(self.portal_url(f"/machtigingen/{machtiging_id}/intrekken"))
+        sure = await self.browser.open_page(self.portal_url(f"/helpers/{machtiging_id}/intrekken"))
         confirmation = await self.browser.submit_form(sure.find_form("/intrekken"), {})
         check_step(
             condition="Gestopt" in confirmation.text,

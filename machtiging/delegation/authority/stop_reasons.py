@@ -13,7 +13,7 @@ from machtiging.delegation.authority.standings import (
     OrganisationStanding,
     StandInStanding,
 )
-from machtiging.delegation.rules import EffectiveState, Machtiging
+from machtiging.delegation.rules import EMERGENCY_STOP, EffectiveState, Machtiging
 from machtiging.kernel.errors import ROW_INVALID
 from machtiging.organisations.rules import EmployeeRole, EmployeeState, RecognitionStatus
 
@@ -43,6 +43,7 @@ ROOT_CODES = {
     EffectiveState.PAUSED: "machtiging_gepauzeerd",
     EffectiveState.ENDED: "machtiging_beeindigd",
     EffectiveState.EXPIRED: "machtiging_verlopen",
+    EffectiveState.STOPPED: EMERGENCY_STOP,
 }
 ASSIGNMENT_CODES = {
     EffectiveState.NOT_ACCEPTED: "toewijzing_niet_bevestigd",
@@ -50,6 +51,7 @@ ASSIGNMENT_CODES = {
     EffectiveState.PAUSED: "toewijzing_gepauzeerd",
     EffectiveState.ENDED: "toewijzing_beeindigd",
     EffectiveState.EXPIRED: "toewijzing_verlopen",
+    EffectiveState.STOPPED: EMERGENCY_STOP,
 }
 _RECOGNITION_CODES = {
     RecognitionStatus.SUSPENDED: StopCode.ORGANISATION_SUSPENDED,
@@ -70,6 +72,7 @@ OPEN_CODES = frozenset({StopCode.ORGANISATION_NOT_RECOGNISED, StopCode.ORGANISAT
 PAUSING_CODES = frozenset(
     {
         ROOT_CODES[EffectiveState.PAUSED],
+        EMERGENCY_STOP,
         ASSIGNMENT_CODES[EffectiveState.PAUSED],
         StopCode.ORGANISATION_NOT_RECOGNISED,
         StopCode.ORGANISATION_SUSPENDED,

@@ -137,8 +137,8 @@ class AccessHistory(History):
         """The page of each machtiging names exactly those who may read now."""
         mother = await self.open_browser(self.box.citizen, None, Assurance.SUBSTANTIAL)
         for root, holders in ROOTS.items():
-            page = (await mother.get(f"/machtigingen/{self.links[root]}")).text
-            stands = "Stand: Werkt nu" in page and '<div class="let-op"><p>' not in page
+            page = (await mother.get(f"/helpers/{self.links[root]}")).text
+            stands = "Deze machtiging werkt nu." in page
             (heading,) = re.findall("<h1>(.*?)</h1>", page)
             shown = {holder for holder in holders if stands and self.name_of(holder) in heading}
             is_too_low = root == "root" and self.model.needs_high and self.link_level is not Assurance.HIGH
@@ -177,7 +177,7 @@ class AccessHistory(History):
     async def do_withdraw(self, link: str) -> None:
         """The citizen withdraws on the portal."""
         browser = await self.portal.browser_of(self.box.citizen)
-        page = await browser.open_page(f"{ISSUER}/machtigingen/{self.links[link]}/intrekken")
+        page = await browser.open_page(f"{ISSUER}/helpers/{self.links[link]}/intrekken")
         if not any(form.action.endswith("/intrekken") for form in page.forms):
             raise Conflict("machtiging_beeindigd")
         await browser.submit_form(page.find_form("/intrekken"), {})

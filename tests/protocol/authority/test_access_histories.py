@@ -63,6 +63,15 @@ SEQUENCES = {
         ("end_assignment a", {"worker"}),
         ("ceiling level", BOTH),
     ),
+    "emergency stop, its end, and again": (
+        (),
+        ("stop_all citizen", {"relative", *BOTH, "elsewhere"}),
+        ("lift_stop citizen", set()),
+        ("pause root", BOTH),
+        ("stop_all citizen", {"relative", *BOTH, "elsewhere"}),
+        ("narrow kin", {"relative", *BOTH, "elsewhere"}),
+        ("lift_stop citizen", BOTH),
+    ),
     "end of the longest period": (("a", "ceiling"), ("wait end", {"worker"}), ("wait end", BOTH)),
     "shorter longest period": ((), ("ceiling days", BOTH)),
 }

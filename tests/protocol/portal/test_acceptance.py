@@ -33,7 +33,7 @@ async def test_acceptance_shows_the_machtiging_to_both(portal):
     page = await accept_code(son, await make_offer(mother))
     assert "U heeft de machtiging aangenomen" in page.text
     assert "U mag post lezen van Ans Voorbeeld" in page.text
-    assert "Bram Voorbeeld" in (await mother.open_page(ISSUER + "/machtigingen")).text
+    assert "Bram Voorbeeld" in (await mother.open_page(ISSUER + "/helpers")).text
 
 
 async def test_refusal_consumes_the_code(portal):
@@ -44,7 +44,7 @@ async def test_refusal_consumes_the_code(portal):
     assert "U heeft de machtiging geweigerd" in page.text
     assert "U heeft de machtiging geweigerd" in (await enter_code(son, code)).text
     await enter_code(await portal.browser_of(portal.people.mother), code, expect=400)
-    assert "Geweigerd" in (await mother.open_page(ISSUER + "/machtigingen")).text
+    assert "Geweigerd" in (await mother.open_page(ISSUER + "/helpers")).text
 
 
 @pytest.mark.parametrize(
@@ -164,8 +164,8 @@ async def test_acceptance_by_professional_shows_the_organisation_to_both(portal)
     page = await employee.submit_form(shown.find_form("/besluit"), {"besluit": "aannemen"})
     assert NAMED_ORGANISATION in page.text
     own = employee.url.replace("/ik-help/", "/machtigingen/").split("?")[0]
-    for browser in (mother, employee):
-        for address in (own, ISSUER + "/machtigingen"):
+    for browser, listed in ((mother, "/helpers"), (employee, "/machtigingen")):
+        for address in (own, ISSUER + listed):
             assert NAMED_ORGANISATION in (await browser.open_page(address)).text
     assert f"namens Wijkteam {KVK}" in (await mother.open_page(ISSUER + "/wie-keek-mee")).text
 
@@ -184,7 +184,7 @@ async def test_machtiging_of_relative_shows_no_organisation(portal):
     mother, son = await portal.mother(), await portal.son()
     page = await accept_code(son, await make_offer(mother))
     assert "KvK" not in page.text
-    assert "KvK" not in (await mother.open_page(ISSUER + "/machtigingen")).text
+    assert "KvK" not in (await mother.open_page(ISSUER + "/helpers")).text
 
 
 async def test_decision_without_choice_is_rejected(portal):

@@ -28,7 +28,7 @@ async def stop(browser, holder, *, expect: int = 200):
 async def test_apps_page_without_apps_says_so(portal):
     told = (await (await portal.mother()).open_page(APPS)).text
     assert "Geen enkele app heeft nu toegang die u zelf gaf" in told
-    assert "Geen enkele helper leest uw post nu met een app" in told
+    assert "Geen enkele helper leest uw brieven nu met een app" in told
 
 
 async def test_apps_page_shows_own_apps_and_those_of_her_helper(portal, portal_oauth):
@@ -40,10 +40,10 @@ async def test_apps_page_shows_own_apps_and_those_of_her_helper(portal, portal_o
     )
     own, helped = (await (await portal.mother()).open_page(APPS)).text.split("Apps waarmee een helper")
     assert "Brievenlezer" in own
-    assert "Deze app kan bij uw eigen post" in own
+    assert "Deze app kan bij uw eigen brieven" in own
     assert "Zorgassistent" not in own
     assert "Zorgassistent" in helped
-    assert "leest uw post met deze app" in helped
+    assert "leest uw brieven met deze app" in helped
     assert "Brievenlezer" not in helped
 
 
@@ -73,7 +73,7 @@ async def test_apps_page_of_helper_hides_her_own_apps(portal, portal_oauth):
         portal_oauth, await register_refreshing_app(portal_oauth, client_name="Zorgassistent")
     )
     own, helped = (await (await portal.son()).open_page(APPS)).text.split("Apps waarmee een helper")
-    assert "Met deze app leest u post van" in own
+    assert "Met deze app leest u brieven van" in own
     assert "Zorgassistent" in own
     assert "Brievenlezer" not in own + helped
 
@@ -116,9 +116,9 @@ async def test_app_stopped_is_journalled_and_both_are_notified(portal, portal_oa
 async def test_app_stop_page_asks_for_confirmation(portal, portal_oauth):
     holder = await make_refresh_token_holder(portal_oauth)
     asked = await (await portal.mother()).open_page(f"{APPS}/{holder.grant_id}/stoppen")
-    assert "blijft gelden" in asked.text
-    assert "opnieuw toegang geven" in asked.text
-    assert f"/machtigingen/{holder.machtiging.id}" in str(asked.links)
+    assert "mag uw brieven nog wel lezen" in asked.text
+    assert "weer toegang geven" in asked.text
+    assert f"/helpers/{holder.machtiging.id}" in str(asked.links)
     assert await holder.ended() is None
 
 
@@ -188,13 +188,13 @@ async def test_apps_page_tells_that_the_machtiging_is_paused(portal, portal_oaut
     holder = await make_refresh_token_holder(portal_oauth)
     await holder.change(pause_machtiging)
     for person in (await portal.mother(), await portal.son()):
-        assert "De machtiging staat stil. De app kan er nu niet bij." in (await person.open_page(APPS)).text
+        assert "Op pauze De app kan er nu niet bij." in (await person.open_page(APPS)).text
 
 
 async def test_machtiging_revoked_hides_the_app_of_the_helper(portal, portal_oauth):
     holder = await make_refresh_token_holder(portal_oauth)
     browser = await portal.mother()
-    form = (await browser.open_page(f"{ISSUER}/machtigingen/{holder.machtiging.id}/intrekken")).find_form("/intrekken")
+    form = (await browser.open_page(f"{ISSUER}/helpers/{holder.machtiging.id}/intrekken")).find_form("/intrekken")
     await browser.submit_form(form, {})
     assert await holder.ended() == "intrekken"
     assert (await holder.refresh()).status_code == 400

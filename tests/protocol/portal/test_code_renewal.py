@@ -16,8 +16,8 @@ async def offered(portal):
     """The giver's browser on her open offer, the URL and the first code."""
     mother = await portal.mother()
     code = await make_offer(mother)
-    page = await mother.open_page(ISSUER + "/machtigingen")
-    address = ISSUER + next(href for href, _ in page.links if href.startswith("/machtigingen/") and "-" in href)
+    page = await mother.open_page(ISSUER + "/helpers")
+    address = ISSUER + next(href for href, _ in page.links if href.count("/") == 2 and href.count("-") == 4)
     await mother.open_page(address)
     return mother, address, code
 
@@ -98,8 +98,8 @@ async def test_double_click_on_withdrawn_offer_shows_no_renewal_button(portal):
     mother = await portal.mother()
     check = (await fill_offer(mother)).find_form(CHECK)
     await mother.submit_form(check, {"akkoord": "ja"})
-    page = await mother.open_page(ISSUER + "/machtigingen")
-    address = ISSUER + next(href for href, _ in page.links if href.startswith("/machtigingen/") and "-" in href)
+    page = await mother.open_page(ISSUER + "/helpers")
+    address = ISSUER + next(href for href, _ in page.links if href.count("/") == 2 and href.count("-") == 4)
     await mother.submit_form((await mother.open_page(address + "/intrekken")).find_form("/intrekken"), {})
     assert not has_button(await mother.submit_form(check, {"akkoord": "ja"}, expected_status=409))
 
@@ -171,7 +171,7 @@ async def test_stale_refusal_form_after_acceptance_is_rejected(portal):
     page = await son.submit_form(decision, {"besluit": "weigeren"})
     assert "U mag post lezen van Ans Voorbeeld" in page.text
     assert "geweigerd" not in page.text
-    assert "Bram Voorbeeld" in (await mother.open_page(ISSUER + "/machtigingen")).text
+    assert "Bram Voorbeeld" in (await mother.open_page(ISSUER + "/helpers")).text
 
 
 async def test_enumeration_used_code_by_another_helper_gets_the_uniform_error(portal):

@@ -41,7 +41,7 @@ async def commit_cutter_at_portal(portal, database):
 async def open_revocation_page(portal):
     browser, helper = await portal.mother(), await portal.son()
     await accept_code(helper, await make_offer(browser))
-    where = helper.url.replace("/ik-help/", "/machtigingen/").removeprefix(ISSUER).partition("?")[0]
+    where = helper.url.replace("/ik-help/", "/helpers/").removeprefix(ISSUER).partition("?")[0]
     return browser, where, await browser.open_page(ISSUER + where + "/intrekken")
 
 

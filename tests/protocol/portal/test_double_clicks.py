@@ -14,7 +14,7 @@ from tests.builders.portal import ACCEPT, CHECK, accept_code, enter_code, fill_o
 async def _offered(portal):
     browser = await portal.mother()
     await make_offer(browser)
-    page = await browser.open_page(ISSUER + "/machtigingen")
+    page = await browser.open_page(ISSUER + "/helpers")
     return browser, next(href for href, _ in page.links if href.count("-") == 4)
 
 
@@ -46,7 +46,7 @@ async def resume(portal):
 
 async def give_back(portal):
     _, helper, where = await _accepted(portal)
-    return helper, (await helper.open_page(ISSUER + where)).find_form("/teruggeven"), {}
+    return helper, (await helper.open_page(ISSUER + where + "/teruggeven")).find_form("/teruggeven"), {}
 
 
 async def accept(portal):
@@ -87,10 +87,10 @@ async def renew_code(portal):
 
 # button, message and state after the second press
 LEADS_ON = [
-    (withdraw, "U heeft de machtiging gestopt", "Stand: Gestopt"),
-    (withdraw_an_offer, "U heeft de machtiging gestopt", "Stand: Gestopt"),
-    (pause, "U heeft de machtiging op pauze gezet", "Weer laten gelden"),
-    (resume, "U heeft de machtiging weer aangezet", "Even stilzetten"),
+    (withdraw, "U heeft de machtiging gestopt", "U heeft deze machtiging gestopt."),
+    (withdraw_an_offer, "U heeft de machtiging gestopt", "U heeft deze machtiging gestopt."),
+    (pause, "U heeft de machtiging op pauze gezet", "Weer aanzetten"),
+    (resume, "U heeft de machtiging weer aangezet", "Op pauze zetten"),
     (give_back, "U bent gestopt met helpen", "Stand: Teruggegeven"),
     (accept, "U heeft de machtiging aangenomen", "Bekijk de post"),
     (refuse, "U heeft de machtiging geweigerd", "Mensen die ik help"),
@@ -125,9 +125,10 @@ async def test_button_pressed_after_withdrawal_shows_the_present_state(portal, l
     csrf = (await presser.open_page(ISSUER + where)).forms[0].values["csrf"]
     await giver.submit_form((await giver.open_page(ISSUER + where + "/intrekken")).find_form("/intrekken"), {})
     form = (await presser.open_page(ISSUER + where)).forms[0]
-    form.action, form.values = ISSUER + where + "/" + late, {"csrf": csrf}
+    section = where if late == "teruggeven" else where.replace("/machtigingen/", "/helpers/")
+    form.action, form.values = ISSUER + section + "/" + late, {"csrf": csrf}
     page = await presser.submit_form(form, {}, expected_status=409)
-    assert "Stand: Gestopt" in page.text
+    assert ("Stand: Gestopt" if late == "teruggeven" else "U heeft deze machtiging gestopt.") in page.text
     assert "Hieronder ziet u wat er nu geldt." in page.text
     assert "U heeft de machtiging" not in page.text
 
@@ -142,12 +143,14 @@ async def test_refused_code_of_another_helper_gets_the_uniform_error(portal):
     assert "geweigerd" not in page.text
 
 
-@pytest.mark.parametrize("gedaan", ["ingetrokken", "gepauzeerd", "hervat", "teruggegeven", "aangenomen", "x", ""])
+@pytest.mark.parametrize(
+    "gedaan", ["ingetrokken", "gepauzeerd", "hervat", "teruggegeven", "aangenomen", "beperkt", "verlengd", "x", ""]
+)
 async def test_message_in_query_is_shown_only_while_true(portal, gedaan):
     giver, helper, where = await _accepted(portal)
     for browser, true in ((giver, {"hervat"}), (helper, {"aangenomen"})):
         page = await browser.open_page(f"{ISSUER}{where}?gedaan={gedaan}")
-        said = "U heeft de machtiging" in page.text or "U heeft de machtiging weer aangezet" in page.text
+        said = any(one in page.text for one in ("U heeft de machtiging", "Gelukt."))
         assert said is (gedaan in true)
 
 

@@ -57,14 +57,19 @@ PAGE_OF = {
     "/blijf-ingelogd": "/blijf-ingelogd",
     "/helpers/nieuw": OFFER,
     "/helpers/nieuw/{concept_id}/{stap}": f"{OFFER}/{SOME_ID}/wie",
+    "/helpers/stop-alles": "/helpers/stop-alles",
+    "/helpers/stop-alles/opheffen": "/helpers/stop-alles",
+    "/helpers/stop-alles/voorgoed": "/helpers/stop-alles/voorgoed",
+    "/helpers/{machtiging_id}/beperken": f"/helpers/{SOME_ID}/beperken",
+    "/helpers/{machtiging_id}/hervatten": f"/helpers/{SOME_ID}",
+    "/helpers/{machtiging_id}/intrekken": f"/helpers/{SOME_ID}/intrekken",
+    "/helpers/{machtiging_id}/nieuwe-code": f"/helpers/{SOME_ID}",
+    "/helpers/{machtiging_id}/pauzeren": f"/helpers/{SOME_ID}",
+    "/helpers/{machtiging_id}/verlengen": f"/helpers/{SOME_ID}/verlengen",
     "/ik-help/{machtigingId}/teruggeven": f"/ik-help/{SOME_ID}/teruggeven",
     "/ik-help/code": ACCEPT,
     "/ik-help/code/besluit": ACCEPT,
-    "/machtigingen/{machtiging_id}/hervatten": f"/machtigingen/{SOME_ID}",
-    "/machtigingen/{machtiging_id}/intrekken": f"/machtigingen/{SOME_ID}/intrekken",
-    "/machtigingen/{machtiging_id}/nieuwe-code": f"/machtigingen/{SOME_ID}",
-    "/machtigingen/{machtiging_id}/pauzeren": f"/machtigingen/{SOME_ID}",
-    "/machtigingen/{machtiging_id}/teruggeven": f"/machtigingen/{SOME_ID}",
+    "/machtigingen/{machtiging_id}/teruggeven": f"/machtigingen/{SOME_ID}/teruggeven",
     "/meldingen/gelezen": "/meldingen",
     "/verzoeken": "/verzoeken",
 }
@@ -291,11 +296,11 @@ async def test_kept_forms_per_person_are_limited_to_ten(portal):
     await _idle(portal, browser)
     for number in range(form_recovery.MAX_FORMS_PER_PERSON + 3):
         portal.clock.advance(timedelta(seconds=1))
-        where = f"/machtigingen/{UUID(int=number)}/intrekken"
+        where = f"/helpers/{UUID(int=number)}/intrekken"
         await press(browser, where, {"csrf": csrf}, expect=401)
     pages = [row.page_hash for row in await form_rows(portal)]
     assert len(pages) == form_recovery.MAX_FORMS_PER_PERSON
-    assert sha256_digest(f"/machtigingen/{UUID(int=0)}/intrekken") not in pages
+    assert sha256_digest(f"/helpers/{UUID(int=0)}/intrekken") not in pages
 
 
 async def test_kept_form_expires_after_one_hour(portal):

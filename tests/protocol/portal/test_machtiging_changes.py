@@ -5,13 +5,19 @@ import pytest
 from tests.builders.people import ISSUER
 from tests.builders.portal import accept_code, make_offer
 
-CHANGES = ["intrekken", "pauzeren", "hervatten", "teruggeven"]
+CHANGES = ["helpers/intrekken", "helpers/pauzeren", "helpers/hervatten", "machtigingen/teruggeven"]
 
 
 async def accept_machtiging(portal):
     mother, son = await portal.mother(), await portal.son()
     await accept_code(son, await make_offer(mother))
     return mother, son, son.url.replace("/ik-help/", "/machtigingen/").split("?")[0]
+
+
+def address_of(address, deed):
+    """The address to which the form of this deed is posted."""
+    section, _, word = deed.partition("/")
+    return f"{address.replace('/machtigingen/', f'/{section}/')}/{word}"
 
 
 async def press(browser, address, deed, *, expect=200):
@@ -21,18 +27,18 @@ async def press(browser, address, deed, *, expect=200):
 
 async def test_machtiging_is_paused_and_resumed_by_giver(portal):
     mother, son, address = await accept_machtiging(portal)
-    assert "Stand: Op pauze" in (await press(mother, address, "pauzeren")).text
+    assert "Deze machtiging staat op pauze." in (await press(mother, address, "pauzeren")).text
     assert "Stand: Op pauze" in (await son.open_page(address)).text
-    assert "Stand: Werkt nu" in (await press(mother, address, "hervatten")).text
+    assert "Deze machtiging werkt nu." in (await press(mother, address, "hervatten")).text
 
 
 async def test_revocation_asks_for_confirmation(portal):
     mother, _, address = await accept_machtiging(portal)
     sure = await mother.open_page(address + "/intrekken")
-    assert "Bram Voorbeeld kan dan meteen geen post meer van u lezen" in sure.text
-    assert "Stand: Werkt nu" in (await mother.open_page(address)).text
+    assert "Bram Voorbeeld kan dan meteen geen brieven meer van u lezen" in sure.text
+    assert "Deze machtiging werkt nu." in (await mother.open_page(address)).text
     await mother.open_page(address + "/intrekken")
-    assert "Stand: Gestopt" in (await press(mother, address + "/intrekken", "intrekken")).text
+    assert "U heeft deze machtiging gestopt." in (await press(mother, address + "/intrekken", "intrekken")).text
 
 
 async def test_revoked_machtiging_has_no_buttons(portal):
@@ -40,14 +46,14 @@ async def test_revoked_machtiging_has_no_buttons(portal):
     await press(mother, address + "/intrekken", "intrekken")
     for browser in (mother, son):
         page = await browser.open_page(address)
-        assert [form.action for form in page.forms if "machtigingen" in form.action] == []
-    assert "Stand: Gestopt" in (await mother.open_page(address + "/intrekken")).text
+        assert [form.action for form in page.forms if "/helpers/" in form.action or "machtigingen" in form.action] == []
+    assert "U heeft deze machtiging gestopt." in (await mother.open_page(address + "/intrekken")).text
 
 
 async def test_machtiging_is_given_back_by_helper(portal):
     mother, son, address = await accept_machtiging(portal)
-    assert "Stand: Teruggegeven" in (await press(son, address, "teruggeven")).text
-    assert "Stand: Teruggegeven" in (await mother.open_page(address)).text
+    assert "Stand: Teruggegeven" in (await press(son, address + "/teruggeven", "teruggeven")).text
+    assert "Uw helper is met deze machtiging gestopt." in (await mother.open_page(address)).text
 
 
 async def test_machtiging_change_by_get_is_ignored(portal):
@@ -55,26 +61,26 @@ async def test_machtiging_change_by_get_is_ignored(portal):
     cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in mother.cookies[ISSUER].items()), "Accept": "text/html"}
     for deed in CHANGES:
         for method in ("GET", "HEAD", "PUT", "DELETE"):
-            await portal.http.request(method, f"{address}/{deed}", headers=cookie)
-        assert "Stand: Werkt nu" in (await mother.open_page(address)).text, deed
+            await portal.http.request(method, address_of(address, deed), headers=cookie)
+        assert "Deze machtiging werkt nu." in (await mother.open_page(address)).text, deed
 
 
 async def test_csrf_machtiging_change_without_token_is_rejected(portal):
     mother, _, address = await accept_machtiging(portal)
     form = (await mother.open_page(address + "/intrekken")).find_form("/intrekken")
     for deed in CHANGES:
-        form.action = f"{address}/{deed}"
+        form.action = address_of(address, deed)
         await mother.submit_form(form, {"csrf": ""}, expected_status=403)
-        assert "Stand: Werkt nu" in (await mother.open_page(address)).text, deed
+        assert "Deze machtiging werkt nu." in (await mother.open_page(address)).text, deed
 
 
 async def test_machtiging_change_of_giver_by_helper_returns_404(portal):
     mother, son, address = await accept_machtiging(portal)
-    form = (await son.open_page(address)).find_form("/teruggeven")
-    for deed in ("intrekken", "pauzeren", "hervatten"):
-        form.action = f"{address}/{deed}"
+    form = (await son.open_page(address + "/teruggeven")).find_form("/teruggeven")
+    for deed in CHANGES[:3]:
+        form.action = address_of(address, deed)
         await son.submit_form(form, {}, expected_status=404)
-        assert "Stand: Werkt nu" in (await mother.open_page(address)).text, deed
+        assert "Deze machtiging werkt nu." in (await mother.open_page(address)).text, deed
 
 
 async def test_idor_machtiging_of_another_looks_like_unknown(portal):

@@ -35,12 +35,14 @@ async def accepted(portal, kvk):
 async def test_machtiging_of_another_organisation_is_listed_without_its_content(portal, accepted_for, used_for):
     held = await accepted(portal, accepted_for)
     browser = await portal.son(kvk=used_for)
-    for page in (LIST, f"{LIST}/{held.id}", f"{LIST}/{held.id}/intrekken"):
+    for page in (LIST, f"{LIST}/{held.id}"):
         told = (await browser.open_page(page)).text
         assert "niet te gebruiken" in told or "niet gebruiken" in told
         assert [secret for secret in SECRETS if secret in told] == []
         where = f"KvK-nummer {accepted_for}" if accepted_for else "Log in als uzelf"
         assert where in told
+    sure = await browser.open_page(f"{LIST}/{held.id}/teruggeven")
+    assert [secret for secret in SECRETS if secret in sure.text] == []
 
 
 @pytest.mark.parametrize("accepted_for", [KVK, None])
@@ -63,11 +65,12 @@ async def test_machtiging_of_giver_is_shown_in_full_in_any_session(portal):
 async def test_machtiging_is_given_back_by_former_employee(portal):
     held = await accepted(portal, KVK)
     son = await portal.son()
-    page = await son.submit_form((await son.open_page(f"{LIST}/{held.id}")).find_form("/teruggeven"), {})
+    sure = await son.open_page(f"{LIST}/{held.id}/teruggeven")
+    page = await son.submit_form(sure.find_form("/teruggeven"), {})
     assert [secret for secret in SECRETS if secret in page.text] == []
     assert "Teruggegeven" in (await (await portal.son(kvk=KVK)).open_page(LIST)).text
     # What she gave is still the organisation's, and nobody reads now.
-    assert "aan niemand toegewezen" in (await (await portal.mother()).open_page(LIST)).text
+    assert "aan niemand toegewezen" in (await (await portal.mother()).open_page(f"{ISSUER}/helpers")).text
 
 
 async def test_app_under_machtiging_of_another_organisation_is_listed_without_its_content(portal):
@@ -79,11 +82,11 @@ async def test_app_under_machtiging_of_another_organisation_is_listed_without_it
         for table in ("oauth_grant", "refresh_token", "issued_token"):
             await session.execute(text(f"UPDATE {table} SET organisation_kvk = :kvk"), {"kvk": KVK})
     apps = ISSUER + "/apps"
-    assert "post van Ans Voorbeeld" in (await (await portal.son(kvk=KVK)).open_page(apps)).text
+    assert "brieven van Ans Voorbeeld" in (await (await portal.son(kvk=KVK)).open_page(apps)).text
     for other in (None, OTHER_KVK):
         told = (await (await portal.son(kvk=other)).open_page(apps)).text
         assert "Zorgassistent" in told
-        assert "uw eigen post" not in told.split("Apps waarmee een helper")[0].split("Zorgassistent")[1]
+        assert "uw eigen brieven" not in told.split("Apps waarmee een helper")[0].split("Zorgassistent")[1]
         assert [secret for secret in SECRETS if secret in told] == []
     await oauth.close()
 

@@ -60,6 +60,7 @@ async def test_stopped_root_is_the_standing_on_the_page_of_the_employee(portal, 
     for text in await open_pages(portal, authority):
         assert standing in text
         assert "Stand: Werkt nu" not in text
+        assert "Deze machtiging werkt nu." not in text
 
 
 async def test_revoked_root_leaves_the_employee_nothing_to_press(portal, assigned):
@@ -97,7 +98,7 @@ async def test_machtiging_below_the_minimum_level_gives_nothing_on_the_card_of_t
     async with unit_of_work(portal.app.state.services.sessions) as session:
         await raise_minimum_level(session, organisation_id, employee_id)
     mother = await portal.mother()
-    for path in (f"{LIST}/{authority.root.id}", LIST):
+    for path in (f"{LIST}/{authority.root.id}", f"{ISSUER}/helpers"):
         assert describe_stop(MACHTIGING_LEVEL_TOO_LOW, is_giver=True) in (await mother.open_page(path)).text
 
 

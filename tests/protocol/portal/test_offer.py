@@ -171,10 +171,12 @@ async def test_offer_code_is_shown_once(portal, database):
     code = await make_offer(browser)
     assert await offers_in(database) == 1
     assert await drafts_in(database) == []
-    later = await browser.open_page(ISSUER + "/machtigingen")
+    later = await browser.open_page(ISSUER + "/helpers")
     assert "Wacht op antwoord" in later.text
     assert code not in later.text
-    details = await browser.open_page(ISSUER + next(h for h, _ in later.links if h.count("/") == 2 and "-" in h))
+    details = await browser.open_page(
+        ISSUER + next(h for h, _ in later.links if h.count("/") == 2 and h.count("-") == 4)
+    )
     assert code not in details.text
     assert details.codes == []
 
@@ -211,8 +213,8 @@ async def test_offer_draft_reused_later_creates_nothing(portal, database):
     browser = await portal.mother()
     check = (await fill_offer(browser)).find_form(CHECK)
     await browser.submit_form(check, {"akkoord": "ja"})
-    page = await browser.open_page(ISSUER + "/machtigingen")
-    address = next(href for href, _ in page.links if href.count("/") == 2 and "-" in href)
+    page = await browser.open_page(ISSUER + "/helpers")
+    address = next(href for href, _ in page.links if href.count("/") == 2 and href.count("-") == 4)
     withdraw = (await browser.open_page(f"{ISSUER}{address}/intrekken")).find_form("/intrekken")
     await browser.submit_form(withdraw, {})
     page = await browser.submit_form(check, {"akkoord": "ja"}, expected_status=409)

@@ -126,6 +126,6 @@ async def test_logout_url_normalized_shows_the_button_and_keeps_the_session(port
 async def test_machtiging_url_with_uppercase_uuid_redirects_to_its_page(portal):
     browser = await portal.mother()
     await make_offer(browser)
-    page = await browser.open_page(ISSUER + "/machtigingen")
+    page = await browser.open_page(ISSUER + "/helpers")
     where = next(href for href, _ in page.links if href.count("-") == 4)
-    assert "Uw aanbod" in (await browser.open_page(ISSUER + where.upper() + "/")).text
+    assert "Nog niet aangenomen" in (await browser.open_page(ISSUER + where.upper() + "/")).text

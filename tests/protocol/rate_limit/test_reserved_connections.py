@@ -21,6 +21,17 @@ STOPPING = {
     ("GET", "/apps"),
     ("GET", "/apps/{consent_id}/stoppen"),
     ("POST", "/apps/{consent_id}/stoppen"),
+    ("GET", "/helpers"),
+    ("GET", "/helpers/stop-alles"),
+    ("POST", "/helpers/stop-alles"),
+    ("GET", "/helpers/stop-alles/voorgoed"),
+    ("POST", "/helpers/stop-alles/voorgoed"),
+    ("GET", "/helpers/{machtiging_id}"),
+    ("GET", "/helpers/{machtiging_id}/beperken"),
+    ("POST", "/helpers/{machtiging_id}/beperken"),
+    ("GET", "/helpers/{machtiging_id}/intrekken"),
+    ("POST", "/helpers/{machtiging_id}/intrekken"),
+    ("POST", "/helpers/{machtiging_id}/pauzeren"),
     ("GET", "/ik-help"),
     ("GET", "/ik-help/{machtigingId}"),
     ("GET", "/ik-help/{machtigingId}/teruggeven"),
@@ -31,9 +42,7 @@ STOPPING = {
     ("POST", "/logout/bevestigen"),
     ("GET", "/machtigingen"),
     ("GET", "/machtigingen/{machtiging_id}"),
-    ("GET", "/machtigingen/{machtiging_id}/intrekken"),
-    ("POST", "/machtigingen/{machtiging_id}/intrekken"),
-    ("POST", "/machtigingen/{machtiging_id}/pauzeren"),
+    ("GET", "/machtigingen/{machtiging_id}/teruggeven"),
     ("POST", "/machtigingen/{machtiging_id}/teruggeven"),
     ("POST", "/uitloggen"),
 }
@@ -83,11 +92,11 @@ async def test_pause_revocation_and_logout_work_with_pool_exhausted(database, cl
     async with occupy_ordinary_connections(database), asyncio.timeout(60):
         assert await waits(mother.open_page(ISSUER + "/brieven"))
         assert await waits(son.open_page(ISSUER + "/wie-keek-mee"))
-        assert "post bijhouden" in (await mother.open_page(ISSUER + "/machtigingen")).text
+        assert "Bram Voorbeeld" in (await mother.open_page(ISSUER + "/helpers")).text
         paused = await mother.submit_form((await mother.open_page(address)).find_form("/pauzeren"), {})
-        assert "Stand: Op pauze" in paused.text
+        assert "staat op pauze" in paused.text
         revoked = await mother.submit_form((await mother.open_page(address + "/intrekken")).find_form("/intrekken"), {})
-        assert "Stand: Gestopt" in revoked.text
+        assert "U heeft deze machtiging gestopt." in revoked.text
         assert (await mother.open_page(ISSUER + "/apps")).text
         await mother.submit_form(revoked.find_form("/uitloggen"), {})
     async with database.sessions() as session:  # the helper's session stays active

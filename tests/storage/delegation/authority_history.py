@@ -16,9 +16,12 @@ from machtiging.access.actor import Actor
 from machtiging.access_tokens.tokens import insert_token
 from machtiging.agencies.rules import Sensitivity
 from machtiging.delegation.agreements import insert_agreement
+from machtiging.delegation.amendments.rules import Narrowing
+from machtiging.delegation.amendments.versions import narrow_machtiging
 from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.pause import pause_machtiging, resume_machtiging
 from machtiging.delegation.rules import Act
+from machtiging.delegation.suspension.emergency_stop import lift_emergency_stop, start_emergency_stop
 from machtiging.delegation.termination import give_back_machtiging, revoke_machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.clock import Clock
@@ -90,6 +93,7 @@ class Model:
     needs_high: bool = False
     is_member: bool = True
     is_replaced: bool = True
+    is_stopped: bool = False
     chains: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: CHAINS)
     # Holders whose login and links are at the level high.
     high: frozenset[str] = frozenset()
@@ -119,7 +123,12 @@ class Model:
         stands = not self.is_of_organisation(holder) or (
             self.recognition == "erkend" and "ceiling" not in self.expired_names
         )
-        return stands and root not in self.paused | self.ended | self.expired_names and self.is_assigned(holder)
+        return (
+            not self.is_stopped
+            and stands
+            and root not in self.paused | self.ended | self.expired_names
+            and self.is_assigned(holder)
+        )
 
     def can_act(self, holder: str) -> bool:
         """Tell if the holder can act, with the level of the login."""
@@ -255,6 +264,22 @@ class History:
         await self.acts.do(revoke_machtiging, self.links[link], self.box.citizen)
         self.model.ended.add(link)
 
+    async def do_stop_all(self, _: str) -> None:
+        """The emergency stop of the citizen."""
+        await self.acts.do(start_emergency_stop, self.box.citizen)
+        self.model.is_stopped = True
+
+    async def do_lift_stop(self, _: str) -> None:
+        await self.acts.do(lift_emergency_stop, self.box.citizen)
+        self.model.is_stopped = False
+
+    async def do_narrow(self, link: str) -> None:
+        """The citizen takes away all letters but those of UWV, and the downloads."""
+        terms = self.model.terms[link] & Terms(frozenset({UWV}), 1, frozenset({Act.LIST, Act.READ}))
+        narrowing = Narrowing(afzenders=frozenset({UWV}), acts=frozenset({Act.LIST, Act.READ}))
+        await self.acts.do(narrow_machtiging, self.links[link], self.box.citizen, narrowing)
+        self.model.terms[link] = terms
+
     async def do_give_back(self, holder: str) -> None:
         link = CHAINS[holder][-1]
         await self.acts.do(give_back_machtiging, self.links[link], self.people[holder])
@@ -333,7 +358,8 @@ STEPS = (
     *(f"{act} {holder}" for act in ("leave", "suspend", "reinstate") for holder in EMPLOYEES),
     *(f"recognition {status}" for status in ("opgeschort", "erkend", "ingetrokken")),
     *("ceiling afzender", "ceiling sensitivity", "ceiling level"),
-    *("agree_to_less kin", "agree_to_less root", "agree_to_less a", "end membership", "end stand_in"),
+    *("narrow kin", "narrow root", "agree_to_less a", "end membership", "end stand_in"),
+    *("stop_all citizen", "lift_stop citizen", "lift_stop citizen"),
 )
 
 

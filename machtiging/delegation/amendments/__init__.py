@@ -1,0 +1,1 @@
+"""Amendments of what is agreed by the giver alone: narrower, or longer."""

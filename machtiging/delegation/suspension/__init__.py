@@ -1,0 +1,1 @@
+"""The emergency stop: a suspension by the giver of all reading by others."""

@@ -1,0 +1,1 @@
+"""Pages of the citizen about her helpers, their machtigingen and the emergency stop."""

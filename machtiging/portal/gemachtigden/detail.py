@@ -1,0 +1,173 @@
+"""The page of one machtiging that the citizen gave, as it stands now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from machtiging.access.dependencies import access_services
+from machtiging.berichtenbox.queries import find_own_berichten
+from machtiging.delegation.authority.holders import load_descendant_ids
+from machtiging.delegation.authority.reading_activity import ReadingLine, load_reading_lines
+from machtiging.delegation.rules import EffectiveState, MachtigingAction
+from machtiging.identity.session import Citizen, Visitor
+from machtiging.kernel.errors import Conflict
+from machtiging.kernel.ids import MachtigingId
+from machtiging.message_catalogue import CatalogueLabels, describe_refusal, get_sentence
+from machtiging.portal import labels, views
+from machtiging.portal.apps import load_app_cards
+from machtiging.portal.gemachtigden.cards import build_helper_card, load_given_card
+from machtiging.portal.labels import CompletedAction
+from machtiging.portal.views import AgreementView, MachtigingCard
+from machtiging.storage.reserved_connections import reserve_connection
+from machtiging.storage.unit_of_work import Transaction
+from machtiging.web.pages import format_day, render_page
+
+router = APIRouter(include_in_schema=False)
+LINES_SHOWN = 10
+_CHANGEABLE = frozenset(
+    {EffectiveState.IN_FORCE, EffectiveState.NOT_BEGUN, EffectiveState.PAUSED, EffectiveState.NOT_ACCEPTED}
+)
+
+
+_AGREEMENT_ROWS = (
+    *("purpose", "who", "senders", "diensten", "themes", "excluded", "sensitivity", "letters", "may", "may_not"),
+)
+AGREEMENT_LABELS: Mapping[str, str] = CatalogueLabels("helpers.agreement", _AGREEMENT_ROWS)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingView:
+    """One line of what a helper did, in words."""
+
+    at: datetime
+    who: str
+    what: str
+    is_refused: bool
+
+
+def can_change(card: MachtigingCard) -> bool:
+    """Return True if the giver can narrow what is agreed."""
+    return card.standing in _CHANGEABLE and not card.is_hidden
+
+
+def can_extend(card: MachtigingCard) -> bool:
+    """Return True if the giver can let it run longer."""
+    return can_change(card) and card.accepted_at is not None
+
+
+@router.get("/helpers/{machtiging_id}")
+@reserve_connection
+async def show_helper(
+    request: Request, machtiging_id: UUID, visitor: Citizen, session: Transaction, gedaan: str | None = None
+) -> HTMLResponse:
+    """Show one machtiging. Raises NotFound `machtiging_onbekend` if the visitor did not give it."""
+    card = await load_given_card(request, session, visitor, MachtigingId(machtiging_id))
+    return await render_helper(request, session, visitor, card, message=views.find_confirmation(gedaan, card))
+
+
+async def render_helper(
+    request: Request,
+    session: AsyncSession,
+    visitor: Visitor,
+    card: MachtigingCard,
+    *,
+    message: str | None = None,
+    note: str | None = None,
+) -> HTMLResponse:
+    """Render the current state. With a `note` if the requested action was no longer possible."""
+    at = access_services(request).clock.now()
+    code = await views.find_renewable_code(session, MachtigingId(card.id), visitor.person_id, at)
+    ids = [card.id, *await load_descendant_ids(session, MachtigingId(card.id))]
+    apps = [one for one in await load_app_cards(request, session, visitor) if one.root_id == card.id and one.helper]
+    lines = await load_reading_lines(session, visitor.person_id, ids, limit=LINES_SHOWN)
+    return render_page(
+        request,
+        "helpers_detail.html",
+        status=409 if note else 200,
+        helper=build_helper_card(card, at),
+        card=card,
+        rows=build_agreement_rows(card),
+        actions=MachtigingAction,
+        can_change=can_change(card),
+        can_extend=can_extend(card),
+        message=message,
+        note=note,
+        code=code,
+        works=code is not None and code.is_redeemable_at(at) and card.standing is not EffectiveState.STOPPED,
+        apps=apps,
+        lines=await _describe_lines(request, session, visitor, lines),
+    )
+
+
+async def _describe_lines(
+    request: Request, session: AsyncSession, visitor: Visitor, lines: Sequence[ReadingLine]
+) -> list[ReadingView]:
+    people = views.PersonNames(session, access_services(request).keyring)
+    ids = {found for line in lines if (found := _parse_id(line.object_id)) is not None}
+    letters = await find_own_berichten(session, visitor.person_id, ids)
+    names = await views.load_agency_names(session)
+    shown = []
+    for line in lines:
+        letter = letters.get(str(_parse_id(line.object_id)))
+        sender = names.agency_name(letter.afzender) if letter else None
+        who = get_sentence("helpers.lines.somebody") if line.actor_id is None else await people.load_name(line.actor_id)
+        what = labels.describe_act(line.act, refused=line.is_refused, sender=sender)
+        shown.append(ReadingView(line.occurred_at, who, what, line.is_refused))
+    return shown
+
+
+def _parse_id(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
+
+
+def build_agreement_rows(card: MachtigingCard) -> list[dict[str, str | list[str]]]:
+    """Return what is agreed as rows of a summary list."""
+    agreement: AgreementView = card.agreement
+    everything = get_sentence("helpers.agreement.every_sender")
+    values: list[str | list[str] | None] = [
+        agreement.purpose,
+        agreement.capacity,
+        everything if agreement.senders is None else agreement.senders,
+        agreement.diensten,
+        agreement.themes,
+        agreement.excluded or get_sentence("helpers.agreement.nothing_excluded"),
+        agreement.sensitivity,
+        get_sentence("helpers.agreement.letters_from", day=format_day(agreement.letters_from)),
+        agreement.acts,
+        get_sentence("helpers.agreement.never"),
+    ]
+    rows = zip(_AGREEMENT_ROWS, values, strict=True)
+    return [{"label": AGREEMENT_LABELS[name], "value": value} for name, value in rows if value is not None]
+
+
+def redirect_to_helper(machtiging_id: UUID, action: CompletedAction) -> RedirectResponse:
+    """Redirect to the page of the machtiging after an action."""
+    return RedirectResponse(f"/helpers/{machtiging_id}?gedaan={action}", 303)
+
+
+async def show_current_state(
+    request: Request,
+    session: AsyncSession,
+    visitor: Visitor,
+    machtiging_id: UUID,
+    action: CompletedAction,
+    refusal: Conflict,
+) -> Response:
+    """Answer a repeated or late action.
+
+    If its result still holds, redirect to the page with its message. Otherwise show the current state.
+    """
+    card = await load_given_card(request, session, visitor, MachtigingId(machtiging_id))
+    if views.find_confirmation(action, card) is not None:
+        return redirect_to_helper(machtiging_id, action)
+    return await render_helper(request, session, visitor, card, note=describe_refusal(refusal))
