@@ -15,7 +15,7 @@ from machtiging.delegation.termination import refuse_offer
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import InvalidInput, NotAllowed
-from machtiging.message_catalogue import describe_refusal
+from machtiging.message_catalogue import describe_refusal, get_sentence
 from machtiging.oauth.dependencies import oauth_services
 from machtiging.portal import views
 from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form
@@ -64,7 +64,7 @@ async def submit_decision(request: Request, visitor: Citizen, _: CsrfProtected, 
     """Accept or refuse; both consume the code."""
     sent = await read_submitted_form(request)
     typed = _read_code_and_check(sent)
-    choice = sent.read_choice("besluit", {"aannemen", "weigeren"}, missing="Kies aannemen of weigeren.")
+    choice = sent.read_choice("besluit", {"aannemen", "weigeren"}, missing=get_sentence("helping.code.choose"))
     if typed is None or sent.faults:
         return render_page(request, "aannemen.html", status=400, sent=sent)
     services = oauth_services(request)
@@ -93,11 +93,11 @@ def _read_code_and_check(sent: SubmittedForm) -> tuple[str, CheckAnswer] | None:
     code, word = sent.first_value("code"), sent.first_value("woord")
     born = sent.read_partial_date("geboren")
     if not code:
-        sent.add_fault("code", "Vul de machtigingscode in.")
+        sent.add_fault("code", get_sentence("helping.code.fill_code"))
     elif len(code) > _MAX_CODE_LENGTH:
-        sent.add_fault("code", "Dit is te lang voor een machtigingscode.")
+        sent.add_fault("code", get_sentence("helping.code.too_long"))
     if born is None and not word:
-        sent.add_fault("geboren", "Vul de geboortedatum in van degene die u de code gaf, of het controlewoord.")
+        sent.add_fault("geboren", get_sentence("helping.code.fill_born"))
     return None if sent.faults else (code, CheckAnswer(born, word))
 
 

@@ -7,8 +7,8 @@ from fastapi import APIRouter
 from machtiging.portal import (
     acceptance,
     apps,
+    former_addresses,
     language_choice,
-    machtigingen,
     start,
     undelivered_notifications,
 )
@@ -25,7 +25,7 @@ _PARTS = (
     start,
     giving,
     acceptance,
-    machtigingen,
+    former_addresses,
     access_history,
     apps,
     undelivered_notifications,

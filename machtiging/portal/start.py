@@ -19,7 +19,6 @@ from machtiging.notifications.delivery_failures import count_unread_undelivered
 from machtiging.oauth.ciba.queries import count_pending_requests
 from machtiging.portal import views
 from machtiging.portal.views import MachtigingCard
-from machtiging.storage.reserved_connections import reserve_connection
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import Public
 from machtiging.web.pages import render_page
@@ -45,7 +44,6 @@ class Overview:
 
 
 @router.get("/")
-@reserve_connection
 async def show_start_page(request: Request, _: Public, visitor: OptionalVisitor, session: Transaction) -> HTMLResponse:
     """Show the overview to a visitor, else how it works."""
     if visitor is None:

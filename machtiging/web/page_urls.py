@@ -61,7 +61,7 @@ _STATE_PAGES = {
     "brieven": StatePage("/brieven", "errors.state_page.letters"),
     "helpers": StatePage("/helpers", "errors.state_page.helpers"),
     "ik-help": StatePage("/ik-help", "helping.people.title"),
-    "machtigingen": StatePage("/machtigingen", "errors.state_page.machtigingen"),
+    "machtigingen": StatePage("/helpers", "errors.state_page.helpers"),
     "meldingen": StatePage("/meldingen", "errors.state_page.notices"),
     "verzoeken": StatePage("/verzoeken", "errors.state_page.requests"),
 }

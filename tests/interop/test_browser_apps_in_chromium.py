@@ -184,7 +184,7 @@ def test_cors_of_pages_and_requests_with_cookies_is_blocked(context, target, ori
     page = context.new_page()
     page.goto(target["issuer"] + "/inloggen?login_hint=naaste")
     page.goto(origin + "/terug")
-    for path in ("/", "/machtigingen", "/wie-keek-mee", "/authorize", "/logout"):
+    for path in ("/", "/helpers", "/wie-keek-mee", "/authorize", "/logout"):
         assert fetch_from_page(page, target, path, {"credentials": "include"}) == ["TypeError", 0], path
     for path, options in ASKS:
         assert fetch_from_page(page, target, path, options | {"credentials": "include"}) == ["TypeError", 0], path

@@ -62,7 +62,7 @@ async def test_idpyoidc_completes_dynamic_registration_and_reads_signed_userinfo
 async def test_idpyoidc_completes_rp_initiated_logout(run_client, person, target):
     told = await run_client(PARTY, "logout")
     assert told["location"] == f"{HOME}/tot-ziens?state={told['state']}"
-    assert "inloggen" in (await person.ask("GET", target["issuer"] + "/machtigingen")).headers["location"]
+    assert "inloggen" in (await person.ask("GET", target["issuer"] + "/helpers")).headers["location"]
 
 
 async def test_idpyoidc_accepts_our_back_channel_logout_token_only(run_client):

@@ -69,7 +69,7 @@ async def test_openid_client_completes_ciba_poll(run_client, meldcode):
 async def test_openid_client_completes_rp_initiated_logout(run_client, person, target):
     told = await run_client("openid_client", "logout")
     assert told["location"] == f"{HOME}/tot-ziens?state=weg"
-    assert "inloggen" in (await person.ask("GET", target["issuer"] + "/machtigingen")).headers["location"]
+    assert "inloggen" in (await person.ask("GET", target["issuer"] + "/helpers")).headers["location"]
 
 
 async def test_openid_client_completes_dynamic_registration(run_client, target):

@@ -41,7 +41,7 @@ ACTIONS = {
 
 
 @dataclass
-class Site:
+class PdfSite:
     """The running service, its database world, and each request it received."""
 
     portal: Portal
@@ -55,10 +55,10 @@ class Site:
 
 
 @pytest.fixture
-async def site(database, clock) -> AsyncIterator[Site]:
+async def site(database, clock) -> AsyncIterator[PdfSite]:
     portal, world = await make_portal(database, clock), await make_api_world(database, clock)
     assert world.citizen == portal.people.mother
-    running = Site(portal, world, 0)
+    running = PdfSite(portal, world, 0)
 
     async def recording(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
@@ -107,7 +107,7 @@ async def context(site) -> AsyncIterator[BrowserContext]:
         await browser.close()
 
 
-async def open_inline(site: Site, context: BrowserContext, pdf: bytes) -> tuple[Page, str]:
+async def open_inline(site: PdfSite, context: BrowserContext, pdf: bytes) -> tuple[Page, str]:
     """Deliver the PDF and open it from the page of its letter; returns its tab and its path."""
     letter = await site.world.deliver_letter(("brief.pdf", pdf, "application/pdf"))
     bijlage = await BIJLAGEN.read_value(site.world, "id", bericht_id=letter)
@@ -132,7 +132,7 @@ async def show_viewer(tab: Page) -> None:
     raise AssertionError([frame.url for frame in tab.frames])
 
 
-async def state_of(site: Site) -> tuple[str, int]:
+async def state_of(site: PdfSite) -> tuple[str, int]:
     """The letters, and the sessions that still live."""
     return await BERICHTEN.dump(site.world), await LOGIN_SESSIONS.count(site.world, ended_at=None)
 

@@ -7,7 +7,7 @@ import pytest
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 PAGES = [
     "/",
-    "/machtigingen",
+    "/helpers",
     "/helpers/nieuw",
     "/ik-help/code",
     "/wie-keek-mee",
@@ -106,7 +106,7 @@ def test_login_by_persona_sets_a_secure_session_cookie(page, running_demo):
     assert session["sameSite"] == "Lax"
     press_out = page.get_by_role("button", name="Uitloggen")
     press_out.click()
-    page.goto(running_demo.url + "/machtigingen")
+    page.goto(running_demo.url + "/helpers")
     assert page.url.startswith(running_demo.broker)
 
 
@@ -135,7 +135,7 @@ def test_machtiging_is_offered_accepted_paused_and_revoked(page, running_demo):
     assert "U heeft deze machtiging gestopt." in page.inner_text("main")
     assert page.get_by_role("main").get_by_role("button").count() == 0
     log_in(page, running_demo, "naaste")
-    page.goto(running_demo.url + "/machtigingen")
+    page.goto(running_demo.url + "/helpers")
     assert "Gestopt" in page.inner_text("main")
 
 
@@ -167,10 +167,10 @@ def test_overview_shows_reads_and_refusals_without_bsn(page, running_demo):
 
 
 def test_page_without_session_redirects_to_login_and_back(page, running_demo):
-    page.goto(running_demo.url + "/machtigingen")
+    page.goto(running_demo.url + "/helpers")
     assert page.url.startswith(running_demo.broker)
     page.get_by_role("button", name=re.compile("Riet", re.IGNORECASE)).first.click()
-    assert page.url == running_demo.url + "/machtigingen"
+    assert page.url == running_demo.url + "/helpers"
 
 
 def test_empty_offer_step_shows_error_summary_with_links(page, running_demo):
@@ -232,7 +232,7 @@ def test_keyboard_focus_reaches_every_control_and_is_visible(chromium, running_d
     context = chromium.new_context()
     page = context.new_page()
     log_in(page, running_demo, "vertegenwoordigde")
-    page.goto(running_demo.url + "/machtigingen")
+    page.goto(running_demo.url + "/helpers")
     reached = []
     for _ in range(40):
         page.keyboard.press("Tab")

@@ -1,4 +1,4 @@
-"""The neighbours of a letter in the own box: the next newer and the next older."""
+"""The next newer and the next older letter in the own box."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from machtiging.portal.views import AgreementView
 from machtiging.web.pages import render_page
 
 CODE_PATH = "/ik-help/code"
-HELPERS_PATH = "/machtigingen"
+HELPERS_PATH = "/helpers"
 
 
 @dataclass(frozen=True, slots=True)

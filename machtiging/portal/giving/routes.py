@@ -45,7 +45,7 @@ from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import Public
 
 router = APIRouter(include_in_schema=False)
-_LIST = "/machtigingen"
+_LIST = "/helpers"
 
 
 @router.get("/machtigingen/aanbieden")

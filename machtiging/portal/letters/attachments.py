@@ -1,4 +1,4 @@
-"""Attachments of the citizen's letters: saved as a file, or opened in the viewer of the browser.
+"""Attachments of the citizen's letters, saved or opened in the browser.
 
 A sender made the PDF, so it may be hostile. Opened, it stands in a tab of its own with nothing allowed and no frame
 around it (docs/decisions/0022). Both ways have the same guard and journal line.

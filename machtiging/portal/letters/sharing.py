@@ -48,7 +48,7 @@ _YES = "ja"
 
 
 def can_share(sensitivity: Sensitivity) -> bool:
-    """Return False for a letter that the policy shows to no helper whom a citizen chose."""
+    """Return False for a letter that the policy shows to no chosen helper."""
     return sensitivity.is_at_most(Sensitivity.GEVOELIG)
 
 
@@ -148,9 +148,9 @@ async def _render_check(
     sent: SubmittedForm,
     key: str,
 ) -> HTMLResponse:
-    said = await _describe(session, terms)
+    agreement = await _describe(session, terms)
     kind = labels.CAPACITY_LABELS[terms.capacity]
-    values: dict[str, Any] = {"letter": letter, "sent": sent, "key": key, "said": said, "kind": kind}
+    values: dict[str, Any] = {"letter": letter, "sent": sent, "key": key, "said": agreement, "kind": kind}
     return render_page(request, "brief_delen_controle.html", name=sent.first_value("naam"), **values)
 
 

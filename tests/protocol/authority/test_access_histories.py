@@ -201,7 +201,7 @@ async def test_administrator_without_assignment_opens_no_letter(access_history):
     for link in history.links.values():
         assert await client.consent(make_authorization_details(link)) is None
         assert await client.consent(make_authorization_details(machtigingen=[str(link)])) is None
-        assert (await browser.get(f"/machtigingen/{link}")).status_code == 404
+        assert (await browser.get(f"/ik-help/{link}")).status_code == 404
     assert "Ans Voorbeeld" not in (await browser.get("/machtigingen")).text
     assert await client.consent(make_authorization_details(clienten="toegewezen")) is None
     own_box = (await client.flow.redeem(await client.consent(make_authorization_details()))).json()["access_token"]

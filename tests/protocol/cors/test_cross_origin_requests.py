@@ -186,7 +186,7 @@ async def test_pages_and_endpoints_for_servers_are_never_readable_across_origins
 
 async def test_logged_in_page_is_not_readable_across_origins(portal, browser_app) -> None:
     mother = await portal.mother()
-    answer = await mother.http.get(ISSUER + "/machtigingen", headers={"Origin": ORIGIN})
+    answer = await mother.http.get(ISSUER + "/helpers", headers={"Origin": ORIGIN})
     no_leave(answer)
 
 

@@ -96,9 +96,7 @@ async def test_head_of_login_routes_starts_and_ends_no_login(portal) -> None:
         assert await LOGIN_ATTEMPTS.count(session) == 0
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/machtigingen", "/brieven", "/wie-keek-mee", "/apps", "/meldingen", "/verzoeken"]
-)
+@pytest.mark.parametrize("path", ["/", "/helpers", "/brieven", "/wie-keek-mee", "/apps", "/meldingen", "/verzoeken"])
 async def test_head_of_page_for_citizen_has_the_headers_of_get(portal, path) -> None:
     mother = await portal.mother()
     cookie = "; ".join(f"{name}={value}" for name, value in mother.cookies["https://machtigen.test"].items())

@@ -41,9 +41,7 @@ async def test_letter_opened_by_helper_names_helper_and_machtiging(world, browse
     page = await browser.open_page(f"{LIST}/{letter}")
     assert "U (23 november 2026)" in page.text
     assert "Uw helper" in page.text
-    assert [href for href, word in page.links if word == "machtiging: post bijhouden"] == [
-        f"/machtigingen/{machtiging}"
-    ]
+    assert [href for href, word in page.links if word == "machtiging: post bijhouden"] == [f"/helpers/{machtiging}"]
 
 
 async def test_page_names_a_helper_once(world, browser):

@@ -71,7 +71,7 @@ async def test_helper_of_shared_letter_reads_this_letter_only(world, portal, bro
 
 async def test_list_of_helpers_says_only_this_letter(browser, letter):
     await share(browser, letter)
-    machtiging = await browser.open_page(ISSUER + "/machtigingen")
+    machtiging = await browser.open_page(ISSUER + "/helpers")
     (detail,) = {href for href, _ in machtiging.links if href.count("/") == 2 and len(href.rpartition("/")[2]) == 36}
     assert "alleen deze brief" in (await browser.open_page(ISSUER + detail)).text
 

@@ -25,7 +25,7 @@ async def test_acceptance_page_shows_the_offer_before_anything_is_stored(portal)
         assert part in page.text
     assert "UWV" not in page.text
     assert "zorg en gezondheid" not in page.text
-    assert "Van niemand" in (await son.open_page(ISSUER + "/machtigingen")).text
+    assert "Van niemand" in (await son.open_page(ISSUER + "/helpers")).text
 
 
 async def test_acceptance_shows_the_machtiging_to_both(portal):
@@ -163,8 +163,8 @@ async def test_acceptance_by_professional_shows_the_organisation_to_both(portal)
     assert ORGANISATION in shown.text
     page = await employee.submit_form(shown.find_form("/besluit"), {"besluit": "aannemen"})
     assert NAMED_ORGANISATION in page.text
-    own = employee.url.replace("/ik-help/", "/machtigingen/").split("?")[0]
-    for browser, listed in ((mother, "/helpers"), (employee, "/machtigingen")):
+    own = employee.url.replace("/ik-help/", "/helpers/").split("?")[0]
+    for browser, listed in ((mother, "/helpers"), (employee, "/ik-help")):
         for address in (own, ISSUER + listed):
             assert NAMED_ORGANISATION in (await browser.open_page(address)).text
     assert f"namens Wijkteam {KVK}" in (await mother.open_page(ISSUER + "/wie-keek-mee")).text

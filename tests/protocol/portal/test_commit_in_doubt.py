@@ -71,7 +71,7 @@ async def test_commit_in_doubt_is_told_with_a_link_to_the_state(commit_cutter_at
 @pytest.mark.parametrize(
     ("path", "link"),
     [
-        ("/helpers/nieuw", "/machtigingen"),
+        ("/helpers/nieuw", "/helpers"),
         ("/ik-help/code", "/ik-help"),
         ("/ik-help/code/besluit", "/ik-help"),
         ("/aan-de-balie", "/aan-de-balie"),
@@ -118,13 +118,13 @@ async def test_commit_refused_by_database_says_nothing_was_done(commit_cutter_at
 async def test_failed_page_by_get_says_nothing_about_a_change(commit_cutter_at_portal, portal, superuser_connection):
     browser = await portal.mother()
     await superuser_connection.execute("ALTER TABLE machtiging RENAME TO weg")
-    answer = await browser.open_page(ISSUER + "/machtigingen", expected_status=503)
+    answer = await browser.open_page(ISSUER + "/helpers", expected_status=503)
     assert UNKNOWN not in answer.text
     assert NOTHING not in answer.text
     assert "Probeer het zo opnieuw" in answer.text
 
 
-@pytest.mark.parametrize("where", ["/machtigingen?gedaan=geweigerd", "/apps?gedaan=app-gestopt"])
+@pytest.mark.parametrize("where", ["/ik-help?gedaan=geweigerd", "/apps?gedaan=app-gestopt"])
 async def test_failed_page_after_a_change_says_unknown(commit_cutter_at_portal, portal, superuser_connection, where):
     browser = await portal.mother()
     await superuser_connection.execute(

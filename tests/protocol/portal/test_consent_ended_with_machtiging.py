@@ -29,7 +29,7 @@ async def store_consent(portal):
 async def test_consent_ended_with_machtiging_is_journalled_with_its_actor(portal, who, deed, capacity):
     held, client = await store_consent(portal)
     browser = await getattr(portal, who)()
-    address = f"{ISSUER}/machtigingen/{held.id}/{deed}"
+    address = f"{ISSUER}/{'helpers' if who == 'mother' else 'ik-help'}/{held.id}/{deed}"
     await browser.submit_form((await browser.open_page(address)).find_form(f"/{deed}"), {})
     async with unit_of_work(portal.app.state.services.sessions) as session:
         found = await JOURNAL_INTAKE.read_one(session, act="grant:beeindigd")

@@ -21,7 +21,12 @@ async def _offered(portal):
 async def _accepted(portal):
     giver, helper = await portal.mother(), await portal.son()
     await accept_code(helper, await make_offer(giver))
-    return giver, helper, urlsplit(helper.url.replace("/ik-help/", "/machtigingen/")).path
+    return giver, helper, urlsplit(helper.url.replace("/ik-help/", "/helpers/")).path
+
+
+def as_helper(where):
+    """The page of the helper of the same machtiging."""
+    return where.replace("/helpers/", "/ik-help/")
 
 
 async def withdraw(portal):
@@ -46,7 +51,7 @@ async def resume(portal):
 
 async def give_back(portal):
     _, helper, where = await _accepted(portal)
-    return helper, (await helper.open_page(ISSUER + where + "/teruggeven")).find_form("/teruggeven"), {}
+    return helper, (await helper.open_page(ISSUER + as_helper(where) + "/teruggeven")).find_form("/teruggeven"), {}
 
 
 async def accept(portal):
@@ -122,13 +127,13 @@ async def test_double_click_that_makes_a_code_says_it_exists(portal, button, say
 async def test_button_pressed_after_withdrawal_shows_the_present_state(portal, late):
     giver, helper, where = await _accepted(portal)
     presser = helper if late == "teruggeven" else giver
-    csrf = (await presser.open_page(ISSUER + where)).forms[0].values["csrf"]
+    section = as_helper(where) if late == "teruggeven" else where
+    csrf = (await presser.open_page(ISSUER + section)).forms[0].values["csrf"]
     await giver.submit_form((await giver.open_page(ISSUER + where + "/intrekken")).find_form("/intrekken"), {})
-    form = (await presser.open_page(ISSUER + where)).forms[0]
-    section = where if late == "teruggeven" else where.replace("/machtigingen/", "/helpers/")
+    form = (await presser.open_page(ISSUER + section)).forms[0]
     form.action, form.values = ISSUER + section + "/" + late, {"csrf": csrf}
     page = await presser.submit_form(form, {}, expected_status=409)
-    assert ("Stand: Gestopt" if late == "teruggeven" else "U heeft deze machtiging gestopt.") in page.text
+    assert ("Gestopt" if late == "teruggeven" else "U heeft deze machtiging gestopt.") in page.text
     assert "Hieronder ziet u wat er nu geldt." in page.text
     assert "U heeft de machtiging" not in page.text
 
@@ -148,8 +153,8 @@ async def test_refused_code_of_another_helper_gets_the_uniform_error(portal):
 )
 async def test_message_in_query_is_shown_only_while_true(portal, gedaan):
     giver, helper, where = await _accepted(portal)
-    for browser, true in ((giver, {"hervat"}), (helper, {"aangenomen"})):
-        page = await browser.open_page(f"{ISSUER}{where}?gedaan={gedaan}")
+    for browser, place, true in ((giver, where, {"hervat"}), (helper, as_helper(where), {"aangenomen"})):
+        page = await browser.open_page(f"{ISSUER}{place}?gedaan={gedaan}")
         said = any(one in page.text for one in ("U heeft de machtiging", "Gelukt."))
         assert said is (gedaan in true)
 

@@ -8,7 +8,7 @@ from tests.builders.people import ISSUER
 from tests.builders.portal import enter_code
 from tests.builders.rows import JOURNAL_INTAKE, MACHTIGINGEN, NOTIFICATIONS
 
-LIST = ISSUER + "/machtigingen"
+LIST = ISSUER + "/helpers"
 OTHER_NAMES = {"mother": "Bram Voorbeeld", "son": "Ans Voorbeeld"}
 
 

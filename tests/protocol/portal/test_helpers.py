@@ -130,10 +130,10 @@ async def test_page_of_machtiging_shows_days_left_and_what_is_agreed(portal):
 
 async def test_old_address_leads_giver_to_new_page(portal):
     mother, son, where = await accept(portal)
-    await mother.open_page(where.replace("/helpers/", "/machtigingen/"))
+    await mother.open_page(where.replace("/helpers/", "/ik-help/"))
     assert mother.url.split("?")[0] == where
-    await son.open_page(where.replace("/helpers/", "/machtigingen/"))
-    assert "/machtigingen/" in son.url
+    await son.open_page(where.replace("/helpers/", "/ik-help/"))
+    assert "/ik-help/" in son.url
 
 
 @pytest.mark.parametrize("below", ["", "/intrekken", "/beperken", "/verlengen"])
@@ -160,7 +160,7 @@ async def test_narrowing_takes_away_at_once_what_is_unticked(portal):
     row = (await AGREEMENTS.read(portal.app.state.services.sessions, order_by="number"))[-1]
     assert (row.number, "wonen" in row.excluded_themes, "zorg" in row.excluded_themes) == (2, False, True)
     assert row.acts == ["lezen", "lijst"]
-    assert "bijlagen opslaan" not in (await son.open_page(where.replace("/helpers/", "/machtigingen/"))).text
+    assert "bijlagen opslaan" not in (await son.open_page(where.replace("/helpers/", "/ik-help/"))).text
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ async def test_emergency_stop_asks_first_and_stops_everything(portal):
     assert "/helpers/nieuw" not in listed
     refused = await enter_code(son, code, expect=400)
     assert ACCEPT in refused.find_form(ACCEPT).action
-    assert WORKS not in (await son.open_page(where.replace("/helpers/", "/machtigingen/"))).text
+    assert WORKS not in (await son.open_page(where.replace("/helpers/", "/ik-help/"))).text
 
 
 async def test_emergency_stop_repeated_says_that_it_is_on(portal):
@@ -344,7 +344,7 @@ async def test_csrf_emergency_stop_without_token_is_rejected(portal, path):
 
 async def test_give_back_asks_first(portal):
     _, son, where = await accept(portal)
-    held = where.replace("/helpers/", "/machtigingen/")
+    held = where.replace("/helpers/", "/ik-help/")
     sure = await son.open_page(held + "/teruggeven")
     assert "Wilt u stoppen met helpen?" in sure.text
     assert "Stand: Werkt nu" in (await son.open_page(held)).text

@@ -48,13 +48,17 @@ OF_PROGRAMS = {
     "/token",
     "/userinfo",
 }
-WITHOUT_A_SESSION = {"/logout", "/logout/bevestigen", "/uitloggen"}
+WITHOUT_A_SESSION = {"/logout", "/logout/bevestigen", "/taal", "/uitloggen"}
 # form route -> page on which the kept form is given back
 PAGE_OF = {
     "/aan-de-balie": "/aan-de-balie",
     "/apps/{consent_id}/stoppen": f"/apps/{SOME_ID}/stoppen",
     "/authorize": "/authorize",
     "/blijf-ingelogd": "/blijf-ingelogd",
+    "/brieven/{bericht_id}/delen": f"/brieven/{SOME_ID}/delen",
+    "/brieven/{bericht_id}/gelezen": f"/brieven/{SOME_ID}",
+    "/brieven/{bericht_id}/map": f"/brieven/{SOME_ID}/map",
+    "/brieven/{bericht_id}/ongelezen": f"/brieven/{SOME_ID}",
     "/helpers/nieuw": OFFER,
     "/helpers/nieuw/{concept_id}/{stap}": f"{OFFER}/{SOME_ID}/wie",
     "/helpers/stop-alles": "/helpers/stop-alles",
@@ -69,7 +73,6 @@ PAGE_OF = {
     "/ik-help/{machtigingId}/teruggeven": f"/ik-help/{SOME_ID}/teruggeven",
     "/ik-help/code": ACCEPT,
     "/ik-help/code/besluit": ACCEPT,
-    "/machtigingen/{machtiging_id}/teruggeven": f"/machtigingen/{SOME_ID}/teruggeven",
     "/meldingen/gelezen": "/meldingen",
     "/verzoeken": "/verzoeken",
 }
@@ -212,7 +215,7 @@ async def test_form_kept_is_deleted_when_another_person_logs_in(portal, path):
     await _idle(portal, browser)
     page = await press(browser, with_id(path), values, expect=401)
     await log_in(portal, browser, portal.people.son)
-    for where in ("/machtigingen", read_return_path(page)):
+    for where in ("/helpers", read_return_path(page)):
         response = await browser._send_request("GET", ISSUER + where, None)
         assert "Geheim" not in response.text
         assert "GEHEIM" not in response.text
@@ -227,7 +230,11 @@ async def test_form_of_earlier_session_of_same_person_is_given_back(portal, path
     await log_in(portal, browser, portal.people.mother)
     response = await browser._send_request("POST", ISSUER + with_id(path), values)
     if path == "/authorize":  # a link and no redirect, as it may lead to another origin (form-action)
-        back = html.unescape(response.text.split('<a class="knop" href="')[1].split('"')[0])
+        back = html.unescape(
+            response.text.split(
+                '<a class="utrecht-button-link utrecht-button-link--html-a utrecht-button-link--primary-action" href="'
+            )[1].split('"')[0]
+        )
     else:
         back = response.headers["location"]
     assert (response.status_code, urlsplit(back).path) == (200 if path == "/authorize" else 303, PAGE_OF[path])
@@ -367,7 +374,7 @@ async def test_kept_forms_of_two_tabs_are_given_back_on_their_own_page(portal):
     await press(browser, OFFER, {"csrf": csrf, "doel": "Alle post"}, expect=401)
     await press(browser, ACCEPT, {"csrf": csrf, "code": "7K2MP-X4T9C"}, expect=401)
     await log_in(portal, browser, portal.people.mother)
-    assert RESUMED_NOTICE not in (await browser.open_page(ISSUER + "/machtigingen")).text
+    assert RESUMED_NOTICE not in (await browser.open_page(ISSUER + "/helpers")).text
     assert (await browser.open_page(ISSUER + ACCEPT)).find_form(ACCEPT).values["code"] == "7K2MP-X4T9C"
     assert (await browser.open_page(ISSUER + OFFER)).find_form(OFFER).values["doel"] == "Alle post"
 
@@ -442,7 +449,7 @@ async def test_kept_code_and_birth_date_are_given_back_at_both_steps(portal):
 async def test_kept_machtiging_button_is_given_back_and_has_changed_nothing(portal, deed):
     browser, helper = await portal.mother(), await portal.son()
     await accept_code(helper, await make_offer(browser))
-    where = urlsplit(helper.url.replace("/ik-help/", "/machtigingen/")).path
+    where = urlsplit(helper.url.replace("/ik-help/", "/helpers/")).path
     page = await browser.open_page(ISSUER + where + ("/intrekken" if deed == "intrekken" else ""))
     await _idle(portal, browser)
     away = await browser.submit_form(page.find_form(deed), {}, expected_status=401)
@@ -465,8 +472,8 @@ async def test_logout_form_of_earlier_session_asks_again(portal, path, button):
             ISSUER + next(href for href, words in page.links if words == "Terug naar de vraag")
         )
     assert "Wilt u uitloggen?" in page.text
-    assert (await browser.open_page(ISSUER + "/machtigingen")).url == ISSUER + "/machtigingen"
-    await browser.submit_form(page.forms[-1], {"besluit": "uitloggen"})
+    assert (await browser.open_page(ISSUER + "/helpers")).url == ISSUER + "/helpers"
+    await browser.submit_form(page.find_form(button), {"besluit": "uitloggen"})
     assert sessions.SESSION_COOKIE not in browser.cookies[ISSUER]
 
 

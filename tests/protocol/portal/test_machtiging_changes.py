@@ -5,19 +5,24 @@ import pytest
 from tests.builders.people import ISSUER
 from tests.builders.portal import accept_code, make_offer
 
-CHANGES = ["helpers/intrekken", "helpers/pauzeren", "helpers/hervatten", "machtigingen/teruggeven"]
+CHANGES = ["helpers/intrekken", "helpers/pauzeren", "helpers/hervatten", "ik-help/teruggeven"]
 
 
 async def accept_machtiging(portal):
     mother, son = await portal.mother(), await portal.son()
     await accept_code(son, await make_offer(mother))
-    return mother, son, son.url.replace("/ik-help/", "/machtigingen/").split("?")[0]
+    return mother, son, son.url.replace("/ik-help/", "/helpers/").split("?")[0]
 
 
 def address_of(address, deed):
     """The address to which the form of this deed is posted."""
     section, _, word = deed.partition("/")
-    return f"{address.replace('/machtigingen/', f'/{section}/')}/{word}"
+    return f"{address.replace('/helpers/', f'/{section}/')}/{word}"
+
+
+def as_helper(address):
+    """The page of the helper of the same machtiging."""
+    return address.replace("/helpers/", "/ik-help/")
 
 
 async def press(browser, address, deed, *, expect=200):
@@ -28,7 +33,7 @@ async def press(browser, address, deed, *, expect=200):
 async def test_machtiging_is_paused_and_resumed_by_giver(portal):
     mother, son, address = await accept_machtiging(portal)
     assert "Deze machtiging staat op pauze." in (await press(mother, address, "pauzeren")).text
-    assert "Stand: Op pauze" in (await son.open_page(address)).text
+    assert "Op pauze" in (await son.open_page(as_helper(address))).text
     assert "Deze machtiging werkt nu." in (await press(mother, address, "hervatten")).text
 
 
@@ -44,15 +49,15 @@ async def test_revocation_asks_for_confirmation(portal):
 async def test_revoked_machtiging_has_no_buttons(portal):
     mother, son, address = await accept_machtiging(portal)
     await press(mother, address + "/intrekken", "intrekken")
-    for browser in (mother, son):
-        page = await browser.open_page(address)
-        assert [form.action for form in page.forms if "/helpers/" in form.action or "machtigingen" in form.action] == []
+    for browser, where in ((mother, address), (son, as_helper(address))):
+        page = await browser.open_page(where)
+        assert [form.action for form in page.forms if "/helpers/" in form.action or "/ik-help/" in form.action] == []
     assert "U heeft deze machtiging gestopt." in (await mother.open_page(address + "/intrekken")).text
 
 
 async def test_machtiging_is_given_back_by_helper(portal):
     mother, son, address = await accept_machtiging(portal)
-    assert "Stand: Teruggegeven" in (await press(son, address + "/teruggeven", "teruggeven")).text
+    assert "Teruggegeven" in (await press(son, as_helper(address) + "/teruggeven", "teruggeven")).text
     assert "Uw helper is met deze machtiging gestopt." in (await mother.open_page(address)).text
 
 
@@ -76,7 +81,7 @@ async def test_csrf_machtiging_change_without_token_is_rejected(portal):
 
 async def test_machtiging_change_of_giver_by_helper_returns_404(portal):
     mother, son, address = await accept_machtiging(portal)
-    form = (await son.open_page(address + "/teruggeven")).find_form("/teruggeven")
+    form = (await son.open_page(as_helper(address) + "/teruggeven")).find_form("/teruggeven")
     for deed in CHANGES[:3]:
         form.action = address_of(address, deed)
         await son.submit_form(form, {}, expected_status=404)

@@ -16,7 +16,7 @@ from tests.builders.rows import AGREEMENTS, MACHTIGINGEN
 from tests.builders.tokens import make_refresh_token_holder, open_oauth_world, register_refreshing_app
 
 KVK, OTHER_KVK = "90000001", "90000002"
-LIST = ISSUER + "/machtigingen"
+LIST = ISSUER + "/helpers"
 SECRETS = ("Ans Voorbeeld", "post bijhouden", "UWV", "Sociale Verzekeringsbank", "zorg en gezondheid")
 OTHERS = [(KVK, OTHER_KVK), (KVK, None), (None, KVK)]
 

@@ -21,7 +21,7 @@ from tests.builders.organisations import (
 )
 from tests.builders.people import ISSUER
 
-LIST = ISSUER + "/machtigingen"
+LIST = ISSUER + "/helpers"
 CLIENT, PURPOSE = "Ans Voorbeeld", "post bijhouden"
 
 

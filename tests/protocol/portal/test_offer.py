@@ -371,7 +371,7 @@ async def test_offer_step_unknown_or_draft_id_malformed_is_not_found(portal):
 async def test_helper_name_is_shown_to_the_giver_until_acceptance(portal, database):
     mother, son = await portal.mother(), await portal.son()
     code = await make_offer(mother, naam="mijn buurvrouw Ans")
-    listed = await mother.open_page(ISSUER + "/machtigingen")
+    listed = await mother.open_page(ISSUER + "/helpers")
     assert "mijn buurvrouw Ans" in listed.text
     address = next(href for href, _ in listed.links if href.count("/") == 2 and "-" in href)
     renewed = (await mother.open_page(ISSUER + address)).find_form("/nieuwe-code")
@@ -381,7 +381,7 @@ async def test_helper_name_is_shown_to_the_giver_until_acceptance(portal, databa
     assert "buurvrouw" not in shown.text
     await son.submit_form(shown.find_form("/besluit"), {"besluit": "aannemen"})
     assert "buurvrouw" not in son.page.text
-    assert "buurvrouw" not in (await mother.open_page(ISSUER + "/machtigingen")).text
+    assert "buurvrouw" not in (await mother.open_page(ISSUER + "/helpers")).text
     async with database.sessions() as session:
         (sealed,) = (await session.scalars(text("SELECT sealed FROM helper_name"))).all()
     assert b"buurvrouw" not in sealed

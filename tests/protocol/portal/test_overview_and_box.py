@@ -45,7 +45,7 @@ async def test_overview_addresses_own_acts_as_u(portal):
 async def test_overview_links_to_the_machtiging(portal):
     mother, son = await portal.mother(), await portal.son()
     await accept_code(son, await make_offer(mother))
-    path = son.url.replace("/ik-help/", "/machtigingen/").split("?")[0].removeprefix(ISSUER)
+    path = son.url.replace("/ik-help/", "/helpers/").split("?")[0].removeprefix(ISSUER)
     page = await mother.open_page(ISSUER + "/wie-keek-mee")
     assert (path, "post bijhouden") in page.links
 

@@ -118,7 +118,7 @@ async def test_logout_url_normalized_shows_the_button_and_keeps_the_session(port
     browser = await portal.mother()
     page = await browser.open_page(ISSUER + "/Uitloggen/")
     assert "Wilt u uitloggen?" in page.text
-    assert (await browser.open_page(ISSUER + "/machtigingen")).url == ISSUER + "/machtigingen"
+    assert (await browser.open_page(ISSUER + "/helpers")).url == ISSUER + "/helpers"
     await browser.submit_form(page.forms[-1], {})
     assert "U bent niet ingelogd" in (await browser.open_page(ISSUER + "/uitloggen")).text
 

@@ -26,7 +26,7 @@ async def limited_world(database, clock, tmp_path):
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/"), ("GET", "/machtigingen"), ("GET", "/health/live"), ("POST", "/token"), ("POST", "/uitloggen")],
+    [("GET", "/"), ("GET", "/helpers"), ("GET", "/health/live"), ("POST", "/token"), ("POST", "/uitloggen")],
 )
 async def test_rate_limit_with_tokens_on_path_without_tokens_counts_by_address(limited_world, method, path):
     seen = []
@@ -51,6 +51,6 @@ async def test_rate_limit_with_session_and_bad_authorization_header_counts_by_pe
     for number in range(4):
         address = f"203.0.113.{number}"
         async with caller(limited_world, address=address, Cookie=cookie, Authorization=header) as client:
-            seen += await statuses(client, "/machtigingen", 4)
+            seen += await statuses(client, "/helpers", 4)
     # the first request is counted by address: the session is resolved in its guard
     assert seen == [200] * 9 + [429] * 7

@@ -74,7 +74,7 @@ async def test_flood_by_one_token_leaves_other_callers_served(whole_world, flood
         browser = {"Cookie": cookie, "Accept": "text/html"}
         client.timeout = 60
         client.headers.pop("Authorization")
-        for path in ("/machtigingen", "/brieven", "/apps", "/health/ready"):
+        for path in ("/helpers", "/brieven", "/apps", "/health/ready"):
             assert (await client.get(path, headers=browser)).status_code == 200, path
     assert set(answers) == {200, 429}
 

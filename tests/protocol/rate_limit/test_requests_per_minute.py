@@ -145,15 +145,15 @@ async def test_rate_limit_by_person_counts_all_sessions_of_that_person(limited_w
     mine = [await log_in_for_cookie(limited_world, limited_world.citizen) for _ in range(2)]
     for cookie in mine:
         async with caller(limited_world, Cookie=cookie, Accept="text/html") as client:
-            assert await statuses(client, "/machtigingen", 1) == [200]
+            assert await statuses(client, "/helpers", 1) == [200]
     found = []
     for cookie in mine * 5:
         async with caller(limited_world, Cookie=cookie) as client:
-            found += await statuses(client, "/machtigingen", 1)
+            found += await statuses(client, "/helpers", 1)
     assert found == [200] * 8 + [429] * 2
     theirs = await log_in_for_cookie(limited_world, limited_world.helper)
     async with caller(limited_world, Cookie=theirs) as client:
-        assert await statuses(client, "/machtigingen", 8) == [200] * 8
+        assert await statuses(client, "/helpers", 8) == [200] * 8
 
 
 async def test_rate_limit_by_token_leaves_the_portal_open_for_its_person(limited_world):
@@ -164,16 +164,16 @@ async def test_rate_limit_by_token_leaves_the_portal_open_for_its_person(limited
     async with caller(limited_world, token=token) as client:
         assert (await statuses(client, BERICHTEN_URL, 100)).count(200) == 5
     async with caller(limited_world, Cookie=cookie) as client:
-        assert await statuses(client, "/machtigingen", 5) == [200] * 5
+        assert await statuses(client, "/helpers", 5) == [200] * 5
 
 
 async def test_rate_limit_with_ended_session_counts_by_address(limited_world):
     cookie = await log_in_for_cookie(limited_world, limited_world.citizen)
     async with caller(limited_world, Cookie=cookie) as client:
-        await statuses(client, "/machtigingen", 2)
+        await statuses(client, "/helpers", 2)
         async with limited_world.sessions.begin() as session:
             await session.execute(text("UPDATE login_session SET ended_at = created_at"))
-        found = await statuses(client, "/machtigingen", 13)
+        found = await statuses(client, "/helpers", 13)
     # one request still counted for the person, one earlier request for the address
     assert found == [401] * 10 + [429] * 3
 

@@ -40,10 +40,6 @@ STOPPING = {
     ("GET", "/inloggen/terug"),
     ("GET", "/logout"),
     ("POST", "/logout/bevestigen"),
-    ("GET", "/machtigingen"),
-    ("GET", "/machtigingen/{machtiging_id}"),
-    ("GET", "/machtigingen/{machtiging_id}/teruggeven"),
-    ("POST", "/machtigingen/{machtiging_id}/teruggeven"),
     ("POST", "/uitloggen"),
 }
 
@@ -87,7 +83,7 @@ async def test_pause_revocation_and_logout_work_with_pool_exhausted(database, cl
     portal = await make_portal(database, clock)
     mother, son = await portal.mother(), await portal.son()
     await accept_code(son, await make_offer(mother))
-    address = son.url.replace("/ik-help/", "/machtigingen/").split("?")[0]
+    address = son.url.replace("/ik-help/", "/helpers/").split("?")[0]
     replace_services(portal.app, sessions=reserve)
     async with occupy_ordinary_connections(database), asyncio.timeout(60):
         assert await waits(mother.open_page(ISSUER + "/brieven"))
