@@ -27,7 +27,7 @@ async def redirect_list(_: Public) -> RedirectResponse:
 async def redirect_machtiging(
     request: Request, machtiging_id: UUID, visitor: Citizen, session: Transaction
 ) -> RedirectResponse:
-    """Redirect a giver to the page of the giver, and everybody else to that of the helper.
+    """Redirect to the page of the giver, or else to that of the helper.
 
     That page refuses an id that is not the visitor's, as it does for one that does not exist.
     """

@@ -27,7 +27,12 @@ router = APIRouter(include_in_schema=False)
 _LETTERS_SHOWN = 4
 _CARDS_SHOWN = 4
 _ENDS_SOON = timedelta(days=30)
-_STANDING_NOW = (EffectiveState.IN_FORCE, EffectiveState.PAUSED, EffectiveState.NOT_BEGUN)
+_STANDING_NOW = (
+    EffectiveState.IN_FORCE,
+    EffectiveState.PAUSED,
+    EffectiveState.STOPPED,
+    EffectiveState.NOT_BEGUN,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def terms() -> frozenset[str]:
 
 
 def plain_text(text: str) -> str:
-    """Return a text of the catalogue as one reads it: without tags, a word for each parameter."""
+    """Return a text as one reads it, with a word for each parameter."""
     return re.sub(r"\{\w+\}", "Naam", re.sub(r"<[^>]+>", "", text))
 
 

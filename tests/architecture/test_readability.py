@@ -1,4 +1,4 @@
-"""Every text for people is plain: readable, in short sentences, in words that mean one thing."""
+"""Every text for people is readable, in short sentences and clear words."""
 
 import re
 

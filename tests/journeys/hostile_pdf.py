@@ -1,4 +1,4 @@
-"""A PDF of one page that runs an action when it opens, at its button and at its link (ISO 32000-2 section 12.6)."""
+"""A PDF that runs an action at opening, button and link (ISO 32000-2, 12.6)."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ async def site(database, clock) -> AsyncIterator[PdfSite]:
 
 @pytest.fixture
 async def context(site) -> AsyncIterator[BrowserContext]:
-    """A window of the citizen, logged in, in a Chromium that shows PDFs as for everybody."""
+    """A window of the logged-in citizen, in a Chromium that shows PDFs."""
     if CHROMIUM is None:
         pytest.skip("needs Chromium: install the Debian package chromium")
     # The checks of local addresses would hide what the service itself refuses.
@@ -108,7 +108,7 @@ async def context(site) -> AsyncIterator[BrowserContext]:
 
 
 async def open_inline(site: PdfSite, context: BrowserContext, pdf: bytes) -> tuple[Page, str]:
-    """Deliver the PDF and open it from the page of its letter; returns its tab and its path."""
+    """Deliver the PDF and open it from its letter; returns tab and path."""
     letter = await site.world.deliver_letter(("brief.pdf", pdf, "application/pdf"))
     bijlage = await BIJLAGEN.read_value(site.world, "id", bericht_id=letter)
     page = await context.new_page()

@@ -34,6 +34,7 @@ _OVER = (EffectiveState.ENDED, EffectiveState.EXPIRED)
 _TONES = {
     EffectiveState.IN_FORCE: "good",
     EffectiveState.PAUSED: "paused",
+    EffectiveState.STOPPED: "refused",
     EffectiveState.NOT_BEGUN: "waiting",
     EffectiveState.NOT_ACCEPTED: "waiting",
     EffectiveState.ENDED: "stopped",

@@ -1,4 +1,4 @@
-"""An attachment in the portal, saved or opened: the same guard and journal line, and strict headers."""
+"""An attachment in the portal, saved or opened, behind the guard and strict headers."""
 
 from uuid import uuid4
 

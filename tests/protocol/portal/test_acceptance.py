@@ -25,7 +25,7 @@ async def test_acceptance_page_shows_the_offer_before_anything_is_stored(portal)
         assert part in page.text
     assert "UWV" not in page.text
     assert "zorg en gezondheid" not in page.text
-    assert "Van niemand" in (await son.open_page(ISSUER + "/helpers")).text
+    assert "U helpt nog niemand" in (await son.open_page(ISSUER + "/ik-help")).text
 
 
 async def test_acceptance_shows_the_machtiging_to_both(portal):
@@ -72,8 +72,8 @@ async def test_enumeration_code_wrong_gets_the_uniform_error_page(portal, wrong)
         (NOT_A_DAY, "Deze datum bestaat niet."),
         ({"geboren_maand": "13"}, "Deze datum bestaat niet."),
         ({"geboren_jaar": "51"}, "Deze datum bestaat niet."),
-        (dict.fromkeys(BOXES, ""), "of het controlewoord"),
-        (dict.fromkeys(BOXES, "00"), "of het controlewoord"),
+        (dict.fromkeys(BOXES, ""), "Of het controlewoord"),
+        (dict.fromkeys(BOXES, "00"), "Of het controlewoord"),
     ],
 )
 async def test_code_form_input_invalid_is_named_at_its_field_and_costs_no_try(portal, wrong, sentence):
@@ -165,7 +165,7 @@ async def test_acceptance_by_professional_shows_the_organisation_to_both(portal)
     assert NAMED_ORGANISATION in page.text
     own = employee.url.replace("/ik-help/", "/helpers/").split("?")[0]
     for browser, listed in ((mother, "/helpers"), (employee, "/ik-help")):
-        for address in (own, ISSUER + listed):
+        for address in (own.replace("/helpers/", f"{listed}/"), ISSUER + listed):
             assert NAMED_ORGANISATION in (await browser.open_page(address)).text
     assert f"namens Wijkteam {KVK}" in (await mother.open_page(ISSUER + "/wie-keek-mee")).text
 

@@ -67,7 +67,7 @@ async def refuse(portal):
 
 async def log_out(portal):
     browser = await portal.mother()
-    return browser, (await browser.open_page(ISSUER + "/uitloggen")).forms[-1], {}
+    return browser, (await browser.open_page(ISSUER + "/uitloggen")).find_form("/uitloggen"), {}
 
 
 async def log_out_for_an_app(portal):
@@ -96,7 +96,7 @@ LEADS_ON = [
     (withdraw_an_offer, "U heeft de machtiging gestopt", "U heeft deze machtiging gestopt."),
     (pause, "U heeft de machtiging op pauze gezet", "Weer aanzetten"),
     (resume, "U heeft de machtiging weer aangezet", "Op pauze zetten"),
-    (give_back, "U bent gestopt met helpen", "Stand: Teruggegeven"),
+    (give_back, "U bent gestopt met helpen", "Teruggegeven"),
     (accept, "U heeft de machtiging aangenomen", "Bekijk de post"),
     (refuse, "U heeft de machtiging geweigerd", "Mensen die ik help"),
     (log_out, "Inloggen", "Zo werkt het"),

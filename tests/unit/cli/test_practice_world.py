@@ -1,4 +1,4 @@
-"""The letters of the practice world: of two years, different for each person, with diensten that exist."""
+"""The practice world: letters of two years, and clients with test BSNs."""
 
 from machtiging.agencies.catalogue import CATALOGUE, find_catalogue_oin
 from machtiging.cli.demo import world
