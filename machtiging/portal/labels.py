@@ -101,6 +101,8 @@ REFUSED_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
         "sessie:beeindigd",
         "sessie:bekeken",
         "verzoek:geweigerd",
+        "noodstop:aangezet",
+        "noodstop:opgeheven",
     ),
 )
 

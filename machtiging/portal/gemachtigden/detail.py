@@ -29,6 +29,8 @@ from machtiging.storage.reserved_connections import reserve_connection
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import format_day, render_page
 
+# Before it: from the beginning. The wizard writes such a day for all letters.
+_FIRST_YEAR_OF_LETTERS = 1950
 router = APIRouter(include_in_schema=False)
 LINES_SHOWN = 10
 _CHANGEABLE = frozenset(
@@ -142,12 +144,23 @@ def build_agreement_rows(card: MachtigingCard) -> list[dict[str, str | list[str]
         agreement.themes,
         agreement.excluded or get_sentence("helpers.agreement.nothing_excluded"),
         agreement.sensitivity,
-        get_sentence("helpers.agreement.letters_from", day=format_day(agreement.letters_from)),
+        _describe_letters(agreement),
         agreement.acts,
         get_sentence("helpers.agreement.never"),
     ]
     rows = zip(_AGREEMENT_ROWS, values, strict=True)
     return [{"label": AGREEMENT_LABELS[name], "value": value} for name, value in rows if value is not None]
+
+
+def _describe_letters(agreement: AgreementView) -> str:
+    """Describe which letters: one or more that were chosen, all, or those from a day on."""
+    if agreement.only_letters == 1:
+        return get_sentence("letters.share.only")
+    if agreement.only_letters:
+        return get_sentence("letters.share.only_some", n=agreement.only_letters)
+    if agreement.letters_from.year < _FIRST_YEAR_OF_LETTERS:
+        return get_sentence("giving.agreement.all_letters")
+    return get_sentence("helpers.agreement.letters_from", day=format_day(agreement.letters_from))
 
 
 def redirect_to_helper(machtiging_id: UUID, action: CompletedAction) -> RedirectResponse:

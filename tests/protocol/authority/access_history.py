@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from machtiging.cli.demo.narrator import StoryFailed
 from machtiging.delegation.assignments.rules import EmployeeLogin
 from machtiging.delegation.assignments.termination import end_assignments
 from machtiging.identity.session import SESSION_COOKIE
@@ -180,7 +181,12 @@ class AccessHistory(History):
         page = await browser.open_page(f"{ISSUER}/helpers/{self.links[link]}/intrekken")
         if not any(form.action.endswith("/intrekken") for form in page.forms):
             raise Conflict("machtiging_beeindigd")
-        await browser.submit_form(page.find_form("/intrekken"), {})
+        try:
+            await browser.submit_form(page.find_form("/intrekken"), {})
+        except StoryFailed:  # ended by somebody else between the page and the button: the page says so
+            if browser.status != 409:
+                raise
+            raise Conflict("machtiging_beeindigd") from None
         self.model.ended.add(link)
 
     async def do_end_assignment(self, link: str) -> None:

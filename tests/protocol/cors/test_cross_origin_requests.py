@@ -110,7 +110,7 @@ async def test_endpoint_for_apps_is_readable_from_origin_of_public_client(portal
     answer = await ask(portal, method, path)
     assert answer.status_code >= 400
     assert answer.headers.get_list(ALLOW) == [ORIGIN]
-    assert answer.headers["vary"] == "Origin"
+    assert "Origin" in answer.headers["vary"].split(", ")
     exposed = answer.headers["access-control-expose-headers"].split(", ")
     wanted = {"DPoP-Nonce", "WWW-Authenticate", "API-Version", "Location", "Retry-After", "Content-Disposition"}
     assert set(exposed) == wanted
@@ -124,7 +124,7 @@ async def test_preflight_from_known_origin_is_answered_before_any_guard(portal, 
     answer = await preflight(portal, path, method=method)
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers.get_list(ALLOW) == [ORIGIN]
-    assert answer.headers["vary"] == "Origin"
+    assert "Origin" in answer.headers["vary"].split(", ")
     assert answer.headers["access-control-allow-headers"] == "Authorization, DPoP, Content-Type, If-Match, traceparent"
     assert method == "PUT" or method in answer.headers["access-control-allow-methods"].split(", ")
     assert 0 < int(answer.headers["access-control-max-age"]) <= 600
@@ -171,7 +171,7 @@ async def test_two_origin_headers_are_ignored(portal, browser_app) -> None:
 async def test_answer_without_origin_has_vary_origin(portal, browser_app) -> None:
     answer = await ask(portal, "GET", "/userinfo", None)
     no_leave(answer)
-    assert answer.headers["vary"] == "Origin"
+    assert "Origin" in answer.headers["vary"].split(", ")
 
 
 @pytest.mark.parametrize(("method", "path"), NEVER)

@@ -120,7 +120,7 @@ async def test_5_1_1_signed_request_object_is_accepted_and_counts_alone(oauth) -
     shown = await flow.authorize(response.json()["request_uri"])
     assert read_query(shown.headers["location"])["opnieuw"] == "ja"
     page = await log_in_again(flow, shown)
-    assert "uw naam" in page.text
+    assert "Uw naam:" in page.text
     beside = await flow.app.post("/par", {"request": make_request_object(flow), "max_age": "1"})
     assert beside.status_code == 400
 

@@ -53,7 +53,7 @@ async def test_approval_in_session_of_another_organisation_is_refused_and_reques
     request = await request_ciba(ciba_desk, accepted_for, machtiging)
     browser = await log_in_for(ciba_desk.oauth, used_for)
     page = await browser.get("/verzoeken")
-    assert "andere organisatie dan waarvoor u nu bent ingelogd" in page.text
+    assert "een machtiging van een andere organisatie" in page.text
     assert "Ans Voorbeeld" not in page.text
     assert "akkoord" not in page.text
     assert 'href="/inloggen?terug=/verzoeken"' in page.text

@@ -38,7 +38,7 @@ async def test_invitation_is_withdrawn_once(run_command, database):
 async def test_withdraw_command_for_unknown_invitation_prints_the_refusal(run_command):
     ended = await run_command("clients", "withdraw-invitation", "f" * 16)
     assert ended.code == 1
-    assert "Refused (uitnodiging_onbekend). Deze uitnodiging kennen wij niet." in ended.operator_output
+    assert "Refused (uitnodiging_onbekend). We do not know this invitation." in ended.operator_output
 
 
 async def test_invitation_list_can_be_empty(run_command):

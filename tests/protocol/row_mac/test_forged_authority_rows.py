@@ -31,6 +31,7 @@ CHANGES = {
         "offered_at": "offered_at - interval '1 day'",
         "accepted_at": "accepted_at - interval '1 day'",
         "paused_at": None,
+        "stopped_at": None,
         "ended_at": None,
         "end_reason": None,
         "agreement_number": None,

@@ -58,7 +58,7 @@ def test_line_with_hidden_character_is_rejected(line):
         KenmerkHeader(kenmerk=line)
     with pytest.raises(ValidationError):
         StatusIn(map=line)
-    assert not _is_single_line(line, 1)
+    assert not _is_single_line(line, 1, 200)
     assert check_short_text(line) is not None
 
 
@@ -77,7 +77,7 @@ def test_blank_line_is_rejected(line):
         validate_bijlage_naam(line)
     with pytest.raises(ValidationError):
         KenmerkHeader(kenmerk=line)
-    assert not _is_single_line(line, 1)
+    assert not _is_single_line(line, 1, 200)
     sent = SubmittedForm({"doel": [line]})
     sent.read_text("doel", max_length=120, missing="Leeg.")
     assert "doel" in sent.faults
