@@ -70,13 +70,13 @@ def test_app_for_all_clients_reads_each_until_she_withdraws(page, citizen, runni
         assert get(running_demo, tokens, f"{box}/{letters[0]['berichtId']}").status_code == 200
     citizen.goto(running_demo.url + "/apps")
     helped = citizen.inner_text("main").split("Apps waarmee een helper")[1]
-    assert "leest met deze app ook post van andere mensen" in helped
+    assert "leest met deze app ook brieven van anderen" in helped
     withdraw_all(citizen, running_demo, len(boxes))
     for box in boxes:
         refused = get(running_demo, tokens, box)
         assert (refused.status_code, refused.json()["code"]) == (403, "machtiging_beeindigd"), refused.text
     citizen.goto(running_demo.url + "/apps")
-    assert "Geen enkele helper leest uw post nu met een app" in citizen.inner_text("main")
+    assert "Geen enkele helper leest uw brieven nu met een app" in citizen.inner_text("main")
 
 
 def test_consent_for_all_clients_pressed_in_three_tabs_is_decided_once(page, running_demo, app_site):

@@ -43,7 +43,7 @@ SESSION_ENDINGS = {"cookie lost": cookie_lost, "other tab": logged_out_in_anothe
 
 
 def accept_machtiging(page, running_demo) -> str:
-    """Offer and accept a machtiging; returns its URL."""
+    """Offer and accept a machtiging; returns the URL of its page for the helper."""
     log_in(page, running_demo, "vertegenwoordigde")
     code = offer(page, running_demo)
     log_in(page, running_demo, "naaste")
@@ -122,7 +122,7 @@ def test_code_form_after_session_expiry_is_restored_at_both_steps(page, running_
     [
         ("vertegenwoordigde", "Riet", "/intrekken", "Ja, stop met deze helper", "Gestopt"),
         ("vertegenwoordigde", "Riet", "", "Op pauze zetten", "pauze"),
-        ("naaste", "Bram", "/teruggeven", "Ja, stop met helpen", "Teruggegeven"),
+        ("naaste", "Bram", "/teruggeven", "Ja, ik stop", "Teruggegeven"),
     ],
 )
 def test_machtiging_action_after_session_expiry_is_offered_again(
@@ -130,7 +130,7 @@ def test_machtiging_action_after_session_expiry_is_offered_again(
 ):
     where = accept_machtiging(page, running_demo)
     if persona == "vertegenwoordigde":
-        where = where.replace("/machtigingen/", "/helpers/")
+        where = where.replace("/ik-help/", "/helpers/")
     log_in(page, running_demo, persona)
     page.goto(where + ending)
     SESSION_ENDINGS[over](page, running_demo)
@@ -151,7 +151,7 @@ def test_code_renewal_and_resumption_after_session_expiry_are_offered_again(page
     comes_back(page, running_demo)
     press(page, "Maak een nieuwe code")
     assert page.locator("output.m-code").count() == 1
-    where = accept_machtiging(page, running_demo)
+    where = accept_machtiging(page, running_demo).replace("/ik-help/", "/helpers/")
     log_in(page, running_demo, "vertegenwoordigde")
     page.goto(where)
     press(page, "Op pauze zetten")

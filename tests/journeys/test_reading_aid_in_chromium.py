@@ -265,7 +265,7 @@ def test_open_reading_aid_fits_and_has_no_axe_violation(open_window, running_dem
 def open_form(page, running_demo) -> None:
     """Log in, open the form for a code and type in it."""
     log_in(page, running_demo, "naaste")
-    page.goto(running_demo.url + "/machtigingen/aannemen")
+    page.goto(running_demo.url + "/ik-help/code")
     page.locator("[name=code]").fill("AAAA-BBBB")
 
 
@@ -297,7 +297,7 @@ def test_warning_comes_two_minutes_before_the_end_and_one_press_extends(form_pag
     assert answered.value.json()["seconds"] > 840
     warning.wait_for(state="detached")
     assert typed(page) == "AAAA-BBBB"
-    assert page.url.endswith("/machtigingen/aannemen")
+    assert page.url.endswith("/ik-help/code")
     page.clock.fast_forward("12:30")
     assert page.get_by_role("alert").count() == 0
     assert len(page.context.pages) == 1
