@@ -89,7 +89,6 @@ async def submit_pause(
 
 
 @router.post("/helpers/{machtiging_id}/hervatten")
-@reserve_connection
 async def submit_resume(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> Response:

@@ -202,7 +202,7 @@ async def test_apps_page_of_the_citizen_shows_no_button_for_a_consent_for_severa
     page = (await mother.open_page(APPS)).text
     helped = page.split("Apps waarmee een helper")[1]
     assert "Werkapp" in helped
-    assert "ook van anderen" in helped
+    assert "ook brieven van anderen" in helped
     assert "/stoppen" not in helped
     back = await mother.open_page(f"{APPS}/{grant_id}/stoppen")
     assert "Wilt u de toegang" not in back.text

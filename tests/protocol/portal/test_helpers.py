@@ -68,7 +68,7 @@ async def test_list_keeps_offers_and_ended_ones_apart_from_helpers(portal):
     sure = await mother.open_page(where + "/intrekken")
     await mother.submit_form(sure.find_form("/intrekken"), {})
     text = (await mother.open_page(LIST)).text
-    parts = [text.index(each) for each in ("Niemand helpt u nu", "Mijn broer", "Vroeger: 1 helper", "Bram Voorbeeld")]
+    parts = [text.index(each) for each in ("Niemand helpt u nu", "mijn zoon Bram", "Vroeger: 1 helper", "Bram Voorbeeld")]
     assert parts == sorted(parts)
 
 
@@ -346,6 +346,6 @@ async def test_give_back_asks_first(portal):
     _, son, where = await accept(portal)
     held = where.replace("/helpers/", "/ik-help/")
     sure = await son.open_page(held + "/teruggeven")
-    assert "Wilt u stoppen met helpen?" in sure.text
+    assert "Wilt u stoppen met helpen van Ans Voorbeeld?" in sure.text
     assert "Werkt nu" in (await son.open_page(held)).text
     assert "Teruggegeven" in (await son.submit_form(sure.find_form("/teruggeven"), {})).text
