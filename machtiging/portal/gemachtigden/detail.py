@@ -153,7 +153,7 @@ def build_agreement_rows(card: MachtigingCard) -> list[dict[str, str | list[str]
 
 
 def _describe_letters(agreement: AgreementView) -> str:
-    """Describe which letters: one or more that were chosen, all, or those from a day on."""
+    """Describe which letters: chosen ones, all, or those from a day on."""
     if agreement.only_letters == 1:
         return get_sentence("letters.share.only")
     if agreement.only_letters:
