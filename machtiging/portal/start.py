@@ -65,7 +65,7 @@ async def _load_overview(request: Request, session: AsyncSession, visitor: Visit
     await people.preload(authorities, visitor, at)
     names = await views.load_agency_names(session)
     cards = [await views.build_machtiging_card(each, visitor, people, names, at) for each in authorities]
-    standing = [card for card in cards if card.standing in _STANDING_NOW]
+    standing = [card for card in cards if card.standing in _STANDING_NOW and card.accepted_at is not None]
     wanted = BerichtPageRequest(None, _LETTERS_SHOWN)
     actor = build_citizen_actor(visitor)
     letters = await list_berichten(session, services.keyring, services.policy, actor, wanted, at=at)
