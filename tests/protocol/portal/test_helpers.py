@@ -68,7 +68,9 @@ async def test_list_keeps_offers_and_ended_ones_apart_from_helpers(portal):
     sure = await mother.open_page(where + "/intrekken")
     await mother.submit_form(sure.find_form("/intrekken"), {})
     text = (await mother.open_page(LIST)).text
-    parts = [text.index(each) for each in ("Niemand helpt u nu", "mijn zoon Bram", "Vroeger: 1 helper", "Bram Voorbeeld")]
+    parts = [
+        text.index(each) for each in ("Niemand helpt u nu", "mijn zoon Bram", "Vroeger: 1 helper", "Bram Voorbeeld")
+    ]
     assert parts == sorted(parts)
 
 
