@@ -1,4 +1,4 @@
-"""Hostile PDFs opened inline in a real Chromium, in the session of the citizen (docs/decisions/0022).
+"""Hostile PDFs opened inline in a real Chromium, in the session of the citizen (docs/decisions/0020).
 
 The service runs under TLS with its own name, so that cookies and origins are those of an installation.
 """

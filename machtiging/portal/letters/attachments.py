@@ -1,7 +1,7 @@
 """Attachments of the citizen's letters, saved or opened in the browser.
 
 A sender made the PDF, so it may be hostile. Opened, it stands in a tab of its own with nothing allowed and no frame
-around it (docs/decisions/0022). Both ways have the same guard and journal line.
+around it (docs/decisions/0020). Both ways have the same guard and journal line.
 """
 
 from __future__ import annotations
