@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.journeys.site_walk import find_axe_violations, find_small_targets, page_overflow, walk
+from tests.journeys.test_portal_in_chromium import accept, choose_letters, fill_reading, press, start_offer
 from tests.parties.npm_packages import needs_packages
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
@@ -82,6 +83,50 @@ def test_every_page_on_a_narrow_screen_fits_and_has_large_targets(open_context, 
         assert page.locator("h1").count() == 1, url
     assert wide == []
     assert small == []
+
+
+def test_every_step_of_a_machtiging_fits_a_phone_and_has_no_axe_violation(open_context, running_demo):
+    needs_packages()
+    page = open_context(viewport={"width": 320, "height": 640})
+    found: list[str] = []
+
+    def check() -> None:
+        title = page.inner_text("h1")
+        if page_overflow(page) > 0:
+            found.append(f"{title}: {page_overflow(page)} px too wide")
+        found.extend(f"{title}: {one}" for one in find_small_targets(page) + find_axe_violations(page))
+
+    log_in_as(page, running_demo, "vertegenwoordigde")
+    page.goto(running_demo.url + "/helpers/nieuw")
+    press(page, "Verder")
+    check()  # with faults
+    start_offer(page, running_demo)
+    check()
+    choose_letters(page, look=check)
+    check()
+    fill_reading(page, past_year=True)
+    check()
+    page.get_by_label("30 dagen").check()
+    press(page, "Verder")
+    check()
+    press(page, "Ja, maak de machtiging")
+    check()
+    code = page.inner_text("output.m-code")
+    log_in_as(page, running_demo, "naaste")
+    accept(page, running_demo, "0000-0000-00")
+    check()  # with a wrong code
+    accept(page, running_demo, code)
+    check()
+    press(page, "Ja, ik neem de machtiging aan")
+    check()
+    agreement = page.url.partition("?")[0]
+    page.goto(agreement + "/teruggeven")
+    check()
+    log_in_as(page, running_demo, "vertegenwoordigde")
+    for ending in ("", "/beperken", "/verlengen", "/intrekken"):
+        page.goto(agreement.replace("/ik-help/", "/helpers/") + ending)
+        check()
+    assert found == []
 
 
 def test_content_of_every_page_begins_high_on_a_phone(open_context, running_demo):

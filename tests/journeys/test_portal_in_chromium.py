@@ -1,6 +1,7 @@
 """The portal in Chromium without JavaScript: machtiging, overview and accessibility."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -38,10 +39,11 @@ def start_offer(page, running_demo, helper: str = "Familie, een vriend of een be
     press(page, "Verder")
 
 
-def choose_letters(page) -> None:
-    """Choose one organisation and some themes."""
+def choose_letters(page, look: Callable[[], None] = lambda: None) -> None:
+    """Choose one organisation and some themes. `look` is called on the page of that choice."""
     page.get_by_label("Zelf kiezen").check()
     press(page, "Verder")
+    look()
     page.get_by_label("Van de organisaties die ik kies").check()
     page.get_by_label("Belastingdienst").check()
     for theme in ("belastingen", "toeslagen", "auto en verkeer"):
@@ -224,8 +226,8 @@ def test_page_fits_a_320_pixel_screen(chromium, running_demo, path):
     page.goto(running_demo.url + path)
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     small = page.evaluate(
-        """() => [...document.querySelectorAll('main button, main a.utrecht-button-link')]
-        .concat([...document.querySelectorAll('main input:not([type=hidden])')])
+        """() => [...document.querySelectorAll(
+            'main button, main a.utrecht-button-link, main input:not([type=hidden])')]
         .filter(e => e.getBoundingClientRect().height < 24).map(e => e.outerHTML)"""
     )
     assert small == []
@@ -265,6 +267,8 @@ def test_emergency_stop_is_shown_to_the_helper_and_lifted(page, running_demo):
     log_in(page, running_demo, "vertegenwoordigde")
     page.goto(running_demo.url + "/helpers/stop-alles")
     press(page, "Ja, stop alles")
+    page.goto(running_demo.url)
+    assert "Noodstop" in page.inner_text("section[aria-labelledby=helpers]")
     log_in(page, running_demo, "naaste")
     for url in (running_demo.url + "/ik-help", agreement):
         assert page.goto(url).status == 200
