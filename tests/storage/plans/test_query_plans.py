@@ -179,7 +179,8 @@ async def grown_database(database, clock):
     async with superuser(database.url) as connection:
         await connection.execute("SET session_replication_role = replica")
         for statement in FIRST_ROWS.split(";")[:-1]:
-            await connection.execute(statement.replace("AT", "$1::timestamptz"), clock.now())
+            instants = [clock.now()] if "AT" in statement else []
+            await connection.execute(statement.replace("AT", "$1::timestamptz"), *instants)
         for table in sorted(await growing_tables(connection)):
             await grow(connection, table, ROWS, **MOST_ARE.get(table, {}))
         await connection.execute("ANALYZE")
