@@ -69,6 +69,7 @@ INSERT INTO login_attempt SELECT sha256('s'), sha256('b'), 'n', 'v', '/', 'x', A
 INSERT INTO kept_form VALUES (sha256('b'), sha256('p'), gen_random_uuid(), 'x', AT, AT + interval '10 minutes');
 INSERT INTO form_draft VALUES (gen_random_uuid(), gen_random_uuid(), 'x', AT, AT, AT + interval '4 hours');
 INSERT INTO helper_name VALUES (gen_random_uuid(), 'x');
+INSERT INTO emergency_stop (person_id, started_at) VALUES (gen_random_uuid(), AT);
 INSERT INTO code_try VALUES (gen_random_uuid(), gen_random_uuid(), AT);
 INSERT INTO used_proof VALUES (sha256('p'), AT + interval '5 minutes');
 INSERT INTO meldcode VALUES (sha256('c'), gen_random_uuid(), AT, AT + interval '15 minutes');
