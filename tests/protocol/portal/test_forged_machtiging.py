@@ -27,7 +27,8 @@ async def accepted(portal):
 async def test_forged_machtiging_shows_neither_name_nor_terms(portal, database, accepted, viewer):
     browser = await getattr(portal, viewer)()
     await change_without_key(database)
-    for path in (f"{ISSUER}/helpers" if viewer == "mother" else LIST, f"{LIST}/{accepted.id}"):
+    place = LIST if viewer == "mother" else f"{ISSUER}/ik-help"
+    for path in (place, f"{place}/{accepted.id}"):
         shown = (await browser.open_page(path)).text
         assert "Er klopt iets niet in onze gegevens." in shown
         assert [secret for secret in (OTHER_NAMES[viewer], "iets anders", "UWV") if secret in shown] == []

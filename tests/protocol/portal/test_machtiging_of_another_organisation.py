@@ -17,6 +17,7 @@ from tests.builders.tokens import make_refresh_token_holder, open_oauth_world, r
 
 KVK, OTHER_KVK = "90000001", "90000002"
 LIST = ISSUER + "/helpers"
+HELPED = ISSUER + "/ik-help"
 SECRETS = ("Ans Voorbeeld", "post bijhouden", "UWV", "Sociale Verzekeringsbank", "zorg en gezondheid")
 OTHERS = [(KVK, OTHER_KVK), (KVK, None), (None, KVK)]
 
@@ -35,13 +36,13 @@ async def accepted(portal, kvk):
 async def test_machtiging_of_another_organisation_is_listed_without_its_content(portal, accepted_for, used_for):
     held = await accepted(portal, accepted_for)
     browser = await portal.son(kvk=used_for)
-    for page in (LIST, f"{LIST}/{held.id}"):
+    for page in (HELPED, f"{HELPED}/{held.id}"):
         told = (await browser.open_page(page)).text
         assert "niet te gebruiken" in told or "niet gebruiken" in told
         assert [secret for secret in SECRETS if secret in told] == []
         where = f"KvK-nummer {accepted_for}" if accepted_for else "Log in als uzelf"
         assert where in told
-    sure = await browser.open_page(f"{LIST}/{held.id}/teruggeven")
+    sure = await browser.open_page(f"{HELPED}/{held.id}/teruggeven")
     assert [secret for secret in SECRETS if secret in sure.text] == []
 
 
@@ -49,7 +50,7 @@ async def test_machtiging_of_another_organisation_is_listed_without_its_content(
 async def test_machtiging_of_same_organisation_is_shown_in_full(portal, accepted_for):
     held = await accepted(portal, accepted_for)
     browser = await portal.son(kvk=accepted_for)
-    for page in (LIST, f"{LIST}/{held.id}"):
+    for page in (HELPED, f"{HELPED}/{held.id}"):
         told = (await browser.open_page(page)).text
         assert "Ans Voorbeeld" in told
         assert "gebruiken" not in told
@@ -65,10 +66,10 @@ async def test_machtiging_of_giver_is_shown_in_full_in_any_session(portal):
 async def test_machtiging_is_given_back_by_former_employee(portal):
     held = await accepted(portal, KVK)
     son = await portal.son()
-    sure = await son.open_page(f"{LIST}/{held.id}/teruggeven")
+    sure = await son.open_page(f"{HELPED}/{held.id}/teruggeven")
     page = await son.submit_form(sure.find_form("/teruggeven"), {})
     assert [secret for secret in SECRETS if secret in page.text] == []
-    assert "Teruggegeven" in (await (await portal.son(kvk=KVK)).open_page(LIST)).text
+    assert "Teruggegeven" in (await (await portal.son(kvk=KVK)).open_page(HELPED)).text
     # What she gave is still the organisation's, and nobody reads now.
     assert "aan niemand toegewezen" in (await (await portal.mother()).open_page(f"{ISSUER}/helpers")).text
 
@@ -100,6 +101,6 @@ async def test_professional_machtiging_without_organisation_is_shown_as_unusable
         both = dict(agreement._mapping) | dict(row._mapping) | {"id": uuid4(), "capacity": "professional"}
         del both["machtiging_id"], both["mac"]
         copied_id = await insert_machtiging(session, **both)
-    told = (await (await portal.son()).open_page(f"{LIST}/{copied_id}")).text
+    told = (await (await portal.son()).open_page(f"{HELPED}/{copied_id}")).text
     assert "zonder organisatie aangenomen" in told
     assert [secret for secret in SECRETS if secret in told] == []

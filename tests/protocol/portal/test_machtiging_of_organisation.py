@@ -22,6 +22,7 @@ from tests.builders.organisations import (
 from tests.builders.people import ISSUER
 
 LIST = ISSUER + "/helpers"
+HELPED = ISSUER + "/ik-help"
 CLIENT, PURPOSE = "Ans Voorbeeld", "post bijhouden"
 
 
@@ -44,8 +45,8 @@ async def open_pages(portal, authority):
     mother, son = await portal.mother(), await portal.son(kvk=KVK)
     pages = (
         await mother.open_page(f"{LIST}/{authority.root.id}"),
-        await son.open_page(f"{LIST}/{authority.machtiging_id}"),
-        await son.open_page(LIST),
+        await son.open_page(f"{HELPED}/{authority.machtiging_id}"),
+        await son.open_page(HELPED),
     )
     return [page.text for page in pages]
 
@@ -67,7 +68,7 @@ async def test_revoked_root_leaves_the_employee_nothing_to_press(portal, assigne
     authority, *_ = assigned
     async with unit_of_work(portal.app.state.services.sessions) as session:
         await revoke_machtiging(session, authority.root.id, portal.people.mother, at=portal.clock.now())
-    page = await (await portal.son(kvk=KVK)).open_page(f"{LIST}/{authority.machtiging_id}")
+    page = await (await portal.son(kvk=KVK)).open_page(f"{HELPED}/{authority.machtiging_id}")
     assert [form.action for form in page.forms if "teruggeven" in form.action] == []
     assert "U mocht post lezen van" in page.text
 
@@ -135,7 +136,7 @@ HIDING_CHANGES = {
 async def test_employee_without_right_to_help_sees_neither_client_nor_terms(portal, assigned, code):
     authority, organisation_id, employee_id = assigned
     son = await portal.son(kvk=KVK)
-    paths = (f"{LIST}/{authority.machtiging_id}", LIST)
+    paths = (f"{HELPED}/{authority.machtiging_id}", HELPED)
     for path in paths:
         assert CLIENT in (await son.open_page(path)).text
     async with unit_of_work(portal.app.state.services.sessions) as session:
