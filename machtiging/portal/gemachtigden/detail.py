@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -19,29 +19,21 @@ from machtiging.delegation.rules import EffectiveState, MachtigingAction
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import Conflict
 from machtiging.kernel.ids import MachtigingId
-from machtiging.message_catalogue import CatalogueLabels, describe_refusal, get_sentence
+from machtiging.message_catalogue import describe_refusal, get_sentence
 from machtiging.portal import labels, views
 from machtiging.portal.apps import load_app_cards
 from machtiging.portal.gemachtigden.cards import build_helper_card, load_given_card
 from machtiging.portal.labels import CompletedAction
-from machtiging.portal.views import AgreementView, MachtigingCard
+from machtiging.portal.views import MachtigingCard
 from machtiging.storage.reserved_connections import reserve_connection
 from machtiging.storage.unit_of_work import Transaction
-from machtiging.web.pages import format_day, render_page
+from machtiging.web.pages import render_page
 
-# Before it: from the beginning. The wizard writes such a day for all letters.
-_FIRST_YEAR_OF_LETTERS = 1950
 router = APIRouter(include_in_schema=False)
 LINES_SHOWN = 10
 _CHANGEABLE = frozenset(
     {EffectiveState.IN_FORCE, EffectiveState.NOT_BEGUN, EffectiveState.PAUSED, EffectiveState.NOT_ACCEPTED}
 )
-
-
-_AGREEMENT_ROWS = (
-    *("purpose", "who", "senders", "diensten", "themes", "excluded", "sensitivity", "letters", "may", "may_not"),
-)
-AGREEMENT_LABELS: Mapping[str, str] = CatalogueLabels("helpers.agreement", _AGREEMENT_ROWS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +87,6 @@ async def render_helper(
         status=409 if note else 200,
         helper=build_helper_card(card, at),
         card=card,
-        rows=build_agreement_rows(card),
         actions=MachtigingAction,
         can_change=can_change(card),
         can_extend=can_extend(card),
@@ -130,37 +121,6 @@ def _parse_id(text: str | None) -> UUID | None:
         return UUID(text) if text else None
     except ValueError:
         return None
-
-
-def build_agreement_rows(card: MachtigingCard) -> list[dict[str, str | list[str]]]:
-    """Return what is agreed as rows of a summary list."""
-    agreement: AgreementView = card.agreement
-    everything = get_sentence("helpers.agreement.every_sender")
-    values: list[str | list[str] | None] = [
-        agreement.purpose,
-        agreement.capacity,
-        everything if agreement.senders is None else agreement.senders,
-        agreement.diensten,
-        agreement.themes,
-        agreement.excluded or get_sentence("helpers.agreement.nothing_excluded"),
-        agreement.sensitivity,
-        _describe_letters(agreement),
-        agreement.acts,
-        get_sentence("helpers.agreement.never"),
-    ]
-    rows = zip(_AGREEMENT_ROWS, values, strict=True)
-    return [{"label": AGREEMENT_LABELS[name], "value": value} for name, value in rows if value is not None]
-
-
-def _describe_letters(agreement: AgreementView) -> str:
-    """Describe which letters: chosen ones, all, or those from a day on."""
-    if agreement.only_letters == 1:
-        return get_sentence("letters.share.only")
-    if agreement.only_letters:
-        return get_sentence("letters.share.only_some", n=agreement.only_letters)
-    if agreement.letters_from.year < _FIRST_YEAR_OF_LETTERS:
-        return get_sentence("giving.agreement.all_letters")
-    return get_sentence("helpers.agreement.letters_from", day=format_day(agreement.letters_from))
 
 
 def redirect_to_helper(machtiging_id: UUID, action: CompletedAction) -> RedirectResponse:

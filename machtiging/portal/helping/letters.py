@@ -30,6 +30,8 @@ from machtiging.kernel.errors import NotInForce
 from machtiging.message_catalogue import describe_refusal
 from machtiging.portal import views
 from machtiging.portal.helping.box import MachtigingIdInPath, open_helped_box
+from machtiging.portal.labels import THEME_LABELS
+from machtiging.portal.letters.letter_page import split_paragraphs
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.http_methods.head import build_head_response, is_head
 from machtiging.web.pages import render_page
@@ -110,10 +112,13 @@ async def show_letter(
         letter = await retry_while_changed(attempt_reading)
         if isinstance(letter, Permit) or authority is None:
             return build_head_response("text/html")
-        paragraphs = [part.splitlines() for part in letter.inhoud.split("\n\n") if part.strip()]
         name = await views.PersonNames(session, services.keyring).load_name(letter.ontvanger_id)
-        values: dict[str, Any] = {"letter": letter, "paragraphs": paragraphs, "machtiging_id": machtiging_id}
-        values |= {"purpose": authority.leaf.purpose, "ends_at": authority.ends_at}
+        values: dict[str, Any] = {
+            "letter": letter,
+            "paragraphs": split_paragraphs(letter.inhoud),
+            "machtiging_id": machtiging_id,
+        }
+        values |= {"theme": THEME_LABELS[letter.theme], "purpose": authority.leaf.purpose, "ends_at": authority.ends_at}
         return render_page(request, "helping_letter.html", on_behalf_of=name, **values)
 
     return await _answer(request, machtiging_id, open_page)
