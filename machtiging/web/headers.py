@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from http import HTTPStatus
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -65,7 +66,10 @@ class _ResponseHeadersMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = self._merge_headers(message.get("headers", ()), scope, echoed)
+                headers = message.get("headers", ())
+                message["headers"] = self._merge_headers(
+                    headers, scope, echoed, cache=_choose_cache_control(scope, status)
+                )
             await send(message)
 
         try:
@@ -81,7 +85,7 @@ class _ResponseHeadersMiddleware:
             )
 
     def _merge_headers(
-        self, response_headers: Iterable[tuple[bytes, bytes]], scope: Scope, echoed_id: str
+        self, response_headers: Iterable[tuple[bytes, bytes]], scope: Scope, echoed_id: str, *, cache: bytes
     ) -> list[tuple[bytes, bytes]]:
         path: str = scope["path"]
         added_headers = {correlation_ids.REQUEST_ID_HEADER: echoed_id, **scope.get(_EXTRA_HEADERS_KEY, {})}
@@ -94,10 +98,16 @@ class _ResponseHeadersMiddleware:
         is_page = there.get(b"content-type", b"").startswith(b"text/html")
         unless_said = (
             (b"content-security-policy", _CSP_PAGE if is_page else _CSP_API),
-            (b"cache-control", _STATIC_CACHE_CONTROL if path.startswith("/static/") else b"no-store"),
+            (b"cache-control", cache),
             *(_HTTPS_SECURITY_HEADERS if self._https else _SECURITY_HEADERS),
         )
         return [*remaining, *(one for one in unless_said if one[0] not in there), *ours]
+
+
+def _choose_cache_control(scope: Scope, status: int) -> bytes:
+    """Return how long a browser keeps the response. A missing asset may be there a moment later."""
+    is_asset = scope["path"].startswith("/static/") and status < HTTPStatus.BAD_REQUEST
+    return _STATIC_CACHE_CONTROL if is_asset else b"no-store"
 
 
 def route_template(scope: Scope) -> str:

@@ -4,9 +4,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from starlette.responses import HTMLResponse, JSONResponse
+from starlette.staticfiles import StaticFiles
 
 from machtiging.web import headers
 from machtiging.web.errors.handlers import install_error_handlers
+from machtiging.web.frame.assets import asset_url
 
 
 def make_client(issuer: str = "http://localhost:8000") -> httpx.AsyncClient:
@@ -99,3 +101,14 @@ async def test_hsts_is_sent_only_with_https_issuer():
     assert "strict-transport-security" not in (await make_client().get("/pagina")).headers
     secure = await make_client("https://machtigen.example").get("/pagina")
     assert secure.headers["strict-transport-security"].startswith("max-age=31536000")
+
+
+async def test_asset_is_kept_by_the_browser_and_a_missing_one_is_not():
+    app = FastAPI(openapi_url=None)
+    headers.install(app, issuer="http://localhost:8000")
+    install_error_handlers(app)
+    app.mount("/static", StaticFiles(packages=[("machtiging.web", "static")]))
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost:8000")
+    assert "immutable" in (await client.get(asset_url("portal.css"))).headers["cache-control"]
+    missing = await client.get("/static/portal.000000000000.css")
+    assert (missing.status_code, missing.headers["cache-control"]) == (404, "no-store")
