@@ -64,6 +64,7 @@ from machtiging.portal import error_pages
 from machtiging.portal.public_pages.dependencies import PortalServices
 from machtiging.portal.routes import router as portal_routes
 from machtiging.settings import Environment, Settings, is_loopback
+from machtiging.simulators.practice_page import router as practice_routes
 from machtiging.storage.engine import DatabaseRole, make_engine
 from machtiging.storage.migration_runner import require_newest_schema
 from machtiging.storage.reserved_connections import SessionsWithReserve
@@ -93,7 +94,7 @@ _ROUTERS = (
 )
 _DETAILS_HANDLER = BerichtenboxHandler()
 _TEMPLATE_PACKAGES = ("machtiging.portal", "machtiging.oauth", "machtiging.identity", "machtiging.web")
-
+_PRACTICE_TEMPLATE_PACKAGES = (*_TEMPLATE_PACKAGES, "machtiging.simulators")  # last: those of the service win
 # Practice has invented values for these.
 _OPERATOR_CONTENT = (
     *("service_owner", "help_phone", "help_hours", "help_hours_en", "help_points_file", "service_changes_file"),
@@ -135,6 +136,8 @@ def create_app(
     attach_services(app, services)
     for router in _ROUTERS:
         app.include_router(router)
+    if services.practice:
+        app.include_router(practice_routes)
     app.mount("/static", StaticFiles(packages=[("machtiging.web", "static")]), name="static")
     _install_middleware(app, settings)
     return app
@@ -233,7 +236,7 @@ def _install_rate_limits(app: FastAPI, settings: Settings) -> None:
 def _build_services(
     settings: Settings, database_url: str, clock: Clock, transport: httpx.AsyncBaseTransport | None
 ) -> Services:
-    keyring = KeyRing.load(settings.keys_dir, clock=clock)
+    keyring, practice = KeyRing.load(settings.keys_dir, clock=clock), settings.env is not Environment.PRODUCTION
     reserve = min(settings.reserved_connections, settings.database_pool_size - 1)
     service = make_engine(database_url, DatabaseRole.SERVICE, pool_size=settings.database_pool_size - reserve)
     reserved = make_engine(database_url, DatabaseRole.SERVICE, pool_size=reserve)
@@ -247,8 +250,8 @@ def _build_services(
         sealer_engine=sealer,
         policy=Policy.load(settings.policies_dir),
         issuer=settings.issuer,
-        practice=settings.env is not Environment.PRODUCTION,
-        pages=PageRenderer(_TEMPLATE_PACKAGES),
+        practice=practice,
+        pages=PageRenderer(_PRACTICE_TEMPLATE_PACKAGES if practice else _TEMPLATE_PACKAGES),
         help_contact=build_help_contact(settings),
         service_changes=load_service_changes(settings.service_changes_file),
         trusted_proxies=parse_networks(settings.trusted_proxies),

@@ -179,11 +179,13 @@ async def tell_story(settings: Settings, narrator: StoryNarrator) -> None:
 
 
 async def _add_practice_world(settings: Settings) -> None:
-    """Leave a world worth seeing: living machtigingen, letters of two years, an office with clients."""
-    from machtiging.cli.demo.world import add_practice_world
+    """Leave a world worth seeing, and finish one that an earlier run left half made."""
+    from machtiging.cli.demo.world import add_practice_world, is_practice_world_complete
 
-    out.print("\nFilling the practice world with letters of two years ...")
     async with _open_story_environment(settings) as environment:
+        if await is_practice_world_complete(environment):
+            return
+        out.print("\nFilling the practice world with letters of two years ...")
         delivered = await add_practice_world(environment)
     out.print(f"   {delivered} letters, and machtigingen that work now")
 
@@ -212,16 +214,16 @@ async def _run_demo_until_stopped(settings: Settings, story_again: bool) -> None
             tell_it = story_again or await is_first_run(sessions)
         if tell_it:
             await tell_story(settings, _create_terminal_narrator())
-            await _add_practice_world(settings)
+        await _add_practice_world(settings)
         _print_addresses(settings)
         await servers.wait_until_stopped()
         err.print("Stopping ...")
 
 
 def _print_addresses(settings: Settings) -> None:
-    out.print(f"\n[bold]Open {settings.issuer}[/bold] and log in. The login page asks who you want to be:")
-    out.print("   vertegenwoordigde   she gets the letters: see who looked, offer, revoke")
-    out.print("   naaste              her son: accept with the code that she gets")
-    out.print("   and others: raadslid, collega, bewindvoerder, balie, beheerder ...")
+    out.print(f"\n[bold]Open {settings.issuer}/oefenen[/bold] to choose who you want to be and what you want to see:")
+    out.print(
+        "   Riet gets letters and lets others read along; her son Bram reads; Fatima has twelve clients; and others."
+    )
     out.print(f"Mail that was sent: {settings.broker_issuer}/post")
     out.print("Ctrl-C stops everything and keeps the data.\n")

@@ -20,11 +20,12 @@ from machtiging.oauth.routes import router as oauth
 from machtiging.organisations.employee_routes import router as employees
 from machtiging.organisations.routes import router as organisations
 from machtiging.portal.routes import router as portal
+from machtiging.simulators.practice_page import router as practice
 from machtiging.web.doors import DOOR_ATTRIBUTE, Public
 from machtiging.web.framework_internals import list_routes
 
 DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Operator", "Client", "Self"}
-PINNED = {"Public": 42, "Citizen": 61, "Operator": 8, "TokenUser": 9, "Self": 2, "Agency": 1, "Client": 3}
+PINNED = {"Public": 43, "Citizen": 61, "Operator": 8, "TokenUser": 9, "Self": 2, "Agency": 1, "Client": 3}
 
 
 def door_functions(route: APIRoute) -> list:
@@ -45,7 +46,7 @@ def doors_of(route: APIRoute) -> list[str]:
 def all_routes():
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     of_organisations = (organisations, employees, assignments)
-    for router in (health, identity, oauth, berichtenbox, machtigingen, consents, *of_organisations, portal):
+    for router in (health, identity, oauth, berichtenbox, machtigingen, consents, *of_organisations, portal, practice):
         app.include_router(router)
     return [route for _, route in list_routes(app) if isinstance(route, APIRoute)]
 

@@ -7,11 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from machtiging.cli.demo.environment import is_first_run
+from machtiging.cli.database import open_sealer_engine
+from machtiging.cli.demo import world
+from machtiging.cli.demo.browser import Browser
+from machtiging.cli.demo.environment import StoryEnvironment, create_http_client, is_first_run
 from machtiging.cli.demo.narrator import StoryFailed, StoryNarrator
 from machtiging.cli.serve import run_practice_servers, tell_story
+from machtiging.crypto.keyring import KeyRing
+from machtiging.kernel.clock import SystemClock
 from machtiging.kernel.errors import Fault
 from machtiging.settings import Environment, Settings
+from machtiging.simulators import practice_page
+from machtiging.simulators.personas import PERSONAS
 from tests.builders.keys import make_key_directory
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,6 +67,36 @@ async def test_story_succeeds_twice_and_names_existing_modules(settings, databas
     assert first.steps == second.steps == [1, 2, 3, 4, 5, 6, 7]
     named = {module for _, module in first.teller.events}
     assert [module for module in named if not (ROOT / "machtiging" / module).is_file()] == []
+
+
+@pytest.mark.whole
+async def test_practice_world_left_half_made_is_finished_by_next_run_and_has_each_scene(
+    settings, database, monkeypatch
+):
+    keyring = KeyRing.load(settings.keys_dir)
+    async with run_practice_servers(settings), open_sealer_engine(settings) as sealer:
+        await tell_story(settings, Listener().teller)
+        environment = StoryEnvironment(
+            settings.issuer, settings.broker_issuer, database.sessions, sealer, keyring, SystemClock()
+        )
+        with monkeypatch.context() as only_two_clients:
+            only_two_clients.setattr(world, "_CLIENTS", world._CLIENTS[:2])
+            assert await world.add_practice_world(environment) > 0
+        assert not await world.is_practice_world_complete(environment)
+        assert await world.add_practice_world(environment) > 0
+        assert await world.is_practice_world_complete(environment)
+        assert await world.add_practice_world(environment) == 0
+        assert (await environment.seal_and_verify_journal()).ok
+        for key, path in practice_page.SCENES.values():
+            await open_scene(environment, key, path)
+
+
+async def open_scene(environment: StoryEnvironment, key: str, path: str) -> None:
+    async with create_http_client() as http:
+        visitor = Browser(http, frozenset({environment.issuer, environment.broker}))
+        page = await visitor.open_page(environment.issuer + practice_page.build_login_link(key, path))
+    assert visitor.url == environment.issuer + path
+    assert PERSONAS[key].name in page.text
 
 
 async def test_story_on_ipv6_loopback_succeeds(settings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from machtiging.cli.demo.narrator import check_step
 from machtiging.message_catalogue import get_sentence
 from machtiging.simulators.personas import PERSONAS, Persona
 
+_LETTER_PATH = re.compile(r"/.+/[0-9a-f-]{36}")
 PURPOSE = "post bijhouden"
 HELPER_NAME = "mijn zoon Bram"
 # The answers on each page of the wizard.
@@ -104,6 +106,20 @@ class PortalUser:
             page = await self.browser.open_page(self.portal_url(older[0]))
         check_step(condition=set(marks) == ids, expected=f"{len(ids)} brieven in haar eigen box", got=len(marks))
         return {bericht_id for bericht_id, new in marks.items() if new}
+
+    async def read_older_letters(self, list_path: str, *, newest_left: int, at_most: int) -> None:
+        """Open the older letters of a list, from old to new, at most so many."""
+        letters: list[str] = []
+        page = await self.browser.open_page(self.portal_url(list_path))
+        while True:
+            found = (href for href, _ in page.links if urlsplit(href).path.startswith(f"{list_path}/"))
+            letters += [href for href in found if _LETTER_PATH.fullmatch(href)]
+            older = [href for href, word in page.links if word == get_sentence("frame.older")]
+            if not older:
+                break
+            page = await self.browser.open_page(self.portal_url(older[0]))
+        for href in letters[newest_left : newest_left + at_most][::-1]:
+            await self.browser.open_page(self.portal_url(href))
 
     async def read_overview(self) -> str:
         """Return the text of the citizen's access overview."""

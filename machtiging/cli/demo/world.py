@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import httpx
+from sqlalchemy import select
 
 from machtiging.agencies.catalogue import find_catalogue_oin
 from machtiging.agencies.rules import Sensitivity, Theme
@@ -19,19 +20,20 @@ from machtiging.cli.demo.portal_user import PortalUser
 from machtiging.cli.demo.world_letters import build_letters_of_two_years
 from machtiging.delegation.acceptance import CodeHolder, accept_offer
 from machtiging.delegation.code_check import CheckAnswer
-from machtiging.delegation.offer import Giver, MachtigingTerms, offer_machtiging
+from machtiging.delegation.offer import Giver, MachtigingTerms, derive_offer_id, offer_machtiging
+from machtiging.delegation.queries import machtiging_table
 from machtiging.delegation.rules import Act, Capacity, MachtigingLimits, MachtigingScope
 from machtiging.identity.people import (
     Profile,
     find_or_create_by_broker,
     find_or_create_by_bsn,
+    remember_language,
     save_profile,
 )
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.birth_date import build_birth_date
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.clock import end_of_day, to_dutch_date
-from machtiging.kernel.errors import Conflict
 from machtiging.kernel.ids import PersonId
 from machtiging.kernel.period import Period
 from machtiging.simulators.personas import PERSONAS, Persona
@@ -82,15 +84,27 @@ async def add_practice_world(environment: StoryEnvironment) -> int:
         son = await world.log_in("naaste")
         worker = await world.log_in("raadslid")
         riet, grace = await world.log_in("vertegenwoordigde"), await world.log_in("engelstalig")
+        async with unit_of_work(environment.sessions) as session:
+            await remember_language(session, grace.person_id, "en")
         await world.deliver_to(PERSONAS["vertegenwoordigde"].bsn, "Geachte mevrouw Van der Linden", "riet")
         await world.deliver_to(PERSONAS["engelstalig"].bsn, "Geachte mevrouw Mensah", "grace")
         await world.agree(riet, PERSONAS["vertegenwoordigde"].birthdate, son, _ALL_BUT_HEALTH)
         await world.agree(grace, PERSONAS["engelstalig"].birthdate, son, _ENGLISH_AND_BRAM)
+        await world.read_letters()
         for name, born, bsn in _CLIENTS:
             client_id = await world.add_client(name, born, bsn)
             await world.deliver_to(bsn, f"Geachte {name}", bsn, kinds=_KINDS_OF_CLIENTS)
             await world.agree(client_id, born, worker, _OFFICE)
         return world.delivered
+
+
+async def is_practice_world_complete(environment: StoryEnvironment) -> bool:
+    """Return true when some run made the last machtiging of the practice world."""
+    _, _, bsn = _CLIENTS[-1]
+    async with unit_of_work(environment.sessions) as session:
+        last = await find_or_create_by_bsn(session, environment.keyring, Bsn(bsn), at=environment.now())
+    async with create_http_client() as http:
+        return await _World(environment, http).has_agreed(last, _OFFICE)
 
 
 class _World:
@@ -99,12 +113,13 @@ class _World:
     def __init__(self, environment: StoryEnvironment, http: httpx.AsyncClient) -> None:
         self._environment, self._http = environment, http
         self._agencies: dict[str, DemoAgency] = {}
+        self._users: dict[str, PortalUser] = {}
         self.delivered = 0
 
     async def log_in(self, key: str) -> CodeHolder:
         """Log this persona in once, as the first visit does, and return the person."""
         persona = PERSONAS[key]
-        await PortalUser.log_in(self._environment, self._http, key)
+        self._users[key] = await PortalUser.log_in(self._environment, self._http, key)
         return CodeHolder(await self._find_person(persona), Assurance.SUBSTANTIAL, persona.kvk)
 
     async def _find_person(self, persona: Persona) -> PersonId:
@@ -162,10 +177,26 @@ class _World:
         limits = MachtigingLimits(maximum_duration=timedelta(days=365), code_lifetime=timedelta(days=14))
         by = Giver(giver.person_id, giver.assurance, agreed.key)
         answer = CheckAnswer(build_birth_date(*(int(part) for part in (born or "").split("-"))), "")
-        try:
-            async with unit_of_work(environment.sessions) as session:
-                offer = await offer_machtiging(session, environment.keyring, limits, by, terms, at=at)
-        except Conflict:
+        if await self.has_agreed(giver.person_id, agreed):
             return
+        # One transaction: when this is stopped halfway, the next run must not find an offer that nobody accepts.
         async with unit_of_work(environment.sessions) as session:
+            offer = await offer_machtiging(session, environment.keyring, limits, by, terms, at=at)
             await accept_offer(session, environment.keyring, helper, offer.code, answer, at=at)
+
+    async def read_letters(self) -> None:
+        """Let the citizens read their older letters, and the son a few."""
+        for key in ("vertegenwoordigde", "engelstalig"):
+            await self._users[key].read_older_letters("/brieven", newest_left=3, at_most=100)
+        son = self._users["naaste"]
+        overview = await son.browser.open_page(son.portal_url("/ik-help"))
+        for path in sorted({href for href, _ in overview.links if href.endswith("/brieven")}):
+            await son.read_older_letters(path, newest_left=1, at_most=2)
+
+    async def has_agreed(self, giver_id: PersonId, agreed: _Agreement) -> bool:
+        """Return true when an earlier run made this machtiging, whatever became of it."""
+        by = Giver(giver_id, Assurance.SUBSTANTIAL, agreed.key)
+        table = machtiging_table()
+        same_id = select(table.c.id).where(table.c.id == derive_offer_id(self._environment.keyring, by))
+        async with self._environment.sessions() as session:
+            return await session.scalar(same_id) is not None
