@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 from fastapi import APIRouter, Request
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,13 +11,20 @@ from starlette.responses import HTMLResponse
 
 from machtiging.access.actor import build_citizen_actor
 from machtiging.access.dependencies import access_services
+from machtiging.audit.access_history.weekly_access import load_weekly_access
 from machtiging.berichtenbox.bericht_list import BerichtPageRequest, BerichtSummary, list_berichten
+from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.authority.queries import list_authorities_of_person
 from machtiging.delegation.rules import EffectiveState
+from machtiging.delegation.suspension.emergency_stop import find_emergency_stop
 from machtiging.identity.session import OptionalVisitor, Visitor
+from machtiging.kernel.clock import AMSTERDAM
 from machtiging.notifications.delivery_failures import count_unread_undelivered
 from machtiging.oauth.ciba.queries import count_pending_requests
 from machtiging.portal import views
+from machtiging.portal.access_history.lines import UNLISTED_ACTS
+from machtiging.portal.access_history.names import load_line_names
+from machtiging.portal.access_history.weeks import describe_this_week, week_of
 from machtiging.portal.views import MachtigingCard
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import Public
@@ -37,7 +44,7 @@ _STANDING_NOW = (
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The questions, letters, helpers and people of a visitor."""
+    """The questions, letters, helpers and people of a visitor, and who looked this week."""
 
     waiting: int
     unmailed: int
@@ -46,6 +53,8 @@ class Overview:
     offers: list[MachtigingCard]
     helping: list[MachtigingCard]
     ending: list[MachtigingCard]
+    this_week: list[str]
+    stopped_since: datetime | None
 
 
 @router.get("/")
@@ -77,7 +86,16 @@ async def _load_overview(request: Request, session: AsyncSession, visitor: Visit
         offers=[card for card in cards if card.is_giver and card.standing is EffectiveState.NOT_ACCEPTED],
         helping=[card for card in standing if not card.is_giver],
         ending=[card for card in standing if _ends_soon(card, at)],
+        this_week=await _describe_this_week(session, services.keyring, visitor, at),
+        stopped_since=await find_emergency_stop(session, visitor.person_id),
     )
+
+
+async def _describe_this_week(session: AsyncSession, keyring: KeyRing, visitor: Visitor, at: datetime) -> list[str]:
+    monday = datetime.combine(week_of(at), time(), AMSTERDAM)
+    access = await load_weekly_access(session, visitor.person_id, (monday, monday + timedelta(days=7)), UNLISTED_ACTS)
+    names = await load_line_names(session, keyring, visitor.person_id, (), access.counts)
+    return describe_this_week(access, names, at)
 
 
 def _ends_soon(card: MachtigingCard, at: datetime) -> bool:

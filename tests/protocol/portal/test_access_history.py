@@ -44,6 +44,13 @@ async def test_sentence_names_the_helper_and_counts_each_letter_once(portal):
     assert "Deze week: uw helper Bram Voorbeeld 2 brieven. Niemand anders." in await read_text(portal)
 
 
+async def test_sentence_stands_on_the_overview_too(portal):
+    await insert_acts(portal, (MINUTE, READ, letter(1)))
+    page = await (await portal.mother()).open_page(ISSUER + "/")
+    assert "Deze week: uw helper Bram Voorbeeld 1 brief. Niemand anders." in " ".join(page.text.split())
+    assert NOBODY in (await (await portal.son()).open_page(ISSUER + "/")).text
+
+
 async def test_sentence_counts_attachments_apart(portal):
     await insert_acts(portal, (MINUTE, READ, letter(1)), (MINUTE, DOWNLOAD, letter(2) | {"object_kind": "bijlage"}))
     assert "uw helper Bram Voorbeeld 1 brief en 1 bijlage. Niemand anders." in await read_text(portal)

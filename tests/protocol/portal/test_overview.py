@@ -105,3 +105,14 @@ async def test_language_choice_from_another_site_is_refused(portal, headers):
     answer = await choose_language(portal, headers=headers, taal="en", terug="/")
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
+
+
+async def test_overview_during_an_emergency_stop_says_so_and_offers_no_new_helper(portal):
+    mother = await portal.mother()
+    page = await mother.open_page(ISSUER + "/")
+    assert "Iemand laten helpen" in page.text
+    stop = await mother.open_page(ISSUER + "/helpers/stop-alles")
+    await mother.submit_form(stop.find_form("/stop-alles"), {})
+    page = await mother.open_page(ISSUER + "/")
+    assert "U heeft alles stopgezet op" in page.text
+    assert "Iemand laten helpen" not in page.text
