@@ -13,7 +13,7 @@ from machtiging.delegation.code_check import CheckAnswer
 from machtiging.delegation.rules import EndReason, Machtiging, MachtigingState
 from machtiging.delegation.termination import refuse_offer
 from machtiging.identity.csrf import CsrfProtected
-from machtiging.identity.session import Citizen, Visitor
+from machtiging.identity.session import Citizen, OptionalVisitor, Visitor
 from machtiging.kernel.errors import InvalidInput, NotAllowed
 from machtiging.message_catalogue import describe_refusal, get_sentence
 from machtiging.oauth.dependencies import oauth_services
@@ -32,6 +32,15 @@ _MAX_CODE_LENGTH = 200
 async def redirect_accept_form(_: Public) -> RedirectResponse:
     """Redirect the former address of the form."""
     return RedirectResponse("/ik-help/code", 308)
+
+
+@router.get("/code")
+async def show_code_start(request: Request, _: Public, visitor: OptionalVisitor) -> Response:
+    """Show what a code is for, and lead to the form. A scanned QR code opens this page."""
+    # Browsers keep the fragment over a redirect here, but it must not go along to the login service.
+    if visitor is not None:
+        return RedirectResponse("/ik-help/code", 303)
+    return render_page(request, "code_begin.html", visitor=None)
 
 
 @router.get("/ik-help/code")

@@ -92,6 +92,22 @@ def birth_date() -> tuple[str, str, str]:
     return str(int(day)), str(int(month)), year
 
 
+def test_scanned_code_waits_in_the_browser_while_the_helper_logs_in(page, running_demo):
+    sent = []
+    page.on("request", lambda request: sent.append(request.url))
+    page.goto(f"{running_demo.url}/code#AB12-CD34-EF")
+    page.get_by_role("link", name="Inloggen en verder gaan").click()
+    page.get_by_role("button", name=re.compile("Bram")).first.click()
+    page.wait_for_url(f"{running_demo.url}/ik-help/code")
+    assert page.get_by_label("Machtigingscode").input_value() == "AB12-CD34-EF"
+    page.goto(f"{running_demo.url}/code#AB12-CD34-GH")
+    assert page.url == f"{running_demo.url}/ik-help/code"
+    assert page.get_by_label("Machtigingscode").input_value() == "AB12-CD34-GH"
+    page.reload()
+    assert page.get_by_label("Machtigingscode").input_value() == ""
+    assert [url for url in sent if "AB12" in url.partition("#")[0]] == []
+
+
 def test_start_page_shows_the_practice_warning(page, running_demo):
     page.goto(running_demo.url)
     assert page.locator("h1").count() == 1

@@ -1,7 +1,7 @@
 """The page with the machtigingscode, shown once: large, to print, with a QR code.
 
 The code in the QR code stands in the fragment of the address (RFC 3986 section 3.5). Browsers do not send it, so it
-reaches no server and no log.
+reaches no server and no log. The page that it opens keeps it in the browser while the helper logs in.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from machtiging.message_catalogue import get_sentence
 from machtiging.portal.views import AgreementView
 from machtiging.web.pages import render_page
 
-CODE_PATH = "/ik-help/code"
+CODE_PATH = "/code"
 HELPERS_PATH = "/helpers"
 
 

@@ -268,23 +268,36 @@ function watchSession() {
 function start() {
   insertAid();
   watchSession();
+  showPrintButtons();
+  fillScannedCode();
   // After a rejected form, go to the summary of what is wrong.
   document.getElementById("fouten")?.focus();
 }
 
-if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
-else start();
-
 // --- Print buttons do something only with a script.
-for (const button of document.querySelectorAll("[data-print]")) {
-  button.hidden = false;
-  button.addEventListener("click", () => print());
+function showPrintButtons() {
+  for (const button of document.querySelectorAll("[data-print]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => print());
+  }
 }
 
 // --- The code of a scanned QR code stands in the fragment, which browsers send to no server.
-const codeField = document.querySelector("input#code");
-const [, scannedCode] = location.hash.match(/^#([0-9A-Za-z]{4}-[0-9A-Za-z]{4}-[0-9A-Za-z]{2})$/) ?? [];
-if (codeField && scannedCode && !codeField.value) {
-  codeField.value = scannedCode;
-  history.replaceState(null, "", location.pathname + location.search);
+// While the helper logs in elsewhere, it waits in the storage of this tab.
+const WAITING_CODE = "scanned-code";
+
+function fillScannedCode() {
+  const [, code] = location.hash.match(/^#([0-9A-Za-z]{4}-[0-9A-Za-z]{4}-[0-9A-Za-z]{2})$/) ?? [];
+  const field = document.querySelector("input#code");
+  try {
+    if (code) sessionStorage.setItem(WAITING_CODE, code);
+    if (field && !field.value) field.value = sessionStorage.getItem(WAITING_CODE) ?? "";
+    if (field) sessionStorage.removeItem(WAITING_CODE);
+  } catch {
+    if (field && code && !field.value) field.value = code; // without storage a code waits for nobody
+  }
+  if (code) history.replaceState(null, "", location.pathname + location.search);
 }
+
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+else start();

@@ -289,3 +289,16 @@ async def test_acceptance_leads_to_a_page_with_the_letters(portal):
 async def test_former_address_of_the_form_redirects(portal):
     answer = await portal.http.get(ISSUER + "/machtigingen/aannemen")
     assert (answer.status_code, answer.headers["location"]) == (308, "/ik-help/code")
+
+
+async def test_page_of_a_scanned_code_says_what_to_do_and_logs_in(portal):
+    answer = await portal.http.get(ISSUER + "/code", headers={"Accept": "text/html"})
+    assert answer.status_code == 200
+    assert "U kreeg een code van iemand" in answer.text
+    assert 'href="/inloggen?terug=/ik-help/code"' in answer.text
+
+
+async def test_page_of_a_scanned_code_leads_a_visitor_to_the_form(portal):
+    son = await portal.son()
+    await son.open_page(ISSUER + "/code")
+    assert son.url == ISSUER + ACCEPT

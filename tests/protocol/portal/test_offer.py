@@ -186,7 +186,7 @@ async def test_offer_code_page_has_code_in_groups_of_four_and_in_the_fragment_on
     check = await fill_offer(browser)
     made = await browser.submit_form(check.find_form(CHECK), {"akkoord": "ja"})
     assert [len(part) for part in made.codes[0].split("-")] == [4, 4, 2]
-    assert f"{ISSUER}/ik-help/code." in made.text
+    assert f"{ISSUER}/code." in made.text
     assert "mijn zoon Bram" in made.text
     await enter_code(await portal.son(), made.codes[0])
 
