@@ -92,8 +92,8 @@ def birth_date() -> tuple[str, str, str]:
     return str(int(day)), str(int(month)), year
 
 
-def test_scanned_code_waits_in_the_browser_while_the_helper_logs_in(page, running_demo):
-    sent = []
+def test_scanned_code_waits_in_the_browser_while_the_helper_logs_in(chromium, running_demo):
+    page, sent = chromium.new_page(locale="nl-NL"), []  # with JavaScript
     page.on("request", lambda request: sent.append(request.url))
     page.goto(f"{running_demo.url}/code#AB12-CD34-EF")
     page.get_by_role("link", name="Inloggen en verder gaan").click()
@@ -106,6 +106,7 @@ def test_scanned_code_waits_in_the_browser_while_the_helper_logs_in(page, runnin
     page.reload()
     assert page.get_by_label("Machtigingscode").input_value() == ""
     assert [url for url in sent if "AB12" in url.partition("#")[0]] == []
+    page.close()
 
 
 def test_start_page_shows_the_practice_warning(page, running_demo):
