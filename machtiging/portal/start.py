@@ -33,6 +33,7 @@ from machtiging.web.pages import render_page
 router = APIRouter(include_in_schema=False)
 _LETTERS_SHOWN = 4
 _CARDS_SHOWN = 4
+_NO_NAMES = views.AgencyNames({}, {})
 _ENDS_SOON = timedelta(days=30)
 _STANDING_NOW = (
     EffectiveState.IN_FORCE,
@@ -72,8 +73,7 @@ async def _load_overview(request: Request, session: AsyncSession, visitor: Visit
     people = views.PersonNames(session, services.keyring)
     authorities = await list_authorities_of_person(session, visitor.person_id, at=at)
     await people.preload(authorities, visitor, at)
-    names = await views.load_agency_names(session)
-    cards = [await views.build_machtiging_card(each, visitor, people, names, at) for each in authorities]
+    cards = [await views.build_machtiging_card(each, visitor, people, _NO_NAMES, at) for each in authorities]
     standing = [card for card in cards if card.standing in _STANDING_NOW and card.accepted_at is not None]
     wanted = BerichtPageRequest(None, _LETTERS_SHOWN)
     actor = build_citizen_actor(visitor)
