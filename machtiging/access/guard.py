@@ -7,6 +7,7 @@ the journal line, so timing reveals no reason. A permitted fetch runs that state
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -36,11 +37,13 @@ class GuardedQuery(NamedTuple):
     """A query for one act: its statement, and its parameters for a Permit.
 
     The statement writes the journal line too (`audit.journal.build_journal_insert_cte`): nothing is fetched without it.
+    `journal_act`: what the line says was done, if that is not the act that the policy decides on.
     """
 
     act: Act
     statement: Statement
     params_for_permit: Callable[[Permit], Mapping[str, Any]]
+    journal_act: JournalAct | None = None
 
 
 async def issue_permit(
@@ -70,6 +73,8 @@ async def issue_permit_and_fetch(
     A refusal fetches nothing. Raises as `issue_permit`.
     """
     line, answer = _evaluate_and_build_permit(policy, actor, fetch.act, target, at)
+    if fetch.journal_act is not None:
+        line = replace(line, act=fetch.journal_act)
     if isinstance(answer, Refusal):
         await record(executor, line, at=at)
         raise answer

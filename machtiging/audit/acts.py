@@ -15,6 +15,8 @@ class JournalAct(StrEnum):
     BERICHT_LEZEN = "bericht:lezen"
     BERICHT_LIJST = "bericht:lijst"
     BERICHT_MARKEREN = "bericht:markeren"
+    BERICHT_NOTEREN = "bericht:noteren"
+    BERICHT_NOTITIE_INTREKKEN = "bericht:notitie_intrekken"
     BERICHT_VERWIJDEREN = "bericht:verwijderen"
     CATALOGUS_GELADEN = "catalogus:geladen"
     CLIENT_GEREGISTREERD = "client:geregistreerd"

@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Row,
+    ScalarSelect,
     Select,
     Text,
     and_,
@@ -90,6 +91,11 @@ def select_page(reader_id: PersonId, chosen: Select[Any]) -> Select[Any]:
     joined = joined.join(_DATA_KEY_TABLE, _DATA_KEY_TABLE.c.id == page.c.ontvanger_id)
     rows = select(*page.c, _AGENCY.c.name.label("afzender_naam"), *columns, *DATA_KEY_COLUMNS).select_from(joined)
     return rows.order_by(page.c.published_at.desc(), page.c.id.desc())
+
+
+def select_sender_name() -> ScalarSelect[Any]:
+    """Select the name of the sender of the letter in the query around it."""
+    return select(_AGENCY.c.name).where(_AGENCY.c.oin == BERICHT.c.afzender_oin).correlate(BERICHT).scalar_subquery()
 
 
 def in_box_conditions(at: Any) -> tuple[ColumnElement[bool], ...]:

@@ -1,4 +1,4 @@
-"""Tables of the box: berichten, bijlagen in encrypted parts, and marks of readers."""
+"""Tables of the box: berichten, bijlagen in encrypted parts, read marks, notes of helpers."""
 
 from __future__ import annotations
 
@@ -67,3 +67,18 @@ class ReaderMark(SQLModel, table=True):
     bericht_id: UUID = Field(primary_key=True, foreign_key="bericht.id")
     person_id: UUID = Field(primary_key=True, foreign_key="person.id")
     first_read_at: datetime = columns.timestamp_column()
+
+
+class HelperNoteRow(SQLModel, table=True):
+    """A note of a helper with a letter, encrypted for the letter's owner."""
+
+    __tablename__ = "helper_note"
+
+    id: UUID = Field(primary_key=True)
+    letter_id: UUID = Field(foreign_key="bericht.id")
+    owner_id: UUID = Field(foreign_key="party.id")
+    author_id: UUID = Field(foreign_key="person.id")
+    machtiging_id: UUID = Field(foreign_key="machtiging.id")
+    written_at: datetime = columns.timestamp_column()
+    text_sealed: bytes = columns.bytes_column()
+    retracted_at: datetime | None = columns.timestamp_column(default=None, nullable=True)

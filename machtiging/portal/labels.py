@@ -34,6 +34,8 @@ JOURNAL_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
         "bericht:lezen",
         "bericht:downloaden",
         "bericht:markeren",
+        "bericht:noteren",
+        "bericht:notitie_intrekken",
         "bericht:verwijderen",
         "machtiging:aangeboden",
         "machtiging:aangenomen",
@@ -80,6 +82,8 @@ REFUSED_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
         "bericht:lezen",
         "bericht:downloaden",
         "bericht:markeren",
+        "bericht:noteren",
+        "bericht:notitie_intrekken",
         "bericht:verwijderen",
         "machtiging:aangeboden",
         "machtiging:aangenomen",
@@ -181,6 +185,7 @@ REASON_SENTENCES: Mapping[str, str] = CatalogueLabels(
         "aanbod_al_gemaakt",
         "eigen_machtiging",
         "te_vaak_geprobeerd",
+        "te_veel_notities",
     ),
 )
 CHECK_KIND_LABELS: Mapping[str, str] = CatalogueLabels("labels.check", CheckKind)

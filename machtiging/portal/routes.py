@@ -13,9 +13,10 @@ from machtiging.portal import (
     undelivered_notifications,
 )
 from machtiging.portal.access_history import routes as access_history
-from machtiging.portal.gemachtigden import actions, detail, emergency, extension, narrowing, overview
+from machtiging.portal.gemachtigden import actions, detail, emergency, extension, narrowing, notes, overview
 from machtiging.portal.giving import routes as giving
 from machtiging.portal.helping import letters as helped_letters
+from machtiging.portal.helping import notes as helper_notes
 from machtiging.portal.helping import people as helped_people
 from machtiging.portal.letters import attachments, letter_page, list_page, marks_pages, redirects, sharing
 from machtiging.portal.public_pages import routes as public_pages
@@ -40,6 +41,7 @@ _PARTS = (
     overview,
     emergency,
     detail,
+    notes,
     actions,
     narrowing,
     extension,
@@ -48,3 +50,4 @@ for part in _PARTS:
     router.include_router(part.router)
 router.include_router(helped_people.router)
 router.include_router(helped_letters.router)
+router.include_router(helper_notes.router)

@@ -15,7 +15,7 @@ from sqlmodel import SQLModel
 from machtiging.access_tokens.tables import IssuedToken, UsedProof
 from machtiging.agencies.tables import Agency, Dienst
 from machtiging.audit.tables import JournalIntake, JournalLine
-from machtiging.berichtenbox.tables import Bericht, Bijlage, BijlagePart, ReaderMark
+from machtiging.berichtenbox.tables import Bericht, Bijlage, BijlagePart, HelperNoteRow, ReaderMark
 from machtiging.delegation.tables import AgreementRow, CodeTry, EmergencyStopRow, MachtigingRow, Machtigingscode
 from machtiging.identity.tables import LoginAttempt, LoginSession, Party, Person, SavedForm
 from machtiging.notifications.tables import Notification
@@ -93,7 +93,7 @@ MACHTIGINGEN, AGREEMENTS = TableReader(MachtigingRow), TableReader(AgreementRow)
 MACHTIGINGSCODES, CODE_TRIES = TableReader(Machtigingscode), TableReader(CodeTry)
 EMERGENCY_STOPS = TableReader(EmergencyStopRow)
 BERICHTEN, BIJLAGEN, BIJLAGE_PARTS = TableReader(Bericht), TableReader(Bijlage), TableReader(BijlagePart)
-READER_MARKS = TableReader(ReaderMark)
+READER_MARKS, HELPER_NOTES = TableReader(ReaderMark), TableReader(HelperNoteRow)
 ORGANISATIONS, RECOGNITIONS = TableReader(Organisation), TableReader(Recognition)
 EMPLOYEES = TableReader(Employee)
 JOURNAL_INTAKE, JOURNAL = TableReader(JournalIntake), TableReader(JournalLine)

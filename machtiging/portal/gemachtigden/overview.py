@@ -38,7 +38,7 @@ def _check_year(at: datetime) -> datetime:
     return at
 
 
-_Instant = Annotated[AwareDatetime, AfterValidator(_check_year)]
+PossibleInstant = Annotated[AwareDatetime, AfterValidator(_check_year)]
 _NO_NAMES = views.AgencyNames({}, {})
 
 
@@ -49,7 +49,7 @@ async def show_helpers(
     visitor: Citizen,
     session: Transaction,
     gedaan: str | None = None,
-    voor: Annotated[_Instant | None, Query()] = None,
+    voor: Annotated[PossibleInstant | None, Query()] = None,
     na: Annotated[UUID | None, Query()] = None,
     *,
     vroeger: bool = False,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import Path, Request
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import Response
 
 from machtiging.access.actor import Actor, build_helper_actor
 from machtiging.access.bearer import MACHTIGING_PATH_PARAM, read_addressed_machtiging
@@ -16,8 +18,10 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.authority.rules import Authority
 from machtiging.identity.people import profile_from_row, select_profile
 from machtiging.identity.session import Visitor
-from machtiging.kernel.errors import NotFound
+from machtiging.kernel.errors import NotFound, NotInForce
+from machtiging.message_catalogue import describe_refusal
 from machtiging.portal import views
+from machtiging.web.pages import render_page
 
 MachtigingIdInPath = Annotated[str, Path(alias=MACHTIGING_PATH_PARAM)]
 # The name is loaded beside the authority, so that a list page needs no statement more for the band.
@@ -59,3 +63,17 @@ def require_visible_authority(box: HelpedBox, visitor: Visitor, at: datetime) ->
     if authority is None or views.find_hidden_reason(authority, visitor, at) is not None:
         raise NotFound("machtiging_onbekend")
     return authority
+
+
+async def answer_or_say_not_now(
+    request: Request, machtiging_id: str, answer: Callable[[], Awaitable[Response]], *, typed: str = ""
+) -> Response:
+    """Return the answer; or, if the machtiging gives nothing now, a page that says why.
+
+    The refusal is caught, so that its journal line is committed. `typed`: what the helper wrote, shown to be copied.
+    """
+    try:
+        return await answer()
+    except NotInForce as refusal:
+        values = {"machtiging_id": machtiging_id, "reason": describe_refusal(refusal), "typed": typed}
+        return render_page(request, "helping_not_now.html", status=403, **values)

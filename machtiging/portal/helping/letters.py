@@ -5,7 +5,6 @@ The guard decides and journals as for a token. Nothing here decides.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -20,16 +19,15 @@ from machtiging.access.session_lookup import load_session_authority_for_share
 from machtiging.berichtenbox import rules
 from machtiging.berichtenbox.bericht_list import BerichtPageRequest, list_berichten
 from machtiging.berichtenbox.download import authorize_download, stream_bijlage
+from machtiging.berichtenbox.helping.note_lists import load_notes_of_letter
 from machtiging.berichtenbox.queries import find_session_and_bericht
 from machtiging.berichtenbox.read_route import BerichtIdInPath
-from machtiging.berichtenbox.reader import ReadResult, authorize_reading, read_bericht, retry_while_changed
+from machtiging.berichtenbox.reader import BerichtView, ReadResult, authorize_reading, read_bericht, retry_while_changed
 from machtiging.berichtenbox.routes import BijlageIdInPath, build_download_headers
 from machtiging.delegation.authority.rules import Authority
-from machtiging.identity.session import Citizen
-from machtiging.kernel.errors import NotInForce
-from machtiging.message_catalogue import describe_refusal
+from machtiging.identity.session import Citizen, Visitor
 from machtiging.portal import views
-from machtiging.portal.helping.box import MachtigingIdInPath, open_helped_box
+from machtiging.portal.helping.box import MachtigingIdInPath, answer_or_say_not_now, open_helped_box
 from machtiging.portal.labels import THEME_LABELS
 from machtiging.portal.letters.letter_page import split_paragraphs
 from machtiging.storage.unit_of_work import Transaction
@@ -39,19 +37,6 @@ from machtiging.web.pages import render_page
 router = APIRouter(include_in_schema=False)
 PAGE_SIZE = 20
 _MAX_CURSOR_LENGTH = 200
-
-
-def _render_not_now(request: Request, machtiging_id: str, refusal: NotInForce) -> Response:
-    """Render why the machtiging gives nothing now. Caught, so that the journal line is committed."""
-    reason = describe_refusal(refusal)
-    return render_page(request, "helping_not_now.html", status=403, machtiging_id=machtiging_id, reason=reason)
-
-
-async def _answer(request: Request, machtiging_id: str, open_page: Callable[[], Awaitable[Response]]) -> Response:
-    try:
-        return await open_page()
-    except NotInForce as refusal:
-        return _render_not_now(request, machtiging_id, refusal)
 
 
 async def _describe_agreement(session: AsyncSession, authority: Authority | None) -> views.AgreementView | None:
@@ -83,7 +68,7 @@ async def show_letters(
         }
         return render_page(request, "helping_letters.html", on_behalf_of=box.owner_name, **values)
 
-    return await _answer(request, machtiging_id, open_page)
+    return await answer_or_say_not_now(request, machtiging_id, open_page)
 
 
 @router.get("/ik-help/{machtigingId}/brieven/{berichtId}")
@@ -93,6 +78,7 @@ async def show_letter(
     bericht_id: BerichtIdInPath,
     visitor: Citizen,
     session: Transaction,
+    gedaan: str | None = None,
 ) -> Response:
     """Show one letter. The helper has a read mark of his own. Raises NotFound `bericht_onbekend`."""
     services = access_services(request)
@@ -112,16 +98,33 @@ async def show_letter(
         letter = await retry_while_changed(attempt_reading)
         if isinstance(letter, Permit) or authority is None:
             return build_head_response("text/html")
-        name = await views.PersonNames(session, services.keyring).load_name(letter.ontvanger_id)
-        values: dict[str, Any] = {
-            "letter": letter,
-            "paragraphs": split_paragraphs(letter.inhoud),
-            "machtiging_id": machtiging_id,
-        }
-        values |= {"theme": THEME_LABELS[letter.theme], "purpose": authority.leaf.purpose, "ends_at": authority.ends_at}
-        return render_page(request, "helping_letter.html", on_behalf_of=name, **values)
+        return await _render_letter(request, session, visitor, authority, letter, gedaan)
 
-    return await _answer(request, machtiging_id, open_page)
+    return await answer_or_say_not_now(request, machtiging_id, open_page)
+
+
+async def _render_letter(
+    request: Request,
+    session: AsyncSession,
+    visitor: Visitor,
+    authority: Authority,
+    letter: BerichtView,
+    gedaan: str | None,
+) -> Response:
+    keyring = access_services(request).keyring
+    name = await views.PersonNames(session, keyring).load_name(letter.ontvanger_id)
+    ids = (letter.ontvanger_id, letter.bericht_id)
+    values: dict[str, Any] = {
+        "letter": letter,
+        "paragraphs": split_paragraphs(letter.inhoud),
+        "machtiging_id": authority.machtiging_id,
+        "theme": THEME_LABELS[letter.theme],
+        "purpose": authority.leaf.purpose,
+        "ends_at": authority.ends_at,
+        "notes": await load_notes_of_letter(session, keyring, *ids, author_id=visitor.person_id),
+        "gedaan": gedaan,
+    }
+    return render_page(request, "helping_letter.html", on_behalf_of=name, **values)
 
 
 @router.get("/ik-help/{machtigingId}/brieven/{berichtId}/bijlagen/{bijlageId}")
@@ -148,4 +151,4 @@ async def serve_attachment(
         pieces = stream_bijlage(services.sessions, actor, found, services.clock)
         return StreamingResponse(pieces, media_type=rules.PDF_MEDIA_TYPE, headers=headers)
 
-    return await _answer(request, machtiging_id, open_page)
+    return await answer_or_say_not_now(request, machtiging_id, open_page)

@@ -10,12 +10,14 @@ from starlette.responses import Response
 from machtiging.access.actor import build_citizen_actor
 from machtiging.access.dependencies import access_services
 from machtiging.access.permit import Permit
+from machtiging.berichtenbox.helping.note_lists import load_notes_of_letter
 from machtiging.berichtenbox.own_box.neighbours import find_neighbours
 from machtiging.berichtenbox.queries import EnvelopeLookup, find_bericht
 from machtiging.berichtenbox.reader import ReadResult, authorize_reading, read_bericht, retry_while_changed
 from machtiging.berichtenbox.rules import ARCHIVE_FOLDER
 from machtiging.identity.session import Citizen
 from machtiging.portal.labels import THEME_LABELS
+from machtiging.portal.letters.helper_notes import describe_notes
 from machtiging.portal.letters.letter_readers import describe_readers
 from machtiging.portal.letters.sharing import can_share
 from machtiging.storage.unit_of_work import Transaction
@@ -41,6 +43,7 @@ async def show_letter(request: Request, bericht_id: UUID, visitor: Citizen, sess
     if isinstance(letter, Permit):
         return build_head_response("text/html")
     at = services.clock.now()
+    notes = await load_notes_of_letter(session, services.keyring, visitor.person_id, letter.bericht_id)
     place = (letter.published_at, letter.bericht_id)
     return render_page(
         request,
@@ -48,6 +51,7 @@ async def show_letter(request: Request, bericht_id: UUID, visitor: Citizen, sess
         letter=letter,
         paragraphs=split_paragraphs(letter.inhoud),
         theme=THEME_LABELS[letter.theme],
+        notes=await describe_notes(session, services.keyring, notes),
         seen_by=await describe_readers(session, services.keyring, visitor, letter),
         neighbours=await find_neighbours(session, visitor.person_id, place, folder=letter.folder, at=at),
         is_archived=letter.folder == ARCHIVE_FOLDER,

@@ -70,6 +70,10 @@ PAGE_OF = {
     "/helpers/{machtiging_id}/nieuwe-code": f"/helpers/{SOME_ID}",
     "/helpers/{machtiging_id}/pauzeren": f"/helpers/{SOME_ID}",
     "/helpers/{machtiging_id}/verlengen": f"/helpers/{SOME_ID}/verlengen",
+    "/ik-help/{machtigingId}/brieven/{berichtId}/notitie": f"/ik-help/{SOME_ID}/brieven/{SOME_ID}/notitie",
+    "/ik-help/{machtigingId}/brieven/{berichtId}/notitie/{note_id}/intrekken": (
+        f"/ik-help/{SOME_ID}/brieven/{SOME_ID}/notitie"
+    ),
     "/ik-help/{machtigingId}/teruggeven": f"/ik-help/{SOME_ID}/teruggeven",
     "/ik-help/code": ACCEPT,
     "/ik-help/code/besluit": ACCEPT,

@@ -39,6 +39,7 @@ PAGES = (
     "/machtigingen/{machtiging}",
     "/berichten",
     "/wie-keek-mee",
+    "/ik-help",
     "/apps",
     "/",
     "/aan-de-balie",
@@ -69,6 +70,8 @@ INSERT INTO login_attempt SELECT sha256('s'), sha256('b'), 'n', 'v', '/', 'x', A
 INSERT INTO kept_form VALUES (sha256('b'), sha256('p'), gen_random_uuid(), 'x', AT, AT + interval '10 minutes');
 INSERT INTO form_draft VALUES (gen_random_uuid(), gen_random_uuid(), 'x', AT, AT, AT + interval '4 hours');
 INSERT INTO helper_name VALUES (gen_random_uuid(), 'x');
+INSERT INTO helper_note VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(),
+    gen_random_uuid(), AT, 'x');
 INSERT INTO emergency_stop (person_id, started_at) VALUES (gen_random_uuid(), AT);
 INSERT INTO code_try VALUES (gen_random_uuid(), gen_random_uuid(), AT);
 INSERT INTO used_proof VALUES (sha256('p'), AT + interval '5 minutes');
@@ -118,6 +121,12 @@ async def _open_page(grown_database: Grown, path: str) -> None:
         await browser.open_page(ISSUER + path.replace("{machtiging}", str(grown_database.holder.machtiging.id)))
 
 
+async def _open_notes(grown_database: Grown) -> None:
+    mother = await grown_database.portal.mother()
+    await mother.open_page(f"{ISSUER}/helpers/{grown_database.holder.machtiging.id}/notities")
+    await mother.open_page(f"{ISSUER}/brieven/{grown_database.letter}")
+
+
 async def _ask(grown_database: Grown, path: str) -> None:
     async with grown_database.box.client(grown_database.token) as client:
         answer = await client.get("/api/v1" + path.replace("{bericht}", grown_database.letter))
@@ -147,6 +156,7 @@ WORKLOADS: dict[str, Work] = {
     "list": lambda it: _ask(it, "/berichten"),
     "read": lambda it: _ask(it, "/berichten/{bericht}"),
     **{f"page {path}": lambda it, path=path: _open_page(it, path) for path in PAGES},
+    "notes of a helper": lambda it: _open_notes(it),
     "sweep": lambda it: delete_expired_rows(it.oauth.sessions, it.oauth.clock),
     "expire sessions": lambda it: expire_sessions(it.oauth.sessions, LIMITS, it.oauth.clock),
     "send mail": lambda it: send_due_notifications(

@@ -1,0 +1,1 @@
+"""Helpers in the box of another person: their notes with letters."""
