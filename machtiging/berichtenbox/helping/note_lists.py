@@ -1,4 +1,4 @@
-"""Load and decrypt notes of helpers, for the owner of the letters or for their author."""
+"""Load and decrypt notes of helpers, for the owner of the letters or the author."""
 
 from __future__ import annotations
 
