@@ -6,6 +6,7 @@ import base64
 import binascii
 import hmac
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, TypeAlias
@@ -17,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.access.actor import Actor
 from machtiging.access.guard import Policy, issue_listing_permit
 from machtiging.access.permit import ListingPermit
+from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.berichtenbox.queries import BERICHT, READER_MARK, Afzender, in_box_conditions, is_read_by, select_page
 from machtiging.berichtenbox.rules import ARCHIVE_FOLDER, WHOLE_BOX, BoxFilter
 from machtiging.crypto.envelope_encryption import DataKey
@@ -121,13 +123,9 @@ def permit_conditions(permit: ListingPermit) -> list[ColumnElement[bool]]:
 
     A property test checks that both agree with each other and with the guard.
     """
-    pairs = [
-        (theme.value, sensitivity.value)
-        for theme, sensitivity in permit.allowed_pairs
-        if _is_in_scope(permit.scope, theme, sensitivity)
-    ]
+    pairs = pairs_in_scope(permit.allowed_pairs, permit.scope)
     where = [BERICHT.c.ontvanger_id == permit.vertegenwoordigde_id]
-    where.append(tuple_(BERICHT.c.theme, BERICHT.c.sensitivity).in_(sorted(pairs)) if pairs else false())
+    where.append(tuple_(BERICHT.c.theme, BERICHT.c.sensitivity).in_(pairs) if pairs else false())
     if permit.scope is None:
         return where
     if permit.scope.afzenders is not None:
@@ -136,9 +134,24 @@ def permit_conditions(permit: ListingPermit) -> list[ColumnElement[bool]]:
         where.append((BERICHT.c.afzender_oin + "/" + BERICHT.c.dienst_code).in_(sorted(permit.scope.diensten)))
     if permit.scope.letters is not None:
         where.append(BERICHT.c.id.in_(sorted(permit.scope.letters)))
-    # "From this day on" is a calendar day in the Netherlands.
-    where.append(BERICHT.c.published_at >= datetime.combine(permit.scope.letters_from, time(), AMSTERDAM))
+    where.append(BERICHT.c.published_at >= first_instant(permit.scope))
     return where
+
+
+def pairs_in_scope(
+    allowed_pairs: Collection[tuple[Theme, Sensitivity]], scope: MachtigingScope | None
+) -> list[tuple[str, str]]:
+    """Return the pairs of theme and sensitivity that a list has, as words."""
+    return sorted(
+        (theme.value, sensitivity.value)
+        for theme, sensitivity in allowed_pairs
+        if _is_in_scope(scope, theme, sensitivity)
+    )
+
+
+def first_instant(scope: MachtigingScope) -> datetime:
+    """Return from when letters are in scope: the beginning of a calendar day in the Netherlands."""
+    return datetime.combine(scope.letters_from, time(), AMSTERDAM)
 
 
 def filter_conditions(permit: ListingPermit, box_filter: BoxFilter) -> list[ColumnElement[bool]]:

@@ -6,8 +6,10 @@ from fastapi import APIRouter, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from machtiging.access.actor import build_helper_actor
 from machtiging.access.bearer import read_addressed_machtiging
 from machtiging.access.dependencies import access_services
+from machtiging.berichtenbox.helping.unread_counts import MAX_COUNT, count_unread
 from machtiging.delegation import termination
 from machtiging.delegation.authority.queries import list_authorities_of_person, load_authority
 from machtiging.delegation.authority.rules import Authority
@@ -55,6 +57,7 @@ async def show_people(
     people, names = views.PersonNames(session, services.keyring), await views.load_agency_names(session)
     await people.preload(held_by_visitor, visitor, at)
     cards = [await views.build_machtiging_card(one, visitor, people, names, at) for one in held_by_visitor]
+    helpers = [build_helper_actor(visitor, one, str(one.machtiging_id)) for one in held_by_visitor]
     message = describe_completed_action(gedaan) if gedaan == CompletedAction.REFUSED else None
     return render_page(
         request,
@@ -63,6 +66,8 @@ async def show_people(
         earlier=[card for card in cards if card.standing in _OVER],
         tones=_TONES,
         message=message,
+        unread=await count_unread(session, services.policy, helpers, at=at),
+        max_count=MAX_COUNT,
     )
 
 

@@ -8,8 +8,10 @@ from machtiging.identity.csrf import CSRF_FIELD
 from machtiging.kernel.ids import uuid7
 from tests.builders.database import record_queries
 from tests.builders.helping import open_helper_session
+from tests.builders.letters import SVB
+from tests.builders.machtiging import insert_machtiging
 from tests.builders.people import ISSUER
-from tests.builders.rows import JOURNAL_INTAKE, MACHTIGINGEN
+from tests.builders.rows import BERICHTEN, JOURNAL_INTAKE, MACHTIGINGEN
 
 KVK = "90000002"
 
@@ -86,6 +88,52 @@ async def test_people_page_takes_at_most_five_statements(world, portal, database
         await helper.request("/ik-help")
     statements = [query for query in queries if query not in ("BEGIN;", "COMMIT;")]
     assert len(statements) <= 5, statements
+
+
+async def test_people_page_with_three_hundred_machtigingen_takes_at_most_five_statements(world, portal, database):
+    row = world.machtiging_row
+    async with world.sessions.begin() as session:
+        for _ in range(300):
+            await insert_machtiging(session, **row(uuid7()))
+    await world.deliver_letter()
+    helper = await open_helper_session(portal, world.helper, None)
+    await helper.request("/ik-help")
+    with record_queries(database) as queries:
+        page = await helper.request("/ik-help")
+    statements = [query for query in queries if query not in ("BEGIN;", "COMMIT;")]
+    assert len(statements) <= 5, statements
+    assert page.text.count("1 brief die u nog niet las") == 300
+
+
+async def test_card_counts_letters_that_the_helper_did_not_open(world, portal, helped):
+    machtiging_id, son = helped
+    letters = [await world.deliver_letter() for _ in range(2)]
+    hidden = await world.deliver_letter(oin=SVB, dienst="aow")
+    narrow = await world.grant_machtiging(afzenders=[SVB])
+    await (await portal.mother()).open_page(f"{ISSUER}/brieven/{letters[0]}")
+    page = await son.open_page(ISSUER + "/ik-help")
+    assert "3 brieven die u nog niet las" in page.text
+    assert "1 brief die u nog niet las" in page.text
+    await son.open_page(address_of(narrow, f"/brieven/{hidden}"))
+    await son.open_page(address_of(machtiging_id, f"/brieven/{letters[0]}"))
+    page = await son.open_page(ISSUER + "/ik-help")
+    assert page.text.count("die u nog niet las") == 1
+    assert "1 brief die u nog niet las" in page.text
+    assert (await BERICHTEN.read_one(world, "read_at", id=letters[1])).read_at is None
+
+
+@pytest.mark.parametrize("change", ["revoke", "pause"])
+async def test_card_of_a_stopped_machtiging_has_no_number_of_letters(world, helped, change):
+    machtiging_id, son = helped
+    await world.deliver_letter()
+    await getattr(world, change)(machtiging_id)
+    assert "nog niet las" not in (await son.open_page(ISSUER + "/ik-help")).text
+
+
+async def test_card_of_another_login_has_no_number_of_letters(world, portal):
+    await world.grant_machtiging(KVK, capacity="professional")
+    await world.deliver_letter()
+    assert "nog niet las" not in (await (await portal.son()).open_page(ISSUER + "/ik-help")).text
 
 
 @pytest.mark.parametrize("below", ["", "/teruggeven"])
