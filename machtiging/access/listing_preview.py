@@ -39,7 +39,10 @@ def preview_listing(policy: Policy, capacity: Capacity, scope: MachtigingScope) 
 
 
 def find_listing_limits(policy: Policy, actor: Actor, at: datetime) -> ListingPreview | None:
-    """Return the limits of the list that this helper could open now; None if it would be refused."""
+    """Return the limits of the list that this helper could open now.
+
+    None if it would be refused.
+    """
     verdict, pairs = evaluate_listing(policy.decide, actor, at)
     if verdict.refusal is not None or actor.authority is None:
         return None

@@ -150,7 +150,7 @@ def pairs_in_scope(
 
 
 def first_instant(scope: MachtigingScope) -> datetime:
-    """Return from when letters are in scope: the beginning of a calendar day in the Netherlands."""
+    """Return the first instant in scope: the beginning of a calendar day in the Netherlands."""
     return datetime.combine(scope.letters_from, time(), AMSTERDAM)
 
 

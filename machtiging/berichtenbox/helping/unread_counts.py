@@ -1,4 +1,4 @@
-"""Numbers of letters that a helper did not open yet, for many machtigingen in one statement.
+"""Count the letters that a helper did not open, for many machtigingen in one statement.
 
 A number tells no more than the list of the same machtiging, which is one click away. The box is not opened: no subject
 and no sender is read, and no mark changes. So there is no journal line.
@@ -80,9 +80,10 @@ _COUNT = _build_count()
 async def count_unread(
     session: AsyncSession, policy: Policy, helpers: Sequence[Actor], *, at: datetime
 ) -> dict[UUID, int]:
-    """Count, at most to `MAX_COUNT`, the listed letters that a helper did not open, by machtiging.
+    """Count the listed letters that a helper did not open, by machtiging.
 
-    `helpers` are one person under several machtigingen. Those that would be refused a list have no number.
+    At most `MAX_COUNT` each. `helpers` are one person under several machtigingen. Those that would be
+    refused a list have no number.
     """
     limits = [
         _describe_limits(actor, found)
