@@ -81,8 +81,8 @@ class JournalCursor:
 class LineFilter:
     """Conditions on journal lines, all of which must hold. The default admits every line.
 
-    `involved_id`: the actor or the machtiging. `object_ids`: a select of one text column. `period`: begin, and end
-    (exclusive).
+    `involved_id`: the actor or the machtiging. `actor_id`: the actor only. `object_ids`: a select of
+    one text column. `period`: begin, and end (exclusive).
     """
 
     involved_id: UUID | None = None
@@ -91,12 +91,15 @@ class LineFilter:
     only_refused: bool = False
     object_ids: Select[Any] | None = None
     period: tuple[datetime, datetime] | None = None
+    actor_id: UUID | None = None
 
     def build_conditions(self, table: FromClause) -> list[ColumnElement[bool]]:
         """Return the conditions for one of the journal tables."""
         conditions: list[ColumnElement[bool]] = []
         if self.involved_id is not None:
             conditions.append(or_(table.c.actor_id == self.involved_id, table.c.machtiging_id == self.involved_id))
+        if self.actor_id is not None:
+            conditions.append(table.c.actor_id == self.actor_id)
         if self.act_prefixes:
             conditions.append(or_(*(table.c.act.startswith(one, autoescape=True) for one in self.act_prefixes)))
         if self.excluded_acts:
@@ -127,10 +130,15 @@ async def load_lines_for_person(
 
 
 async def load_lines_for_machtiging(
-    session: AsyncSession, machtiging_id: UUID, *, limit: int = 100, before: datetime | JournalCursor | None = None
+    session: AsyncSession,
+    machtiging_id: UUID,
+    *,
+    limit: int = 100,
+    before: datetime | JournalCursor | None = None,
+    where: LineFilter = EVERY_LINE,
 ) -> list[JournalEntry]:
     """Load the lines under a machtiging, newest first."""
-    return await _load_newest(session, "machtiging_id", machtiging_id, limit, before)
+    return await _load_newest(session, "machtiging_id", machtiging_id, limit, before, where)
 
 
 async def load_lines_about_object(

@@ -17,6 +17,7 @@ from machtiging.portal.gemachtigden import actions, detail, emergency, extension
 from machtiging.portal.giving import routes as giving
 from machtiging.portal.helping import letters as helped_letters
 from machtiging.portal.helping import notes as helper_notes
+from machtiging.portal.helping import own_acts
 from machtiging.portal.helping import people as helped_people
 from machtiging.portal.letters import attachments, letter_page, list_page, marks_pages, redirects, sharing
 from machtiging.portal.public_pages import routes as public_pages
@@ -51,3 +52,4 @@ for part in _PARTS:
 router.include_router(helped_people.router)
 router.include_router(helped_letters.router)
 router.include_router(helper_notes.router)
+router.include_router(own_acts.router)

@@ -65,14 +65,9 @@ _EMPTY_IS_NONE = BeforeValidator(_empty_is_none)
 OptionalId = Annotated[UUID | None, _EMPTY_IS_NONE]
 
 
-class HistoryFilter(BaseModel):
-    """The chosen filter. `helper`: a person or a machtiging. `voor` and `regel` are the pagination cursor."""
+class HistoryPosition(BaseModel):
+    """The place in a list of journal lines: `voor` and `regel` are the pagination cursor."""
 
-    helper: OptionalId = None
-    soort: Annotated[ActKind | None, _EMPTY_IS_NONE] = None
-    geweigerd: Annotated[Literal["ja"] | None, _EMPTY_IS_NONE] = None
-    brief: OptionalId = None
-    maand: Annotated[date | None, BeforeValidator(_parse_month), _EMPTY_IS_NONE] = None
     voor: Annotated[AwareDatetime, AfterValidator(_check_journal_year)] | None = None
     regel: UUID | None = None
 
@@ -83,14 +78,7 @@ class HistoryFilter(BaseModel):
 
     def to_params(self) -> dict[str, str]:
         """Return the parameters of a link with the same filter."""
-        values = {
-            "helper": self.helper,
-            "soort": self.soort,
-            "geweigerd": self.geweigerd,
-            "brief": self.brief,
-            "maand": None if self.maand is None else f"{self.maand:%Y-%m}",
-        }
-        return {name: str(value) for name, value in values.items() if value is not None}
+        return {}
 
     def make_link(self, path: str, **more: str) -> str:
         """Return the address of a page with the same filter."""
@@ -102,6 +90,27 @@ class HistoryFilter(BaseModel):
         is_possible = line.occurred_at.year in JOURNAL_YEARS
         at = line.occurred_at if is_possible else datetime(JOURNAL_YEARS[0], 1, 1, tzinfo=UTC)
         return self.make_link(path, voor=at.isoformat(), regel=str(line.id))
+
+
+class HistoryFilter(HistoryPosition):
+    """The chosen filter. `helper`: a person or a machtiging."""
+
+    helper: OptionalId = None
+    soort: Annotated[ActKind | None, _EMPTY_IS_NONE] = None
+    geweigerd: Annotated[Literal["ja"] | None, _EMPTY_IS_NONE] = None
+    brief: OptionalId = None
+    maand: Annotated[date | None, BeforeValidator(_parse_month), _EMPTY_IS_NONE] = None
+
+    def to_params(self) -> dict[str, str]:
+        """Return the parameters of a link with the same filter."""
+        values = {
+            "helper": self.helper,
+            "soort": self.soort,
+            "geweigerd": self.geweigerd,
+            "brief": self.brief,
+            "maand": None if self.maand is None else f"{self.maand:%Y-%m}",
+        }
+        return {name: str(value) for name, value in values.items() if value is not None}
 
     def to_line_filter(self, period: tuple[datetime, datetime] | None = None) -> LineFilter:
         """Return the conditions for the journal. A chosen month goes before `period`."""
