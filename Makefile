@@ -9,7 +9,7 @@ WORKERS ?= logical
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run story test test-whole test-long lint format bench requirements spectral parties frontend wheel clean
+.PHONY: help setup setup-tests run story test test-whole test-long lint format bench requirements spectral parties frontend wheel screens clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ format: setup-tests  ## format the code
 bench: setup-tests  ## run the benchmarks beside baselines and other servers
 	$(PIP) -r tests/bench/requirements.txt
 	$(BIN)/python -m tests.bench
+
+screens: setup-tests  ## photograph every page of the practice world for docs/screens (needs Chromium)
+	$(BIN)/python -m tests.journeys.photograph
 
 spectral: setup-tests  ## install the API linter for its test (needs the network once)
 	$(BIN)/python tests/architecture/spectral/prepare.py
