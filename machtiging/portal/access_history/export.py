@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import partial
 
-from machtiging.documents.pdf import Template, render_pdf
+from machtiging.documents.pdf import Template
 from machtiging.kernel.clock import AMSTERDAM, last_day_before, to_dutch_date
 from machtiging.message_catalogue import DUTCH, CatalogueLabels, current_language, get_sentence
 from machtiging.portal.access_history.lines import JournalLineView
+from machtiging.portal.typesetting import typeset
 from machtiging.web.pages import format_day, format_moment
 
 
@@ -35,8 +33,6 @@ _COLUMN_LABELS: Mapping[str, str] = CatalogueLabels(
 _PDF_COLUMNS = ("when", "who", "what", "outcome")
 # Spreadsheets take a value that begins with one of these for a formula (OWASP, CSV injection).
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-# A document takes seconds of one processor: one at a time, in a thread beside the requests.
-_TYPESETTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="typesetter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +88,7 @@ async def render_history_pdf(export: HistoryExport) -> bytes:
         "empty": get_sentence("history.export.empty"),
         "notes": _describe_notes(export, ExportFormat.PDF),
     }
-    title, language = get_sentence("history.title"), current_language()
-    render = partial(
-        render_pdf, Template.ACCESS_HISTORY, data, title=title, language=language, created_at=export.made_at
-    )
-    return await asyncio.get_running_loop().run_in_executor(_TYPESETTER, render)
+    return await typeset(Template.ACCESS_HISTORY, data, title=get_sentence("history.title"), created_at=export.made_at)
 
 
 def _make_row(line: JournalLineView) -> list[str]:

@@ -24,6 +24,7 @@ from machtiging.portal import labels, views
 from machtiging.portal.apps import load_app_cards
 from machtiging.portal.gemachtigden.cards import build_helper_card, load_given_card
 from machtiging.portal.labels import CompletedAction
+from machtiging.portal.machtiging_summary import answer_with_summary
 from machtiging.portal.views import MachtigingCard
 from machtiging.storage.reserved_connections import reserve_connection
 from machtiging.storage.unit_of_work import Transaction
@@ -64,6 +65,15 @@ async def show_helper(
     """Show one machtiging. Raises NotFound `machtiging_onbekend` if the visitor did not give it."""
     card = await load_given_card(request, session, visitor, MachtigingId(machtiging_id))
     return await render_helper(request, session, visitor, card, message=views.find_confirmation(gedaan, card))
+
+
+@router.get("/helpers/{machtiging_id}/overzicht.pdf")
+@reserve_connection
+async def download_summary(request: Request, machtiging_id: UUID, visitor: Citizen, session: Transaction) -> Response:
+    """Send a PDF summary. Raises NotFound `machtiging_onbekend` if the visitor did not give it."""
+    card = await load_given_card(request, session, visitor, MachtigingId(machtiging_id))
+    await session.commit()
+    return await answer_with_summary(card, visitor, access_services(request).clock.now())
 
 
 async def render_helper(

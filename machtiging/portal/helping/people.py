@@ -25,6 +25,7 @@ from machtiging.oauth.grant_management.consents import list_consents
 from machtiging.portal import views
 from machtiging.portal.helping.box import MachtigingIdInPath
 from machtiging.portal.labels import CompletedAction, describe_completed_action
+from machtiging.portal.machtiging_summary import answer_with_summary
 from machtiging.portal.views import MachtigingCard
 from machtiging.storage.reserved_connections import reserve_connection
 from machtiging.storage.unit_of_work import Transaction
@@ -83,6 +84,17 @@ async def show_agreement(
     """Show what was agreed, its state and the apps under it. Raises NotFound `machtiging_onbekend`."""
     authority, card = await _load_card(request, session, visitor)
     return await _render_agreement(request, session, visitor, authority, card, gedaan=gedaan)
+
+
+@router.get("/ik-help/{machtigingId}/overzicht.pdf")
+@reserve_connection
+async def download_summary(
+    request: Request, machtiging_id: MachtigingIdInPath, visitor: Citizen, session: Transaction
+) -> Response:
+    """Send a PDF summary of the machtiging. Raises NotFound `machtiging_onbekend`."""
+    _authority, card = await _load_card(request, session, visitor)
+    await session.commit()
+    return await answer_with_summary(card, visitor, access_services(request).clock.now())
 
 
 @router.get("/ik-help/{machtigingId}/teruggeven")
