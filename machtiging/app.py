@@ -27,6 +27,7 @@ from machtiging.berichtenbox.routes import router as berichtenbox_routes
 from machtiging.crypto.certificates import CertificateAuthorities
 from machtiging.crypto.keyring import KeyRing, watch_key_ring
 from machtiging.delegation.assignments.routes import router as assignment_routes
+from machtiging.delegation.help_requests.retention import expired_help_requests_sweep
 from machtiging.delegation.rules import MachtigingLimits
 from machtiging.dependencies import attach_services, services_of
 from machtiging.health import HealthServices
@@ -370,7 +371,8 @@ def _build_expiry_tasks(services: Services) -> dict[str, BackgroundTask]:
         await run_repeatedly(expiring, record, every=_SESSION_EXPIRY_SECONDS, stop=stop)
 
     async def run_retention_task(record: TaskRecord) -> None:
-        await run_repeatedly(partial(delete_expired_rows, sessions, clock), record, every=_RETENTION_SECONDS, stop=stop)
+        deletion = partial(delete_expired_rows, sessions, clock, expired_help_requests_sweep)
+        await run_repeatedly(deletion, record, every=_RETENTION_SECONDS, stop=stop)
 
     async def run_key_watch_task(record: TaskRecord) -> None:
         await watch_key_ring(services.keyring, every=_KEY_RING_CHECK_SECONDS, stop=stop, record=record)

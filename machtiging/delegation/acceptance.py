@@ -9,12 +9,11 @@ reveal nothing: text that cannot be a code, and a code that this helper has rede
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from math import ceil
+from datetime import datetime
 from typing import Any, NoReturn
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
@@ -30,6 +29,12 @@ from machtiging.delegation.code_check import (
     find_answer_error,
     select_check_kind,
 )
+from machtiging.delegation.code_tries import (
+    RecentFailures,
+    count_failed_try,
+    count_recent_failures,
+    require_tries_left,
+)
 from machtiging.delegation.machtigingscode import is_well_formed_code
 from machtiging.delegation.queries import CodeWithOffer, find_code_for_update
 from machtiging.delegation.rules import (
@@ -41,22 +46,19 @@ from machtiging.delegation.rules import (
     require_substantial_assurance,
     resolve_transition,
 )
-from machtiging.delegation.tables import CodeTry, Machtigingscode
+from machtiging.delegation.tables import Machtigingscode
 from machtiging.delegation.terms import require_eligible_login
 from machtiging.delegation.transition import ActionRecord, apply_transition, journal_and_notify
 from machtiging.identity.people import both_have_bsn, load_profile
 from machtiging.identity.profile_claims import Profile, profiles_match
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.birth_date import DateParts
-from machtiging.kernel.errors import ROW_INVALID, InvalidInput, Message, NotAllowed, TooMany
+from machtiging.kernel.errors import ROW_INVALID, InvalidInput, NotAllowed, TooMany
 from machtiging.kernel.ids import PersonId, uuid7
 from machtiging.kernel.readable_code import normalise_code
 from machtiging.storage.columns import table_of
 
-MAX_FAILED_TRIES = 5
-FAILED_TRY_WINDOW = timedelta(hours=1)
 _CODE_TABLE = table_of(Machtigingscode)
-_TRY_TABLE = table_of(CodeTry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +249,7 @@ async def redeem_code(
     moved = None if claimed is None else await apply_transition(session, offer.machtiging, line, values, at=at)
     if moved is None:  # the giver withdrew after the code was verified
         found = CodeWithOffer(offer.code_id, 0, at, at, None, None, offer.machtiging)
-        failed = await _count_recent_failures(session, code_holder, at)
+        failed = await count_recent_failures(session, code_holder.person_id, at=at)
         await _count_and_reject_try(session, code_holder, found, "net_te_laat", failed, kind=None, at=at)
     assigned = await _assign_to_holder(session, code_holder, offer.employee, moved.machtiging, at) if accepts else None
     result = moved.machtiging if assigned is None else assigned.machtiging
@@ -291,20 +293,7 @@ def _build_acceptance_values(
     return {"gemachtigde_id": holder_id, "accepted_at": at, "accepted_assurance": code_holder.assurance}
 
 
-@dataclass(frozen=True, slots=True)
-class _RecentFailures:
-    """The number of a helper's failures in the last hour, and its reset time.
-
-    `resets_at` is the moment when the oldest of these no longer counts.
-    """
-
-    count: int
-    resets_at: datetime
-
-
-async def _enforce_try_limit(
-    session: AsyncSession, code_holder: CodeHolder, code: str, at: datetime
-) -> _RecentFailures:
+async def _enforce_try_limit(session: AsyncSession, code_holder: CodeHolder, code: str, at: datetime) -> RecentFailures:
     """Enforce the assurance, the form of the code and the limit of failed tries.
 
     Raises NotAllowed `niveau_te_laag`, InvalidInput `code_verschreven`, TooMany.
@@ -313,28 +302,10 @@ async def _enforce_try_limit(
         require_substantial_assurance(code_holder.assurance)
         if not is_well_formed_code(code):
             raise InvalidInput("code_verschreven")
-        # Serialise the tries of one helper: parallel guesses must not all read the same count.
-        key = func.hashtextextended(f"machtigingscode:{code_holder.person_id}", 0)
-        await session.execute(select(func.pg_advisory_xact_lock(key)))
-        failed = await _count_recent_failures(session, code_holder, at)
-        if failed.count >= MAX_FAILED_TRIES:
-            wait = int((failed.resets_at - at).total_seconds()) + 1
-            params = {"advice": _retry_message(failed, at)}
-            raise TooMany("te_vaak_geprobeerd", params=params, retry_after=wait)
+        return await require_tries_left(session, code_holder.person_id, at=at)
     except (NotAllowed, TooMany) as refusal:
         await _journal_try(session, code_holder, None, refusal.code, at, None)
         raise
-    return failed
-
-
-async def _count_recent_failures(session: AsyncSession, code_holder: CodeHolder, at: datetime) -> _RecentFailures:
-    mine = (_TRY_TABLE.c.person_id == code_holder.person_id, _TRY_TABLE.c.tried_at > at - FAILED_TRY_WINDOW)
-    failed, first = (await session.execute(select(func.count(), func.min(_TRY_TABLE.c.tried_at)).where(*mine))).one()
-    return _RecentFailures(failed, (first or at) + FAILED_TRY_WINDOW)
-
-
-def _retry_message(failures: _RecentFailures, at: datetime) -> Message:
-    return Message("code_try_again_later", {"n": ceil((failures.resets_at - at).total_seconds() / 60)})
 
 
 def _code_error(code_row: CodeWithOffer, at: datetime) -> str | None:
@@ -356,7 +327,7 @@ async def _count_and_reject_try(
     code_holder: CodeHolder,
     code_row: CodeWithOffer | None,
     reason: str,
-    failures: _RecentFailures,
+    failures: RecentFailures,
     *,
     kind: CheckKind | None,
     at: datetime,
@@ -365,17 +336,13 @@ async def _count_and_reject_try(
 
     The message tells the tries left of the helper, never those of the code: that would reveal that the code exists.
     """
-    mine = (_TRY_TABLE.c.person_id == code_holder.person_id, _TRY_TABLE.c.tried_at <= at - FAILED_TRY_WINDOW)
-    await session.execute(delete(_TRY_TABLE).where(*mine))
-    await session.execute(insert(_TRY_TABLE).values(id=uuid7(), person_id=code_holder.person_id, tried_at=at))
+    advice = await count_failed_try(session, code_holder.person_id, failures, at=at)
     code_id = uuid7() if code_row is None else code_row.code_id
     fewer = update(_CODE_TABLE).where(
         _CODE_TABLE.c.id == code_id, _CODE_TABLE.c.tries_left > 0, _CODE_TABLE.c.used_at.is_(None)
     )
     await session.execute(fewer.values(tries_left=_CODE_TABLE.c.tries_left - 1))
     await _journal_try(session, code_holder, None if code_row is None else code_row.machtiging, reason, at, kind)
-    tries_left = MAX_FAILED_TRIES - failures.count - 1
-    advice = Message("code_tries_left", {"n": tries_left}) if tries_left > 0 else _retry_message(failures, at)
     raise InvalidInput("code_klopt_niet", params={"advice": advice}, private=reason)
 
 

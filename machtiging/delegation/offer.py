@@ -61,12 +61,15 @@ OFFER_REPEATED = "aanbod_al_gemaakt"
 __all__ = [
     "OFFER_REPEATED",
     "Giver",
+    "InsertedOffer",
     "MachtigingTerms",
     "OfferResult",
     "create_code",
     "derive_offer_id",
+    "insert_offer",
     "journal_repeated_offer",
     "offer_machtiging",
+    "require_valid_terms",
 ]
 
 
@@ -104,18 +107,9 @@ async def offer_machtiging(
     `aanbod_al_gemaakt` if this giver made an offer with the same form key before, whatever its state is now.
     """
     await _require_eligible_giver(session, giver, at)
-    terms = normalise_terms(terms)
-    problems = [
-        *find_terms_problems(terms, limits, at),
-        *find_unknown_catalogue_keys(await load_active_agencies(session), terms.scope),
-    ]
-    if problems:
-        fields = {problem.field: Message(problem.code, problem.params) for problem in reversed(problems)}
-        raise InvalidInput(problems[0].code, params=problems[0].params, fields=fields)
+    terms = await require_valid_terms(session, limits, terms, at=at)
     offer_id = derive_offer_id(keyring, giver)
-    offered = await _insert_offer(
-        session, _build_offer_values(offer_id, giver, terms, at), _build_agreement_values(offer_id, giver, terms, at)
-    )
+    offered = await insert_offer(session, offer_id, giver, terms, at=at)
     if offered is None:
         await journal_repeated_offer(session, giver, at=at)
         raise Conflict(OFFER_REPEATED)
@@ -128,6 +122,21 @@ async def offer_machtiging(
         session, giver.person_id, NotificationKind.AANGEBODEN_DOOR_U, notification_facts(machtiging, None), at=at
     )
     return offer_result
+
+
+async def require_valid_terms(
+    session: AsyncSession, limits: MachtigingLimits, terms: MachtigingTerms, *, at: datetime
+) -> MachtigingTerms:
+    """Return the terms with free text normalised. Raises InvalidInput as `offer_machtiging`."""
+    terms = normalise_terms(terms)
+    problems = [
+        *find_terms_problems(terms, limits, at),
+        *find_unknown_catalogue_keys(await load_active_agencies(session), terms.scope),
+    ]
+    if problems:
+        fields = {problem.field: Message(problem.code, problem.params) for problem in reversed(problems)}
+        raise InvalidInput(problems[0].code, params=problems[0].params, fields=fields)
+    return terms
 
 
 async def journal_repeated_offer(session: AsyncSession, giver: Giver, *, at: datetime) -> None:
@@ -147,31 +156,33 @@ def derive_offer_id(keyring: KeyRing, giver: Giver) -> UUID:
     return UUID(bytes=index[:16], version=5)
 
 
-class _InsertedOffer(NamedTuple):
-    """An inserted offer, and the states of its rows for the journal."""
+class InsertedOffer(NamedTuple):
+    """An inserted offer, its agreement, and the states of both rows for the journal."""
 
     machtiging: Machtiging
+    agreement: Mapping[str, Any]
     states: Mapping[str, Any]
 
 
-async def _insert_offer(
-    session: AsyncSession, values: dict[str, Any], agreement_values: dict[str, Any]
-) -> _InsertedOffer | None:
+async def insert_offer(
+    session: AsyncSession, offer_id: UUID, giver: Giver, terms: MachtigingTerms, *, at: datetime
+) -> InsertedOffer | None:
     """Insert the offer with its first agreement, and return it; None if the id exists.
 
-    Waits for a concurrent insert of the same id.
+    Waits for a concurrent insert of the same id. The caller has checked giver and terms.
     """
+    values = _build_offer_values(offer_id, giver, terms, at)
     table = machtiging_table()
     sealed = seal_row(session, SEALED_MACHTIGING, values)
     inserted = insert(table).values(sealed).on_conflict_do_nothing(index_elements=[table.c.id]).returning(table)
     row = (await session.execute(inserted)).mappings().one_or_none()
     if row is None:
         return None
-    agreement = await insert_agreement(session, agreement_values)
+    agreement = await insert_agreement(session, _build_agreement_values(offer_id, giver, terms, at))
     rows = [(SEALED_MACHTIGING, row), (SEALED_AGREEMENT, agreement)]
     states = await describe_states(session, values["vertegenwoordigde_id"], rows)
     offered = await load_machtiging(session, values["id"])
-    return None if offered is None else _InsertedOffer(offered, states)
+    return None if offered is None else InsertedOffer(offered, agreement, states)
 
 
 async def _require_eligible_giver(session: AsyncSession, giver: Giver, at: datetime) -> None:
@@ -212,7 +223,7 @@ async def _journal_offer(
     giver: Giver,
     outcome: JournalOutcome,
     reason: str,
-    offered: _InsertedOffer | None,
+    offered: InsertedOffer | None,
     *,
     at: datetime,
 ) -> None:

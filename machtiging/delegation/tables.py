@@ -111,6 +111,31 @@ class MachtigingsverzoekRow(SQLModel, table=True):
     mac: bytes = columns.bytes_column(default=b"")
 
 
+class HelpRequestRow(SQLModel, table=True):
+    """A relative's request for a machtiging. It names no citizen until somebody opens it with its code.
+
+    `words_sealed`: encrypted with the data key of the requester.
+    """
+
+    __tablename__ = "help_request"
+
+    id: UUID = Field(primary_key=True)
+    requester_id: UUID = Field(foreign_key="person.id", index=True)
+    requester_assurance: str = columns.text_column()
+    code_hash: bytes = columns.bytes_column(unique=True)
+    words_sealed: bytes = columns.bytes_column()
+    scope: dict[str, Any] = columns.jsonb_column()
+    last_day: date
+    state: str = columns.text_column()
+    created_at: datetime = columns.timestamp_column()
+    expires_at: datetime = columns.timestamp_column()
+    opened_by: UUID | None = Field(default=None, foreign_key="person.id", index=True)
+    opened_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    decided_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    machtiging_id: UUID | None = Field(default=None, foreign_key="machtiging.id")
+    mac: bytes = columns.bytes_column(default=b"")
+
+
 class StatutoryRelation(SQLModel, table=True):
     """A relation by law or court, from a register. Neither party can end it. No act makes one yet."""
 
@@ -192,3 +217,4 @@ SEALED_AGREEMENT = _seal_every_column(AgreementRow)
 SEALED_ASSIGNMENT, SEALED_VERZOEK = _seal_every_column(AssignmentRow), _seal_every_column(MachtigingsverzoekRow)
 SEALED_STATUTORY_RELATION = _seal_every_column(StatutoryRelation)
 SEALED_EMERGENCY_STOP = _seal_every_column(EmergencyStopRow)
+SEALED_HELP_REQUEST = _seal_every_column(HelpRequestRow)

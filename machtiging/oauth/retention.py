@@ -58,17 +58,22 @@ expired_rows_sweep = Sweep(
 )
 
 
-async def delete_expired_rows(sessions: async_sessionmaker[AsyncSession], clock: Clock) -> int:
+async def delete_expired_rows(
+    sessions: async_sessionmaker[AsyncSession], clock: Clock, more_rows: Sweep | None = None
+) -> int:
     """Delete all expired rows, one batch per transaction.
 
-    Returns the number of rows.
+    Returns the number of rows. `more_rows`: a sweep of tables that this package does not know.
 
     Does nothing while another worker holds the advisory lock. Raises Fault `opslag_niet_bereikbaar`.
     """
     total = 0
     for _ in range(_MAX_BATCHES):
         async with unit_of_work(sessions) as session:
-            deleted = await expired_rows_sweep(session, at=clock.now()) if await session.scalar(_TRY_SWEEP_LOCK) else 0
+            deleted = 0
+            if await session.scalar(_TRY_SWEEP_LOCK):
+                deleted = await expired_rows_sweep(session, at=clock.now())
+                deleted += 0 if more_rows is None else await more_rows(session, at=clock.now())
         total += deleted
         if deleted < _BATCH_SIZE:  # then no table had a full batch
             break

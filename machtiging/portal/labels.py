@@ -46,6 +46,11 @@ JOURNAL_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
         "machtiging:teruggegeven",
         "machtiging:beperkt",
         "machtiging:verlengd",
+        "hulpvraag:geopend",
+        "hulpvraag:gesteld",
+        "hulpvraag:geweigerd",
+        "hulpvraag:ingetrokken",
+        "hulpvraag:toegestaan",
         "noodstop:aangezet",
         "noodstop:opgeheven",
         "toewijzing:gemaakt",
@@ -105,6 +110,11 @@ REFUSED_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
         "sessie:beeindigd",
         "sessie:bekeken",
         "verzoek:geweigerd",
+        "hulpvraag:geopend",
+        "hulpvraag:gesteld",
+        "hulpvraag:geweigerd",
+        "hulpvraag:ingetrokken",
+        "hulpvraag:toegestaan",
         "noodstop:aangezet",
         "noodstop:opgeheven",
     ),
@@ -186,6 +196,15 @@ REASON_SENTENCES: Mapping[str, str] = CatalogueLabels(
         "eigen_machtiging",
         "te_vaak_geprobeerd",
         "te_veel_notities",
+        "eigen_hulpvraag",
+        "code_onbekend",
+        "hulpvraag_al_beantwoord",
+        "hulpvraag_ingetrokken",
+        "hulpvraag_niet_smaller",
+        "hulpvraag_van_ander",
+        "hulpvraag_verlopen",
+        "te_veel_hulpvragen",
+        "te_veel_open_hulpvragen",
     ),
 )
 CHECK_KIND_LABELS: Mapping[str, str] = CatalogueLabels("labels.check", CheckKind)
@@ -259,6 +278,7 @@ class CompletedAction(StrEnum):
     GIVEN_BACK = "teruggegeven"
     NARROWED = "beperkt"
     EXTENDED = "verlengd"
+    AGREED = "toegestaan"
     APP_STOPPED = "app-gestopt"
     APP_WAS_STOPPED = "app-was-gestopt"
 

@@ -15,6 +15,8 @@ from machtiging.portal import (
 from machtiging.portal.access_history import routes as access_history
 from machtiging.portal.gemachtigden import actions, detail, emergency, extension, narrowing, notes, overview
 from machtiging.portal.giving import routes as giving
+from machtiging.portal.help_requests import decision_page, wizard
+from machtiging.portal.help_requests import list_page as request_list_page
 from machtiging.portal.helping import letters as helped_letters
 from machtiging.portal.helping import notes as helper_notes
 from machtiging.portal.helping import own_acts
@@ -27,6 +29,9 @@ _PARTS = (
     start,
     giving,
     acceptance,
+    wizard,
+    request_list_page,
+    decision_page,
     former_addresses,
     access_history,
     apps,

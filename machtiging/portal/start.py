@@ -25,6 +25,7 @@ from machtiging.portal import views
 from machtiging.portal.access_history.lines import UNLISTED_ACTS
 from machtiging.portal.access_history.names import load_line_names
 from machtiging.portal.access_history.weeks import describe_this_week, week_of
+from machtiging.portal.help_requests.decision_page import WaitingRequest, load_waiting_requests
 from machtiging.portal.views import MachtigingCard
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import Public
@@ -48,6 +49,7 @@ class Overview:
     """The questions, letters, helpers and people of a visitor, and who looked this week."""
 
     waiting: int
+    requests: list[WaitingRequest]
     unmailed: int
     letters: list[BerichtSummary]
     helpers: list[MachtigingCard]
@@ -80,6 +82,7 @@ async def _load_overview(request: Request, session: AsyncSession, visitor: Visit
     letters = await list_berichten(session, services.keyring, services.policy, actor, wanted, at=at)
     return Overview(
         waiting=await count_pending_requests(session, visitor.person_id, at),
+        requests=await load_waiting_requests(session, visitor, people, at=at),
         unmailed=await count_unread_undelivered(session, visitor.person_id, at=at),
         letters=letters.summaries,
         helpers=[card for card in standing if card.is_giver],

@@ -164,6 +164,7 @@ _OPEN = _RUNNING | {EffectiveState.PAUSED, EffectiveState.STOPPED, EffectiveStat
 # Conditions for the message after an action: the viewer is the giver or not, and the state or the reason of the end.
 _CONFIRMATION_CONDITIONS: dict[labels.CompletedAction, tuple[bool, frozenset[EffectiveState | EndReason]]] = {
     labels.CompletedAction.ACCEPTED: (False, _RUNNING),
+    labels.CompletedAction.AGREED: (True, _RUNNING),
     labels.CompletedAction.WITHDRAWN: (True, frozenset({EndReason.WITHDRAWN})),
     labels.CompletedAction.PAUSED: (True, frozenset({EffectiveState.PAUSED})),
     labels.CompletedAction.RESUMED: (True, _RUNNING),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.delegation.chain import intersect_scopes
+from machtiging.delegation.authority.chain import intersect_scopes
 from machtiging.delegation.rules import (
     EMERGENCY_STOP,
     GRANTABLE_ACTS,

@@ -23,10 +23,10 @@ from machtiging.delegation.amendments.rules import (
     require_extendable,
     require_something_left,
 )
+from machtiging.delegation.authority.chain import intersect_scopes
 from machtiging.delegation.authority.holders import load_descendant_ids, load_holder_ids
 from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.authority.rules import Authority
-from machtiging.delegation.chain import intersect_scopes
 from machtiging.delegation.offer import TEXT_VERSIONS, Giver
 from machtiging.delegation.queries import load_machtiging, machtiging_table
 from machtiging.delegation.rules import (

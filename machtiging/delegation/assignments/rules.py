@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from machtiging.delegation.authority.chain import MAX_CHAIN_LENGTH
 from machtiging.delegation.authority.rules import Authority, build_authority
 from machtiging.delegation.authority.standings import EmployeeStanding, OrganisationStanding
 from machtiging.delegation.authority.stop_reasons import StopCode, employee_refusal, organisation_refusal
-from machtiging.delegation.chain import MAX_CHAIN_LENGTH
 from machtiging.delegation.rules import MachtigingState
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from uuid import UUID
 
+from machtiging.delegation.authority.chain import MAX_CHAIN_LENGTH, intersect_scopes, is_child_of
 from machtiging.delegation.authority.standings import (
     EmployeeStanding,
     MembershipStanding,
@@ -34,7 +35,6 @@ from machtiging.delegation.authority.stop_reasons import (
     organisation_refusal,
     stand_in_refusal,
 )
-from machtiging.delegation.chain import MAX_CHAIN_LENGTH, intersect_scopes, is_child_of
 from machtiging.delegation.rules import (
     CHANNEL_ASSURANCE,
     NOT_THE_HOLDER,

@@ -27,7 +27,7 @@ JOURNAL_YEARS = range(2000, 2101)
 # Deliveries and logins are no access to post. Of session lines only an operator's name the person.
 LISTED_ACT_PREFIXES = (
     *("bericht:", "machtiging:", "toewijzing:", "code:", "grant:", "sessie:", "token:geweigerd", "verzoek:"),
-    "noodstop:",
+    *("noodstop:", "hulpvraag:"),
 )
 UNLISTED_ACTS = frozenset(act.value for act in JournalAct if not act.startswith(LISTED_ACT_PREFIXES))
 _OUTCOMES = frozenset(JournalOutcome)

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from machtiging.delegation.acceptance import MAX_FAILED_TRIES, CodeHolder, accept_offer
+from machtiging.delegation.acceptance import CodeHolder, accept_offer
 from machtiging.delegation.code_check import TRIES_BY_CHECK_KIND, CheckKind
+from machtiging.delegation.code_tries import MAX_FAILED_TRIES
 from machtiging.delegation.machtigingscode import CODE_LENGTH, generate_code
 from machtiging.identity.people import find_or_create_by_broker
 from machtiging.kernel.assurance import Assurance

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from machtiging.audit.seal import seal_intake
+from machtiging.delegation.help_requests.retention import expired_help_requests_sweep
 from machtiging.identity.session import SessionLimits
 from machtiging.identity.session_end import end_all_sessions, load_active_sessions
 from machtiging.notifications.mailer import Mailer
@@ -35,6 +36,8 @@ ROWS = 4_000
 SECOND = timedelta(seconds=1)
 LIMITS = SessionLimits(idle_timeout=timedelta(minutes=15), absolute_timeout=timedelta(hours=8))
 PAGES = (
+    "/ik-help/vragen",
+    "/helpers/vraag",
     "/machtigingen",
     "/machtigingen/{machtiging}",
     "/berichten",
@@ -73,6 +76,10 @@ INSERT INTO helper_name VALUES (gen_random_uuid(), 'x');
 INSERT INTO helper_note VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(),
     gen_random_uuid(), AT, 'x');
 INSERT INTO emergency_stop (person_id, started_at) VALUES (gen_random_uuid(), AT);
+INSERT INTO help_request
+    (id, requester_id, requester_assurance, code_hash, words_sealed, scope, last_day, state, created_at, expires_at)
+VALUES (gen_random_uuid(), gen_random_uuid(), 'hoog', sha256('h'), 'x', '{}', AT::date, 'waiting', AT,
+    AT + interval '14 days');
 INSERT INTO code_try VALUES (gen_random_uuid(), gen_random_uuid(), AT);
 INSERT INTO used_proof VALUES (sha256('p'), AT + interval '5 minutes');
 INSERT INTO meldcode VALUES (sha256('c'), gen_random_uuid(), AT, AT + interval '15 minutes');
@@ -157,7 +164,7 @@ WORKLOADS: dict[str, Work] = {
     "read": lambda it: _ask(it, "/berichten/{bericht}"),
     **{f"page {path}": lambda it, path=path: _open_page(it, path) for path in PAGES},
     "notes of a helper": lambda it: _open_notes(it),
-    "sweep": lambda it: delete_expired_rows(it.oauth.sessions, it.oauth.clock),
+    "sweep": lambda it: delete_expired_rows(it.oauth.sessions, it.oauth.clock, expired_help_requests_sweep),
     "expire sessions": lambda it: expire_sessions(it.oauth.sessions, LIMITS, it.oauth.clock),
     "send mail": lambda it: send_due_notifications(
         it.oauth.sessions,

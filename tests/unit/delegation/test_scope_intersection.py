@@ -2,7 +2,7 @@
 
 from hypothesis import given
 
-from machtiging.delegation.chain import intersect_scopes
+from machtiging.delegation.authority.chain import intersect_scopes
 from machtiging.delegation.rules import scope_violation
 from tests.builders.machtiging import draw_envelopes, draw_scopes
 

@@ -1,0 +1,1 @@
+"""Help requests: a relative requests a machtiging, and the citizen answers."""

@@ -1,0 +1,186 @@
+"""Creation and withdrawal of a help request by a relative.
+
+He names nobody: the citizen is known only after she opened the request with its code. So it reveals of no person
+whether that person exists here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.audit.acts import JournalAct
+from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.acceptance import CodeHolder
+from machtiging.delegation.help_requests.journal_lines import journal_request
+from machtiging.delegation.help_requests.queries import (
+    REQUEST_CODE_INDEX_PURPOSE,
+    count_requests_since,
+    encrypt_words,
+    load_own_request,
+    update_request,
+)
+from machtiging.delegation.help_requests.rules import (
+    MAX_OPEN_REQUESTS,
+    MAX_REQUESTS_PER_DAY,
+    HelpRequest,
+    HelpRequestState,
+    RequestWords,
+    build_terms,
+    compute_expiry,
+    encode_scope,
+    require_waiting,
+)
+from machtiging.delegation.machtigingscode import format_code, generate_code
+from machtiging.delegation.offer import require_valid_terms
+from machtiging.delegation.rules import Capacity, MachtigingLimits, MachtigingScope, require_substantial_assurance
+from machtiging.delegation.tables import SEALED_HELP_REQUEST, HelpRequestRow
+from machtiging.delegation.terms import is_helper_name, require_eligible_login
+from machtiging.identity.people import load_data_key
+from machtiging.kernel.errors import Conflict, InvalidInput, NotFound, Refusal, TooMany
+from machtiging.kernel.ids import PersonId
+from machtiging.kernel.text import require_plain_line
+from machtiging.notifications.kinds import NotificationKind
+from machtiging.notifications.outbox import enqueue_notification
+from machtiging.storage.columns import table_of
+from machtiging.storage.row_mac import seal_row
+
+_REQUEST = table_of(HelpRequestRow)
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedHelp:
+    """The content of a new request: words, letters and last day."""
+
+    words: RequestWords
+    scope: MachtigingScope
+    last_day: date
+
+
+async def create_help_request(
+    session: AsyncSession,
+    keyring: KeyRing,
+    limits: MachtigingLimits,
+    requester: CodeHolder,
+    content: RequestedHelp,
+    idempotency_key: str,
+    *,
+    at: datetime,
+) -> UUID:
+    """Insert a request with a new code and return its id. The same key gives the same request.
+
+    Raises NotAllowed `niveau_te_laag` or `alleen_voor_naaste`, Conflict `te_veel_open_hulpvragen`, TooMany
+    `te_veel_hulpvragen`, InvalidInput as `offer.offer_machtiging`. A refusal is journalled.
+    """
+    request_id = derive_request_id(keyring, requester.person_id, idempotency_key)
+    try:
+        require_substantial_assurance(requester.assurance)
+        require_eligible_login(Capacity.RELATIVE, requester.kvk)
+        open_count, day_count = await count_requests_since(session, requester.person_id, at - _DAY, at=at)
+        if await load_own_request(session, keyring, request_id, requester.person_id) is not None:
+            return request_id
+        if open_count >= MAX_OPEN_REQUESTS:
+            raise Conflict("te_veel_open_hulpvragen", params={"n": MAX_OPEN_REQUESTS})
+        if day_count >= MAX_REQUESTS_PER_DAY:
+            raise TooMany("te_veel_hulpvragen", params={"n": MAX_REQUESTS_PER_DAY}, retry_after=86_400)
+        request = await _build_valid_request(session, limits, requester, content, request_id, at)
+    except Refusal as refusal:
+        await journal_request(session, JournalAct.HULPVRAAG_GESTELD, requester.person_id, None, refusal.code, at=at)
+        raise
+    await _insert_request(session, keyring, request)
+    await journal_request(session, JournalAct.HULPVRAAG_GESTELD, requester.person_id, request, at=at)
+    await enqueue_notification(session, requester.person_id, NotificationKind.HULPVRAAG_GESTELD_DOOR_U, {}, at=at)
+    return request_id
+
+
+def derive_request_id(keyring: KeyRing, requester_id: PersonId, idempotency_key: str) -> UUID:
+    """Derive the id from requester and form key (RFC 9562 section 5.5).
+
+    So a double submit makes one request.
+    """
+    index = keyring.blind_index("hulpvraag", f"{requester_id}:{idempotency_key}")
+    return UUID(bytes=index[:16], version=5)
+
+
+async def _build_valid_request(
+    session: AsyncSession,
+    limits: MachtigingLimits,
+    requester: CodeHolder,
+    content: RequestedHelp,
+    request_id: UUID,
+    at: datetime,
+) -> HelpRequest:
+    """Build the request with its code, if the terms could be those of a machtiging. Raises InvalidInput."""
+    words = content.words
+    if not (is_helper_name(words.requester_name) and is_helper_name(words.for_whom)):
+        raise InvalidInput("naam_van_helper_ongeldig")
+    request = HelpRequest(
+        id=request_id,
+        requester_id=requester.person_id,
+        requester_assurance=requester.assurance,
+        scope=content.scope,
+        last_day=content.last_day,
+        state=HelpRequestState.WAITING,
+        created_at=at,
+        expires_at=compute_expiry(content.last_day, at),
+        opened_by=None,
+        decided_at=None,
+        machtiging_id=None,
+        words=words,
+    )
+    terms = await require_valid_terms(session, limits, build_terms(request, at), at=at)
+    names = (require_plain_line(words.for_whom), require_plain_line(words.requester_name))
+    return replace(request, words=RequestWords(*names, terms.purpose, generate_code()))
+
+
+async def _insert_request(session: AsyncSession, keyring: KeyRing, request: HelpRequest) -> None:
+    key = await load_data_key(session, keyring, request.requester_id)
+    row = {
+        "id": request.id,
+        "requester_id": request.requester_id,
+        "requester_assurance": request.requester_assurance,
+        "code_hash": keyring.blind_index(REQUEST_CODE_INDEX_PURPOSE, request.words.code),
+        "words_sealed": encrypt_words(key, request.id, request.words),
+        "scope": encode_scope(request.scope),
+        "last_day": request.last_day,
+        "state": request.state,
+        "created_at": request.created_at,
+        "expires_at": request.expires_at,
+        "opened_by": None,
+        "opened_at": None,
+        "decided_at": None,
+        "machtiging_id": None,
+    }
+    await session.execute(insert(_REQUEST).values(seal_row(session, SEALED_HELP_REQUEST, row)))
+
+
+async def withdraw_help_request(
+    session: AsyncSession, keyring: KeyRing, request_id: UUID, requester_id: PersonId, *, at: datetime
+) -> None:
+    """Withdraw a request that waits; its code stops working. Repeating it changes nothing.
+
+    Raises NotFound `hulpvraag_onbekend`, Conflict `hulpvraag_al_beantwoord` or `hulpvraag_verlopen`. A refusal is
+    journalled.
+    """
+    request = await load_own_request(session, keyring, request_id, requester_id, lock=True)
+    if request is not None and request.state is HelpRequestState.WITHDRAWN:
+        return
+    try:
+        if request is None:
+            raise NotFound("hulpvraag_onbekend")
+        require_waiting(request, at)
+    except Refusal as refusal:
+        await journal_request(session, JournalAct.HULPVRAAG_INGETROKKEN, requester_id, request, refusal.code, at=at)
+        raise
+    await update_request(session, request.id, {"state": HelpRequestState.WITHDRAWN, "decided_at": at})
+    await journal_request(session, JournalAct.HULPVRAAG_INGETROKKEN, requester_id, request, at=at)
+
+
+def format_request_code(request: HelpRequest) -> str:
+    """Format the code of a request for people."""
+    return format_code(request.words.code)

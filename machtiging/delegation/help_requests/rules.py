@@ -1,0 +1,152 @@
+"""The rules of a help request: its states, its limits and its scope. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.delegation.amendments.rules import Narrowing, narrow_scope, require_something_left
+from machtiging.delegation.rules import Act, Capacity, MachtigingScope
+from machtiging.delegation.terms import MachtigingTerms
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.clock import end_of_day
+from machtiging.kernel.errors import Conflict, InvalidInput
+from machtiging.kernel.ids import MachtigingId, PersonId
+from machtiging.kernel.period import Period
+
+REQUEST_LIFETIME = timedelta(days=14)
+MAX_OPEN_REQUESTS = 5
+MAX_REQUESTS_PER_DAY = 10
+REQUEST_ALREADY_ANSWERED = "hulpvraag_al_beantwoord"
+_CONSENT_BASIS = "toestemming"
+
+
+class HelpRequestState(StrEnum):
+    """The state of a help request. EXPIRED is never stored: it follows from the time."""
+
+    WAITING = "waiting"
+    AGREED = "agreed"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestWords:
+    """The words of the requester, and the code.
+
+    `for_whom` is only for himself. `requester_name` is what the citizen calls him.
+    """
+
+    for_whom: str
+    requester_name: str
+    purpose: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HelpRequest:
+    """One help request. `opened_by`: the citizen who opened it with the code, and alone may answer it."""
+
+    id: UUID
+    requester_id: PersonId
+    requester_assurance: Assurance
+    scope: MachtigingScope
+    last_day: date
+    state: HelpRequestState
+    created_at: datetime
+    expires_at: datetime
+    opened_by: PersonId | None
+    decided_at: datetime | None
+    machtiging_id: MachtigingId | None
+    words: RequestWords
+
+    def state_at(self, at: datetime) -> HelpRequestState:
+        """Return the state at an instant."""
+        has_expired = self.state is HelpRequestState.WAITING and at >= self.expires_at
+        return HelpRequestState.EXPIRED if has_expired else self.state
+
+
+_NOT_WAITING_CODES: Mapping[HelpRequestState, str] = {
+    HelpRequestState.AGREED: REQUEST_ALREADY_ANSWERED,
+    HelpRequestState.REFUSED: REQUEST_ALREADY_ANSWERED,
+    HelpRequestState.WITHDRAWN: "hulpvraag_ingetrokken",
+    HelpRequestState.EXPIRED: "hulpvraag_verlopen",
+}
+
+
+def require_waiting(request: HelpRequest, at: datetime) -> None:
+    """Require a request that waits for an answer.
+
+    Raises Conflict `hulpvraag_al_beantwoord`, `hulpvraag_ingetrokken` or `hulpvraag_verlopen`.
+    """
+    state = request.state_at(at)
+    if state is not HelpRequestState.WAITING:
+        raise Conflict(_NOT_WAITING_CODES[state])
+
+
+def compute_expiry(last_day: date, at: datetime) -> datetime:
+    """Compute until when a new request can be answered, at most until its last day."""
+    return min(at + REQUEST_LIFETIME, end_of_day(last_day))
+
+
+def build_terms(request: HelpRequest, at: datetime) -> MachtigingTerms:
+    """Build the terms as requested, for a machtiging that begins now.
+
+    Raises InvalidInput `periode_omgekeerd` after the last day.
+    """
+    period = Period(at, end_of_day(request.last_day))
+    return MachtigingTerms(Capacity.RELATIVE, request.words.purpose, _CONSENT_BASIS, request.scope, period)
+
+
+def narrow_terms(terms: MachtigingTerms, narrowing: Narrowing, themes: frozenset[Theme] | None) -> MachtigingTerms:
+    """Return what both the terms and the narrowing cover. `themes`: the themes that stay, None for all.
+
+    Raises InvalidInput `hulpvraag_niet_smaller` if nothing becomes less or the last day is later, `niets_over`,
+    `einddatum_te_vroeg`.
+    """
+    period, last_day = terms.period, narrowing.last_day
+    if last_day is not None:
+        if last_day > period.last_day:
+            raise InvalidInput("hulpvraag_niet_smaller")
+        if end_of_day(last_day) <= period.starts_at:
+            raise InvalidInput("einddatum_te_vroeg")
+        period = Period(period.starts_at, end_of_day(last_day))
+    scope = narrow_scope(terms.scope, narrowing)
+    if themes is not None:
+        scope = replace(scope, themes=themes if scope.themes is None else scope.themes & themes)
+    if scope == terms.scope and period == terms.period:
+        raise InvalidInput("hulpvraag_niet_smaller")
+    require_something_left(scope, period)
+    return replace(terms, scope=scope, period=period)
+
+
+def encode_scope(scope: MachtigingScope) -> dict[str, Any]:
+    """Encode a scope as JSON. A request names no diensten and no single letters."""
+    return {
+        "afzenders": None if scope.afzenders is None else sorted(scope.afzenders),
+        "themes": None if scope.themes is None else sorted(scope.themes),
+        "excluded_themes": sorted(scope.excluded_themes),
+        "highest_sensitivity": scope.highest_sensitivity.value,
+        "letters_from": scope.letters_from.isoformat(),
+        "acts": sorted(scope.acts),
+    }
+
+
+def decode_scope(document: Mapping[str, Any]) -> MachtigingScope:
+    """Decode a scope from JSON. Raises KeyError or ValueError for another document."""
+    afzenders, themes = document["afzenders"], document["themes"]
+    return MachtigingScope(
+        afzenders=None if afzenders is None else frozenset(afzenders),
+        diensten=None,
+        themes=None if themes is None else frozenset(map(Theme, themes)),
+        excluded_themes=frozenset(map(Theme, document["excluded_themes"])),
+        highest_sensitivity=Sensitivity(document["highest_sensitivity"]),
+        letters_from=date.fromisoformat(document["letters_from"]),
+        acts=frozenset(map(Act, document["acts"])),
+    )
