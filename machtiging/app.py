@@ -15,23 +15,21 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from starlette.staticfiles import StaticFiles
 
+from machtiging import health
 from machtiging.access.policy_engine import Policy
 from machtiging.access_tokens.bearer import read_signed_jti
 from machtiging.audit.head_anchor import HeadAnchor
 from machtiging.audit.row_states.row_check import RowCheck
 from machtiging.audit.seal import run_sealer
+from machtiging.berichtenbox import routes as berichtenbox_routes
 from machtiging.berichtenbox.authorization_details.handler import BerichtenboxHandler
 from machtiging.berichtenbox.machtigingen.routes import router as machtiging_routes
-from machtiging.berichtenbox.routes import BODY_LIMITS
-from machtiging.berichtenbox.routes import router as berichtenbox_routes
 from machtiging.crypto.certificates import CertificateAuthorities
 from machtiging.crypto.keyring import KeyRing, watch_key_ring
 from machtiging.delegation.assignments.routes import router as assignment_routes
 from machtiging.delegation.help_requests.retention import expired_help_requests_sweep
 from machtiging.delegation.rules import MachtigingLimits
 from machtiging.dependencies import attach_services, services_of
-from machtiging.health import HealthServices
-from machtiging.health import router as health_routes
 from machtiging.identity.broker import Broker
 from machtiging.identity.people import load_email, load_language, load_profile
 from machtiging.identity.routes import router as identity_routes
@@ -90,8 +88,8 @@ _SESSION_EXPIRY_SECONDS = 15.0
 _RETENTION_SECONDS = 15.0
 _ROW_CHECK_SECONDS = 15.0
 _ROUTERS = (
-    *(berichtenbox_routes, machtiging_routes, toestemmingen_routes, organisations_routes, employee_routes),
-    *(assignment_routes, health_routes, identity_routes, oauth_routes, portal_routes),
+    *(berichtenbox_routes.router, machtiging_routes, toestemmingen_routes, organisations_routes, employee_routes),
+    *(assignment_routes, health.router, identity_routes, oauth_routes, portal_routes),
 )
 _DETAILS_HANDLER = BerichtenboxHandler()
 _TEMPLATE_PACKAGES = ("machtiging.portal", "machtiging.oauth", "machtiging.identity", "machtiging.web")
@@ -104,7 +102,7 @@ _OPERATOR_CONTENT = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Services(PortalServices, HealthServices):
+class Services(PortalServices, health.HealthServices):
     """Every service of one application, built once from its settings. Each package sees the part that it declares."""
 
     engines: tuple[AsyncEngine, ...]
@@ -154,7 +152,7 @@ def _install_middleware(app: FastAPI, settings: Settings) -> None:
     install_error_handlers(app)
     error_pages.install(app)
     _install_rate_limits(app, settings)
-    body_limits.install(app, max_bytes_by_path=BODY_LIMITS)
+    body_limits.install(app, max_bytes_by_path=berichtenbox_routes.BODY_LIMITS)
     direct_routes.install(app)
     head.install(app)
     language.install(app)
@@ -371,8 +369,8 @@ def _build_expiry_tasks(services: Services) -> dict[str, BackgroundTask]:
         await run_repeatedly(expiring, record, every=_SESSION_EXPIRY_SECONDS, stop=stop)
 
     async def run_retention_task(record: TaskRecord) -> None:
-        deletion = partial(delete_expired_rows, sessions, clock, expired_help_requests_sweep)
-        await run_repeatedly(deletion, record, every=_RETENTION_SECONDS, stop=stop)
+        work = partial(delete_expired_rows, sessions, clock, expired_help_requests_sweep)
+        await run_repeatedly(work, record, every=_RETENTION_SECONDS, stop=stop)
 
     async def run_key_watch_task(record: TaskRecord) -> None:
         await watch_key_ring(services.keyring, every=_KEY_RING_CHECK_SECONDS, stop=stop, record=record)

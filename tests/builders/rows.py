@@ -16,14 +16,7 @@ from machtiging.access_tokens.tables import IssuedToken, UsedProof
 from machtiging.agencies.tables import Agency, Dienst
 from machtiging.audit.tables import JournalIntake, JournalLine
 from machtiging.berichtenbox.tables import Bericht, Bijlage, BijlagePart, HelperNoteRow, ReaderMark
-from machtiging.delegation.tables import (
-    AgreementRow,
-    CodeTry,
-    EmergencyStopRow,
-    HelpRequestRow,
-    MachtigingRow,
-    Machtigingscode,
-)
+from machtiging.delegation import tables as delegation
 from machtiging.identity.tables import LoginAttempt, LoginSession, Party, Person, SavedForm
 from machtiging.notifications.tables import Notification
 from machtiging.oauth import tables as oauth
@@ -96,9 +89,9 @@ async def _executor(source: Any) -> AsyncIterator[Any]:
 AGENCIES, DIENSTEN = TableReader(Agency), TableReader(Dienst)
 PERSONS, LOGIN_SESSIONS, LOGIN_ATTEMPTS = TableReader(Person), TableReader(LoginSession), TableReader(LoginAttempt)
 SAVED_FORMS, PARTIES = TableReader(SavedForm), TableReader(Party)
-MACHTIGINGEN, AGREEMENTS = TableReader(MachtigingRow), TableReader(AgreementRow)
-MACHTIGINGSCODES, CODE_TRIES = TableReader(Machtigingscode), TableReader(CodeTry)
-EMERGENCY_STOPS, HELP_REQUESTS = TableReader(EmergencyStopRow), TableReader(HelpRequestRow)
+MACHTIGINGEN, AGREEMENTS = TableReader(delegation.MachtigingRow), TableReader(delegation.AgreementRow)
+MACHTIGINGSCODES, CODE_TRIES = TableReader(delegation.Machtigingscode), TableReader(delegation.CodeTry)
+EMERGENCY_STOPS, HELP_REQUESTS = TableReader(delegation.EmergencyStopRow), TableReader(delegation.HelpRequestRow)
 BERICHTEN, BIJLAGEN, BIJLAGE_PARTS = TableReader(Bericht), TableReader(Bijlage), TableReader(BijlagePart)
 READER_MARKS, HELPER_NOTES = TableReader(ReaderMark), TableReader(HelperNoteRow)
 ORGANISATIONS, RECOGNITIONS = TableReader(Organisation), TableReader(Recognition)

@@ -1,4 +1,4 @@
-"""A relative requests to help, and the citizen with the code agrees, agrees to less, or refuses on one page."""
+"""A relative requests to help, and the citizen agrees, agrees to less, or refuses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from machtiging.agencies.rules import Theme
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.help_requests import (
+from tests.builders.people import ISSUER, add_person
+from tests.builders.rows import AGREEMENTS, HELP_REQUESTS, JOURNAL_INTAKE, MACHTIGINGEN, NOTIFICATIONS
+from tests.protocol.portal.help_requests import (
     CODE_FORM,
     NEW_REQUEST,
     REQUESTS,
@@ -20,8 +22,6 @@ from tests.builders.help_requests import (
     make_request,
     type_code,
 )
-from tests.builders.people import ISSUER, add_person
-from tests.builders.rows import AGREEMENTS, HELP_REQUESTS, JOURNAL_INTAKE, MACHTIGINGEN, NOTIFICATIONS
 
 OTHER = Bsn("999993653")
 
@@ -67,7 +67,7 @@ async def test_request_agreed_notifies_both_and_is_journalled(portal):
     assert "Bram" not in str([row.facts for row in lines])
 
 
-async def test_request_page_tells_who_requests_what_and_that_more_is_not_known(portal):
+async def test_request_page_tells_requester_and_purpose_and_the_limit_of_our_knowledge(portal):
     _mother, _son, page = await open_request(portal)
     for text in (
         "Bram Voorbeeld wil u helpen met uw brieven",

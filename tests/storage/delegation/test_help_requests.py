@@ -13,14 +13,13 @@ from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.acceptance import CodeHolder
 from machtiging.delegation.amendments.rules import Narrowing
 from machtiging.delegation.authority.queries import load_authority
-from machtiging.delegation.help_requests.creation import create_help_request, withdraw_help_request
-from machtiging.delegation.help_requests.decision import agree_to_help_request, refuse_help_request
+from machtiging.delegation.help_requests.creation import withdraw_help_request
+from machtiging.delegation.help_requests.decision import refuse_help_request
 from machtiging.delegation.help_requests.opening import open_help_request
 from machtiging.delegation.help_requests.queries import (
     list_own_requests,
     list_waiting_for_citizen,
     load_opened_request,
-    load_own_request,
 )
 from machtiging.delegation.help_requests.retention import expired_help_requests_sweep
 from machtiging.delegation.help_requests.rules import decode_scope, encode_scope, narrow_terms
@@ -32,39 +31,16 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed, NotFound, TooMany
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.help_requests import LAST_DAY, make_content
 from tests.builders.keys import NOON, load_keyring
-from tests.builders.machtiging import MACHTIGING_LIMITS, Committed, draw_envelopes, draw_scopes, make_terms
+from tests.builders.machtiging import (
+    Committed,
+    draw_envelopes,
+    draw_scopes,
+    make_terms,
+)
 from tests.builders.people import BORN, add_mother_and_son, add_person, add_person_without_bsn
 from tests.builders.rows import HELP_REQUESTS, JOURNAL_INTAKE, MACHTIGINGEN
-
-LATER = NOON + timedelta(hours=1)
-
-
-def keep_terms(terms):
-    return terms
-
-
-async def add_request(session, people, key="een", at=NOON, requester=None, **changes):
-    """Son requests to help. Returns the request with its code."""
-    holder = requester or people.helper
-    made_id = await create_help_request(
-        session, load_keyring(), MACHTIGING_LIMITS, holder, make_content(**changes), key, at=at
-    )
-    return await load_own_request(session, load_keyring(), made_id, holder.person_id)
-
-
-async def open_request(session, people, **changes):
-    """The same, opened by mother."""
-    request = await add_request(session, people, **changes)
-    await open_help_request(session, load_keyring(), people.giver, request.words.code, at=LATER)
-    return request
-
-
-async def agree(session, citizen, request_id, choose_terms=keep_terms, at=LATER):
-    return await agree_to_help_request(
-        session, load_keyring(), MACHTIGING_LIMITS, citizen, request_id, choose_terms, at=at
-    )
+from tests.storage.delegation.help_requests import LAST_DAY, LATER, add_request, agree, open_request
 
 
 async def test_agreement_gives_an_authentic_machtiging_in_force(session):
@@ -89,7 +65,7 @@ async def test_accepted_assurance_is_that_of_the_requesters_login(session):
     assert (made.assurance, made.accepted_assurance) == (Assurance.SUBSTANTIAL, Assurance.HIGH)
 
 
-async def test_agreement_of_a_person_who_did_not_open_it_is_not_found(session):
+async def test_agreement_by_another_person_is_not_found(session):
     people = await add_mother_and_son(session)
     request = await open_request(session, people)
     stranger = Giver(await add_person(session, Bsn("999993653")), Assurance.SUBSTANTIAL)
@@ -211,7 +187,7 @@ async def test_agreement_and_refusal_at_the_same_time_have_one_result(database):
     assert {one.code for one in results if one is not None} == {"hulpvraag_al_beantwoord"}
 
 
-async def test_two_people_who_open_one_code_at_the_same_time_do_not_both_get_it(database):
+async def test_code_opened_by_two_people_at_the_same_time_is_bound_to_one(database):
     world = await Committed.begin(database)
     async with unit_of_work(world.sessions) as session:
         request = await add_request(session, world.people)

@@ -41,6 +41,7 @@ UNSEALED = {
         "kept_form",
         "form_draft",
         "helper_name",
+        "helper_note",
     ),
     *("bericht", "bijlage", "bijlage_part", "reader_mark", "agency", "dienst", "notification", "logout_notice"),
     "party",

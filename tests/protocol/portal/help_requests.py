@@ -1,9 +1,8 @@
-"""Help requests for tests: the answers of the wizard, and the steps of both people on the portal."""
+"""Help requests on the portal: the answers of the wizard, and the steps of both."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,11 +10,6 @@ from machtiging.agencies.rules import Theme
 from machtiging.cli.demo.browser import Browser
 from machtiging.cli.demo.html import HtmlForm, HtmlPage
 from machtiging.cli.demo.narrator import StoryFailed
-from machtiging.delegation.help_requests.creation import RequestedHelp
-from machtiging.delegation.help_requests.rules import RequestWords
-from machtiging.kernel.clock import to_dutch_date
-from tests.builders.keys import NOON
-from tests.builders.machtiging import make_scope
 from tests.builders.people import ISSUER
 
 REQUESTS, NEW_REQUEST, CODE_FORM = "/ik-help/vragen", "/ik-help/vragen/nieuw", "/helpers/vraag"
@@ -26,7 +20,6 @@ REQUEST_STEPS = {
     "lezen": ("bestaand", "gevoelig", "bijlagen"),
     "duur": ("duur", "einde_dag", "einde_maand", "einde_jaar"),
 }
-LAST_DAY = to_dutch_date(NOON) + timedelta(days=90)
 
 
 def make_request_form(**changes: Any) -> dict[str, Any]:
@@ -48,16 +41,6 @@ def make_request_form(**changes: Any) -> dict[str, Any]:
         "einde_jaar": "",
     }
     return answers | changes
-
-
-def make_content(**changes: Any) -> RequestedHelp:
-    """The same content, without the pages. Changes may name a field of the words or of the scope."""
-    words = RequestWords("mijn moeder", "uw zoon Bram", "de zorgtoeslag regelen")
-    scope = make_scope(excluded_themes=frozenset({Theme.ZORG}))
-    in_words = {name: changes.pop(name) for name in list(changes) if hasattr(words, name)}
-    in_scope = {name: changes.pop(name) for name in list(changes) if hasattr(scope, name)}
-    content = RequestedHelp(replace(words, **in_words), replace(scope, **in_scope), LAST_DAY)
-    return replace(content, **changes)
 
 
 async def fill_request(browser: Browser, *, expect: int = 200, **changes: Any) -> HtmlPage:
