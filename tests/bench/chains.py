@@ -1,4 +1,4 @@
-"""Reading, listing, introspection and refresh under a chain of three beside a chain of one, by the same worker.
+"""Reading, listing, introspection and refresh: a chain of three beside one of one.
 
 Reading and listing are measured again when the organisation has ten thousand clients.
 """

@@ -24,6 +24,16 @@ from tests.builders.portal import (
     make_step_form,
 )
 from tests.protocol.letters.box import fill_box
+from tests.protocol.portal.help_requests import (
+    CODE_FORM,
+    NEW_REQUEST,
+    REQUEST_STEPS,
+    fill_request,
+    find_answer_form,
+    make_request,
+    make_request_form,
+    type_code,
+)
 
 
 @dataclass
@@ -162,6 +172,33 @@ async def _end_all(portal: Portal, world: Any) -> ReadyForm:
     return await _open(giver, "/helpers/stop-alles/voorgoed", "/voorgoed", {}, machtiging=machtiging)
 
 
+async def _make_request(portal: Portal, world: Any) -> ReadyForm:
+    helper = await portal.son()
+    return ReadyForm(helper, (await fill_request(helper)).find_form(CHECK), {})
+
+
+async def _withdraw_request(portal: Portal, world: Any) -> ReadyForm:
+    helper = await portal.son()
+    await make_request(helper)
+    return ReadyForm(helper, helper.page.find_form("/intrekken"), {})
+
+
+async def _type_request_code(portal: Portal, world: Any) -> ReadyForm:
+    code = await make_request(await portal.son())
+    return await _open(await portal.mother(), CODE_FORM, CODE_FORM, {"code": code})
+
+
+async def _answer_request(portal: Portal, world: Any) -> ReadyForm:
+    giver = await portal.mother()
+    page = await type_code(giver, await make_request(await portal.son()))
+    return ReadyForm(giver, find_answer_form(page), {"besluit": "minder", "minder": "belasting"})
+
+
+async def _ask_first(portal: Portal, world: Any) -> ReadyForm:
+    typed = {name: make_request_form()[name] for name in REQUEST_STEPS["wie"]}
+    return await _open(await portal.son(), NEW_REQUEST, NEW_REQUEST, typed)
+
+
 # The route of each form, and what prepares it.
 READY_FORMS: Mapping[str, Callable[[Portal, Any], Awaitable[ReadyForm]]] = {
     "/aan-de-balie": _for_page("/aan-de-balie", "/aan-de-balie", {}),
@@ -174,12 +211,17 @@ READY_FORMS: Mapping[str, Callable[[Portal, Any], Awaitable[ReadyForm]]] = {
     "/helpers/stop-alles": _for_page("/helpers/stop-alles", "/stop-alles", {}),
     "/helpers/stop-alles/opheffen": _lift_stop,
     "/helpers/stop-alles/voorgoed": _end_all,
+    "/helpers/vraag": _type_request_code,
+    "/helpers/vraag/{vraag_id}": _answer_request,
     "/helpers/{machtiging_id}/beperken": _for_helper("/beperken", "/beperken", {"zonder": ["bijlagen"]}),
     "/helpers/{machtiging_id}/hervatten": _resume,
     "/helpers/{machtiging_id}/intrekken": _for_helper("/intrekken", "/intrekken", {}),
     "/helpers/{machtiging_id}/nieuwe-code": _renew_code,
     "/helpers/{machtiging_id}/pauzeren": _for_helper("", "/pauzeren", {}),
     "/helpers/{machtiging_id}/verlengen": _for_helper("/verlengen", "/verlengen", {"tot": "2027-05-22"}),
+    "/ik-help/vragen/nieuw": _ask_first,
+    "/ik-help/vragen/nieuw/{concept_id}/{stap}": _make_request,
+    "/ik-help/vragen/{vraag_id}/intrekken": _withdraw_request,
     "/ik-help/code": _fill_code,
     "/ik-help/code/besluit": _decide,
     "/ik-help/{machtigingId}/teruggeven": _give_back,

@@ -33,6 +33,7 @@ from tests.builders.portal import (
     make_step_form,
 )
 from tests.builders.rows import SAVED_FORMS
+from tests.protocol.portal.help_requests import CODE_FORM, NEW_REQUEST, REQUESTS
 
 EXPIRED_NOTICE = "U was te lang weg. Er is niets veranderd."
 RESUMED_NOTICE = "U bent weer ingelogd."
@@ -64,6 +65,8 @@ PAGE_OF = {
     "/helpers/stop-alles": "/helpers/stop-alles",
     "/helpers/stop-alles/opheffen": "/helpers/stop-alles",
     "/helpers/stop-alles/voorgoed": "/helpers/stop-alles/voorgoed",
+    "/helpers/vraag": CODE_FORM,
+    "/helpers/vraag/{vraag_id}": f"{CODE_FORM}/{SOME_ID}",
     "/helpers/{machtiging_id}/beperken": f"/helpers/{SOME_ID}/beperken",
     "/helpers/{machtiging_id}/hervatten": f"/helpers/{SOME_ID}",
     "/helpers/{machtiging_id}/intrekken": f"/helpers/{SOME_ID}/intrekken",
@@ -75,6 +78,9 @@ PAGE_OF = {
         f"/ik-help/{SOME_ID}/brieven/{SOME_ID}/notitie"
     ),
     "/ik-help/{machtigingId}/teruggeven": f"/ik-help/{SOME_ID}/teruggeven",
+    "/ik-help/vragen/nieuw": NEW_REQUEST,
+    "/ik-help/vragen/nieuw/{concept_id}/{stap}": f"{NEW_REQUEST}/{SOME_ID}/wie",
+    "/ik-help/vragen/{vraag_id}/intrekken": f"{REQUESTS}/{SOME_ID}",
     "/ik-help/code": ACCEPT,
     "/ik-help/code/besluit": ACCEPT,
     "/meldingen/gelezen": "/meldingen",

@@ -1,4 +1,7 @@
-"""Introspection by a cached client: it is re-checked in the statement that answers, so changes hold at once."""
+"""Introspection by a cached client, re-checked in the statement that answers.
+
+So changes hold at once.
+"""
 
 from __future__ import annotations
 
