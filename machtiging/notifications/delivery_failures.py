@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.kernel.ids import PersonId
@@ -54,10 +54,15 @@ async def load_undelivered(
     return [UndeliveredNotification(row.kind, row.facts, row.created_at, row.last_error or "") for row in rows]
 
 
+def select_unread_undelivered_count(person_id: PersonId, *, at: datetime) -> Select[Any]:
+    """Select the number for `count_unread_undelivered`."""
+    unseen = and_(_is_undelivered_since(person_id, at - VISIBLE_PERIOD), _TABLE.c.seen_at.is_(None))
+    return select(func.count()).select_from(_TABLE).where(unseen)
+
+
 async def count_unread_undelivered(session: AsyncSession, person_id: PersonId, *, at: datetime) -> int:
     """Count the undelivered notifications of the last 90 days that the person has not confirmed."""
-    unseen = and_(_is_undelivered_since(person_id, at - VISIBLE_PERIOD), _TABLE.c.seen_at.is_(None))
-    return await session.scalar(select(func.count()).select_from(_TABLE).where(unseen)) or 0
+    return await session.scalar(select_unread_undelivered_count(person_id, at=at)) or 0
 
 
 async def mark_undelivered_read(session: AsyncSession, person_id: PersonId, *, at: datetime) -> None:

@@ -55,9 +55,14 @@ async def list_pending_requests(
     return [one for row in rows if (one := await _build_pending_request(session, row, at)) is not None]
 
 
+def select_pending_count(person_id: PersonId, at: datetime) -> Select[Any]:
+    """Select the number of pending requests of this person."""
+    return _filter_pending(select(func.count()), person_id, at)
+
+
 async def count_pending_requests(session: AsyncSession, person_id: PersonId, at: datetime) -> int:
     """Count the pending requests of this person, for a notice on other pages."""
-    return await session.scalar(_filter_pending(select(func.count()), person_id, at)) or 0
+    return await session.scalar(select_pending_count(person_id, at)) or 0
 
 
 async def find_last_answer(session: AsyncSession, person_id: PersonId, *, approved: bool) -> AnsweredRequest | None:

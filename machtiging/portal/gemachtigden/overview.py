@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
@@ -9,6 +10,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from pydantic import AfterValidator, AwareDatetime
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse
 
 from machtiging.access.dependencies import access_services
@@ -17,9 +19,10 @@ from machtiging.delegation.authority.reading_activity import count_letters_read
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.rules import EffectiveState
 from machtiging.delegation.suspension.emergency_stop import find_emergency_stop
-from machtiging.identity.session import Citizen
+from machtiging.identity.session import Citizen, Visitor
 from machtiging.portal import views
-from machtiging.portal.gemachtigden.cards import build_helper_card
+from machtiging.portal.gemachtigden.cards import HelperCard, build_helper_card
+from machtiging.portal.gemachtigden.notices import load_waiting_notices
 from machtiging.portal.labels import describe_completed_action
 from machtiging.storage.reserved_connections import reserve_connection
 from machtiging.storage.unit_of_work import Transaction
@@ -70,20 +73,27 @@ async def show_helpers(
         for one in page
     ]
     open_cards = [card for card in cards if not card.has_ended]
-    is_stopped = any(card.card.standing is EffectiveState.STOPPED for card in open_cards)
-    if not open_cards:
-        is_stopped = await find_emergency_stop(session, visitor.person_id) is not None
+    notices = await load_waiting_notices(session, visitor.person_id, at=at)
     return render_page(
         request,
         "helpers_list.html",
+        waiting=notices.questions,
+        unmailed=notices.unmailed,
         now=[card for card in open_cards if not card.is_waiting],
-        waiting=[card for card in open_cards if card.is_waiting],
+        offers=[card for card in open_cards if card.is_waiting],
         earlier=[card for card in cards if card.has_ended],
-        is_stopped=is_stopped,
+        is_stopped=await _is_stopped(session, visitor, open_cards),
         is_first=after is None,
         older=_link_to_older(page[-1], has_ended=cards[-1].has_ended) if len(found) > PAGE_SIZE else "",
         message=describe_completed_action(gedaan),
     )
+
+
+async def _is_stopped(session: AsyncSession, visitor: Visitor, open_cards: Sequence[HelperCard]) -> bool:
+    """Return whether the emergency stop is on. Without an open card, ask."""
+    if not open_cards:
+        return await find_emergency_stop(session, visitor.person_id) is not None
+    return any(card.card.standing is EffectiveState.STOPPED for card in open_cards)
 
 
 def _link_to_older(last: Authority, *, has_ended: bool) -> str:

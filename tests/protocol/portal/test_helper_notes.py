@@ -232,7 +232,7 @@ async def test_note_is_refused_once_the_letter_may_not_be_read(world, son, box, 
 
 @pytest.mark.parametrize("below", ["/notitie", f"/notitie/{NO_ID}/intrekken"])
 async def test_idor_note_with_a_letter_or_machtiging_of_another_is_refused(world, portal, son, box, letter, below):
-    """Outside the scope, of another person, not there; a machtiging of another, one that he gave, no machtiging."""
+    """Letters outside the scope, of another or absent; a machtiging of another, or none."""
     own = await open_form(son, box, letter)
     narrow = await world.grant_machtiging(afzenders=[SVB])
     foreign = await world.deliver_letter(ontvanger={"type": "BSN", "waarde": "999990044"})

@@ -1,4 +1,4 @@
-"""A helper shows the other person what the helper did, without what the helper may not know."""
+"""A helper shows what the helper did, without what the helper may not know."""
 
 import re
 from datetime import timedelta

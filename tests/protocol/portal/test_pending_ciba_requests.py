@@ -31,7 +31,7 @@ async def insert_ciba_requests(portal, *states: str) -> None:
             await session.execute(INSERT_CIBA_REQUEST, values | {"at": at, "until": at + timedelta(minutes=5)})
 
 
-@pytest.mark.parametrize("path", ["/"])
+@pytest.mark.parametrize("path", ["/", "/helpers"])
 async def test_pending_request_is_shown_on_start_pages_of_that_person_only(portal, path) -> None:
     await insert_ciba_requests(portal, "pending")
     page = await (await portal.mother()).open_page(ISSUER + path)

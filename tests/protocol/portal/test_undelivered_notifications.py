@@ -27,7 +27,7 @@ async def give_up(portal, person, *, kind=NotificationKind.AANGENOMEN, reason="g
 async def test_undelivered_notification_is_announced_and_shown_in_full(portal):
     await give_up(portal, portal.people.mother, helper_id=str(portal.people.son))
     browser = await portal.mother()
-    for path in ("/",):
+    for path in ("/", "/helpers"):
         assert WORDS in (await browser.open_page(ISSUER + path)).text
     read = (await browser.open_page(PAGE)).text
     assert "Uw machtiging is aangenomen" in read
@@ -40,14 +40,16 @@ async def test_undelivered_notification_marked_read_is_no_longer_announced(porta
     browser = await portal.mother()
     await browser.submit_form((await browser.open_page(PAGE)).find_form("/gelezen"), {})
     assert "U heeft dit gelezen." in browser.page.text
-    assert WORDS not in (await browser.open_page(ISSUER + "/")).text
+    for path in ("/", "/helpers"):
+        assert WORDS not in (await browser.open_page(ISSUER + path)).text
     assert "Uw machtiging is aangenomen" in (await browser.open_page(PAGE)).text
 
 
 async def test_undelivered_notification_of_another_person_is_hidden(portal):
     await give_up(portal, portal.people.mother)
     browser = await portal.son()
-    assert WORDS not in (await browser.open_page(ISSUER + "/")).text
+    for path in ("/", "/helpers"):
+        assert WORDS not in (await browser.open_page(ISSUER + path)).text
     assert "Al onze berichten hebben u bereikt." in (await browser.open_page(PAGE)).text
 
 

@@ -1,4 +1,4 @@
-"""The number of new letters on a card equals the list of that machtiging, and tells nothing more."""
+"""The number of new letters on a card equals the list of that machtiging."""
 
 from dataclasses import replace
 
