@@ -147,6 +147,20 @@ async def _give_back(portal: Portal, world: Any) -> ReadyForm:
     return await _open(helper, f"/ik-help/{machtiging}/teruggeven", "/teruggeven", {}, machtiging=machtiging)
 
 
+async def _write_note(portal: Portal, world: Any) -> ReadyForm:
+    machtiging = str(await world.grant_machtiging())
+    (letter,) = await fill_box(world, portal.people.mother, ["Brief"])
+    path = f"/ik-help/{machtiging}/brieven/{letter}/notitie"
+    about = {"machtiging": machtiging, "letter": letter}
+    return await _open(await portal.son(), path, "/notitie", {"tekst": "Ik belde de SVB."}, **about)
+
+
+async def _take_back_note(portal: Portal, world: Any) -> ReadyForm:
+    ready = await _write_note(portal, world)
+    page = await ready.browser.submit_form(ready.form, ready.values)
+    return ReadyForm(ready.browser, page.find_form("/intrekken"), {}, ready.machtiging, ready.letter)
+
+
 async def _fill_code(portal: Portal, world: Any) -> ReadyForm:
     code = await make_offer(await portal.mother())
     helper = await portal.son()
@@ -224,5 +238,7 @@ READY_FORMS: Mapping[str, Callable[[Portal, Any], Awaitable[ReadyForm]]] = {
     "/ik-help/vragen/{vraag_id}/intrekken": _withdraw_request,
     "/ik-help/code": _fill_code,
     "/ik-help/code/besluit": _decide,
+    "/ik-help/{machtigingId}/brieven/{berichtId}/notitie": _write_note,
+    "/ik-help/{machtigingId}/brieven/{berichtId}/notitie/{note_id}/intrekken": _take_back_note,
     "/ik-help/{machtigingId}/teruggeven": _give_back,
 }

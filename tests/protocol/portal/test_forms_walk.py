@@ -25,6 +25,7 @@ ACTS = """SELECT act FROM journal_intake WHERE outcome <> 'refused'
 STATE = """SELECT 'machtiging ' || state AS row FROM machtiging
   UNION ALL SELECT 'version' FROM agreement
   UNION ALL SELECT 'stop ' || (lifted_at IS NULL)::text FROM emergency_stop
+  UNION ALL SELECT 'note ' || (retracted_at IS NULL)::text FROM helper_note
   UNION ALL SELECT 'letter ' || coalesce(folder, '') FROM bericht"""
 
 
