@@ -31,9 +31,11 @@ class Scene(StrEnum):
     GIVE = "give"
     STOP_ALL = "stop_all"
     READ_AS_SON = "read_as_son"
+    ASK_TO_HELP = "ask_to_help"
     ENGLISH = "english"
     TWELVE_CLIENTS = "twelve_clients"
     COLLEAGUE = "colleague"
+    ANSWER_QUESTION = "answer_question"
     FIRST_HELPER = "first_helper"
     COUNTER = "counter"
 
@@ -46,9 +48,11 @@ SCENES: Mapping[Scene, tuple[str, str]] = {
     Scene.GIVE: ("vertegenwoordigde", "/helpers/nieuw"),
     Scene.STOP_ALL: ("vertegenwoordigde", "/helpers/stop-alles"),
     Scene.READ_AS_SON: ("naaste", "/ik-help"),
+    Scene.ASK_TO_HELP: ("naaste", "/ik-help/vragen"),
     Scene.ENGLISH: ("engelstalig", "/?ui_locales=en"),
     Scene.TWELVE_CLIENTS: ("raadslid", "/ik-help"),
     Scene.COLLEAGUE: ("collega", "/ik-help"),
+    Scene.ANSWER_QUESTION: ("burger-onder-bewind", "/helpers/vraag"),
     Scene.FIRST_HELPER: ("burger-onder-bewind", "/"),
     Scene.COUNTER: ("burger-zonder-digid", "/aan-de-balie"),
 }

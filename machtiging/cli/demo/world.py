@@ -20,6 +20,10 @@ from machtiging.cli.demo.portal_user import PortalUser
 from machtiging.cli.demo.world_letters import build_letters_of_two_years
 from machtiging.delegation.acceptance import CodeHolder, accept_offer
 from machtiging.delegation.code_check import CheckAnswer
+from machtiging.delegation.help_requests.creation import RequestedHelp, create_help_request
+from machtiging.delegation.help_requests.opening import open_help_request
+from machtiging.delegation.help_requests.queries import load_own_request
+from machtiging.delegation.help_requests.rules import RequestWords
 from machtiging.delegation.offer import Giver, MachtigingTerms, derive_offer_id, offer_machtiging
 from machtiging.delegation.queries import machtiging_table
 from machtiging.delegation.rules import Act, Capacity, MachtigingLimits, MachtigingScope
@@ -40,6 +44,7 @@ from machtiging.simulators.personas import PERSONAS, Persona
 from machtiging.storage.unit_of_work import unit_of_work
 
 _READ_AND_SAVE = frozenset({Act.LIST, Act.READ, Act.DOWNLOAD})
+_LIMITS = MachtigingLimits(maximum_duration=timedelta(days=365), code_lifetime=timedelta(days=14))
 _KINDS_OF_CLIENTS = 3
 # The clients of the practice office: (name, birth date, test BSN). Nobody is real.
 _CLIENTS = (
@@ -72,6 +77,7 @@ class _Agreement:
 
 _ALL_BUT_HEALTH = _Agreement("wereld-riet-bram", "samen de post doen", Capacity.RELATIVE, days=90)
 _ENGLISH_AND_BRAM = _Agreement("wereld-grace-bram", "brieven uitleggen", Capacity.RELATIVE, days=20)
+_NEIGHBOUR = _Agreement("wereld-bram-dennis", "helpen met formulieren", Capacity.RELATIVE, days=60)
 _OFFICE = _Agreement(
     "wereld-kantoor", "orde brengen in de post", Capacity.PROFESSIONAL, days=180, sensitivity=Sensitivity.GEVOELIG
 )
@@ -91,6 +97,7 @@ async def add_practice_world(environment: StoryEnvironment) -> int:
         await world.agree(riet, PERSONAS["vertegenwoordigde"].birthdate, son, _ALL_BUT_HEALTH)
         await world.agree(grace, PERSONAS["engelstalig"].birthdate, son, _ENGLISH_AND_BRAM)
         await world.read_letters()
+        await world.ask_to_help(son, await world.log_in("burger-onder-bewind"))
         for name, born, bsn in _CLIENTS:
             client_id = await world.add_client(name, born, bsn)
             await world.deliver_to(bsn, f"Geachte {name}", bsn, kinds=_KINDS_OF_CLIENTS)
@@ -105,6 +112,18 @@ async def is_practice_world_complete(environment: StoryEnvironment) -> bool:
         last = await find_or_create_by_bsn(session, environment.keyring, Bsn(bsn), at=environment.now())
     async with create_http_client() as http:
         return await _World(environment, http).has_agreed(last, _OFFICE)
+
+
+def _build_scope(agreed: _Agreement, today: date) -> MachtigingScope:
+    return MachtigingScope(
+        afzenders=None,
+        diensten=None,
+        themes=None,
+        excluded_themes=agreed.excluded,
+        highest_sensitivity=agreed.sensitivity,
+        letters_from=today - timedelta(days=2 * 365),
+        acts=_READ_AND_SAVE,
+    )
 
 
 class _World:
@@ -163,26 +182,30 @@ class _World:
         """Offer and accept a machtiging; nothing happens if it is there already."""
         environment, at = self._environment, self._environment.now()
         today = to_dutch_date(at)
-        scope = MachtigingScope(
-            afzenders=None,
-            diensten=None,
-            themes=None,
-            excluded_themes=agreed.excluded,
-            highest_sensitivity=agreed.sensitivity,
-            letters_from=today - timedelta(days=2 * 365),
-            acts=_READ_AND_SAVE,
-        )
+        scope = _build_scope(agreed, today)
         period = Period(at, end_of_day(today + timedelta(days=agreed.days)))
         terms = MachtigingTerms(agreed.capacity, agreed.purpose, "toestemming", scope, period)
-        limits = MachtigingLimits(maximum_duration=timedelta(days=365), code_lifetime=timedelta(days=14))
         by = Giver(giver.person_id, giver.assurance, agreed.key)
         answer = CheckAnswer(build_birth_date(*(int(part) for part in (born or "").split("-"))), "")
         if await self.has_agreed(giver.person_id, agreed):
             return
         # One transaction: when this is stopped halfway, the next run must not find an offer that nobody accepts.
         async with unit_of_work(environment.sessions) as session:
-            offer = await offer_machtiging(session, environment.keyring, limits, by, terms, at=at)
+            offer = await offer_machtiging(session, environment.keyring, _LIMITS, by, terms, at=at)
             await accept_offer(session, environment.keyring, helper, offer.code, answer, at=at)
+
+    async def ask_to_help(self, relative: CodeHolder, citizen: CodeHolder) -> None:
+        """Let the relative ask to help, and the citizen open the question without an answer yet."""
+        environment, at = self._environment, self._environment.now()
+        today, keyring = to_dutch_date(at), environment.keyring
+        words = RequestWords("Dennis", "Bram van de buren", _NEIGHBOUR.purpose)
+        content = RequestedHelp(words, _build_scope(_NEIGHBOUR, today), today + timedelta(days=_NEIGHBOUR.days))
+        async with unit_of_work(environment.sessions) as session:
+            request_id = await create_help_request(session, keyring, _LIMITS, relative, content, _NEIGHBOUR.key, at=at)
+            request = await load_own_request(session, keyring, request_id, relative.person_id)
+            if request is not None:
+                opener = Giver(citizen.person_id, citizen.assurance)
+                await open_help_request(session, keyring, opener, request.words.code, at=at)
 
     async def read_letters(self) -> None:
         """Let the citizens read their older letters, and the son a few."""
