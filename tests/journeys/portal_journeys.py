@@ -238,8 +238,8 @@ def read_as_helper(user: BrowserUser, prepare: BrowserUser) -> None:
     user.expect("helping.letter.seen", name=giver)
     saved = user.save_file()
     assert saved.startswith(b"%PDF-")
-    user.follow("helping.letter.back", name=giver)
-    user.expect_heading("helping.letters.title", name=giver)
+    user.follow("helping.agreed.link")
+    user.expect_heading("helping.agreement.heading", name=giver)
 
 
 def share_one_letter(user: BrowserUser, prepare: BrowserUser) -> None:

@@ -1,4 +1,4 @@
-"""Every page that links lead to, in Chromium: accessible, bilingual, and no wider than the screen."""
+"""Every page in Chromium: accessible, bilingual, and no wider than the screen."""
 
 from __future__ import annotations
 
