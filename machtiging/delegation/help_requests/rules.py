@@ -14,7 +14,7 @@ from machtiging.delegation.amendments.rules import Narrowing, narrow_scope, requ
 from machtiging.delegation.rules import Act, Capacity, MachtigingScope
 from machtiging.delegation.terms import MachtigingTerms
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.clock import end_of_day
+from machtiging.kernel.clock import end_of_day, to_dutch_date
 from machtiging.kernel.errors import Conflict, InvalidInput
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
@@ -91,8 +91,9 @@ def require_waiting(request: HelpRequest, at: datetime) -> None:
 
 
 def compute_expiry(last_day: date, at: datetime) -> datetime:
-    """Compute until when a new request can be answered, at most until its last day."""
-    return min(at + REQUEST_LIFETIME, end_of_day(last_day))
+    """Compute until when a new request can be answered: whole days, at most until its last day."""
+    last_waiting_day = to_dutch_date(at) + REQUEST_LIFETIME - timedelta(days=1)
+    return min(end_of_day(last_waiting_day), at + REQUEST_LIFETIME, end_of_day(last_day))
 
 
 def build_terms(request: HelpRequest, at: datetime) -> MachtigingTerms:

@@ -65,6 +65,8 @@ async def show_requests(request: Request, visitor: Citizen, session: Transaction
 @router.get(LIST + "/{vraag_id}")
 async def show_request(request: Request, vraag_id: UUID, visitor: Citizen, session: Transaction) -> HTMLResponse:
     """Show one request; while it waits, also its code. Raises NotFound `hulpvraag_onbekend`."""
+    if visitor.is_work_login:
+        return render_work_login(request)
     services = access_services(request)
     found = await load_own_request(session, services.keyring, vraag_id, visitor.person_id)
     if found is None:
@@ -94,6 +96,8 @@ async def submit_withdrawal(
     request: Request, vraag_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> Response:
     """Withdraw a request. What was answered or expired meanwhile is shown as it is."""
+    if visitor.is_work_login:
+        return render_work_login(request)
     services = access_services(request)
     with suppress(Conflict):  # caught here, so that the journal line is committed
         await withdraw_help_request(session, services.keyring, vraag_id, visitor.person_id, at=services.clock.now())

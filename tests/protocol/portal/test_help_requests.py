@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -328,7 +329,10 @@ async def test_request_needs_substantial_login_of_both(portal):
 
 async def test_login_for_work_can_neither_request_nor_answer(portal):
     employee = await portal.son(kvk="90000001")
-    for path in (REQUESTS, NEW_REQUEST, CODE_FORM):
+    private = await portal.son()
+    await make_request(private)
+    own = urlsplit(private.url).path
+    for path in (REQUESTS, NEW_REQUEST, CODE_FORM, own, f"{CODE_FORM}/{own.rpartition('/')[2]}"):
         page = await employee.open_page(ISSUER + path, expected_status=403)
         assert "U bent ingelogd voor uw werk" in page.text
 

@@ -1,7 +1,7 @@
 """Help requests in the database: concurrency, limits, forged rows and what an agreement may cover."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -29,6 +29,7 @@ from machtiging.delegation.suspension.emergency_stop import start_emergency_stop
 from machtiging.delegation.tables import SEALED_HELP_REQUEST
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
+from machtiging.kernel.clock import AMSTERDAM, end_of_day, to_dutch_date
 from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed, NotFound, TooMany
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import NOON, load_keyring
@@ -111,8 +112,15 @@ async def test_request_is_never_longer_than_its_last_day_or_fourteen_days(sessio
     people = await add_mother_and_son(session)
     long = await add_request(session, people)
     short = await add_request(session, people, key="kort", last_day=LAST_DAY - timedelta(days=89))
-    assert long.expires_at == NOON + timedelta(days=14)
+    assert long.expires_at == end_of_day(to_dutch_date(NOON) + timedelta(days=13))
     assert short.expires_at < NOON + timedelta(days=3)
+
+
+async def test_request_just_after_midnight_before_the_clock_goes_back_is_stored(session):
+    people = await add_mother_and_son(session)
+    midnight = datetime(2027, 10, 18, 0, 0, 1, tzinfo=AMSTERDAM).astimezone(UTC)
+    request = await add_request(session, people, at=midnight, last_day=date(2027, 12, 31))
+    assert request.expires_at == midnight + timedelta(days=14)
 
 
 @pytest.mark.parametrize(
