@@ -195,7 +195,7 @@ class _World:
             await accept_offer(session, environment.keyring, helper, offer.code, answer, at=at)
 
     async def ask_to_help(self, relative: CodeHolder, citizen: CodeHolder) -> None:
-        """Let the relative ask to help, and the citizen open the question without an answer yet."""
+        """Let the relative ask to help, and the citizen open that without an answer."""
         environment, at = self._environment, self._environment.now()
         today, keyring = to_dutch_date(at), environment.keyring
         words = RequestWords("Dennis", "Bram van de buren", _NEIGHBOUR.purpose)

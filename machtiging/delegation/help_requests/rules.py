@@ -91,7 +91,10 @@ def require_waiting(request: HelpRequest, at: datetime) -> None:
 
 
 def compute_expiry(last_day: date, at: datetime) -> datetime:
-    """Compute until when a new request can be answered: whole days, at most until its last day."""
+    """Compute until when a new request can be answered.
+
+    Whole days, at most until the last day of what it requests.
+    """
     last_waiting_day = to_dutch_date(at) + REQUEST_LIFETIME - timedelta(days=1)
     return min(end_of_day(last_waiting_day), at + REQUEST_LIFETIME, end_of_day(last_day))
 
