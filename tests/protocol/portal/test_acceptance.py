@@ -266,7 +266,7 @@ async def test_check_word_replaces_birth_date_of_giver_without_one(portal):
     assert "Nel Voorbeeld" in page.text
     await son.submit_form(page.find_form("/besluit"), {"besluit": "aannemen"})
     looked = (await mother.open_page(ISSUER + "/wie-keek-mee")).text
-    assert "(gecontroleerd met uw controlewoord)" in looked
+    assert "(gecontroleerd met het controlewoord)" in looked
     assert word not in looked
 
 
@@ -275,7 +275,7 @@ async def test_code_with_known_birth_year_only_is_accepted(portal):
     code = await make_offer(mother)
     page = await enter_code(son, code, geboren_dag="00", geboren_maand="", geboren_jaar="1950")
     await son.submit_form(page.find_form("/besluit"), {"besluit": "aannemen"})
-    assert "(gecontroleerd met alleen uw geboortejaar)" in (await mother.open_page(ISSUER + "/wie-keek-mee")).text
+    assert "(gecontroleerd met alleen het geboortejaar)" in (await mother.open_page(ISSUER + "/wie-keek-mee")).text
 
 
 async def test_acceptance_leads_to_a_page_with_the_letters(portal):
