@@ -12,6 +12,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.people import ISSUER, add_person
+from tests.builders.portal import ACCEPT
 from tests.builders.rows import AGREEMENTS, HELP_REQUESTS, JOURNAL_INTAKE, MACHTIGINGEN, NOTIFICATIONS
 from tests.protocol.portal.help_requests import (
     CODE_FORM,
@@ -256,6 +257,27 @@ async def test_less_that_is_not_less_is_refused(portal, fields, text):
     refused = await answer(mother, page, "minder", expect=400, **fields)
     assert text in refused.text
     assert await MACHTIGINGEN.count(portal.world) == 0
+
+
+async def test_request_for_everything_is_said_to_be_everything_and_offers_both_presets(portal):
+    everything = {"keuze": "zelf", "organisaties": "alle", "themas": [theme.value for theme in Theme]}
+    _mother, _son, page = await open_request(portal, bestaand="alles", **everything)
+    assert "Uw helper mag dan alles lezen wat een helper kan lezen." in page.text
+    assert find_answer_form(page).choices["minder"] == ["", "behalve-medisch", "belasting"]
+
+
+async def test_narrowest_request_offers_no_preset(portal):
+    mother, _son, page = await open_request(portal, keuze="belasting", bestaand="nee", gevoelig="nee", bijlagen="nee")
+    form = find_answer_form(page)
+    assert not {"minder", "zonder"} & set(form.choices)
+    refused = await answer(mother, page, "minder", expect=400)
+    assert "U koos nog niet wat minder mag." in refused.text
+
+
+async def test_pages_for_the_two_kinds_of_codes_lead_to_each_other(portal):
+    mother = await portal.mother()
+    assert CODE_FORM in [href for href, _ in (await mother.open_page(ISSUER + ACCEPT)).links]
+    assert ACCEPT in [href for href, _ in (await mother.open_page(ISSUER + CODE_FORM)).links]
 
 
 async def test_yes_beside_a_choice_of_less_is_refused(portal):
