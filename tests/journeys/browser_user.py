@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from machtiging.message_catalogue import get_sentence
 from tests.journeys.site_walk import find_small_targets, page_overflow
 
-MOST_TAB_STOPS = 120
+MOST_TAB_STOPS = 400
 # Scripts. `find` returns the first visible element, in the content before the header and footer.
 _FIND = """
 const visible = one => one.checkVisibility({visibilityProperty: true});

@@ -267,6 +267,42 @@ def share_one_letter(user: BrowserUser, prepare: BrowserUser) -> None:
     assert links == [agreement + letter]
 
 
+def ask_to_help(user: BrowserUser, prepare: BrowserUser) -> None:
+    """Bram asks to help; Riet types his code and agrees to less than he asked."""
+    user.log_in(HELPER)
+    user.open("/ik-help")
+    user.follow("requests.people.link")
+    user.follow("requests.list.new")
+    user.press("giving.next")
+    user.expect_faults("voor", "ik", "doel")
+    user.write("voor", "mijn moeder")
+    user.write("ik", "uw zoon Bram")
+    user.write("doel", "de zorgtoeslag regelen")
+    user.press("giving.next")
+    user.choose("keuze", "behalve-medisch")
+    user.press("giving.next")
+    user.choose("bestaand", "jaar")
+    user.choose("gevoelig", "nee")
+    user.choose("bijlagen", "ja")
+    user.press("giving.next")
+    user.choose("duur", "90")
+    user.press("giving.next")
+    user.press("requests.check.make")
+    code = user.text_of("output.m-code")
+    user.log_in(GIVER)
+    user.open_menu("frame.menu.helpers")
+    user.follow("requests.helpers.link")
+    user.write("code", code)
+    user.press("requests.code.next")
+    user.expect_heading("requests.decide.title", name=PERSONAS[HELPER].name)
+    user.unfold("requests.decide.less")
+    user.choose("zonder", "bijlagen")
+    user.press("requests.decide.yes_less")
+    user.expect("helpers.state.in_force")
+    user.expect_not("labels.act.downloaden")
+    expect_helper_reads(user, user.path.rpartition("/")[2], reads=True)
+
+
 JOURNEYS: dict[str, Callable[[BrowserUser, BrowserUser], None]] = {
     "give": give,
     "refuse": refuse,
@@ -277,4 +313,5 @@ JOURNEYS: dict[str, Callable[[BrowserUser, BrowserUser], None]] = {
     "stop everything": stop_everything,
     "read as a helper": read_as_helper,
     "share one letter": share_one_letter,
+    "ask to help": ask_to_help,
 }
