@@ -130,15 +130,10 @@ async def load_lines_for_person(
 
 
 async def load_lines_for_machtiging(
-    session: AsyncSession,
-    machtiging_id: UUID,
-    *,
-    limit: int = 100,
-    before: datetime | JournalCursor | None = None,
-    where: LineFilter = EVERY_LINE,
+    session: AsyncSession, machtiging_id: UUID, *, limit: int = 100, before: datetime | JournalCursor | None = None
 ) -> list[JournalEntry]:
     """Load the lines under a machtiging, newest first."""
-    return await _load_newest(session, "machtiging_id", machtiging_id, limit, before, where)
+    return await _load_newest(session, "machtiging_id", machtiging_id, limit, before)
 
 
 async def load_lines_about_object(

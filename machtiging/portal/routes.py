@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from machtiging.portal import (
     acceptance,
@@ -21,6 +21,7 @@ from machtiging.portal.helping import letters as helped_letters
 from machtiging.portal.helping import notes as helper_notes
 from machtiging.portal.helping import own_acts
 from machtiging.portal.helping import people as helped_people
+from machtiging.portal.helping.switcher import load_switcher
 from machtiging.portal.letters import attachments, letter_page, list_page, marks_pages, redirects, sharing
 from machtiging.portal.public_pages import routes as public_pages
 
@@ -52,9 +53,19 @@ _PARTS = (
     narrowing,
     extension,
 )
-for part in _PARTS:
-    router.include_router(part.router)
-router.include_router(helped_people.router)
-router.include_router(helped_letters.router)
-router.include_router(helper_notes.router)
-router.include_router(own_acts.router)
+# Pages whose header names the people that the visitor helps.
+_WITH_NAMES = (
+    access_history,
+    apps,
+    undelivered_notifications,
+    list_page,
+    letter_page,
+    overview,
+    emergency,
+    detail,
+    notes,
+)
+_HELPING = (helped_people, helped_letters, helper_notes, own_acts)
+for part in (*_PARTS, *_HELPING):
+    names = [Depends(load_switcher)] if part in (*_WITH_NAMES, *_HELPING) else []
+    router.include_router(part.router, dependencies=names)

@@ -26,6 +26,7 @@ from machtiging.portal.access_history.lines import UNLISTED_ACTS
 from machtiging.portal.access_history.names import load_line_names
 from machtiging.portal.access_history.weeks import describe_this_week, week_of
 from machtiging.portal.help_requests.decision_page import WaitingRequest, load_waiting_requests
+from machtiging.portal.helping.switcher import remember_helping, show_helped_people
 from machtiging.portal.views import MachtigingCard
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import Public
@@ -66,7 +67,8 @@ async def show_start_page(request: Request, _: Public, visitor: OptionalVisitor,
     if visitor is None:
         return render_page(request, "start.html", visitor=None)
     overview = await _load_overview(request, session, visitor)
-    return render_page(request, "overzicht.html", visitor=visitor, overview=overview)
+    page = render_page(request, "overzicht.html", visitor=visitor, overview=overview)
+    return remember_helping(page, helps=bool(overview.helping))
 
 
 async def _load_overview(request: Request, session: AsyncSession, visitor: Visitor) -> Overview:
@@ -76,6 +78,8 @@ async def _load_overview(request: Request, session: AsyncSession, visitor: Visit
     authorities = await list_authorities_of_person(session, visitor.person_id, at=at)
     await people.preload(authorities, visitor, at)
     cards = [await views.build_machtiging_card(each, visitor, people, _NO_NAMES, at) for each in authorities]
+    helped = ((one, card.other) for one, card in zip(authorities, cards, strict=True) if not card.is_giver)
+    show_helped_people(request, visitor, helped, at)
     standing = [card for card in cards if card.standing in _STANDING_NOW and card.accepted_at is not None]
     wanted = BerichtPageRequest(None, _LETTERS_SHOWN)
     actor = build_citizen_actor(visitor)

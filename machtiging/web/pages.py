@@ -22,7 +22,14 @@ from machtiging.kernel.clock import AMSTERDAM, last_day_before
 from machtiging.message_catalogue import DUTCH, ENGLISH, LANGUAGES, current_language, get_sentence
 from machtiging.operator_content.help_contact import PRACTICE_HELP, HelpContact
 from machtiging.web.frame.assets import asset_url
-from machtiging.web.frame.navigation import PLACE_LABELS, build_menu, build_places, find_place
+from machtiging.web.frame.navigation import (
+    HELPED_PEOPLE_STATE,
+    NO_PEOPLE,
+    PLACE_LABELS,
+    build_menu,
+    build_places,
+    find_place,
+)
 
 _DATE_LOCALES = {DUTCH: "nl_NL", ENGLISH: "en_GB"}
 _MOMENT_PATTERNS = {DUTCH: "d MMMM y 'om' HH:mm 'uur'", ENGLISH: "d MMMM y 'at' HH:mm"}
@@ -126,6 +133,7 @@ def _build_frame(request: Request, values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "menu": build_menu(path),
         "places": build_places(path),
+        "helped_people": getattr(request.state, HELPED_PEOPLE_STATE, NO_PEOPLE),
         "place": PLACE_LABELS[find_place(path)],
         "other_language": next(one for one in LANGUAGES if one != current_language()),
         "return_path": path + (f"?{request.url.query}" if request.url.query else ""),

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse
 from machtiging.access.actor import Actor
 from machtiging.access.dependencies import access_services
 from machtiging.audit.acts import JournalOutcome
-from machtiging.audit.queries import JournalEntry, LineFilter, load_lines_for_machtiging
+from machtiging.audit.queries import JournalEntry, LineFilter, load_lines_for_person
 from machtiging.berichtenbox.helping.listed_letters import find_listed_senders
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.portal.access_history.filter import HistoryPosition
@@ -53,9 +53,10 @@ async def show_own_acts(
     at = services.clock.now()
     box = await open_helped_box(request, session, services.keyring, visitor, at=at)
     authority = require_visible_authority(box, visitor, at)
-    mine = LineFilter(actor_id=visitor.person_id, excluded_acts=UNLISTED_ACTS)
-    found = await load_lines_for_machtiging(
-        session, authority.machtiging_id, limit=PAGE_SIZE + 1, before=position.cursor, where=mine
+    mine = LineFilter(authority.machtiging_id, actor_id=visitor.person_id, excluded_acts=UNLISTED_ACTS)
+    # By the person: the lines that are not sealed yet have no index by machtiging.
+    found = await load_lines_for_person(
+        session, authority.vertegenwoordigde_id, limit=PAGE_SIZE + 1, before=position.cursor, where=mine
     )
     page = found[:PAGE_SIZE]
     lines = await _describe_lines(request, session, visitor, box.actor, page)

@@ -24,6 +24,7 @@ from machtiging.oauth.end_grants import GrantEnding, end_grants_of_machtiging
 from machtiging.oauth.grant_management.consents import list_consents
 from machtiging.portal import views
 from machtiging.portal.helping.box import MachtigingIdInPath
+from machtiging.portal.helping.switcher import remember_helping, show_helped_people
 from machtiging.portal.labels import CompletedAction, describe_completed_action
 from machtiging.portal.machtiging_summary import answer_with_summary
 from machtiging.portal.views import MachtigingCard
@@ -60,7 +61,8 @@ async def show_people(
     cards = [await views.build_machtiging_card(one, visitor, people, names, at) for one in held_by_visitor]
     helpers = [build_helper_actor(visitor, one, str(one.machtiging_id)) for one in held_by_visitor]
     message = describe_completed_action(gedaan) if gedaan == CompletedAction.REFUSED else None
-    return render_page(
+    show_helped_people(request, visitor, zip(held_by_visitor, (card.other for card in cards), strict=True), at)
+    page = render_page(
         request,
         "helping_people.html",
         current=[card for card in cards if card.standing not in _OVER],
@@ -70,6 +72,7 @@ async def show_people(
         unread=await count_unread(session, services.policy, helpers, at=at),
         max_count=MAX_COUNT,
     )
+    return remember_helping(page, helps=bool(cards))
 
 
 @router.get("/ik-help/{machtigingId}")

@@ -41,6 +41,17 @@ class PlaceLink:
     is_current: bool
 
 
+@dataclass(frozen=True, slots=True)
+class HelpedPeople:
+    """The people whose letters the visitor reads, for the switcher. `has_more`: not all of them."""
+
+    links: Sequence[PlaceLink]
+    has_more: bool
+
+
+# In the state of a request, for the switcher of its page.
+HELPED_PEOPLE_STATE = "helped_people"
+NO_PEOPLE = HelpedPeople((), has_more=False)
 _HELPING_PREFIX = "/ik-help"
 _MENUS: dict[Place, tuple[tuple[str, str, str], ...]] = {
     Place.OWN: (

@@ -134,6 +134,12 @@ async def _open_notes(grown_database: Grown) -> None:
     await mother.open_page(f"{ISSUER}/brieven/{grown_database.letter}")
 
 
+async def _open_with_names(grown_database: Grown) -> None:
+    son = await grown_database.portal.son()
+    for path in ("/ik-help", "/brieven", f"/ik-help/{grown_database.holder.machtiging.id}/wat-ik-deed"):
+        await son.open_page(ISSUER + path)
+
+
 async def _ask(grown_database: Grown, path: str) -> None:
     async with grown_database.box.client(grown_database.token) as client:
         answer = await client.get("/api/v1" + path.replace("{bericht}", grown_database.letter))
@@ -164,6 +170,7 @@ WORKLOADS: dict[str, Work] = {
     "read": lambda it: _ask(it, "/berichten/{bericht}"),
     **{f"page {path}": lambda it, path=path: _open_page(it, path) for path in PAGES},
     "notes of a helper": lambda it: _open_notes(it),
+    "names in the header": lambda it: _open_with_names(it),
     "sweep": lambda it: delete_expired_rows(it.oauth.sessions, it.oauth.clock, expired_help_requests_sweep),
     "expire sessions": lambda it: expire_sessions(it.oauth.sessions, LIMITS, it.oauth.clock),
     "send mail": lambda it: send_due_notifications(
