@@ -84,7 +84,7 @@ async def test_switcher_has_a_person_once_and_at_most_five_with_a_link_to_more(w
 
 
 @pytest.mark.parametrize("change", ["revoke", "pause", "stop", "expire", "forge"])
-async def test_switcher_after_reading_stopped_names_nobody(world, portal, son, box, change, superuser_connection):
+async def test_switcher_after_reading_stopped_has_no_name(world, portal, son, box, change, superuser_connection):
     if change == "stop":
         async with world.sessions.begin() as session:
             await start_emergency_stop(session, world.citizen, at=world.clock.now())
@@ -100,7 +100,7 @@ async def test_switcher_after_reading_stopped_names_nobody(world, portal, son, b
         assert names_in(await son.open_page(ISSUER + path)) == [], path
 
 
-async def test_switcher_in_login_for_another_organisation_names_nobody(world, portal):
+async def test_switcher_in_login_for_another_organisation_has_no_name(world, portal):
     await world.grant_machtiging(KVK, capacity="professional")
     private, employee = await portal.son(), await portal.browser_of(portal.people.son, kvk=KVK)
     for browser, names in ((private, []), (employee, [NAME])):
@@ -118,7 +118,7 @@ async def test_cookie_of_another_gives_no_names(portal, son):
     assert "de post van" not in answer.text
 
 
-async def test_switcher_before_acceptance_names_nobody(portal):
+async def test_switcher_before_acceptance_has_no_name(portal):
     await make_offer(await portal.mother())
     son = await portal.son()
     await son.open_page(ISSUER + "/ik-help")
