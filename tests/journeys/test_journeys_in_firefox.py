@@ -11,9 +11,9 @@ from tests.journeys.portal_journeys import JOURNEYS
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def open_user(running_demo):
-    """Returns users, each in a Firefox that is closed after the test."""
+    """Returns pairs of users in two Firefoxes, which are closed after the tests."""
     if FIREFOX is None:
         pytest.skip("needs Firefox: install the Debian package firefox-esr")
     with open_firefox(1280, 900) as window, open_firefox(1280, 900) as background:
