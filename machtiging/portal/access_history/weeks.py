@@ -43,11 +43,20 @@ class WeekRow:
 
 @dataclass(frozen=True, slots=True)
 class WeekPicture:
-    """The picture: column names and rows, newest week first. No columns when nobody opened anything."""
+    """The picture: column names and rows, newest week first. No columns when nobody opened anything.
+
+    `quiet_weeks`: the number of weeks before the oldest row in which nothing happened.
+    """
 
     columns: list[str]
     rows: list[WeekRow]
     has_refusals: bool
+    quiet_weeks: int
+
+    @property
+    def weeks(self) -> int:
+        """The number of weeks that were counted."""
+        return len(self.rows) + self.quiet_weeks
 
 
 def picture_period(now: datetime) -> tuple[datetime, datetime]:
@@ -131,7 +140,12 @@ def build_picture(access: WeeklyAccess, names: LineNames, now: datetime) -> Week
         is_partial = access.counted_from is not None and monday <= week_of(access.counted_from)
         cells = [_make_cell(one, most) for one in numbers.get(monday, [0] * len(columns))]
         rows.append(WeekRow(monday, monday + timedelta(days=6), cells, refusals.get(monday, 0), is_partial))
-    return WeekPicture(columns, rows, any(refusals.values()))
+    shown = max((number for number, row in enumerate(rows, 1) if _has_something(row)), default=0)
+    return WeekPicture(columns, rows[:shown], any(refusals.values()), WEEKS - shown)
+
+
+def _has_something(row: WeekRow) -> bool:
+    return row.is_partial or row.refusals > 0 or any(cell.number for cell in row.cells)
 
 
 def _actor_of(count: WeekCount) -> _Actor:
