@@ -68,7 +68,6 @@ async def show_helper(
 
 
 @router.get("/helpers/{machtiging_id}/overzicht.pdf")
-@reserve_connection
 async def download_summary(request: Request, machtiging_id: UUID, visitor: Citizen, session: Transaction) -> Response:
     """Send a PDF summary. Raises NotFound `machtiging_onbekend` if the visitor did not give it."""
     card = await load_given_card(request, session, visitor, MachtigingId(machtiging_id))

@@ -17,7 +17,6 @@ from machtiging.kernel.ids import MachtigingId
 from machtiging.portal.gemachtigden.cards import build_helper_card, load_given_card
 from machtiging.portal.gemachtigden.overview import PossibleInstant
 from machtiging.portal.letters.helper_notes import describe_notes
-from machtiging.storage.reserved_connections import reserve_connection
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page
 
@@ -26,7 +25,6 @@ PAGE_SIZE = 20
 
 
 @router.get("/helpers/{machtiging_id}/notities")
-@reserve_connection
 async def show_notes(
     request: Request,
     machtiging_id: UUID,

@@ -90,7 +90,6 @@ async def show_agreement(
 
 
 @router.get("/ik-help/{machtigingId}/overzicht.pdf")
-@reserve_connection
 async def download_summary(
     request: Request, machtiging_id: MachtigingIdInPath, visitor: Citizen, session: Transaction
 ) -> Response:

@@ -36,8 +36,11 @@ LAST = {
 }
 
 
-# What a machtiging consists of, and what no act makes yet. A link under it is not ended with it: its authority is.
-WITHOUT_ACCESS = {"agreement", "assignment", "helper_name", "machtigingsverzoek", "statutory_relation"}
+# What a machtiging consists of, what came before it, what is written under it, and what no act makes yet. A link under it is not ended with it: its authority is.
+WITHOUT_ACCESS = {
+    *("agreement", "assignment", "help_request", "helper_name", "helper_note"),
+    *("machtigingsverzoek", "statutory_relation"),
+}
 
 
 async def test_tables_that_refer_to_a_machtiging_are_all_tested(oauth) -> None:
