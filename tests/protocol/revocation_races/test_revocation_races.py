@@ -36,7 +36,8 @@ LAST = {
 }
 
 
-# What a machtiging consists of, what came before it, what is written under it, and what no act makes yet. A link under it is not ended with it: its authority is.
+# What a machtiging consists of, what came before it, what is written under it, and what no act makes yet.
+# A link under it is not ended with it: its authority is.
 WITHOUT_ACCESS = {
     *("agreement", "assignment", "help_request", "helper_name", "helper_note"),
     *("machtigingsverzoek", "statutory_relation"),
