@@ -19,12 +19,11 @@ from machtiging.delegation.rules import EffectiveState
 from machtiging.delegation.suspension.emergency_stop import find_emergency_stop
 from machtiging.identity.session import OptionalVisitor, Visitor
 from machtiging.kernel.clock import AMSTERDAM
-from machtiging.notifications.delivery_failures import count_unread_undelivered
-from machtiging.oauth.ciba.queries import count_pending_requests
 from machtiging.portal import views
 from machtiging.portal.access_history.lines import UNLISTED_ACTS
 from machtiging.portal.access_history.names import load_line_names
 from machtiging.portal.access_history.weeks import describe_this_week, week_of
+from machtiging.portal.gemachtigden.notices import load_waiting_notices
 from machtiging.portal.help_requests.decision_page import WaitingRequest, load_waiting_requests
 from machtiging.portal.helping.switcher import remember_helping, show_helped_people
 from machtiging.portal.views import MachtigingCard
@@ -84,10 +83,11 @@ async def _load_overview(request: Request, session: AsyncSession, visitor: Visit
     wanted = BerichtPageRequest(None, _LETTERS_SHOWN)
     actor = build_citizen_actor(visitor)
     letters = await list_berichten(session, services.keyring, services.policy, actor, wanted, at=at)
+    notices = await load_waiting_notices(session, visitor.person_id, at=at)
     return Overview(
-        waiting=await count_pending_requests(session, visitor.person_id, at),
+        waiting=notices.questions,
         requests=await load_waiting_requests(session, visitor, people, at=at),
-        unmailed=await count_unread_undelivered(session, visitor.person_id, at=at),
+        unmailed=notices.unmailed,
         letters=letters.summaries,
         helpers=[card for card in standing if card.is_giver],
         offers=[card for card in cards if card.is_giver and card.standing is EffectiveState.NOT_ACCEPTED],

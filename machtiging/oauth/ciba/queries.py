@@ -56,13 +56,8 @@ async def list_pending_requests(
 
 
 def select_pending_count(person_id: PersonId, at: datetime) -> Select[Any]:
-    """Select the number of pending requests of this person."""
+    """Select the number of pending requests of this person, for a notice on other pages."""
     return _filter_pending(select(func.count()), person_id, at)
-
-
-async def count_pending_requests(session: AsyncSession, person_id: PersonId, at: datetime) -> int:
-    """Count the pending requests of this person, for a notice on other pages."""
-    return await session.scalar(select_pending_count(person_id, at)) or 0
 
 
 async def find_last_answer(session: AsyncSession, person_id: PersonId, *, approved: bool) -> AnsweredRequest | None:

@@ -149,6 +149,6 @@ async def test_error_page_after_a_fault_promises_no_end(portal, monkeypatch):
     async def fail(*_, **__):
         raise ValueError
 
-    monkeypatch.setattr("machtiging.portal.start.count_unread_undelivered", fail)
+    monkeypatch.setattr("machtiging.portal.start.load_waiting_notices", fail)
     page = await mother.open_page(ISSUER + "/", expected_status=500)
     assert "ingelogd tot" not in page.text
