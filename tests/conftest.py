@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncpg
 import hypothesis
 import pytest
+import structlog
 import uvloop
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,6 +22,14 @@ from tests.builders.database import Database, database_clone, migrated_template
 hypothesis.settings.register_profile("machtiging", deadline=None, max_examples=30)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=100)
 hypothesis.settings.load_profile("machtiging")
+
+# The traceback that structlog draws by default has every local variable: a test with a fault took most of a minute.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 # The event loop that the service runs on.
 asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
