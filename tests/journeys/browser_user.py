@@ -6,6 +6,7 @@ A journey calls only this. So one journey serves every browser, hand and screen.
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -197,11 +198,18 @@ class BrowserUser:
         """Fail unless this sentence is the heading."""
         assert self.heading == self._words(key, **params), f"{self.heading!r} at {self.address}"
 
+    def _wait_for_focus(self, element_id: str) -> None:
+        # Without a script the attribute `autofocus` moves the focus, when the browser draws the page.
+        deadline = time.monotonic() + 10
+        while (focused := self.window.evaluate("document.activeElement.id")) != element_id:
+            assert time.monotonic() < deadline, f"the focus is on {focused!r}"
+            time.sleep(0.05)
+
     def expect_faults(self, *names: str) -> None:
         """Fail unless the summary has the focus and leads to these fields, and nothing else."""
         links = self.window.evaluate("[...document.querySelectorAll('#fouten a')].map(one => one.hash.slice(1))")
         assert links == list(names), (links, self.content)
-        assert self.window.evaluate("document.activeElement.id") == "fouten"
+        self._wait_for_focus("fouten")
         assert self.window.evaluate("document.title").startswith(self._words("frame.fault"))
 
     def look(self) -> None:
