@@ -237,7 +237,14 @@ def build_terms(answers: DraftAnswers, facts: GivingFacts) -> MachtigingTerms | 
     who: WhoAnswers = read[GivingStep.WHO]
     reading: ReadingAnswers = read[GivingStep.READING]
     selection: LetterSelection = read.get(GivingStep.OWN_CHOICE) or PRESET_SELECTIONS[read[GivingStep.LETTERS]]
-    scope = MachtigingScope(
+    scope = build_scope(selection, reading)
+    period = Period(facts.at, end_of_day(read[GivingStep.PERIOD]))
+    return MachtigingTerms(who.capacity, who.purpose, _CONSENT_BASIS, scope, period, who.name)
+
+
+def build_scope(selection: LetterSelection, reading: ReadingAnswers) -> MachtigingScope:
+    """Build the scope that the answers describe."""
+    return MachtigingScope(
         afzenders=selection.afzenders,
         diensten=None,
         themes=selection.themes,
@@ -246,5 +253,3 @@ def build_terms(answers: DraftAnswers, facts: GivingFacts) -> MachtigingTerms | 
         letters_from=reading.letters_from,
         acts=reading.acts,
     )
-    period = Period(facts.at, end_of_day(read[GivingStep.PERIOD]))
-    return MachtigingTerms(who.capacity, who.purpose, _CONSENT_BASIS, scope, period, who.name)

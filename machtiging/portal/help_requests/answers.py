@@ -10,7 +10,6 @@ from typing import Any
 
 from machtiging.delegation.help_requests.creation import RequestedHelp
 from machtiging.delegation.help_requests.rules import RequestWords
-from machtiging.delegation.rules import MachtigingScope
 from machtiging.delegation.terms import MAX_LINE_LENGTH, is_helper_name, is_purpose
 from machtiging.identity.form_drafts import DraftAnswers
 from machtiging.message_catalogue import get_sentence
@@ -90,13 +89,5 @@ def build_content(answers: DraftAnswers, facts: GivingFacts) -> RequestedHelp | 
     }
     reading: ReadingAnswers = read[GivingStep.READING]
     selection: LetterSelection = read.get(GivingStep.OWN_CHOICE) or PRESET_SELECTIONS[read[GivingStep.LETTERS]]
-    scope = MachtigingScope(
-        afzenders=selection.afzenders,
-        diensten=None,
-        themes=selection.themes,
-        excluded_themes=selection.excluded_themes,
-        highest_sensitivity=reading.sensitivity,
-        letters_from=reading.letters_from,
-        acts=reading.acts,
-    )
+    scope = giving.build_scope(selection, reading)
     return RequestedHelp(read[GivingStep.WHO], scope, read[GivingStep.PERIOD])
