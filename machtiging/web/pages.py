@@ -26,6 +26,8 @@ from machtiging.web.frame.navigation import (
     HELPED_PEOPLE_STATE,
     NO_PEOPLE,
     PLACE_LABELS,
+    PRIVATE_LOGIN,
+    LoginKind,
     build_menu,
     build_places,
     find_place,
@@ -129,13 +131,19 @@ def render_page(request: Request, template: str, /, *, status: int = 200, **valu
 
 def _build_frame(request: Request, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of the frame around the page."""
-    path = request.url.path
+    path, login = request.url.path, _describe_login(values["visitor"])
     return {
-        "menu": build_menu(path),
-        "places": build_places(path),
+        "menu": build_menu(path, login),
+        "places": build_places(path, login),
         "helped_people": getattr(request.state, HELPED_PEOPLE_STATE, NO_PEOPLE),
-        "place": PLACE_LABELS[find_place(path)],
+        "place": PLACE_LABELS[find_place(path, login)],
         "other_language": next(one for one in LANGUAGES if one != current_language()),
         "return_path": path + (f"?{request.url.query}" if request.url.query else ""),
         "has_faults": bool(getattr(values.get("sent"), "faults", None)),
     }
+
+
+def _describe_login(visitor: Any) -> LoginKind:
+    if visitor is None:
+        return PRIVATE_LOGIN
+    return LoginKind(works=visitor.organisation_kvk is not None, operates="beheerder" in visitor.roles)

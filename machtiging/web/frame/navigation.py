@@ -1,6 +1,7 @@
 """The menu of a page, and the places that the switcher in the header offers.
 
-Which menu a page has follows from its path: one's own post, or the people that one helps.
+Which menu a page has follows from its path: one's own post, the people that one helps, work, an organisation or the
+service. A page of no place has the menu of where its visitor is at home.
 """
 
 from __future__ import annotations
@@ -13,12 +14,35 @@ from machtiging.message_catalogue import CatalogueLabels, get_sentence
 
 
 class Place(StrEnum):
-    """For whom somebody is here: for oneself, or for the people one helps."""
+    """For whom somebody is here: oneself, people one helps, clients, an organisation or all."""
 
     OWN = "own"
     HELPING = "helping"
+    WORK = "work"
+    ORGANISATION = "organisation"
+    OPERATOR = "operator"
 
 
+@dataclass(frozen=True, slots=True)
+class LoginKind:
+    """The purpose of a login. `operates`: also as operator of the service."""
+
+    works: bool = False
+    operates: bool = False
+
+    @property
+    def home(self) -> Place:
+        """The place of the pages that belong to no other place."""
+        return Place.WORK if self.works else Place.OWN
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """The places between which this login can switch."""
+        personal = (Place.WORK, Place.ORGANISATION) if self.works else (Place.OWN, Place.HELPING)
+        return (*personal, Place.OPERATOR) if self.operates else personal
+
+
+PRIVATE_LOGIN = LoginKind()
 PLACE_LABELS: Mapping[Place, str] = CatalogueLabels("frame.place", Place)
 
 
@@ -52,7 +76,6 @@ class HelpedPeople:
 # In the state of a request, for the switcher of its page.
 HELPED_PEOPLE_STATE = "helped_people"
 NO_PEOPLE = HelpedPeople((), has_more=False)
-_HELPING_PREFIX = "/ik-help"
 _MENUS: dict[Place, tuple[tuple[str, str, str], ...]] = {
     Place.OWN: (
         ("frame.menu.overview", "/", "home"),
@@ -61,30 +84,58 @@ _MENUS: dict[Place, tuple[tuple[str, str, str], ...]] = {
         ("frame.menu.history", "/wie-keek-mee", "eye"),
     ),
     Place.HELPING: (("frame.menu.people", "/ik-help", "heart-handshake"), ("frame.menu.own", "/", "home")),
+    Place.WORK: (
+        ("frame.menu.today", "/werk", "mail"),
+        ("frame.menu.clients", "/werk/clienten", "users"),
+        ("frame.menu.own_acts", "/werk/wat-ik-deed", "eye"),
+    ),
+    Place.ORGANISATION: (
+        ("frame.menu.all_clients", "/organisatie", "users"),
+        ("frame.menu.employees", "/organisatie/medewerkers", "user"),
+        ("frame.menu.teams", "/organisatie/teams", "heart-handshake"),
+        ("frame.menu.stand_ins", "/organisatie/vervangingen", "calendar"),
+        ("frame.menu.hand_over", "/organisatie/overdrachten", "clipboard-list"),
+    ),
+    Place.OPERATOR: (
+        ("frame.menu.organisations", "/beheer", "building"),
+        ("frame.menu.policy", "/beheer/beleid", "clipboard-list"),
+        ("frame.menu.journal", "/beheer/journaal", "eye"),
+    ),
 }
-_PLACES: tuple[tuple[Place, str], ...] = ((Place.OWN, "/"), (Place.HELPING, _HELPING_PREFIX))
+# The first page of each place. Every page below it belongs to the place too.
+_ROOTS: Mapping[Place, str] = {
+    Place.OWN: "/",
+    Place.HELPING: "/ik-help",
+    Place.WORK: "/werk",
+    Place.ORGANISATION: "/organisatie",
+    Place.OPERATOR: "/beheer",
+}
 
 
-def find_place(path: str) -> Place:
-    """Return the place of a page."""
-    return Place.HELPING if path == _HELPING_PREFIX or path.startswith(_HELPING_PREFIX + "/") else Place.OWN
+def find_place(path: str, login: LoginKind = PRIVATE_LOGIN) -> Place:
+    """Return the place of a page. A page of no place belongs to the home of the login."""
+    for place, root in _ROOTS.items():
+        if root != "/" and (path == root or path.startswith(root + "/")):
+            return place
+    return login.home
 
 
-def build_menu(path: str) -> list[MenuItem]:
+def build_menu(path: str, login: LoginKind = PRIVATE_LOGIN) -> list[MenuItem]:
     """Return the menu of a page. The item of the page itself is "page", that of a page below it "true"."""
+    place = find_place(path, login)
     return [
-        MenuItem(get_sentence(key), href, icon, _mark_current(path, href))
-        for key, href, icon in _MENUS[find_place(path)]
+        MenuItem(get_sentence(key), href, icon, _mark_current(path, href, _ROOTS[place]))
+        for key, href, icon in _MENUS[place]
     ]
 
 
-def _mark_current(path: str, href: str) -> str:
+def _mark_current(path: str, href: str, root: str) -> str:
     if path == href:
         return "page"
-    return "true" if href != "/" and path.startswith(href + "/") else ""
+    return "true" if href != root and path.startswith(href + "/") else ""
 
 
-def build_places(path: str) -> Sequence[PlaceLink]:
+def build_places(path: str, login: LoginKind = PRIVATE_LOGIN) -> Sequence[PlaceLink]:
     """Return the places of the switcher."""
-    here = find_place(path)
-    return [PlaceLink(PLACE_LABELS[place], href, place is here) for place, href in _PLACES]
+    here = find_place(path, login)
+    return [PlaceLink(PLACE_LABELS[place], _ROOTS[place], place is here) for place in login.places]
