@@ -60,7 +60,7 @@ from machtiging.organisations.employee_routes import router as employee_routes
 from machtiging.organisations.employees import activate_employee
 from machtiging.organisations.routes import router as organisations_routes
 from machtiging.portal import error_pages
-from machtiging.portal.public_pages.dependencies import PortalServices
+from machtiging.portal.public_pages.dependencies import PORTAL_TEMPLATES, PortalServices
 from machtiging.portal.routes import router as portal_routes
 from machtiging.settings import Environment, Settings, is_loopback
 from machtiging.simulators.practice_page import router as practice_routes
@@ -92,7 +92,7 @@ _ROUTERS = (
     *(assignment_routes, health.router, identity_routes, oauth_routes, portal_routes),
 )
 _DETAILS_HANDLER = BerichtenboxHandler()
-_TEMPLATE_PACKAGES = ("machtiging.portal", "machtiging.oauth", "machtiging.identity", "machtiging.web")
+_TEMPLATE_PACKAGES = (*PORTAL_TEMPLATES, "machtiging.oauth", "machtiging.identity", "machtiging.web")
 _PRACTICE_TEMPLATE_PACKAGES = (*_TEMPLATE_PACKAGES, "machtiging.simulators")  # last: those of the service win
 # Practice has invented values for these.
 _OPERATOR_CONTENT = (

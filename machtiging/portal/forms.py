@@ -121,9 +121,9 @@ class SubmittedForm:
             return None
 
 
-async def read_submitted_form(request: Request) -> SubmittedForm:
-    """Read the text fields of a request's form, limited to `_MAX_FIELDS`."""
-    form = await request.form(max_files=0, max_fields=_MAX_FIELDS)
+async def read_submitted_form(request: Request, *, max_fields: int | None = None) -> SubmittedForm:
+    """Read the text fields of a request's form, at most `max_fields` (default `_MAX_FIELDS`)."""
+    form = await request.form(max_files=0, max_fields=max_fields or _MAX_FIELDS)
     sent = SubmittedForm()
     for name, value in form.multi_items():
         if isinstance(value, str):

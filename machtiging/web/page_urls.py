@@ -34,6 +34,7 @@ PAGE_PREFIXES = frozenset(
         "logout",
         "machtigingen",
         "meldingen",
+        "organisatie",
         "uitloggen",
         "verzoeken",
         "wie-keek-mee",

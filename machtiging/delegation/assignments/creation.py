@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,7 +19,11 @@ from machtiging.delegation.assignments.journal_lines import (
     journal_refused_assignment,
     journal_refused_call,
 )
-from machtiging.delegation.assignments.queries import load_present_employee, lock_employee_of_login
+from machtiging.delegation.assignments.queries import (
+    is_assignment_of,
+    load_present_employee,
+    lock_employee_of_login,
+)
 from machtiging.delegation.assignments.rules import (
     ActingLeader,
     AssignmentRequest,
@@ -56,7 +61,8 @@ async def assign_machtigingen(
 ) -> list[MachtigingId | Refusal]:
     """Assign each machtiging to its employee. Returns the id of the assignment or the refusal, in the same order.
 
-    At most 500. Each done or refused one has its own journal line. Refuses the whole call, in one line: InvalidInput
+    At most 500. Each done or refused one has its own journal line; one that is done already, by the same idempotency
+    key, has none. Refuses the whole call, in one line: InvalidInput
     `te_veel_toewijzingen`, NotAllowed `geen_medewerker`, `alleen_voor_teamleider`, `toewijzing_aan_uzelf` or as
     `organisation_refusal`, LevelTooLow `niveau_te_laag`.
     """
@@ -88,8 +94,24 @@ async def _try_assignment(
     authority = await load_authority(session, request.machtiging_id, at=act.at)
     try:
         leader, authority = _require_own_machtiging(act.leader, authority)
+        link_id = derive_assignment_id(keyring, leader, request)
+        if link_id is not None and await is_assignment_of(session, link_id, leader.organisation.id):
+            return link_id
         employee = await _require_assignable(session, keyring, leader, authority, request, act.at)
-        inserted = await _insert_once(session, authority, leader, employee, request, assurance, act.at)
+        values = NewAssignment(
+            *(employee.id, leader.employee.id, leader.person_id, assurance),
+            case_reference=request.case_reference,
+            id=link_id,
+        )
+        inserted = await _insert_once(session, authority, values, act.at)
+        if (
+            inserted is None
+            and link_id is not None
+            and await is_assignment_of(session, link_id, leader.organisation.id)
+        ):
+            return link_id
+        if inserted is None:
+            raise Conflict("al_toegewezen")
     except Refusal as refusal:
         await journal_refused_assignment(session, act, refusal, authority, request.machtiging_id)
         return refusal
@@ -126,22 +148,26 @@ async def _require_assignable(
 
 
 async def _insert_once(
-    session: AsyncSession,
-    authority: Authority,
-    leader: ActingLeader,
-    employee: EmployeeStanding,
-    request: AssignmentRequest,
-    assurance: Assurance,
-    at: datetime,
-) -> InsertedAssignment:
-    """Insert the assignment. Raises Conflict `al_toegewezen` if this employee holds it, also by a call at once."""
-    values = NewAssignment(
-        employee.id, leader.employee.id, leader.person_id, assurance, case_reference=request.case_reference
-    )
+    session: AsyncSession, authority: Authority, values: NewAssignment, at: datetime
+) -> InsertedAssignment | None:
+    """Insert the assignment. Returns None if this employee holds it, also by a call at once."""
     try:
         async with session.begin_nested():
             return await insert_assignment(session, authority.root, values, at=at)
     except IntegrityError as error:
         if find_sqlstate(error) != _UNIQUE_VIOLATION:
             raise
-        raise Conflict("al_toegewezen") from None
+        return None
+
+
+def derive_assignment_id(keyring: KeyRing, leader: ActingLeader, request: AssignmentRequest) -> MachtigingId | None:
+    """Derive the id of an assignment from its idempotency key.
+
+    So a double submit conflicts. None without a key. The id is keyed, so nobody else can compute it. It is a version 5
+    UUID, as in `derive_offer_id`.
+    """
+    if request.idempotency_key is None:
+        return None
+    named = (leader.employee.id, request.machtiging_id, request.employee_id, request.team_id, request.idempotency_key)
+    index = keyring.blind_index("toewijzing", ":".join(map(str, named)))
+    return MachtigingId(UUID(bytes=index[:16], version=5))

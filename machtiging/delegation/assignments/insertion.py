@@ -38,7 +38,7 @@ class AssignmentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewAssignment:
-    """An assignment to make: to this employee, by this employee with this login."""
+    """An assignment to make: to this employee, by this employee with this login. `id`: None for a new one."""
 
     employee_id: UUID
     assigned_by: UUID
@@ -46,6 +46,7 @@ class NewAssignment:
     assurance: Assurance
     kind: AssignmentKind = AssignmentKind.PERMANENT
     case_reference: str | None = None
+    id: MachtigingId | None = None
 
 
 class InsertedAssignment(NamedTuple):
@@ -62,7 +63,7 @@ async def insert_assignment(
 
     The caller has checked who may assign whom. Raises a database error for a second assignment to this employee.
     """
-    machtiging_id = MachtigingId(uuid7())
+    machtiging_id = assignment.id or MachtigingId(uuid7())
     row = await _insert_sealed(session, SEALED_MACHTIGING, _build_link(parent, machtiging_id, assignment, at))
     agreed = {
         "machtiging_id": machtiging_id,

@@ -89,6 +89,14 @@ async def is_assignment_of(session: AsyncSession, assignment_id: MachtigingId, o
     return await session.scalar(query) is not None
 
 
+async def list_client_assignments(
+    session: AsyncSession, machtiging_id: MachtigingId, *, at: datetime
+) -> list[Authority]:
+    """List the assignments under this machtiging that did not end, newest first."""
+    live = (_LINK.c.parent_id == machtiging_id) & (_LINK.c.state != MachtigingState.ENDED.value)
+    return await load_authorities(session, live, at=at)
+
+
 async def list_assignments(
     session: AsyncSession,
     keyring: KeyRing,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 
 from machtiging.delegation.assignments.creation import assign_machtigingen
 from machtiging.delegation.assignments.queries import list_assignments, load_viewing_leader
@@ -34,6 +34,10 @@ from machtiging.web.validation import parse_body
 _LEADERS = declare_required_login("teamleider of organisatiebeheerder")
 _READS = [Depends(require_acceptable(JSON))]
 _WRITES = [Depends(require_content_type(JSON)), *_READS]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(min_length=1, max_length=255, description="Bij herhalen van een verzoek: dezelfde sleutel als eerst."),
+]
 router = APIRouter(prefix=API_V1_PREFIX)
 
 
@@ -81,13 +85,24 @@ async def get_toewijzingen(
     openapi_extra=_LEADERS | describe_request_body(ToewijzingenIn, JSON),
 )
 async def post_toewijzingen(
-    request: Request, visitor: Citizen, _csrf: CsrfHeaderProtected, session: Transaction
+    request: Request,
+    visitor: Citizen,
+    _csrf: CsrfHeaderProtected,
+    session: Transaction,
+    idempotency_key: IdempotencyKey = None,
 ) -> dict[str, Any]:
-    """Hooguit 500 per keer. Elke machtiging krijgt een eigen resultaat: de ene weigering houdt de andere niet tegen."""
+    """Hooguit 500 per keer. Elke machtiging krijgt een eigen resultaat: de ene weigering houdt de andere niet tegen.
+
+    Met dezelfde `Idempotency-Key` geeft hetzelfde verzoek dezelfde toewijzingen.
+    """
     services, at = identity_services(request), identity_services(request).clock.now()
     items = parse_body(ToewijzingenIn, await request.body()).toewijzingen
     results = await assign_machtigingen(
-        session, services.keyring, _describe_login(visitor), [parse_request(one) for one in items], at=at
+        session,
+        services.keyring,
+        _describe_login(visitor),
+        [parse_request(one, idempotency_key) for one in items],
+        at=at,
     )
     pairs = zip(items, results, strict=True)
     return {"resultaten": [describe_assigned(item.machtigingId, result) for item, result in pairs]}

@@ -35,12 +35,16 @@ class EmployeeLogin:
 
 @dataclass(frozen=True, slots=True)
 class AssignmentRequest:
-    """A machtiging of the organisation, and the employee or team who should hold it."""
+    """A machtiging of the organisation, and the employee or team who should hold it.
+
+    `idempotency_key`: that of the form or call. The same request again gives the same assignment.
+    """
 
     machtiging_id: MachtigingId
     employee_id: UUID | None
     team_id: UUID | None = None
     case_reference: str | None = None
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,10 +86,14 @@ class ToewijzingenOut(BaseModel):
     links: PaginaOut = Field(alias="_links")
 
 
-def parse_request(toewijzing: ToewijzingIn) -> AssignmentRequest:
-    """Convert one item of the body."""
+def parse_request(toewijzing: ToewijzingIn, idempotency_key: str | None = None) -> AssignmentRequest:
+    """Convert one item of the body. `idempotency_key`: that of the call."""
     return AssignmentRequest(
-        MachtigingId(toewijzing.machtigingId), toewijzing.medewerkerId, toewijzing.teamId, toewijzing.zaakkenmerk
+        MachtigingId(toewijzing.machtigingId),
+        toewijzing.medewerkerId,
+        toewijzing.teamId,
+        toewijzing.zaakkenmerk,
+        idempotency_key,
     )
 
 

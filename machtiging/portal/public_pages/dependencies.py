@@ -10,6 +10,9 @@ from machtiging.dependencies import request_services
 from machtiging.oauth.dependencies import OAuthServices
 from machtiging.operator_content.service_changes import ServiceChange
 
+# The packages of the portal with a `templates/` folder.
+PORTAL_TEMPLATES = ("machtiging.portal", "machtiging.portal.organisation")
+
 
 @dataclass(frozen=True, kw_only=True)
 class PortalServices(OAuthServices):

@@ -74,6 +74,17 @@ async def test_teamleider_assigns_lists_and_ends(leader, office):
     assert (await leader.get(ASSIGN)).json()["toewijzingen"] == []
 
 
+async def test_assigning_with_the_same_idempotency_key_gives_the_same_assignment(leader, office):
+    body = {"toewijzingen": [make_item(await office.grant(), office.worker_id)]}
+    key = {"Idempotency-Key": "maandag-1"}
+    first, again = [(await leader.call("POST", ASSIGN, body, **key)).json() for _ in range(2)]
+    assert first == again
+    assert first["resultaten"][0]["resultaat"] == "toegewezen"
+    assert [line.outcome for line in await office.lines("gemaakt")] == ["done"]
+    [other] = (await leader.call("POST", ASSIGN, body, **{"Idempotency-Key": "maandag-2"})).json()["resultaten"]
+    assert other["code"] == "al_toegewezen"
+
+
 async def test_each_item_has_its_own_result_in_the_order_of_the_request(leader, office):
     root, paused = await office.grant(), await office.grant(state="paused", paused_at=NOON)
     items = [

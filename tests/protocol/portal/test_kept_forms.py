@@ -84,6 +84,10 @@ PAGE_OF = {
     "/ik-help/code": ACCEPT,
     "/ik-help/code/besluit": ACCEPT,
     "/meldingen/gelezen": "/meldingen",
+    "/organisatie": "/organisatie",
+    "/organisatie/clienten/{machtigingId}/toewijzingen/{toewijzingId}": (
+        f"/organisatie/clienten/{SOME_ID}/toewijzingen/{SOME_ID}"
+    ),
     "/verzoeken": "/verzoeken",
 }
 

@@ -1,0 +1,125 @@
+"""One client of an organisation: the machtiging, its readers, and ending an assignment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from machtiging.access.dependencies import access_services
+from machtiging.delegation.assignments.clients import OrganisationClient, load_clients
+from machtiging.delegation.assignments.queries import list_client_assignments
+from machtiging.delegation.assignments.termination import end_assignments
+from machtiging.delegation.authority.rules import Authority
+from machtiging.identity.csrf import CsrfProtected
+from machtiging.identity.session import Citizen, Visitor
+from machtiging.kernel.errors import NotFound, Refusal
+from machtiging.kernel.ids import MachtigingId
+from machtiging.portal.organisation.clients import describe_client
+from machtiging.portal.organisation.office import Office, describe_login, open_office
+from machtiging.portal.views import name_of_profile
+from machtiging.storage.unit_of_work import Transaction
+from machtiging.web.pages import render_page
+
+router = APIRouter(include_in_schema=False)
+ClientIdInPath = Annotated[UUID, Path(alias="machtigingId")]
+AssignmentIdInPath = Annotated[UUID, Path(alias="toewijzingId")]
+_ALREADY_ENDED = "toewijzing_beeindigd"
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentLine:
+    """An assignment of a client. `reads`: it opens letters now."""
+
+    id: UUID
+    name: str
+    since: datetime
+    reads: bool
+
+
+@router.get("/organisatie/clienten/{machtigingId}")
+async def show_client(
+    request: Request,
+    machtiging_id: ClientIdInPath,
+    visitor: Citizen,
+    session: Transaction,
+    gedaan: str | None = None,
+) -> HTMLResponse:
+    """Show one client with all assignments. Raises NotFound `machtiging_onbekend` for that of others too."""
+    services, at = access_services(request), access_services(request).clock.now()
+    office, client, links = await _load_client(request, session, visitor, machtiging_id)
+    return render_page(
+        request,
+        "organisation_client.html",
+        office=office,
+        client=describe_client(client, office, at),
+        assignments=[_describe_assignment(link, office, services.clock.now()) for link in links],
+        is_ended=gedaan == "gestopt",
+    )
+
+
+@router.get("/organisatie/clienten/{machtigingId}/toewijzingen/{toewijzingId}")
+async def show_end_question(
+    request: Request,
+    machtiging_id: ClientIdInPath,
+    toewijzing_id: AssignmentIdInPath,
+    visitor: Citizen,
+    session: Transaction,
+) -> Response:
+    """Ask whether to end an assignment. One that ended leads back to its client."""
+    office, client, links = await _load_client(request, session, visitor, machtiging_id)
+    found = next((link for link in links if link.machtiging_id == toewijzing_id), None)
+    if found is None:
+        return RedirectResponse(f"/organisatie/clienten/{machtiging_id}", 303)
+    return render_page(
+        request,
+        "organisation_assignment_end.html",
+        client_id=machtiging_id,
+        client=name_of_profile(client.profile),
+        employee=office.name_employee(found.leaf.employee_id),
+        action=f"/organisatie/clienten/{machtiging_id}/toewijzingen/{toewijzing_id}",
+        is_last=len(client.reader_ids) <= 1,
+    )
+
+
+@router.post("/organisatie/clienten/{machtigingId}/toewijzingen/{toewijzingId}")
+async def submit_end(
+    request: Request,
+    machtiging_id: ClientIdInPath,
+    toewijzing_id: AssignmentIdInPath,
+    visitor: Citizen,
+    _: CsrfProtected,
+    session: Transaction,
+) -> Response:
+    """End an assignment; a second press changes nothing. Raises NotFound `toewijzing_onbekend` for that of others."""
+    at = access_services(request).clock.now()
+    (result,) = await end_assignments(session, describe_login(visitor), [MachtigingId(toewijzing_id)], at=at)
+    if isinstance(result, Refusal) and result.code != _ALREADY_ENDED:
+        raise result
+    return RedirectResponse(f"/organisatie/clienten/{machtiging_id}?gedaan=gestopt", 303)
+
+
+async def _load_client(
+    request: Request, session: AsyncSession, visitor: Visitor, machtiging_id: UUID
+) -> tuple[Office, OrganisationClient, list[Authority]]:
+    services, at = access_services(request), access_services(request).clock.now()
+    office = await open_office(session, services.keyring, visitor, at=at)
+    organisation_id = office.leader.organisation.id
+    clients = await load_clients(session, services.keyring, organisation_id, [machtiging_id], at=at)
+    if machtiging_id not in clients:
+        raise NotFound("machtiging_onbekend")
+    return office, clients[machtiging_id], await list_client_assignments(session, MachtigingId(machtiging_id), at=at)
+
+
+def _describe_assignment(link: Authority, office: Office, at: datetime) -> AssignmentLine:
+    return AssignmentLine(
+        id=link.machtiging_id,
+        name=office.name_employee(link.leaf.employee_id),
+        since=link.leaf.offered_at,
+        reads=link.stop_reason(at) is None,
+    )

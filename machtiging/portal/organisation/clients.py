@@ -1,0 +1,194 @@
+"""The clients of an organisation: who has no reader, and assigning some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import HTMLResponse
+
+from machtiging.access.dependencies import access_services
+from machtiging.delegation.assignments.clients import (
+    MAX_CLIENTS_PER_PAGE,
+    ClientCursor,
+    OrganisationClient,
+    list_clients,
+    load_clients,
+)
+from machtiging.delegation.assignments.creation import assign_machtigingen
+from machtiging.delegation.assignments.rules import MAX_CASE_REFERENCE_LENGTH, AssignmentRequest
+from machtiging.delegation.rules import EffectiveState, effective_state
+from machtiging.identity.csrf import CsrfProtected
+from machtiging.identity.session import Citizen
+from machtiging.kernel.errors import InvalidInput, NotAllowed, Refusal
+from machtiging.kernel.ids import MachtigingId
+from machtiging.message_catalogue import describe_refusal, get_sentence
+from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form
+from machtiging.portal.labels import STANDING_LABELS
+from machtiging.portal.organisation.office import KEY_FIELD, Office, describe_login, open_office, read_ids, read_key
+from machtiging.portal.views import name_of_profile
+from machtiging.storage.unit_of_work import Transaction
+from machtiging.web.pages import render_page
+
+router = APIRouter(include_in_schema=False)
+CLIENT_FIELD, EMPLOYEE_FIELD, REFERENCE_FIELD = "client", "medewerker", "zaakkenmerk"
+# One field for each client, and a few more.
+_MAX_FIELDS = 1_000
+_TONES = {EffectiveState.PAUSED: "paused", EffectiveState.STOPPED: "refused", EffectiveState.NOT_BEGUN: "waiting"}
+
+
+@dataclass(frozen=True, slots=True)
+class ClientLine:
+    """A client in the list. `state` is "" for a machtiging in force."""
+
+    id: UUID
+    name: str
+    purpose: str
+    ends_at: datetime
+    readers: list[str]
+    state: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultLine:
+    """The result of one client in a form. `reason` is "" for a client that was assigned."""
+
+    name: str
+    reason: str
+
+
+def describe_client(client: OrganisationClient, office: Office, at: datetime) -> ClientLine:
+    """Describe a client in words. Of a forged row nothing is told."""
+    authority = client.authority
+    state = effective_state(authority.root, at)
+    is_plain = state is EffectiveState.IN_FORCE
+    return ClientLine(
+        id=authority.machtiging_id,
+        name=name_of_profile(client.profile),
+        purpose=authority.root.purpose if authority.is_authentic else "",
+        ends_at=authority.ends_at,
+        readers=office.name_employees(client.reader_ids),
+        state="" if is_plain else STANDING_LABELS[state],
+        tone="" if is_plain else _TONES.get(state, "stopped"),
+    )
+
+
+@router.get("/organisatie")
+async def show_clients(
+    request: Request,
+    visitor: Citizen,
+    session: Transaction,
+    na: Annotated[UUID | None, Query()] = None,
+    met: Annotated[bool, Query()] = False,  # noqa: FBT002 - a query parameter
+) -> HTMLResponse:
+    """List the clients of the visitor's organisation, those without a reader first."""
+    services = access_services(request)
+    office = await open_office(session, services.keyring, visitor, at=services.clock.now())
+    after = None if na is None else ClientCursor(met, na)
+    return await _render_list(request, session, office, make_blank_form(request), after=after)
+
+
+@router.post("/organisatie")
+async def submit_assignments(
+    request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction
+) -> HTMLResponse:
+    """Assign the chosen clients, and show what became of each. The same form again changes nothing."""
+    services, at = access_services(request), access_services(request).clock.now()
+    sent = await read_submitted_form(request, max_fields=_MAX_FIELDS)
+    office = await open_office(session, services.keyring, visitor, at=at)
+    requests = _read_requests(sent, office)
+    if sent.faults:
+        return await _render_list(request, session, office, sent, status=400)
+    try:
+        results = await assign_machtigingen(session, services.keyring, describe_login(visitor), requests, at=at)
+    except (NotAllowed, InvalidInput) as refusal:  # caught here, so that the journal line is committed
+        sent.add_fault(CLIENT_FIELD, describe_refusal(refusal))
+        return await _render_list(request, session, office, sent, status=403)
+    return await _render_results(request, session, office, requests, results)
+
+
+def _read_requests(sent: SubmittedForm, office: Office) -> list[AssignmentRequest]:
+    ids = read_ids(sent.all_values(CLIENT_FIELD))
+    if not ids:
+        sent.add_fault(CLIENT_FIELD, get_sentence("organisation.assign.no_client"))
+    allowed = {str(one.id) for one in office.readers}
+    missing = get_sentence("organisation.assign.no_employee")
+    employee = sent.read_choice(EMPLOYEE_FIELD, allowed, missing=missing)
+    reference = None
+    if sent.first_value(REFERENCE_FIELD):
+        reference = sent.read_text(REFERENCE_FIELD, max_length=MAX_CASE_REFERENCE_LENGTH, missing="")
+    if sent.faults:
+        return []
+    key = read_key(sent)
+    return [
+        AssignmentRequest(MachtigingId(one), UUID(employee), case_reference=reference, idempotency_key=key)
+        for one in ids
+    ]
+
+
+async def _render_list(
+    request: Request,
+    session: AsyncSession,
+    office: Office,
+    sent: SubmittedForm,
+    *,
+    after: ClientCursor | None = None,
+    status: int = 200,
+) -> HTMLResponse:
+    services, at = access_services(request), access_services(request).clock.now()
+    page = await list_clients(session, services.keyring, office.leader.organisation.id, at=at, after=after)
+    shown = page.clients[:MAX_CLIENTS_PER_PAGE]
+    older = ""
+    if len(page.clients) > MAX_CLIENTS_PER_PAGE:
+        last = shown[-1]
+        met = "1" if last.reader_ids else "0"
+        older = f"/organisatie?na={last.authority.machtiging_id}&met={met}"
+    lines = [describe_client(one, office, at) for one in shown]
+    return render_page(
+        request,
+        "organisation_clients.html",
+        status=status,
+        office=office,
+        sent=sent,
+        key=read_key(sent),
+        key_field=KEY_FIELD,
+        without=[line for line in lines if not line.readers],
+        with_reader=[line for line in lines if line.readers],
+        without_count=page.without_reader,
+        total=page.total,
+        newest="/organisatie" if after is not None else "",
+        older=older,
+        employee_options=[(str(one.id), one.name) for one in office.readers],
+        max_reference=MAX_CASE_REFERENCE_LENGTH,
+    )
+
+
+async def _render_results(
+    request: Request,
+    session: AsyncSession,
+    office: Office,
+    requests: Sequence[AssignmentRequest],
+    results: Sequence[MachtigingId | Refusal],
+) -> HTMLResponse:
+    """Show the result of each client, the refused ones first. Names of at most one page are opened."""
+    services, at = access_services(request), access_services(request).clock.now()
+    ids = [one.machtiging_id for one in requests]
+    clients = await load_clients(session, services.keyring, office.leader.organisation.id, ids, at=at)
+    lines = []
+    for one, result in zip(requests, results, strict=True):
+        found = clients.get(one.machtiging_id)
+        name = name_of_profile(None if found is None else found.profile)
+        lines.append(ResultLine(name, describe_refusal(result) if isinstance(result, Refusal) else ""))
+    return render_page(
+        request,
+        "organisation_results.html",
+        refused=[line for line in lines if line.reason],
+        done=[line for line in lines if not line.reason],
+        employee=office.name_employee(requests[0].employee_id),
+    )

@@ -1,0 +1,85 @@
+"""The organisation of a visitor who leads it, with its employees, for every page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.crypto.keyring import KeyRing
+from machtiging.crypto.secrets import generate_token
+from machtiging.delegation.assignments.queries import load_viewing_leader
+from machtiging.delegation.assignments.rules import ActingLeader, EmployeeLogin
+from machtiging.identity.session import Visitor
+from machtiging.message_catalogue import get_sentence
+from machtiging.organisations.employee_names import EmployeeView, load_employee_views
+from machtiging.organisations.rules import RecognitionStatus
+from machtiging.portal.forms import SubmittedForm
+
+# Idempotency key of a form, so that two clicks act once.
+KEY_FIELD = "sleutel"
+_KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """The organisation, the employee who looks, and all who work there."""
+
+    leader: ActingLeader
+    employees: Mapping[UUID, EmployeeView]
+
+    @property
+    def name(self) -> str:
+        """The name of the organisation."""
+        return self.leader.organisation.name
+
+    @property
+    def is_recognised(self) -> bool:
+        """True if the organisation may act for its clients now."""
+        return self.leader.organisation.recognition is RecognitionStatus.RECOGNISED
+
+    @property
+    def readers(self) -> list[EmployeeView]:
+        """The employees to whom a client can be assigned, in order of name."""
+        return [one for one in self.employees.values() if one.can_read]
+
+    def name_employee(self, employee_id: UUID | None) -> str:
+        """Return the name of an employee; words for one who left."""
+        found = None if employee_id is None else self.employees.get(employee_id)
+        return found.name if found and found.name else get_sentence("organisation.employee.unknown")
+
+    def name_employees(self, ids: Collection[UUID]) -> list[str]:
+        """Return the names of employees in alphabetical order."""
+        return sorted(map(self.name_employee, ids), key=str.casefold)
+
+
+def describe_login(visitor: Visitor) -> EmployeeLogin:
+    """Describe the login of a visitor as that of an employee."""
+    return EmployeeLogin(visitor.person_id, visitor.organisation_kvk, visitor.assurance)
+
+
+async def open_office(session: AsyncSession, keyring: KeyRing, visitor: Visitor, *, at: datetime) -> Office:
+    """Load the organisation of a teamleider or organisatiebeheerder. Raises as `load_viewing_leader`."""
+    leader = await load_viewing_leader(session, describe_login(visitor), at=at)
+    return Office(leader, await load_employee_views(session, keyring, leader.organisation.id, at=at))
+
+
+def read_key(sent: SubmittedForm) -> str:
+    """Read the idempotency key of a form; a new one if there is none."""
+    key = sent.first_value(KEY_FIELD)
+    return key if _KEY_PATTERN.fullmatch(key) else generate_token(128)
+
+
+def read_ids(values: Collection[str]) -> list[UUID]:
+    """Read the ids in a form, each once. What is no id is left out."""
+    found: dict[UUID, None] = {}
+    for value in values:
+        try:
+            found[UUID(value)] = None
+        except ValueError:
+            continue
+    return list(found)
