@@ -119,6 +119,7 @@ async def invite_employee(
         organisation, present = await _lock_own_organisation(session, actor, organisation_id, at)
         if await find_current_status(session, organisation, at=at) in _CLOSED:
             raise Conflict("organisatie_gesloten")
+        await _require_no_suspension(session, actor, organisation, at)
         if isinstance(actor, ActingOperator):
             _require_first_administrator(invitation, present, at, practice=practice)
         same = [row for row in present if _has_account(row, invitation.broker_issuer, invitation.broker_subject)]
@@ -168,6 +169,9 @@ async def change_roles(
     act = _build_act(JournalAct.MEDEWERKER_GEWIJZIGD, actor, actor.organisation_id, employee_id, at)
     async with journal_refusal(session, act):
         row, present = await _lock_present_employee(session, actor, actor.organisation_id, employee_id, at)
+        if not roles <= set(row.roles):
+            organisation = await lock_organisation(session, actor.organisation_id, at=at)
+            await _require_no_suspension(session, actor, organisation, at)
         if EmployeeRole.ADMINISTRATOR not in roles:
             _require_other_administrator(actor, row, present)
         if row.id == actor.employee_id and not roles <= set(row.roles):
@@ -210,6 +214,9 @@ async def _change_state(
             raise Conflict("medewerker_niet_actief" if suspending else "medewerker_niet_op_non_actief")
         if states[0] is EmployeeState.ACTIVE:
             _require_other_administrator(actor, row, present)
+        else:
+            organisation = await lock_organisation(session, row.organisation_id, at=at)
+            await _require_no_suspension(session, actor, organisation, at)
     changed = await _update_employee(session, row, {"state": states[1].value})
     await _journal_employees(session, keyring, act, states[1].value, changed)
 
@@ -325,6 +332,18 @@ async def _lock_present_employee(
     if row.state == EmployeeState.DEPARTED.value:
         raise Conflict("al_vertrokken")
     return row, present
+
+
+async def _require_no_suspension(
+    session: AsyncSession, actor: OrganisationActor, organisation: Row[Any], at: datetime
+) -> None:
+    """Require that the organisation is not suspended, unless an operator acts. Taking away needs no recognition.
+
+    Raises NotAllowed `organisatie_opgeschort`.
+    """
+    suspended = await find_current_status(session, organisation, at=at) is RecognitionStatus.SUSPENDED
+    if suspended and isinstance(actor, ActingEmployee):
+        raise NotAllowed("organisatie_opgeschort", message="organisatie_opgeschort.assignment")
 
 
 def _require_other_administrator(actor: OrganisationActor, row: Row[Any], present: list[Row[Any]]) -> None:

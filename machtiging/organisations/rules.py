@@ -24,7 +24,8 @@ from machtiging.kernel.text import require_plain_line
 LONGEST_CEILING_DAYS = 1826
 INVITATION_LIFETIME = timedelta(days=7)
 _BRANCH_NUMBER_LENGTH = 12
-_MAX_NAME_LENGTH, _MAX_GROUND_LENGTH, _MAX_REFERENCE_LENGTH, _MAX_SUBJECT_LENGTH = 200, 200, 100, 255
+_MAX_NAME_LENGTH, _MAX_GROUND_LENGTH, _MAX_REFERENCE_LENGTH = 200, 200, 100
+MAX_EMPLOYEE_NAME_LENGTH, MAX_SUBJECT_LENGTH = _MAX_NAME_LENGTH, 255
 
 
 class OrganisationKind(StrEnum):
@@ -228,7 +229,7 @@ class EmployeeInvitation:
     def __post_init__(self) -> None:
         _require_line(self.display_name, _MAX_NAME_LENGTH, "naam_ongeldig")
         for part in (self.broker_issuer, self.broker_subject):
-            _require_line(part, _MAX_SUBJECT_LENGTH, "inlogmiddel_ongeldig")
+            _require_line(part, MAX_SUBJECT_LENGTH, "inlogmiddel_ongeldig")
 
 
 def _require_line(text: str, max_length: int, code: str) -> None:

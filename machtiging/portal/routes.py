@@ -23,7 +23,7 @@ from machtiging.portal.helping import own_acts
 from machtiging.portal.helping import people as helped_people
 from machtiging.portal.helping.switcher import load_switcher
 from machtiging.portal.letters import attachments, letter_page, list_page, marks_pages, redirects, sharing
-from machtiging.portal.organisation import client_page, clients
+from machtiging.portal.organisation import client_page, clients, employees
 from machtiging.portal.public_pages import routes as public_pages
 
 router = APIRouter(include_in_schema=False)
@@ -55,6 +55,7 @@ _PARTS = (
     extension,
     clients,
     client_page,
+    employees,
 )
 # Pages whose header names the people that the visitor helps.
 _WITH_NAMES = (

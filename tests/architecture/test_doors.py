@@ -25,7 +25,7 @@ from machtiging.web.doors import DOOR_ATTRIBUTE, Public
 from machtiging.web.framework_internals import list_routes
 
 DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Operator", "Client", "Self"}
-PINNED = {"Public": 44, "Citizen": 84, "Operator": 8, "TokenUser": 9, "Self": 2, "Agency": 1, "Client": 3}
+PINNED = {"Public": 44, "Citizen": 91, "Operator": 8, "TokenUser": 9, "Self": 2, "Agency": 1, "Client": 3}
 
 
 def door_functions(route: APIRoute) -> list:

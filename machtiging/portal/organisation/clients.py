@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -33,7 +33,7 @@ from machtiging.portal.labels import STANDING_LABELS
 from machtiging.portal.organisation.office import KEY_FIELD, Office, describe_login, open_office, read_ids, read_key
 from machtiging.portal.views import name_of_profile
 from machtiging.storage.unit_of_work import Transaction
-from machtiging.web.pages import render_page
+from machtiging.web.pages import format_day, render_page
 
 router = APIRouter(include_in_schema=False)
 CLIENT_FIELD, EMPLOYEE_FIELD, REFERENCE_FIELD = "client", "medewerker", "zaakkenmerk"
@@ -48,6 +48,7 @@ class ClientLine:
 
     id: UUID
     name: str
+    born: str
     purpose: str
     ends_at: datetime
     readers: list[str]
@@ -71,12 +72,19 @@ def describe_client(client: OrganisationClient, office: Office, at: datetime) ->
     return ClientLine(
         id=authority.machtiging_id,
         name=name_of_profile(client.profile),
+        born=_describe_birth_date(client),
         purpose=authority.root.purpose if authority.is_authentic else "",
         ends_at=authority.ends_at,
         readers=office.name_employees(client.reader_ids),
         state="" if is_plain else STANDING_LABELS[state],
         tone="" if is_plain else _TONES.get(state, "stopped"),
     )
+
+
+def _describe_birth_date(client: OrganisationClient) -> str:
+    """Describe the birth date, which tells two of one name apart; "" if unknown."""
+    born = None if client.profile is None else client.profile.birth_date
+    return "" if not isinstance(born, date) else get_sentence("organisation.clients.born", day=format_day(born))
 
 
 @router.get("/organisatie")

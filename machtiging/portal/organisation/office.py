@@ -15,11 +15,13 @@ from machtiging.crypto.secrets import generate_token
 from machtiging.delegation.assignments.queries import load_viewing_leader
 from machtiging.delegation.assignments.rules import ActingLeader, EmployeeLogin
 from machtiging.identity.session import Visitor
-from machtiging.message_catalogue import get_sentence
+from machtiging.message_catalogue import CatalogueLabels, get_sentence
 from machtiging.organisations.employee_names import EmployeeView, load_employee_views
-from machtiging.organisations.rules import RecognitionStatus
+from machtiging.organisations.rules import EmployeeRole, EmployeeState, RecognitionStatus
 from machtiging.portal.forms import SubmittedForm
 
+ROLE_LABELS: Mapping[EmployeeRole, str] = CatalogueLabels("organisation.role", EmployeeRole)
+STATE_LABELS: Mapping[EmployeeState, str] = CatalogueLabels("organisation.state", EmployeeState)
 # Idempotency key of a form, so that two clicks act once.
 KEY_FIELD = "sleutel"
 _KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -41,6 +43,11 @@ class Office:
     def is_recognised(self) -> bool:
         """True if the organisation may act for its clients now."""
         return self.leader.organisation.recognition is RecognitionStatus.RECOGNISED
+
+    @property
+    def is_administrator(self) -> bool:
+        """True if the visitor may change employees."""
+        return EmployeeRole.ADMINISTRATOR in self.leader.employee.roles
 
     @property
     def readers(self) -> list[EmployeeView]:

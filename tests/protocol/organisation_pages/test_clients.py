@@ -14,7 +14,10 @@ from tests.builders.organisations import OTHER_KVK, add_employee, add_organisati
 from tests.builders.people import ISSUER
 from tests.builders.rows import MACHTIGINGEN
 from tests.protocol.organisation_pages.office import CLIENTS, OfficePages, make_unknown_id
+from tests.protocol.portal.test_page_statements import count_statements
 
+# Five, and one for the names of employees whom no invitation named, as these.
+MOST_STATEMENTS = 6
 DONE = ("done", "gemaakt")
 
 
@@ -235,3 +238,15 @@ async def test_two_organisations_of_one_person_do_not_mix(office, portal, databa
     page = await browser.open_page(ISSUER + CLIENTS)
     assert "elders geheim" not in page.text
     assert "Er zijn geen cliënten" in page.text
+
+
+async def test_pages_of_a_full_organisation_take_few_statements(office, database):
+    for number in range(60):
+        root = await office.rows.grant()
+        if number % 2:
+            await office.rows.assign(root)
+    browser = await office.log_in_administrator()
+    employee = f"/organisatie/medewerkers/{office.rows.worker_id}"
+    paths = (CLIENTS, f"/organisatie/clienten/{root}", "/organisatie/medewerkers", employee, f"{employee}/vertrek")
+    counts = {path: await count_statements(browser, path, database) for path in paths}
+    assert {path: count for path, count in counts.items() if not 0 < count <= MOST_STATEMENTS} == {}

@@ -85,6 +85,9 @@ PAGE_OF = {
     "/ik-help/code/besluit": ACCEPT,
     "/meldingen/gelezen": "/meldingen",
     "/organisatie": "/organisatie",
+    "/organisatie/medewerkers/uitnodigen": "/organisatie/medewerkers/uitnodigen",
+    "/organisatie/medewerkers/{medewerkerId}": f"/organisatie/medewerkers/{SOME_ID}",
+    "/organisatie/medewerkers/{medewerkerId}/vertrek": f"/organisatie/medewerkers/{SOME_ID}/vertrek",
     "/organisatie/clienten/{machtigingId}/toewijzingen/{toewijzingId}": (
         f"/organisatie/clienten/{SOME_ID}/toewijzingen/{SOME_ID}"
     ),
