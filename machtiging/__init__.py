@@ -4,16 +4,17 @@ The map lists the packages from the outside to the inside. A package imports onl
 one line are strangers: they do not import each other.
 
     __main__        starts the command line
-    cli             the command line: serve, demo, migrate, keys, policy, audit, doctor
+    cli             the command line: serve, work, demo, migrate, keys, policy, audit, doctor
     app             assembly of the application
     journalled_tables  the tables whose rows stand in the journal as a whole, and are compared with it
     simulators      login broker and mail catcher for practice, never in production
-    portal, health  pages for citizen and helper; liveness and readiness
+    portal, health, worker  pages for citizen and helper; liveness and readiness; the loops that need no request
     berichtenbox    letters: deliver, list, read, download, mark; what OAuth may give of a box
     oauth, access   tokens, clients, consents; deletes expired rows (only here: Authlib); the decision on every access
                     (only here: Casbin)
     delegation, access_tokens  the machtiging: offer, accept, pause, revoke, return; access tokens: their rows, sender
                     constraint and revocation
+    tasks           heartbeats of the workers
     organisations   organisations: recognition by two operators, employees, teams, stand-ins
     identity        login, session, organisation, level of assurance; recovery of forms after a login
     agencies        afzenders, their diensten, themes and sensitivity

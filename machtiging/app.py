@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -12,45 +12,36 @@ from urllib.parse import urlsplit
 
 import httpx
 from fastapi import FastAPI
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.staticfiles import StaticFiles
 
 from machtiging import health
 from machtiging.access.policy_engine import Policy
 from machtiging.access_tokens.bearer import read_signed_jti
 from machtiging.audit.head_anchor import HeadAnchor
-from machtiging.audit.row_states.row_check import RowCheck
-from machtiging.audit.seal import run_sealer
 from machtiging.berichtenbox import routes as berichtenbox_routes
 from machtiging.berichtenbox.authorization_details.handler import BerichtenboxHandler
 from machtiging.berichtenbox.machtigingen.routes import router as machtiging_routes
 from machtiging.crypto.certificates import CertificateAuthorities
 from machtiging.crypto.keyring import KeyRing, watch_key_ring
 from machtiging.delegation.assignments.routes import router as assignment_routes
-from machtiging.delegation.help_requests.retention import expired_help_requests_sweep
 from machtiging.delegation.rules import MachtigingLimits
 from machtiging.dependencies import attach_services, services_of
 from machtiging.identity.broker import Broker
-from machtiging.identity.people import load_email, load_language, load_profile
 from machtiging.identity.routes import router as identity_routes
 from machtiging.identity.rules import SessionLimits
 from machtiging.identity.session import SESSION_COOKIE as SESSION_COOKIE
 from machtiging.journalled_tables import JOURNALLED_TABLES
 from machtiging.kernel.clock import Clock, SystemClock
 from machtiging.kernel.errors import Fault
-from machtiging.kernel.ids import PersonId
 from machtiging.notifications.delivery_failures import retry_undelivered
-from machtiging.notifications.outbox_dispatcher import Mailer, run_outbox_dispatcher
+from machtiging.notifications.outbox_dispatcher import Mailer
 from machtiging.notifications.texts import MailContact
 from machtiging.oauth.client_jwks.fetcher import JwksFetcher
 from machtiging.oauth.clients.cache import ClientCache
 from machtiging.oauth.clients.cors_origins import BROWSER_APP_PATHS, PUBLIC_DOCUMENT_PATHS, CorsOrigins
-from machtiging.oauth.dependencies import build_issuer
 from machtiging.oauth.grant_management.consents_api import router as toestemmingen_routes
-from machtiging.oauth.openid.backchannel_logout import LogoutSender, build_post_form, send_due_notices
 from machtiging.oauth.openid.logout_notices import handle_session_end
-from machtiging.oauth.openid.session_expiry import expire_sessions
-from machtiging.oauth.retention import delete_expired_rows
 from machtiging.oauth.routes import OAUTH_PATHS, TOKEN_PATHS
 from machtiging.oauth.routes import router as oauth_routes
 from machtiging.operator_content.help_contact import PRACTICE_HELP, HelpContact, load_help_points
@@ -67,7 +58,7 @@ from machtiging.simulators.practice_page import router as practice_routes
 from machtiging.storage.engine import DatabaseRole, make_engine
 from machtiging.storage.migration_runner import require_newest_schema
 from machtiging.storage.reserved_connections import SessionsWithReserve
-from machtiging.supervision import BackgroundTask, TaskRecord, TaskSupervisor, run_repeatedly
+from machtiging.supervision import TaskRecord, TaskSupervisor
 from machtiging.web import body_limits, direct_routes, headers, language, openapi
 from machtiging.web.errors.handlers import install_error_handlers
 from machtiging.web.http_methods import cors, head
@@ -81,12 +72,10 @@ from machtiging.web.rate_limit import middleware as rate_limit
 from machtiging.web.rate_limit.callers import CallerIdentifier
 from machtiging.web.rate_limit.client_address import ClientAddressResolver
 from machtiging.web.rate_limit.limiter import CallerKind, Quota
+from machtiging.worker.dependencies import WorkerServices
+from machtiging.worker.loops import run_worker_loops
 
-_HOUSEKEEPING_SECONDS = 1.0
 _KEY_RING_CHECK_SECONDS = 2.0
-_SESSION_EXPIRY_SECONDS = 15.0
-_RETENTION_SECONDS = 15.0
-_ROW_CHECK_SECONDS = 15.0
 _ROUTERS = (
     *(berichtenbox_routes.router, machtiging_routes, toestemmingen_routes, organisations_routes, employee_routes),
     *(assignment_routes, health.router, identity_routes, oauth_routes, portal_routes),
@@ -102,13 +91,11 @@ _OPERATOR_CONTENT = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Services(PortalServices, health.HealthServices):
+class Services(PortalServices, health.HealthServices, WorkerServices):
     """Every service of one application, built once from its settings. Each package sees the part that it declares."""
 
     engines: tuple[AsyncEngine, ...]
-    sealer_engine: AsyncEngine
-    head_keeper: HeadAnchor | None
-    mailer: Mailer
+    worker_inside: bool
 
 
 def create_app(
@@ -131,7 +118,7 @@ def create_app(
         # No telemetry to others: the log and the journal hold what operators need.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    services = _build_services(settings, settings.database_url, clock or SystemClock(), broker_transport)
+    services = build_services(settings, settings.database_url, clock or SystemClock(), broker_transport)
     attach_services(app, services)
     for router in _ROUTERS:
         app.include_router(router)
@@ -232,20 +219,18 @@ def _install_rate_limits(app: FastAPI, settings: Settings) -> None:
     rate_limit.install(app, quotas=quotas, make_identifier=make_identifier, oauth_paths=OAUTH_PATHS)
 
 
-def _build_services(
-    settings: Settings, database_url: str, clock: Clock, transport: httpx.AsyncBaseTransport | None
+def build_services(
+    settings: Settings, database_url: str, clock: Clock, transport: httpx.AsyncBaseTransport | None = None
 ) -> Services:
+    """Build every service of an application or a worker. Raises Fault as `create_app`."""
     keyring, practice = KeyRing.load(settings.keys_dir, clock=clock), settings.env is not Environment.PRODUCTION
-    reserve = min(settings.reserved_connections, settings.database_pool_size - 1)
-    service = make_engine(database_url, DatabaseRole.SERVICE, pool_size=settings.database_pool_size - reserve)
-    reserved = make_engine(database_url, DatabaseRole.SERVICE, pool_size=reserve)
-    sealer = make_engine(settings.sealer_database_url or database_url, DatabaseRole.SEALER, pool_size=1)
+    service, reserved, sealer = _make_engines(settings, database_url)
     sessions, outbound = SessionsWithReserve(service, reserved, keyring), build_outbound(settings)
     return Services(
         clock=clock,
         keyring=keyring,
-        engines=(service, sealer, reserved),
         sessions=sessions,
+        engines=(service, sealer, reserved),
         sealer_engine=sealer,
         policy=Policy.load(settings.policies_dir),
         issuer=settings.issuer,
@@ -270,7 +255,18 @@ def _build_services(
         on_new_address=retry_undelivered,
         mailer=_build_mailer(settings),
         background=TaskSupervisor(),
+        worker_inside=settings.worker_inside,
         journalled_tables=JOURNALLED_TABLES,
+    )
+
+
+def _make_engines(settings: Settings, database_url: str) -> tuple[AsyncEngine, AsyncEngine, AsyncEngine]:
+    """Make the engines of the service, of the urgent endpoints and of the sealer."""
+    reserve = min(settings.reserved_connections, settings.database_pool_size - 1)
+    return (
+        make_engine(database_url, DatabaseRole.SERVICE, pool_size=settings.database_pool_size - reserve),
+        make_engine(database_url, DatabaseRole.SERVICE, pool_size=reserve),
+        make_engine(settings.sealer_database_url or database_url, DatabaseRole.SEALER, pool_size=1),
     )
 
 
@@ -317,84 +313,36 @@ def _build_broker(settings: Settings, keyring: KeyRing, transport: httpx.AsyncBa
     )
 
 
-def _start_background_tasks(services: Services) -> None:
-    """Start every task that runs beside the requests, under its Dutch name in the log."""
-    for name, task in (_build_journal_and_post_tasks(services) | _build_expiry_tasks(services)).items():
-        services.background.start_task(name, task)
-
-
-def _build_journal_and_post_tasks(services: Services) -> dict[str, BackgroundTask]:
-    """Build the tasks that seal the journal, compare rows with it, and send messages."""
-    stop, sessions = services.background.stop, services.sessions
-    keyring, clock = services.keyring, services.clock
-
-    async def resolve_address(session: AsyncSession, person_id: PersonId) -> str | None:
-        return await load_email(session, keyring, person_id)
-
-    async def resolve_name(session: AsyncSession, person_id: PersonId) -> str | None:
-        profile = await load_profile(session, keyring, person_id)
-        return profile.name if profile else None
-
-    async def run_sealer_task(record: TaskRecord) -> None:
-        at = (services.sealer_engine, keyring, clock)
-        await run_sealer(*at, every=_HOUSEKEEPING_SECONDS, stop=stop, anchor=services.head_keeper, record=record)
-
-    async def run_notification_task(record: TaskRecord) -> None:
-        post = (sessions, resolve_address, services.mailer, clock)
-        dispatch = partial(run_outbox_dispatcher, *post, find_name=resolve_name, find_language=load_language)
-        await dispatch(every=_HOUSEKEEPING_SECONDS, stop=stop, record=record)
-
-    async def run_logout_task(record: TaskRecord) -> None:
-        sender = LogoutSender(sessions, build_issuer(services), clock, build_post_form(services.outbound))
-        await run_repeatedly(partial(send_due_notices, sender), record, every=_HOUSEKEEPING_SECONDS, stop=stop)
-
-    async def run_row_check_task(record: TaskRecord) -> None:
-        check = RowCheck(sessions, keyring, clock, services.journalled_tables)
-        await run_repeatedly(check.check_next_batch, record, every=_ROW_CHECK_SECONDS, stop=stop)
-
-    return {
-        "zegelen": run_sealer_task,
-        "post": run_notification_task,
-        "uitlogberichten": run_logout_task,
-        "rijcontrole": run_row_check_task,
-    }
-
-
-def _build_expiry_tasks(services: Services) -> dict[str, BackgroundTask]:
-    """Build the tasks that end sessions, delete expired rows and reload rotated keys."""
-    stop, sessions, clock = services.background.stop, services.sessions, services.clock
-
-    async def run_session_expiry_task(record: TaskRecord) -> None:
-        expiring = partial(expire_sessions, sessions, services.session_limits, clock)
-        await run_repeatedly(expiring, record, every=_SESSION_EXPIRY_SECONDS, stop=stop)
-
-    async def run_retention_task(record: TaskRecord) -> None:
-        work = partial(delete_expired_rows, sessions, clock, expired_help_requests_sweep)
-        await run_repeatedly(work, record, every=_RETENTION_SECONDS, stop=stop)
-
-    async def run_key_watch_task(record: TaskRecord) -> None:
-        await watch_key_ring(services.keyring, every=_KEY_RING_CHECK_SECONDS, stop=stop, record=record)
-
-    return {"sessies": run_session_expiry_task, "opruimen": run_retention_task, "sleutelwacht": run_key_watch_task}
-
-
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Run the background tasks while the service runs. Then stop them and close the pools.
+async def run_services(services: Services, *, with_worker_loops: bool) -> AsyncIterator[None]:
+    """Watch the key ring, and run the loops of a worker if asked. At the end stop them and close the pools.
 
     Raises Fault `geen_schema` or `ander_schema` on the schema of another version.
     """
-    services = replace(services_of(app, Services), background=TaskSupervisor())
+
+    async def run_key_watch(record: TaskRecord) -> None:
+        stop = services.background.stop
+        await watch_key_ring(services.keyring, every=_KEY_RING_CHECK_SECONDS, stop=stop, record=record)
+
     await require_newest_schema(services.sessions)
-    attach_services(app, services)
-    _start_background_tasks(services)
-    # Objects created so far live until the end. Frozen, they are skipped by garbage collection.
-    gc.collect()
-    gc.freeze()
+    services.background.start_task("sleutelwacht", run_key_watch)
     try:
-        yield
+        async with run_worker_loops(services) if with_worker_loops else nullcontext():
+            # Objects created so far live until the end. Frozen, they are skipped by garbage collection.
+            gc.collect()
+            gc.freeze()
+            yield
     finally:
         await services.background.stop_tasks(patience=10)
         await services.broker.aclose()
         for engine in services.engines:
             await engine.dispose()
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Run the background tasks while the service runs."""
+    services = replace(services_of(app, Services), background=TaskSupervisor())
+    attach_services(app, services)
+    async with run_services(services, with_worker_loops=services.worker_inside):
+        yield

@@ -23,6 +23,7 @@ from machtiging.kernel.sqlstate import find_sqlstate
 from machtiging.storage.engine import DatabaseRole
 from machtiging.storage.migration_runner import check_revision
 from machtiging.supervision import TaskSupervisor
+from machtiging.tasks.heartbeat import WorkerPresence, load_presence
 from machtiging.web.doors import Public
 
 # With a larger difference, machine and database disagree on the end of a machtiging.
@@ -66,9 +67,9 @@ async def check_readiness(_: Public, request: Request) -> JSONResponse:
     """Report readiness: a rolled-back write, role, schema, clocks and policy. 503 with the failed checks otherwise."""
     services = request_services(request, HealthServices)
     checks = {"database": "ok", "klok": "ok", "beleid": "ok" if services.policy.digest else "ontbreekt"}
-    unstated: list[str] = []
+    warnings: dict[str, str] = {}
     try:
-        there, unstated = await _check_database(services)
+        there, warnings = await _check_database(services)
     except Fault as fault:
         checks["database"] = _MESSAGE_BY_FAULT.get(fault.code, "antwoordt niet")
         _log.warning("not_ready", code=fault.code, detail=fault.private)
@@ -80,15 +81,15 @@ async def check_readiness(_: Public, request: Request) -> JSONResponse:
         if abs(there - services.clock.now()) > MAX_CLOCK_SKEW:
             checks["klok"] = "loopt niet gelijk met de database"
     healthy = all(value == "ok" for value in checks.values())
-    body = {"status": "ok" if healthy else "niet gereed", "controles": checks, **_collect_warnings(services, unstated)}
+    body = {"status": "ok" if healthy else "niet gereed", "controles": checks, **_collect_warnings(services, warnings)}
     return JSONResponse(body, 200 if healthy else 503)
 
 
-async def _check_database(services: HealthServices) -> tuple[datetime, list[str]]:
+async def _check_database(services: HealthServices) -> tuple[datetime, dict[str, str]]:
     """Write a journal line, roll it back, and return the database time. Raises Fault for a failed check.
 
-    Also returns the tables whose rows wait for `machtiging keys seal-rows`. Uses the pool of the requests, so that it
-    finds a broken connection there.
+    Also returns warnings: rows that wait for `machtiging keys seal-rows`, and the state of the workers. Uses the pool
+    of the requests, so that it finds a broken connection there.
     """
     line = NewJournalLine(JournalAct.LOGIN_MISLUKT, JournalOutcome.REFUSED, "proef")
     async with services.sessions() as session:
@@ -96,20 +97,33 @@ async def _check_database(services: HealthServices) -> tuple[datetime, list[str]
         role = await session.scalar(text("SELECT current_user::text"))
         found = (await session.execute(_SCHEMA_AND_TIME)).one_or_none()
         unstated = await find_unstated_tables(session, services.journalled_tables)
+        presence = await load_presence(session)
         await session.rollback()
     if role != DatabaseRole.SERVICE:
         raise Fault("databaserol_verkeerd", private="the role is not that of the service")
     revision, now = (None, None) if found is None else found
     check_revision(revision)
-    return cast(datetime, now), [table.name for table in unstated]
+    warnings = _describe_workers(presence)
+    if unstated:
+        names = ", ".join(table.name for table in unstated)
+        warnings["rijen"] = f"nog niet allemaal verzegeld: {names} (machtiging keys seal-rows)"
+    return cast(datetime, now), warnings
 
 
-def _collect_warnings(services: HealthServices, unstated: list[str]) -> dict[str, dict[str, str]]:
+def _describe_workers(presence: WorkerPresence) -> dict[str, str]:
+    """Describe the problems of the workers: none seen lately, or loops that fail."""
+    found = {f"taak {name}": problem for name, problem in presence.problems.items()}
+    if presence.workers == 0:
+        ago = presence.last_seen_ago
+        last = "nog nooit gezien" if ago is None else f"{int(ago.total_seconds())} seconden niet gezien"
+        found["werker"] = f"{last} (machtiging work)"
+    return found
+
+
+def _collect_warnings(services: HealthServices, warnings: dict[str, str]) -> dict[str, dict[str, str]]:
     """Collect problems that do not stop the service, such as failing background tasks."""
-    found = {}
+    found = dict(warnings)
     if trouble := services.keyring.load_error:
         found["sleutels"] = f"de nieuwe zijn niet leesbaar ({trouble})"
-    if unstated:
-        found["rijen"] = f"nog niet allemaal verzegeld: {', '.join(unstated)} (machtiging keys seal-rows)"
     found |= {f"taak {name}": text for name, text in services.background.describe_problems().items()}
     return {"waarschuwingen": found} if found else {}

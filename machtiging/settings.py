@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     reserved_connections: int = Field(
         default=2, ge=1, le=20, description="the part of the pool only for login, pause and revocation; never all of it"
     )
+    worker_inside: bool = Field(
+        default=True, description="whether serve starts one worker itself; false: run machtiging work beside it"
+    )
     data_dir: Path = Field(default=Path(".data"), description="the folder of the embedded PostgreSQL")
     keys_dir: Path = Field(default=Path("keys"), description="the folder of the key ring")
     policies_dir: Path = Field(default=Path("policies"), description="the folder of model.conf and the policy rows")

@@ -44,6 +44,7 @@ app = typer.Typer(
     ),
 )
 app.command("serve")(serve.run_service)
+app.command("work")(serve.run_worker)
 app.command("demo")(serve.run_demo)
 app.command("story")(serve.run_story)
 app.command("migrate")(database.migrate_database)
@@ -66,7 +67,7 @@ def _build_click_command() -> Any:
 
 
 def run_command(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code. Exceptions become a sentence on stderr; of `serve`, a log line."""
+    """Run one command and return its exit code. Exceptions become a sentence on stderr, or a log line."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a character that the terminal cannot show must not end the command
             stream.reconfigure(errors="backslashreplace")
@@ -75,5 +76,5 @@ def run_command(arguments: Sequence[str]) -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else ExitCode.OK
     except Exception as error:  # noqa: BLE001 (outermost handler: the user sees no traceback)
-        return log_service_failure(error) if "serve" in arguments[:1] else print_failure(error)
+        return log_service_failure(error) if arguments[:1] in (["serve"], ["work"]) else print_failure(error)
     return ExitCode.OK

@@ -66,6 +66,7 @@ async def _run_checks(settings: Settings) -> AsyncIterator[Finding]:
     from machtiging.cli.doctor_checks.connections import check_connections
     from machtiging.cli.doctor_checks.journalled_rows import check_journalled_rows
     from machtiging.cli.doctor_checks.rate_limits import check_rate_limits
+    from machtiging.cli.doctor_checks.workers import check_workers
 
     for finding in (
         installation.check_python(),
@@ -87,6 +88,7 @@ async def _run_checks(settings: Settings) -> AsyncIterator[Finding]:
                 _check_sealed_rows,
                 check_journalled_rows,
                 journal.check_journal,
+                check_workers,
             ):
                 async for finding in look_inside(with_database):
                     yield finding

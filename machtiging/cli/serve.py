@@ -1,11 +1,11 @@
-"""`machtiging serve`, `demo` and `story`."""
+"""`machtiging serve`, `work`, `demo` and `story`."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,7 @@ from machtiging.cli.database import migrate_schema, open_service_sessions, provi
 from machtiging.cli.demo.narrator import StoryFailed, StoryNarrator
 from machtiging.cli.demo.optional_packages import require_demo_extra
 from machtiging.cli.errors import ExitCode, err, out
+from machtiging.cli.processes.event_loop import run_event_loop
 from machtiging.kernel.clock import SystemClock
 from machtiging.kernel.errors import Fault
 from machtiging.settings import Settings
@@ -51,7 +52,7 @@ def run_service(
         listener = bind_socket(settings.host, settings.port)
         _log.info("serving", issuer=settings.issuer, host=settings.host, port=settings.port, workers=workers)
         if workers == 1:
-            _run_event_loop(_serve_in_process(settings, listener))
+            run_event_loop(_serve_in_process(settings, listener))
             return
         os.environ["MACHTIGING_DATABASE_URL"] = require_database_url(settings)
         serve_in_workers(settings, workers, listener)
@@ -71,6 +72,24 @@ async def _serve_in_process(settings: Settings, listener: socket.socket) -> None
 
     async with run_servers((create_app(settings), listener)) as servers:
         await servers.wait_until_stopped()
+
+
+def run_worker() -> None:
+    """Do the work that no request does: seal the journal, send mail, expire, delete. Several may run at once.
+
+    Needs keys (`machtiging keys generate`) and a migrated database (`machtiging migrate`). `serve` starts one itself
+    unless MACHTIGING_WORKER_INSIDE=false. SIGTERM lets each loop finish its round. Each line that it prints is a JSON
+    object.
+    """
+    from machtiging.web.structured_logging import configure_logging
+
+    configure_logging()  # before the imports below, which may warn
+    from machtiging.app import refuse_unsafe_settings
+    from machtiging.cli.processes.worker_loops import work_until_stopped
+
+    refuse_unsafe_settings(Settings())
+    with provide_database(Settings(), serving=True) as settings:
+        run_event_loop(work_until_stopped(settings))
 
 
 def run_demo(
@@ -95,20 +114,10 @@ def _run_with_database(main: Any, *arguments: Any) -> None:
     configure_logging("WARNING")
     with provide_database(Settings(), serving=True) as settings:
         try:
-            _run_event_loop(main(settings, *arguments))
+            run_event_loop(main(settings, *arguments))
         except StoryFailed as failed:
             err.print(f"The story did not come out as told: {failed}", style="red", markup=False, highlight=False)
             raise typer.Exit(ExitCode.FINDING) from None
-
-
-def _run_event_loop(coroutine: Coroutine[Any, Any, None]) -> None:
-    if os.name == "nt":
-        asyncio.run(coroutine)
-        return
-    import uvloop
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(coroutine)
 
 
 def bind_practice_sockets(settings: Settings) -> tuple[socket.socket, socket.socket]:

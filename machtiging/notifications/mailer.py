@@ -4,6 +4,7 @@ Addresses are checked against header injection."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -18,8 +19,10 @@ from email_validator import EmailNotValidError, validate_email
 
 from machtiging.notifications.texts import EmailText, MailContact
 
-# Well below idle_in_transaction_session_timeout: the row stays locked during the SMTP dialogue.
+# For each reply, and for the whole dialogue: less than the shortest pause of the outbox, after which a notification is
+# due again.
 _SMTP_TIMEOUT = 15.0
+_DIALOGUE_TIMEOUT = 45.0
 
 
 class DeliveryStatus(StrEnum):
@@ -97,7 +100,7 @@ async def send_email(mailer: Mailer, mail: EmailMessage) -> DeliveryResult:
     """
     server = aiosmtplib.SMTP(hostname=mailer.host, port=mailer.port, start_tls=mailer.starttls, timeout=_SMTP_TIMEOUT)
     try:
-        async with server:
+        async with asyncio.timeout(_DIALOGUE_TIMEOUT), server:
             if await _lacks_smtputf8(server, mail):
                 return DeliveryResult(DeliveryStatus.REJECTED, "smtputf8_ontbreekt")
             await server.send_message(mail, sender=mailer.sender_address)

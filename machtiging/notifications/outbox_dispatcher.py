@@ -1,8 +1,9 @@
 """Outbox dispatcher: sends every notification at least once, with a limited number of retries.
 
-Any number of dispatchers may run. A notification is locked during the SMTP dialogue and marked in the same transaction.
-If the process stops between the server's reply and the commit, it is sent again with the same Message-ID, so that the
-repeat can be recognised.
+Claim, send, mark: a claim counts the try, sets the time of the next one and is committed. Then the mail is sent with no
+transaction open, and the result is marked. Any number of dispatchers may run: a claimed notification is not due. If the
+process stops before the mark, the notification is due again after the pause, and is sent with the same Message-ID, so
+that a repeat can be recognised.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from email.message import EmailMessage
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -53,6 +55,14 @@ async def _find_dutch(session: AsyncSession, person_id: PersonId) -> str | None:
     return DUTCH
 
 
+class _Claimed(NamedTuple):
+    """A claimed notification, with its mail or the reason why it has none."""
+
+    id: UUID
+    tries: int
+    mail: EmailMessage | DeliveryResult
+
+
 class _Lookups(NamedTuple):
     address: PersonLookup
     name: PersonLookup
@@ -74,14 +84,19 @@ async def send_due_notifications(
     Stops early when the server is unreachable. Raises Fault `opslag_niet_bereikbaar` when the database is unavailable;
     then nothing is lost.
     """
-    claimed_count, lookups = 0, _Lookups(find_address, find_name, find_language)
+    accepted_count, lookups = 0, _Lookups(find_address, find_name, find_language)
     for _ in range(limit):
         async with unit_of_work(sessions) as session:
-            answer = await _send_next(session, lookups, mailer, clock.now())
-        if answer is None or answer.status is DeliveryStatus.UNREACHABLE:
+            claimed = await _claim_next(session, lookups, mailer, clock.now())
+        if claimed is None:
             break
-        claimed_count += answer.status is DeliveryStatus.ACCEPTED
-    return claimed_count
+        result = claimed.mail if isinstance(claimed.mail, DeliveryResult) else await send_email(mailer, claimed.mail)
+        async with unit_of_work(sessions) as session:
+            await _mark_result(session, claimed, result, clock.now())
+        if result.status is DeliveryStatus.UNREACHABLE:
+            break
+        accepted_count += result.status is DeliveryStatus.ACCEPTED
+    return accepted_count
 
 
 async def run_outbox_dispatcher(
@@ -102,23 +117,33 @@ async def run_outbox_dispatcher(
     await run_repeatedly(sending, record or TaskRecord("post"), every=every, stop=stop)
 
 
-async def _send_next(session: AsyncSession, lookups: _Lookups, mailer: Mailer, at: datetime) -> DeliveryResult | None:
+async def _claim_next(session: AsyncSession, lookups: _Lookups, mailer: Mailer, at: datetime) -> _Claimed | None:
+    """Claim the oldest due notification. Sets its next try, in case this process dies."""
     waiting = (_TABLE.c.sent_at.is_(None), _TABLE.c.given_up_at.is_(None), _TABLE.c.next_try_at <= at)
     due = select(_TABLE).where(*waiting).order_by(_TABLE.c.next_try_at, _TABLE.c.id).limit(1)
     row = (await session.execute(due.with_for_update(skip_locked=True))).one_or_none()
     if row is None:
         return None
-    answer = await _deliver_notification(session, lookups, mailer, row)
-    values = _result_columns(answer, row.tries + 1, at)
-    await session.execute(update(_TABLE).where(_TABLE.c.id == row.id).values(values))
+    claim = {"tries": row.tries + 1, "next_try_at": at + RETRY_DELAYS[min(row.tries, len(RETRY_DELAYS) - 1)]}
+    await session.execute(update(_TABLE).where(_TABLE.c.id == row.id).values(claim))
+    return _Claimed(row.id, row.tries + 1, await _compose_notification(session, lookups, mailer, row))
+
+
+async def _mark_result(session: AsyncSession, claimed: _Claimed, result: DeliveryResult, at: datetime) -> None:
+    """Mark the result. An accepted mail stays sent, whatever a later try of another dispatcher gave."""
+    values = _result_columns(result, claimed.tries, at)
+    marking = update(_TABLE).where(_TABLE.c.id == claimed.id, _TABLE.c.sent_at.is_(None))
+    if result.status is not DeliveryStatus.ACCEPTED:
+        marking = marking.where(_TABLE.c.tries == claimed.tries)
+    await session.execute(marking.values(values))
     if "given_up_at" in values:
-        _log.warning("notification %s given up: %s", row.id, answer.reason)
-    return answer
+        _log.warning("notification %s given up: %s", claimed.id, result.reason)
 
 
-async def _deliver_notification(
+async def _compose_notification(
     session: AsyncSession, lookups: _Lookups, mailer: Mailer, row: Row[Any]
-) -> DeliveryResult:
+) -> EmailMessage | DeliveryResult:
+    """Compose the mail, or return why it cannot be sent."""
     try:
         address = await lookups.address(session, row.person_id)
         language = await lookups.language(session, row.person_id) or DUTCH
@@ -136,10 +161,9 @@ async def _deliver_notification(
     except (ValueError, KeyError):
         return DeliveryResult(DeliveryStatus.REJECTED, "geen_tekst")
     try:
-        mail = compose_email(mailer, address, text, EmailId(row.id, row.created_at))
+        return compose_email(mailer, address, text, EmailId(row.id, row.created_at))
     except ValueError:
         return DeliveryResult(DeliveryStatus.REJECTED, "adres_ongeldig")
-    return await send_email(mailer, mail)
 
 
 async def _resolve_name(session: AsyncSession, find_name: PersonLookup, person_id: str | None) -> str:
@@ -148,8 +172,8 @@ async def _resolve_name(session: AsyncSession, find_name: PersonLookup, person_i
 
 def _result_columns(result: DeliveryResult, tries: int, at: datetime) -> dict[str, Any]:
     if result.status is DeliveryStatus.ACCEPTED:
-        return {"tries": tries, "sent_at": at, "last_error": None}
-    failed = {"tries": tries, "last_error": result.reason}
+        return {"sent_at": at, "last_error": None}
+    failed = {"last_error": result.reason}
     if result.status is DeliveryStatus.REJECTED or tries > len(RETRY_DELAYS):
         return failed | {"given_up_at": at}
     return failed | {"next_try_at": at + RETRY_DELAYS[tries - 1]}

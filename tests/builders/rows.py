@@ -22,6 +22,7 @@ from machtiging.notifications.tables import Notification
 from machtiging.oauth import tables as oauth
 from machtiging.organisations.tables import Employee, Organisation, Recognition
 from machtiging.storage.columns import table_of
+from machtiging.tasks.tables import WorkerHeartbeat
 
 # The order of rows that were added and not changed since. Of two ids of one millisecond either may be the lower.
 _AS_WRITTEN = text("xmin::text::bigint, cmin::text::bigint")
@@ -97,7 +98,7 @@ READER_MARKS, HELPER_NOTES = TableReader(ReaderMark), TableReader(HelperNoteRow)
 ORGANISATIONS, RECOGNITIONS = TableReader(Organisation), TableReader(Recognition)
 EMPLOYEES = TableReader(Employee)
 JOURNAL_INTAKE, JOURNAL = TableReader(JournalIntake), TableReader(JournalLine)
-NOTIFICATIONS = TableReader(Notification)
+NOTIFICATIONS, WORKER_HEARTBEATS = TableReader(Notification), TableReader(WorkerHeartbeat)
 ISSUED_TOKENS, USED_PROOFS = TableReader(IssuedToken), TableReader(UsedProof)
 CLIENTS, GRANTS = TableReader(oauth.OAuthClient), TableReader(oauth.OAuthGrant)
 PUSHED_REQUESTS, AUTHORIZATION_CODES = TableReader(oauth.PushedRequest), TableReader(oauth.AuthorizationCode)

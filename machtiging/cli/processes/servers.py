@@ -93,7 +93,7 @@ async def run_servers(*apps: tuple[Any, socket.socket]) -> AsyncIterator[Running
     """
     servers = RunningServers()
     tasks: list[asyncio.Task[None]] = []
-    with _handle_signals(servers.stop_event):
+    with stop_on_signals(servers.stop_event):
         try:
             for app, listener in apps:
                 server = ManagedServer(_build_config(app))
@@ -133,7 +133,7 @@ async def _wait_until_started(server: ManagedServer, task: asyncio.Task[None]) -
 
 
 @contextlib.contextmanager
-def _handle_signals(stop_event: asyncio.Event) -> Generator[None]:
+def stop_on_signals(stop_event: asyncio.Event) -> Generator[None]:
     """Set `stop_event` on SIGINT and SIGTERM. Outside the main thread no handler can be installed."""
     loop = asyncio.get_running_loop()
     received: list[signal.Signals] = []

@@ -1,7 +1,11 @@
-"""Worker processes of the service: they share one port and end with their parent."""
+"""Processes of `serve --workers`: web processes that share one port, and the worker beside them.
+
+All end with their parent.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -14,14 +18,18 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from machtiging.cli.errors import log_service_failure
+from machtiging.cli.errors import ExitCode, log_service_failure
 from machtiging.kernel.errors import Fault
 from machtiging.settings import Settings
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
     from fastapi import FastAPI
 
 GRACE_SECONDS = 10
+_WORKER_CHECK_SECONDS = 0.2
+_WORKER_RESTART_SECONDS = 2.0
 _log = structlog.get_logger(__name__)
 
 
@@ -44,6 +52,60 @@ def create_worker_app() -> FastAPI:
         sys.exit(STARTUP_FAILURE)
 
 
+def run_worker_beside() -> None:
+    """Run the worker of `serve --workers`, with settings from the environment and JSON logs."""
+    from machtiging.cli.processes.event_loop import run_event_loop
+    from machtiging.cli.processes.worker_loops import work_until_stopped
+    from machtiging.web.structured_logging import configure_logging
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent sends SIGTERM
+    exit_with_parent()
+    try:
+        configure_logging()
+        run_event_loop(work_until_stopped(Settings()))
+    except Exception as error:  # noqa: BLE001 (outermost handler of a worker: the user sees no traceback)
+        log_service_failure(error)
+        sys.exit(ExitCode.ENVIRONMENT)
+
+
+class WorkerBeside:
+    """The worker process beside the web processes. It is started again when it ends, with a pause."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep_running, name="worker", daemon=True)
+
+    def __enter__(self) -> WorkerBeside:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _keep_running(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        while not self._stop.is_set():
+            process = context.Process(target=run_worker_beside, name="worker")
+            process.start()
+            while process.is_alive() and not self._stop.is_set():
+                self._stop.wait(_WORKER_CHECK_SECONDS)
+            if self._stop.is_set():
+                _end_process(process)
+            else:
+                _log.error("worker_gone", exit_code=process.exitcode, detail="it is started again")
+                self._stop.wait(_WORKER_RESTART_SECONDS)
+
+
+def _end_process(process: BaseProcess) -> None:
+    """Let a process finish its round. Kill it when it needs too long."""
+    process.terminate()
+    process.join(GRACE_SECONDS + 2)
+    if process.is_alive():
+        process.kill()
+        process.join()
+
+
 def exit_with_parent() -> None:
     """End this worker when its parent process ends. Does nothing without a parent."""
     parent = multiprocessing.parent_process()
@@ -60,9 +122,10 @@ def _exit_after_parent(sentinel: int) -> None:
 
 
 def serve_in_workers(settings: Settings, workers: int, listener: socket.socket) -> None:
-    """Run the workers on one socket until a signal. Raises Fault `dienst_start_niet` when one cannot start.
+    """Run the web processes on one socket, and a worker, until a signal.
 
-    They read the database URL from the environment, because they are new processes.
+    Raises Fault `dienst_start_niet` when a web process cannot start. They read the database URL from the environment,
+    because they are new processes.
     """
     import uvicorn
     from uvicorn.config import STARTUP_FAILURE
@@ -87,8 +150,12 @@ def serve_in_workers(settings: Settings, workers: int, listener: socket.socket) 
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     listener.set_inheritable(True)
+    beside = WorkerBeside() if settings.worker_inside else contextlib.nullcontext()
+    # The web processes take no loops: one worker carries them, however many web processes there are.
+    os.environ["MACHTIGING_WORKER_INSIDE"] = "false"
     manager = Multiprocess(config, sockets=[listener])
-    manager.run()
+    with beside:
+        manager.run()
     listener.close()
     if any(process.exitcode == STARTUP_FAILURE for process in manager.processes):
         raise Fault("dienst_start_niet", private="a worker could not start")

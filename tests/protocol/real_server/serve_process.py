@@ -61,10 +61,10 @@ class ServeProcess:
         self.log = (place / f"log-{self.port}").open("wb")
         self.runs: list[subprocess.Popen[bytes]] = []
 
-    def run(self, *words: str) -> subprocess.Popen[bytes]:
-        """Start `serve` with these words, beside what runs."""
-        command = [*self.program, "serve", *words]
-        self.runs.append(subprocess.Popen(command, env=self.environment, stdout=self.log, stderr=self.log))
+    def run(self, *words: str, command: str = "serve") -> subprocess.Popen[bytes]:
+        """Start this command with these words, beside what runs."""
+        arguments = [*self.program, command, *words]
+        self.runs.append(subprocess.Popen(arguments, env=self.environment, stdout=self.log, stderr=self.log))
         return self.runs[-1]
 
     def start(self, *words: str) -> None:

@@ -18,7 +18,7 @@ from tests.builders.database import create_database_clone, drop_database, run_as
 
 WITH_TABLES = (
     *("access_tokens", "agencies", "audit", "berichtenbox", "delegation", "identity", "notifications", "oauth"),
-    "organisations",
+    *("organisations", "tasks"),
 )
 
 

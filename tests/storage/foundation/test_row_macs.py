@@ -44,7 +44,7 @@ UNSEALED = {
         "helper_note",
     ),
     *("bericht", "bijlage", "bijlage_part", "reader_mark", "agency", "dienst", "notification", "logout_notice"),
-    "party",
+    *("party", "worker_heartbeat"),
     *("journal", "journal_intake", "journal_head", "sealing_turn", "alembic_version"),
 }
 

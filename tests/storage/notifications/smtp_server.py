@@ -17,19 +17,30 @@ from aiosmtpd.smtp import SMTP
 
 @dataclass
 class MailServer:
-    """The mails that arrived, and the answers to give. `rcpt` and `data` are used one by one."""
+    """The mails that arrived, and the answers to give. `rcpt` and `data` are used one by one.
+
+    `pause_at`: the first command of this name waits for `resume`.
+    """
 
     port: int = 0
     rcpt: list[str] = field(default_factory=list)
     data: list[str] = field(default_factory=list)
     mail_from: list[str] = field(default_factory=list)
     taken: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
+    pause_at: str = ""
+    paused: asyncio.Event = field(default_factory=asyncio.Event)
+    resume: asyncio.Event = field(default_factory=asyncio.Event)
     _arrival: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def wait_for_mails(self, number: int) -> None:
         """Wait, a minute at most, until this many mails were taken."""
         async with asyncio.timeout(60), self._arrival:
             await self._arrival.wait_for(lambda: len(self.taken) >= number)
+
+    async def _pause(self, command: str) -> None:
+        if command == self.pause_at and not self.paused.is_set():
+            self.paused.set()
+            await self.resume.wait()
 
     async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
         if self.mail_from:
@@ -38,12 +49,14 @@ class MailServer:
         return "250 OK"
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+        await self._pause("rcpt")
         if self.rcpt:
             return self.rcpt.pop(0)
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        await self._pause("data")
         if self.data:
             return self.data.pop(0)
         self.taken.append((envelope.rcpt_tos, message_from_bytes(envelope.content, policy=default)))  # type: ignore[arg-type]

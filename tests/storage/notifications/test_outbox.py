@@ -236,12 +236,59 @@ async def test_locked_notification_does_not_block_others(outbox):
 async def test_resent_mail_has_the_same_message_id(outbox):
     await outbox.tell()
     await outbox.send()
-    async with unit_of_work(outbox.database.sessions) as session:  # as if the commit was lost
-        await session.execute(text("UPDATE notification SET sent_at = NULL, tries = 0"))
+    async with unit_of_work(outbox.database.sessions) as session:  # as if the commit of the mark was lost
+        await session.execute(text("UPDATE notification SET sent_at = NULL"))
+    assert await outbox.send() == 0
+    outbox.clock.advance(MINUTE)
     await outbox.send()
     first, second = (mail["Message-ID"] for _, mail in outbox.server.taken)
     assert first == second
     assert first.endswith("@machtigen.example>")
+
+
+@pytest.mark.parametrize("place", ["rcpt", "data"])
+async def test_sender_killed_while_sending_leaves_notification_for_retry(outbox, place):
+    outbox.server.pause_at = place
+    await outbox.tell()
+    sending = asyncio.create_task(outbox.send())
+    await outbox.server.paused.wait()
+    sending.cancel()
+    await asyncio.wait([sending])
+    outbox.server.resume.set()
+    assert await outbox.rows() == [(1, None, None, None)]
+    assert await outbox.send() == 0
+    outbox.clock.advance(MINUTE)
+    assert await outbox.send() == 1
+    assert await outbox.rows() == [(2, outbox.clock.now(), None, None)]
+
+
+async def test_no_transaction_is_open_while_a_mail_is_sent(outbox):
+    outbox.server.pause_at = "data"
+    await outbox.tell()
+    sending = asyncio.create_task(outbox.send())
+    await outbox.server.paused.wait()
+    async with outbox.database.sessions() as session:
+        assert await session.scalar(text("SELECT count(*) FROM notification")) == 1
+        others = "datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
+        assert await session.scalar(text(f"SELECT count(*) FROM pg_stat_activity WHERE {others}")) == 0
+        await session.execute(text("SELECT 1 FROM notification FOR UPDATE NOWAIT"))
+    outbox.server.resume.set()
+    assert await sending == 1
+
+
+async def test_late_failure_of_slow_sender_does_not_undo_a_sent_mail(outbox):
+    outbox.server.pause_at, outbox.server.data = "rcpt", ["451 later"]
+    await outbox.tell()
+    slow = asyncio.create_task(outbox.send())
+    await outbox.server.paused.wait()
+    outbox.server.pause_at = ""
+    outbox.clock.advance(MINUTE)
+    outbox.server.data, refusals = [], outbox.server.data
+    assert await outbox.send() == 1
+    outbox.server.data = refusals
+    outbox.server.resume.set()
+    assert await slow == 0
+    assert await outbox.rows("tries", "sent_at", "last_error") == [(2, NOON + MINUTE, None)]
 
 
 async def test_notification_of_rolled_back_transaction_is_not_sent(outbox):

@@ -1,0 +1,1 @@
+"""Work without a request: the heartbeats of the workers that do it."""

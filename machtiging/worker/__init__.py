@@ -1,0 +1,1 @@
+"""The worker: what happens without a request. In a process of its own, or inside `serve`."""
