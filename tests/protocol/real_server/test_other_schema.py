@@ -55,9 +55,9 @@ async def test_serve_on_the_schema_of_another_release_ends_with_the_reason(datab
 
 @pytest.mark.whole
 async def test_worker_that_starts_after_a_migration_serves_nothing(database, tmp_path):
-    """A worker of the release before, started again: the others answer `ready` with 503."""
+    """A web process of the release before, started again: the others answer `ready` with 503."""
     make_key_directory(tmp_path / "keys")
-    server = ServeProcess(tmp_path, MACHTIGING_DATABASE_URL=database.url)
+    server = ServeProcess(tmp_path, MACHTIGING_DATABASE_URL=database.url, MACHTIGING_WORKER_INSIDE="false")
     server.start("--workers", "2")
     try:
         await wait_until(server.is_ready)

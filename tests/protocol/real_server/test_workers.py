@@ -12,6 +12,7 @@ from machtiging.cli.processes.port_holders import describe_holders
 from machtiging.cli.processes.servers import bind_socket
 from machtiging.kernel.errors import Fault
 from tests.builders.keys import make_key_directory
+from tests.builders.rows import WORKER_HEARTBEATS
 from tests.protocol.real_server.serve_process import ServeProcess, wait_until
 
 pytestmark = pytest.mark.whole
@@ -42,6 +43,29 @@ async def test_workers_of_killed_parent_end_and_free_the_port(start_server):
     _, alive = await asyncio.to_thread(psutil.wait_procs, workers, 60)
     assert alive == []
     bind_socket("127.0.0.1", served.port).close()
+
+
+async def test_killed_worker_beside_the_web_processes_is_started_again(start_server, database):
+    served = start_server("--workers", "2")
+
+    async def read_worker_ids():
+        async with database.sessions() as session:
+            return set(await WORKER_HEARTBEATS.read(session, "id"))
+
+    async def is_one_there():
+        return len(await read_worker_ids()) == 1
+
+    await wait_until(served.is_ready)
+    await wait_until(is_one_there)
+    before = await read_worker_ids()
+    for process in served.workers():
+        process.kill()
+
+    async def is_another_there():
+        return len(await read_worker_ids() - before) == 1
+
+    await wait_until(is_another_there)
+    await wait_until(served.is_ready)
 
 
 async def test_second_serve_on_same_port_names_the_process(start_server):
