@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from machtiging.agencies.rules import Sensitivity
+from machtiging.audit.acts import JournalAct
 from machtiging.cli.demo.environment import StoryEnvironment
+from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict
-from machtiging.organisations.employees import invite_employee
+from machtiging.kernel.ids import PersonId
+from machtiging.organisations.employees import invite_employee, load_administrator
+from machtiging.organisations.queries import find_employee_of_login, load_present_employees
 from machtiging.organisations.recognition import confirm_recognition, propose_recognition
 from machtiging.organisations.registration import register_organisation
 from machtiging.organisations.rules import (
@@ -25,6 +29,8 @@ from machtiging.storage.unit_of_work import unit_of_work
 ORGANISATION_NAME = "Stichting Raadslieden Oefenstad"
 # The first organisatiebeheerder, who may invite colleagues. She helps clients too.
 _FIRST_EMPLOYEE = PERSONAS["raadslid"]
+# Her colleague, who helps nobody yet.
+_COLLEAGUE = PERSONAS["collega"]
 _ROLES = frozenset({EmployeeRole.ADMINISTRATOR, EmployeeRole.CARE_WORKER})
 _STORY = ActingOperator(None, "verhaal")
 
@@ -52,4 +58,23 @@ async def add_practice_organisation(environment: StoryEnvironment) -> bool:
         subject = _FIRST_EMPLOYEE.build_claims()["sub"]
         invitation = EmployeeInvitation(environment.broker, subject, _FIRST_EMPLOYEE.name, _ROLES)
         await invite_employee(session, keyring, _STORY, organisation_id, invitation, at=at, practice=True)
+    return True
+
+
+async def invite_colleague(environment: StoryEnvironment, administrator: PersonId) -> bool:
+    """Let the first employee invite a colleague. Returns False if the colleague works there already."""
+    at, keyring = environment.now(), environment.keyring
+    invited = JournalAct.MEDEWERKER_UITGENODIGD
+    invitation = EmployeeInvitation(
+        environment.broker, _COLLEAGUE.build_claims()["sub"], _COLLEAGUE.name, frozenset({EmployeeRole.CARE_WORKER})
+    )
+    async with environment.sessions() as session:
+        employed = await find_employee_of_login(session, administrator, _FIRST_EMPLOYEE.kvk, at=at)
+        present = [] if employed is None else await load_present_employees(session, employed.organisation_id, at=at)
+    if any(one.broker_subject == invitation.broker_subject for one in present):
+        return False
+    async with unit_of_work(environment.sessions) as session:
+        level, kvk = Assurance.SUBSTANTIAL, _FIRST_EMPLOYEE.kvk
+        actor = await load_administrator(session, invited, administrator, kvk, level, at=at)
+        await invite_employee(session, keyring, actor, actor.organisation_id, invitation, at=at)
     return True

@@ -6,19 +6,24 @@ The story ends with a machtiging that was withdrawn. Without this, who opens the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import httpx
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.catalogue import find_catalogue_oin
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.cli.demo.agency import DemoAgency
 from machtiging.cli.demo.environment import StoryEnvironment, create_http_client
 from machtiging.cli.demo.letters import DemoLetter
+from machtiging.cli.demo.organisation import invite_colleague
 from machtiging.cli.demo.portal_user import PortalUser
 from machtiging.cli.demo.world_letters import build_letters_of_two_years
 from machtiging.delegation.acceptance import CodeHolder, accept_offer
+from machtiging.delegation.assignments.rules import EmployeeLogin
+from machtiging.delegation.assignments.termination import end_assignments
+from machtiging.delegation.authority.queries import find_authority_of_holder
 from machtiging.delegation.code_check import CheckAnswer
 from machtiging.delegation.help_requests.creation import RequestedHelp, create_help_request
 from machtiging.delegation.help_requests.opening import open_help_request
@@ -38,7 +43,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.birth_date import build_birth_date
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.clock import end_of_day, to_dutch_date
-from machtiging.kernel.ids import PersonId
+from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
 from machtiging.simulators.personas import PERSONAS, Persona
 from machtiging.storage.unit_of_work import unit_of_work
@@ -60,6 +65,11 @@ _CLIENTS = (
     ("Oksana Koval", "1988-09-13", "999990159"),
     ("Piet Jansen", "1953-07-21", "999990160"),
     ("Rosa Fernandes", "1972-04-03", "999990172"),
+)
+# Those of whom nobody reads the post now: for the administrator to assign.
+_WITHOUT_READER = (
+    ("Selma Bakker", "1966-10-20", "999990238"),
+    ("Willem Postma", "1951-06-08", "999990251"),
 )
 
 
@@ -98,20 +108,26 @@ async def add_practice_world(environment: StoryEnvironment) -> int:
         await world.agree(grace, PERSONAS["engelstalig"].birthdate, son, _ENGLISH_AND_BRAM)
         await world.read_letters()
         await world.ask_to_help(son, await world.log_in("burger-onder-bewind"))
-        for name, born, bsn in _CLIENTS:
+        if await invite_colleague(environment, worker.person_id):
+            await world.log_in("collega")
+        for name, born, bsn in (*_WITHOUT_READER, *_CLIENTS):
             client_id = await world.add_client(name, born, bsn)
             await world.deliver_to(bsn, f"Geachte {name}", bsn, kinds=_KINDS_OF_CLIENTS)
-            await world.agree(client_id, born, worker, _OFFICE)
+            has_reader = (name, born, bsn) not in _WITHOUT_READER
+            await world.agree(client_id, born, worker, _OFFICE, is_assigned=has_reader)
         return world.delivered
 
 
 async def is_practice_world_complete(environment: StoryEnvironment) -> bool:
-    """Return true when some run made the last machtiging of the practice world."""
-    _, _, bsn = _CLIENTS[-1]
-    async with unit_of_work(environment.sessions) as session:
-        last = await find_or_create_by_bsn(session, environment.keyring, Bsn(bsn), at=environment.now())
+    """Return true when some run made the last machtigingen of the practice world."""
     async with create_http_client() as http:
-        return await _World(environment, http).has_agreed(last, _OFFICE)
+        world = _World(environment, http)
+        for _, _, bsn in (_WITHOUT_READER[-1], _CLIENTS[-1]):
+            async with unit_of_work(environment.sessions) as session:
+                last = await find_or_create_by_bsn(session, environment.keyring, Bsn(bsn), at=environment.now())
+            if not await world.has_agreed(last, _OFFICE):
+                return False
+    return True
 
 
 def _build_scope(agreed: _Agreement, today: date) -> MachtigingScope:
@@ -124,6 +140,15 @@ def _build_scope(agreed: _Agreement, today: date) -> MachtigingScope:
         letters_from=today - timedelta(days=2 * 365),
         acts=_READ_AND_SAVE,
     )
+
+
+async def _end_assignment(
+    session: AsyncSession, helper: CodeHolder, machtiging_id: MachtigingId, *, at: datetime
+) -> None:
+    assigned = await find_authority_of_holder(session, machtiging_id, helper.person_id, at=at)
+    if assigned is not None:
+        login = EmployeeLogin(helper.person_id, helper.kvk, helper.assurance)
+        await end_assignments(session, login, [assigned.machtiging_id], at=at)
 
 
 class _World:
@@ -178,8 +203,19 @@ class _World:
             )
         return self._agencies[letter.sender]
 
-    async def agree(self, giver: CodeHolder, born: str | None, helper: CodeHolder, agreed: _Agreement) -> None:
-        """Offer and accept a machtiging; nothing happens if it is there already."""
+    async def agree(
+        self,
+        giver: CodeHolder,
+        born: str | None,
+        helper: CodeHolder,
+        agreed: _Agreement,
+        *,
+        is_assigned: bool = True,
+    ) -> None:
+        """Offer and accept a machtiging; nothing happens if it is there already.
+
+        `is_assigned`: False to end the assignment of the employee who accepted.
+        """
         environment, at = self._environment, self._environment.now()
         today = to_dutch_date(at)
         scope = _build_scope(agreed, today)
@@ -193,6 +229,8 @@ class _World:
         async with unit_of_work(environment.sessions) as session:
             offer = await offer_machtiging(session, environment.keyring, _LIMITS, by, terms, at=at)
             await accept_offer(session, environment.keyring, helper, offer.code, answer, at=at)
+            if not is_assigned:
+                await _end_assignment(session, helper, offer.machtiging_id, at=at)
 
     async def ask_to_help(self, relative: CodeHolder, citizen: CodeHolder) -> None:
         """Let the relative ask to help, and the citizen open that without an answer."""
