@@ -23,7 +23,10 @@ from machtiging.kernel.text import keep_letters_and_digits
 
 CLOCK_SKEW = timedelta(seconds=60)
 MAX_ID_TOKEN_LIFETIME = timedelta(hours=24)
-ROLES = frozenset({"balie", "beheerder"})
+OPERATOR_ROLE = "beheerder"
+# They may look at how the service works. Only an operator may decide.
+OVERSIGHT_ROLES = frozenset({OPERATOR_ROLE, "auditor", "privacyfunctionaris"})
+ROLES = frozenset({"balie"}) | OVERSIGHT_ROLES
 HOME = "/"
 _MAX_NUMBER_LENGTH = 40
 

@@ -24,7 +24,7 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.dependencies import identity_services
 from machtiging.identity.form_recovery import restore_form
 from machtiging.identity.people import decrypt_profile
-from machtiging.identity.rules import SessionLimits, VerifiedLogin
+from machtiging.identity.rules import OPERATOR_ROLE, OVERSIGHT_ROLES, SessionLimits, VerifiedLogin
 from machtiging.identity.tables import SEALED_SESSION, LoginSession, Party, Person
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotAllowed, NotAuthenticated
@@ -82,6 +82,11 @@ class Visitor:
     def can_extend(self) -> bool:
         """True if activity moves the end: the absolute timeout is not what ends the session."""
         return self.session_end < self.expires_at
+
+    @property
+    def is_overseer(self) -> bool:
+        """True for an operator, an auditor or the privacy officer."""
+        return not OVERSIGHT_ROLES.isdisjoint(self.roles)
 
     @property
     def is_work_login(self) -> bool:
@@ -278,20 +283,38 @@ async def _require_citizen(visitor: _RequiredVisitor) -> Visitor:
 @door("Operator")
 async def _require_operator(request: Request, visitor: _RequiredVisitor, session: Transaction) -> Visitor:
     """Admit operators only. Raises NotAllowed `alleen_voor_beheerders`, which is journalled with the route."""
-    if "beheerder" not in visitor.roles:
-        line = NewJournalLine(
-            act=JournalAct.BEHEER_GEWEIGERD,
-            outcome=JournalOutcome.REFUSED,
-            reason="alleen_voor_beheerders",
-            actor_id=visitor.person_id,
-            object_kind="route",
-            # The pattern and not the path: what the caller typed is not journalled.
-            object_id=f"{request.method} {find_route_template(request.scope)}",
-        )
-        await record(session, line, at=identity_services(request).clock.now())
-        raise NotAllowed(line.reason)
+    await _require_role(request, visitor, session, frozenset({OPERATOR_ROLE}), "alleen_voor_beheerders")
     return visitor
 
 
+@door("Auditor")
+async def _require_auditor(request: Request, visitor: _RequiredVisitor, session: Transaction) -> Visitor:
+    """Admit operators, auditors and the privacy officer.
+
+    Raises NotAllowed `alleen_voor_toezichthouders`, which is journalled with the route.
+    """
+    await _require_role(request, visitor, session, OVERSIGHT_ROLES, "alleen_voor_toezichthouders")
+    return visitor
+
+
+async def _require_role(
+    request: Request, visitor: Visitor, session: Transaction, roles: frozenset[str], reason: str
+) -> None:
+    if not roles.isdisjoint(visitor.roles):
+        return
+    line = NewJournalLine(
+        act=JournalAct.BEHEER_GEWEIGERD,
+        outcome=JournalOutcome.REFUSED,
+        reason=reason,
+        actor_id=visitor.person_id,
+        object_kind="route",
+        # The pattern and not the path: what the caller typed is not journalled.
+        object_id=f"{request.method} {find_route_template(request.scope)}",
+    )
+    await record(session, line, at=identity_services(request).clock.now())
+    raise NotAllowed(reason)
+
+
+Auditor = Annotated[Visitor, Depends(_require_auditor)]
 Citizen = Annotated[Visitor, Depends(_require_citizen)]
 Operator = Annotated[Visitor, Depends(_require_operator)]

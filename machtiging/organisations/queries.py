@@ -234,7 +234,7 @@ async def list_organisations(
     if after is not None:
         query = query.where(ORGANISATION.c.id > after)
     rows = (await session.execute(query.order_by(ORGANISATION.c.id).limit(min(limit, MAX_PAGE_SIZE + 1)))).all()
-    return await _build_views(session, rows, at)
+    return await build_views(session, rows, at)
 
 
 async def load_organisation_view(session: AsyncSession, organisation_id: UUID, *, at: datetime) -> OrganisationView:
@@ -242,10 +242,11 @@ async def load_organisation_view(session: AsyncSession, organisation_id: UUID, *
     rows = (await session.execute(select(ORGANISATION).where(ORGANISATION.c.id == organisation_id))).all()
     if not rows:
         raise NotFound("organisatie_onbekend")
-    return (await _build_views(session, rows, at))[0]
+    return (await build_views(session, rows, at))[0]
 
 
-async def _build_views(session: AsyncSession, rows: Sequence[Row[Any]], at: datetime) -> list[OrganisationView]:
+async def build_views(session: AsyncSession, rows: Sequence[Row[Any]], at: datetime) -> list[OrganisationView]:
+    """Build the views of these organisation rows, in one statement more."""
     mine = RECOGNITION.c.organisation_id.in_([row.id for row in rows])
     numbers = {(row.id, row.recognition_number) for row in rows}
     is_current = tuple_(RECOGNITION.c.organisation_id, RECOGNITION.c.number).in_(numbers)

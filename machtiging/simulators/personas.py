@@ -143,6 +143,14 @@ _PERSONAS = (
         birthdate="1982-07-09",
         roles=("beheerder",),
     ),
+    Persona(
+        "auditor",
+        "Willemijn Bakker",
+        PersonaGroup.WORK,
+        "w.bakker@beheer.example",
+        birthdate="1968-05-23",
+        roles=("auditor",),
+    ),
 )
 PERSONAS: Mapping[str, Persona] = {persona.key: persona for persona in _PERSONAS}
 # What each persona is good for.

@@ -1,6 +1,7 @@
 """Doors: the dependencies that say who may call a route. Every route declares exactly one; a test counts them.
 
-`Public` is here, `Citizen` and `Operator` in `identity/session.py`, `TokenUser` and `Agency` in `access/bearer.py`.
+`Public` is here; `Citizen`, `Operator` and `Auditor` in `identity/session.py`; `TokenUser` and `Agency` in
+`access/bearer.py`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from machtiging.berichtenbox.routes import router as berichtenbox
 from machtiging.delegation.assignments.routes import router as assignments
 from machtiging.health import router as health
 from machtiging.identity.routes import router as identity
-from machtiging.identity.session import Citizen, Operator
+from machtiging.identity.session import Auditor, Citizen, Operator
 from machtiging.oauth.grant_management.auth import ConsentActor, ManagingClient
 from machtiging.oauth.grant_management.consents_api import router as consents
 from machtiging.oauth.routes import router as oauth
@@ -24,8 +24,17 @@ from machtiging.simulators.practice_page import router as practice
 from machtiging.web.doors import DOOR_ATTRIBUTE, Public
 from machtiging.web.framework_internals import list_routes
 
-DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Operator", "Client", "Self"}
-PINNED = {"Public": 44, "Citizen": 91, "Operator": 8, "TokenUser": 9, "Self": 2, "Agency": 1, "Client": 3}
+DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Operator", "Auditor", "Client", "Self"}
+PINNED = {
+    "Public": 44,
+    "Citizen": 91,
+    "Operator": 16,
+    "Auditor": 4,
+    "TokenUser": 9,
+    "Self": 2,
+    "Agency": 1,
+    "Client": 3,
+}
 
 
 def door_functions(route: APIRoute) -> list:
@@ -70,7 +79,7 @@ def test_route_without_door_is_detected():
     assert [doors_of(r) for r in routes] == [[]]
 
 
-@pytest.mark.parametrize("alias", [Public, Citizen, Operator, TokenUser, Agency, ManagingClient, ConsentActor])
+@pytest.mark.parametrize("alias", [Public, Citizen, Operator, Auditor, TokenUser, Agency, ManagingClient, ConsentActor])
 def test_every_door_dependency_is_marked(alias):
     dependency = alias.__metadata__[0].dependency
     assert getattr(dependency, DOOR_ATTRIBUTE) in DOORS

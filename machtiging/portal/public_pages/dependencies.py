@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from machtiging.dependencies import request_services
 from machtiging.oauth.dependencies import OAuthServices
 from machtiging.operator_content.service_changes import ServiceChange
+from machtiging.supervision import TaskSupervisor
 
 # The packages of the portal with a `templates/` folder.
 PORTAL_TEMPLATES = ("machtiging.portal", "machtiging.portal.organisation")
@@ -16,8 +17,12 @@ PORTAL_TEMPLATES = ("machtiging.portal", "machtiging.portal.organisation")
 
 @dataclass(frozen=True, kw_only=True)
 class PortalServices(OAuthServices):
-    """The services of the portal. `service_changes` come from the file of the operator."""
+    """The services of the portal, with the background tasks of this process.
 
+    `service_changes` come from the file of the operator.
+    """
+
+    background: TaskSupervisor
     service_changes: tuple[ServiceChange, ...] = ()
 
 

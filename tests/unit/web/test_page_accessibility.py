@@ -53,7 +53,7 @@ def test_unknown_asset_has_no_url():
 
 VISITOR = SimpleNamespace(
     organisation_kvk=None,
-    roles=frozenset(),
+    is_overseer=False,
     name="Ans <b>",
     csrf_token="t0k3n",
     seconds_left=900,
