@@ -1,4 +1,4 @@
-"""The state of the journal: its last signed head, and the lines that wait for sealing."""
+"""The state of the journal: its last signed head, and the lines that wait."""
 
 from __future__ import annotations
 

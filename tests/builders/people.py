@@ -173,11 +173,12 @@ async def start_login_session(
     person_id: PersonId,
     assurance: Assurance = Assurance.SUBSTANTIAL,
     kvk: str | None = None,
+    roles: frozenset[str] = frozenset(),
     **more: Any,
 ) -> str:
     """Start a session without the broker, for an employee when there is a KvK number. Returns its token."""
     at = services.clock.now()
-    login = VerifiedLogin(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), kvk)
+    login = VerifiedLogin(BROKER, "x", assurance, at, None, Profile("x", None, None), roles, kvk)
     async with unit_of_work(services.sessions) as session:
         return await start_session(session, person_id, login, services.session_limits, at=at, **more)
 

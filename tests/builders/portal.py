@@ -46,10 +46,14 @@ class Portal:
         return self.world.people
 
     async def browser_of(
-        self, person: PersonId, assurance: Assurance = Assurance.SUBSTANTIAL, kvk: str | None = None
+        self,
+        person: PersonId,
+        assurance: Assurance = Assurance.SUBSTANTIAL,
+        kvk: str | None = None,
+        roles: frozenset[str] = frozenset(),
     ) -> Browser:
         """A browser in which this person has logged in. With a KvK number: as an employee."""
-        token = await start_login_session(self.app.state.services, person, assurance, kvk)
+        token = await start_login_session(self.app.state.services, person, assurance, kvk, roles)
         browser = Browser(self.http, frozenset({ISSUER, BROKER}))
         browser.cookies[ISSUER] = {SESSION_COOKIE: token}
         return browser

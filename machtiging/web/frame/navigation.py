@@ -87,14 +87,10 @@ _MENUS: dict[Place, tuple[tuple[str, str, str], ...]] = {
     Place.WORK: (
         ("frame.menu.today", "/werk", "mail"),
         ("frame.menu.clients", "/werk/clienten", "users"),
-        ("frame.menu.own_acts", "/werk/wat-ik-deed", "eye"),
     ),
     Place.ORGANISATION: (
         ("frame.menu.all_clients", "/organisatie", "users"),
         ("frame.menu.employees", "/organisatie/medewerkers", "user"),
-        ("frame.menu.teams", "/organisatie/teams", "heart-handshake"),
-        ("frame.menu.stand_ins", "/organisatie/vervangingen", "calendar"),
-        ("frame.menu.hand_over", "/organisatie/overdrachten", "clipboard-list"),
     ),
     Place.OPERATOR: (
         ("frame.menu.organisations", "/beheer", "building"),

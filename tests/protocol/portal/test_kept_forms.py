@@ -113,13 +113,20 @@ OF_SCRIPTS = {
 }
 
 
+def roles_for(path):
+    """The roles of the login that may send this form."""
+    return frozenset({"beheerder"}) if path.startswith("/beheer") else frozenset()
+
+
 def posted_routes():
     routes = [route for _, route in list_routes(assemble_service())]
     return [route for route in routes if isinstance(route, APIRoute) and "POST" in (route.methods or ())]
 
 
 def test_every_portal_form_uses_the_guard_that_keeps_it():
-    behind_the_door = {route.path for route in posted_routes() if doors_of(route) == ["Citizen"]} - OF_SCRIPTS
+    behind_the_door = {
+        route.path for route in posted_routes() if doors_of(route)[0] in {"Citizen", "Operator"}
+    } - OF_SCRIPTS
     assert behind_the_door == set(PAGE_OF)
     others = OF_PROGRAMS | WITHOUT_A_SESSION | OF_SCRIPTS
     assert {route.path for route in posted_routes()} - behind_the_door == others
@@ -172,9 +179,9 @@ async def csrf_of(browser) -> str:
     return (await browser.open_page(ISSUER + "/")).find_form("/uitloggen").values["csrf"]
 
 
-async def log_in(portal, browser, person) -> None:
+async def log_in(portal, browser, person, roles=frozenset()) -> None:
     """Log in again in the same browser, keeping its other cookies."""
-    fresh = await portal.browser_of(person)
+    fresh = await portal.browser_of(person, roles=roles)
     browser.cookies[ISSUER][sessions.SESSION_COOKIE] = fresh.cookies[ISSUER][sessions.SESSION_COOKIE]
 
 
@@ -247,9 +254,9 @@ async def test_form_kept_is_deleted_when_another_person_logs_in(portal, path):
 
 @pytest.mark.parametrize("path", sorted(PAGE_OF))
 async def test_form_of_earlier_session_of_same_person_is_given_back(portal, path):
-    browser = await portal.mother()
+    browser = await portal.mother(roles=roles_for(path))
     values = {"csrf": await csrf_of(browser), "doel": "Alle post", "client_id": "y", "request_uri": "urn:x"}
-    await log_in(portal, browser, portal.people.mother)
+    await log_in(portal, browser, portal.people.mother, roles_for(path))
     response = await browser._send_request("POST", ISSUER + with_id(path), values)
     if path == "/authorize":  # a link and no redirect, as it may lead to another origin (form-action)
         back = html.unescape(
@@ -266,9 +273,9 @@ async def test_form_of_earlier_session_of_same_person_is_given_back(portal, path
 
 @pytest.mark.parametrize("path", sorted(PAGE_OF))
 async def test_form_of_another_persons_session_is_rejected_and_not_kept(portal, path):
-    browser = await portal.mother()
+    browser = await portal.mother(roles=roles_for(path))
     values = {"csrf": await csrf_of(browser), "doel": "Alle post"}
-    await log_in(portal, browser, portal.people.son)
+    await log_in(portal, browser, portal.people.son, roles_for(path))
     page = await press(browser, with_id(path), values, expect=403)
     assert "Dit formulier is verlopen. Er is niets veranderd." in page.text
     assert await form_rows(portal) == []

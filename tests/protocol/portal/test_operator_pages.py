@@ -103,7 +103,7 @@ async def test_own_proposal_cannot_be_confirmed(service, database, saskia):
     assert [(line.outcome, line.reason) for line in lines] == [("refused", "eigen_voorstel")]
 
 
-async def test_suspension_that_nobody_confirmed_changes_nothing(service, database, saskia, omar):
+async def test_suspension_without_confirmation_changes_nothing(service, database, saskia, omar):
     page = await register(saskia)
     await propose(saskia, page)
     await send(omar, page + "/bevestigen", nummer="2")
