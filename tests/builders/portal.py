@@ -19,7 +19,6 @@ from machtiging.cli.demo.browser import Browser
 from machtiging.cli.demo.html import HtmlPage
 from machtiging.cli.demo.narrator import StoryFailed
 from machtiging.identity.session import SESSION_COOKIE
-from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import PersonId
 from machtiging.settings import Environment, Settings
 from tests.builders.applications import POLICIES, copy_application
@@ -45,15 +44,9 @@ class Portal:
     def people(self) -> People:
         return self.world.people
 
-    async def browser_of(
-        self,
-        person: PersonId,
-        assurance: Assurance = Assurance.SUBSTANTIAL,
-        kvk: str | None = None,
-        roles: frozenset[str] = frozenset(),
-    ) -> Browser:
-        """A browser in which this person has logged in. With a KvK number: as an employee."""
-        token = await start_login_session(self.app.state.services, person, assurance, kvk, roles)
+    async def browser_of(self, person: PersonId, **login: Any) -> Browser:
+        """A browser in which this person has logged in; `login` as for `start_login_session`."""
+        token = await start_login_session(self.app.state.services, person, **login)
         browser = Browser(self.http, frozenset({ISSUER, BROKER}))
         browser.cookies[ISSUER] = {SESSION_COOKIE: token}
         return browser
