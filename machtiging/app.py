@@ -25,6 +25,7 @@ from machtiging.berichtenbox.machtigingen.routes import router as machtiging_rou
 from machtiging.crypto.certificates import CertificateAuthorities
 from machtiging.crypto.keyring import KeyRing, watch_key_ring
 from machtiging.delegation.assignments.routes import router as assignment_routes
+from machtiging.delegation.caseload.login import handle_login
 from machtiging.delegation.rules import MachtigingLimits
 from machtiging.dependencies import attach_services, services_of
 from machtiging.identity.broker import Broker
@@ -48,7 +49,6 @@ from machtiging.operator_content.help_contact import PRACTICE_HELP, HelpContact,
 from machtiging.operator_content.service_changes import load_service_changes
 from machtiging.operator_content.yaml_file import BilingualText
 from machtiging.organisations.employee_routes import router as employee_routes
-from machtiging.organisations.employees import activate_employee
 from machtiging.organisations.routes import router as organisations_routes
 from machtiging.portal import error_pages
 from machtiging.portal.public_pages.dependencies import PORTAL_TEMPLATES, PortalServices
@@ -249,7 +249,7 @@ def build_services(
         session_limits=_build_session_limits(settings),
         delegation_limits=_build_delegation_limits(settings),
         access_token_seconds=settings.access_token_seconds,
-        on_login=activate_employee,
+        on_login=handle_login,
         details_handler=_DETAILS_HANDLER,
         on_session_end=partial(handle_session_end, _DETAILS_HANDLER),
         on_new_address=retry_undelivered,

@@ -6,17 +6,21 @@ the journal line, so timing reveals no reason. A permitted fetch runs that state
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.actor import Actor
 from machtiging.access.permit import PERMIT_SEAL, ListingPermit, Permit
 from machtiging.access.policy_engine import Policy
 from machtiging.access.verdict import AccessTarget, AccessVerdict, evaluate_access, evaluate_listing, evaluate_token_act
+from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.audit.acts import JournalAct, JournalOutcome
-from machtiging.audit.journal import NewJournalLine, build_journal_line_params, record
+from machtiging.audit.journal import NewJournalLine, build_journal_line_params, record, record_all
 from machtiging.delegation.rules import Act
 from machtiging.kernel.errors import Fault, Refusal
 from machtiging.kernel.ids import uuid7
@@ -27,6 +31,7 @@ __all__ = [
     "GuardedQuery",
     "Policy",
     "issue_listing_permit",
+    "issue_listing_permits",
     "issue_permit",
     "issue_permit_and_fetch",
     "require_token_act",
@@ -121,6 +126,30 @@ async def issue_listing_permit(executor: Executor, policy: Policy, actor: Actor,
     journal_id = await record(executor, line, at=at)
     if verdict.refusal is not None:
         raise verdict.refusal
+    return _build_listing_permit(actor, pairs, at, journal_id)
+
+
+async def issue_listing_permits(
+    executor: AsyncSession, policy: Policy, actors: Sequence[Actor], *, at: datetime
+) -> list[ListingPermit]:
+    """Issue and journal a Permit to list for each of these actors, in one statement.
+
+    For one list over many boxes. An actor that is refused gets none, and no journal line: its box is not in the list.
+    """
+    permits, lines = [], []
+    for actor in actors:
+        verdict, pairs = evaluate_listing(policy.decide, actor, at)
+        if verdict.refusal is None:
+            line = _build_journal_line(policy, actor, Act.LIST, verdict, ("berichtenbox", None))
+            permits.append(_build_listing_permit(actor, pairs, at, uuid7()))
+            lines.append((line, permits[-1].journal_id))
+    await record_all(executor, lines, at=at)
+    return permits
+
+
+def _build_listing_permit(
+    actor: Actor, pairs: frozenset[tuple[Theme, Sensitivity]], at: datetime, journal_id: UUID
+) -> ListingPermit:
     return ListingPermit(
         actor_id=actor.person_id,
         capacity=actor.capacity,

@@ -177,7 +177,12 @@ def _is_in_scope(scope: MachtigingScope | None, theme: Any, sensitivity: Any) ->
 
 def decrypt_onderwerp(key: DataKey, row: Row[Any]) -> str:
     """Decrypt the subject of a letter in the list."""
-    return key.decrypt(row.onderwerp_sealed, "bericht", str(row.id), "onderwerp").decode()
+    return decrypt_subject(key, row.id, row.onderwerp_sealed)
+
+
+def decrypt_subject(key: DataKey, bericht_id: UUID, sealed: bytes) -> str:
+    """Decrypt the sealed subject of this letter."""
+    return key.decrypt(sealed, "bericht", str(bericht_id), "onderwerp").decode()
 
 
 def build_summary(permit: ListingPermit, row: Row[Any], onderwerp: str) -> BerichtSummary:

@@ -7,16 +7,21 @@ Random nonces are safe below 2^32 values per key; each citizen has a key, so tha
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from machtiging.kernel.errors import Fault
 
 KEY_BYTES = 32
 _VERSION = b"\x01"
 _NONCE_BYTES = 12
+INDEX_BYTES = 16
 _MIN_SEALED_BYTES = len(_VERSION) + _NONCE_BYTES + 16
 
 
@@ -30,12 +35,12 @@ def _associated_data(context: tuple[str, ...]) -> bytes:
 class DataKey:
     """A symmetric key. It encrypts for a context (table, row, part) and decrypts only there."""
 
-    __slots__ = ("_cipher",)
+    __slots__ = ("_cipher", "_key")
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
             raise ValueError("an AES-256 key has 32 bytes")
-        self._cipher = AESGCM(key)
+        self._cipher, self._key = AESGCM(key), key
 
     def encrypt(self, plaintext: bytes, *context: str) -> bytes:
         """Encrypt for this context. Raises ValueError when the context is empty or ambiguous."""
@@ -54,8 +59,36 @@ class DataKey:
             # "from None": no ciphertext or key in a traceback.
             raise Fault("versleuteling_klopt_niet", private="changed, moved or sealed with another key") from None
 
+    def derive(self, derivation: HKDF) -> bytes:
+        """Derive another key from this one (RFC 5869)."""
+        return derivation.derive(self._key)
+
     def __repr__(self) -> str:
         return "DataKey(***)"
 
     def __reduce__(self) -> str | tuple[object, ...]:
         raise TypeError("a DataKey is not to be serialised")
+
+
+class KeyedIndex:
+    """An index key of one party for one purpose: equal values have equal indexes.
+
+    The key is derived from the data key with HKDF-SHA-256 (RFC 5869). An index is an HMAC-SHA-256 (RFC 2104), cut to
+    16 bytes. It shows no value without the key, and the same value has another index at another party.
+    """
+
+    __slots__ = ("_key",)
+
+    def __init__(self, data_key: DataKey, purpose: str) -> None:
+        derivation = HKDF(SHA256(), KEY_BYTES, salt=None, info=b"machtiging index v1|" + purpose.encode())
+        self._key = data_key.derive(derivation)
+
+    def compute(self, kind: str, value: str) -> bytes:
+        """Return the index of a value of this kind."""
+        return hmac.digest(self._key, f"{kind}\0{value}".encode(), hashlib.sha256)[:INDEX_BYTES]
+
+    def __repr__(self) -> str:
+        return "KeyedIndex(***)"
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a KeyedIndex is not to be serialised")

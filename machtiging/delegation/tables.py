@@ -192,6 +192,19 @@ class HelperNameRow(SQLModel, table=True):
     sealed: bytes = columns.bytes_column()
 
 
+class ClientSearchKey(SQLModel, table=True):
+    """A keyed index by which an organisation finds a client.
+
+    It gives no access: the Authority decides on what is found. See `caseload.search_index`.
+    """
+
+    __tablename__ = "client_search_key"
+
+    organisation_id: UUID = Field(primary_key=True, foreign_key="organisation.id")
+    search_key: bytes = columns.bytes_column(primary_key=True)
+    machtiging_id: UUID = Field(primary_key=True, foreign_key="machtiging.id", index=True)
+
+
 class CodeTry(SQLModel, table=True):
     """One failed try by one person, to limit guessing across codes."""
 

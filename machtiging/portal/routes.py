@@ -26,6 +26,8 @@ from machtiging.portal.letters import attachments, letter_page, list_page, marks
 from machtiging.portal.operator import organisation_page, oversight_pages, register_page
 from machtiging.portal.organisation import client_page, clients, employees
 from machtiging.portal.public_pages import routes as public_pages
+from machtiging.portal.work import client_page as work_client_page
+from machtiging.portal.work import client_table, today
 
 router = APIRouter(include_in_schema=False)
 _PARTS = (
@@ -57,6 +59,9 @@ _PARTS = (
     clients,
     client_page,
     employees,
+    today,
+    client_table,
+    work_client_page,
 )
 # Pages whose header names the people that the visitor helps.
 _WITH_NAMES = (

@@ -37,6 +37,7 @@ PAGE_PREFIXES = frozenset(
         "organisatie",
         "uitloggen",
         "verzoeken",
+        "werk",
         "wie-keek-mee",
     }
 )
@@ -65,6 +66,7 @@ _STATE_PAGES = {
     "machtigingen": StatePage("/helpers", "errors.state_page.helpers"),
     "meldingen": StatePage("/meldingen", "errors.state_page.notices"),
     "verzoeken": StatePage("/verzoeken", "errors.state_page.requests"),
+    "werk": StatePage("/werk/clienten", "work.clients.title"),
 }
 _START_PAGE = StatePage("/", "errors.state_page.start")
 _MACHTIGING_PATH = re.compile(r"/(?:helpers|machtigingen|ik-help)/[0-9A-Fa-f-]{36}(?=/|$)")

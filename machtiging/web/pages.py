@@ -114,7 +114,8 @@ class PageServices:
 def render_page(request: Request, template: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
     """Render a page as response. Every template gets `path`, `help_contact` and `visitor` (None: no login).
 
-    `on_behalf_of` is the name of the person whose post is on the page. `sent` is the form that is shown again.
+    `on_behalf_of` is the name of the person whose post is on the page; `under`: its purpose.
+    `sent` is the form that is shown again.
     `return_path`: the page after a switch of language, if it is not this one.
     """
     services = request_services(request, PageServices)
@@ -123,6 +124,7 @@ def render_page(request: Request, template: str, /, *, status: int = 200, **valu
     values.setdefault("help_contact", services.help_contact)
     values.setdefault("restored", hasattr(request.state, "kept_form"))
     values.setdefault("on_behalf_of", None)
+    values.setdefault("under", None)
     # After a fault nothing was written, also not that somebody was here.
     values["shows_session_end"] = values["visitor"] is not None and status < HTTPStatus.INTERNAL_SERVER_ERROR
     values = _build_frame(request, values) | values

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.row_states.row_check import RowCheck
 from machtiging.audit.seal import run_sealer
-from machtiging.delegation.help_requests.retention import expired_help_requests_sweep
+from machtiging.delegation.help_requests.retention import expired_delegation_rows_sweep
 from machtiging.identity.people import load_email, load_language, load_profile
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import PersonId, uuid7
@@ -122,7 +122,7 @@ def _build_expiry_tasks(services: WorkerServices) -> dict[str, BackgroundTask]:
         await run_repeatedly(expiring, record, every=_SESSION_EXPIRY_SECONDS, stop=stop)
 
     async def run_retention_task(record: TaskRecord) -> None:
-        work = partial(delete_expired_rows, sessions, clock, expired_help_requests_sweep)
+        work = partial(delete_expired_rows, sessions, clock, expired_delegation_rows_sweep)
         await run_repeatedly(work, record, every=_RETENTION_SECONDS, stop=stop)
 
     return {"sessies": run_session_expiry_task, "opruimen": run_retention_task}

@@ -27,7 +27,7 @@ from machtiging.web.framework_internals import list_routes
 DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Operator", "Auditor", "Client", "Self"}
 PINNED = {
     "Public": 44,
-    "Citizen": 91,
+    "Citizen": 104,
     "Operator": 16,
     "Auditor": 4,
     "TokenUser": 9,

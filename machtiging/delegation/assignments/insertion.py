@@ -16,8 +16,9 @@ from uuid import UUID
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.delegation.agreements import insert_agreement, load_terms
+from machtiging.delegation.caseload.case_references import encrypt_case_reference
+from machtiging.delegation.caseload.search_index import index_case_reference, index_client
 from machtiging.delegation.queries import load_machtiging
 from machtiging.delegation.rules import Channel, Machtiging, MachtigingState
 from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_ASSIGNMENT, SEALED_MACHTIGING
@@ -87,6 +88,7 @@ async def insert_assignment(
             "assigned_at": at,
         },
     )
+    await _index_for_search(session, parent, machtiging_id, assignment)
     machtiging = await load_machtiging(session, machtiging_id)
     if machtiging is None:
         raise Fault("toewijzing_ontbreekt", private="an inserted assignment cannot be read")
@@ -118,6 +120,19 @@ async def _insert_sealed(session: AsyncSession, sealed: SealedTable, values: dic
     return dict((await session.execute(inserting)).mappings().one())
 
 
+async def _index_for_search(
+    session: AsyncSession, parent: Machtiging, machtiging_id: MachtigingId, assignment: NewAssignment
+) -> None:
+    """Index the client and the case reference for the search of the organisation."""
+    organisation_id, keyring = parent.gemachtigde_id, session_keyring(session)
+    if organisation_id is None:  # a stand-in: the organisation has the machtiging above, and its client is indexed
+        return
+    await index_client(session, keyring, organisation_id, parent.id, parent.vertegenwoordigde_id)
+    if assignment.case_reference is not None:
+        reference = assignment.case_reference
+        await index_case_reference(session, keyring, organisation_id, machtiging_id, reference)
+
+
 async def _encrypt_case_reference(
     session: AsyncSession, parent: Machtiging, machtiging_id: MachtigingId, assignment: NewAssignment
 ) -> bytes | None:
@@ -125,18 +140,4 @@ async def _encrypt_case_reference(
     if assignment.case_reference is None or parent.gemachtigde_id is None:
         return None
     key = await ensure_data_key(session, session_keyring(session), parent.gemachtigde_id)
-    return key.encrypt(assignment.case_reference.encode(), *_reference_context(machtiging_id))
-
-
-def decrypt_case_reference(key: DataKey, row: Any) -> str | None:
-    """Decrypt the reference in an assignment row; None if it has none.
-
-    `key`: the data key of the organisation.
-    """
-    if row.case_reference_sealed is None:
-        return None
-    return key.decrypt(row.case_reference_sealed, *_reference_context(row.machtiging_id)).decode()
-
-
-def _reference_context(machtiging_id: UUID) -> tuple[str, str, str]:
-    return ("assignment", str(machtiging_id), "case_reference")
+    return encrypt_case_reference(key, machtiging_id, assignment.case_reference)

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.audit.acts import JournalAct
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.assignments.insertion import decrypt_case_reference
 from machtiging.delegation.assignments.journal_lines import AssignmentAct, journal_refused_call
 from machtiging.delegation.assignments.rules import (
     ActingLeader,
@@ -23,6 +22,7 @@ from machtiging.delegation.assignments.rules import (
 from machtiging.delegation.authority.holders import load_employee_authority
 from machtiging.delegation.authority.queries import load_authorities
 from machtiging.delegation.authority.rules import Authority
+from machtiging.delegation.caseload.case_references import decrypt_case_reference
 from machtiging.delegation.queries import machtiging_table
 from machtiging.delegation.rules import MachtigingState
 from machtiging.delegation.tables import SEALED_ASSIGNMENT, AssignmentRow
@@ -132,6 +132,7 @@ async def list_assignments(
         authority, authentic = found[row.machtiging_id], await authenticate_row(session, SEALED_ASSIGNMENT, row, at=at)
         stop = authority.stop_reason(at)
         code = ROW_INVALID if not authentic else None if stop is None else stop.code
-        reference = decrypt_case_reference(key, row) if authentic else None
+        sealed = row.case_reference_sealed if authentic else None
+        reference = decrypt_case_reference(key, row.machtiging_id, sealed)
         views.append(AssignmentView(authority, reference, row.assigned_at, code))
     return views

@@ -1,13 +1,16 @@
-"""Retention of help requests: deleted ninety days after they could last be answered."""
+"""Retention: help requests go ninety days after their end, and search keys of what expired."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
+from machtiging.delegation.caseload.search_index import EXPIRED_SEARCH_KEYS
 from machtiging.delegation.tables import HelpRequestRow
 from machtiging.storage.columns import table_of
 from machtiging.storage.sweep import SWEEP_AT, Sweep
 
 REQUEST_RETENTION = timedelta(days=90)
 _REQUEST = table_of(HelpRequestRow)
-expired_help_requests_sweep = Sweep((_REQUEST, _REQUEST.c.expires_at < SWEEP_AT - REQUEST_RETENTION))
+expired_delegation_rows_sweep = Sweep(
+    (_REQUEST, _REQUEST.c.expires_at < SWEEP_AT - REQUEST_RETENTION), EXPIRED_SEARCH_KEYS
+)

@@ -21,6 +21,7 @@ from machtiging.identity.session import Visitor
 from machtiging.kernel.errors import NotFound, NotInForce
 from machtiging.message_catalogue import describe_refusal
 from machtiging.portal import views
+from machtiging.portal.helping.paths import box_root
 from machtiging.web.pages import render_page
 
 MachtigingIdInPath = Annotated[str, Path(alias=MACHTIGING_PATH_PARAM)]
@@ -66,7 +67,7 @@ def require_visible_authority(box: HelpedBox, visitor: Visitor, at: datetime) ->
 
 
 async def answer_or_say_not_now(
-    request: Request, machtiging_id: str, answer: Callable[[], Awaitable[Response]], *, typed: str = ""
+    request: Request, answer: Callable[[], Awaitable[Response]], *, typed: str = ""
 ) -> Response:
     """Return the answer; or, if the machtiging gives nothing now, a page that says why.
 
@@ -75,5 +76,5 @@ async def answer_or_say_not_now(
     try:
         return await answer()
     except NotInForce as refusal:
-        values = {"machtiging_id": machtiging_id, "reason": describe_refusal(refusal), "typed": typed}
+        values = {"root": box_root(request), "reason": describe_refusal(refusal), "typed": typed}
         return render_page(request, "helping_not_now.html", status=403, **values)

@@ -28,6 +28,7 @@ from machtiging.delegation.authority.rules import Authority
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.portal import views
 from machtiging.portal.helping.box import MachtigingIdInPath, answer_or_say_not_now, open_helped_box
+from machtiging.portal.helping.paths import box_path, box_root
 from machtiging.portal.labels import THEME_LABELS
 from machtiging.portal.letters.letter_page import split_paragraphs
 from machtiging.storage.unit_of_work import Transaction
@@ -44,6 +45,7 @@ async def _describe_agreement(session: AsyncSession, authority: Authority | None
 
 
 @router.get("/ik-help/{machtigingId}/brieven")
+@router.get("/werk/clienten/{machtigingId}/brieven")
 async def show_letters(
     request: Request,
     machtiging_id: MachtigingIdInPath,
@@ -64,14 +66,16 @@ async def show_letters(
             "found": found,
             "first": vanaf is None,
             "agreement": agreement,
-            "machtiging_id": machtiging_id,
+            "box": box_path(request, machtiging_id),
+            "root": box_root(request),
         }
         return render_page(request, "helping_letters.html", on_behalf_of=box.owner_name, **values)
 
-    return await answer_or_say_not_now(request, machtiging_id, open_page)
+    return await answer_or_say_not_now(request, open_page)
 
 
 @router.get("/ik-help/{machtigingId}/brieven/{berichtId}")
+@router.get("/werk/clienten/{machtigingId}/brieven/{berichtId}")
 async def show_letter(
     request: Request,
     machtiging_id: MachtigingIdInPath,
@@ -100,7 +104,7 @@ async def show_letter(
             return build_head_response("text/html")
         return await _render_letter(request, session, visitor, authority, letter, gedaan)
 
-    return await answer_or_say_not_now(request, machtiging_id, open_page)
+    return await answer_or_say_not_now(request, open_page)
 
 
 async def _render_letter(
@@ -117,17 +121,18 @@ async def _render_letter(
     values: dict[str, Any] = {
         "letter": letter,
         "paragraphs": split_paragraphs(letter.inhoud),
-        "machtiging_id": authority.machtiging_id,
+        "box": box_path(request, authority.machtiging_id),
         "theme": THEME_LABELS[letter.theme],
         "purpose": authority.leaf.purpose,
         "ends_at": authority.ends_at,
         "notes": await load_notes_of_letter(session, keyring, *ids, author_id=visitor.person_id),
         "gedaan": gedaan,
     }
-    return render_page(request, "helping_letter.html", on_behalf_of=name, **values)
+    return render_page(request, "helping_letter.html", on_behalf_of=name, under=authority.leaf.purpose, **values)
 
 
 @router.get("/ik-help/{machtigingId}/brieven/{berichtId}/bijlagen/{bijlageId}")
+@router.get("/werk/clienten/{machtigingId}/brieven/{berichtId}/bijlagen/{bijlageId}")
 async def serve_attachment(
     request: Request,
     machtiging_id: MachtigingIdInPath,
@@ -151,4 +156,4 @@ async def serve_attachment(
         pieces = stream_bijlage(services.sessions, actor, found, services.clock)
         return StreamingResponse(pieces, media_type=rules.PDF_MEDIA_TYPE, headers=headers)
 
-    return await answer_or_say_not_now(request, machtiging_id, open_page)
+    return await answer_or_say_not_now(request, open_page)

@@ -29,6 +29,7 @@ from machtiging.message_catalogue import describe_refusal, get_sentence
 from machtiging.portal import views
 from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form
 from machtiging.portal.helping.box import MachtigingIdInPath, answer_or_say_not_now
+from machtiging.portal.helping.paths import box_path
 from machtiging.storage.statement import ResultRow
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page
@@ -41,6 +42,7 @@ _KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 @router.get("/ik-help/{machtigingId}/brieven/{berichtId}/notitie")
+@router.get("/werk/clienten/{machtigingId}/brieven/{berichtId}/notitie")
 async def show_note_form(
     request: Request,
     machtiging_id: MachtigingIdInPath,
@@ -54,10 +56,11 @@ async def show_note_form(
     async def open_page() -> Response:
         return await _render_form(request, session, visitor, machtiging_id, bericht_id, sent)
 
-    return await answer_or_say_not_now(request, machtiging_id, open_page)
+    return await answer_or_say_not_now(request, open_page)
 
 
 @router.post("/ik-help/{machtigingId}/brieven/{berichtId}/notitie")
+@router.post("/werk/clienten/{machtigingId}/brieven/{berichtId}/notitie")
 async def submit_note(
     request: Request,
     machtiging_id: MachtigingIdInPath,
@@ -84,12 +87,13 @@ async def submit_note(
         except Conflict as refusal:  # caught here, so that the journal line is committed
             sent.add_fault(_TEXT_FIELD, describe_refusal(refusal))
             return await _render_form(request, session, visitor, machtiging_id, bericht_id, sent, status=409)
-        return RedirectResponse(f"/ik-help/{machtiging_id}/brieven/{letter_id}?gedaan=genoteerd", 303)
+        return RedirectResponse(f"{box_path(request, machtiging_id)}/brieven/{letter_id}?gedaan=genoteerd", 303)
 
-    return await answer_or_say_not_now(request, machtiging_id, write, typed=sent.first_value(_TEXT_FIELD))
+    return await answer_or_say_not_now(request, write, typed=sent.first_value(_TEXT_FIELD))
 
 
 @router.post("/ik-help/{machtigingId}/brieven/{berichtId}/notitie/{note_id}/intrekken")
+@router.post("/werk/clienten/{machtigingId}/brieven/{berichtId}/notitie/{note_id}/intrekken")
 async def submit_take_back(
     request: Request,
     machtiging_id: MachtigingIdInPath,
@@ -108,9 +112,9 @@ async def submit_take_back(
         letter_id = rules.parse_id(bericht_id)
         lookup = EnvelopeLookup(letter_id, await find_bericht(session, letter_id, visitor.person_id, at))
         await take_back_note(session, services.policy, actor, lookup, note_id, at=at)
-        return RedirectResponse(f"/ik-help/{machtiging_id}/brieven/{letter_id}?gedaan=ingetrokken", 303)
+        return RedirectResponse(f"{box_path(request, machtiging_id)}/brieven/{letter_id}?gedaan=ingetrokken", 303)
 
-    return await answer_or_say_not_now(request, machtiging_id, take_back)
+    return await answer_or_say_not_now(request, take_back)
 
 
 def _read_key(sent: SubmittedForm) -> str:
@@ -131,7 +135,7 @@ async def _render_form(
     """Render the form for a letter that the visitor may read now. It shows sender and date, not the letter."""
     letter = await _authorize(request, session, visitor, machtiging_id, bericht_id)
     name = await views.PersonNames(session, access_services(request).keyring).load_name(letter["ontvanger_id"])
-    values = {"machtiging_id": machtiging_id, "letter": letter, "sent": sent, "key": _read_key(sent)}
+    values = {"box": box_path(request, machtiging_id), "letter": letter, "sent": sent, "key": _read_key(sent)}
     return render_page(
         request, "helping_note.html", status=status, on_behalf_of=name, max_length=MAX_NOTE_LENGTH, **values
     )

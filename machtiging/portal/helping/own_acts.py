@@ -30,6 +30,7 @@ from machtiging.portal.access_history.lines import (
 )
 from machtiging.portal.access_history.names import LineNames, load_line_names, parse_letter_id
 from machtiging.portal.helping.box import MachtigingIdInPath, open_helped_box, require_visible_authority
+from machtiging.portal.helping.paths import box_path
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page
 
@@ -38,6 +39,7 @@ PAGE_SIZE = 50
 
 
 @router.get("/ik-help/{machtigingId}/wat-ik-deed")
+@router.get("/werk/clienten/{machtigingId}/wat-ik-deed")
 async def show_own_acts(
     request: Request,
     _machtiging_id: MachtigingIdInPath,
@@ -60,13 +62,14 @@ async def show_own_acts(
     )
     page = found[:PAGE_SIZE]
     lines = await _describe_lines(request, session, visitor, box.actor, page)
-    path = f"/ik-help/{authority.machtiging_id}/wat-ik-deed"
+    box_page = box_path(request, authority.machtiging_id)
+    path = f"{box_page}/wat-ik-deed"
     return render_page(
         request,
         "helping_own_acts.html",
         on_behalf_of=box.owner_name,
         days=group_by_day(fold_equal_lines(lines)),
-        machtiging_id=authority.machtiging_id,
+        box=box_page,
         purpose=authority.leaf.purpose,
         made_at=at,
         newest=path if position.cursor else "",

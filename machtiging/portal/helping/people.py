@@ -24,6 +24,7 @@ from machtiging.oauth.end_grants import GrantEnding, end_grants_of_machtiging
 from machtiging.oauth.grant_management.consents import list_consents
 from machtiging.portal import views
 from machtiging.portal.helping.box import MachtigingIdInPath
+from machtiging.portal.helping.paths import box_path
 from machtiging.portal.helping.switcher import remember_helping, show_helped_people
 from machtiging.portal.labels import CompletedAction, describe_completed_action
 from machtiging.portal.machtiging_summary import answer_with_summary
@@ -90,6 +91,7 @@ async def show_agreement(
 
 
 @router.get("/ik-help/{machtigingId}/overzicht.pdf")
+@router.get("/werk/clienten/{machtigingId}/overzicht.pdf")
 async def download_summary(
     request: Request, machtiging_id: MachtigingIdInPath, visitor: Citizen, session: Transaction
 ) -> Response:
@@ -100,6 +102,7 @@ async def download_summary(
 
 
 @router.get("/ik-help/{machtigingId}/teruggeven")
+@router.get("/werk/clienten/{machtigingId}/teruggeven")
 @reserve_connection
 async def show_give_back_question(
     request: Request, machtiging_id: MachtigingIdInPath, visitor: Citizen, session: Transaction
@@ -108,10 +111,11 @@ async def show_give_back_question(
     authority, card = await _load_card(request, session, visitor)
     if MachtigingAction.GIVE_BACK not in card.actions:
         return await _render_agreement(request, session, visitor, authority, card)
-    return render_page(request, "helping_give_back.html", card=card)
+    return render_page(request, "helping_give_back.html", card=card, box=box_path(request, card.id))
 
 
 @router.post("/ik-help/{machtigingId}/teruggeven")
+@router.post("/werk/clienten/{machtigingId}/teruggeven")
 @reserve_connection
 async def submit_give_back(
     request: Request, machtiging_id: MachtigingIdInPath, visitor: Citizen, _: CsrfProtected, session: Transaction

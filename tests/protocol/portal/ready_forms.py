@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -34,6 +35,8 @@ from tests.protocol.portal.help_requests import (
     make_request_form,
     type_code,
 )
+
+CLIENTS = "/werk/clienten"
 
 
 @dataclass
@@ -142,21 +145,21 @@ async def _renew_code(portal: Portal, world: Any) -> ReadyForm:
     return await _open(giver, where, "/nieuwe-code", {}, machtiging=where.rpartition("/")[2])
 
 
-async def _give_back(portal: Portal, world: Any) -> ReadyForm:
+async def _give_back(portal: Portal, world: Any, root: str = "/ik-help") -> ReadyForm:
     _, helper, machtiging = await _agree(portal)
-    return await _open(helper, f"/ik-help/{machtiging}/teruggeven", "/teruggeven", {}, machtiging=machtiging)
+    return await _open(helper, f"{root}/{machtiging}/teruggeven", "/teruggeven", {}, machtiging=machtiging)
 
 
-async def _write_note(portal: Portal, world: Any) -> ReadyForm:
+async def _write_note(portal: Portal, world: Any, root: str = "/ik-help") -> ReadyForm:
     machtiging = str(await world.grant_machtiging())
     (letter,) = await fill_box(world, portal.people.mother, ["Brief"])
-    path = f"/ik-help/{machtiging}/brieven/{letter}/notitie"
+    path = f"{root}/{machtiging}/brieven/{letter}/notitie"
     about = {"machtiging": machtiging, "letter": letter}
     return await _open(await portal.son(), path, "/notitie", {"tekst": "Ik belde de SVB."}, **about)
 
 
-async def _take_back_note(portal: Portal, world: Any) -> ReadyForm:
-    ready = await _write_note(portal, world)
+async def _take_back_note(portal: Portal, world: Any, root: str = "/ik-help") -> ReadyForm:
+    ready = await _write_note(portal, world, root)
     page = await ready.browser.submit_form(ready.form, ready.values)
     return ReadyForm(ready.browser, page.find_form("/intrekken"), {}, ready.machtiging, ready.letter)
 
@@ -241,4 +244,9 @@ READY_FORMS: Mapping[str, Callable[[Portal, Any], Awaitable[ReadyForm]]] = {
     "/ik-help/{machtigingId}/brieven/{berichtId}/notitie": _write_note,
     "/ik-help/{machtigingId}/brieven/{berichtId}/notitie/{note_id}/intrekken": _take_back_note,
     "/ik-help/{machtigingId}/teruggeven": _give_back,
+    "/werk/clienten/{machtigingId}/brieven/{berichtId}/notitie": partial(_write_note, root=CLIENTS),
+    "/werk/clienten/{machtigingId}/brieven/{berichtId}/notitie/{note_id}/intrekken": partial(
+        _take_back_note, root=CLIENTS
+    ),
+    "/werk/clienten/{machtigingId}/teruggeven": partial(_give_back, root=CLIENTS),
 }

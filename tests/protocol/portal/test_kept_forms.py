@@ -83,6 +83,11 @@ PAGE_OF = {
         f"/ik-help/{SOME_ID}/brieven/{SOME_ID}/notitie"
     ),
     "/ik-help/{machtigingId}/teruggeven": f"/ik-help/{SOME_ID}/teruggeven",
+    "/werk/clienten/{machtigingId}/brieven/{berichtId}/notitie": f"/werk/clienten/{SOME_ID}/brieven/{SOME_ID}/notitie",
+    "/werk/clienten/{machtigingId}/brieven/{berichtId}/notitie/{note_id}/intrekken": (
+        f"/werk/clienten/{SOME_ID}/brieven/{SOME_ID}/notitie"
+    ),
+    "/werk/clienten/{machtigingId}/teruggeven": f"/werk/clienten/{SOME_ID}/teruggeven",
     "/ik-help/vragen/nieuw": NEW_REQUEST,
     "/ik-help/vragen/nieuw/{concept_id}/{stap}": f"{NEW_REQUEST}/{SOME_ID}/wie",
     "/ik-help/vragen/{vraag_id}/intrekken": f"{REQUESTS}/{SOME_ID}",

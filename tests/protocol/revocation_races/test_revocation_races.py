@@ -39,7 +39,7 @@ LAST = {
 # What a machtiging consists of, what came before it, what is written under it, and what no act makes yet.
 # A link under it is not ended with it: its authority is.
 WITHOUT_ACCESS = {
-    *("agreement", "assignment", "help_request", "helper_name", "helper_note"),
+    *("agreement", "assignment", "help_request", "helper_name", "helper_note", "client_search_key"),
     *("machtigingsverzoek", "statutory_relation"),
 }
 

@@ -21,7 +21,7 @@ from machtiging.delegation.help_requests.queries import (
     list_waiting_for_citizen,
     load_opened_request,
 )
-from machtiging.delegation.help_requests.retention import expired_help_requests_sweep
+from machtiging.delegation.help_requests.retention import expired_delegation_rows_sweep
 from machtiging.delegation.help_requests.rules import decode_scope, encode_scope, narrow_terms
 from machtiging.delegation.offer import Giver
 from machtiging.delegation.rules import GRANTABLE_ACTS, Act, Capacity, MachtigingState, scope_violation
@@ -315,8 +315,8 @@ async def test_request_is_deleted_ninety_days_after_its_expiry(session):
     request = await open_request(session, people)
     await agree(session, people.giver, request.id)
     gone_at = request.expires_at + timedelta(days=90)
-    assert await expired_help_requests_sweep(session, at=gone_at) == 0
-    assert await expired_help_requests_sweep(session, at=gone_at + timedelta(seconds=1)) == 1
+    assert await expired_delegation_rows_sweep(session, at=gone_at) == 0
+    assert await expired_delegation_rows_sweep(session, at=gone_at + timedelta(seconds=1)) == 1
     assert await MACHTIGINGEN.count(session) == 1
     assert await load_opened_request(session, load_keyring(), request.id, people.mother) is None
     await session.execute(delete(HELP_REQUESTS.table))

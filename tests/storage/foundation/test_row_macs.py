@@ -42,6 +42,7 @@ UNSEALED = {
         "form_draft",
         "helper_name",
         "helper_note",
+        "client_search_key",
     ),
     *("bericht", "bijlage", "bijlage_part", "reader_mark", "agency", "dienst", "notification", "logout_notice"),
     *("party", "worker_heartbeat"),

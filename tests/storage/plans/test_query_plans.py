@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from machtiging.audit.seal import seal_intake
-from machtiging.delegation.help_requests.retention import expired_help_requests_sweep
+from machtiging.delegation.help_requests.retention import expired_delegation_rows_sweep
 from machtiging.identity.session import SessionLimits
 from machtiging.identity.session_end import end_all_sessions, load_active_sessions
 from machtiging.notifications.mailer import Mailer
@@ -75,6 +75,7 @@ INSERT INTO form_draft VALUES (gen_random_uuid(), gen_random_uuid(), 'x', AT, AT
 INSERT INTO helper_name VALUES (gen_random_uuid(), 'x');
 INSERT INTO helper_note VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(),
     gen_random_uuid(), AT, 'x');
+INSERT INTO client_search_key VALUES (gen_random_uuid(), substring(sha256('k') FOR 16), gen_random_uuid());
 INSERT INTO emergency_stop (person_id, started_at) VALUES (gen_random_uuid(), AT);
 INSERT INTO help_request
     (id, requester_id, requester_assurance, code_hash, words_sealed, scope, last_day, state, created_at, expires_at)
@@ -171,7 +172,7 @@ WORKLOADS: dict[str, Work] = {
     **{f"page {path}": lambda it, path=path: _open_page(it, path) for path in PAGES},
     "notes of a helper": lambda it: _open_notes(it),
     "names in the header": lambda it: _open_with_names(it),
-    "sweep": lambda it: delete_expired_rows(it.oauth.sessions, it.oauth.clock, expired_help_requests_sweep),
+    "sweep": lambda it: delete_expired_rows(it.oauth.sessions, it.oauth.clock, expired_delegation_rows_sweep),
     "expire sessions": lambda it: expire_sessions(it.oauth.sessions, LIMITS, it.oauth.clock),
     "send mail": lambda it: send_due_notifications(
         it.oauth.sessions,

@@ -1,0 +1,17 @@
+"""The addresses of a box: for a relative under /ik-help, for an employee under /werk/clienten."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+RELATIVE_ROOT, EMPLOYEE_ROOT = "/ik-help", "/werk/clienten"
+
+
+def box_root(request: Request) -> str:
+    """Return the list of people to which the page of this request belongs."""
+    return EMPLOYEE_ROOT if request.url.path.startswith("/werk/") else RELATIVE_ROOT
+
+
+def box_path(request: Request, machtiging_id: object) -> str:
+    """Return the address of the page of one box, beside the page of this request."""
+    return f"{box_root(request)}/{machtiging_id}"
