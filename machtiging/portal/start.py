@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta
 
 from fastapi import APIRouter, Request
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.responses import HTMLResponse
+from starlette.responses import RedirectResponse, Response
 
 from machtiging.access.actor import build_citizen_actor
 from machtiging.access.dependencies import access_services
@@ -27,6 +27,7 @@ from machtiging.portal.gemachtigden.notices import load_waiting_notices
 from machtiging.portal.help_requests.decision_page import WaitingRequest, load_waiting_requests
 from machtiging.portal.helping.switcher import remember_helping, show_helped_people
 from machtiging.portal.views import MachtigingCard
+from machtiging.portal.work.parameters import TODAY_PATH
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import Public
 from machtiging.web.pages import render_page
@@ -61,10 +62,12 @@ class Overview:
 
 
 @router.get("/")
-async def show_start_page(request: Request, _: Public, visitor: OptionalVisitor, session: Transaction) -> HTMLResponse:
-    """Show the overview to a visitor, else how it works."""
+async def show_start_page(request: Request, _: Public, visitor: OptionalVisitor, session: Transaction) -> Response:
+    """Show the overview to a visitor, else how it works. An employee goes to the letters of the clients."""
     if visitor is None:
         return render_page(request, "start.html", visitor=None)
+    if visitor.organisation_kvk is not None:
+        return RedirectResponse(TODAY_PATH, 303)
     overview = await _load_overview(request, session, visitor)
     page = render_page(request, "overzicht.html", visitor=visitor, overview=overview)
     return remember_helping(page, helps=bool(overview.helping))

@@ -47,7 +47,7 @@ class OfficePages:
 
     async def log_in(self, person: PersonId | None = None, assurance: Assurance = Assurance.SUBSTANTIAL) -> Browser:
         """A browser of an employee; the teamleider if none is named."""
-        return await self.portal.browser_of(person or self.rows.leader, assurance, self.rows.kvk)
+        return await self.portal.browser_of(person or self.rows.leader, assurance=assurance, kvk=self.rows.kvk)
 
     async def log_in_administrator(self) -> Browser:
         return await self.log_in(self.administrator)

@@ -234,7 +234,7 @@ async def test_two_organisations_of_one_person_do_not_mix(office, portal, databa
     async with unit_of_work(database.sessions) as session:
         other = await add_organisation(session, OTHER_KVK)
         await add_employee(session, other, office.rows.leader, roles=["teamleider"])
-    browser = await portal.browser_of(office.rows.leader, Assurance.SUBSTANTIAL, OTHER_KVK)
+    browser = await portal.browser_of(office.rows.leader, kvk=OTHER_KVK)
     page = await browser.open_page(ISSUER + CLIENTS)
     assert "elders geheim" not in page.text
     assert "Er zijn geen cliënten" in page.text

@@ -51,6 +51,7 @@ PAGES = (
 # Most rows of a table are finished.
 DONE = "to_jsonb(now())"
 MOST_ARE = {
+    "client_search_key": {"search_key": r"'\x' || md5(n::text)"},
     "login_session": {"ended_at": DONE},
     "notification": {"sent_at": DONE},
     "logout_notice": {"sent_at": DONE},
