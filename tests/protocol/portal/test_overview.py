@@ -55,9 +55,11 @@ async def test_overview_opens_at_each_level_of_assurance(portal, assurance):
     assert "Uw helpers" in (await browser.open_page(ISSUER + "/")).text
 
 
-async def test_overview_of_an_employee_is_his_own(portal):
+async def test_start_page_of_an_employee_leads_to_work_and_not_to_own_post(portal):
     browser = await portal.son(kvk="90000001")
-    assert "Welkom, Bram Voorbeeld" in (await browser.open_page(ISSUER + "/")).text
+    page = await browser.open_page(ISSUER + "/")
+    assert page.url == ISSUER + "/werk"
+    assert "Welkom, Bram Voorbeeld" not in page.text
 
 
 async def choose_language(portal, *, headers=SAME_ORIGIN, **form):
