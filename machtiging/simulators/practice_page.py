@@ -33,11 +33,15 @@ class Scene(StrEnum):
     READ_AS_SON = "read_as_son"
     ASK_TO_HELP = "ask_to_help"
     ENGLISH = "english"
+    POST_OF_CLIENTS = "post_of_clients"
     TWELVE_CLIENTS = "twelve_clients"
+    WITHOUT_READER = "without_reader"
     COLLEAGUE = "colleague"
     ANSWER_QUESTION = "answer_question"
     FIRST_HELPER = "first_helper"
     COUNTER = "counter"
+    OPERATOR = "operator"
+    AUDITOR = "auditor"
 
 
 SCENE_LABELS: Mapping[Scene, str] = CatalogueLabels("simulator.scene", Scene)
@@ -50,11 +54,15 @@ SCENES: Mapping[Scene, tuple[str, str]] = {
     Scene.READ_AS_SON: ("naaste", "/ik-help"),
     Scene.ASK_TO_HELP: ("naaste", "/ik-help/vragen"),
     Scene.ENGLISH: ("engelstalig", "/?ui_locales=en"),
-    Scene.TWELVE_CLIENTS: ("raadslid", "/ik-help"),
-    Scene.COLLEAGUE: ("collega", "/ik-help"),
+    Scene.POST_OF_CLIENTS: ("raadslid", "/werk"),
+    Scene.TWELVE_CLIENTS: ("raadslid", "/werk/clienten"),
+    Scene.WITHOUT_READER: ("raadslid", "/organisatie"),
+    Scene.COLLEAGUE: ("collega", "/werk"),
     Scene.ANSWER_QUESTION: ("burger-onder-bewind", "/helpers/vraag"),
     Scene.FIRST_HELPER: ("burger-onder-bewind", "/"),
     Scene.COUNTER: ("burger-zonder-digid", "/aan-de-balie"),
+    Scene.OPERATOR: ("beheerder", "/beheer"),
+    Scene.AUDITOR: ("auditor", "/beheer/beleid"),
 }
 
 
