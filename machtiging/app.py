@@ -21,6 +21,7 @@ from machtiging.access_tokens.bearer import read_signed_jti
 from machtiging.audit.head_anchor import HeadAnchor
 from machtiging.berichtenbox import routes as berichtenbox_routes
 from machtiging.berichtenbox.authorization_details.handler import BerichtenboxHandler
+from machtiging.berichtenbox.caseload.routes import router as client_routes
 from machtiging.berichtenbox.machtigingen.routes import router as machtiging_routes
 from machtiging.crypto.certificates import CertificateAuthorities
 from machtiging.crypto.keyring import KeyRing, watch_key_ring
@@ -77,8 +78,9 @@ from machtiging.worker.loops import run_worker_loops
 
 _KEY_RING_CHECK_SECONDS = 2.0
 _ROUTERS = (
-    *(berichtenbox_routes.router, machtiging_routes, toestemmingen_routes, organisations_routes, employee_routes),
-    *(assignment_routes, health.router, identity_routes, oauth_routes, portal_routes),
+    *(berichtenbox_routes.router, machtiging_routes, client_routes, toestemmingen_routes),
+    *(organisations_routes, employee_routes, assignment_routes, health.router, identity_routes, oauth_routes),
+    portal_routes,
 )
 _DETAILS_HANDLER = BerichtenboxHandler()
 _TEMPLATE_PACKAGES = (*PORTAL_TEMPLATES, "machtiging.oauth", "machtiging.identity", "machtiging.web")

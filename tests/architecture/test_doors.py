@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from machtiging.access.bearer import Agency, TokenUser
+from machtiging.berichtenbox.caseload.routes import router as clienten
 from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
 from machtiging.berichtenbox.routes import router as berichtenbox
 from machtiging.delegation.assignments.routes import router as assignments
@@ -30,7 +31,7 @@ PINNED = {
     "Citizen": 104,
     "Operator": 16,
     "Auditor": 4,
-    "TokenUser": 9,
+    "TokenUser": 11,
     "Self": 2,
     "Agency": 1,
     "Client": 3,
@@ -55,7 +56,8 @@ def doors_of(route: APIRoute) -> list[str]:
 def all_routes():
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     of_organisations = (organisations, employees, assignments)
-    for router in (health, identity, oauth, berichtenbox, machtigingen, consents, *of_organisations, portal, practice):
+    of_box = (berichtenbox, machtigingen, clienten)
+    for router in (health, identity, oauth, *of_box, consents, *of_organisations, portal, practice):
         app.include_router(router)
     return [route for _, route in list_routes(app) if isinstance(route, APIRoute)]
 

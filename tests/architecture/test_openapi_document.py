@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
+from machtiging.berichtenbox.caseload.routes import router as clienten
 from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
 from machtiging.berichtenbox.routes import router
 from machtiging.delegation.assignments.routes import router as assignments
@@ -27,6 +28,7 @@ def build_openapi_document() -> dict:
     app = FastAPI(openapi_url=None)
     app.include_router(router)
     app.include_router(machtigingen)
+    app.include_router(clienten)
     app.include_router(consents)
     app.include_router(organisations)
     app.include_router(employees)
@@ -83,6 +85,8 @@ def test_openapi_document_lists_every_api_route():
         "/berichten": {"get"},
         "/berichten/{berichtId}": {"get", "patch", "delete"},
         "/berichten/{berichtId}/bijlagen/{bijlageId}": {"get"},
+        "/clienten": {"get"},
+        "/clienten/berichten": {"get"},
         "/machtigingen": {"get"},
         "/machtigingen/{machtigingId}/berichten": {"get"},
         "/machtigingen/{machtigingId}/berichten/{berichtId}": {"get"},

@@ -17,6 +17,7 @@ from machtiging.access.actor import Actor
 from machtiging.access.policy_engine import Policy
 from machtiging.access_tokens.tokens import insert_token
 from machtiging.agencies.catalogue import upsert_catalogue
+from machtiging.berichtenbox.caseload.routes import router as clienten
 from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
 from machtiging.berichtenbox.routes import BODY_LIMITS, router
 from machtiging.crypto.keyring import KeyRing
@@ -197,6 +198,7 @@ def _assembled(worker: str) -> FastAPI:
     attach_services(app, make_services(issuer=API_ISSUER, policy=Policy.load(POLICIES) if worker else load_policy()))
     app.include_router(router)
     app.include_router(machtigingen)
+    app.include_router(clienten)
     openapi.install(app, issuer=API_ISSUER)
     install_error_handlers(app)
     body_limits.install(app, max_bytes_by_path=BODY_LIMITS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from operator import itemgetter
 from typing import Any
@@ -19,6 +19,7 @@ from machtiging.berichtenbox.caseload.signed_cursor import CursorBinding
 from machtiging.berichtenbox.helping.unread_counts import count_unread
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.caseload.search_terms import fold_letters
+from machtiging.identity.people import Profile
 from machtiging.kernel.errors import InvalidInput
 
 ENDS_SOON = timedelta(days=30)
@@ -57,13 +58,27 @@ class ClientQuery:
 
 @dataclass(frozen=True, slots=True)
 class ClientSummary:
-    """One client in the list. `unread`: at most `MAX_COUNT`. `name` is None if no login gave it."""
+    """One client in the list. `unread`: at most `MAX_COUNT`. `profile` is None if no login gave it.
+
+    `born_on` tells two of one name apart; None if it is not known in full.
+    """
 
     client: CaseloadClient
-    name: str | None
+    profile: Profile | None
     case_reference: str | None
     unread: int
     ends_soon: bool
+
+    @property
+    def name(self) -> str | None:
+        """The name of the client."""
+        return None if self.profile is None else self.profile.name or None
+
+    @property
+    def born_on(self) -> date | None:
+        """The birth date, if every part of it is known."""
+        born = None if self.profile is None else self.profile.birth_date
+        return born if isinstance(born, date) else None
 
     @property
     def machtiging_id(self) -> UUID:
@@ -200,5 +215,5 @@ def _is_chosen(row: _ClientRow, only: ClientFilter | None) -> bool:
 
 def _open_row(row: _ClientRow, keyring: KeyRing) -> ClientSummary:
     assigned = row.client.assigned
-    name, reference = assigned.open_name(keyring), assigned.open_case_reference(keyring)
-    return ClientSummary(row.client, name, reference, row.unread, row.ends_soon)
+    profile, reference = assigned.open_profile(keyring), assigned.open_case_reference(keyring)
+    return ClientSummary(row.client, profile, reference, row.unread, row.ends_soon)

@@ -61,9 +61,13 @@ class AssignedClient:
     assigned_at: datetime
     row: ResultRow
 
+    def open_profile(self, keyring: KeyRing) -> Profile | None:
+        """Open the client's profile; None if no login gave it. Only for who may see this client now."""
+        return profile_from_row(self.row, keyring, self.authority.vertegenwoordigde_id)
+
     def open_name(self, keyring: KeyRing) -> str | None:
         """Open the client's name; None if no login gave it. Only for who may see this client now."""
-        profile = profile_from_row(self.row, keyring, self.authority.vertegenwoordigde_id)
+        profile = self.open_profile(keyring)
         return None if profile is None else profile.name or None
 
     def open_case_reference(self, keyring: KeyRing) -> str | None:

@@ -20,6 +20,8 @@ NEEDED = {
     "downloadBijlage": ("action", Act.DOWNLOAD),
     "markeerBericht": ("action", Act.MARK),
     "verwijderBericht": ("action", Act.DELETE),
+    "lijstClienten": ("action", Act.LIST),
+    "lijstBerichtenVanClienten": ("action", Act.LIST),
     "lijstMachtigingen": ("action", Act.LIST),
     "lijstBerichtenOnderMachtiging": ("action", Act.LIST),
     "leesBerichtOnderMachtiging": ("action", Act.READ),
@@ -86,6 +88,8 @@ async def call(client, name, bericht_id, bijlage_id, under=""):
     name = name.removesuffix(UNDER_MACHTIGING)
     letter = f"/api/v1{under}/berichten/{bericht_id}"
     return await {
+        "lijstClienten": lambda: client.get("/api/v1/clienten"),
+        "lijstBerichtenVanClienten": lambda: client.get("/api/v1/clienten/berichten"),
         "lijstMachtigingen": lambda: client.get("/api/v1/machtigingen"),
         "lijstBerichten": lambda: client.get(f"/api/v1{under}/berichten"),
         "leesBericht": lambda: client.get(letter),

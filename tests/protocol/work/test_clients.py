@@ -88,6 +88,14 @@ async def test_search_finds_first_letters_birth_date_and_reference(clients, sear
         assert COUNTS.findall(page.text)[0] == str(len(names))
 
 
+async def test_clients_of_one_name_are_told_apart_by_their_birth_dates(office):
+    for born in (date(1961, 10, 2), date(1984, 1, 15), build_birth_date(1970, None, None)):
+        await office.add_client("Jan de Vries", born)
+    page = await find(await office.log_in())
+    assert page.text.count("Jan de Vries") >= 3
+    assert re.findall(r"geboren ([^<]+)<", page.text) == ["2 oktober 1961", "15 januari 1984"]
+
+
 @pytest.mark.parametrize("search", ["999990032", "9999 90 032", "999.990.032", "bsn 123456789", "１２３４５６７８９"])
 async def test_search_with_a_number_of_nine_digits_is_refused_with_a_sentence(clients, search):
     page = await find(await clients.log_in(), search)
