@@ -1,6 +1,6 @@
-"""/api/v1/clienten: the clients of an employee, and the letters of all of them, for an app with one consent.
+"""/api/v1/clienten: the clients of an employee, and their letters.
 
-A client is a machtiging of the token. Letters of one client: `/api/v1/machtigingen/{machtigingId}/berichten`.
+For an app with one consent for all clients. A client is a machtiging of the token. Letters of one client: `/api/v1/machtigingen/{machtigingId}/berichten`.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def _to_bericht_out(one: ClientLetter) -> dict[str, Any]:
 
 
 def _link_pages(url: str, chosen: dict[str, Any], cursor: str | None, following: str | None) -> dict[str, Any]:
-    """Build the links of a page with the same filter: itself, and the next one if there is more."""
+    """Build the links of a page: itself, and the next one if there is more."""
 
     def make_link(position: str | None) -> dict[str, str]:
         values = {**chosen, "cursor": position}
