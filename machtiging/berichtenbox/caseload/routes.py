@@ -1,6 +1,7 @@
 """/api/v1/clienten: the clients of an employee, and their letters.
 
-For an app with one consent for all clients. A client is a machtiging of the token. Letters of one client: `/api/v1/machtigingen/{machtigingId}/berichten`.
+For an app with one consent for all clients. A client is a machtiging of the token. Letters of one client:
+`/api/v1/machtigingen/{machtigingId}/berichten`.
 """
 
 from __future__ import annotations
