@@ -155,17 +155,20 @@ async def test_no_access_to_box_of_business_is_ever_journalled_as_allowed(box):
     assert allowed == ["aanlevering:ontvangen"]
 
 
-@pytest.mark.parametrize("persona", ["raadslid", "beheerder"])
-async def test_portal_shows_no_letter_of_a_business_to_employee_or_operator(api, world, persona):
+@pytest.mark.parametrize(
+    ("persona", "pages"),
+    [("raadslid", ("/werk", "/werk/clienten", "/organisatie")), ("beheerder", ("/", "/beheer"))],
+)
+async def test_portal_shows_no_letter_of_a_business_to_employee_or_operator(api, world, persona, pages):
     browser = (await api.log_in(persona)).browser
     person = await PERSONS.read_value(api.database, "id", broker_subject=f"oefenpersoon-{persona}")
     async with world.sessions.begin() as session:
         await add_employee(session, await add_organisation(session), person, roles=EVERY_ROLE)
     letter = await world.deliver_letter(BIJLAGE, ontvanger={"type": "KVK", "waarde": KVK}, onderwerp=SUBJECT)
     bijlage = await BIJLAGEN.read_value(world, "id")
-    for path in ("/brieven", "/wie-keek-mee", "/"):
+    for path in ("/brieven", "/wie-keek-mee", *pages):
         page = await browser.get(path)
-        assert page.status_code == 200
+        assert page.status_code == 200, path
         assert letter not in page.text
         assert SUBJECT not in page.text
     for path in (f"/brieven/{letter}", f"/brieven/{letter}/bijlagen/{bijlage}"):

@@ -36,6 +36,8 @@ STOPPING = {
     ("GET", "/ik-help/{machtigingId}"),
     ("GET", "/ik-help/{machtigingId}/teruggeven"),
     ("POST", "/ik-help/{machtigingId}/teruggeven"),
+    ("GET", "/werk/clienten/{machtigingId}/teruggeven"),
+    ("POST", "/werk/clienten/{machtigingId}/teruggeven"),
     ("GET", "/inloggen"),
     ("GET", "/inloggen/terug"),
     ("GET", "/logout"),
