@@ -37,6 +37,8 @@ from tests.protocol.portal.help_requests import (
 )
 
 CLIENTS = "/werk/clienten"
+# The forms below these are of the helper, the son; the others of the giver, the mother.
+OF_HELPER = ("/ik-help", "/werk")
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.builders.people import ISSUER
-from tests.protocol.portal.ready_forms import READY_FORMS
+from tests.protocol.portal.ready_forms import OF_HELPER, READY_FORMS
 from tests.protocol.portal.test_forms_walk import read_rows
 
 __all__ = ["read_rows"]
@@ -54,7 +54,7 @@ async def test_form_with_bad_input_is_answered_without_an_error_of_ours(portal, 
 async def test_idor_form_about_what_another_person_has_changes_nothing(portal, world, read_rows, route):
     ready = await READY_FORMS[route](portal, world)
     before = await read_rows()
-    stranger = await portal.son() if "/ik-help" not in route else await portal.mother()
+    stranger = await portal.mother() if route.startswith(OF_HELPER) else await portal.son()
     page = await stranger.open_page(ISSUER + "/")
     answer = await ready.in_browser(stranger, page.find_form("/uitloggen").values["csrf"]).press()
     assert answer.status_code == 404

@@ -12,7 +12,7 @@ import pytest
 
 from machtiging.cli.demo.html import parse_page
 from tests.builders.people import ISSUER
-from tests.protocol.portal.ready_forms import READY_FORMS
+from tests.protocol.portal.ready_forms import OF_HELPER, READY_FORMS
 from tests.protocol.portal.test_kept_forms import PAGE_OF, log_in, read_return_path
 
 pytestmark = pytest.mark.whole
@@ -67,7 +67,7 @@ async def test_form_pressed_twice_and_again_acts_once(portal, world, read_rows, 
 async def test_form_after_session_end_does_nothing_and_keeps_what_was_typed(portal, world, read_rows, route):
     ready = await READY_FORMS[route](portal, world)
     before = await read_rows()
-    person = portal.people.son if route.startswith("/ik-help") else portal.people.mother
+    person = portal.people.son if route.startswith(OF_HELPER) else portal.people.mother
     portal.clock.advance(portal.app.state.services.session_limits.idle_timeout)
     page = parse_page((answer := await ready.press()).text, ISSUER + ready.path)
     assert answer.status_code == 401
