@@ -27,6 +27,7 @@ def walk(page, start: str, *, most: int = MOST_PAGES) -> Iterator[str]:
             continue
         answer = page.goto(url)
         routes.add(route)
+        assert answer is None or answer.status < 500, f"{url}: {answer.status}"
         if answer is None or not answer.headers.get("content-type", "").startswith("text/html"):
             continue
         yield url

@@ -213,8 +213,16 @@ def _render_proposal(
 ) -> HTMLResponse:
     if status not in list_next_statuses(view):
         return render_page(request, "operator_cannot.html", status=409, view=view)
-    labels = {"status": status, "label": PROPOSE_LABELS[status], "effect": EFFECT_SENTENCES[status]}
-    return render_page(request, "operator_propose.html", status=code, view=view, sent=sent, **labels)
+    return render_page(
+        request,
+        "operator_propose.html",
+        status=code,
+        view=view,
+        sent=sent,
+        proposed=status,
+        label=PROPOSE_LABELS[status],
+        effect=EFFECT_SENTENCES[status],
+    )
 
 
 async def _render_organisation(

@@ -61,6 +61,13 @@ async def send(browser, path: str, **fields: str):
     return await browser.post(path, {"csrf": token, **fields})
 
 
+async def sent_form(browser, form, values: dict[str, str]) -> str:
+    """Send a form of a page, and return the path of the page that follows."""
+    answer = await browser.post(form.action, {**form.values, **values})
+    assert answer.status_code == 303, answer.text
+    return answer.headers["location"].partition("?")[0]
+
+
 async def register(browser, **changes: str) -> str:
     """Register an organisation and return the path of its page."""
     response = await send(browser, "/beheer/nieuw", **NEW | changes)
@@ -338,3 +345,46 @@ async def test_withdrawn_recognition_is_final(service, database, saskia, omar):
     assert (await propose(saskia, page)).status_code == 409
     assert (await saskia.get(page + "/voorstel", params={"status": "erkend"})).status_code == 409
     assert "/voorstel?status=" not in (await saskia.get(page)).text
+
+
+async def test_every_form_opens_and_sends_what_it_shows(service, database, saskia, omar):
+    """As a person does it: open the page, fill in its form, press its button."""
+    new = parse_page((await saskia.get("/beheer/nieuw")).text, REGISTER).find_form("/beheer/nieuw")
+    page = await sent_form(saskia, new, NEW)
+    for proposer, confirmer, status in (
+        (saskia, omar, "erkend"),
+        (omar, saskia, "opgeschort"),
+        (saskia, omar, "erkend"),
+    ):
+        opened = await proposer.get(page + "/voorstel", params={"status": status})
+        assert opened.status_code == 200
+        form = parse_page(opened.text, REGISTER).find_form("/voorstel")
+        assert form.values["status"] == status
+        await sent_form(proposer, form, {"grond": "besluit van vandaag", "besluitkenmerk": "B-1"})
+        await sent_form(confirmer, parse_page((await confirmer.get(page)).text, REGISTER).find_form("/bevestigen"), {})
+    invitation = await saskia.get(page + "/eerste-beheerder")
+    form = parse_page(invitation.text, REGISTER).find_form("/eerste-beheerder")
+    await sent_form(saskia, form, {"naam": "Fatima", "inlogkenmerk": "oefenpersoon-raadslid"})
+
+    assert await status_of(service, database, page) is RecognitionStatus.RECOGNISED
+
+
+async def test_proposal_with_a_fault_is_shown_again_with_what_was_typed(saskia):
+    page = await register(saskia)
+
+    answer = await send(saskia, page + "/voorstel", status="erkend", grond="", besluitkenmerk="B-7")
+
+    assert answer.status_code == 400
+    assert 'value="B-7"' in answer.text
+    assert 'href="#grond"' in answer.text
+
+
+@pytest.mark.parametrize("status", ["aangevraagd", "geweigerd", "ingetrokken"])
+async def test_proposal_that_cannot_follow_has_a_page_that_says_so(saskia, omar, status):
+    page = await register(saskia)
+    await propose(saskia, page)
+    await send(omar, page + "/bevestigen", nummer="2")
+    await propose(saskia, page, "opgeschort")
+
+    assert (await saskia.get(page + "/voorstel", params={"status": status})).status_code == 409
+    assert (await saskia.get(page + "/voorstel", params={"status": "onzin"})).status_code == 400
