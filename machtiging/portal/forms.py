@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from babel.dates import get_month_names
+from pydantic import BeforeValidator
 from starlette.requests import Request
 
 from machtiging.kernel.birth_date import BirthDate, build_birth_date
@@ -28,6 +29,14 @@ _UNKNOWN_PART = re.compile(r"0+|[x?]+")
 _MONTHS = {
     name.lower(): number for locale in LANGUAGES for number, name in get_month_names("wide", locale=locale).items()
 }
+
+
+def _empty_is_none(value: object) -> object:
+    return None if value == "" else value
+
+
+# For a query parameter of a filter: a field that was left empty is not chosen.
+EMPTY_IS_NONE = BeforeValidator(_empty_is_none)
 
 
 @dataclass

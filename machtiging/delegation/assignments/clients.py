@@ -77,7 +77,7 @@ class ClientPage:
     total: int
 
 
-async def list_clients(
+async def list_organisation_clients(
     session: AsyncSession,
     keyring: KeyRing,
     organisation_id: UUID,
@@ -106,7 +106,7 @@ async def list_clients(
     return ClientPage(shown, first["without_reader"], first["total"])
 
 
-async def load_clients(
+async def load_organisation_clients(
     session: AsyncSession, keyring: KeyRing, organisation_id: UUID, ids: Collection[UUID], *, at: datetime
 ) -> dict[UUID, OrganisationClient]:
     """Load these clients of the organisation, at most one page. Those of others are left out."""

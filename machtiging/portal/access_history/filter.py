@@ -16,6 +16,7 @@ from machtiging.berichtenbox.queries import select_object_ids
 from machtiging.kernel.clock import AMSTERDAM, to_dutch_date
 from machtiging.message_catalogue import CatalogueLabels
 from machtiging.portal.access_history.lines import JOURNAL_YEARS, UNLISTED_ACTS
+from machtiging.portal.forms import EMPTY_IS_NONE
 
 _MONTHS_TO_CHOOSE = 12
 
@@ -40,11 +41,6 @@ ACT_PREFIXES: dict[ActKind, tuple[str, ...]] = {
 }
 
 
-def _empty_is_none(value: object) -> object:
-    """Return None for a field of the form that was left empty."""
-    return None if value == "" else value
-
-
 def _check_journal_year(at: datetime) -> datetime:
     if at.year not in JOURNAL_YEARS:
         raise ValueError("outside the years of the journal")
@@ -61,8 +57,7 @@ def _parse_month(value: object) -> object:
     return first_day
 
 
-_EMPTY_IS_NONE = BeforeValidator(_empty_is_none)
-OptionalId = Annotated[UUID | None, _EMPTY_IS_NONE]
+OptionalId = Annotated[UUID | None, EMPTY_IS_NONE]
 
 
 class HistoryPosition(BaseModel):
@@ -96,10 +91,10 @@ class HistoryFilter(HistoryPosition):
     """The chosen filter. `helper`: a person or a machtiging."""
 
     helper: OptionalId = None
-    soort: Annotated[ActKind | None, _EMPTY_IS_NONE] = None
-    geweigerd: Annotated[Literal["ja"] | None, _EMPTY_IS_NONE] = None
+    soort: Annotated[ActKind | None, EMPTY_IS_NONE] = None
+    geweigerd: Annotated[Literal["ja"] | None, EMPTY_IS_NONE] = None
     brief: OptionalId = None
-    maand: Annotated[date | None, BeforeValidator(_parse_month), _EMPTY_IS_NONE] = None
+    maand: Annotated[date | None, BeforeValidator(_parse_month), EMPTY_IS_NONE] = None
 
     def to_params(self) -> dict[str, str]:
         """Return the parameters of a link with the same filter."""

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.access.dependencies import access_services
@@ -33,7 +33,7 @@ from machtiging.organisations.rules import (
     RecognitionStatus,
     describe_numbers,
 )
-from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form
+from machtiging.portal.forms import EMPTY_IS_NONE, SubmittedForm, make_blank_form, read_submitted_form
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page
 
@@ -66,16 +66,12 @@ _FIELD_OF_CODE = {
 }
 
 
-def _empty_is_none(value: object) -> object:
-    return None if value == "" else value
-
-
 class RegisterQuery(BaseModel):
     """The filter of the register, as in the addresses of its pages."""
 
     zoek: str = ""
-    status: Annotated[RecognitionStatus | None, BeforeValidator(_empty_is_none)] = None
-    wacht: Annotated[Literal["ja"] | None, BeforeValidator(_empty_is_none)] = None
+    status: Annotated[RecognitionStatus | None, EMPTY_IS_NONE] = None
+    wacht: Annotated[Literal["ja"] | None, EMPTY_IS_NONE] = None
     na: UUID | None = None
 
     def make_next_link(self, last: UUID) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.access.dependencies import access_services
-from machtiging.delegation.assignments.clients import OrganisationClient, load_clients
+from machtiging.delegation.assignments.clients import OrganisationClient, load_organisation_clients
 from machtiging.delegation.assignments.queries import list_client_assignments
 from machtiging.delegation.assignments.termination import end_assignments
 from machtiging.delegation.authority.rules import Authority
@@ -51,14 +51,14 @@ async def show_client(
     gedaan: str | None = None,
 ) -> HTMLResponse:
     """Show one client with all assignments. Raises NotFound `machtiging_onbekend` for that of others too."""
-    services, at = access_services(request), access_services(request).clock.now()
-    office, client, links = await _load_client(request, session, visitor, machtiging_id)
+    at = access_services(request).clock.now()
+    office, client, links = await _load_client(request, session, visitor, machtiging_id, at=at)
     return render_page(
         request,
         "organisation_client.html",
         office=office,
         client=describe_client(client, office, at),
-        assignments=[_describe_assignment(link, office, services.clock.now()) for link in links],
+        assignments=[_describe_assignment(link, office, at) for link in links],
         is_ended=gedaan == "gestopt",
     )
 
@@ -72,7 +72,8 @@ async def show_end_question(
     session: Transaction,
 ) -> Response:
     """Ask whether to end an assignment. One that ended leads back to its client."""
-    office, client, links = await _load_client(request, session, visitor, machtiging_id)
+    at = access_services(request).clock.now()
+    office, client, links = await _load_client(request, session, visitor, machtiging_id, at=at)
     found = next((link for link in links if link.machtiging_id == toewijzing_id), None)
     if found is None:
         return RedirectResponse(f"/organisatie/clienten/{machtiging_id}", 303)
@@ -105,12 +106,12 @@ async def submit_end(
 
 
 async def _load_client(
-    request: Request, session: AsyncSession, visitor: Visitor, machtiging_id: UUID
+    request: Request, session: AsyncSession, visitor: Visitor, machtiging_id: UUID, *, at: datetime
 ) -> tuple[Office, OrganisationClient, list[Authority]]:
-    services, at = access_services(request), access_services(request).clock.now()
-    office = await open_office(session, services.keyring, visitor, at=at)
+    keyring = access_services(request).keyring
+    office = await open_office(session, keyring, visitor, at=at)
     organisation_id = office.leader.organisation.id
-    clients = await load_clients(session, services.keyring, organisation_id, [machtiging_id], at=at)
+    clients = await load_organisation_clients(session, keyring, organisation_id, [machtiging_id], at=at)
     if machtiging_id not in clients:
         raise NotFound("machtiging_onbekend")
     return office, clients[machtiging_id], await list_client_assignments(session, MachtigingId(machtiging_id), at=at)

@@ -17,8 +17,8 @@ from machtiging.delegation.assignments.clients import (
     MAX_CLIENTS_PER_PAGE,
     ClientCursor,
     OrganisationClient,
-    list_clients,
-    load_clients,
+    list_organisation_clients,
+    load_organisation_clients,
 )
 from machtiging.delegation.assignments.creation import assign_machtigingen
 from machtiging.delegation.assignments.rules import MAX_CASE_REFERENCE_LENGTH, AssignmentRequest
@@ -150,7 +150,7 @@ async def _render_list(
     status: int = 200,
 ) -> HTMLResponse:
     services, at = access_services(request), access_services(request).clock.now()
-    page = await list_clients(session, services.keyring, office.leader.organisation.id, at=at, after=after)
+    page = await list_organisation_clients(session, services.keyring, office.leader.organisation.id, at=at, after=after)
     shown = page.clients[:MAX_CLIENTS_PER_PAGE]
     older = ""
     if len(page.clients) > MAX_CLIENTS_PER_PAGE:
@@ -187,7 +187,7 @@ async def _render_results(
     """Show the result of each client, the refused ones first. Names of at most one page are opened."""
     services, at = access_services(request), access_services(request).clock.now()
     ids = [one.machtiging_id for one in requests]
-    clients = await load_clients(session, services.keyring, office.leader.organisation.id, ids, at=at)
+    clients = await load_organisation_clients(session, services.keyring, office.leader.organisation.id, ids, at=at)
     lines = []
     for one, result in zip(requests, results, strict=True):
         found = clients.get(one.machtiging_id)

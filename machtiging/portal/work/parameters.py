@@ -6,13 +6,14 @@ from typing import Annotated, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
 from machtiging.agencies.rules import Theme
 from machtiging.berichtenbox.caseload.client_letters import ClientLettersQuery, LetterOrder
 from machtiging.berichtenbox.caseload.client_list import ClientFilter, ClientOrder, ClientQuery
 from machtiging.berichtenbox.caseload.signed_cursor import MAX_CURSOR_LENGTH
 from machtiging.delegation.caseload.search_terms import MAX_SEARCH_LENGTH
+from machtiging.portal.forms import EMPTY_IS_NONE
 
 PAGE_SIZE = 20
 CLIENTS_PATH = "/werk/clienten"
@@ -24,19 +25,18 @@ def _empty_is_none(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-_EMPTY_IS_NONE = BeforeValidator(_empty_is_none)
 _Cursor = Annotated[str, Field(max_length=MAX_CURSOR_LENGTH)]
 
 
 class TodayParameters(BaseModel):
     """The order and filter of the list."""
 
-    volgorde: Annotated[LetterOrder, _EMPTY_IS_NONE] = LetterOrder.NEWEST
-    client: Annotated[UUID | None, _EMPTY_IS_NONE] = None
-    afzender: Annotated[str | None, Field(max_length=20), _EMPTY_IS_NONE] = None
-    thema: Annotated[Theme | None, _EMPTY_IS_NONE] = None
-    ongelezen: Annotated[Literal["ja"] | None, _EMPTY_IS_NONE] = None
-    vanaf: Annotated[_Cursor | None, _EMPTY_IS_NONE] = None
+    volgorde: LetterOrder = LetterOrder.NEWEST
+    client: Annotated[UUID | None, EMPTY_IS_NONE] = None
+    afzender: Annotated[str | None, Field(max_length=20), EMPTY_IS_NONE] = None
+    thema: Annotated[Theme | None, EMPTY_IS_NONE] = None
+    ongelezen: Annotated[Literal["ja"] | None, EMPTY_IS_NONE] = None
+    vanaf: Annotated[_Cursor | None, EMPTY_IS_NONE] = None
 
     def to_query(self) -> ClientLettersQuery:
         """Return the requested page."""
@@ -65,10 +65,10 @@ class TodayParameters(BaseModel):
 class ClientParameters(BaseModel):
     """The search, filter and order of the list of clients."""
 
-    zoek: Annotated[str | None, Field(max_length=MAX_SEARCH_LENGTH), _EMPTY_IS_NONE] = None
-    toon: Annotated[ClientFilter | None, _EMPTY_IS_NONE] = None
+    zoek: Annotated[str | None, Field(max_length=MAX_SEARCH_LENGTH), EMPTY_IS_NONE] = None
+    toon: Annotated[ClientFilter | None, EMPTY_IS_NONE] = None
     volgorde: ClientOrder = ClientOrder.UNREAD
-    vanaf: Annotated[_Cursor | None, _EMPTY_IS_NONE] = None
+    vanaf: Annotated[_Cursor | None, EMPTY_IS_NONE] = None
 
     def to_query(self) -> ClientQuery:
         """Return the requested page."""
