@@ -146,7 +146,7 @@ async def test_second_proposal_while_one_is_open_is_refused(saskia, omar):
 async def test_confirmation_of_no_proposal_is_refused(saskia, number):
     page = await register(saskia)
 
-    assert (await send(saskia, page + "/bevestigen", nummer=number)).status_code in {403, 404, 409}
+    assert (await send(saskia, page + "/bevestigen", nummer=number)).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ async def test_first_administrator_is_invited_once(saskia):
     invitation = {"naam": "Fatima el Amrani", "inlogkenmerk": "oefenpersoon-raadslid"}
 
     assert (await send(saskia, page + "/eerste-beheerder", **invitation)).status_code == 303
-    assert (await send(saskia, page + "/eerste-beheerder", **invitation)).status_code in {403, 409}
+    assert (await send(saskia, page + "/eerste-beheerder", **invitation)).status_code == 403
     missing = await send(saskia, page + "/eerste-beheerder", naam="", inlogkenmerk="")
     assert missing.status_code == 400
 

@@ -204,7 +204,7 @@ async def test_ended_paused_or_left_gives_nothing_on_the_next_request(clients):
         await change_employee(session, clients.employee, state="op_non_actief")
     for path, member in (("", "clienten"), ("/berichten", "berichten")):
         answer = await get(clients, path, token=token)
-        assert answer.status_code in {401, 403} or answer.json()[member] == []
+        assert (answer.status_code, answer.json()[member]) == (200, [])
 
 
 async def test_suspended_organisation_gives_nothing_on_the_next_request(clients):
@@ -214,7 +214,7 @@ async def test_suspended_organisation_gives_nothing_on_the_next_request(clients)
 
     for path, member in (("", "clienten"), ("/berichten", "berichten")):
         answer = await get(clients, path, token=token)
-        assert answer.status_code in {401, 403} or answer.json()[member] == []
+        assert (answer.status_code, answer.json()[member]) == (200, [])
 
 
 async def test_statements_do_not_grow_with_the_clients(clients, database):
@@ -225,4 +225,4 @@ async def test_statements_do_not_grow_with_the_clients(clients, database):
         for path in (API, API + "/berichten"):
             with record_queries(database) as queries:
                 assert (await client.get(path)).status_code == 200
-            assert len(statements_of(queries)) <= MOST_STATEMENTS + 2, path
+            assert len(statements_of(queries)) <= MOST_STATEMENTS, path
