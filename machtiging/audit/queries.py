@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -81,8 +81,9 @@ class JournalCursor:
 class LineFilter:
     """Conditions on journal lines, all of which must hold. The default admits every line.
 
-    `involved_id`: the actor or the machtiging. `actor_id`: the actor only. `object_ids`: a select of
-    one text column. `period`: begin, and end (exclusive).
+    `involved_id`: the actor or the machtiging. `actor_id`: the actor only. `organisation_id`: the organisation for
+    which the actor acted, about a person. `about_id`: that person. `object_ids`: a select of one text column.
+    `period`: begin, and end (exclusive).
     """
 
     involved_id: UUID | None = None
@@ -92,6 +93,8 @@ class LineFilter:
     object_ids: Select[Any] | None = None
     period: tuple[datetime, datetime] | None = None
     actor_id: UUID | None = None
+    organisation_id: UUID | None = None
+    about_id: UUID | None = None
 
     def build_conditions(self, table: FromClause) -> list[ColumnElement[bool]]:
         """Return the conditions for one of the journal tables."""
@@ -100,6 +103,10 @@ class LineFilter:
             conditions.append(or_(table.c.actor_id == self.involved_id, table.c.machtiging_id == self.involved_id))
         if self.actor_id is not None:
             conditions.append(table.c.actor_id == self.actor_id)
+        if self.organisation_id is not None:
+            conditions += [table.c.on_behalf_of == self.organisation_id, table.c.for_person_id.is_not(None)]
+        if self.about_id is not None:
+            conditions.append(table.c.for_person_id == self.about_id)
         if self.act_prefixes:
             conditions.append(or_(*(table.c.act.startswith(one, autoescape=True) for one in self.act_prefixes)))
         if self.excluded_acts:
@@ -134,6 +141,20 @@ async def load_lines_for_machtiging(
 ) -> list[JournalEntry]:
     """Load the lines under a machtiging, newest first."""
     return await _load_newest(session, "machtiging_id", machtiging_id, limit, before)
+
+
+async def load_lines_of_employee(
+    session: AsyncSession,
+    actor_id: UUID,
+    organisation_id: UUID,
+    *,
+    limit: int = 100,
+    before: JournalCursor | None = None,
+    where: LineFilter = EVERY_LINE,
+) -> list[JournalEntry]:
+    """Load the lines about people for whom an employee acted, newest first. They have an index of their own."""
+    acted = replace(where, organisation_id=organisation_id)
+    return await _load_newest(session, "actor_id", actor_id, limit, before, acted)
 
 
 async def load_lines_about_object(

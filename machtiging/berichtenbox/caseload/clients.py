@@ -6,6 +6,7 @@ now is left out: a list, a count and a search tell the same.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -20,6 +21,7 @@ from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.caseload.assigned_clients import AssignedClient, load_assigned_clients
 from machtiging.delegation.caseload.search_index import compute_search_keys
 from machtiging.delegation.caseload.search_terms import parse_search
+from machtiging.kernel.ids import PersonId
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +49,28 @@ async def load_clients(
     reader: Actor,
     *,
     search: str | None = None,
+    giver_ids: Collection[PersonId] | None = None,
+    machtiging_id: UUID | None = None,
     at: datetime,
 ) -> list[CaseloadClient]:
     """Load the clients whose letters this reader may list now. `reader` is an actor without a machtiging.
 
-    A search takes one statement more. Raises InvalidInput as `parse_search`.
+    `giver_ids`: only these people. `machtiging_id`: only this one. A search takes one statement more. Raises
+    InvalidInput as `parse_search`.
     """
     keys = None
     if search is not None:
         terms = parse_search(search)
         keys = await compute_search_keys(session, keyring, reader.person_id, reader.organisation_kvk, terms)
-    found = await load_assigned_clients(session, reader.person_id, reader.organisation_kvk, search_keys=keys, at=at)
+    found = await load_assigned_clients(
+        session,
+        reader.person_id,
+        reader.organisation_kvk,
+        search_keys=keys,
+        giver_ids=giver_ids,
+        only_id=machtiging_id,
+        at=at,
+    )
     clients = [build_client(reader, one) for one in found if _covers(reader, one.authority)]
     return [one for one in clients if find_listing_limits(policy, one.actor, at) is not None]
 

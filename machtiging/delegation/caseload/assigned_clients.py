@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -85,17 +85,24 @@ async def load_assigned_clients(
     organisation_kvk: str | None,
     *,
     search_keys: Sequence[bytes] | None = None,
+    giver_ids: Collection[PersonId] | None = None,
+    only_id: UUID | None = None,
     at: datetime,
 ) -> list[AssignedClient]:
     """Load the open assignments of this login, the newest first, in one statement.
 
-    With `search_keys` only those that have one of these. The caller asks each Authority what it gives now. A row whose
-    MAC fails is journalled and left out.
+    With `search_keys` only those that have one of these; with `giver_ids` only those of these people; with
+    `only_id` only this one. The caller asks each Authority what it gives now. A row whose MAC fails is journalled and
+    left out.
     """
     params: dict[str, Any] = {"person_id": person_id, "organisation_kvk": organisation_kvk, "limit": MAX_ASSIGNED}
     statement = _ALL
     if search_keys is not None:
         statement, params["search_keys"] = _FOUND, list(search_keys)
+    elif giver_ids is not None:
+        statement, params["giver_ids"] = _OF_GIVERS, sorted(giver_ids)
+    elif only_id is not None:
+        statement, params["only_id"] = _ONE, only_id
     clients = []
     for row in await statement.all(session, params):
         authority = await authority_from_row(session, row, at=at)
@@ -196,4 +203,6 @@ def _select_ids(*where: ColumnElement[bool]) -> Select[Any]:
 _SEARCH_KEYS = any_(bindparam("search_keys", type_=ARRAY(LargeBinary)))
 _ALL = _build_statement()
 _FOUND = _build_statement(has_search_key(_SEARCH_KEYS, _HELD.c.id, _ABOVE.c.id, _ABOVE.c.parent_id))
+_OF_GIVERS = _build_statement(_HELD.c.vertegenwoordigde_id == any_(bindparam("giver_ids", type_=ARRAY(Uuid))))
+_ONE = _build_statement(_HELD.c.id == bindparam("only_id", type_=Uuid()))
 _ROOM = _build_statement_for(_select_room_ids())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -58,15 +58,26 @@ def render_csv(export: HistoryExport) -> bytes:
     Dutch spreadsheets separate by a semicolon, English ones by a comma. A value that begins like a formula gets an
     apostrophe before it.
     """
+    rows: list[Sequence[str | None]] = [
+        (format_time(line.at), line.who, line.what, describe_outcome(line), line.reason, line.app, line.purpose)
+        for line in export.lines
+    ]
+    notes = describe_notes(export.period, export.is_cut, ExportFormat.CSV)
+    return write_csv([tuple(_COLUMN_LABELS.values()), *rows, (" ".join(notes),)])
+
+
+def write_csv(rows: Iterable[Iterable[str | None]]) -> bytes:
+    """Return rows as CSV; see `render_csv`."""
     text = io.StringIO()
     writer = csv.writer(text, delimiter=";" if current_language() == DUTCH else ",", quoting=csv.QUOTE_ALL)
-    writer.writerow(_COLUMN_LABELS.values())
-    for line in export.lines:
-        when = "" if line.at is None else f"{line.at.astimezone(AMSTERDAM):%Y-%m-%d %H:%M:%S}"
-        values = (when, line.who, line.what, _describe_outcome(line), line.reason, line.app, line.purpose)
-        writer.writerow(neutralise_formula(value or "") for value in values)
-    writer.writerow([neutralise_formula(" ".join(_describe_notes(export, ExportFormat.CSV)))])
+    for row in rows:
+        writer.writerow(neutralise_formula(value or "") for value in row)
     return text.getvalue().encode("utf-8-sig")
+
+
+def format_time(at: datetime | None) -> str:
+    """Return a time in a form that spreadsheets sort; "" for an impossible one."""
+    return "" if at is None else f"{at.astimezone(AMSTERDAM):%Y-%m-%d %H:%M:%S}"
 
 
 def neutralise_formula(value: str) -> str:
@@ -86,7 +97,7 @@ async def render_history_pdf(export: HistoryExport) -> bytes:
         "columns": [_COLUMN_LABELS[name] for name in _PDF_COLUMNS],
         "rows": [_make_row(line) for line in export.lines],
         "empty": get_sentence("history.export.empty"),
-        "notes": _describe_notes(export, ExportFormat.PDF),
+        "notes": describe_notes(export.period, export.is_cut, ExportFormat.PDF),
     }
     return await typeset(Template.ACCESS_HISTORY, data, title=get_sentence("history.title"), created_at=export.made_at)
 
@@ -98,20 +109,22 @@ def _make_row(line: JournalLineView) -> list[str]:
         what.append(get_sentence("history.line.with_app", name=line.app))
     if line.purpose is not None:
         what.append(get_sentence("history.line.under", purpose=line.purpose))
-    outcome = " ".join(part for part in (_describe_outcome(line), line.reason) if part)
+    outcome = " ".join(part for part in (describe_outcome(line), line.reason) if part)
     return [when, line.who, ", ".join(what), outcome]
 
 
-def _describe_outcome(line: JournalLineView) -> str:
+def describe_outcome(line: JournalLineView) -> str:
+    """Say whether the act was done or refused; "" for another outcome."""
     if line.refused:
         return get_sentence("history.outcome.refused")
     return get_sentence("history.outcome.done") if line.reason is None else ""
 
 
-def _describe_notes(export: HistoryExport, chosen: ExportFormat) -> list[str]:
-    starts_at, ends_at = export.period
+def describe_notes(period: tuple[datetime, datetime], is_cut: bool, chosen: ExportFormat) -> list[str]:  # noqa: FBT001
+    """Say which period is in a file, and whether there is more."""
+    starts_at, ends_at = period
     first_day, last_day = format_day(starts_at), format_day(last_day_before(ends_at))
     notes = [get_sentence("history.export.period", first=first_day, last=last_day)]
-    if export.is_cut:
+    if is_cut:
         notes.append(get_sentence("history.export.cut", number=MAX_LINES[chosen]))
     return notes

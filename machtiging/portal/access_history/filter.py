@@ -47,7 +47,7 @@ def _check_journal_year(at: datetime) -> datetime:
     return at
 
 
-def _parse_month(value: object) -> object:
+def parse_month(value: object) -> object:
     """Return the first day of a month such as 2026-11. Raises ValueError."""
     if not isinstance(value, str):
         return value
@@ -94,7 +94,7 @@ class HistoryFilter(HistoryPosition):
     soort: Annotated[ActKind | None, EMPTY_IS_NONE] = None
     geweigerd: Annotated[Literal["ja"] | None, EMPTY_IS_NONE] = None
     brief: OptionalId = None
-    maand: Annotated[date | None, BeforeValidator(_parse_month), EMPTY_IS_NONE] = None
+    maand: Annotated[date | None, BeforeValidator(parse_month), EMPTY_IS_NONE] = None
 
     def to_params(self) -> dict[str, str]:
         """Return the parameters of a link with the same filter."""

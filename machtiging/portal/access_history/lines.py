@@ -104,7 +104,7 @@ def fold_equal_lines(lines: Iterable[JournalLineView]) -> list[JournalLineView]:
     folded: dict[object, JournalLineView] = {}
     for number, line in enumerate(lines):
         # A line without a possible time has no day in which to fold it.
-        key = (number,) if line.at is None else _day_key(line, to_dutch_date(line.at))
+        key = (number,) if line.at is None else make_day_key(line, to_dutch_date(line.at))
         newest = folded.get(key)
         folded[key] = (
             line
@@ -114,7 +114,8 @@ def fold_equal_lines(lines: Iterable[JournalLineView]) -> list[JournalLineView]:
     return list(folded.values())
 
 
-def _day_key(line: JournalLineView, day: date) -> object:
+def make_day_key(line: JournalLineView, day: date) -> object:
+    """Return what is the same in equal lines of one day."""
     return replace(line, at=None, first_at=None, times=1), day
 
 

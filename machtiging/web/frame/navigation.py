@@ -87,6 +87,7 @@ _MENUS: dict[Place, tuple[tuple[str, str, str], ...]] = {
     Place.WORK: (
         ("frame.menu.today", "/werk", "mail"),
         ("frame.menu.clients", "/werk/clienten", "users"),
+        ("frame.menu.own_record", "/werk/wat-ik-deed", "eye"),
     ),
     Place.ORGANISATION: (
         ("frame.menu.all_clients", "/organisatie", "users"),

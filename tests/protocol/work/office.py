@@ -33,6 +33,7 @@ class WorkOffice:
     employee: UUID
     kvk: str = KVK
     numbers: list[str] = field(default_factory=lambda: list(NUMBERS))
+    people: dict[str, PersonId] = field(default_factory=dict)
 
     @classmethod
     async def open(cls, world: Any, portal: Any, kvk: str = KVK) -> WorkOffice:
@@ -48,6 +49,7 @@ class WorkOffice:
             at, keyring = self.world.clock.now(), self.world.keyring
             person = await find_or_create_by_bsn(session, keyring, Bsn(self.numbers.pop(0)), at=at)
             await save_profile(session, keyring, person, Profile(name, born, None))
+        self.people[name] = person
         return person
 
     async def grant(self, person: PersonId, **changes: Any) -> MachtigingId:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from machtiging.kernel.ids import uuid7
 from tests.builders.letters import BerichtenboxWorld, make_api_world
 from tests.builders.people import ISSUER
 from tests.builders.portal import make_portal
+from tests.protocol.work.office import WorkOffice
 from tests.storage.plans.query_plans import buffers, grow, nodes, plan_of, recorded, superuser
 
 SMALL, LARGE = 60, 2_000
@@ -169,4 +171,38 @@ async def test_overview_page_cost_is_independent_of_journal_size(database, clock
         shown = await browser.open_page(address)
         address = ISSUER + next(where for where, _ in shown.links if "voor=" in where)
     await assert_cost_is_constant(database, lambda: browser.open_page(address), lines, scattered=WINDOW_SIZES[0])
+    await portal.close()
+
+
+@pytest.mark.parametrize("page", ["first", "next", "one client"])
+async def test_own_record_cost_is_independent_of_journal_and_of_other_acts(database, clock, world, page):
+    portal = await make_portal(database, clock)
+    office = await WorkOffice.open(world, portal)
+    client = await office.add_client("Anna de Boer", None, "Brief")
+    worker = await office.log_in()
+    letters = set(
+        re.findall(r"/werk/clienten/[0-9a-f-]{36}/brieven/[0-9a-f-]{36}", (await worker.request("/werk")).text)
+    )
+    for letter in letters:
+        await worker.request(letter)
+    ages = itertools.count(0, LARGE)
+
+    async def lines(times):
+        """Lines of the worker for this client, older than each other, and as many of another and about nobody."""
+        mine = {"for_person_id": f"'{office.people['Anna de Boer']}'", "actor_id": f"'{office.worker}'"}
+        mine |= {"on_behalf_of": f"'{office.organisation}'", "act": "'bericht:lijst'", "outcome": "'allowed'"}
+        earlier = {"occurred_at": f"to_jsonb((one.t).occurred_at - (n + {next(ages)}) * interval '1 hour')"}
+        for values in (mine, mine | {"actor_id": f"'{world.citizen}'"}, mine | {"on_behalf_of": "NULL"}):
+            await grown(database, "journal_intake", times, **values, **earlier, machtiging_id="NULL")
+
+    await lines(SMALL * 2)
+    address = "/werk/wat-ik-deed" + (f"?client={client}" if page == "one client" else "")
+    if page == "next":
+        older = re.search(r'href="(/werk/wat-ik-deed\?[^"]*voor=[^"]*)"', (await worker.request(address)).text)
+        address = older.group(1).replace("&amp;", "&")
+
+    async def open_page():
+        assert (await worker.request(address)).status_code == 200
+
+    await assert_cost_is_constant(database, open_page, lines, scattered=0 if page != "one client" else SMALL)
     await portal.close()
