@@ -18,7 +18,7 @@ from machtiging.kernel.ids import BerichtId
 
 
 class ListedLetter(NamedTuple):
-    """A letter that may be listed now, the name of its sender, and the actor who may list it."""
+    """A letter that `helper` may list now, and the name of its sender."""
 
     bericht_id: BerichtId
     sender: str
@@ -39,9 +39,9 @@ async def find_listed_senders(
 async def find_listed_letters(
     session: AsyncSession, policy: Policy, helpers: Collection[Actor], object_ids: Collection[UUID], *, at: datetime
 ) -> dict[str, ListedLetter]:
-    """Map ids of letters and bijlagen to the letters that one of these helpers may list now, in one statement.
+    """Map ids of letters and bijlagen to the letters that a helper may list.
 
-    The helpers are one person under several machtigingen. No letter is opened.
+    One statement. The helpers are one person under several machtigingen. No letter is opened.
     """
     limits = [(one, found) for one in helpers if (found := find_listing_limits(policy, one, at)) is not None]
     if not limits or not object_ids:

@@ -1,4 +1,4 @@
-"""What an employee did for clients: a page with a filter, and its file.
+"""The own record of an employee: acts for clients, with a filter, and as a file.
 
 A client whose post may not be read now has no name here, and a letter that may not be read now has no sender. A
 refused act tells no more than the refusal did.
@@ -209,7 +209,7 @@ def _name_client(request: Request, client: CaseloadClient) -> str:
 
 
 def _fold(lines: Iterable[RecordLine]) -> list[RecordLine]:
-    """Fold equal lines of a day about one client into the newest one, with their number."""
+    """Fold equal lines of a day about one client into the newest one."""
     folded: dict[object, RecordLine] = {}
     for number, one in enumerate(lines):
         key: Any = number if one.line.at is None else (one.about_id, make_day_key(one.line, to_dutch_date(one.line.at)))
