@@ -1,4 +1,4 @@
-"""The own record of an employee: acts for clients, with a filter, and as a file.
+"""The own record of an employee: acts for clients, with filter and file.
 
 A client whose post may not be read now has no name here, and a letter that may not be read now has no sender. A
 refused act tells no more than the refusal did.
