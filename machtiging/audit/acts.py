@@ -52,6 +52,7 @@ class JournalAct(StrEnum):
     MACHTIGING_HERVAT = "machtiging:hervat"
     MACHTIGING_INGETROKKEN = "machtiging:ingetrokken"
     MACHTIGING_TERUGGEGEVEN = "machtiging:teruggegeven"
+    MACHTIGING_LEZERS = "machtiging:lezers"
     MACHTIGING_VERLENGD = "machtiging:verlengd"
     MEDEWERKER_GEACTIVEERD = "medewerker:geactiveerd"
     MEDEWERKER_GEWIJZIGD = "medewerker:gewijzigd"

@@ -36,6 +36,8 @@ class NotificationKind(StrEnum):
     NOODSTOP_OPGEHEVEN_DOOR_U = "noodstop_opgeheven_door_u"
     BEPERKT = "machtiging_beperkt"
     BEPERKT_DOOR_U = "machtiging_beperkt_door_u"
+    LEZERS = "machtiging_lezers"
+    LEZERS_DOOR_U = "machtiging_lezers_door_u"
     VERLENGD = "machtiging_verlengd"
     VERLENGD_DOOR_U = "machtiging_verlengd_door_u"
     TOEGEWEZEN = "toewijzing_gemaakt"

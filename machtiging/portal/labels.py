@@ -45,6 +45,7 @@ JOURNAL_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
         "machtiging:ingetrokken",
         "machtiging:teruggegeven",
         "machtiging:beperkt",
+        "machtiging:lezers",
         "machtiging:verlengd",
         "hulpvraag:geopend",
         "hulpvraag:gesteld",
@@ -98,6 +99,7 @@ REFUSED_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
         "machtiging:ingetrokken",
         "machtiging:teruggegeven",
         "machtiging:beperkt",
+        "machtiging:lezers",
         "machtiging:verlengd",
         "toewijzing:gemaakt",
         "toewijzing:lijst",
@@ -278,6 +280,7 @@ class CompletedAction(StrEnum):
     GIVEN_BACK = "teruggegeven"
     NARROWED = "beperkt"
     EXTENDED = "verlengd"
+    READERS_CHOSEN = "lezers"
     AGREED = "toegestaan"
     APP_STOPPED = "app-gestopt"
     APP_WAS_STOPPED = "app-was-gestopt"

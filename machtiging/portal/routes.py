@@ -13,7 +13,7 @@ from machtiging.portal import (
     undelivered_notifications,
 )
 from machtiging.portal.access_history import routes as access_history
-from machtiging.portal.gemachtigden import actions, detail, emergency, extension, narrowing, notes, overview
+from machtiging.portal.gemachtigden import actions, detail, emergency, extension, narrowing, notes, overview, readers
 from machtiging.portal.giving import routes as giving
 from machtiging.portal.help_requests import decision_page, wizard
 from machtiging.portal.help_requests import list_page as request_list_page
@@ -56,6 +56,7 @@ _PARTS = (
     actions,
     narrowing,
     extension,
+    readers,
     clients,
     client_page,
     employees,

@@ -171,9 +171,12 @@ _CONFIRMATION_CONDITIONS: dict[labels.CompletedAction, tuple[bool, frozenset[Eff
     labels.CompletedAction.GIVEN_BACK: (False, frozenset({EndReason.GIVEN_BACK})),
     labels.CompletedAction.NARROWED: (True, _OPEN),
     labels.CompletedAction.EXTENDED: (True, _RUNNING | {EffectiveState.PAUSED}),
+    labels.CompletedAction.READERS_CHOSEN: (True, _RUNNING | {EffectiveState.PAUSED}),
 }
 
-_AMENDMENTS = frozenset({labels.CompletedAction.NARROWED, labels.CompletedAction.EXTENDED})
+_AMENDMENTS = frozenset(
+    {labels.CompletedAction.NARROWED, labels.CompletedAction.EXTENDED, labels.CompletedAction.READERS_CHOSEN}
+)
 
 
 def find_confirmation(gedaan: str | None, card: MachtigingCard) -> str | None:

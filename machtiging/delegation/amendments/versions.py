@@ -50,7 +50,7 @@ from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import MAC_COLUMN, SealedTable, reseal_changes
 
 _AGREEMENT, _MACHTIGING = table_of(AgreementRow), machtiging_table()
-_Rows = list[tuple[SealedTable, Mapping[str, Any]]]
+VersionRows = list[tuple[SealedTable, Mapping[str, Any]]]
 
 
 async def narrow_machtiging(
@@ -61,7 +61,7 @@ async def narrow_machtiging(
     Raises NotFound `machtiging_onbekend`, NotAllowed `rij_ongeldig`, Conflict `machtiging_beeindigd` or
     `machtiging_verlopen`, InvalidInput `niets_over` or `einddatum_te_vroeg`. A refusal is journalled too.
     """
-    authority = await _load_own(session, JournalAct.MACHTIGING_BEPERKT, machtiging_id, giver_id, at)
+    authority = await load_own_machtiging(session, JournalAct.MACHTIGING_BEPERKT, machtiging_id, giver_id, at)
     before = authority.root
     try:
         if before.state is MachtigingState.ENDED:
@@ -71,13 +71,13 @@ async def narrow_machtiging(
         scope, period = narrow_scope(before.scope, narrowing), narrow_period(before.period, narrowing.last_day, at)
         require_something_left(scope, period)
     except Refusal as refusal:
-        await _journal(session, JournalAct.MACHTIGING_BEPERKT, authority, giver_id, refusal.code, at)
+        await journal_amendment(session, JournalAct.MACHTIGING_BEPERKT, authority, giver_id, refusal.code, at)
         raise
     if (scope, period) == (before.scope, before.period):
         return before
-    rows = await _insert_version(session, before, _scope_values(scope) | {"ends_at": period.ends_at}, giver_id, at)
+    rows = await insert_version(session, before, _scope_values(scope) | {"ends_at": period.ends_at}, giver_id, at)
     notices = NotificationKind.BEPERKT_DOOR_U, NotificationKind.BEPERKT
-    return await _finish(session, JournalAct.MACHTIGING_BEPERKT, authority, rows, notices, at)
+    return await finish_amendment(session, JournalAct.MACHTIGING_BEPERKT, authority, rows, notices, at)
 
 
 async def extend_machtiging(
@@ -95,14 +95,14 @@ async def extend_machtiging(
     `rij_ongeldig`, NotFound `machtiging_onbekend`, InvalidInput `periode_te_lang`, Conflict as
     `rules.require_extendable`. A refusal is journalled too.
     """
-    authority = await _load_own(session, JournalAct.MACHTIGING_VERLENGD, machtiging_id, giver.person_id, at)
+    authority = await load_own_machtiging(session, JournalAct.MACHTIGING_VERLENGD, machtiging_id, giver.person_id, at)
     before = authority.root
     try:
         require_substantial_assurance(giver.assurance)
         require_extendable(before, at)
         period = extend_period(before.period, last_day, limits, at)
     except Refusal as refusal:
-        await _journal(session, JournalAct.MACHTIGING_VERLENGD, authority, giver.person_id, refusal.code, at)
+        await journal_amendment(session, JournalAct.MACHTIGING_VERLENGD, authority, giver.person_id, refusal.code, at)
         raise
     if period == before.period:
         return before
@@ -111,17 +111,17 @@ async def extend_machtiging(
         "channel": Channel.ONLINE,
         "text_version": TEXT_VERSIONS.get(before.capacity, "1"),
     }
-    rows = await _insert_version(session, before, agreed, giver.person_id, at)
+    rows = await insert_version(session, before, agreed, giver.person_id, at)
     rows += await _extend_assignments(session, before, period, giver.person_id, at)
     notices = NotificationKind.VERLENGD_DOOR_U, NotificationKind.VERLENGD
-    return await _finish(session, JournalAct.MACHTIGING_VERLENGD, authority, rows, notices, at)
+    return await finish_amendment(session, JournalAct.MACHTIGING_VERLENGD, authority, rows, notices, at)
 
 
 async def _extend_assignments(
     session: AsyncSession, root: Machtiging, period: Period, giver_id: PersonId, at: datetime
-) -> _Rows:
+) -> VersionRows:
     """Extend the links that end together with the root, each within the link above it."""
-    rows: _Rows = []
+    rows: VersionRows = []
     scopes = {root.id: root.scope}
     for link_id in await load_descendant_ids(session, root.id):
         await lock_machtiging(session, link_id)
@@ -131,29 +131,31 @@ async def _extend_assignments(
         above = scopes.get(link.parent_id or root.id, root.scope)
         scopes[link.id] = intersect_scopes(link.scope, above)
         values = _scope_values(scopes[link.id]) | _period_values(period)
-        rows += await _insert_version(session, link, values, giver_id, at)
+        rows += await insert_version(session, link, values, giver_id, at)
     return rows
 
 
-async def _load_own(
+async def load_own_machtiging(
     session: AsyncSession, act: JournalAct, machtiging_id: MachtigingId, giver_id: PersonId, at: datetime
 ) -> Authority:
     """Lock and load what this person gave. Raises NotFound `machtiging_onbekend`, NotAllowed `rij_ongeldig`."""
     await lock_machtiging(session, machtiging_id)
     authority = await load_authority(session, machtiging_id, at=at)
     if authority is None or authority.vertegenwoordigde_id != giver_id or len(authority.links) > 1:
-        await _journal(session, act, authority, giver_id, "bestaat_niet" if authority is None else "niet_van_u", at)
+        await journal_amendment(
+            session, act, authority, giver_id, "bestaat_niet" if authority is None else "niet_van_u", at
+        )
         raise NotFound("machtiging_onbekend")
     if not authority.is_authentic or authority.root.channel is Channel.REGISTER:
         code = "machtiging_kan_dit_niet" if authority.is_authentic else ROW_INVALID
-        await _journal(session, act, authority, giver_id, code, at)
+        await journal_amendment(session, act, authority, giver_id, code, at)
         raise NotAllowed(code)
     return authority
 
 
-async def _insert_version(
+async def insert_version(
     session: AsyncSession, machtiging: Machtiging, changes: Mapping[str, Any], giver_id: PersonId, at: datetime
-) -> _Rows:
+) -> VersionRows:
     """Insert the next version and let the machtiging point to it, under its MAC."""
     current = (_AGREEMENT.c.machtiging_id == machtiging.id, _AGREEMENT.c.number == machtiging.agreement_number)
     values = dict((await session.execute(select(_AGREEMENT).where(*current))).mappings().one())
@@ -190,18 +192,18 @@ def _scope_values(scope: MachtigingScope) -> dict[str, Any]:
     }
 
 
-async def _finish(
+async def finish_amendment(
     session: AsyncSession,
     act: JournalAct,
     authority: Authority,
-    rows: _Rows,
+    rows: VersionRows,
     notices: tuple[NotificationKind, NotificationKind],
     at: datetime,
 ) -> Machtiging:
     """Journal the new state of every row, notify both sides, and return the machtiging."""
     giver_id = authority.vertegenwoordigde_id
     facts = await describe_authentic_states(session, giver_id, rows)
-    await _journal(session, act, authority, giver_id, act.value.partition(":")[2], at, facts)
+    await journal_amendment(session, act, authority, giver_id, act.value.partition(":")[2], at, facts)
     after = await load_authority(session, authority.machtiging_id, at=at)
     if after is None:
         raise Fault("machtiging_ontbreekt", private="a changed machtiging cannot be read")
@@ -213,7 +215,7 @@ async def _finish(
     return after.root
 
 
-async def _journal(
+async def journal_amendment(
     session: AsyncSession,
     act: JournalAct,
     authority: Authority | None,

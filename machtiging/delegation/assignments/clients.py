@@ -43,7 +43,7 @@ _ROOT, _ROOT_AGREEMENT = _LEAF.alias("client_root"), _AGREEMENT.alias("client_ag
 _LINK, _LINK_AGREEMENT = _LEAF.alias("client_link"), _AGREEMENT.alias("client_link_agreement")
 _BELOW, _BELOW_AGREEMENT = _LEAF.alias("client_below"), _AGREEMENT.alias("client_below_agreement")
 _EMPLOYEE, _STAND_IN, _MEMBERSHIP = table_of(Employee), table_of(StandIn), table_of(TeamMembership)
-_ABSENT = _EMPLOYEE.alias("absent_reader")
+_ABSENT, _OWN_TEAM = _EMPLOYEE.alias("absent_reader"), _MEMBERSHIP.alias("own_team")
 _AT: ColumnElement[Any] = bindparam("at", type_=_AGREEMENT.c.starts_at.type)
 _ORGANISATION: ColumnElement[Any] = bindparam("organisation_id", type_=_LEAF.c.id.type)
 _OPEN_STATES = (MachtigingState.ACTIVE.value, MachtigingState.PAUSED.value)
@@ -188,15 +188,13 @@ def _select_readers() -> CompoundSelect[Any]:
         select(_LINK.c.employee_id.label("employee_id"))
         .join(_LINK_AGREEMENT, _is_current(_LINK, _LINK_AGREEMENT))
         .join(_EMPLOYEE, _EMPLOYEE.c.id == _LINK.c.employee_id)
-        .where(_LINK.c.parent_id == _ROOT.c.id, *_is_in_force(_LINK, _LINK_AGREEMENT), *_is_at_work())
+        .where(
+            _LINK.c.parent_id == _ROOT.c.id,
+            *_is_in_force(_LINK, _LINK_AGREEMENT),
+            *_is_at_work(),
+            *_is_agreed(_LINK, _LINK_AGREEMENT),
+        )
     )
-    standing = and_(
-        _STAND_IN.c.ended_at.is_(None),
-        _STAND_IN.c.starts_at <= _AT,
-        _STAND_IN.c.ends_at > _AT,
-        _ABSENT.c.state != EmployeeState.DEPARTED.value,
-    )
-    member = and_(_MEMBERSHIP.c.starts_at <= _AT, _MEMBERSHIP.c.ends_at.is_(None))
     below = (
         select(_BELOW.c.employee_id)
         .join(_LINK, _LINK.c.id == _BELOW.c.parent_id)
@@ -214,10 +212,23 @@ def _select_readers() -> CompoundSelect[Any]:
             *_is_in_force(_LINK, _LINK_AGREEMENT),
             *_is_in_force(_BELOW, _BELOW_AGREEMENT),
             *_is_at_work(),
-            or_(standing, member),
+            *_is_agreed(_LINK, _LINK_AGREEMENT),
+            *_is_agreed(_BELOW, _BELOW_AGREEMENT),
+            or_(*_is_below()),
         )
     )
-    return union(direct.correlate(_ROOT), below.correlate(_ROOT))
+    return union(direct.correlate(_ROOT, _ROOT_AGREEMENT), below.correlate(_ROOT, _ROOT_AGREEMENT))
+
+
+def _is_below() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Build the conditions of a stand-in who stands in now, and of a member of the team now."""
+    standing = and_(
+        _STAND_IN.c.ended_at.is_(None),
+        _STAND_IN.c.starts_at <= _AT,
+        _STAND_IN.c.ends_at > _AT,
+        _ABSENT.c.state != EmployeeState.DEPARTED.value,
+    )
+    return standing, and_(_MEMBERSHIP.c.starts_at <= _AT, _MEMBERSHIP.c.ends_at.is_(None))
 
 
 def _is_current(link: Any, agreement: Any) -> ColumnElement[bool]:
@@ -228,6 +239,22 @@ def _is_in_force(link: Any, agreement: Any) -> tuple[ColumnElement[bool], ...]:
     confirmed = or_(agreement.c.needs_confirmation.is_(False), agreement.c.confirmed_by.is_not(None))
     active = link.c.state == MachtigingState.ACTIVE.value
     return (active, confirmed, agreement.c.starts_at <= _AT, agreement.c.ends_at > _AT)
+
+
+def _is_agreed(link: Any, agreement: Any) -> tuple[ColumnElement[bool], ...]:
+    """Build the conditions that this link and the root do not exclude the employee."""
+    mine = (_OWN_TEAM.c.employee_id == _EMPLOYEE.c.id, _OWN_TEAM.c.ends_at.is_(None))
+    conditions: list[ColumnElement[bool]] = []
+    for agreed in (_ROOT_AGREEMENT, agreement):
+        only = agreed.c.only_employee_id
+        excluded = agreed.c.excluded_team_ids
+        in_team = select(_OWN_TEAM.c.id).where(*mine, _OWN_TEAM.c.team_id == any_(excluded))
+        conditions += [
+            or_(only.is_(None), only == _EMPLOYEE.c.id),
+            ~in_team.correlate(_EMPLOYEE, agreed).exists(),
+            or_(link.c.team_id.is_(None), ~(link.c.team_id == any_(excluded))),
+        ]
+    return tuple(conditions)
 
 
 def _is_at_work() -> tuple[ColumnElement[bool], ...]:

@@ -168,6 +168,13 @@ async def load_descendant_ids(session: AsyncSession, machtiging_id: MachtigingId
     return [MachtigingId(each) for each in await session.scalars(_select_descendant_ids([machtiging_id]))]
 
 
+async def load_employee_links(session: AsyncSession, machtiging_id: MachtigingId, *, at: datetime) -> list[Authority]:
+    """Load the live links of employees under this machtiging. Forged ones are left out."""
+    below = is_selected_id(_LEAF.c.id, _select_descendant_ids([machtiging_id]))
+    live = and_(below, _LEAF.c.employee_id.is_not(None), _LEAF.c.state != MachtigingState.ENDED.value)
+    return [one for one in await load_authorities(session, live, at=at) if one.is_authentic]
+
+
 def _select_descendant_ids(machtiging_ids: Sequence[MachtigingId]) -> CompoundSelect[Any]:
     """Build the select of all links under these, of every depth."""
     child, grandchild = _LEAF.alias("child"), _LEAF.alias("grandchild")

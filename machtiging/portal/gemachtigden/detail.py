@@ -57,6 +57,11 @@ def can_extend(card: MachtigingCard) -> bool:
     return can_change(card) and card.accepted_at is not None
 
 
+def can_choose_reader(card: MachtigingCard) -> bool:
+    """Return True if the giver can choose who of the organisation may read."""
+    return can_extend(card) and card.kvk is not None
+
+
 @router.get("/helpers/{machtiging_id}")
 @reserve_connection
 async def show_helper(
@@ -99,6 +104,7 @@ async def render_helper(
         actions=MachtigingAction,
         can_change=can_change(card),
         can_extend=can_extend(card),
+        can_choose_reader=can_choose_reader(card),
         message=message,
         note=note,
         code=code,

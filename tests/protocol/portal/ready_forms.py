@@ -12,6 +12,11 @@ from uuid import UUID
 
 from machtiging.cli.demo.browser import Browser
 from machtiging.cli.demo.html import HtmlForm
+from machtiging.delegation.acceptance import CodeHolder
+from machtiging.delegation.rules import Capacity
+from machtiging.kernel.assurance import Assurance
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.organisations import KVK, add_recognised_organisation
 from tests.builders.people import ISSUER
 from tests.builders.portal import (
     ACCEPT,
@@ -218,6 +223,18 @@ async def _ask_first(portal: Portal, world: Any) -> ReadyForm:
     return await _open(await portal.son(), NEW_REQUEST, NEW_REQUEST, typed)
 
 
+async def _choose_reader(portal: Portal, world: Any) -> ReadyForm:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
+        await add_recognised_organisation(session, KVK, portal.people.son)
+    offered = await portal.world.offer(capacity=Capacity.PROFESSIONAL)
+    helper = CodeHolder(portal.people.son, Assurance.SUBSTANTIAL, KVK)
+    machtiging = await portal.world.accept(offered.code, helper=helper, at=portal.clock.now())
+    path = f"/helpers/{machtiging.parent_id}/medewerkers"
+    page = await (await portal.mother()).open_page(ISSUER + path)
+    only = next(value for value in page.find_form(path).choices["wie"] if value != "iedereen")
+    return await _open(await portal.mother(), path, path, {"wie": only})
+
+
 # The route of each form, and what prepares it.
 READY_FORMS: Mapping[str, Callable[[Portal, Any], Awaitable[ReadyForm]]] = {
     "/aan-de-balie": _for_page("/aan-de-balie", "/aan-de-balie", {}),
@@ -235,6 +252,7 @@ READY_FORMS: Mapping[str, Callable[[Portal, Any], Awaitable[ReadyForm]]] = {
     "/helpers/{machtiging_id}/beperken": _for_helper("/beperken", "/beperken", {"zonder": ["bijlagen"]}),
     "/helpers/{machtiging_id}/hervatten": _resume,
     "/helpers/{machtiging_id}/intrekken": _for_helper("/intrekken", "/intrekken", {}),
+    "/helpers/{machtiging_id}/medewerkers": _choose_reader,
     "/helpers/{machtiging_id}/nieuwe-code": _renew_code,
     "/helpers/{machtiging_id}/pauzeren": _for_helper("", "/pauzeren", {}),
     "/helpers/{machtiging_id}/verlengen": _for_helper("/verlengen", "/verlengen", {"tot": "2027-05-22"}),

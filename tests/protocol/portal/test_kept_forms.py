@@ -75,6 +75,7 @@ PAGE_OF = {
     "/helpers/{machtiging_id}/beperken": f"/helpers/{SOME_ID}/beperken",
     "/helpers/{machtiging_id}/hervatten": f"/helpers/{SOME_ID}",
     "/helpers/{machtiging_id}/intrekken": f"/helpers/{SOME_ID}/intrekken",
+    "/helpers/{machtiging_id}/medewerkers": f"/helpers/{SOME_ID}/medewerkers",
     "/helpers/{machtiging_id}/nieuwe-code": f"/helpers/{SOME_ID}",
     "/helpers/{machtiging_id}/pauzeren": f"/helpers/{SOME_ID}",
     "/helpers/{machtiging_id}/verlengen": f"/helpers/{SOME_ID}/verlengen",

@@ -31,6 +31,8 @@ STOPPING = {
     ("POST", "/helpers/{machtiging_id}/beperken"),
     ("GET", "/helpers/{machtiging_id}/intrekken"),
     ("POST", "/helpers/{machtiging_id}/intrekken"),
+    ("GET", "/helpers/{machtiging_id}/medewerkers"),
+    ("POST", "/helpers/{machtiging_id}/medewerkers"),
     ("POST", "/helpers/{machtiging_id}/pauzeren"),
     ("GET", "/ik-help"),
     ("GET", "/ik-help/{machtigingId}"),
