@@ -221,7 +221,7 @@ def _select_readers() -> CompoundSelect[Any]:
 
 
 def _is_below() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Build the conditions of a stand-in who stands in now, and of a member of the team now."""
+    """Build the conditions of a present stand-in and of a present team member."""
     standing = and_(
         _STAND_IN.c.ended_at.is_(None),
         _STAND_IN.c.starts_at <= _AT,
