@@ -91,7 +91,10 @@ class AssignmentRow(SQLModel, table=True):
 
 
 class MachtigingsverzoekRow(SQLModel, table=True):
-    """A request of an organisation to a citizen or business. No act makes one yet."""
+    """A request of an organisation to a party that it names. No act makes one yet.
+
+    A request to a citizen whom it does not name is a `HelpRequestRow`: she opens it with its code.
+    """
 
     __tablename__ = "machtigingsverzoek"
 
@@ -112,9 +115,10 @@ class MachtigingsverzoekRow(SQLModel, table=True):
 
 
 class HelpRequestRow(SQLModel, table=True):
-    """A relative's request for a machtiging. It names no citizen until somebody opens it with its code.
+    """A request for a machtiging. It names no citizen until somebody opens it with its code.
 
-    `words_sealed`: encrypted with the data key of the requester.
+    A relative makes one, or an organisation through an employee. `words_sealed`: encrypted with the data key of the
+    requester.
     """
 
     __tablename__ = "help_request"
@@ -133,6 +137,8 @@ class HelpRequestRow(SQLModel, table=True):
     opened_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
     decided_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
     machtiging_id: UUID | None = Field(default=None, foreign_key="machtiging.id")
+    organisation_id: UUID | None = Field(default=None, foreign_key="organisation.id")
+    employee_id: UUID | None = Field(default=None, foreign_key="employee.id")
     mac: bytes = columns.bytes_column(default=b"")
 
 
@@ -230,4 +236,4 @@ SEALED_AGREEMENT = _seal_every_column(AgreementRow)
 SEALED_ASSIGNMENT, SEALED_VERZOEK = _seal_every_column(AssignmentRow), _seal_every_column(MachtigingsverzoekRow)
 SEALED_STATUTORY_RELATION = _seal_every_column(StatutoryRelation)
 SEALED_EMERGENCY_STOP = _seal_every_column(EmergencyStopRow)
-SEALED_HELP_REQUEST = _seal_every_column(HelpRequestRow)
+SEALED_HELP_REQUEST = _seal_every_column(HelpRequestRow, added_later=("organisation_id", "employee_id"))

@@ -81,15 +81,27 @@ _SEALED_EMPLOYEE_PARTS = (
 async def load_colleague(
     session: AsyncSession, organisation_id: UUID, employee_id: UUID, *, at: datetime
 ) -> EmployeeStanding | None:
-    """Load this employee of the organisation, also one who left; else None.
+    """Load this employee of the organisation, also one who left; else None. As `load_colleague_authority`."""
+    found = await load_colleague_authority(session, organisation_id, employee_id, at=at)
+    return None if found is None else found.employee
 
-    A row whose MAC fails counts as absent, and is journalled.
+
+async def load_colleague_authority(
+    session: AsyncSession, organisation_id: UUID, employee_id: UUID, *, at: datetime, lock: bool = False
+) -> EmployeeAuthority | None:
+    """Load this employee with the organisation, also one who left; else None.
+
+    A row whose MAC fails counts as absent, and is journalled. `lock`: FOR SHARE, so that neither changes.
     """
     mine = _SELECT_ANY_EMPLOYEE.where(_EMPLOYEE.c.id == employee_id, _ORGANISATION.c.id == organisation_id)
+    if lock:
+        mine = mine.with_for_update(read=True, of=(_EMPLOYEE, _ORGANISATION))
     row = (await session.execute(mine)).mappings().one_or_none()
     if row is None or not await authenticate_parts(session, dict(row), _SEALED_EMPLOYEE_PARTS, at):
         return None
-    return employee_from_mapping(row, "emp", row["emp_team_ids"])
+    organisation = organisation_from_mapping(row)
+    employee = employee_from_mapping(row, "emp", row["emp_team_ids"])
+    return None if organisation is None or employee is None else EmployeeAuthority(organisation, employee)
 
 
 async def load_employee_authority(

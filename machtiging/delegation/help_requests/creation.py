@@ -1,7 +1,7 @@
-"""Creation and withdrawal of a help request by a relative.
+"""Creation and withdrawal of a help request, by a relative or by an organisation through an employee.
 
-He names nobody: the citizen is known only after she opened the request with its code. So it reveals of no person
-whether that person exists here.
+The requester names nobody: the citizen is known only after she opened the request with its code. So it reveals of no
+person whether that person exists here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.audit.acts import JournalAct
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.acceptance import CodeHolder
+from machtiging.delegation.assignments.rules import EmployeeLogin
+from machtiging.delegation.authority.holders import EmployeeAuthority, load_employee_authority
 from machtiging.delegation.help_requests.journal_lines import journal_request
 from machtiging.delegation.help_requests.queries import (
     REQUEST_CODE_INDEX_PURPOSE,
@@ -26,7 +28,9 @@ from machtiging.delegation.help_requests.queries import (
 )
 from machtiging.delegation.help_requests.rules import (
     MAX_OPEN_REQUESTS,
+    MAX_OPEN_REQUESTS_OF_EMPLOYEE,
     MAX_REQUESTS_PER_DAY,
+    MAX_REQUESTS_PER_DAY_OF_EMPLOYEE,
     HelpRequest,
     HelpRequestState,
     RequestWords,
@@ -34,6 +38,7 @@ from machtiging.delegation.help_requests.rules import (
     compute_expiry,
     encode_scope,
     require_waiting,
+    require_within_ceiling,
 )
 from machtiging.delegation.machtigingscode import format_code, generate_code
 from machtiging.delegation.offer import require_valid_terms
@@ -41,11 +46,12 @@ from machtiging.delegation.rules import Capacity, MachtigingLimits, MachtigingSc
 from machtiging.delegation.tables import SEALED_HELP_REQUEST, HelpRequestRow
 from machtiging.delegation.terms import is_helper_name, require_eligible_login
 from machtiging.identity.people import load_data_key
-from machtiging.kernel.errors import Conflict, InvalidInput, NotFound, Refusal, TooMany
+from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed, NotFound, Refusal, TooMany
 from machtiging.kernel.ids import PersonId
 from machtiging.kernel.text import require_plain_line
 from machtiging.notifications.kinds import NotificationKind
 from machtiging.notifications.outbox import enqueue_notification
+from machtiging.organisations.rules import require_minimum_level
 from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import seal_row
 
@@ -81,13 +87,12 @@ async def create_help_request(
     try:
         require_substantial_assurance(requester.assurance)
         require_eligible_login(Capacity.RELATIVE, requester.kvk)
-        open_count, day_count = await count_requests_since(session, requester.person_id, at - _DAY, at=at)
+        counts = await count_requests_since(session, requester.person_id, at - _DAY, at=at)
         if await load_own_request(session, keyring, request_id, requester.person_id) is not None:
             return request_id
-        if open_count >= MAX_OPEN_REQUESTS:
-            raise Conflict("te_veel_open_hulpvragen", params={"n": MAX_OPEN_REQUESTS})
-        if day_count >= MAX_REQUESTS_PER_DAY:
-            raise TooMany("te_veel_hulpvragen", params={"n": MAX_REQUESTS_PER_DAY}, retry_after=86_400)
+        _require_few_requests(counts, MAX_OPEN_REQUESTS, MAX_REQUESTS_PER_DAY)
+        if not is_helper_name(content.words.requester_name):
+            raise InvalidInput("naam_van_helper_ongeldig")
         request = await _build_valid_request(session, limits, requester, content, request_id, at)
     except Refusal as refusal:
         await journal_request(session, JournalAct.HULPVRAAG_GESTELD, requester.person_id, None, refusal.code, at=at)
@@ -96,6 +101,68 @@ async def create_help_request(
     await journal_request(session, JournalAct.HULPVRAAG_GESTELD, requester.person_id, request, at=at)
     await enqueue_notification(session, requester.person_id, NotificationKind.HULPVRAAG_GESTELD_DOOR_U, {}, at=at)
     return request_id
+
+
+async def create_organisation_request(
+    session: AsyncSession,
+    keyring: KeyRing,
+    limits: MachtigingLimits,
+    login: EmployeeLogin,
+    content: RequestedHelp,
+    idempotency_key: str,
+    *,
+    at: datetime,
+) -> UUID:
+    """Insert a request of the organisation of this employee, as `create_help_request`.
+
+    The name of the organisation takes the place of the requester's own name. Raises NotAllowed `geen_medewerker`, or
+    as `stop_reasons.organisation_refusal` and `employee_refusal`; LevelTooLow `niveau_te_laag`; InvalidInput
+    `verzoek_boven_plafond`. A refusal is journalled.
+    """
+    request_id = derive_request_id(keyring, login.person_id, f"{login.kvk}:{idempotency_key}")
+    act, organisation_id = JournalAct.HULPVRAAG_GESTELD, None
+    try:
+        acting = await load_requesting_employee(session, login, at=at)
+        organisation_id = acting.organisation.id
+        require_helping(acting, at)
+        require_minimum_level(acting.organisation.ceiling.minimum_level, login.assurance)
+        counts = await count_requests_since(session, login.person_id, at - _DAY, at=at, organisation_id=organisation_id)
+        if await load_own_request(session, keyring, request_id, login.person_id, organisation_id=organisation_id):
+            return request_id
+        _require_few_requests(counts, MAX_OPEN_REQUESTS_OF_EMPLOYEE, MAX_REQUESTS_PER_DAY_OF_EMPLOYEE)
+        named = replace(content, words=replace(content.words, requester_name=acting.organisation.name))
+        holder = CodeHolder(login.person_id, login.assurance, login.kvk)
+        request = await _build_valid_request(session, limits, holder, named, request_id, at, acting)
+    except Refusal as refusal:
+        await journal_request(session, act, login.person_id, None, refusal.code, at=at, organisation_id=organisation_id)
+        raise
+    await _insert_request(session, keyring, request)
+    await journal_request(session, act, login.person_id, request, at=at)
+    return request_id
+
+
+async def load_requesting_employee(session: AsyncSession, login: EmployeeLogin, *, at: datetime) -> EmployeeAuthority:
+    """Load the employee of this login with the organisation. Raises NotAllowed `geen_medewerker`."""
+    found = None
+    if login.kvk is not None:
+        found = await load_employee_authority(session, login.person_id, login.kvk, at=at)
+    if found is None:
+        raise NotAllowed("geen_medewerker")
+    return found
+
+
+def require_helping(acting: EmployeeAuthority, at: datetime) -> None:
+    """Require an employee who may help clients of a recognised organisation now. Raises NotAllowed."""
+    if (code := acting.refusal(at)) is not None:
+        raise NotAllowed(code, message=f"{code}.acceptance")
+
+
+def _require_few_requests(counts: tuple[int, int], most_open: int, most_per_day: int) -> None:
+    open_count, day_count = counts
+    if open_count >= most_open:
+        raise Conflict("te_veel_open_hulpvragen", params={"n": most_open})
+    if day_count >= most_per_day:
+        raise TooMany("te_veel_hulpvragen", params={"n": most_per_day}, retry_after=86_400)
 
 
 def derive_request_id(keyring: KeyRing, requester_id: PersonId, idempotency_key: str) -> UUID:
@@ -114,10 +181,11 @@ async def _build_valid_request(
     content: RequestedHelp,
     request_id: UUID,
     at: datetime,
+    acting: EmployeeAuthority | None = None,
 ) -> HelpRequest:
     """Build the request with its code, if the terms could be those of a machtiging. Raises InvalidInput."""
     words = content.words
-    if not (is_helper_name(words.requester_name) and is_helper_name(words.for_whom)):
+    if not is_helper_name(words.for_whom):
         raise InvalidInput("naam_van_helper_ongeldig")
     request = HelpRequest(
         id=request_id,
@@ -132,8 +200,12 @@ async def _build_valid_request(
         decided_at=None,
         machtiging_id=None,
         words=words,
+        organisation_id=None if acting is None else acting.organisation.id,
+        employee_id=None if acting is None else acting.employee.id,
     )
     terms = await require_valid_terms(session, limits, build_terms(request, at), at=at)
+    if acting is not None:
+        require_within_ceiling(terms.scope, content.last_day, acting.organisation.ceiling, at)
     names = (require_plain_line(words.for_whom), require_plain_line(words.requester_name))
     return replace(request, words=RequestWords(*names, terms.purpose, generate_code()))
 
@@ -155,19 +227,31 @@ async def _insert_request(session: AsyncSession, keyring: KeyRing, request: Help
         "opened_at": None,
         "decided_at": None,
         "machtiging_id": None,
+        "organisation_id": request.organisation_id,
+        "employee_id": request.employee_id,
     }
     await session.execute(insert(_REQUEST).values(seal_row(session, SEALED_HELP_REQUEST, row)))
 
 
 async def withdraw_help_request(
-    session: AsyncSession, keyring: KeyRing, request_id: UUID, requester_id: PersonId, *, at: datetime
+    session: AsyncSession,
+    keyring: KeyRing,
+    request_id: UUID,
+    requester_id: PersonId,
+    *,
+    at: datetime,
+    organisation_id: UUID | None = None,
 ) -> None:
     """Withdraw a request that waits; its code stops working. Repeating it changes nothing.
+
+    `organisation_id`: that of the requester's login.
 
     Raises NotFound `hulpvraag_onbekend`, Conflict `hulpvraag_al_beantwoord` or `hulpvraag_verlopen`. A refusal is
     journalled.
     """
-    request = await load_own_request(session, keyring, request_id, requester_id, lock=True)
+    request = await load_own_request(
+        session, keyring, request_id, requester_id, organisation_id=organisation_id, lock=True
+    )
     if request is not None and request.state is HelpRequestState.WITHDRAWN:
         return
     try:
@@ -175,7 +259,8 @@ async def withdraw_help_request(
             raise NotFound("hulpvraag_onbekend")
         require_waiting(request, at)
     except Refusal as refusal:
-        await journal_request(session, JournalAct.HULPVRAAG_INGETROKKEN, requester_id, request, refusal.code, at=at)
+        act = JournalAct.HULPVRAAG_INGETROKKEN
+        await journal_request(session, act, requester_id, request, refusal.code, at=at, organisation_id=organisation_id)
         raise
     await update_request(session, request.id, {"state": HelpRequestState.WITHDRAWN, "decided_at": at})
     await journal_request(session, JournalAct.HULPVRAAG_INGETROKKEN, requester_id, request, at=at)

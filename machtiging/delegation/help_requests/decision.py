@@ -15,6 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct
 from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.assignments.insertion import NewAssignment, insert_assignment
+from machtiging.delegation.authority.holders import EmployeeAuthority, load_colleague_authority
+from machtiging.delegation.authority.stop_reasons import StopCode
 from machtiging.delegation.help_requests.journal_lines import journal_request
 from machtiging.delegation.help_requests.queries import load_opened_request, update_request
 from machtiging.delegation.help_requests.rules import (
@@ -22,6 +25,7 @@ from machtiging.delegation.help_requests.rules import (
     HelpRequest,
     HelpRequestState,
     build_terms,
+    cut_to_ceiling,
     require_waiting,
 )
 from machtiging.delegation.offer import Giver, derive_offer_id, insert_offer, require_valid_terms
@@ -37,10 +41,11 @@ from machtiging.delegation.suspension.emergency_stop import require_no_emergency
 from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_MACHTIGING
 from machtiging.delegation.terms import MachtigingTerms
 from machtiging.delegation.transition import apply_transition, notification_facts
-from machtiging.kernel.errors import Conflict, Fault, NotFound, Refusal
+from machtiging.kernel.errors import Conflict, Fault, NotAllowed, NotFound, Refusal
 from machtiging.kernel.ids import PersonId
 from machtiging.notifications.kinds import NotificationKind
 from machtiging.notifications.outbox import enqueue_notification
+from machtiging.organisations.rules import require_minimum_level
 
 # Returns the terms that the citizen agrees to. They are those of the request, or narrower.
 ChooseTerms = Callable[[MachtigingTerms], MachtigingTerms]
@@ -58,21 +63,28 @@ async def agree_to_help_request(
 ) -> Machtiging:
     """Make the machtiging for exactly this requester, journal it and notify both.
 
-    Raises NotFound `hulpvraag_onbekend`, NotAllowed `niveau_te_laag`, Conflict `noodstop` or as
+    For an organisation also the assignment to the employee who asked. Raises NotFound `hulpvraag_onbekend`, NotAllowed
+    `niveau_te_laag` or as `require_asking_employee`, Conflict `noodstop` or as
     `rules.require_waiting`, InvalidInput as `offer.offer_machtiging` or `rules.narrow_terms`. A refusal is journalled.
     """
-    act = JournalAct.HULPVRAAG_TOEGESTAAN
+    act, acting = JournalAct.HULPVRAAG_TOEGESTAAN, None
     request = await load_opened_request(session, keyring, request_id, citizen.person_id, lock=True)
     try:
         waiting = _require_answerable(request, at)
         require_substantial_assurance(citizen.assurance)
         require_substantial_assurance(waiting.requester_assurance)
         await require_no_emergency_stop(session, citizen.person_id)
-        terms = await require_valid_terms(session, limits, choose_terms(build_terms(waiting, at)), at=at)
+        requested = build_terms(waiting, at)
+        if waiting.organisation_id is not None:
+            acting = await require_asking_employee(session, waiting, at=at, lock=True)
+            ceiling = acting.organisation.ceiling
+            require_minimum_level(ceiling.minimum_level, citizen.assurance)
+            requested = cut_to_ceiling(requested, ceiling)
+        terms = await require_valid_terms(session, limits, choose_terms(requested), at=at)
     except Refusal as refusal:
         await journal_request(session, act, citizen.person_id, request, refusal.code, at=at)
         raise
-    machtiging, facts = await _insert_accepted(session, keyring, citizen, waiting, terms, at)
+    machtiging, facts = await _insert_accepted(session, keyring, citizen, waiting, terms, at, acting)
     changes = {"state": HelpRequestState.AGREED, "decided_at": at, "machtiging_id": machtiging.id}
     await update_request(session, waiting.id, changes)
     await journal_request(session, act, citizen.person_id, waiting, at=at, machtiging_id=machtiging.id, facts=facts)
@@ -87,8 +99,11 @@ async def _insert_accepted(
     request: HelpRequest,
     terms: MachtigingTerms,
     at: datetime,
+    acting: EmployeeAuthority | None,
 ) -> tuple[Machtiging, dict[str, Any]]:
     """Insert the machtiging and accept it for the requester. Returns it with the states of its rows.
+
+    For an organisation it is the organisation's, and is assigned to the employee who asked.
 
     Raises Conflict `hulpvraag_al_beantwoord` if this request has a machtiging: an older row was put back.
     """
@@ -99,7 +114,7 @@ async def _insert_accepted(
         await journal_request(session, act, citizen.person_id, request, REQUEST_ALREADY_ANSWERED, at=at)
         raise Conflict(REQUEST_ALREADY_ANSWERED)
     accepted = {
-        "gemachtigde_id": request.requester_id,
+        "gemachtigde_id": request.requester_id if acting is None else acting.organisation.id,
         "accepted_at": at,
         "accepted_assurance": request.requester_assurance,
     }
@@ -108,7 +123,31 @@ async def _insert_accepted(
     if result is None:
         raise Fault("machtiging_ontbreekt", private="an offer of this transaction cannot be accepted")
     rows = [(SEALED_MACHTIGING, result.row), (SEALED_AGREEMENT, offered.agreement)]
+    if acting is not None:
+        employee_id, requester = acting.employee.id, (request.requester_id, request.requester_assurance)
+        assignment = NewAssignment(employee_id, employee_id, *requester)
+        rows += (await insert_assignment(session, result.machtiging, assignment, at=at)).rows
     return result.machtiging, await describe_authentic_states(session, citizen.person_id, rows)
+
+
+async def require_asking_employee(
+    session: AsyncSession, request: HelpRequest, *, at: datetime, lock: bool = False
+) -> EmployeeAuthority:
+    """Require that the employee who asked may help clients of the organisation now. Returns both.
+
+    Raises NotAllowed `medewerker_vertrokken`, or as `stop_reasons.organisation_refusal` and `employee_refusal`;
+    LevelTooLow if the login of the employee does not reach the minimum of the organisation any more.
+    """
+    found = None
+    if request.organisation_id is not None and request.employee_id is not None:
+        found = await load_colleague_authority(session, request.organisation_id, request.employee_id, at=at, lock=lock)
+    if found is None or found.employee.person_id != request.requester_id:
+        raise NotAllowed(StopCode.EMPLOYEE_DEPARTED, message="medewerker_vertrokken.request")
+    if (code := found.refusal(at)) is not None:
+        raise NotAllowed(code, message=f"{code}.request")
+    if not request.requester_assurance.is_at_least(found.organisation.ceiling.minimum_level):
+        raise NotAllowed("niveau_te_laag", message="niveau_te_laag.request")
+    return found
 
 
 async def refuse_help_request(

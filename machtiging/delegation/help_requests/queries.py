@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, literal, select, update
+from sqlalchemy import ColumnElement, func, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.help_requests.rules import HelpRequest, HelpRequestState, RequestWords, decode_scope
+from machtiging.delegation.queries import machtiging_table
 from machtiging.delegation.tables import SEALED_HELP_REQUEST, HelpRequestRow
 from machtiging.identity.people import load_data_key
 from machtiging.kernel.assurance import Assurance
@@ -34,10 +35,16 @@ async def find_by_code_for_update(session: AsyncSession, keyring: KeyRing, code:
 
 
 async def load_own_request(
-    session: AsyncSession, keyring: KeyRing, request_id: UUID, requester_id: PersonId, *, lock: bool = False
+    session: AsyncSession,
+    keyring: KeyRing,
+    request_id: UUID,
+    requester_id: PersonId,
+    *,
+    organisation_id: UUID | None = None,
+    lock: bool = False,
 ) -> HelpRequest | None:
-    """Load a request of this requester. None if it is unknown or another person's."""
-    mine = (_REQUEST.c.id == request_id, _REQUEST.c.requester_id == requester_id)
+    """Load a request of this requester. None if it is unknown, another person's or for another organisation."""
+    mine = (_REQUEST.c.id == request_id, *_is_of(requester_id, organisation_id))
     return await _load_one(session, keyring, *mine, lock=lock)
 
 
@@ -60,10 +67,20 @@ async def _load_one(
     return _build_request(row, key)
 
 
-async def list_own_requests(session: AsyncSession, keyring: KeyRing, requester_id: PersonId) -> list[HelpRequest]:
-    """List the newest requests of this requester, newest first."""
-    mine = select(_REQUEST).where(_REQUEST.c.requester_id == requester_id)
-    newest = mine.order_by(_REQUEST.c.created_at.desc(), _REQUEST.c.id.desc()).limit(MAX_LISTED_REQUESTS)
+async def list_own_requests(
+    session: AsyncSession,
+    keyring: KeyRing,
+    requester_id: PersonId,
+    *,
+    organisation_id: UUID | None = None,
+    after: tuple[datetime, UUID] | None = None,
+    limit: int = MAX_LISTED_REQUESTS,
+) -> list[HelpRequest]:
+    """List the requests of this requester, newest first. `after`: time and id of the last one of the page before."""
+    mine = select(_REQUEST).where(*_is_of(requester_id, organisation_id))
+    if after is not None:
+        mine = mine.where(tuple_(_REQUEST.c.created_at, _REQUEST.c.id) < tuple_(*after))
+    newest = mine.order_by(_REQUEST.c.created_at.desc(), _REQUEST.c.id.desc()).limit(limit)
     rows = (await session.execute(newest)).mappings().all()
     if not rows:
         return []
@@ -71,25 +88,38 @@ async def list_own_requests(session: AsyncSession, keyring: KeyRing, requester_i
     return [_build_request(row, key) for row in rows if await authenticate_row(session, SEALED_HELP_REQUEST, row)]
 
 
-async def list_waiting_for_citizen(
-    session: AsyncSession, citizen_id: PersonId, *, at: datetime
-) -> list[tuple[UUID, PersonId]]:
-    """List the requests that this citizen opened and did not answer.
+class OpenedRequest(NamedTuple):
+    """A request that waits for its citizen: who asks, and for which organisation."""
 
-    Gives their ids and requesters, oldest first.
-    """
+    id: UUID
+    requester_id: PersonId
+    organisation_id: UUID | None
+
+
+def _is_of(requester_id: PersonId, organisation_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
+    """Build the condition of one requester in one capacity: privately, or for one organisation."""
+    return _REQUEST.c.requester_id == requester_id, _REQUEST.c.organisation_id.is_not_distinct_from(organisation_id)
+
+
+async def list_waiting_for_citizen(session: AsyncSession, citizen_id: PersonId, *, at: datetime) -> list[OpenedRequest]:
+    """List the requests that this citizen opened and did not answer, oldest first."""
     hers = (_REQUEST.c.opened_by == citizen_id, _REQUEST.c.state == HelpRequestState.WAITING.value)
     waiting = select(_REQUEST).where(*hers, _REQUEST.c.expires_at > at).order_by(_REQUEST.c.opened_at)
     rows = (await session.execute(waiting.limit(MAX_LISTED_REQUESTS))).mappings().all()
     return [
-        (row["id"], PersonId(row["requester_id"]))
+        OpenedRequest(row["id"], PersonId(row["requester_id"]), row["organisation_id"])
         for row in rows
         if await authenticate_row(session, SEALED_HELP_REQUEST, row)
     ]
 
 
 async def count_requests_since(
-    session: AsyncSession, requester_id: PersonId, since: datetime, *, at: datetime
+    session: AsyncSession,
+    requester_id: PersonId,
+    since: datetime,
+    *,
+    at: datetime,
+    organisation_id: UUID | None = None,
 ) -> tuple[int, int]:
     """Count the requests of this requester: those that wait, and those made since an instant.
 
@@ -101,7 +131,7 @@ async def count_requests_since(
     waits = (_REQUEST.c.state == HelpRequestState.WAITING.value) & (_REQUEST.c.expires_at > at)
     recent = _REQUEST.c.created_at > since
     counts = select(func.count().filter(waits), func.count().filter(recent))
-    row = (await session.execute(counts.where(_REQUEST.c.requester_id == requester_id))).one()
+    row = (await session.execute(counts.where(*_is_of(requester_id, organisation_id)))).one()
     return row[0], row[1]
 
 
@@ -140,4 +170,17 @@ def _build_request(row: Mapping[Any, Any], key: DataKey) -> HelpRequest:
         decided_at=row["decided_at"],
         machtiging_id=None if machtiging_id is None else MachtigingId(machtiging_id),
         words=words,
+        organisation_id=row["organisation_id"],
+        employee_id=row["employee_id"],
     )
+
+
+async def find_assigned_id(session: AsyncSession, request: HelpRequest) -> MachtigingId | None:
+    """Find what the asking employee holds by the agreement to this request; None without one."""
+    if request.machtiging_id is None or request.employee_id is None:
+        return None
+    table = machtiging_table()
+    mine = (table.c.parent_id == request.machtiging_id, table.c.employee_id == request.employee_id)
+    query = select(table.c.id).where(*mine, table.c.stand_in_id.is_(None)).order_by(table.c.id).limit(1)
+    found = await session.scalar(query)
+    return None if found is None else MachtigingId(found)

@@ -11,19 +11,24 @@ from uuid import UUID
 
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.amendments.rules import Narrowing, narrow_scope, require_something_left
+from machtiging.delegation.authority.chain import intersect_scopes
 from machtiging.delegation.rules import Act, Capacity, MachtigingScope
 from machtiging.delegation.terms import MachtigingTerms
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.clock import end_of_day, to_dutch_date
-from machtiging.kernel.errors import Conflict, InvalidInput
+from machtiging.kernel.errors import Conflict, InvalidInput, Message
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
+from machtiging.organisations.rules import Ceiling
 
 REQUEST_LIFETIME = timedelta(days=14)
-MAX_OPEN_REQUESTS = 5
-MAX_REQUESTS_PER_DAY = 10
+MAX_OPEN_REQUESTS, MAX_OPEN_REQUESTS_OF_EMPLOYEE = 5, 30
+MAX_REQUESTS_PER_DAY, MAX_REQUESTS_PER_DAY_OF_EMPLOYEE = 10, 60
 REQUEST_ALREADY_ANSWERED = "hulpvraag_al_beantwoord"
+ABOVE_CEILING = "verzoek_boven_plafond"
 _CONSENT_BASIS = "toestemming"
+# Stands for all senders: it is in no ceiling.
+_EVERY_SENDER = frozenset({""})
 
 
 class HelpRequestState(StrEnum):
@@ -51,7 +56,11 @@ class RequestWords:
 
 @dataclass(frozen=True, slots=True)
 class HelpRequest:
-    """One help request. `opened_by`: the citizen who opened it with the code, and alone may answer it."""
+    """One help request. `opened_by`: the citizen who opened it with the code, and alone may answer it.
+
+    `organisation_id` and `employee_id`: the organisation that asks, through this employee. Both are None for a
+    relative.
+    """
 
     id: UUID
     requester_id: PersonId
@@ -65,6 +74,13 @@ class HelpRequest:
     decided_at: datetime | None
     machtiging_id: MachtigingId | None
     words: RequestWords
+    organisation_id: UUID | None = None
+    employee_id: UUID | None = None
+
+    @property
+    def capacity(self) -> Capacity:
+        """The capacity in which the requester would read."""
+        return Capacity.RELATIVE if self.organisation_id is None else Capacity.PROFESSIONAL
 
     def state_at(self, at: datetime) -> HelpRequestState:
         """Return the state at an instant."""
@@ -105,7 +121,61 @@ def build_terms(request: HelpRequest, at: datetime) -> MachtigingTerms:
     Raises InvalidInput `periode_omgekeerd` after the last day.
     """
     period = Period(at, end_of_day(request.last_day))
-    return MachtigingTerms(Capacity.RELATIVE, request.words.purpose, _CONSENT_BASIS, request.scope, period)
+    return MachtigingTerms(request.capacity, request.words.purpose, _CONSENT_BASIS, request.scope, period)
+
+
+def require_within_ceiling(scope: MachtigingScope, last_day: date, ceiling: Ceiling, at: datetime) -> None:
+    """Require that an organisation asks no more than its ceiling allows.
+
+    Raises InvalidInput `verzoek_boven_plafond`, with every field that is above it.
+    """
+    above = {
+        "afzenders": ceiling.afzenders is not None and not (scope.afzenders or _EVERY_SENDER) <= ceiling.afzenders,
+        "themes": ceiling.themes is not None and not open_themes(scope) <= ceiling.themes,
+        "highest_sensitivity": not scope.highest_sensitivity.is_at_most(ceiling.sensitivity),
+        "last_day": last_day > to_dutch_date(at) + timedelta(days=ceiling.days),
+    }
+    fields = {
+        field: Message(f"verzoek_boven_plafond.{field}", {"days": ceiling.days}) for field in above if above[field]
+    }
+    if fields:
+        raise InvalidInput(ABOVE_CEILING, fields=fields)
+
+
+def cut_to_ceiling(terms: MachtigingTerms, ceiling: Ceiling) -> MachtigingTerms:
+    """Return what both the terms and the ceiling cover: it may be lower than when the request was made.
+
+    Raises InvalidInput `niets_over`.
+    """
+    most = MachtigingScope(
+        afzenders=ceiling.afzenders,
+        diensten=None,
+        themes=ceiling.themes,
+        excluded_themes=frozenset(),
+        highest_sensitivity=ceiling.sensitivity,
+        letters_from=terms.scope.letters_from,
+        acts=terms.scope.acts,
+    )
+    scope, period = intersect_scopes(terms.scope, most), terms.period
+    last_day = to_dutch_date(period.starts_at) + timedelta(days=ceiling.days)
+    if last_day < period.last_day:
+        period = Period(period.starts_at, end_of_day(last_day))
+    require_something_left(scope, period)
+    return replace(terms, scope=scope, period=period)
+
+
+def cut_request(request: HelpRequest, ceiling: Ceiling, at: datetime) -> HelpRequest:
+    """Return the request as the ceiling leaves it, to show. What nothing is left of is shown as it was made."""
+    try:
+        terms = cut_to_ceiling(build_terms(request, at), ceiling)
+    except InvalidInput:
+        return request
+    return replace(request, scope=terms.scope, last_day=terms.period.last_day)
+
+
+def open_themes(scope: MachtigingScope) -> frozenset[Theme]:
+    """Return the themes of which letters can fall under a scope."""
+    return (frozenset(Theme) if scope.themes is None else scope.themes) - scope.excluded_themes
 
 
 def narrow_terms(terms: MachtigingTerms, narrowing: Narrowing, themes: frozenset[Theme] | None) -> MachtigingTerms:

@@ -15,19 +15,25 @@ from machtiging.access.dependencies import access_services
 from machtiging.access.listing_preview import preview_listing
 from machtiging.agencies.queries import load_active_agencies
 from machtiging.berichtenbox.letter_preview import preview_letters
-from machtiging.delegation.help_requests.decision import agree_to_help_request, refuse_help_request
+from machtiging.delegation.help_requests.decision import (
+    agree_to_help_request,
+    refuse_help_request,
+    require_asking_employee,
+)
 from machtiging.delegation.help_requests.opening import open_help_request
 from machtiging.delegation.help_requests.queries import list_waiting_for_citizen, load_opened_request
-from machtiging.delegation.help_requests.rules import HelpRequest, HelpRequestState, narrow_terms
+from machtiging.delegation.help_requests.rules import HelpRequest, HelpRequestState, cut_request, narrow_terms
 from machtiging.delegation.offer import Giver
-from machtiging.delegation.rules import EMERGENCY_STOP, Capacity
+from machtiging.delegation.rules import EMERGENCY_STOP
 from machtiging.delegation.suspension.emergency_stop import find_emergency_stop
 from machtiging.delegation.terms import MachtigingTerms
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.clock import AMSTERDAM, add_years, to_dutch_date
-from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed, NotFound, TooMany
+from machtiging.kernel.errors import Conflict, InvalidInput, LevelTooLow, NotAllowed, NotFound, TooMany
 from machtiging.message_catalogue import describe_refusal, get_sentence
+from machtiging.organisations.queries import load_organisation_names
+from machtiging.organisations.rules import Ceiling
 from machtiging.portal import views
 from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form
 from machtiging.portal.giving.coverage import Coverage, find_coverage
@@ -55,7 +61,19 @@ async def load_waiting_requests(
 ) -> list[WaitingRequest]:
     """Load the requests that the visitor opened and did not answer."""
     waiting = await list_waiting_for_citizen(session, visitor.person_id, at=at)
-    return [WaitingRequest(f"{CODE_FORM}/{one}", await people.load_name(requester)) for one, requester in waiting]
+    ids = {one.organisation_id for one in waiting if one.organisation_id is not None}
+    organisations = await load_organisation_names(session, ids)
+    found = []
+    for one in waiting:
+        organisation = None if one.organisation_id is None else organisations.get(one.organisation_id)
+        name = name_requester(await people.load_name(one.requester_id), organisation)
+        found.append(WaitingRequest(f"{CODE_FORM}/{one.id}", name))
+    return found
+
+
+def name_requester(name: str, organisation: str | None) -> str:
+    """Return the name of a requester, with the organisation for which the request is."""
+    return name if organisation is None else get_sentence("requests.name_of", name=name, organisation=organisation)
 
 
 @router.get(CODE_FORM)
@@ -126,7 +144,9 @@ async def submit_decision(
     except InvalidInput as refusal:  # caught here, so that the journal line is committed
         sent.add_fault("minder", describe_refusal(refusal))
         return await _render_decision(request, session, visitor, found, sent, status=400)
-    except Conflict as refusal:
+    except (Conflict, NotAllowed) as refusal:
+        if isinstance(refusal, LevelTooLow) or (found.organisation_id is None and isinstance(refusal, NotAllowed)):
+            raise
         return await _show_outcome(request, session, visitor, vraag_id, answer, sent, refusal)
 
 
@@ -161,14 +181,15 @@ async def _show_outcome(
     vraag_id: UUID,
     answer: str,
     sent: SubmittedForm,
-    refusal: Conflict,
+    refusal: Conflict | NotAllowed,
 ) -> Response:
     """Show what became of the request. A second press on yes leads to the machtiging of the first."""
     found = await _load_request(request, session, visitor, vraag_id)
     if found.machtiging_id is not None and answer != REFUSE:
         return _redirect_to_machtiging(found.machtiging_id)
     problem = "" if refusal.code == EMERGENCY_STOP else describe_refusal(refusal)
-    return await _render_decision(request, session, visitor, found, sent, problem=problem, status=409)
+    status = 409 if isinstance(refusal, Conflict) else 403
+    return await _render_decision(request, session, visitor, found, sent, problem=problem, status=status)
 
 
 def _redirect_to_machtiging(machtiging_id: UUID) -> RedirectResponse:
@@ -196,10 +217,16 @@ async def _render_decision(
     at = services.clock.now()
     state = found.state_at(at)
     name = await views.PersonNames(session, services.keyring).load_name(found.requester_id)
-    shared = {"found": found, "name": name, "state": state, "problem": problem}
+    asking = await _find_asking(session, found, at)
+    shared = {"found": found, "name": name, "state": state, "organisation": asking.organisation}
+    if asking.organisation is not None:
+        shared["name"] = name_requester(name, asking.organisation)
+    shared |= {"employee": name, "problem": problem or (asking.problem if state is HelpRequestState.WAITING else "")}
     if state is not HelpRequestState.WAITING:
         label = {"state_label": STATE_LABELS[state], "tone": STATE_TONES[state]}
         return render_page(request, "help_request_outcome.html", status=status, **shared, **label)
+    if asking.ceiling is not None:
+        found = cut_request(found, asking.ceiling, at)
     preview = await _preview(request, session, visitor, found, at)
     return render_page(
         request,
@@ -211,9 +238,30 @@ async def _render_decision(
         presets=list_presets(found.scope),
         takings=list_takings(found.scope, to_dutch_date(at)),
         is_stopped=await find_emergency_stop(session, visitor.person_id) is not None,
+        can_agree=not asking.problem,
         **shared,
         **preview,
     )
+
+
+class _Asking(NamedTuple):
+    """The organisation that asks: its name, its ceiling, and why it cannot help now, if so."""
+
+    organisation: str | None = None
+    ceiling: Ceiling | None = None
+    problem: str = ""
+
+
+async def _find_asking(session: AsyncSession, found: HelpRequest, at: datetime) -> _Asking:
+    """Find for which organisation a request is. Nothing for that of a relative."""
+    if found.organisation_id is None:
+        return _Asking()
+    try:
+        acting = await require_asking_employee(session, found, at=at)
+    except NotAllowed as refusal:
+        names = await load_organisation_names(session, {found.organisation_id})
+        return _Asking(names.get(found.organisation_id), problem=describe_refusal(refusal))
+    return _Asking(acting.organisation.name, acting.organisation.ceiling)
 
 
 async def _preview(
@@ -221,7 +269,7 @@ async def _preview(
 ) -> dict[str, Any]:
     """Divide the letters of the last year into those the helper would see, and others."""
     services = access_services(request)
-    preview = preview_listing(services.policy, Capacity.RELATIVE, found.scope)
+    preview = preview_listing(services.policy, found.capacity, found.scope)
     since = datetime.combine(add_years(to_dutch_date(at), -1), time(), AMSTERDAM)
     owner = build_citizen_actor(visitor)
     letters = await preview_letters(session, services.keyring, services.policy, owner, preview, since, at=at)

@@ -15,7 +15,6 @@ from machtiging.access.dependencies import access_services
 from machtiging.delegation.help_requests.creation import format_request_code, withdraw_help_request
 from machtiging.delegation.help_requests.queries import list_own_requests, load_own_request
 from machtiging.delegation.help_requests.rules import HelpRequest, HelpRequestState
-from machtiging.delegation.rules import Capacity
 from machtiging.documents.qr import make_qr_svg
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.dependencies import identity_services
@@ -85,7 +84,7 @@ async def show_request(request: Request, vraag_id: UUID, visitor: Citizen, sessi
         code=code,
         address=address,
         link=f"{address}#{code}",
-        qr=_draw_code(f"{address}#{code}") if code else "",
+        qr=draw_code(f"{address}#{code}") if code else "",
         said=describe_request(found, names, found.created_at),
         list_path=LIST,
     )
@@ -107,10 +106,10 @@ async def submit_withdrawal(
 def describe_request(found: HelpRequest, names: views.AgencyNames, starts_at: datetime) -> views.AgreementView:
     """Describe what was requested, in the words of an agreement."""
     period = Period(starts_at, end_of_day(found.last_day))
-    return views.describe_agreement(Capacity.RELATIVE, found.words.purpose, found.scope, period, names)
+    return views.describe_agreement(found.capacity, found.words.purpose, found.scope, period, names)
 
 
-def _draw_code(link: str) -> str:
+def draw_code(link: str) -> str:
     """Draw the link as a QR code, as a data URL. The code is in the fragment, which reaches no server."""
     drawing = make_qr_svg(link, get_sentence("requests.page.qr_title"))
     drawing = drawing.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)

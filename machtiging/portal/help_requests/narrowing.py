@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.amendments.rules import Narrowing
-from machtiging.delegation.help_requests.rules import HelpRequest
+from machtiging.delegation.help_requests.rules import HelpRequest, open_themes
 from machtiging.delegation.rules import GRANTABLE_ACTS, Act, MachtigingScope
 from machtiging.message_catalogue import get_sentence
 from machtiging.portal.forms import SubmittedForm
@@ -45,7 +45,7 @@ def list_presets(scope: MachtigingScope) -> list[tuple[str, str, str]]:
         LetterPreset.ALL_BUT_MEDICAL: get_sentence("giving.letters.all_but_medical"),
         LetterPreset.TAX_AND_BENEFITS: get_sentence("giving.letters.tax_and_benefits"),
     }
-    requested = _open_themes(scope)
+    requested = open_themes(scope)
     return [
         (preset.value, words[preset], ", ".join(label_themes(requested & themes)))
         for preset, themes in _PRESET_THEMES.items()
@@ -98,8 +98,4 @@ def _read_preset(sent: SubmittedForm, scope: MachtigingScope) -> frozenset[Theme
     if chosen not in {value for value, _, _ in list_presets(scope)}:
         sent.add_fault("minder", get_sentence("requests.decide.not_less"))
         return None
-    return _open_themes(scope) & _PRESET_THEMES[LetterPreset(chosen)]
-
-
-def _open_themes(scope: MachtigingScope) -> frozenset[Theme]:
-    return (frozenset(Theme) if scope.themes is None else scope.themes) - scope.excluded_themes
+    return open_themes(scope) & _PRESET_THEMES[LetterPreset(chosen)]

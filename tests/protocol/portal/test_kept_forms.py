@@ -88,6 +88,8 @@ PAGE_OF = {
     "/werk/clienten/{machtigingId}/brieven/{berichtId}/notitie/{note_id}/intrekken": (
         f"/werk/clienten/{SOME_ID}/brieven/{SOME_ID}/notitie"
     ),
+    "/werk/nieuwe-client/vraag": "/werk/nieuwe-client/vraag",
+    "/werk/nieuwe-client/{verzoekId}/intrekken": f"/werk/nieuwe-client/{SOME_ID}",
     "/werk/clienten/{machtigingId}/teruggeven": f"/werk/clienten/{SOME_ID}/teruggeven",
     "/ik-help/vragen/nieuw": NEW_REQUEST,
     "/ik-help/vragen/nieuw/{concept_id}/{stap}": f"{NEW_REQUEST}/{SOME_ID}/wie",
