@@ -1,4 +1,6 @@
-"""Creation and withdrawal of a help request, by a relative or by an organisation through an employee.
+"""Creation and withdrawal of a help request, by a relative or an employee.
+
+An employee makes it for the organisation.
 
 The requester names nobody: the citizen is known only after she opened the request with its code. So it reveals of no
 person whether that person exists here.

@@ -143,7 +143,7 @@ def require_within_ceiling(scope: MachtigingScope, last_day: date, ceiling: Ceil
 
 
 def cut_to_ceiling(terms: MachtigingTerms, ceiling: Ceiling) -> MachtigingTerms:
-    """Return what both the terms and the ceiling cover: it may be lower than when the request was made.
+    """Return what both the terms and the ceiling of this moment cover.
 
     Raises InvalidInput `niets_over`.
     """

@@ -245,7 +245,7 @@ async def _render_decision(
 
 
 class _Asking(NamedTuple):
-    """The organisation that asks: its name, its ceiling, and why it cannot help now, if so."""
+    """The organisation that asks, with `problem` if it cannot help now."""
 
     organisation: str | None = None
     ceiling: Ceiling | None = None

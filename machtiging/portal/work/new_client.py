@@ -1,4 +1,4 @@
-"""Ask a new client in the room: template, letters and period, check, and the code for the client."""
+"""Requests to a new client in the room: template, letters, check and code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A new client in the room: the request of an employee, the code, and the answer of the client."""
+"""A new client in the room: request, code and answer."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def open_as_client(office, page, name="Anna de Boer"):
 
 @pytest.fixture
 async def asked(office):
-    """An employee with a request, and the browser and page of the client who opened it."""
+    """An employee with a request, and the client who opened it."""
     worker = await log_in(office)
     page = await ask(worker)
     office.request_url = worker.url
@@ -63,7 +63,7 @@ async def asked(office):
     return worker, client, decision
 
 
-async def test_client_who_agrees_gives_machtiging_to_organisation_and_assignment_to_employee(office, asked):
+async def test_request_agreed_makes_machtiging_of_organisation_and_assignment_to_employee(office, asked):
     worker, client, decision = asked
     await answer(client, decision, "ja")
     rows = {row.parent_id: row for row in await MACHTIGINGEN.read(office.world)}
@@ -102,7 +102,7 @@ async def test_request_and_answer_are_journalled_for_the_organisation_without_wo
     assert (office.worker, "hulpvraag_toegestaan") in mails
 
 
-async def test_client_who_agrees_to_less_gives_less(office, asked):
+async def test_request_agreed_to_less_is_a_narrower_machtiging(office, asked):
     _worker, client, decision = asked
     day = office.days(10)
     ends = {"einde_dag": str(day.day), "einde_maand": str(day.month), "einde_jaar": str(day.year)}
@@ -114,7 +114,7 @@ async def test_client_who_agrees_to_less_gives_less(office, asked):
     assert root.gemachtigde_id == office.organisation
 
 
-async def test_client_who_refuses_gives_nothing(office, asked):
+async def test_request_refused_makes_no_machtiging(office, asked):
     worker, client, decision = asked
     assert "U zei nee." in (await answer(client, decision, "nee")).text
     assert await MACHTIGINGEN.count(office.world) == 0
@@ -145,7 +145,7 @@ async def test_organisation_no_longer_recognised_gets_no_yes(office, asked, stat
     "change",
     [{"state": "op_non_actief"}, {"state": "vertrokken"}, {"roles": ["organisatiebeheerder"]}],
 )
-async def test_employee_who_left_or_no_longer_helps_gets_no_yes(office, asked, change):
+async def test_request_of_employee_without_clients_now_is_not_agreed(office, asked, change):
     _worker, client, decision = asked
     if change.get("state") == "vertrokken":
         change = change | {"ends_at": office.world.clock.now()}
@@ -281,7 +281,7 @@ async def test_pages_open_for_an_employee_only(office, portal, path):
         assert (await session.request(path)).status_code == 403
 
 
-async def test_suspended_organisation_can_ask_nobody(office):
+async def test_suspended_organisation_is_offered_no_form(office):
     async with office.world.sessions.begin() as session:
         await decide_recognition(session, office.organisation, 3, "opgeschort")
     worker = await office.log_in()

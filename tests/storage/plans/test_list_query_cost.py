@@ -188,7 +188,7 @@ async def test_own_record_cost_is_independent_of_journal_and_of_other_acts(datab
     ages = itertools.count(0, LARGE)
 
     async def lines(times):
-        """Lines of the worker for this client, older than each other, and as many of another and about nobody."""
+        """Lines of the worker for this client, and as many of others."""
         mine = {"for_person_id": f"'{office.people['Anna de Boer']}'", "actor_id": f"'{office.worker}'"}
         mine |= {"on_behalf_of": f"'{office.organisation}'", "act": "'bericht:lijst'", "outcome": "'allowed'"}
         earlier = {"occurred_at": f"to_jsonb((one.t).occurred_at - (n + {next(ages)}) * interval '1 hour')"}
