@@ -217,7 +217,7 @@ async def _render_decision(
     at = services.clock.now()
     state = found.state_at(at)
     name = await views.PersonNames(session, services.keyring).load_name(found.requester_id)
-    asking = await _find_asking(session, found, at)
+    asking = await _find_organisation(session, found, at)
     shared = {"found": found, "name": name, "state": state, "organisation": asking.organisation}
     if asking.organisation is not None:
         shared["name"] = name_requester(name, asking.organisation)
@@ -244,7 +244,7 @@ async def _render_decision(
     )
 
 
-class _Asking(NamedTuple):
+class _RequestingOrganisation(NamedTuple):
     """The organisation that asks, with `problem` if it cannot help now."""
 
     organisation: str | None = None
@@ -252,16 +252,16 @@ class _Asking(NamedTuple):
     problem: str = ""
 
 
-async def _find_asking(session: AsyncSession, found: HelpRequest, at: datetime) -> _Asking:
+async def _find_organisation(session: AsyncSession, found: HelpRequest, at: datetime) -> _RequestingOrganisation:
     """Find for which organisation a request is. Nothing for that of a relative."""
     if found.organisation_id is None:
-        return _Asking()
+        return _RequestingOrganisation()
     try:
         acting = await require_asking_employee(session, found, at=at)
     except NotAllowed as refusal:
         names = await load_organisation_names(session, {found.organisation_id})
-        return _Asking(names.get(found.organisation_id), problem=describe_refusal(refusal))
-    return _Asking(acting.organisation.name, acting.organisation.ceiling)
+        return _RequestingOrganisation(names.get(found.organisation_id), problem=describe_refusal(refusal))
+    return _RequestingOrganisation(acting.organisation.name, acting.organisation.ceiling)
 
 
 async def _preview(

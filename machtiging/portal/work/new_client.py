@@ -70,7 +70,7 @@ STEP_FIELD, CHECK, CHANGE, MAKE = "stap", "controle", "wijzig", "maken"
 RequestIdInPath = Annotated[UUID, Path(alias="verzoekId")]
 
 
-class _Asking(NamedTuple):
+class _FormContext(NamedTuple):
     """The employee who asks, and what the answers are checked against."""
 
     acting: EmployeeAuthority
@@ -113,32 +113,32 @@ async def show_request_form(
     sjabloon: Annotated[RequestTemplate, Query()] = RequestTemplate.OWN,
 ) -> HTMLResponse:
     """Show the form of a template, filled in within the ceiling of the organisation."""
-    asking = await _load_asking(request, session, visitor)
-    return _render_form(request, asking, make_blank_form(request, **prefill(sjabloon, asking.ceiling)))
+    context = await _load_form_context(request, session, visitor)
+    return _render_form(request, context, make_blank_form(request, **prefill(sjabloon, context.ceiling)))
 
 
 @router.post(FORM_PATH)
 async def submit_request_form(request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction) -> Response:
     """Check the form, or make the request, once. Nothing is stored before."""
     sent = await read_submitted_form(request)
-    asking = await _load_asking(request, session, visitor)
+    context = await _load_form_context(request, session, visitor)
     if sent.has_value(STEP_FIELD, CHANGE):
-        return _render_form(request, asking, sent)
-    content = read_content(sent, asking.facts, asking.ceiling)
+        return _render_form(request, context, sent)
+    content = read_content(sent, context.facts, context.ceiling)
     if content is None:
-        return _render_form(request, asking, sent, status=400)
+        return _render_form(request, context, sent, status=400)
     if not sent.has_value(STEP_FIELD, MAKE):
-        return await _render_check(request, session, asking, sent, content)
+        return await _render_check(request, session, context, sent, content)
     services, login = access_services(request), describe_login(visitor)
     try:
         made_id = await create_organisation_request(
-            session, services.keyring, services.delegation_limits, login, content, read_key(sent), at=asking.facts.at
+            session, services.keyring, services.delegation_limits, login, content, read_key(sent), at=context.facts.at
         )
     except InvalidInput as refusal:  # caught here, so that the journal line is committed
         add_refusal(sent, refusal)
-        return _render_form(request, asking, sent, status=400)
+        return _render_form(request, context, sent, status=400)
     except (Conflict, TooMany) as refusal:
-        return await _render_check(request, session, asking, sent, content, refusal)
+        return await _render_check(request, session, context, sent, content, refusal)
     return RedirectResponse(f"{PATH}/{made_id}", 303)
 
 
@@ -193,13 +193,13 @@ async def _load_acting(session: AsyncSession, visitor: Visitor, at: datetime) ->
     return await load_requesting_employee(session, describe_login(visitor), at=at)
 
 
-async def _load_asking(request: Request, session: AsyncSession, visitor: Visitor) -> _Asking:
+async def _load_form_context(request: Request, session: AsyncSession, visitor: Visitor) -> _FormContext:
     """Load the employee with the agencies that may be asked. Raises NotAllowed as `require_helping`."""
     facts, agencies = await load_facts(request, session)
     acting = await _load_acting(session, visitor, facts.at)
     require_helping(acting, facts.at)
     most = acting.organisation.ceiling.afzenders
-    return _Asking(acting, facts, [one for one in agencies if most is None or one.oin in most])
+    return _FormContext(acting, facts, [one for one in agencies if most is None or one.oin in most])
 
 
 def _describe_problem(acting: EmployeeAuthority, at: datetime) -> str:
@@ -211,11 +211,11 @@ def _describe_problem(acting: EmployeeAuthority, at: datetime) -> str:
     return ""
 
 
-def _render_form(request: Request, asking: _Asking, sent: SubmittedForm, *, status: int = 200) -> HTMLResponse:
+def _render_form(request: Request, context: _FormContext, sent: SubmittedForm, *, status: int = 200) -> HTMLResponse:
     options: dict[str, Any] = {
-        "senders": [(agency.oin, agency.name) for agency in asking.agencies],
-        "themes": [(theme.value, labels.THEME_LABELS[theme]) for theme in list_themes(asking.ceiling)],
-        "durations": [(value, describe_duration(value)) for value in list_durations(asking.ceiling)],
+        "senders": [(agency.oin, agency.name) for agency in context.agencies],
+        "themes": [(theme.value, labels.THEME_LABELS[theme]) for theme in list_themes(context.ceiling)],
+        "durations": [(value, describe_duration(value)) for value in list_durations(context.ceiling)],
     }
     return render_page(
         request,
@@ -224,7 +224,7 @@ def _render_form(request: Request, asking: _Asking, sent: SubmittedForm, *, stat
         sent=sent,
         action=FORM_PATH,
         own_day=OWN_DAY,
-        year_ago=add_years(asking.facts.today, -1),
+        year_ago=add_years(context.facts.today, -1),
         root=PATH,
         check=CHECK,
         **options,
@@ -234,14 +234,14 @@ def _render_form(request: Request, asking: _Asking, sent: SubmittedForm, *, stat
 async def _render_check(
     request: Request,
     session: AsyncSession,
-    asking: _Asking,
+    context: _FormContext,
     sent: SubmittedForm,
     content: RequestedHelp,
     refusal: Refusal | None = None,
 ) -> HTMLResponse:
     """Show what will be asked. The key makes two presses one request."""
     sent.values[KEY_FIELD] = [read_key(sent)]
-    period = Period(asking.facts.at, end_of_day(content.last_day))
+    period = Period(context.facts.at, end_of_day(content.last_day))
     names = await views.load_agency_names(session)
     status = 429 if isinstance(refusal, TooMany) else 409
     return render_page(
@@ -251,7 +251,7 @@ async def _render_check(
         sent=sent,
         action=FORM_PATH,
         words=content.words,
-        organisation=asking.acting.organisation.name,
+        organisation=context.acting.organisation.name,
         said=views.describe_agreement(Capacity.PROFESSIONAL, content.words.purpose, content.scope, period, names),
         problem="" if refusal is None else describe_refusal(refusal),
         step=STEP_FIELD,

@@ -54,7 +54,7 @@ async def open_as_client(office, page, name="Anna de Boer"):
 
 
 @pytest.fixture
-async def asked(office):
+async def request_in_room(office):
     """An employee with a request, and the client who opened it."""
     worker = await log_in(office)
     page = await ask(worker)
@@ -63,8 +63,8 @@ async def asked(office):
     return worker, client, decision
 
 
-async def test_request_agreed_makes_machtiging_of_organisation_and_assignment_to_employee(office, asked):
-    worker, client, decision = asked
+async def test_request_agreed_makes_machtiging_of_organisation_and_assignment_to_employee(office, request_in_room):
+    worker, client, decision = request_in_room
     await answer(client, decision, "ja")
     rows = {row.parent_id: row for row in await MACHTIGINGEN.read(office.world)}
     root = rows.pop(None)
@@ -81,15 +81,15 @@ async def test_request_agreed_makes_machtiging_of_organisation_and_assignment_to
     assert any(href == f"/werk/clienten/{leaf.id}" for href, _ in shown.links)
 
 
-async def test_page_of_the_client_says_organisation_employee_letters_and_end(office, asked):
-    _worker, _client, decision = asked
+async def test_page_of_the_client_says_organisation_employee_letters_and_end(office, request_in_room):
+    _worker, _client, decision = request_in_room
     for words in (f"Wijkteam {office.kvk}", "hulp bij de aangifte", "belastingen", "toeslagen", "is erkend"):
         assert words in decision.text, words
     assert "mevrouw De Boer" not in decision.text
 
 
-async def test_request_and_answer_are_journalled_for_the_organisation_without_words(office, asked):
-    _worker, client, decision = asked
+async def test_request_and_answer_are_journalled_for_the_organisation_without_words(office, request_in_room):
+    _worker, client, decision = request_in_room
     await answer(client, decision, "ja")
     lines = [row for row in await JOURNAL_INTAKE.read(office.world) if row.act.startswith("hulpvraag:")]
     assert [(row.act, row.actor_id, row.on_behalf_of) for row in lines] == [
@@ -102,8 +102,8 @@ async def test_request_and_answer_are_journalled_for_the_organisation_without_wo
     assert (office.worker, "hulpvraag_toegestaan") in mails
 
 
-async def test_request_agreed_to_less_is_a_narrower_machtiging(office, asked):
-    _worker, client, decision = asked
+async def test_request_agreed_to_less_is_a_narrower_machtiging(office, request_in_room):
+    _worker, client, decision = request_in_room
     day = office.days(10)
     ends = {"einde_dag": str(day.day), "einde_maand": str(day.month), "einde_jaar": str(day.year)}
     await answer(client, decision, "minder", zonder=["oudere", "bijlagen"], **ends)
@@ -114,23 +114,23 @@ async def test_request_agreed_to_less_is_a_narrower_machtiging(office, asked):
     assert root.gemachtigde_id == office.organisation
 
 
-async def test_request_refused_makes_no_machtiging(office, asked):
-    worker, client, decision = asked
+async def test_request_refused_makes_no_machtiging(office, request_in_room):
+    worker, client, decision = request_in_room
     assert "U zei nee." in (await answer(client, decision, "nee")).text
     assert await MACHTIGINGEN.count(office.world) == 0
     assert "Het antwoord is nee." in (await worker.open_page(office.request_url)).text
 
 
-async def test_second_press_on_yes_makes_one_machtiging(office, asked):
-    _worker, client, decision = asked
+async def test_second_press_on_yes_makes_one_machtiging(office, request_in_room):
+    _worker, client, decision = request_in_room
     for _ in range(2):
         await answer(client, decision, "ja")
     assert await MACHTIGINGEN.count(office.world) == 2
 
 
 @pytest.mark.parametrize("status", ["opgeschort", "ingetrokken"])
-async def test_organisation_no_longer_recognised_gets_no_yes(office, asked, status):
-    _worker, client, decision = asked
+async def test_organisation_no_longer_recognised_gets_no_yes(office, request_in_room, status):
+    _worker, client, decision = request_in_room
     async with office.world.sessions.begin() as session:
         await decide_recognition(session, office.organisation, 3, status)
     refused = await answer(client, decision, "ja", expect=403)
@@ -145,8 +145,8 @@ async def test_organisation_no_longer_recognised_gets_no_yes(office, asked, stat
     "change",
     [{"state": "op_non_actief"}, {"state": "vertrokken"}, {"roles": ["organisatiebeheerder"]}],
 )
-async def test_request_of_employee_without_clients_now_is_not_agreed(office, asked, change):
-    _worker, client, decision = asked
+async def test_request_of_employee_without_clients_now_is_not_agreed(office, request_in_room, change):
+    _worker, client, decision = request_in_room
     if change.get("state") == "vertrokken":
         change = change | {"ends_at": office.world.clock.now()}
     async with office.world.sessions.begin() as session:
@@ -157,8 +157,8 @@ async def test_request_of_employee_without_clients_now_is_not_agreed(office, ask
     assert refusal.outcome == "refused"
 
 
-async def test_expired_code_and_code_of_another_client_are_told_alike(office, asked):
-    worker, client, _decision = asked
+async def test_expired_code_and_code_of_another_client_are_told_alike(office, request_in_room):
+    worker, client, _decision = request_in_room
     page = await worker.open_page(office.request_url)
     other = await office.portal.browser_of(await office.add_person("Mo Haddou"))
     told = (await type_code(other, page.codes[0], expect=400)).text
@@ -180,8 +180,8 @@ async def test_employee_cannot_be_the_own_client(office):
     assert (await (await office.log_in()).request(CODE_FORM)).status_code == 403
 
 
-async def test_emergency_stop_of_the_client_leaves_no_yes(office, asked):
-    _worker, client, decision = asked
+async def test_emergency_stop_of_the_client_leaves_no_yes(office, request_in_room):
+    _worker, client, decision = request_in_room
     stop = (await client.open_page(ISSUER + "/helpers/stop-alles")).find_form("/helpers/stop-alles")
     await client.submit_form(stop, {})
     await answer(client, decision, "ja", expect=409)
@@ -219,8 +219,8 @@ async def test_request_above_the_ceiling_is_refused_and_not_offered(office):
     assert (request.scope["afzenders"], request.scope["themes"]) == ([SVB], ["belastingen"])
 
 
-async def test_ceiling_lowered_after_the_request_limits_the_agreement(office, asked):
-    _worker, client, decision = asked
+async def test_ceiling_lowered_after_the_request_limits_the_agreement(office, request_in_room):
+    _worker, client, decision = request_in_room
     async with office.world.sessions.begin() as session:
         await change_organisation(session, office.organisation, ceiling_themes=["toeslagen"], ceiling_days=7)
     await answer(client, decision, "ja")
@@ -247,8 +247,8 @@ async def test_thirty_open_requests_are_the_most(office):
     assert await HELP_REQUESTS.count(office.world) == 30
 
 
-async def test_withdrawn_request_has_no_code_and_cannot_be_answered(office, asked):
-    worker, client, decision = asked
+async def test_withdrawn_request_has_no_code_and_cannot_be_answered(office, request_in_room):
+    worker, client, decision = request_in_room
     page = await worker.open_page(office.request_url)
     withdrawn = await worker.submit_form(page.find_form("/intrekken"), {})
     assert "U trok deze vraag in." in withdrawn.text
@@ -257,7 +257,7 @@ async def test_withdrawn_request_has_no_code_and_cannot_be_answered(office, aske
     assert await MACHTIGINGEN.count(office.world) == 0
 
 
-async def test_request_of_a_colleague_or_another_organisation_is_not_found(office, asked, world, portal):
+async def test_request_of_a_colleague_or_another_organisation_is_not_found(office, request_in_room, world, portal):
     colleague = await office.add_person("Kim Collega")
     async with world.sessions.begin() as session:
         await add_employee(session, office.organisation, colleague, starts_at=world.clock.now())

@@ -39,6 +39,7 @@ from tests.builders.machtiging import (
     draw_scopes,
     make_terms,
 )
+from tests.builders.organisations import add_employee, add_organisation
 from tests.builders.people import BORN, add_mother_and_son, add_person, add_person_without_bsn
 from tests.builders.rows import HELP_REQUESTS, JOURNAL_INTAKE, MACHTIGINGEN
 from tests.storage.delegation.help_requests import LAST_DAY, LATER, add_request, agree, open_request
@@ -260,6 +261,9 @@ async def test_request_row_changed_without_the_key_is_as_if_absent(session, colu
         "decided_at": LATER,
         "machtiging_id": None,
     }
+    organisation = await add_organisation(session)
+    forged["organisation_id"] = organisation
+    forged["employee_id"] = await add_employee(session, organisation, people.son)
     changes = {column: forged[column]}
     if column in {"state", "decided_at"}:
         changes = {"state": "withdrawn", "decided_at": LATER}
@@ -267,6 +271,8 @@ async def test_request_row_changed_without_the_key_is_as_if_absent(session, colu
         made = await agree(session, people.giver, request.id)
         changes = {"state": "waiting", "decided_at": None, "machtiging_id": None}
         assert made
+    if column in {"organisation_id", "employee_id"}:
+        changes = {name: forged[name] for name in ("organisation_id", "employee_id")}
     await session.execute(update(HELP_REQUESTS.table).values(changes))
     count = await MACHTIGINGEN.count(session)
     citizen = Giver(stranger, Assurance.SUBSTANTIAL) if column == "opened_by" else people.giver
