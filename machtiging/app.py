@@ -27,6 +27,7 @@ from machtiging.crypto.certificates import CertificateAuthorities
 from machtiging.crypto.keyring import KeyRing, watch_key_ring
 from machtiging.delegation.assignments.routes import router as assignment_routes
 from machtiging.delegation.caseload.login import handle_login
+from machtiging.delegation.handover.routes import router as handover_routes
 from machtiging.delegation.rules import MachtigingLimits
 from machtiging.dependencies import attach_services, services_of
 from machtiging.identity.broker import Broker
@@ -79,7 +80,8 @@ from machtiging.worker.loops import run_worker_loops
 _KEY_RING_CHECK_SECONDS = 2.0
 _ROUTERS = (
     *(berichtenbox_routes.router, machtiging_routes, client_routes, toestemmingen_routes),
-    *(organisations_routes, employee_routes, assignment_routes, health.router, identity_routes, oauth_routes),
+    *(organisations_routes, employee_routes, assignment_routes, handover_routes),
+    *(health.router, identity_routes, oauth_routes),
     portal_routes,
 )
 _DETAILS_HANDLER = BerichtenboxHandler()

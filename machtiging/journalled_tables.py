@@ -11,6 +11,8 @@ from machtiging.delegation.tables import (
     SEALED_AGREEMENT,
     SEALED_ASSIGNMENT,
     SEALED_EMERGENCY_STOP,
+    SEALED_HANDOVER,
+    SEALED_HANDOVER_ITEM,
     SEALED_MACHTIGING,
 )
 from machtiging.organisations.tables import (
@@ -38,4 +40,6 @@ JOURNALLED_TABLES: tuple[JournalledTable, ...] = (
     JournalledTable(SEALED_AGREEMENT, machtiging_column="machtiging_id"),
     JournalledTable(SEALED_ASSIGNMENT, machtiging_column="machtiging_id"),
     JournalledTable(SEALED_EMERGENCY_STOP, person_column="person_id"),
+    JournalledTable(SEALED_HANDOVER),
+    JournalledTable(SEALED_HANDOVER_ITEM, machtiging_column="machtiging_id"),
 )

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from machtiging.crypto.keyring import KeyRing
     from machtiging.delegation.assignments.queries import AssignmentView
+    from machtiging.delegation.handover.departure import Departure
+    from machtiging.delegation.handover.queries import HandoverView
     from machtiging.organisations.queries import OrganisationView
 
 app = typer.Typer(help="Organisations: their recognition and their employees.", no_args_is_help=True)
@@ -110,6 +112,18 @@ def show_assignments(organisation: _OrganisationArgument) -> None:
         table.add_row(*map(str, ids), *times, view.stop_code or "in force")
     out.print(table, markup=False)
     err.print(f"{len(found)} assignments.")
+
+
+@app.command("handovers")
+def show_handovers(organisation: _OrganisationArgument) -> None:
+    """Show the hand-overs of one organisation: who left, when, and the clients who still wait."""
+    found = _run(lambda session, _: _list_handovers(session, organisation))
+    table = Table(Column("hand-over", no_wrap=True), "employee", "occasion", "opened (UTC)", "clients", "waiting")
+    for one in found:
+        opened = f"{one.opened_at:%Y-%m-%d %H:%M}"
+        table.add_row(str(one.id), str(one.employee_id), one.occasion, opened, str(one.total), str(one.waiting))
+    out.print(table, markup=False)
+    err.print(f"{sum(one.waiting for one in found)} clients wait for a reader.")
 
 
 @app.command("register")
@@ -252,13 +266,15 @@ def hire_administrator(
 def record_departure(employee: Annotated[UUID, typer.Argument(help="The id, as in `organisations show`.")]) -> None:
     """Record that an employee left. Final, and at once; also for the last organisatiebeheerder."""
 
-    async def act(session: AsyncSession, keyring: KeyRing) -> None:
-        from machtiging.organisations.employees import end_employment
+    async def act(session: AsyncSession, keyring: KeyRing) -> Departure:
+        from machtiging.delegation.handover.departure import record_departure
 
-        await end_employment(session, keyring, _operator(), employee, at=_now())
+        return await record_departure(session, keyring, _operator(), employee, at=_now())
 
-    _run(act)
+    departure = _run(act)
+    print(departure.waiting)
     err.print("The employee has left. The next request is refused.")
+    err.print(f"{departure.ended} assignments ended. {departure.waiting} clients wait for a reader.")
 
 
 def _run(act: Callable[[AsyncSession, KeyRing], Coroutine[Any, Any, _Result]]) -> _Result:
@@ -303,6 +319,20 @@ async def _list_assignments(session: AsyncSession, keyring: KeyRing, organisatio
     while True:
         after = found[-1].authority.machtiging_id if found else None
         page = await list_assignments(session, keyring, organisation, at=_now(), after=after)
+        found += page
+        if len(page) < MAX_PAGE_SIZE:
+            return found
+
+
+async def _list_handovers(session: AsyncSession, organisation: UUID) -> list[HandoverView]:
+    from machtiging.delegation.handover.queries import MAX_PAGE_SIZE, list_handovers
+    from machtiging.organisations.queries import load_organisation_view
+
+    await load_organisation_view(session, organisation, at=_now())
+    found: list[HandoverView] = []
+    while True:
+        after = found[-1].id if found else None
+        page = await list_handovers(session, organisation, at=_now(), after=after)
         found += page
         if len(page) < MAX_PAGE_SIZE:
             return found

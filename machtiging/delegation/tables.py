@@ -142,6 +142,37 @@ class HelpRequestRow(SQLModel, table=True):
     mac: bytes = columns.bytes_column(default=b"")
 
 
+class Handover(SQLModel, table=True):
+    """The clients that an employee leaves behind, for colleagues to take over. Never changed."""
+
+    __tablename__ = "handover"
+
+    id: UUID = Field(primary_key=True)
+    organisation_id: UUID = Field(foreign_key="organisation.id")
+    employee_id: UUID
+    occasion: str = columns.text_column()
+    opened_at: datetime = columns.timestamp_column()
+    mac: bytes = columns.bytes_column(default=b"")
+
+
+class HandoverItem(SQLModel, table=True):
+    """A client without a reader in a hand-over, by the machtiging that the organisation holds.
+
+    `told_at`: since then the citizen knows that nobody reads.
+    """
+
+    __tablename__ = "handover_item"
+
+    handover_id: UUID = Field(primary_key=True, foreign_key="handover.id")
+    machtiging_id: UUID = Field(primary_key=True, foreign_key="machtiging.id")
+    state: str = columns.text_column()
+    due_at: datetime = columns.timestamp_column()
+    told_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    closed_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    assignment_id: UUID | None = Field(default=None, foreign_key="machtiging.id")
+    mac: bytes = columns.bytes_column(default=b"")
+
+
 class StatutoryRelation(SQLModel, table=True):
     """A relation by law or court, from a register. Neither party can end it. No act makes one yet."""
 
@@ -237,3 +268,4 @@ SEALED_ASSIGNMENT, SEALED_VERZOEK = _seal_every_column(AssignmentRow), _seal_eve
 SEALED_STATUTORY_RELATION = _seal_every_column(StatutoryRelation)
 SEALED_EMERGENCY_STOP = _seal_every_column(EmergencyStopRow)
 SEALED_HELP_REQUEST = _seal_every_column(HelpRequestRow, added_later=("organisation_id", "employee_id"))
+SEALED_HANDOVER, SEALED_HANDOVER_ITEM = _seal_every_column(Handover), _seal_every_column(HandoverItem)

@@ -44,6 +44,8 @@ class NotificationKind(StrEnum):
     TOEGEWEZEN_AAN_U = "toewijzing_gemaakt_aan_u"
     TOEWIJZING_GESTOPT = "toewijzing_gestopt"
     TOEWIJZING_INGETROKKEN_BIJ_U = "toewijzing_ingetrokken_bij_u"
+    NIEMAND_LEEST = "niemand_leest"
+    NIEMAND_LEEST_GEPAUZEERD = "niemand_leest_gepauzeerd"
     APP_AFGESLOTEN = "app_afgesloten"
     APP_AFGESLOTEN_BIJ_HELPER = "app_afgesloten_bij_helper"
     APP_AFGESLOTEN_VOOR_HELPER = "app_afgesloten_voor_helper"

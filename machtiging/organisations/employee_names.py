@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.row_authentication import authenticate_row
@@ -45,7 +45,23 @@ async def load_employee_views(
     session: AsyncSession, keyring: KeyRing, organisation_id: UUID, *, at: datetime
 ) -> Mapping[UUID, EmployeeView]:
     """Load all employees who have not left, by id, in order of name. Rows whose MAC fails are left out."""
-    mine = (EMPLOYEE.c.organisation_id == organisation_id, EMPLOYEE.c.state != EmployeeState.DEPARTED.value)
+    present = EMPLOYEE.c.state != EmployeeState.DEPARTED.value
+    return await _load_views(session, keyring, organisation_id, present, at=at)
+
+
+async def load_named_employees(
+    session: AsyncSession, keyring: KeyRing, organisation_id: UUID, ids: Collection[UUID], *, at: datetime
+) -> Mapping[UUID, EmployeeView]:
+    """Load these employees of the organisation, also those who left, as `load_employee_views`."""
+    if not ids:
+        return {}
+    return await _load_views(session, keyring, organisation_id, EMPLOYEE.c.id.in_(ids), at=at)
+
+
+async def _load_views(
+    session: AsyncSession, keyring: KeyRing, organisation_id: UUID, condition: ColumnElement[bool], *, at: datetime
+) -> Mapping[UUID, EmployeeView]:
+    mine = (EMPLOYEE.c.organisation_id == organisation_id, condition)
     joined = EMPLOYEE.join(_PARTY, _PARTY.c.id == EMPLOYEE.c.organisation_id)
     query = select(*EMPLOYEE.c, *DATA_KEY_COLUMNS).select_from(joined).where(*mine).order_by(EMPLOYEE.c.id)
     rows = [

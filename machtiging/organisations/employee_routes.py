@@ -135,27 +135,6 @@ async def patch_medewerker(
         raise InvalidInput("status_niet_te_kiezen")
 
 
-@router.post(
-    "/medewerkers/{medewerkerId}/_vertrek",
-    status_code=204,
-    summary="Een medewerker vertrekt",
-    operation_id="laatMedewerkerVertrekken",
-    tags=["Medewerkers"],
-    openapi_extra=_ADMINISTRATORS,
-)
-async def end_employment(
-    request: Request,
-    visitor: Citizen,
-    _csrf: CsrfHeaderProtected,
-    session: Transaction,
-    medewerker_id: MedewerkerIdInPath,
-) -> None:
-    """Vanaf het antwoord kan de medewerker nergens meer bij. Het is definitief."""
-    services, at = identity_services(request), identity_services(request).clock.now()
-    actor = await _load_administrator(session, JournalAct.MEDEWERKER_VERTROKKEN, visitor, at)
-    await employees.end_employment(session, services.keyring, actor, medewerker_id, at=at)
-
-
 async def _load_administrator(session: Transaction, act: JournalAct, visitor: Visitor, at: datetime) -> ActingEmployee:
     return await employees.load_administrator(
         session, act, visitor.person_id, visitor.organisation_kvk, visitor.assurance, at=at

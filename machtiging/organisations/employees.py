@@ -229,8 +229,10 @@ async def end_employment(
     *,
     at: datetime,
     organisation_id: UUID | None = None,
-) -> None:
-    """Record that an employee left. Final: after the answer no request that starts later succeeds.
+) -> UUID:
+    """Record that an employee left, and return the organisation. `handover.departure` is the act around it.
+
+    Final: after the answer no request that starts later succeeds.
 
     Only an operator lets the last organisatiebeheerder leave, and may name the organisation (`organisation_id`).
     Raises NotFound `medewerker_onbekend`, Conflict `al_vertrokken` and Conflict `laatste_beheerder`.
@@ -244,6 +246,8 @@ async def end_employment(
         _require_other_administrator(actor, row, present)
     departed = await _update_employee(session, row, _departure(row, at))
     await _journal_employees(session, keyring, act, "vertrokken", departed)
+    left: UUID = departed["organisation_id"]
+    return left
 
 
 async def activate_employee(

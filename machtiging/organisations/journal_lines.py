@@ -110,12 +110,17 @@ def _build_line(act: OrganisationAct, outcome: JournalOutcome, reason: str, fact
         object_id=named,
         facts=facts,
     )
+    return build_actor_line(act, line)
+
+
+def build_actor_line(act: OrganisationAct, line: NewJournalLine) -> NewJournalLine:
+    """Return this line with the actor of the act and the capacity."""
     match act.actor:
         case ActingAfzender(oin, client_id):  # acts for itself, not for the organisation
-            return replace(line, client_id=client_id, facts={**facts, "afzender": oin})
+            return replace(line, client_id=client_id, facts={**line.facts, "afzender": oin})
         case ActingOperator(person_id, account):
             named_account = {} if account is None else {"beheerder": account}
-            line = replace(line, actor_id=person_id, capacity=OPERATOR, facts={**facts, **named_account})
+            line = replace(line, actor_id=person_id, capacity=OPERATOR, facts={**line.facts, **named_account})
         case ActingEmployee(person_id):
             line = replace(line, actor_id=person_id, capacity=EmployeeRole.ADMINISTRATOR.value)
     return replace(line, on_behalf_of=act.organisation_id)

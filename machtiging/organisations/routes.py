@@ -41,8 +41,6 @@ _OPERATORS = declare_required_login("beheerder")
 _READS = [Depends(require_acceptable(JSON))]
 _WRITES = [Depends(require_content_type(JSON)), *_READS]
 router = APIRouter(prefix=API_V1_PREFIX)
-MedewerkerIdInPath = Annotated[UUID, Path(alias="medewerkerId")]
-
 OrganisatieIdInPath = Annotated[UUID, Path(alias="organisatieId")]
 NummerInPath = Annotated[int, Path(alias="nummer", ge=1, le=1_000_000)]
 
@@ -239,34 +237,6 @@ async def post_eerste_beheerder(
         session, services.keyring, operator, organisatie_id, invitation, at=services.clock.now()
     )
     return {"medewerkerId": employee}
-
-
-@router.post(
-    "/organisaties/{organisatieId}/medewerkers/{medewerkerId}/_vertrek",
-    status_code=204,
-    summary="Het vertrek van een medewerker vastleggen",
-    operation_id="legVertrekVast",
-    tags=["Organisaties"],
-    openapi_extra=_OPERATORS,
-)
-async def end_employment_as_operator(
-    request: Request,
-    visitor: Operator,
-    _csrf: CsrfHeaderProtected,
-    session: Transaction,
-    organisatie_id: OrganisatieIdInPath,
-    medewerker_id: MedewerkerIdInPath,
-) -> None:
-    """Ook de laatste organisatiebeheerder kan zo vertrekken. Het is definitief."""
-    services = identity_services(request)
-    await employees.end_employment(
-        session,
-        services.keyring,
-        _act_as_operator(visitor),
-        medewerker_id,
-        at=services.clock.now(),
-        organisation_id=organisatie_id,
-    )
 
 
 def _describe_organisation(view: queries.OrganisationView) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.row_states.row_check import RowCheck
 from machtiging.audit.seal import run_sealer
+from machtiging.delegation.handover.due_items import tell_due_clients
 from machtiging.delegation.help_requests.retention import expired_delegation_rows_sweep
 from machtiging.identity.people import load_email, load_language, load_profile
 from machtiging.kernel.errors import Fault
@@ -30,6 +31,7 @@ _HOUSEKEEPING_SECONDS = 1.0
 _SESSION_EXPIRY_SECONDS = 15.0
 _RETENTION_SECONDS = 15.0
 _ROW_CHECK_SECONDS = 15.0
+_HANDOVER_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _log = structlog.get_logger(__name__)
 
@@ -114,7 +116,7 @@ def _build_journal_and_post_tasks(services: WorkerServices) -> dict[str, Backgro
 
 
 def _build_expiry_tasks(services: WorkerServices) -> dict[str, BackgroundTask]:
-    """Build the tasks that end sessions and delete expired rows."""
+    """Build the tasks that end sessions, tell clients without a reader, and delete expired rows."""
     stop, sessions, clock = services.background.stop, services.sessions, services.clock
 
     async def run_session_expiry_task(record: TaskRecord) -> None:
@@ -125,4 +127,12 @@ def _build_expiry_tasks(services: WorkerServices) -> dict[str, BackgroundTask]:
         work = partial(delete_expired_rows, sessions, clock, expired_delegation_rows_sweep)
         await run_repeatedly(work, record, every=_RETENTION_SECONDS, stop=stop)
 
-    return {"sessies": run_session_expiry_task, "opruimen": run_retention_task}
+    async def run_handover_task(record: TaskRecord) -> None:
+        telling = partial(tell_due_clients, sessions, clock)
+        await run_repeatedly(telling, record, every=_HANDOVER_SECONDS, stop=stop)
+
+    return {
+        "sessies": run_session_expiry_task,
+        "overdracht": run_handover_task,
+        "opruimen": run_retention_task,
+    }

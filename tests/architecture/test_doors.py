@@ -12,6 +12,7 @@ from machtiging.berichtenbox.caseload.routes import router as clienten
 from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
 from machtiging.berichtenbox.routes import router as berichtenbox
 from machtiging.delegation.assignments.routes import router as assignments
+from machtiging.delegation.handover.routes import router as handovers
 from machtiging.health import router as health
 from machtiging.identity.routes import router as identity
 from machtiging.identity.session import Auditor, Citizen, Operator
@@ -55,7 +56,7 @@ def doors_of(route: APIRoute) -> list[str]:
 @cache
 def all_routes():
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    of_organisations = (organisations, employees, assignments)
+    of_organisations = (organisations, employees, assignments, handovers)
     of_box = (berichtenbox, machtigingen, clienten)
     for router in (health, identity, oauth, *of_box, consents, *of_organisations, portal, practice):
         app.include_router(router)

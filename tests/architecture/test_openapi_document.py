@@ -12,6 +12,7 @@ from machtiging.berichtenbox.caseload.routes import router as clienten
 from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
 from machtiging.berichtenbox.routes import router
 from machtiging.delegation.assignments.routes import router as assignments
+from machtiging.delegation.handover.routes import router as handovers
 from machtiging.oauth.grant_management.consents_api import router as consents
 from machtiging.organisations.employee_routes import router as employees
 from machtiging.organisations.routes import router as organisations
@@ -33,6 +34,7 @@ def build_openapi_document() -> dict:
     app.include_router(organisations)
     app.include_router(employees)
     app.include_router(assignments)
+    app.include_router(handovers)
     install_error_handlers(app)
     openapi.install(app, issuer="https://machtigen.example")
     return app.openapi()
@@ -102,6 +104,9 @@ def test_openapi_document_lists_every_api_route():
         "/organisaties/{organisatieId}/medewerkers": {"post"},
         "/organisaties/{organisatieId}/medewerkers/{medewerkerId}/_vertrek": {"post"},
         "/organisaties/{organisatieId}/plafond": {"put"},
+        "/overdrachten": {"get"},
+        "/overdrachten/{overdrachtId}": {"get"},
+        "/overdrachten/{overdrachtId}/_verdelen": {"post"},
         "/toestemmingen": {"get"},
         "/toestemmingen/{toestemmingId}": {"delete"},
         "/toewijzingen": {"get", "post"},

@@ -31,8 +31,10 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.authority.queries import AUTHORITY_COLUMNS, AUTHORITY_FROM, authority_from_row
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.rules import MachtigingState
-from machtiging.delegation.tables import AgreementRow, MachtigingRow
+from machtiging.delegation.tables import AgreementRow, HandoverItem, MachtigingRow
+from machtiging.delegation.waiting_clients.rules import ItemState
 from machtiging.identity.people import Profile, profile_from_row, select_profile
+from machtiging.kernel.ids import PersonId
 from machtiging.organisations.rules import EmployeeRole, EmployeeState
 from machtiging.organisations.tables import Employee, StandIn, TeamMembership
 from machtiging.storage.columns import is_selected_id, table_of
@@ -44,6 +46,7 @@ _LINK, _LINK_AGREEMENT = _LEAF.alias("client_link"), _AGREEMENT.alias("client_li
 _BELOW, _BELOW_AGREEMENT = _LEAF.alias("client_below"), _AGREEMENT.alias("client_below_agreement")
 _EMPLOYEE, _STAND_IN, _MEMBERSHIP = table_of(Employee), table_of(StandIn), table_of(TeamMembership)
 _ABSENT, _OWN_TEAM = _EMPLOYEE.alias("absent_reader"), _MEMBERSHIP.alias("own_team")
+_ITEM = table_of(HandoverItem)
 _AT: ColumnElement[Any] = bindparam("at", type_=_AGREEMENT.c.starts_at.type)
 _ORGANISATION: ColumnElement[Any] = bindparam("organisation_id", type_=_LEAF.c.id.type)
 _OPEN_STATES = (MachtigingState.ACTIVE.value, MachtigingState.PAUSED.value)
@@ -122,6 +125,29 @@ async def load_organisation_clients(
     found = await _load_rows(session, authorities, paged, counts, organisation_id, at)
     clients_found = [await _build_client(session, keyring, row, at) for row in found if row["m_id"] is not None]
     return {one.authority.machtiging_id: one for one in clients_found}
+
+
+async def list_clients_without_reader(
+    session: AsyncSession, organisation_id: UUID, ids: Collection[UUID], *, at: datetime
+) -> dict[UUID, PersonId]:
+    """List those of these machtigingen without a reader now, with the client. Not what waits in a hand-over."""
+    clients = _select_clients().cte("clients")
+    waits = _ITEM.c.machtiging_id.is_not(None)
+    waiting = (_ITEM.c.machtiging_id == clients.c.id) & (_ITEM.c.state == ItemState.WAITING.value)
+    joined = clients.join(_LEAF, _LEAF.c.id == clients.c.id).outerjoin(_ITEM, waiting)
+    query = select(clients.c.id, _LEAF.c.vertegenwoordigde_id).select_from(joined)
+    named = clients.c.id == any_(literal(sorted(ids), ARRAY(Uuid())))
+    unread = query.where(named, func.cardinality(clients.c.reader_ids) == 0, ~waits)
+    rows = await session.execute(unread, {"organisation_id": organisation_id, "at": at})
+    return {row.id: PersonId(row.vertegenwoordigde_id) for row in rows}
+
+
+async def has_reader(session: AsyncSession, organisation_id: UUID, machtiging_id: UUID, *, at: datetime) -> bool:
+    """Return True if an employee of the organisation reads under this machtiging now."""
+    clients = _select_clients().cte("clients")
+    mine = (clients.c.id == machtiging_id, func.cardinality(clients.c.reader_ids) > 0)
+    found = await session.execute(select(clients.c.id).where(*mine), {"organisation_id": organisation_id, "at": at})
+    return found.one_or_none() is not None
 
 
 class EmployeeClients(NamedTuple):

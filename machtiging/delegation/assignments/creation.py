@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.assignments.insertion import InsertedAssignment, NewAssignment, insert_assignment
+from machtiging.delegation.assignments.insertion import (
+    AssignmentKind,
+    InsertedAssignment,
+    NewAssignment,
+    insert_assignment,
+)
 from machtiging.delegation.assignments.journal_lines import (
     AssignmentAct,
     journal_assignment,
@@ -41,6 +48,8 @@ from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.authority.standings import EmployeeStanding
 from machtiging.delegation.authority.stop_reasons import StopCode
+from machtiging.delegation.waiting_clients.items import close_item, find_item_state, lock_waiting_item
+from machtiging.delegation.waiting_clients.locks import lock_readers_of_login
 from machtiging.identity.people import are_same_person
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict, NotAllowed, NotFound, Refusal
@@ -67,6 +76,7 @@ async def assign_machtigingen(
     `organisation_refusal`, LevelTooLow `niveau_te_laag`.
     """
     act = AssignmentAct(JournalAct.TOEWIJZING_GEMAAKT, login.person_id, at)
+    await lock_readers_of_login(session, login.kvk)
     await lock_employee_of_login(session, login)
     async with journal_refused_call(session, act):
         leader = await load_present_employee(session, login, at=at)
@@ -86,7 +96,7 @@ async def assign_machtigingen(
 async def _try_assignment(
     session: AsyncSession, keyring: KeyRing, act: AssignmentAct, request: AssignmentRequest, assurance: Assurance
 ) -> MachtigingId | Refusal:
-    """Assign one, or journal and return the refusal.
+    """Assign one, or journal and return the refusal. A client who waits in a hand-over waits no more.
 
     Takes no lock on the machtiging: a citizen who revokes does not wait for 500 assignments, and one that is made under
     a machtiging that just ended opens nothing.
@@ -97,26 +107,43 @@ async def _try_assignment(
         link_id = derive_assignment_id(keyring, leader, request)
         if link_id is not None and await is_assignment_of(session, link_id, leader.organisation.id):
             return link_id
+        waiting = await _lock_handover(session, authority, request)
+        if waiting is not None:  # the worker may have paused the machtiging while this waited for the lock
+            authority = await load_authority(session, request.machtiging_id, at=act.at) or authority
         employee = await _require_assignable(session, keyring, leader, authority, request, act.at)
         values = NewAssignment(
             *(employee.id, leader.employee.id, leader.person_id, assurance),
+            kind=AssignmentKind.PERMANENT if waiting is None else AssignmentKind.HANDOVER,
             case_reference=request.case_reference,
             id=link_id,
         )
         inserted = await _insert_once(session, authority, values, act.at)
-        if (
-            inserted is None
-            and link_id is not None
-            and await is_assignment_of(session, link_id, leader.organisation.id)
-        ):
-            return link_id
         if inserted is None:
+            if link_id is not None and await is_assignment_of(session, link_id, leader.organisation.id):
+                return link_id
             raise Conflict("al_toegewezen")
     except Refusal as refusal:
         await journal_refused_assignment(session, act, refusal, authority, request.machtiging_id)
         return refusal
-    await journal_assignment(session, act, inserted.machtiging, employee.person_id, inserted.rows)
+    rows = inserted.rows
+    if waiting is not None:
+        rows = (*rows, await close_item(session, waiting, at=act.at, assignment_id=inserted.machtiging.id))
+    await journal_assignment(session, act, inserted.machtiging, employee.person_id, rows)
     return inserted.machtiging.id
+
+
+async def _lock_handover(session: AsyncSession, authority: Authority, request: AssignmentRequest) -> Row[Any] | None:
+    """Lock the item in which the client waits; None if there is none.
+
+    If the request names a hand-over, raises NotFound `niet_in_overdracht`, and Conflict `al_overgedragen` for a client
+    who does not wait there any more.
+    """
+    waiting, handover_id = await lock_waiting_item(session, authority.root.id), request.handover_id
+    if handover_id is None or (waiting is not None and waiting.handover_id == handover_id):
+        return waiting
+    if await find_item_state(session, handover_id, request.machtiging_id) is None:
+        raise NotFound("niet_in_overdracht")
+    raise Conflict("al_overgedragen")
 
 
 def _require_own_machtiging(leader: ActingLeader | None, authority: Authority | None) -> tuple[ActingLeader, Authority]:

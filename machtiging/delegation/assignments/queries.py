@@ -67,15 +67,17 @@ async def lock_employee_of_login(session: AsyncSession, login: EmployeeLogin) ->
     await session.execute(query.with_for_update(read=True, of=_EMPLOYEE))
 
 
-async def load_viewing_leader(session: AsyncSession, login: EmployeeLogin, *, at: datetime) -> ActingLeader:
-    """Load the employee who may see all assignments. A refusal is journalled.
+async def load_viewing_leader(
+    session: AsyncSession, login: EmployeeLogin, *, at: datetime, act: JournalAct = JournalAct.TOEWIJZING_LIJST
+) -> ActingLeader:
+    """Load the employee who may see all assignments. A refusal is journalled as `act`.
 
     Raises as `load_present_employee`, NotAllowed `alleen_voor_teamleider` and LevelTooLow `niveau_te_laag`.
     """
-    act = AssignmentAct(JournalAct.TOEWIJZING_LIJST, login.person_id, at)
-    async with journal_refused_call(session, act):
+    viewing = AssignmentAct(act, login.person_id, at)
+    async with journal_refused_call(session, viewing):
         leader = await load_present_employee(session, login, at=at)
-    async with journal_refused_call(session, replace(act, leader=leader)):
+    async with journal_refused_call(session, replace(viewing, leader=leader)):
         require_leading_role(leader.employee)
         require_minimum_level(leader.organisation.ceiling.minimum_level, login.assurance)
     return leader

@@ -37,7 +37,8 @@ class EmployeeLogin:
 class AssignmentRequest:
     """A machtiging of the organisation, and the employee or team who should hold it.
 
-    `idempotency_key`: that of the form or call. The same request again gives the same assignment.
+    `idempotency_key`: that of the form or call. The same request again gives the same assignment. `handover_id`: only
+    if the client waits in that hand-over.
     """
 
     machtiging_id: MachtigingId
@@ -45,6 +46,7 @@ class AssignmentRequest:
     team_id: UUID | None = None
     case_reference: str | None = None
     idempotency_key: str | None = None
+    handover_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from machtiging.web.validation import StrictRequestModel
 
 ToewijzingenPerPagina = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Hoeveel er per keer komen.")]
 # Described and not enforced by the model: a longer list is refused as a whole, with a code and a journal line.
-_LIST_SIZE: JsonDict = {"maxItems": MAX_ASSIGNMENTS_PER_CALL}
+LIST_SIZE: JsonDict = {"maxItems": MAX_ASSIGNMENTS_PER_CALL}
 _REFERENCE_SIZE: JsonDict = {"maxLength": MAX_CASE_REFERENCE_LENGTH}
 
 
@@ -42,13 +42,13 @@ class ToewijzingIn(StrictRequestModel):
 class ToewijzingenIn(StrictRequestModel):
     """De machtigingen die u toewijst."""
 
-    toewijzingen: list[ToewijzingIn] = Field(min_length=1, json_schema_extra=_LIST_SIZE)
+    toewijzingen: list[ToewijzingIn] = Field(min_length=1, json_schema_extra=LIST_SIZE)
 
 
 class BeeindigingenIn(StrictRequestModel):
     """De toewijzingen die u beëindigt."""
 
-    toewijzingIds: list[UUID] = Field(min_length=1, json_schema_extra=_LIST_SIZE)  # noqa: N815
+    toewijzingIds: list[UUID] = Field(min_length=1, json_schema_extra=LIST_SIZE)  # noqa: N815
 
 
 class ToewijzingResultaatOut(BaseModel):

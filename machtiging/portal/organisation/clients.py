@@ -38,7 +38,7 @@ from machtiging.web.pages import format_day, render_page
 router = APIRouter(include_in_schema=False)
 CLIENT_FIELD, EMPLOYEE_FIELD, REFERENCE_FIELD = "client", "medewerker", "zaakkenmerk"
 # One field for each client, and a few more.
-_MAX_FIELDS = 1_000
+MAX_FIELDS = 1_000
 _TONES = {EffectiveState.PAUSED: "paused", EffectiveState.STOPPED: "refused", EffectiveState.NOT_BEGUN: "waiting"}
 
 
@@ -108,9 +108,9 @@ async def submit_assignments(
 ) -> HTMLResponse:
     """Assign the chosen clients, and show what became of each. The same form again changes nothing."""
     services, at = access_services(request), access_services(request).clock.now()
-    sent = await read_submitted_form(request, max_fields=_MAX_FIELDS)
+    sent = await read_submitted_form(request, max_fields=MAX_FIELDS)
     office = await open_office(session, services.keyring, visitor, at=at)
-    requests = _read_requests(sent, office)
+    requests = read_requests(sent, office)
     if sent.faults:
         return await _render_list(request, session, office, sent, status=400)
     try:
@@ -118,10 +118,11 @@ async def submit_assignments(
     except (NotAllowed, InvalidInput) as refusal:  # caught here, so that the journal line is committed
         sent.add_fault(CLIENT_FIELD, describe_refusal(refusal))
         return await _render_list(request, session, office, sent, status=403)
-    return await _render_results(request, session, office, requests, results)
+    return await render_results(request, session, office, requests, results)
 
 
-def _read_requests(sent: SubmittedForm, office: Office) -> list[AssignmentRequest]:
+def read_requests(sent: SubmittedForm, office: Office) -> list[AssignmentRequest]:
+    """Read the chosen clients and their new reader. None if the form has faults."""
     ids = read_ids(sent.all_values(CLIENT_FIELD))
     if not ids:
         sent.add_fault(CLIENT_FIELD, get_sentence("organisation.assign.no_client"))
@@ -177,12 +178,15 @@ async def _render_list(
     )
 
 
-async def _render_results(
+async def render_results(
     request: Request,
     session: AsyncSession,
     office: Office,
     requests: Sequence[AssignmentRequest],
     results: Sequence[MachtigingId | Refusal],
+    *,
+    back: str = "organisation.back_to_clients",
+    back_path: str = "/organisatie",
 ) -> HTMLResponse:
     """Show the result of each client, the refused ones first. Names of at most one page are opened."""
     services, at = access_services(request), access_services(request).clock.now()
@@ -199,4 +203,6 @@ async def _render_results(
         refused=[line for line in lines if line.reason],
         done=[line for line in lines if not line.reason],
         employee=office.name_employee(requests[0].employee_id),
+        back=get_sentence(back),
+        back_path=back_path,
     )

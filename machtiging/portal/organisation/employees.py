@@ -6,13 +6,15 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.access.dependencies import access_services
 from machtiging.audit.acts import JournalAct
 from machtiging.delegation.assignments.clients import EmployeeClients, count_clients_of_employees
+from machtiging.delegation.handover.departure import record_departure
+from machtiging.delegation.handover.queries import count_waiting_of_employee
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.dependencies import identity_services
 from machtiging.identity.session import Citizen, Visitor
@@ -57,15 +59,27 @@ _DONE_ALREADY = frozenset({"medewerker_niet_actief", "medewerker_niet_op_non_act
 
 @router.get("/organisatie/medewerkers")
 async def show_employees(
-    request: Request, visitor: Citizen, session: Transaction, gedaan: str | None = None
+    request: Request,
+    visitor: Citizen,
+    session: Transaction,
+    gedaan: str | None = None,
+    wie: Annotated[UUID | None, Query()] = None,
 ) -> HTMLResponse:
-    """List the employees with their roles, their state and the number of their clients."""
+    """List the employees with their roles, their state and the number of their clients.
+
+    After a departure: the number of clients of that employee (`wie`) who wait for a reader.
+    """
     services, at = access_services(request), access_services(request).clock.now()
     office = await open_office(session, services.keyring, visitor, at=at)
-    counts = await count_clients_of_employees(session, office.leader.organisation.id, at=at)
+    organisation_id = office.leader.organisation.id
+    counts = await count_clients_of_employees(session, organisation_id, at=at)
+    waiting = 0
+    if wie is not None:
+        waiting = await count_waiting_of_employee(session, organisation_id, wie, at=at)
     return render_page(
         request,
         "organisation_employees.html",
+        waiting=waiting,
         office=office,
         counts={one: counts.get(one, _NO_CLIENTS).assigned for one in office.employees},
         roles=ROLE_LABELS,
@@ -158,11 +172,11 @@ async def submit_departure(
     services, at = access_services(request), access_services(request).clock.now()
     actor = await _load_administrator(session, JournalAct.MEDEWERKER_VERTROKKEN, visitor, at)
     try:
-        await employees.end_employment(session, services.keyring, actor, medewerker_id, at=at)
+        await record_departure(session, services.keyring, actor, medewerker_id, at=at)
     except Conflict as refusal:  # caught here, so that the journal line is committed
         if refusal.code not in _DONE_ALREADY:
             return await _render_departure(request, session, visitor, medewerker_id, refusal=refusal)
-    return RedirectResponse(f"{_LIST}?gedaan=vertrokken", 303)
+    return RedirectResponse(f"{_LIST}?gedaan=vertrokken&wie={medewerker_id}", 303)
 
 
 async def _load_administrator(session: AsyncSession, act: JournalAct, visitor: Visitor, at: datetime) -> ActingEmployee:

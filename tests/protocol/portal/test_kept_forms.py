@@ -104,6 +104,7 @@ PAGE_OF = {
     "/organisatie/clienten/{machtigingId}/toewijzingen/{toewijzingId}": (
         f"/organisatie/clienten/{SOME_ID}/toewijzingen/{SOME_ID}"
     ),
+    "/organisatie/overdrachten": "/organisatie/overdrachten",
     "/verzoeken": "/verzoeken",
 }
 
@@ -116,6 +117,7 @@ OF_SCRIPTS = {
     "/api/v1/organisaties/{organisatieId}/erkenningen/{nummer}/_bevestigen",
     "/api/v1/organisaties/{organisatieId}/medewerkers",
     "/api/v1/organisaties/{organisatieId}/medewerkers/{medewerkerId}/_vertrek",
+    "/api/v1/overdrachten/{overdrachtId}/_verdelen",
     "/api/v1/toewijzingen",
     "/api/v1/toewijzingen/_beeindigen",
 }

@@ -21,8 +21,8 @@ from tests.builders.rows import PERSONS
 from tests.protocol.row_mac.forged_rows import OPENINGS, forge
 
 # Rows of organisations are tested beside their acts (tests/storage/organisations), those of an authority in
-# test_forged_authority_rows.py, those of a help request beside its acts (tests/storage/delegation). Nothing is decided
-# on an assignment row, a request or a statutory relation yet. An emergency stop counts whatever its MAC is.
+# test_forged_authority_rows.py, those of a help request or a hand-over beside its acts (tests/storage). Nothing is
+# decided on an assignment row, a request or a statutory relation yet. An emergency stop counts whatever its MAC is.
 ELSEWHERE = {
     "machtiging",
     "agreement",
@@ -31,6 +31,8 @@ ELSEWHERE = {
     "statutory_relation",
     "emergency_stop",
     "help_request",
+    "handover",
+    "handover_item",
 }
 BY_NAME = {
     sealed.table.name: sealed

@@ -100,6 +100,8 @@ INSERT INTO team VALUES (gen_random_uuid(), gen_random_uuid(), AT::text);
 INSERT INTO team_membership VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), AT);
 INSERT INTO stand_in VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), AT,
     AT + interval '1 day', gen_random_uuid());
+INSERT INTO handover VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'vertrek', AT);
+INSERT INTO handover_item VALUES (gen_random_uuid(), gen_random_uuid(), 'wacht', AT);
 INSERT INTO assignment (machtiging_id, kind, assigned_at) VALUES (gen_random_uuid(), 'vast', AT);
 INSERT INTO machtigingsverzoek
     (id, organisation_id, requested_by, purpose, channel, state, scope, created_at, expires_at)
