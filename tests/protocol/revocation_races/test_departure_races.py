@@ -1,4 +1,4 @@
-"""Departure races: after the answer of a departure no read of the leaver that starts later succeeds."""
+"""Departure races: no read of the leaver that starts after the answer succeeds."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Departures:
         return await tell_due_clients(self.database.sessions, FixedClock(at))
 
     async def add_client(self, *readers: UUID, **changes: Any) -> MachtigingId:
-        """A machtiging of the client, read by these employees; the care worker if none is named."""
+        """A machtiging read by these employees; the care worker if none is named."""
         root = await self.office.grant(**changes)
         for reader in readers or (self.office.worker_id,):
             assert isinstance(await self.office.assign(root, reader), UUID)

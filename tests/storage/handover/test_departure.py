@@ -1,4 +1,4 @@
-"""Departure: in one transaction the access ends and each client without a reader waits in one hand-over."""
+"""Departure: access ends, and each client without a reader waits in one hand-over."""
 
 import asyncio
 from datetime import timedelta
@@ -97,7 +97,7 @@ async def test_second_departure_does_not_queue_a_waiting_client_again(departures
     assert await departures.waiting() == [root]
 
 
-async def test_client_whose_machtiging_is_over_does_not_wait(departures):
+async def test_client_of_a_machtiging_that_ended_or_expired_is_not_queued(departures):
     revoked = await departures.add_client()
     await departures.add_client(ends_at=NOON + timedelta(days=1))
     async with unit_of_work(departures.database.sessions) as session:
@@ -146,7 +146,7 @@ async def test_operator_lets_the_last_administrator_leave_with_the_clients(depar
     assert lines == [("done", "vertrek")] * 2
 
 
-async def test_employee_who_left_is_assigned_nothing(departures):
+async def test_assignment_to_an_employee_after_departure_is_refused(departures):
     root = await departures.add_client()
     await departures.leave()
     assert await departures.office.assign(root) == "medewerker_vertrokken"
@@ -178,7 +178,7 @@ async def test_request_for_a_handover_is_refused_when_the_client_does_not_wait_t
 
 
 async def test_departure_waits_for_an_assignment_and_ends_it(departures):
-    """Without the lock the link would be made beside the departure, and its client would wait nowhere."""
+    """Without the lock the client of the new link would wait nowhere."""
     root = await departures.office.grant()
     async with departures.database.sessions() as shut:
         await shut.execute(text("LOCK TABLE notification IN SHARE MODE"))
@@ -240,7 +240,7 @@ async def test_due_date_is_fourteen_days_after_the_departure(departures):
     assert item.due_at == NOON + timedelta(days=14, hours=1)
 
 
-async def test_operator_who_names_another_organisation_is_refused(departures):
+async def test_departure_under_another_organisation_is_refused(departures):
     operator = ActingOperator(None, "root")
     async with unit_of_work(departures.database.sessions) as session:
         with pytest.raises(Exception, match="medewerker_onbekend"):

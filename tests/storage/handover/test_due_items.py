@@ -66,7 +66,7 @@ async def test_client_with_a_new_reader_is_not_told(departures):
     assert await departures.recipients(TOLD) == []
 
 
-async def test_client_whose_other_reader_returned_is_not_told_and_the_item_lapses(departures):
+async def test_item_of_a_client_with_a_returned_reader_lapses(departures):
     _, colleague = await departures.office.hire()
     root = await departures.add_client(departures.office.worker_id, colleague)
     async with unit_of_work(departures.database.sessions) as session:
@@ -159,7 +159,7 @@ async def test_assignment_waits_for_the_loop_and_is_refused_after_the_pause(depa
     assert await assigning == "machtiging_gepauzeerd"
 
 
-async def test_forged_item_tells_nobody(departures):
+async def test_forged_item_is_left_alone(departures):
     root = await departures.add_client()
     await departures.leave()
     async with bypass_triggers(departures.database) as connection:
