@@ -29,7 +29,7 @@ from machtiging.web.framework_internals import list_routes
 DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Operator", "Auditor", "Client", "Self"}
 PINNED = {
     "Public": 44,
-    "Citizen": 113,
+    "Citizen": 118,
     "Operator": 16,
     "Auditor": 4,
     "TokenUser": 11,
