@@ -29,6 +29,7 @@ from machtiging.delegation.assignments.routes import router as assignment_routes
 from machtiging.delegation.caseload.login import handle_login
 from machtiging.delegation.handover.routes import router as handover_routes
 from machtiging.delegation.rules import MachtigingLimits
+from machtiging.delegation.statutory.precedence import read_precedence
 from machtiging.dependencies import attach_services, services_of
 from machtiging.identity.broker import Broker
 from machtiging.identity.routes import router as identity_routes
@@ -55,6 +56,7 @@ from machtiging.organisations.routes import router as organisations_routes
 from machtiging.portal import error_pages
 from machtiging.portal.public_pages.dependencies import PORTAL_TEMPLATES, PortalServices
 from machtiging.portal.routes import router as portal_routes
+from machtiging.registers.routes import router as register_routes
 from machtiging.settings import Environment, Settings, is_loopback
 from machtiging.simulators.practice_page import router as practice_routes
 from machtiging.storage.engine import DatabaseRole, make_engine
@@ -82,7 +84,7 @@ _ROUTERS = (
     *(berichtenbox_routes.router, machtiging_routes, client_routes, toestemmingen_routes),
     *(organisations_routes, employee_routes, assignment_routes, handover_routes),
     *(health.router, identity_routes, oauth_routes),
-    portal_routes,
+    *(register_routes, portal_routes),
 )
 _DETAILS_HANDLER = BerichtenboxHandler()
 _TEMPLATE_PACKAGES = (*PORTAL_TEMPLATES, "machtiging.oauth", "machtiging.identity", "machtiging.web")
@@ -237,6 +239,7 @@ def build_services(
         engines=(service, sealer, reserved),
         sealer_engine=sealer,
         policy=Policy.load(settings.policies_dir),
+        precedence=read_precedence(settings.policies_dir),
         issuer=settings.issuer,
         practice=practice,
         pages=PageRenderer(_PRACTICE_TEMPLATE_PACKAGES if practice else _TEMPLATE_PACKAGES),

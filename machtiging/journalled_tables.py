@@ -14,6 +14,8 @@ from machtiging.delegation.tables import (
     SEALED_HANDOVER,
     SEALED_HANDOVER_ITEM,
     SEALED_MACHTIGING,
+    SEALED_REGISTER_EVENT,
+    SEALED_STATUTORY_RELATION,
 )
 from machtiging.organisations.tables import (
     SEALED_EMPLOYEE,
@@ -42,4 +44,6 @@ JOURNALLED_TABLES: tuple[JournalledTable, ...] = (
     JournalledTable(SEALED_EMERGENCY_STOP, person_column="person_id"),
     JournalledTable(SEALED_HANDOVER),
     JournalledTable(SEALED_HANDOVER_ITEM, machtiging_column="machtiging_id"),
+    JournalledTable(SEALED_STATUTORY_RELATION, person_column="vertegenwoordigde_id"),
+    JournalledTable(SEALED_REGISTER_EVENT, person_column="vertegenwoordigde_id"),
 )

@@ -157,6 +157,10 @@ class Settings(BaseSettings):
         default=None, description="CA certificates (PEM) for client certificates (tls_client_auth)"
     )
 
+    register_keys_file: Path | None = Field(
+        default=None, description="the JSON file with the OIN of each register and its public keys (JWK set)"
+    )
+
     mtls_url: str | None = Field(
         default=None, description="the base URL for clients with a certificate, if it is not the issuer"
     )

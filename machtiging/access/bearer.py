@@ -28,11 +28,13 @@ from machtiging.access_tokens.dependencies import token_services
 from machtiging.delegation.authority.machtiging_set import read_machtiging_set
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.rules import Act
+from machtiging.kernel.errors import NotAllowed
 from machtiging.storage.statement import Executor
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import door
 
 DELIVERY_SCOPE = "aanleveringen:schrijven"
+REGISTER_SCOPE = "registergebeurtenissen:schrijven"
 # A route with this path parameter is only for the machtiging of the token: the guard compares them.
 MACHTIGING_PATH_PARAM = "machtigingId"
 
@@ -111,5 +113,23 @@ async def _get_agency_actor(request: Request, session: Transaction) -> AgencyAct
     return AgencyActor(oin=facts.oin, client_id=facts.client_id, oauth_scope=oauth_scope)
 
 
+@door("Register")
+async def _get_register_actor(request: Request, session: Transaction) -> AgencyActor:
+    """Authenticate a register's token: its own scope, and bound to a client certificate (RFC 8705 section 3).
+
+    Raises NotAuthenticated `token_*` or NotAllowed; `certificaat_vereist` for a token that a thief could use.
+    """
+    at = token_services(request).clock.now()
+    state = await authenticate_token(request, session, at, load_token_for_share)
+    facts = state.facts
+    oauth_scope = frozenset(facts.scope.split())
+    if facts.oin is None or facts.person_id is not None or REGISTER_SCOPE not in oauth_scope:
+        raise await journal_token_refusal(session, state, wrong_audience_error(), at=at)
+    if facts.x5t is None:
+        raise await journal_token_refusal(session, state, NotAllowed("certificaat_vereist"), at=at)
+    return AgencyActor(oin=facts.oin, client_id=facts.client_id, oauth_scope=oauth_scope)
+
+
 TokenUser = Annotated[Actor, Depends(_get_user_actor)]
 Agency = Annotated[AgencyActor, Depends(_get_agency_actor)]
+Register = Annotated[AgencyActor, Depends(_get_register_actor)]

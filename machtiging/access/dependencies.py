@@ -9,14 +9,16 @@ from starlette.requests import HTTPConnection
 from machtiging.access.policy_engine import Policy
 from machtiging.access_tokens.dependencies import TokenServices
 from machtiging.delegation.rules import MachtigingLimits
+from machtiging.delegation.statutory.precedence import Precedence
 from machtiging.dependencies import request_services
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccessServices(TokenServices):
-    """The policy and the limits of a machtiging, beside the services for access tokens."""
+    """The policy, the precedence of measures and the limits of a machtiging."""
 
     policy: Policy
+    precedence: Precedence
     delegation_limits: MachtigingLimits
 
 

@@ -30,6 +30,7 @@ from machtiging.delegation.rules import (
     Capacity,
     scope_violation,
 )
+from machtiging.delegation.statutory.rules import resolve_parent_capacity
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import ActionMissing, LevelTooLow, NotAllowed, NotFound, NotInForce, Refusal
 from machtiging.kernel.ids import BerichtId, PersonId
@@ -159,7 +160,7 @@ def _build_policy_request(
     authority = actor.authority
     in_force = authority is None or authority.stop_reason(at) is None
     return PolicyRequest(
-        capacity=actor.capacity,
+        capacity=_resolve_policy_capacity(actor, at),
         act=act,
         theme=theme,
         sensitivity=sensitivity,
@@ -174,6 +175,13 @@ def _build_policy_request(
             and authority.meets_minimum(actor.assurance)
         ),
     )
+
+
+def _resolve_policy_capacity(actor: Actor, at: datetime) -> Capacity:
+    """Return the capacity for the policy. That of a parent follows from the child's age now."""
+    if actor.authority is None or actor.capacity is not Capacity.PARENT:
+        return actor.capacity
+    return resolve_parent_capacity(actor.authority.root.represented_born_on, at)
 
 
 def _box_or_scope_violation(actor: Actor, ontvanger_id: PersonId | None, envelope: BerichtEnvelope) -> str | None:

@@ -28,6 +28,7 @@ from machtiging.cli import (
 )
 from machtiging.cli.doctor import run_doctor
 from machtiging.cli.errors import ExitCode, log_service_failure, print_failure
+from machtiging.cli.registers import register_events
 
 app = typer.Typer(
     name="machtiging",
@@ -57,6 +58,7 @@ app.add_typer(sessions.app, name="sessions")
 app.add_typer(notifications.app, name="notifications")
 app.add_typer(agencies.app, name="agencies")
 app.add_typer(organisations.app, name="organisations")
+app.add_typer(register_events.app, name="register-events")
 app.add_typer(policy.app, name="policy")
 app.add_typer(audit.app, name="audit")
 

@@ -46,6 +46,7 @@ from machtiging.delegation.rules import (
     require_substantial_assurance,
     resolve_transition,
 )
+from machtiging.delegation.statutory.precedence import require_no_measure
 from machtiging.delegation.tables import Machtigingscode
 from machtiging.delegation.terms import require_eligible_login
 from machtiging.delegation.transition import ActionRecord, apply_transition, journal_and_notify
@@ -53,7 +54,7 @@ from machtiging.identity.people import both_have_bsn, load_profile
 from machtiging.identity.profile_claims import Profile, profiles_match
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.birth_date import DateParts
-from machtiging.kernel.errors import ROW_INVALID, InvalidInput, NotAllowed, TooMany
+from machtiging.kernel.errors import ROW_INVALID, Conflict, InvalidInput, NotAllowed, TooMany
 from machtiging.kernel.ids import PersonId, uuid7
 from machtiging.kernel.readable_code import normalise_code
 from machtiging.storage.columns import table_of
@@ -113,8 +114,9 @@ async def accept_offer(
     A helper who repeats it gets the current machtiging, accepted or refused. Raises InvalidInput `code_verschreven`
     (cannot be a code; costs no try) or `code_klopt_niet` (unknown, used, expired or withdrawn code, or wrong birth
     date; not told which). Raises TooMany `te_vaak_geprobeerd`. Raises NotAllowed `niveau_te_laag`, `eigen_machtiging`,
-    `alleen_voor_organisatie`, `alleen_voor_naaste`, `andere_organisatie` or `rij_ongeldig`; for an organisation also
-    `medewerker_onbekend` and the codes of `stop_reasons.organisation_refusal` and `stop_reasons.employee_refusal`.
+    `alleen_voor_organisatie`, `alleen_voor_naaste`, `andere_organisatie`, `aanbod_kan_niet_meer` or `rij_ongeldig`; for
+    an organisation also `medewerker_onbekend` and the codes of `stop_reasons.organisation_refusal` and
+    `stop_reasons.employee_refusal`.
 
     For an organisation two links are made at once: the machtiging is the organisation's, and is assigned to this
     employee. The result is what this person holds.
@@ -238,12 +240,14 @@ async def redeem_code(
     if offer.already_redeemed:
         return offer.machtiging
     authority = await _require_authentic_offer(session, code_holder, offer.machtiging, at)
+    accepts = action is MachtigingAction.ACCEPT
+    if accepts:
+        await _require_no_measure(session, code_holder, offer.machtiging, at)
     unused = (_CODE_TABLE.c.id == offer.code_id, _CODE_TABLE.c.used_at.is_(None), _CODE_TABLE.c.tries_left > 0)
     using = (
         update(_CODE_TABLE).where(*unused).values(used_at=at, used_by=code_holder.person_id).returning(_CODE_TABLE.c.id)
     )
     claimed = await session.scalar(using)
-    accepts = action is MachtigingAction.ACCEPT
     values = _build_acceptance_values(code_holder, offer.employee, at) if accepts else {}
     line = resolve_transition(offer.machtiging, action, at)
     moved = None if claimed is None else await apply_transition(session, offer.machtiging, line, values, at=at)
@@ -269,6 +273,18 @@ async def _require_authentic_offer(
         await _journal_try(session, code_holder, offer, ROW_INVALID, at, None)
         raise NotAllowed(ROW_INVALID)
     return authority
+
+
+async def _require_no_measure(session: AsyncSession, code_holder: CodeHolder, offer: Machtiging, at: datetime) -> None:
+    """Require that no measure closes this offer. The helper is not told which measure: that is the giver's.
+
+    Raises NotAllowed `aanbod_kan_niet_meer`; the journal has the exact reason.
+    """
+    try:
+        await require_no_measure(session, offer.vertegenwoordigde_id, offer.capacity, offer.scope, at=at)
+    except Conflict as refusal:
+        await _journal_try(session, code_holder, offer, refusal.code, at, None)
+        raise NotAllowed("aanbod_kan_niet_meer", private=refusal.code) from None
 
 
 async def _assign_to_holder(

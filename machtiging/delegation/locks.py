@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Text, cast, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.kernel.ids import MachtigingId
+from machtiging.kernel.ids import MachtigingId, PersonId
 
 
 def _advisory_lock_key(machtiging_id: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -33,3 +33,20 @@ async def lock_exclusive(session: AsyncSession, machtiging_id: MachtigingId) -> 
     Waits for current readers; later readers wait for it.
     """
     await session.execute(select(func.pg_advisory_xact_lock(_advisory_lock_key(literal(str(machtiging_id))))))
+
+
+async def lock_giver_shared(session: AsyncSession, person_id: PersonId) -> None:
+    """Keep out what stops the machtigingen of this person, until the transaction ends.
+
+    That is an emergency stop or a measure of a court. Take it before any lock on a machtiging.
+    """
+    await session.execute(select(func.pg_advisory_xact_lock_shared(_giver_lock_key(person_id))))
+
+
+async def lock_giver(session: AsyncSession, person_id: PersonId) -> None:
+    """Serialise what stops the machtigingen of this person. Every new or longer one holds the same lock shared."""
+    await session.execute(select(func.pg_advisory_xact_lock(_giver_lock_key(person_id))))
+
+
+def _giver_lock_key(person_id: PersonId) -> ColumnElement[Any]:
+    return func.hashtextextended(literal(f"noodstop:{person_id}"), 0)

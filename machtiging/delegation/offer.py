@@ -35,6 +35,7 @@ from machtiging.delegation.rules import (
     require_substantial_assurance,
 )
 from machtiging.delegation.state_lines import describe_states
+from machtiging.delegation.statutory.precedence import require_no_measure
 from machtiging.delegation.suspension.emergency_stop import require_no_emergency_stop
 from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_MACHTIGING, Machtigingscode
 from machtiging.delegation.terms import (
@@ -102,12 +103,14 @@ async def offer_machtiging(
 ) -> OfferResult:
     """Insert the offer and create its code.
 
-    Raises NotAllowed `niveau_te_laag`, Conflict `noodstop`. Raises InvalidInput with the code of the first problem, and
-    the sentence of every problem in `fields` (named as in MachtigingTerms, MachtigingScope and Period). Raises Conflict
-    `aanbod_al_gemaakt` if this giver made an offer with the same form key before, whatever its state is now.
+    Raises NotAllowed `niveau_te_laag`, Conflict `noodstop` or as `require_no_measure`. Raises InvalidInput with the
+    code of the first problem, and the sentence of every problem in `fields` (named as in MachtigingTerms,
+    MachtigingScope and Period). Raises Conflict `aanbod_al_gemaakt` if this giver made an offer with the same form key
+    before, whatever its state is now.
     """
     await _require_eligible_giver(session, giver, at)
     terms = await require_valid_terms(session, limits, terms, at=at)
+    await _require_no_measure(session, giver, terms, at)
     offer_id = derive_offer_id(keyring, giver)
     offered = await insert_offer(session, offer_id, giver, terms, at=at)
     if offered is None:
@@ -190,6 +193,14 @@ async def _require_eligible_giver(session: AsyncSession, giver: Giver, at: datet
         require_substantial_assurance(giver.assurance)
         await require_no_emergency_stop(session, giver.person_id)
     except (NotAllowed, Conflict) as refusal:
+        await _journal_offer(session, giver, JournalOutcome.REFUSED, refusal.code, None, at=at)
+        raise
+
+
+async def _require_no_measure(session: AsyncSession, giver: Giver, terms: MachtigingTerms, at: datetime) -> None:
+    try:
+        await require_no_measure(session, giver.person_id, terms.capacity, terms.scope, at=at)
+    except Conflict as refusal:
         await _journal_offer(session, giver, JournalOutcome.REFUSED, refusal.code, None, at=at)
         raise
 

@@ -92,6 +92,7 @@ def machtiging_from_mapping(mapping: Mapping[Any, Any], suffix: str = "") -> Mac
         team_id=mapping[prefix + "team_id"],
         stand_in_id=mapping[prefix + "stand_in_id"],
         stopped_at=mapping[prefix + "stopped_at"],
+        represented_born_on=mapping[agreed + "represented_born_on"],
     )
 
 

@@ -28,6 +28,9 @@ class Capacity(StrEnum):
     BEWINDVOERDER = "bewindvoerder"
     MENTOR = "mentor"
     PARENT = "parent"
+    # Only the policy knows these two: the capacity of a parent follows from the age of the child at every access.
+    PARENT_FROM_12 = "parent_12"
+    PARENT_FROM_16 = "parent_16"
 
 
 class Act(StrEnum):
@@ -41,6 +44,8 @@ class Act(StrEnum):
 
 
 GRANTABLE_ACTS = frozenset({Act.LIST, Act.READ, Act.DOWNLOAD})
+# The reason code of every change by a party of what a register told.
+FROM_REGISTER = "machtiging_uit_register"
 # Reason codes: another gemachtigde, or acceptance for another organisation (or for none).
 NOT_THE_HOLDER, OTHER_ORGANISATION = "machtiging_niet_van_u", "andere_organisatie"
 NOT_USABLE = "machtiging_geldt_niet"
@@ -64,6 +69,8 @@ class EndReason(StrEnum):
     WITHDRAWN = "ingetrokken"
     GIVEN_BACK = "teruggegeven"
     REFUSED = "geweigerd"
+    SUPERSEDED = "maatregel"
+    REGISTER = "register"
 
 
 # The reason code of everything that the emergency stop of the giver refuses.
@@ -87,6 +94,7 @@ class MachtigingRole(StrEnum):
     GIVER = "vertegenwoordigde"
     HELPER = "gemachtigde"
     CODE_HOLDER = "houder van de code"
+    REGISTER = "register"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +195,7 @@ class Machtiging:
     `gemachtigde_id` is the person or organisation that holds it. A link under another one (an assignment) has an
     employee or a team instead. `assurance` is the level of the giver in the current agreement. `needs_confirmation`: a
     second person has not confirmed it yet. `stopped_at`: the giver's emergency stop is on since then.
+    `represented_born_on`: under parental authority the earliest birth date of the child.
     """
 
     id: MachtigingId
@@ -215,6 +224,12 @@ class Machtiging:
     team_id: UUID | None = None
     stand_in_id: UUID | None = None
     stopped_at: datetime | None = None
+    represented_born_on: date | None = None
+
+    @property
+    def is_from_register(self) -> bool:
+        """True if a register told it: neither party can change it."""
+        return self.channel is Channel.REGISTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,10 +276,13 @@ class MachtigingLimits:
 def resolve_transition(machtiging: Machtiging, action: MachtigingAction, at: datetime) -> MachtigingTransition:
     """Return the transition for this action. After the period, or in an emergency stop, only an end is possible.
 
-    Raises Conflict `machtiging_beeindigd`, `machtiging_verlopen`, `noodstop` or `machtiging_kan_dit_niet`.
+    Raises Conflict `machtiging_beeindigd`, `machtiging_verlopen`, `noodstop`, `machtiging_uit_register` or
+    `machtiging_kan_dit_niet`.
     """
     if machtiging.state is MachtigingState.ENDED:
         raise Conflict("machtiging_beeindigd")
+    if machtiging.is_from_register:
+        raise Conflict(FROM_REGISTER)
     found = TRANSITIONS.get((machtiging.state, action))
     if found is None:
         raise Conflict("machtiging_kan_dit_niet")

@@ -72,6 +72,7 @@ class AgreementRow(SQLModel, table=True):
     cooling_off_until: datetime | None = columns.timestamp_column(default=None, nullable=True)
     needs_confirmation: bool = False
     confirmed_by: UUID | None = Field(default=None, foreign_key="person.id")
+    represented_born_on: date | None = None
     mac: bytes = columns.bytes_column(default=b"")
 
 
@@ -174,7 +175,11 @@ class HandoverItem(SQLModel, table=True):
 
 
 class StatutoryRelation(SQLModel, table=True):
-    """A relation by law or court, from a register. Neither party can end it. No act makes one yet."""
+    """A relation by law or court, from a register. Neither party can end it.
+
+    `register_name` is the OIN of the register, `relation_reference` its own number of the relation. While it stands,
+    the represented person gives no machtiging in `closed_capacities` about `closed_themes` (None: about anything).
+    """
 
     __tablename__ = "statutory_relation"
 
@@ -184,13 +189,60 @@ class StatutoryRelation(SQLModel, table=True):
     kind: str = columns.text_column()
     extent: str = columns.text_column()
     register_name: str = columns.text_column()
+    relation_reference: str = columns.text_column()
     evidence_reference: str = columns.text_column()
     registered_at: datetime = columns.timestamp_column()
     starts_at: datetime = columns.timestamp_column()
     ends_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
     professional: bool
     machtiging_id: UUID | None = Field(default=None, foreign_key="machtiging.id")
+    precedence_row: str | None = columns.text_column(default=None, nullable=True)
+    closed_capacities: list[str] = columns.text_array_column()
+    closed_themes: list[str] | None = columns.text_array_column(default=None, nullable=True)
     mac: bytes = columns.bytes_column(default=b"")
+
+
+class RegisterEventRow(SQLModel, table=True):
+    """A received event of a register that was not refused at once. The domain value is `statutory.rules.RegisterEvent`.
+
+    `is_ahead`: it was applied before its turn, because it takes authority away.
+    """
+
+    __tablename__ = "register_event"
+
+    id: UUID = Field(primary_key=True)
+    source: str = columns.text_column()
+    source_event_id: str = columns.text_column()
+    sequence_number: int | None = None
+    type: str = columns.text_column()
+    kind: str = columns.text_column()
+    relation_reference: str = columns.text_column()
+    vertegenwoordigde_id: UUID = Field(foreign_key="person.id")
+    vertegenwoordiger_id: UUID | None = Field(default=None, foreign_key="party.id")
+    is_organisation: bool
+    effective_on: date
+    ends_on: date | None = None
+    themes: list[str] | None = columns.text_array_column(default=None, nullable=True)
+    evidence_reference: str = columns.text_column()
+    registered_on: date
+    born_on: date | None = None
+    body_hash: bytes = columns.bytes_column()
+    received_at: datetime = columns.timestamp_column()
+    applied_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    outcome: str = columns.text_column()
+    reason: str | None = columns.text_column(default=None, nullable=True)
+    is_ahead: bool = False
+    mac: bytes = columns.bytes_column(default=b"")
+
+
+class MajorityNotice(SQLModel, table=True):
+    """A notice to a child about its eighteenth birthday that was sent. Each kind once."""
+
+    __tablename__ = "majority_notice"
+
+    person_id: UUID = Field(primary_key=True, foreign_key="person.id")
+    kind: str = columns.text_column(primary_key=True)
+    sent_at: datetime = columns.timestamp_column()
 
 
 class EmergencyStopRow(SQLModel, table=True):
@@ -263,9 +315,10 @@ def _seal_every_column(
 # Everything of a link decides, its state and its end too (docs/decisions/0008). A changed list needs a new version.
 # The purpose is in the words of the citizen: destroying her data key makes it unreadable in the journal.
 SEALED_MACHTIGING = _seal_every_column(MachtigingRow, personal=("purpose",), added_later=("stopped_at",))
-SEALED_AGREEMENT = _seal_every_column(AgreementRow)
+SEALED_AGREEMENT = _seal_every_column(AgreementRow, added_later=("represented_born_on",))
 SEALED_ASSIGNMENT, SEALED_VERZOEK = _seal_every_column(AssignmentRow), _seal_every_column(MachtigingsverzoekRow)
 SEALED_STATUTORY_RELATION = _seal_every_column(StatutoryRelation)
+SEALED_REGISTER_EVENT = _seal_every_column(RegisterEventRow)
 SEALED_EMERGENCY_STOP = _seal_every_column(EmergencyStopRow)
 SEALED_HELP_REQUEST = _seal_every_column(HelpRequestRow, added_later=("organisation_id", "employee_id"))
 SEALED_HANDOVER, SEALED_HANDOVER_ITEM = _seal_every_column(Handover), _seal_every_column(HandoverItem)

@@ -102,6 +102,14 @@ _ADVICE_OF_KIND: dict[NotificationKind, tuple[str, ...]] = {
     NotificationKind.APP_GESTOPT_ORGANISATIE: ("look_apps",),
     NotificationKind.UITGELOGD_DOOR_ONS: ("look_history", "look_apps"),
     NotificationKind.VERZOEK_WACHT: ("stop_question",),
+    NotificationKind.WETTELIJK_BEGONNEN: ("look_giver",),
+    NotificationKind.WETTELIJK_BEGONNEN_BIJ_U: ("look_helper",),
+    NotificationKind.WETTELIJK_GEEINDIGD: ("look_giver",),
+    NotificationKind.WETTELIJK_GEEINDIGD_BIJ_U: ("look_helper",),
+    NotificationKind.VERVALLEN_DOOR_MAATREGEL: ("look_giver",),
+    NotificationKind.VERVALLEN_DOOR_MAATREGEL_BIJ_U: ("look_helper",),
+    NotificationKind.ACHTTIEN_OVER_DRIE_MAANDEN: ("look_giver",),
+    NotificationKind.ACHTTIEN_OVER_EEN_WEEK: ("look_giver",),
 }
 
 

@@ -17,7 +17,9 @@ from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.kernel.errors import Conflict, InvalidInput, Message
 from machtiging.message_catalogue import find_sentence
+from machtiging.oauth.client import CLIENT_CREDENTIALS
 from machtiging.oauth.clients import metadata
+from machtiging.oauth.rules import SCOPES_BY_GRANT_TYPE
 from machtiging.oauth.tables import SEALED_CLIENT, OAuthClient
 from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import seal_row
@@ -47,8 +49,7 @@ async def register_client(
     faults = metadata.find_metadata_errors(client_metadata, practice=practice, detail_type=detail_type)
     if oin is not None and await find_active_agency(session, oin) is None:
         faults["oin"] = Message("metadata.oin_unknown")
-    if oin is None and "aanleveringen:schrijven" in str(client_metadata.get("scope", "")).split():
-        faults["oin"] = Message("metadata.oin_missing")
+    faults |= _find_machine_scope_errors(client_metadata, oin)
     if faults:
         sentences = "; ".join(f"{name}: {find_sentence(message)}" for name, message in faults.items())
         raise InvalidInput("clientgegevens_ongeldig", params={"faults": sentences}, fields=faults)
@@ -62,6 +63,20 @@ async def register_client(
     return {"client_id": client_id, "client_id_issued_at": int(at.timestamp()), **registration} | (
         {} if oin is None else {"oin": oin}
     )
+
+
+def _find_machine_scope_errors(client_metadata: Mapping[str, Any], oin: str | None) -> dict[str, Message]:
+    """Find what a client that delivers or reports lacks.
+
+    It needs an OIN. A register also needs tokens that are bound to its certificate.
+    """
+    faults, scope = {}, set(str(client_metadata.get("scope", "")).split())
+    if oin is None and scope & set(SCOPES_BY_GRANT_TYPE[CLIENT_CREDENTIALS]):
+        faults["oin"] = Message("metadata.oin_missing")
+    bound = "tls_client_certificate_bound_access_tokens"
+    if "registergebeurtenissen:schrijven" in scope and client_metadata.get(bound) is not True:
+        faults[bound] = Message("metadata.certificate_for_register")
+    return faults
 
 
 def generate_client_id() -> str:

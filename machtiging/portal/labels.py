@@ -13,9 +13,7 @@ from machtiging.message_catalogue import CatalogueLabels, get_sentence
 STANDING_LABELS: Mapping[EffectiveState, str] = CatalogueLabels("labels.standing", EffectiveState)
 
 # The way it ended, if known.
-ENDED_LABELS: Mapping[EndReason, str] = CatalogueLabels(
-    "labels.ended", (EndReason.WITHDRAWN, EndReason.GIVEN_BACK, EndReason.REFUSED)
-)
+ENDED_LABELS: Mapping[EndReason, str] = CatalogueLabels("labels.ended", EndReason)
 
 CAPACITY_LABELS: Mapping[Capacity, str] = CatalogueLabels("labels.capacity", Capacity)
 
@@ -47,6 +45,9 @@ JOURNAL_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
         "machtiging:beperkt",
         "machtiging:lezers",
         "machtiging:verlengd",
+        "machtiging:geregistreerd",
+        "machtiging:vervallen",
+        "registergebeurtenis:ontvangen",
         "hulpvraag:geopend",
         "hulpvraag:gesteld",
         "hulpvraag:geweigerd",

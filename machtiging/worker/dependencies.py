@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from machtiging.audit.head_anchor import HeadAnchor
 from machtiging.audit.row_states.journalled_table import JournalledTable
+from machtiging.delegation.statutory.precedence import Precedence
 from machtiging.notifications.outbox_dispatcher import Mailer
 from machtiging.oauth.dependencies import OAuthServices
 from machtiging.supervision import TaskSupervisor
@@ -18,6 +19,7 @@ class WorkerServices(OAuthServices):
     """The services of the loops: sealing, sending, checking, expiring and deleting."""
 
     background: TaskSupervisor
+    precedence: Precedence
     sealer_engine: AsyncEngine
     head_keeper: HeadAnchor | None
     mailer: Mailer

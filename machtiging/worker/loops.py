@@ -14,6 +14,9 @@ from machtiging.audit.row_states.row_check import RowCheck
 from machtiging.audit.seal import run_sealer
 from machtiging.delegation.handover.due_items import tell_due_clients
 from machtiging.delegation.help_requests.retention import expired_delegation_rows_sweep
+from machtiging.delegation.statutory.application import EventContext
+from machtiging.delegation.statutory.majority_notices import send_majority_notices
+from machtiging.delegation.statutory.register_events import apply_overdue_events, find_person_with_overdue_event
 from machtiging.identity.people import load_email, load_language, load_profile
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import PersonId, uuid7
@@ -32,6 +35,8 @@ _SESSION_EXPIRY_SECONDS = 15.0
 _RETENTION_SECONDS = 15.0
 _ROW_CHECK_SECONDS = 15.0
 _HANDOVER_SECONDS = 60.0
+_REGISTER_SECONDS = 15.0
+_MAJORITY_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _log = structlog.get_logger(__name__)
 
@@ -46,7 +51,7 @@ async def run_worker_loops(services: WorkerServices) -> AsyncIterator[UUID]:
     worker_id = uuid7()
     with suppress(Fault):
         await _write_heartbeat(services, worker_id)
-    loops = _build_journal_and_post_tasks(services) | _build_expiry_tasks(services)
+    loops = _build_journal_and_post_tasks(services) | _build_expiry_tasks(services) | _build_register_tasks(services)
     for name, loop in (loops | {"hartslag": _build_heartbeat_task(services, worker_id)}).items():
         services.background.start_task(name, loop)
     try:
@@ -136,3 +141,27 @@ def _build_expiry_tasks(services: WorkerServices) -> dict[str, BackgroundTask]:
         "overdracht": run_handover_task,
         "opruimen": run_retention_task,
     }
+
+
+def _build_register_tasks(services: WorkerServices) -> dict[str, BackgroundTask]:
+    """Build the tasks for overdue register events and for notices to children."""
+    stop, sessions, clock = services.background.stop, services.sessions, services.clock
+    context = EventContext(services.keyring, services.precedence)
+
+    async def apply_overdue() -> None:
+        async with unit_of_work(sessions) as session:
+            person_id = await find_person_with_overdue_event(session, at=clock.now())
+            if person_id is not None:
+                await apply_overdue_events(session, context, person_id, at=clock.now())
+
+    async def send_notices() -> None:
+        async with unit_of_work(sessions) as session:
+            await send_majority_notices(session, at=clock.now())
+
+    async def run_register_task(record: TaskRecord) -> None:
+        await run_repeatedly(apply_overdue, record, every=_REGISTER_SECONDS, stop=stop)
+
+    async def run_majority_task(record: TaskRecord) -> None:
+        await run_repeatedly(send_notices, record, every=_MAJORITY_SECONDS, stop=stop)
+
+    return {"registergebeurtenissen": run_register_task, "meerderjarig": run_majority_task}

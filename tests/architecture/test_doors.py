@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from machtiging.access.bearer import Agency, TokenUser
+from machtiging.access.bearer import Agency, Register, TokenUser
 from machtiging.berichtenbox.caseload.routes import router as clienten
 from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
 from machtiging.berichtenbox.routes import router as berichtenbox
@@ -22,11 +22,12 @@ from machtiging.oauth.routes import router as oauth
 from machtiging.organisations.employee_routes import router as employees
 from machtiging.organisations.routes import router as organisations
 from machtiging.portal.routes import router as portal
+from machtiging.registers.routes import router as registers
 from machtiging.simulators.practice_page import router as practice
 from machtiging.web.doors import DOOR_ATTRIBUTE, Public
 from machtiging.web.framework_internals import list_routes
 
-DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Operator", "Auditor", "Client", "Self"}
+DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Register", "Operator", "Auditor", "Client", "Self"}
 PINNED = {
     "Public": 44,
     "Citizen": 118,
@@ -35,6 +36,7 @@ PINNED = {
     "TokenUser": 11,
     "Self": 2,
     "Agency": 1,
+    "Register": 1,
     "Client": 3,
 }
 
@@ -58,7 +60,7 @@ def all_routes():
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     of_organisations = (organisations, employees, assignments, handovers)
     of_box = (berichtenbox, machtigingen, clienten)
-    for router in (health, identity, oauth, *of_box, consents, *of_organisations, portal, practice):
+    for router in (health, identity, oauth, *of_box, consents, *of_organisations, registers, portal, practice):
         app.include_router(router)
     return [route for _, route in list_routes(app) if isinstance(route, APIRoute)]
 
@@ -82,7 +84,9 @@ def test_route_without_door_is_detected():
     assert [doors_of(r) for r in routes] == [[]]
 
 
-@pytest.mark.parametrize("alias", [Public, Citizen, Operator, Auditor, TokenUser, Agency, ManagingClient, ConsentActor])
+@pytest.mark.parametrize(
+    "alias", [Public, Citizen, Operator, Auditor, TokenUser, Agency, Register, ManagingClient, ConsentActor]
+)
 def test_every_door_dependency_is_marked(alias):
     dependency = alias.__metadata__[0].dependency
     assert getattr(dependency, DOOR_ATTRIBUTE) in DOORS

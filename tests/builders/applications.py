@@ -16,6 +16,7 @@ from machtiging.access.policy_engine import Policy
 from machtiging.app import Services
 from machtiging.berichtenbox.authorization_details.handler import BerichtenboxHandler
 from machtiging.delegation.rules import MachtigingLimits
+from machtiging.delegation.statutory.precedence import read_precedence
 from machtiging.dependencies import attach_services
 from machtiging.identity.rules import SessionLimits
 from machtiging.kernel.clock import SystemClock
@@ -42,6 +43,7 @@ def make_services(**changes: Any) -> Services:
         "practice": True,
         "pages": PageRenderer(["machtiging.oauth", "machtiging.identity", "machtiging.web"]),
         "policy": load_policy(),
+        "precedence": read_precedence(POLICIES),
         "session_limits": SessionLimits(idle_timeout=timedelta(minutes=15), absolute_timeout=timedelta(hours=8)),
         "delegation_limits": MachtigingLimits(
             maximum_duration=timedelta(days=5 * 365), code_lifetime=timedelta(days=30)

@@ -44,7 +44,7 @@ def allowed(decisions):
 
 
 def test_question_space_has_the_expected_size(policy_requests, decisions):
-    assert len(policy_requests) == 7 * 5 * 12 * 3 * 3 * 2**4
+    assert len(policy_requests) == 9 * 5 * 12 * 3 * 3 * 2**4
     assert 0 < len(allowed(decisions)) < len(policy_requests) / 40
 
 

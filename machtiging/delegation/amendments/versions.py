@@ -27,9 +27,11 @@ from machtiging.delegation.authority.chain import intersect_scopes
 from machtiging.delegation.authority.holders import load_descendant_ids, load_holder_ids
 from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.authority.rules import Authority
+from machtiging.delegation.locks import lock_giver_shared
 from machtiging.delegation.offer import TEXT_VERSIONS, Giver
 from machtiging.delegation.queries import load_machtiging, machtiging_table
 from machtiging.delegation.rules import (
+    FROM_REGISTER,
     Capacity,
     Channel,
     Machtiging,
@@ -39,6 +41,7 @@ from machtiging.delegation.rules import (
     require_substantial_assurance,
 )
 from machtiging.delegation.state_lines import describe_authentic_states
+from machtiging.delegation.statutory.precedence import require_no_measure
 from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_MACHTIGING, AgreementRow
 from machtiging.delegation.transition import lock_machtiging, notification_facts
 from machtiging.kernel.errors import ROW_INVALID, Conflict, Fault, NotAllowed, NotFound, Refusal
@@ -93,11 +96,13 @@ async def extend_machtiging(
 
     The assignments of an organisation that end with it are extended too. Raises NotAllowed `niveau_te_laag` or
     `rij_ongeldig`, NotFound `machtiging_onbekend`, InvalidInput `periode_te_lang`, Conflict as
-    `rules.require_extendable`. A refusal is journalled too.
+    `rules.require_extendable` or `require_no_measure`. A refusal is journalled too.
     """
+    await lock_giver_shared(session, giver.person_id)
     authority = await load_own_machtiging(session, JournalAct.MACHTIGING_VERLENGD, machtiging_id, giver.person_id, at)
     before = authority.root
     try:
+        await require_no_measure(session, giver.person_id, before.capacity, before.scope, at=at)
         require_substantial_assurance(giver.assurance)
         require_extendable(before, at)
         period = extend_period(before.period, last_day, limits, at)
@@ -146,8 +151,8 @@ async def load_own_machtiging(
             session, act, authority, giver_id, "bestaat_niet" if authority is None else "niet_van_u", at
         )
         raise NotFound("machtiging_onbekend")
-    if not authority.is_authentic or authority.root.channel is Channel.REGISTER:
-        code = "machtiging_kan_dit_niet" if authority.is_authentic else ROW_INVALID
+    if not authority.is_authentic or authority.root.is_from_register:
+        code = FROM_REGISTER if authority.is_authentic else ROW_INVALID
         await journal_amendment(session, act, authority, giver_id, code, at)
         raise NotAllowed(code)
     return authority

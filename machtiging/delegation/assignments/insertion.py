@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -26,6 +26,7 @@ from machtiging.identity.data_keys import ensure_data_key, session_keyring
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
+from machtiging.organisations.rules import LONGEST_CEILING_DAYS
 from machtiging.storage.row_mac import SealedTable, seal_row
 
 
@@ -76,7 +77,8 @@ async def insert_assignment(
         "agreed_at": at,
         "needs_confirmation": False,
     }
-    agreement = await insert_agreement(session, await load_terms(session, parent) | agreed)
+    terms = _limit_period(parent, await load_terms(session, parent), at)
+    agreement = await insert_agreement(session, terms | agreed)
     work = await _insert_sealed(
         session,
         SEALED_ASSIGNMENT,
@@ -94,6 +96,15 @@ async def insert_assignment(
         raise Fault("toewijzing_ontbreekt", private="an inserted assignment cannot be read")
     rows = ((SEALED_MACHTIGING, row), (SEALED_AGREEMENT, agreement), (SEALED_ASSIGNMENT, work))
     return InsertedAssignment(machtiging, rows)
+
+
+def _limit_period(parent: Machtiging, terms: dict[str, Any], at: datetime) -> dict[str, Any]:
+    """Limit the period under a measure of a court. The measure has no longest period."""
+    if not parent.is_from_register:
+        return terms
+    starts_at = max(parent.period.starts_at, at)
+    latest = starts_at + timedelta(days=LONGEST_CEILING_DAYS)
+    return terms | {"starts_at": starts_at, "ends_at": min(parent.period.ends_at, latest)}
 
 
 def _build_link(

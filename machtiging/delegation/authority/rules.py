@@ -121,9 +121,12 @@ class Authority:
 
     @property
     def ends_at(self) -> datetime:
-        """The earliest end: of a link, or of the longest period of the organisation."""
+        """The earliest end: of a link, or of the longest period of the organisation.
+
+        That period does not limit what a court gave.
+        """
         ends = [link.period.ends_at for link in self.links]
-        if self.organisation is not None:
+        if self.organisation is not None and not self.root.is_from_register:
             ends.append(self.root.period.starts_at + timedelta(days=self.organisation.ceiling.days))
         return min(ends)
 
@@ -247,6 +250,8 @@ class Authority:
             return
         if (code := organisation_refusal(self.organisation)) is not None:
             yield StopReason(code, 0)
+        if self.root.is_from_register:
+            return
         if at >= self.root.period.starts_at + timedelta(days=self.organisation.ceiling.days):
             yield StopReason(ROOT_CODES[EffectiveState.EXPIRED], 0)
 

@@ -37,6 +37,7 @@ from machtiging.delegation.rules import (
     resolve_transition,
 )
 from machtiging.delegation.state_lines import describe_authentic_states
+from machtiging.delegation.statutory.precedence import require_no_measure
 from machtiging.delegation.suspension.emergency_stop import require_no_emergency_stop
 from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_MACHTIGING
 from machtiging.delegation.terms import MachtigingTerms
@@ -65,7 +66,8 @@ async def agree_to_help_request(
 
     For an organisation also the assignment to the employee who asked. Raises NotFound `hulpvraag_onbekend`, NotAllowed
     `niveau_te_laag` or as `require_asking_employee`, Conflict `noodstop` or as
-    `rules.require_waiting`, InvalidInput as `offer.offer_machtiging` or `rules.narrow_terms`. A refusal is journalled.
+    `require_no_measure` and `rules.require_waiting`, InvalidInput as `offer.offer_machtiging` or `rules.narrow_terms`.
+    A refusal is journalled.
     """
     act, acting = JournalAct.HULPVRAAG_TOEGESTAAN, None
     request = await load_opened_request(session, keyring, request_id, citizen.person_id, lock=True)
@@ -81,6 +83,7 @@ async def agree_to_help_request(
             require_minimum_level(ceiling.minimum_level, citizen.assurance)
             requested = cut_to_ceiling(requested, ceiling)
         terms = await require_valid_terms(session, limits, choose_terms(requested), at=at)
+        await require_no_measure(session, citizen.person_id, terms.capacity, terms.scope, at=at)
     except Refusal as refusal:
         await journal_request(session, act, citizen.person_id, request, refusal.code, at=at)
         raise

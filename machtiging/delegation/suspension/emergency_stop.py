@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, literal, select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,8 +22,9 @@ from machtiging.audit.state_facts import state_facts
 from machtiging.delegation.authority.holders import load_holders
 from machtiging.delegation.authority.queries import load_authorities
 from machtiging.delegation.authority.rules import Authority
+from machtiging.delegation.locks import lock_giver, lock_giver_shared
 from machtiging.delegation.queries import machtiging_table
-from machtiging.delegation.rules import EMERGENCY_STOP, Capacity, Channel, MachtigingState
+from machtiging.delegation.rules import EMERGENCY_STOP, Capacity, MachtigingState
 from machtiging.delegation.state_lines import describe_authentic_states
 from machtiging.delegation.tables import SEALED_EMERGENCY_STOP, SEALED_MACHTIGING, EmergencyStopRow
 from machtiging.delegation.transition import lock_machtiging, notification_facts
@@ -55,7 +56,7 @@ class _StopAct(NamedTuple):
 
 async def start_emergency_stop(session: AsyncSession, person_id: PersonId, *, at: datetime) -> EmergencyStop:
     """Stop all reading by others of this person's post. Repeating it changes nothing."""
-    await _lock_person(session, person_id)
+    await lock_giver(session, person_id)
     if (started_at := await find_emergency_stop(session, person_id)) is not None:
         return EmergencyStop(started_at)
     row = seal_row(session, SEALED_EMERGENCY_STOP, {"person_id": person_id, "started_at": at, "lifted_at": None})
@@ -69,7 +70,7 @@ async def start_emergency_stop(session: AsyncSession, person_id: PersonId, *, at
 
 async def lift_emergency_stop(session: AsyncSession, person_id: PersonId, *, at: datetime) -> EmergencyStop | None:
     """Lift the stop of this person: what stood before it stands again. None if there is none."""
-    await _lock_person(session, person_id)
+    await lock_giver(session, person_id)
     started_at = await find_emergency_stop(session, person_id)
     if started_at is None:
         return None
@@ -95,7 +96,7 @@ async def find_emergency_stop(session: AsyncSession, person_id: PersonId) -> dat
 
 async def require_no_emergency_stop(session: AsyncSession, person_id: PersonId) -> None:
     """Require that no stop is on, until the transaction ends. Raises Conflict `noodstop`."""
-    await session.execute(select(func.pg_advisory_xact_lock_shared(_lock_key(person_id))))
+    await lock_giver_shared(session, person_id)
     if await find_emergency_stop(session, person_id) is not None:
         raise Conflict(EMERGENCY_STOP)
 
@@ -105,15 +106,6 @@ async def list_machtigingen_to_end(session: AsyncSession, person_id: PersonId) -
     return await _list_given_ids(session, person_id)
 
 
-def _lock_key(person_id: PersonId) -> ColumnElement[Any]:
-    return func.hashtextextended(literal(f"noodstop:{person_id}"), 0)
-
-
-async def _lock_person(session: AsyncSession, person_id: PersonId) -> None:
-    """Serialise the stops of one person. A new offer holds the same lock shared."""
-    await session.execute(select(func.pg_advisory_xact_lock(_lock_key(person_id))))
-
-
 async def _list_given_ids(
     session: AsyncSession, person_id: PersonId, *conditions: ColumnElement[bool]
 ) -> list[MachtigingId]:
@@ -121,7 +113,7 @@ async def _list_given_ids(
     hers = (_MACHTIGING.c.vertegenwoordigde_id == person_id, _MACHTIGING.c.parent_id.is_(None))
     open_ones = select(_MACHTIGING.c.id).where(*hers, _MACHTIGING.c.state != MachtigingState.ENDED.value, *conditions)
     found = await load_authorities(session, _MACHTIGING.c.id.in_(open_ones))
-    return sorted(one.machtiging_id for one in found if one.root.channel is not Channel.REGISTER)
+    return sorted(one.machtiging_id for one in found if not one.root.is_from_register)
 
 
 async def _change_all(

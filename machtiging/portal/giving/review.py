@@ -26,6 +26,7 @@ from machtiging.delegation.offer import (
 )
 from machtiging.delegation.queries import load_machtiging_of_person
 from machtiging.delegation.rules import Act, Capacity
+from machtiging.delegation.statutory.precedence import MEASURE_CODES
 from machtiging.delegation.terms import MachtigingTerms
 from machtiging.identity.form_drafts import DraftAnswers, StoredDraft, delete_draft
 from machtiging.identity.session import Visitor
@@ -151,7 +152,9 @@ async def submit_review(
     giver = giver_of(visitor, draft.id)
     try:
         offered = await offer_machtiging(session, services.keyring, services.delegation_limits, giver, terms, at=at)
-    except Conflict:  # caught here, so that the journal line is committed
+    except Conflict as refusal:  # caught here, so that the journal line is committed
+        if refusal.code in MEASURE_CODES.values():
+            raise
         offer_id = MachtigingId(derive_offer_id(services.keyring, giver))
         return await render_earlier_offer(request, session, visitor, offer_id)
     await delete_draft(session, visitor.person_id, draft.id)

@@ -1,0 +1,1 @@
+"""`machtiging register-events`: what registers tell about representation by law or court."""

@@ -1,0 +1,1 @@
+"""Representation by law or court: register events, relations and the machtigingen they give."""

@@ -1,0 +1,1 @@
+"""Intake of register events about representation: over the API and by signed file."""
