@@ -35,7 +35,7 @@ class GebeurtenisIn(StrictRequestModel):
     volgnummer: int | None = Field(
         default=None,
         ge=1,
-        lt=2**53,
+        lt=2**31,
         description="Telt vanaf 1, per vertegenwoordigde. Na een gat wacht een gebeurtenis.",
     )
     gebeurtenis: Annotated[str, Field(max_length=40)] = Field(description="begin, wijziging of einde")

@@ -256,7 +256,7 @@ async def find_person_with_overdue_event(session: AsyncSession, *, at: datetime)
 async def apply_overdue_events(
     session: AsyncSession, context: EventContext, person_id: PersonId, *, at: datetime
 ) -> None:
-    """Apply the events of this person that waited an hour, in the order of their numbers."""
+    """Apply the events of a person that waited an hour, in order of number."""
     await lock_giver(session, person_id)
     overdue = (
         _EVENT.c.vertegenwoordigde_id == person_id,

@@ -74,7 +74,7 @@ async def test_office_is_found_by_its_number(register):
     assert await register.results(make_item(vertegenwoordiger={"kvkNummer": KVK})) == [("verwerkt", None)]
 
 
-async def test_representative_may_be_somebody_who_never_logged_in(register):
+async def test_representative_without_an_earlier_login_is_accepted(register):
     assert await register.results(make_item(vertegenwoordiger={"bsn": STRANGER_BSN})) == [("verwerkt", None)]
 
 

@@ -61,6 +61,7 @@ CHANGES = {
         "cooling_off_until": "now() - interval '1 day'",
         "needs_confirmation": "true",
         "confirmed_by": None,
+        "represented_born_on": "'2010-01-01', channel = 'register'",
     },
     "organisation": {
         "id": None,

@@ -21,14 +21,15 @@ from tests.builders.rows import PERSONS
 from tests.protocol.row_mac.forged_rows import OPENINGS, forge
 
 # Rows of organisations are tested beside their acts (tests/storage/organisations), those of an authority in
-# test_forged_authority_rows.py, those of a help request or a hand-over beside its acts (tests/storage). Nothing is
-# decided on an assignment row, a request or a statutory relation yet. An emergency stop counts whatever its MAC is.
+# test_forged_authority_rows.py, those of a help request, a hand-over or a register beside its acts (tests/storage).
+# Nothing is decided on an assignment row or a request yet. An emergency stop counts whatever its MAC is.
 ELSEWHERE = {
     "machtiging",
     "agreement",
     "assignment",
     "machtigingsverzoek",
     "statutory_relation",
+    "register_event",
     "emergency_stop",
     "help_request",
     "handover",

@@ -65,6 +65,8 @@ MOST_ARE = {
     "backchannel_request": {"state": "'expired'"},
     "meldcode": {"used_at": DONE},
     "machtigingscode": {"used_at": DONE},
+    "register_event": {"source_event_id": "n::text", "sequence_number": "n + 1"},
+    "statutory_relation": {"relation_reference": "n::text"},
 }
 
 
@@ -108,8 +110,14 @@ INSERT INTO machtigingsverzoek
 VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'post bijhouden', 'brief', 'verstuurd', '{}', AT,
     AT + interval '21 days');
 INSERT INTO statutory_relation (id, vertegenwoordigde_id, vertegenwoordiger_id, kind, extent, register_name,
-    evidence_reference, registered_at, starts_at, professional)
-VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'bewind', 'alles', 'CCBR', 'x', AT, AT, true);
+    relation_reference, evidence_reference, registered_at, starts_at, professional)
+VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'bewind', 'alles', 'CCBR', 'r', 'x', AT, AT, true);
+INSERT INTO register_event (id, source, source_event_id, sequence_number, type, kind, relation_reference,
+    vertegenwoordigde_id, is_organisation, effective_on, evidence_reference, registered_on, body_hash, received_at,
+    applied_at, outcome)
+VALUES (gen_random_uuid(), 'x', 'g', 1, 'begin', 'bewind', 'r', gen_random_uuid(), false, '2026-01-01', 'x',
+    '2026-01-01', 'x', AT, AT, 'verwerkt');
+INSERT INTO majority_notice VALUES (gen_random_uuid(), 'achttien_over_een_week', AT);
 """
 
 

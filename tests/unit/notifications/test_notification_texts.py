@@ -65,7 +65,9 @@ def test_notification_names_the_only_help_point_and_sends_to_the_page_for_more()
 @BOTH
 def test_notification_of_running_machtiging_tells_how_to_stop_it(kind):
     body = render(kind).body
-    ended = any(word in kind for word in ("ingetrokken", "geweigerd", "teruggegeven", "app_", "uitgelogd"))
+    of_a_register = ("wettelijk_", "vervallen_door", "achttien_")  # neither party can stop these
+    over = ("ingetrokken", "geweigerd", "teruggegeven", "app_", "uitgelogd")
+    ended = any(word in kind for word in (*over, *of_a_register))
     if (
         kind is NotificationKind.APP_AFGESLOTEN_BIJ_HELPER
     ):  # the app is revoked, the machtiging of the gemachtigde is not
