@@ -65,9 +65,8 @@ async def agree_to_help_request(
     """Make the machtiging for exactly this requester, journal it and notify both.
 
     For an organisation also the assignment to the employee who asked. Raises NotFound `hulpvraag_onbekend`, NotAllowed
-    `niveau_te_laag` or as `require_asking_employee`, Conflict `noodstop` or as
-    `require_no_measure` and `rules.require_waiting`, InvalidInput as `offer.offer_machtiging` or `rules.narrow_terms`.
-    A refusal is journalled.
+    `niveau_te_laag` or as `require_asking_employee`, Conflict `noodstop` or as `require_no_measure` and
+    `rules.require_waiting`, InvalidInput as `offer.offer_machtiging` or `rules.narrow_terms`. A refusal is journalled.
     """
     act, acting = JournalAct.HULPVRAAG_TOEGESTAAN, None
     request = await load_opened_request(session, keyring, request_id, citizen.person_id, lock=True)
