@@ -30,6 +30,7 @@ from machtiging.delegation.caseload.login import handle_login
 from machtiging.delegation.handover.routes import router as handover_routes
 from machtiging.delegation.rules import MachtigingLimits
 from machtiging.delegation.statutory.precedence import read_precedence
+from machtiging.delegation.stand_ins.routes import router as stand_in_routes
 from machtiging.dependencies import attach_services, services_of
 from machtiging.identity.broker import Broker
 from machtiging.identity.routes import router as identity_routes
@@ -82,7 +83,7 @@ from machtiging.worker.loops import run_worker_loops
 _KEY_RING_CHECK_SECONDS = 2.0
 _ROUTERS = (
     *(berichtenbox_routes.router, machtiging_routes, client_routes, toestemmingen_routes),
-    *(organisations_routes, employee_routes, assignment_routes, handover_routes),
+    *(organisations_routes, employee_routes, assignment_routes, handover_routes, stand_in_routes),
     *(health.router, identity_routes, oauth_routes),
     *(register_routes, portal_routes),
 )

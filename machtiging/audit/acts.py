@@ -85,6 +85,9 @@ class JournalAct(StrEnum):
     TOKEN_INGETROKKEN = "token:ingetrokken"
     TOKEN_UITGEGEVEN = "token:uitgegeven"
     UITNODIGING_INGETROKKEN = "uitnodiging:ingetrokken"
+    VERVANGING_BEEINDIGD = "vervanging:beeindigd"
+    VERVANGING_GEMAAKT = "vervanging:gemaakt"
+    VERVANGING_LIJST = "vervanging:lijst"
     VERZOEK_GEDAAN = "verzoek:gedaan"
     VERZOEK_GEWEIGERD = "verzoek:geweigerd"
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Join, Label, Row, Select, Table, Text, cast, or_, select
+from sqlalchemy import ColumnElement, FromClause, Join, Label, Row, Select, Table, Text, cast, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.rules import Sensitivity, Theme
@@ -19,12 +19,13 @@ from machtiging.delegation.tables import AgreementRow, MachtigingRow, Machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
-from machtiging.organisations.tables import Employee
+from machtiging.organisations.tables import Employee, StandIn
 from machtiging.storage.columns import table_of
 
 _MACHTIGING_TABLE = table_of(MachtigingRow)
 _AGREEMENT_TABLE = table_of(AgreementRow)
 _CODE_TABLE, _EMPLOYEE = table_of(Machtigingscode), table_of(Employee)
+_STAND_IN = table_of(StandIn)
 
 
 def label_machtiging_columns(machtiging: FromClause, agreement: FromClause, suffix: str = "") -> list[Label[Any]]:
@@ -215,6 +216,23 @@ def select_purposes_of_giver(ids: Collection[UUID], person_id: PersonId) -> Sele
     return select(cast(_MACHTIGING_TABLE.c.id, Text).label("key"), _MACHTIGING_TABLE.c.purpose.label("name")).where(
         *hers
     )
+
+
+def select_replaced_people(ids: Collection[UUID], person_id: PersonId) -> Select[Any]:
+    """Select the replacement and absent person of the stand-ins among these machtigingen of a giver.
+
+    The key is the id as text. The two people are one text, with a space between.
+    """
+    replacement, absent = _EMPLOYEE.alias("replacement"), _EMPLOYEE.alias("replaced")
+    hers = (_MACHTIGING_TABLE.c.id.in_(ids), _MACHTIGING_TABLE.c.vertegenwoordigde_id == person_id)
+    joined = (
+        _MACHTIGING_TABLE.join(_STAND_IN, _STAND_IN.c.id == _MACHTIGING_TABLE.c.stand_in_id)
+        .join(replacement, replacement.c.id == _STAND_IN.c.replacement_id)
+        .join(absent, absent.c.id == _STAND_IN.c.absent_employee_id)
+    )
+    people = func.concat_ws(" ", cast(replacement.c.person_id, Text), cast(absent.c.person_id, Text))
+    key = cast(_MACHTIGING_TABLE.c.id, Text).label("key")
+    return select(key, people.label("name")).select_from(joined).where(*hers)
 
 
 async def _fetch_machtigingen(session: AsyncSession, statement: Select[Any]) -> list[Machtiging]:

@@ -242,6 +242,14 @@ class PersonNames:
             return authority.organisation.name
         return await self.load_helper_name(authority) or get_sentence("labels.nobody_yet")
 
+    async def load_reader_name(self, link: Authority, holder_id: PersonId) -> str:
+        """Return the name of an employee; of a stand-in also that of the absent colleague."""
+        name = await self.load_name(holder_id)
+        absent = link.absent_employee
+        if link.stand_in is None or absent is None or absent.person_id is None:
+            return name
+        return get_sentence("labels.stand_in", name=name, absent=await self.load_name(absent.person_id))
+
     async def load_name(self, person_id: PersonId) -> str:
         """Return the name of a person as given by the login."""
         if person_id not in self._name_cache:

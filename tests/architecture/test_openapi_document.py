@@ -13,6 +13,7 @@ from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
 from machtiging.berichtenbox.routes import router
 from machtiging.delegation.assignments.routes import router as assignments
 from machtiging.delegation.handover.routes import router as handovers
+from machtiging.delegation.stand_ins.routes import router as stand_ins
 from machtiging.oauth.grant_management.consents_api import router as consents
 from machtiging.organisations.employee_routes import router as employees
 from machtiging.organisations.routes import router as organisations
@@ -35,6 +36,7 @@ def build_openapi_document() -> dict:
     app.include_router(employees)
     app.include_router(assignments)
     app.include_router(handovers)
+    app.include_router(stand_ins)
     install_error_handlers(app)
     openapi.install(app, issuer="https://machtigen.example")
     return app.openapi()
@@ -111,6 +113,8 @@ def test_openapi_document_lists_every_api_route():
         "/toestemmingen/{toestemmingId}": {"delete"},
         "/toewijzingen": {"get", "post"},
         "/toewijzingen/_beeindigen": {"post"},
+        "/vervangingen": {"get", "post"},
+        "/vervangingen/{vervangingId}": {"delete"},
     }
 
 

@@ -43,6 +43,7 @@ from machtiging.delegation.assignments.rules import (
     require_recognition,
     require_root,
 )
+from machtiging.delegation.assignments.stand_in_links import link_assignment
 from machtiging.delegation.authority.holders import load_colleague
 from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.authority.rules import Authority
@@ -129,6 +130,7 @@ async def _try_assignment(
     if waiting is not None:
         rows = (*rows, await close_item(session, waiting, at=act.at, assignment_id=inserted.machtiging.id))
     await journal_assignment(session, act, inserted.machtiging, employee.person_id, rows)
+    await link_assignment(session, keyring, act, inserted.machtiging, assurance)
     return inserted.machtiging.id
 
 

@@ -1,7 +1,7 @@
 """Insert assignments: a link under the machtiging of an organisation, to one of its employees.
 
-An assignment can only narrow what the citizen gave, and ends with it (BW 3:64). Assigning to a team and replacing an
-absent colleague are in the tables, and `assignments.creation` refuses them: the work around them does not exist yet.
+An assignment can only narrow what the citizen gave, and ends with it (BW 3:64). Assigning to a team is in the tables,
+and `assignments.creation` refuses it: the work around it does not exist yet.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class NewAssignment:
     assurance: Assurance
     kind: AssignmentKind = AssignmentKind.PERMANENT
     case_reference: str | None = None
+    stand_in_id: UUID | None = None
     id: MachtigingId | None = None
 
 
@@ -115,6 +116,7 @@ def _build_link(
         "vertegenwoordigde_id": parent.vertegenwoordigde_id,
         "parent_id": parent.id,
         "employee_id": assignment.employee_id,
+        "stand_in_id": assignment.stand_in_id,
         "capacity": parent.capacity,
         "purpose": parent.purpose,
         "legal_ground": parent.legal_ground,

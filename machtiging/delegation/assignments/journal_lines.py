@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from machtiging.storage.row_mac import SealedTable
 
-_OBJECT_KIND = "toewijzing"
 # Told for what does not exist and for what is of another organisation alike.
 _UNKNOWN_CODES = frozenset({"machtiging_onbekend", "toewijzing_onbekend"})
 # The notification to the giver, and the one to the employee.
@@ -84,15 +83,25 @@ async def journal_assignment(
     rows: Sequence[tuple[SealedTable, Mapping[str, Any]]],
 ) -> None:
     """Journal a done act with the whole new state, and notify giver and employee."""
-    reason = act.act.value.split(":")[1]
-    facts = await describe_authentic_states(session, machtiging.vertegenwoordigde_id, rows)
-    await record(session, _build_line(act, JournalOutcome.DONE, reason, machtiging, facts), at=act.at)
+    await record_assignment(session, act, act.act.value.split(":")[1], machtiging, rows)
     to_giver, to_employee = _NOTIFICATION_KINDS[act.act]
     notice_facts = notification_facts(machtiging, holder_id)
     if act.leader is not None:
         notice_facts["organisation"] = act.leader.organisation.name
     await enqueue_notification(session, machtiging.vertegenwoordigde_id, to_giver, notice_facts, at=act.at)
     await enqueue_notification(session, holder_id, to_employee, notice_facts, at=act.at)
+
+
+async def record_assignment(
+    session: AsyncSession,
+    act: AssignmentAct,
+    reason: str,
+    machtiging: Machtiging,
+    rows: Sequence[tuple[SealedTable, Mapping[str, Any]]],
+) -> None:
+    """Journal a done act with the whole new state, and notify nobody."""
+    facts = await describe_authentic_states(session, machtiging.vertegenwoordigde_id, rows)
+    await record(session, _build_line(act, JournalOutcome.DONE, reason, machtiging, facts), at=act.at)
 
 
 def _build_line(
@@ -112,7 +121,7 @@ def _build_line(
         capacity=None if act.leader is None else act.leader.capacity,
         for_person_id=None if machtiging is None else machtiging.vertegenwoordigde_id,
         machtiging_id=None if machtiging is None else machtiging.id,
-        object_kind=_OBJECT_KIND,
+        object_kind=act.act.value.split(":")[0],
         object_id=None if named is None else str(named),
         facts=facts,
         on_behalf_of=None if act.leader is None else act.leader.organisation.id,

@@ -121,11 +121,13 @@ class Authority:
 
     @property
     def ends_at(self) -> datetime:
-        """The earliest end: of a link, or of the longest period of the organisation.
+        """The earliest end: of a link, the stand-in or the organisation's longest period.
 
         That period does not limit what a court gave.
         """
         ends = [link.period.ends_at for link in self.links]
+        if self.stand_in is not None:
+            ends.append(self.stand_in.ends_at)
         if self.organisation is not None and not self.root.is_from_register:
             ends.append(self.root.period.starts_at + timedelta(days=self.organisation.ceiling.days))
         return min(ends)
@@ -148,6 +150,10 @@ class Authority:
     def stop_reason(self, at: datetime) -> StopReason | None:
         """Return the reason why the chain is not in force; None if it is."""
         return next(self._stops(at), None)
+
+    def stop_codes(self, at: datetime) -> Iterator[str]:
+        """Yield the code of every reason why the chain is not in force."""
+        return (stop.code for stop in self._stops(at))
 
     def _stops(self, at: datetime) -> Iterator[StopReason]:
         """Yield every reason why the chain is not in force. The first is told."""

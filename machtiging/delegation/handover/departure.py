@@ -6,13 +6,11 @@ client who has no reader now waits once in a hand-over.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, func, insert, or_, select, update
+from sqlalchemy import insert, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
@@ -20,28 +18,21 @@ from machtiging.audit.journal import NewJournalLine, record
 from machtiging.audit.state_facts import state_facts
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.assignments.clients import list_clients_without_reader
-from machtiging.delegation.authority.queries import load_authorities
-from machtiging.delegation.authority.rules import Authority
-from machtiging.delegation.queries import machtiging_table
-from machtiging.delegation.rules import EndReason, MachtigingState
-from machtiging.delegation.state_lines import describe_authentic_states
-from machtiging.delegation.tables import SEALED_HANDOVER, SEALED_MACHTIGING, Handover
-from machtiging.delegation.transition import notification_facts
+from machtiging.delegation.assignments.ended_links import LINK, PARENT, end_links, lock_live_links
+from machtiging.delegation.stand_ins.ending import end_stand_ins_of_employee
+from machtiging.delegation.tables import SEALED_HANDOVER, Handover
 from machtiging.delegation.waiting_clients.items import insert_item
 from machtiging.delegation.waiting_clients.locks import lock_readers
 from machtiging.delegation.waiting_clients.rules import HandoverOccasion
 from machtiging.kernel.ids import PersonId, uuid7
-from machtiging.notifications.kinds import NotificationKind
-from machtiging.notifications.outbox import enqueue_notification
 from machtiging.organisations.employees import end_employment
 from machtiging.organisations.journal_lines import OrganisationAct, build_actor_line
 from machtiging.organisations.queries import find_organisation_of_employee
 from machtiging.organisations.rules import ActingEmployee, OrganisationActor
 from machtiging.storage.columns import table_of
-from machtiging.storage.row_mac import reseal_changes, seal_row
+from machtiging.storage.row_mac import seal_row
 
-_LINK, _HANDOVER = machtiging_table(), table_of(Handover)
-_PARENT = _LINK.alias("parent_of_ended")
+_HANDOVER = table_of(Handover)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +62,11 @@ async def record_departure(
     """
     await _lock_readers(session, actor, employee_id)
     works_at = await end_employment(session, keyring, actor, employee_id, at=at, organisation_id=organisation_id)
-    act = OrganisationAct(JournalAct.TOEWIJZING_BEEINDIGD, actor, works_at, at, "toewijzing")
-    links = await _lock_links(session, employee_id)
-    authorities = await load_authorities(session, _LINK.c.id.in_([link.id for link in links]), at=at)
-    await _end_links(session, act, links, {one.machtiging_id: one for one in authorities})
+    act = OrganisationAct(JournalAct.OVERDRACHT_GEOPEND, actor, works_at, at, "overdracht")
+    links = await lock_live_links(session, or_(LINK.c.employee_id == employee_id, PARENT.c.employee_id == employee_id))
+    line = _build_line(act, JournalAct.TOEWIJZING_BEEINDIGD, "toewijzing")
+    await end_links(session, links, line, at=at)
+    await end_stand_ins_of_employee(session, employee_id, line, at=at)
     roots = {link.root_id for link in links}
     waiting = await list_clients_without_reader(session, works_at, roots, at=at)
     if not waiting:
@@ -91,53 +83,6 @@ async def _lock_readers(session: AsyncSession, actor: OrganisationActor, employe
         await lock_readers(session, works_at)
 
 
-async def _lock_links(session: AsyncSession, employee_id: UUID) -> list[Row[Any]]:
-    """Lock the live links of this employee and those under them, with their root."""
-    root = func.coalesce(_PARENT.c.parent_id, _PARENT.c.id).label("root_id")
-    mine = or_(_LINK.c.employee_id == employee_id, _PARENT.c.employee_id == employee_id)
-    columns: list[Any] = [*_LINK.c, root]
-    query = select(*columns).join(_PARENT, _PARENT.c.id == _LINK.c.parent_id).order_by(_LINK.c.id)
-    live = query.where(mine, _LINK.c.state != MachtigingState.ENDED.value)
-    return [*(await session.execute(live.with_for_update(of=_LINK, key_share=True))).all()]
-
-
-async def _end_links(
-    session: AsyncSession, act: OrganisationAct, links: Sequence[Row[Any]], authorities: dict[Any, Authority]
-) -> None:
-    """End these links, each with its journal line, and tell each client. The employee gets no letter about each."""
-    if not links:
-        return
-    changes = {
-        "state": MachtigingState.ENDED.value,
-        "paused_at": None,
-        "ended_at": act.at,
-        "end_reason": EndReason.WITHDRAWN.value,
-    }
-    sealed = [reseal_changes(session, SEALED_MACHTIGING, link, changes) for link in links]
-    changing = update(_LINK).where(_LINK.c.id == bindparam("link_id")).values(**changes, mac=bindparam("new_mac"))
-    macs = [one.get("mac", link.mac) for one, link in zip(sealed, links, strict=True)]
-    await session.execute(
-        changing, [{"link_id": link.id, "new_mac": mac} for link, mac in zip(links, macs, strict=True)]
-    )
-    for link, mac in zip(links, macs, strict=True):
-        columns = {column.name: getattr(link, column.name) for column in _LINK.c}
-        row = columns | changes | {"mac": mac}
-        facts = await describe_authentic_states(session, link.vertegenwoordigde_id, [(SEALED_MACHTIGING, row)])
-        await _record(session, act, JournalAct.TOEWIJZING_BEEINDIGD, link.vertegenwoordigde_id, link.id, link.id, facts)
-        await _notify_client(session, authorities.get(link.id), at=act.at)
-
-
-async def _notify_client(session: AsyncSession, authority: Authority | None, *, at: datetime) -> None:
-    """Tell the client who does not read any more. Nobody is told of a forged row: it may name another person."""
-    if authority is None or not authority.is_authentic:
-        return
-    facts = notification_facts(authority.leaf, authority.holder_id)
-    if authority.organisation is not None:
-        facts["organisation"] = authority.organisation.name
-    kind = NotificationKind.TOEWIJZING_GESTOPT
-    await enqueue_notification(session, authority.vertegenwoordigde_id, kind, facts, at=at)
-
-
 async def _open_handover(
     session: AsyncSession, act: OrganisationAct, employee_id: UUID, waiting: dict[UUID, PersonId]
 ) -> UUID:
@@ -152,31 +97,18 @@ async def _open_handover(
     }
     row = seal_row(session, SEALED_HANDOVER, values)
     await session.execute(insert(_HANDOVER).values(row))
-    opened = replace(act, act=JournalAct.OVERDRACHT_GEOPEND, object_kind="overdracht")
-    await _record(session, opened, opened.act, None, None, handover_id, state_facts([(SEALED_HANDOVER, row)]))
+    line = _build_line(act, act.act, act.object_kind)
+    opened = replace(line, object_id=str(handover_id))
+    facts = state_facts([(SEALED_HANDOVER, row)])
+    await record(session, replace(opened, facts={**line.facts, **facts}), at=act.at)
     for machtiging_id, client_id in sorted(waiting.items()):
-        item = await insert_item(session, handover_id, machtiging_id, at=act.at)
-        await _record(session, opened, opened.act, client_id, machtiging_id, handover_id, state_facts([item]))
+        item = state_facts([await insert_item(session, handover_id, machtiging_id, at=act.at)])
+        named = replace(opened, for_person_id=client_id, machtiging_id=machtiging_id)
+        await record(session, replace(named, facts={**line.facts, **item}), at=act.at)
     return handover_id
 
 
-async def _record(
-    session: AsyncSession,
-    act: OrganisationAct,
-    kind: JournalAct,
-    client_id: UUID | None,
-    machtiging_id: UUID | None,
-    object_id: UUID,
-    facts: Any,
-) -> None:
-    line = NewJournalLine(
-        act=kind,
-        outcome=JournalOutcome.DONE,
-        reason=HandoverOccasion.DEPARTURE.value,
-        for_person_id=client_id,
-        machtiging_id=machtiging_id,
-        object_kind=act.object_kind,
-        object_id=str(object_id),
-        facts=facts,
-    )
-    await record(session, build_actor_line(act, line), at=act.at)
+def _build_line(act: OrganisationAct, kind: JournalAct, object_kind: str) -> NewJournalLine:
+    reason = HandoverOccasion.DEPARTURE.value
+    line = NewJournalLine(act=kind, outcome=JournalOutcome.DONE, reason=reason, object_kind=object_kind)
+    return build_actor_line(act, line)

@@ -22,10 +22,11 @@ def _advisory_lock_key(organisation_id: ColumnElement[Any]) -> ColumnElement[Any
     return func.hashtextextended(literal("lezers:").concat(cast(organisation_id, Text)), 0)
 
 
-async def lock_readers_of_login(session: AsyncSession, kvk: str | None) -> None:
-    """Take the shared lock of every vestiging with this KvK number."""
+async def lock_readers_of_login(session: AsyncSession, kvk: str | None, *, exclusive: bool = False) -> None:
+    """Take the lock of every vestiging with this KvK number, shared unless `exclusive`."""
+    lock = func.pg_advisory_xact_lock if exclusive else func.pg_advisory_xact_lock_shared
     mine = select(_ORGANISATION.c.id).where(_ORGANISATION.c.kvk == kvk).order_by(_ORGANISATION.c.id).subquery("mine")
-    await session.execute(select(func.pg_advisory_xact_lock_shared(_advisory_lock_key(mine.c.id))))
+    await session.execute(select(lock(_advisory_lock_key(mine.c.id))))
 
 
 async def lock_readers_shared(session: AsyncSession, organisation_id: UUID) -> None:

@@ -152,4 +152,6 @@ def _describe_actor(names: LineNames, line: JournalEntry, app: str | None) -> st
         return get_sentence("history.who.operator")
     if line.actor_id is None:  # then the app acted by itself
         return get_sentence("history.who.somebody") if app is None else get_sentence("history.who.app", name=app)
-    return get_sentence("history.who.you") if line.actor_id == names.viewer_id else names.name_person(line.actor_id)
+    return (
+        get_sentence("history.who.you") if line.actor_id == names.viewer_id else names.name_actor(line, line.actor_id)
+    )

@@ -16,7 +16,7 @@ from machtiging.audit.journal import OPERATOR
 from machtiging.audit.queries import JournalEntry
 from machtiging.berichtenbox.queries import select_own_letters
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.queries import select_purposes_of_giver
+from machtiging.delegation.queries import select_purposes_of_giver, select_replaced_people
 from machtiging.identity.people import load_profiles
 from machtiging.kernel.ids import BerichtId, PersonId
 from machtiging.message_catalogue import get_sentence
@@ -24,6 +24,7 @@ from machtiging.oauth.queries import select_client_names
 from machtiging.organisations.queries import select_organisation_names
 
 _APP, _ORGANISATION, _PURPOSE, _LETTER, _AGENCY = ("app", "organisation", "purpose", "letter", "agency")
+_REPLACED = "replaced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,20 @@ class LineNames:
     organisations: Mapping[str, str] = field(default_factory=dict)
     purposes: Mapping[str, str] = field(default_factory=dict)
     letters: Mapping[str, tuple[BerichtId, str]] = field(default_factory=dict)
+    # By machtiging: the replacement and the absent colleague of a stand-in.
+    replaced: Mapping[str, tuple[UUID, UUID]] = field(default_factory=dict)
 
     def name_person(self, person_id: UUID) -> str:
         """Return the name of a person as given by the login."""
         return self.people.get(PersonId(person_id)) or get_sentence("history.unknown_person")
+
+    def name_actor(self, line: JournalEntry, actor_id: UUID) -> str:
+        """Return the name of the person who acted; of a stand-in also the absent colleague."""
+        replacement_id, absent_id = self.replaced.get(str(line.machtiging_id), (None, None))
+        name = self.name_person(actor_id)
+        if absent_id is None or replacement_id != actor_id:
+            return name
+        return get_sentence("labels.stand_in", name=name, absent=self.name_person(absent_id))
 
     def name_app(self, client_id: str | None) -> str | None:
         """Return the name of an app, also of a removed one; None without an app."""
@@ -60,8 +71,6 @@ async def load_line_names(
 ) -> LineNames:
     """Load the names for these lines and counts."""
     actors = {line.actor_id for line in lines if line.capacity != OPERATOR} | {count.actor_id for count in counts}
-    person_ids = {PersonId(actor_id) for actor_id in actors if actor_id is not None} - {viewer_id}
-    profiles = await load_profiles(session, keyring, person_ids)
     apps = {line.client_id for line in lines} | {count.client_id for count in counts}
     found = await _load_names(
         session,
@@ -69,6 +78,7 @@ async def load_line_names(
             _APP: select_client_names({client_id for client_id in apps if client_id is not None}),
             _ORGANISATION: select_organisation_names(_collect(line.on_behalf_of for line in lines)),
             _PURPOSE: select_purposes_of_giver(_collect(line.machtiging_id for line in lines), viewer_id),
+            _REPLACED: select_replaced_people(_collect(line.machtiging_id for line in lines), viewer_id),
         },
         select_own_letters(_collect(map(parse_letter_id, lines)), viewer_id),
     )
@@ -77,8 +87,18 @@ async def load_line_names(
         key: (BerichtId(UUID(letter)), senders.get(sender) or get_sentence("history.unknown_sender"))
         for key, letter, sender in found[_LETTER].values()
     }
+    replaced = _parse_replaced(found[_REPLACED])
+    absent_ids = {absent_id for _, absent_id in replaced.values()}
+    person_ids = {PersonId(one) for one in {*actors, *absent_ids} if one is not None} - {viewer_id}
+    profiles = await load_profiles(session, keyring, person_ids)
     people = {person_id: profile.name for person_id, profile in profiles.items()}
-    return LineNames(viewer_id, people, found[_APP], found[_ORGANISATION], found[_PURPOSE], letters)
+    return LineNames(viewer_id, people, found[_APP], found[_ORGANISATION], found[_PURPOSE], letters, replaced)
+
+
+def _parse_replaced(found: Mapping[str, str]) -> dict[str, tuple[UUID, UUID]]:
+    """Parse the two people of each stand-in. An employee who never logged in is left out."""
+    pairs = {key: [UUID(one) for one in people.split()] for key, people in found.items()}
+    return {key: (pair[0], pair[1]) for key, pair in pairs.items() if len(pair) == 2}
 
 
 def _collect(ids: Any) -> set[UUID]:

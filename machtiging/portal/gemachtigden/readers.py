@@ -102,7 +102,7 @@ async def load_reader_lines(request: Request, session: AsyncSession, authority: 
         if link.leaf.employee_id is not None and link.holder_id is not None:
             stop = link.stop_reason(at)
             words = None if stop is None else labels.describe_stop(stop.code, is_giver=True)
-            name = await people.load_name(link.holder_id)
+            name = await people.load_reader_name(link, link.holder_id)
             lines.append(ReaderLine(link.leaf.employee_id, name, link.leaf.offered_at, words))
     return sorted(lines, key=lambda line: (line.stop is not None, line.name.casefold()))
 

@@ -24,6 +24,7 @@ from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import InvalidInput
 from machtiging.message_catalogue import CatalogueLabels, describe_refusal, get_sentence
 from machtiging.portal.forms import SubmittedForm
+from machtiging.portal.work.absent_colleagues import load_replaced_names
 from machtiging.portal.work.parameters import CLIENTS_PATH, ClientParameters
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page
@@ -62,6 +63,7 @@ async def show_clients(
         status=400 if sent.faults else 200,
         sent=sent,
         page=page,
+        replaced=await load_replaced_names(request, session, [one.client.authority for one in page.summaries]),
         chosen=chosen,
         filters=_build_filter_links(chosen, page.counts),
         orders=[(one.value, label) for one, label in _ORDER_LABELS.items()],

@@ -105,6 +105,8 @@ PAGE_OF = {
         f"/organisatie/clienten/{SOME_ID}/toewijzingen/{SOME_ID}"
     ),
     "/organisatie/overdrachten": "/organisatie/overdrachten",
+    "/organisatie/vervangingen": "/organisatie/vervangingen",
+    "/organisatie/vervangingen/{vervangingId}/stoppen": "/organisatie/vervangingen",
     "/verzoeken": "/verzoeken",
 }
 
@@ -120,6 +122,7 @@ OF_SCRIPTS = {
     "/api/v1/overdrachten/{overdrachtId}/_verdelen",
     "/api/v1/toewijzingen",
     "/api/v1/toewijzingen/_beeindigen",
+    "/api/v1/vervangingen",
 }
 
 

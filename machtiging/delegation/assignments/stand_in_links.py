@@ -1,0 +1,161 @@
+"""Links of a stand-in: one under each assignment of the absent colleague.
+
+Such a link gives at most what the assignment above it gives now, and nothing outside the period of the stand-in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.audit.acts import JournalAct
+from machtiging.audit.row_authentication import authenticate_row
+from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.assignments.insertion import AssignmentKind, NewAssignment, insert_assignment
+from machtiging.delegation.assignments.journal_lines import AssignmentAct, record_assignment
+from machtiging.delegation.authority.holders import load_colleague
+from machtiging.delegation.authority.queries import load_authorities, load_authority
+from machtiging.delegation.authority.rules import Authority, build_authority
+from machtiging.delegation.authority.standings import EmployeeStanding, StandInStanding
+from machtiging.delegation.authority.stop_reasons import StopCode
+from machtiging.delegation.queries import machtiging_table
+from machtiging.delegation.rules import Machtiging, MachtigingState
+from machtiging.delegation.transition import notification_facts
+from machtiging.identity.people import are_same_person
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.clock import last_day_before, to_dutch_date
+from machtiging.kernel.ids import MachtigingId, uuid7
+from machtiging.notifications.kinds import NotificationKind
+from machtiging.notifications.outbox import enqueue_notification
+from machtiging.organisations.tables import SEALED_STAND_IN, StandIn
+from machtiging.storage.columns import table_of
+
+_LINK, _STAND_IN = machtiging_table(), table_of(StandIn)
+_ABOVE = _LINK.alias("above_absent")
+# Of these the replacement is given no link. Every other stop may pass, and is decided at each reading.
+_NEVER_READS = frozenset({StopCode.EMPLOYEE_NOT_AGREED, StopCode.OWN_BOX})
+
+
+async def link_assignment(
+    session: AsyncSession,
+    keyring: KeyRing,
+    act: AssignmentAct,
+    assignment: Machtiging,
+    assurance: Assurance,
+) -> None:
+    """Link the stand-ins of the employee who has just got this assignment."""
+    absent = (_STAND_IN.c.absent_employee_id == assignment.employee_id, _STAND_IN.c.ended_at.is_(None))
+    rows = (await session.execute(select(_STAND_IN).where(*absent, _STAND_IN.c.ends_at > act.at))).all()
+    authority = await load_authority(session, assignment.id, at=act.at) if rows else None
+    for row in rows:
+        if authority is not None and await authenticate_row(session, SEALED_STAND_IN, row, at=act.at):
+            replacement = await load_colleague(session, row.organisation_id, row.replacement_id, at=act.at)
+            if replacement is not None:
+                await link_replacement(session, keyring, act, authority, row, replacement, assurance)
+
+
+async def link_assignments_of_absent(
+    session: AsyncSession,
+    keyring: KeyRing,
+    act: AssignmentAct,
+    row: Row[Any],
+    replacement: EmployeeStanding,
+    assurance: Assurance,
+) -> int:
+    """Link a new stand-in under every assignment of the absent colleague. Returns the number of links."""
+    live = (_LINK.c.employee_id == row.absent_employee_id, _LINK.c.state != MachtigingState.ENDED.value)
+    direct = select(_LINK.c.id).join(_ABOVE, and_(_ABOVE.c.id == _LINK.c.parent_id, _ABOVE.c.parent_id.is_(None)))
+    ids = [*await session.scalars(direct.where(*live))]
+    count = 0
+    for authority in sorted(await load_authorities(session, _LINK.c.id.in_(ids), at=act.at), key=_machtiging_id):
+        count += await link_replacement(session, keyring, act, authority, row, replacement, assurance)
+    return count
+
+
+def _machtiging_id(authority: Authority) -> UUID:
+    return authority.machtiging_id
+
+
+async def link_replacement(
+    session: AsyncSession,
+    keyring: KeyRing,
+    act: AssignmentAct,
+    authority: Authority,
+    row: Row[Any],
+    replacement: EmployeeStanding,
+    assurance: Assurance,
+) -> bool:
+    """Insert the link of a stand-in under one assignment, and tell the client.
+
+    False if there is none to make: what is over or forged, a client who excluded the replacement or is that person,
+    and a client whom the replacement reads already.
+    """
+    leader = act.leader
+    if leader is None or not await _may_read(session, keyring, authority, row, replacement, act.at):
+        return False
+    values = NewAssignment(
+        *(replacement.id, leader.employee.id, leader.person_id, assurance),
+        kind=AssignmentKind.STAND_IN,
+        stand_in_id=row.id,
+    )
+    inserted = await insert_assignment(session, authority.leaf, values, at=act.at)
+    assigning = replace(act, act=JournalAct.TOEWIJZING_GEMAAKT)
+    await record_assignment(session, assigning, "vervanging", inserted.machtiging, inserted.rows)
+    facts = notification_facts(inserted.machtiging, replacement.person_id) | describe_days(row)
+    facts["organisation"] = leader.organisation.name
+    await enqueue_notification(session, authority.vertegenwoordigde_id, NotificationKind.VERVANGING, facts, at=act.at)
+    return True
+
+
+async def _may_read(
+    session: AsyncSession,
+    keyring: KeyRing,
+    authority: Authority,
+    row: Row[Any],
+    replacement: EmployeeStanding,
+    at: datetime,
+) -> bool:
+    if not authority.is_authentic or authority.has_ended or authority.ends_at <= at:
+        return False
+    if _find_stop(authority, row, replacement, at) in _NEVER_READS:
+        return False
+    root_id, giver_id = authority.root.id, authority.vertegenwoordigde_id
+    mine = (_LINK.c.employee_id == replacement.id, _LINK.c.state != MachtigingState.ENDED.value)
+    same = and_(_LINK.c.parent_id == authority.leaf.id, _LINK.c.stand_in_id == row.id)
+    if await session.scalar(select(_LINK.c.id).where(*mine, or_(_LINK.c.parent_id == root_id, same)).limit(1)):
+        return False
+    person_id = replacement.person_id
+    return person_id is None or not await are_same_person(session, keyring, giver_id, person_id)
+
+
+def _find_stop(authority: Authority, row: Row[Any], replacement: EmployeeStanding, at: datetime) -> str | None:
+    """Return the code that forbids the replacement to read; None if there is none."""
+    link = replace(
+        authority.leaf,
+        id=MachtigingId(uuid7()),
+        parent_id=authority.leaf.id,
+        employee_id=replacement.id,
+        stand_in_id=row.id,
+    )
+    standing = StandInStanding(row.absent_employee_id, row.replacement_id, row.starts_at, row.ends_at, row.ended_at)
+    chain = build_authority(
+        (*authority.links, link),
+        authority.organisation,
+        replacement,
+        absent_employee=authority.employee,
+        stand_in=standing,
+    )
+    return next((code for code in chain.stop_codes(max(at, row.starts_at)) if code in _NEVER_READS), None)
+
+
+def describe_days(row: Row[Any]) -> dict[str, str]:
+    """Return the first and last day of a stand-in, for a notification."""
+    return {
+        "begins_on": to_dutch_date(row.starts_at).isoformat(),
+        "ends_on": last_day_before(row.ends_at).isoformat(),
+    }
