@@ -29,8 +29,8 @@ from machtiging.delegation.assignments.routes import router as assignment_routes
 from machtiging.delegation.caseload.login import handle_login
 from machtiging.delegation.handover.routes import router as handover_routes
 from machtiging.delegation.rules import MachtigingLimits
-from machtiging.delegation.statutory.precedence import read_precedence
 from machtiging.delegation.stand_ins.routes import router as stand_in_routes
+from machtiging.delegation.statutory.precedence import read_precedence
 from machtiging.dependencies import attach_services, services_of
 from machtiging.identity.broker import Broker
 from machtiging.identity.routes import router as identity_routes
