@@ -28,6 +28,8 @@ from machtiging.crypto.keyring import KeyRing, watch_key_ring
 from machtiging.delegation.assignments.routes import router as assignment_routes
 from machtiging.delegation.caseload.login import handle_login
 from machtiging.delegation.handover.routes import router as handover_routes
+from machtiging.delegation.help_requests.routes import router as request_routes
+from machtiging.delegation.renewals.routes import router as renewal_routes
 from machtiging.delegation.rules import MachtigingLimits
 from machtiging.delegation.stand_ins.routes import router as stand_in_routes
 from machtiging.delegation.statutory.precedence import read_precedence
@@ -84,6 +86,7 @@ _KEY_RING_CHECK_SECONDS = 2.0
 _ROUTERS = (
     *(berichtenbox_routes.router, machtiging_routes, client_routes, toestemmingen_routes),
     *(organisations_routes, employee_routes, assignment_routes, handover_routes, stand_in_routes),
+    *(request_routes, renewal_routes),
     *(health.router, identity_routes, oauth_routes),
     *(register_routes, portal_routes),
 )

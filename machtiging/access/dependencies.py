@@ -8,18 +8,17 @@ from starlette.requests import HTTPConnection
 
 from machtiging.access.policy_engine import Policy
 from machtiging.access_tokens.dependencies import TokenServices
-from machtiging.delegation.rules import MachtigingLimits
+from machtiging.delegation.help_requests.dependencies import DelegationServices
 from machtiging.delegation.statutory.precedence import Precedence
 from machtiging.dependencies import request_services
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccessServices(TokenServices):
-    """The policy, the precedence of measures and the limits of a machtiging."""
+class AccessServices(TokenServices, DelegationServices):
+    """The policy and the precedence of measures, beside tokens and machtigingen."""
 
     policy: Policy
     precedence: Precedence
-    delegation_limits: MachtigingLimits
 
 
 def access_services(request: HTTPConnection) -> AccessServices:

@@ -55,6 +55,8 @@ class JournalAct(StrEnum):
     MACHTIGING_TERUGGEGEVEN = "machtiging:teruggegeven"
     MACHTIGING_LEZERS = "machtiging:lezers"
     MACHTIGING_VERLENGD = "machtiging:verlengd"
+    MACHTIGING_VERLENGING_GEVRAAGD = "machtiging:verlenging_gevraagd"
+    MACHTIGING_VERLENGING_GEWEIGERD = "machtiging:verlenging_geweigerd"
     MACHTIGING_VERVALLEN = "machtiging:vervallen"
     MEDEWERKER_GEACTIVEERD = "medewerker:geactiveerd"
     MEDEWERKER_GEWIJZIGD = "medewerker:gewijzigd"

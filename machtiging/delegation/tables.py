@@ -92,9 +92,10 @@ class AssignmentRow(SQLModel, table=True):
 
 
 class MachtigingsverzoekRow(SQLModel, table=True):
-    """A request of an organisation to a party that it names. No act makes one yet.
+    """A request of an organisation to a named party to let a machtiging run longer.
 
-    A request to a citizen whom it does not name is a `HelpRequestRow`: she opens it with its code.
+    `extends_id`: that machtiging. `round_id`: the round in which it was asked. A request to a citizen whom the
+    organisation does not name is a `HelpRequestRow`: she opens it with its code.
     """
 
     __tablename__ = "machtigingsverzoek"
@@ -112,6 +113,8 @@ class MachtigingsverzoekRow(SQLModel, table=True):
     seen_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
     decided_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
     expires_at: datetime = columns.timestamp_column()
+    extends_id: UUID | None = Field(default=None, foreign_key="machtiging.id")
+    round_id: UUID | None = None
     mac: bytes = columns.bytes_column(default=b"")
 
 
@@ -316,7 +319,8 @@ def _seal_every_column(
 # The purpose is in the words of the citizen: destroying her data key makes it unreadable in the journal.
 SEALED_MACHTIGING = _seal_every_column(MachtigingRow, personal=("purpose",), added_later=("stopped_at",))
 SEALED_AGREEMENT = _seal_every_column(AgreementRow, added_later=("represented_born_on",))
-SEALED_ASSIGNMENT, SEALED_VERZOEK = _seal_every_column(AssignmentRow), _seal_every_column(MachtigingsverzoekRow)
+SEALED_ASSIGNMENT = _seal_every_column(AssignmentRow)
+SEALED_VERZOEK = _seal_every_column(MachtigingsverzoekRow, added_later=("extends_id", "round_id"))
 SEALED_STATUTORY_RELATION = _seal_every_column(StatutoryRelation)
 SEALED_REGISTER_EVENT = _seal_every_column(RegisterEventRow)
 SEALED_EMERGENCY_STOP = _seal_every_column(EmergencyStopRow)

@@ -40,6 +40,8 @@ class NotificationKind(StrEnum):
     LEZERS_DOOR_U = "machtiging_lezers_door_u"
     VERLENGD = "machtiging_verlengd"
     VERLENGD_DOOR_U = "machtiging_verlengd_door_u"
+    VERLENGING_GEVRAAGD = "verlenging_gevraagd"
+    VERLENGING_GEWEIGERD = "verlenging_geweigerd"
     TOEGEWEZEN = "toewijzing_gemaakt"
     TOEGEWEZEN_AAN_U = "toewijzing_gemaakt_aan_u"
     TOEWIJZING_GESTOPT = "toewijzing_gestopt"

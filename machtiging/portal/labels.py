@@ -48,6 +48,8 @@ JOURNAL_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
         "machtiging:geregistreerd",
         "machtiging:vervallen",
         "registergebeurtenis:ontvangen",
+        "machtiging:verlenging_gevraagd",
+        "machtiging:verlenging_geweigerd",
         "hulpvraag:geopend",
         "hulpvraag:gesteld",
         "hulpvraag:geweigerd",
@@ -102,6 +104,8 @@ REFUSED_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
         "machtiging:beperkt",
         "machtiging:lezers",
         "machtiging:verlengd",
+        "machtiging:verlenging_gevraagd",
+        "machtiging:verlenging_geweigerd",
         "toewijzing:gemaakt",
         "toewijzing:lijst",
         "toewijzing:beeindigd",
@@ -208,6 +212,9 @@ REASON_SENTENCES: Mapping[str, str] = CatalogueLabels(
         "hulpvraag_verlopen",
         "te_veel_hulpvragen",
         "te_veel_open_hulpvragen",
+        "niets_te_verlengen",
+        "verlenging_al_beantwoord",
+        "verlenging_onbekend",
     ),
 )
 CHECK_KIND_LABELS: Mapping[str, str] = CatalogueLabels("labels.check", CheckKind)

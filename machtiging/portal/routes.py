@@ -27,7 +27,7 @@ from machtiging.portal.operator import organisation_page, oversight_pages, regis
 from machtiging.portal.organisation import client_page, clients, employees, handovers, stand_ins
 from machtiging.portal.public_pages import routes as public_pages
 from machtiging.portal.work import client_page as work_client_page
-from machtiging.portal.work import client_table, new_client, own_record, today
+from machtiging.portal.work import client_table, new_client, own_record, renewals, today
 
 router = APIRouter(include_in_schema=False)
 _PARTS = (
@@ -66,6 +66,7 @@ _PARTS = (
     client_table,
     own_record,
     new_client,
+    renewals,
     work_client_page,
 )
 # Pages whose header names the people that the visitor helps.

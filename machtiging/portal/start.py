@@ -15,10 +15,12 @@ from machtiging.audit.access_history.weekly_access import load_weekly_access
 from machtiging.berichtenbox.bericht_list import BerichtPageRequest, BerichtSummary, list_berichten
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.authority.queries import list_authorities_of_person
+from machtiging.delegation.renewals.queries import list_questions_to_giver
 from machtiging.delegation.rules import EffectiveState
 from machtiging.delegation.suspension.emergency_stop import find_emergency_stop
 from machtiging.identity.session import OptionalVisitor, Visitor
 from machtiging.kernel.clock import AMSTERDAM
+from machtiging.organisations.queries import load_organisation_names
 from machtiging.portal import views
 from machtiging.portal.access_history.lines import UNLISTED_ACTS
 from machtiging.portal.access_history.names import load_line_names
@@ -51,6 +53,7 @@ class Overview:
 
     waiting: int
     requests: list[WaitingRequest]
+    renewals: list[WaitingRequest]
     unmailed: int
     letters: list[BerichtSummary]
     helpers: list[MachtigingCard]
@@ -90,6 +93,7 @@ async def _load_overview(request: Request, session: AsyncSession, visitor: Visit
     return Overview(
         waiting=notices.questions,
         requests=await load_waiting_requests(session, visitor, people, at=at),
+        renewals=await _load_renewals(session, visitor, at) if notices.renewals else [],
         unmailed=notices.unmailed,
         letters=letters.summaries,
         helpers=[card for card in standing if card.is_giver],
@@ -99,6 +103,13 @@ async def _load_overview(request: Request, session: AsyncSession, visitor: Visit
         this_week=await _describe_this_week(session, services.keyring, visitor, at),
         stopped_since=await find_emergency_stop(session, visitor.person_id),
     )
+
+
+async def _load_renewals(session: AsyncSession, visitor: Visitor, at: datetime) -> list[WaitingRequest]:
+    """Load the questions to renew that wait, with the organisation of each."""
+    waiting = await list_questions_to_giver(session, visitor.person_id, at=at)
+    names = await load_organisation_names(session, {one.organisation_id for one in waiting})
+    return [WaitingRequest(f"/helpers/{one.root_id}", names.get(one.organisation_id, "")) for one in waiting]
 
 
 async def _describe_this_week(session: AsyncSession, keyring: KeyRing, visitor: Visitor, at: datetime) -> list[str]:

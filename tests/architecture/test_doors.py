@@ -13,6 +13,8 @@ from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
 from machtiging.berichtenbox.routes import router as berichtenbox
 from machtiging.delegation.assignments.routes import router as assignments
 from machtiging.delegation.handover.routes import router as handovers
+from machtiging.delegation.help_requests.routes import router as help_requests
+from machtiging.delegation.renewals.routes import router as renewals
 from machtiging.delegation.stand_ins.routes import router as stand_ins
 from machtiging.health import router as health
 from machtiging.identity.routes import router as identity
@@ -31,7 +33,7 @@ from machtiging.web.framework_internals import list_routes
 DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Register", "Operator", "Auditor", "Client", "Self"}
 PINNED = {
     "Public": 44,
-    "Citizen": 124,
+    "Citizen": 133,
     "Operator": 16,
     "Auditor": 4,
     "TokenUser": 11,
@@ -59,7 +61,7 @@ def doors_of(route: APIRoute) -> list[str]:
 @cache
 def all_routes():
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    of_organisations = (organisations, employees, assignments, handovers, stand_ins)
+    of_organisations = (organisations, employees, assignments, handovers, stand_ins, help_requests, renewals)
     of_box = (berichtenbox, machtigingen, clienten)
     for router in (health, identity, oauth, *of_box, consents, *of_organisations, registers, portal, practice):
         app.include_router(router)

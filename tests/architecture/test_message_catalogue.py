@@ -35,7 +35,7 @@ FAMILIES = (
 )
 # Only developers and operators read these, in English.
 DEVELOPER_FAMILIES = ("oauth.", "fault.")
-SUFFIXES = (".title", ".advice", ".help", ".reading", ".acceptance", ".assignment")
+SUFFIXES = (".title", ".advice", ".help", ".reading", ".acceptance", ".assignment", ".request")
 
 
 def _trees():

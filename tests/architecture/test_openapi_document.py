@@ -13,6 +13,8 @@ from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
 from machtiging.berichtenbox.routes import router
 from machtiging.delegation.assignments.routes import router as assignments
 from machtiging.delegation.handover.routes import router as handovers
+from machtiging.delegation.help_requests.routes import router as help_requests
+from machtiging.delegation.renewals.routes import router as renewals
 from machtiging.delegation.stand_ins.routes import router as stand_ins
 from machtiging.oauth.grant_management.consents_api import router as consents
 from machtiging.organisations.employee_routes import router as employees
@@ -37,6 +39,8 @@ def build_openapi_document() -> dict:
     app.include_router(assignments)
     app.include_router(handovers)
     app.include_router(stand_ins)
+    app.include_router(help_requests)
+    app.include_router(renewals)
     install_error_handlers(app)
     openapi.install(app, issuer="https://machtigen.example")
     return app.openapi()
@@ -95,6 +99,8 @@ def test_openapi_document_lists_every_api_route():
         "/machtigingen/{machtigingId}/berichten": {"get"},
         "/machtigingen/{machtigingId}/berichten/{berichtId}": {"get"},
         "/machtigingen/{machtigingId}/berichten/{berichtId}/bijlagen/{bijlageId}": {"get"},
+        "/machtigingsverzoeken": {"get", "post"},
+        "/machtigingsverzoeken/{verzoekId}/_intrekken": {"post"},
         "/medewerkers": {"get", "post"},
         "/medewerkers/{medewerkerId}": {"patch"},
         "/medewerkers/{medewerkerId}/_vertrek": {"post"},
@@ -115,6 +121,8 @@ def test_openapi_document_lists_every_api_route():
         "/toewijzingen/_beeindigen": {"post"},
         "/vervangingen": {"get", "post"},
         "/vervangingen/{vervangingId}": {"delete"},
+        "/verlengingsronden": {"post"},
+        "/verlengingsronden/{rondeId}": {"get"},
     }
 
 

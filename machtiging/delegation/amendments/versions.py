@@ -30,6 +30,7 @@ from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.locks import lock_giver_shared
 from machtiging.delegation.offer import TEXT_VERSIONS, Giver
 from machtiging.delegation.queries import load_machtiging, machtiging_table
+from machtiging.delegation.renewals.answering import grant_waiting_question
 from machtiging.delegation.rules import (
     FROM_REGISTER,
     Capacity,
@@ -94,9 +95,11 @@ async def extend_machtiging(
 ) -> Machtiging:
     """Let an accepted machtiging run up to a later day, with the same scope. Repeating it changes nothing.
 
-    The assignments of an organisation that end with it are extended too. Raises NotAllowed `niveau_te_laag` or
-    `rij_ongeldig`, NotFound `machtiging_onbekend`, InvalidInput `periode_te_lang`, Conflict as
-    `rules.require_extendable` or `require_no_measure`. A refusal is journalled too.
+    The assignments of an organisation that end with it are extended too, and its question to renew is answered.
+
+    Raises NotAllowed `niveau_te_laag` or `rij_ongeldig`, NotFound `machtiging_onbekend`, InvalidInput
+    `periode_te_lang`, Conflict as `rules.require_extendable` or `require_no_measure`. A refusal is
+    journalled too.
     """
     await lock_giver_shared(session, giver.person_id)
     authority = await load_own_machtiging(session, JournalAct.MACHTIGING_VERLENGD, machtiging_id, giver.person_id, at)
@@ -118,6 +121,7 @@ async def extend_machtiging(
     }
     rows = await insert_version(session, before, agreed, giver.person_id, at)
     rows += await _extend_assignments(session, before, period, giver.person_id, at)
+    await grant_waiting_question(session, before.id, giver.person_id, at=at)
     notices = NotificationKind.VERLENGD_DOOR_U, NotificationKind.VERLENGD
     return await finish_amendment(session, JournalAct.MACHTIGING_VERLENGD, authority, rows, notices, at)
 

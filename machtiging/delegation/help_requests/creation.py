@@ -18,8 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.audit.acts import JournalAct
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.acceptance import CodeHolder
+from machtiging.delegation.assignments.acting_employee import load_requesting_employee, require_helping
 from machtiging.delegation.assignments.rules import EmployeeLogin
-from machtiging.delegation.authority.holders import EmployeeAuthority, load_employee_authority
+from machtiging.delegation.authority.holders import EmployeeAuthority
 from machtiging.delegation.help_requests.journal_lines import journal_request
 from machtiging.delegation.help_requests.queries import (
     REQUEST_CODE_INDEX_PURPOSE,
@@ -48,7 +49,7 @@ from machtiging.delegation.rules import Capacity, MachtigingLimits, MachtigingSc
 from machtiging.delegation.tables import SEALED_HELP_REQUEST, HelpRequestRow
 from machtiging.delegation.terms import is_helper_name, require_eligible_login
 from machtiging.identity.people import load_data_key
-from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed, NotFound, Refusal, TooMany
+from machtiging.kernel.errors import Conflict, InvalidInput, NotFound, Refusal, TooMany
 from machtiging.kernel.ids import PersonId
 from machtiging.kernel.text import require_plain_line
 from machtiging.notifications.kinds import NotificationKind
@@ -141,22 +142,6 @@ async def create_organisation_request(
     await _insert_request(session, keyring, request)
     await journal_request(session, act, login.person_id, request, at=at)
     return request_id
-
-
-async def load_requesting_employee(session: AsyncSession, login: EmployeeLogin, *, at: datetime) -> EmployeeAuthority:
-    """Load the employee of this login with the organisation. Raises NotAllowed `geen_medewerker`."""
-    found = None
-    if login.kvk is not None:
-        found = await load_employee_authority(session, login.person_id, login.kvk, at=at)
-    if found is None:
-        raise NotAllowed("geen_medewerker")
-    return found
-
-
-def require_helping(acting: EmployeeAuthority, at: datetime) -> None:
-    """Require an employee who may help clients of a recognised organisation now. Raises NotAllowed."""
-    if (code := acting.refusal(at)) is not None:
-        raise NotAllowed(code, message=f"{code}.acceptance")
 
 
 def _require_few_requests(counts: tuple[int, int], most_open: int, most_per_day: int) -> None:

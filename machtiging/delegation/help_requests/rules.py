@@ -26,6 +26,12 @@ MAX_OPEN_REQUESTS, MAX_OPEN_REQUESTS_OF_EMPLOYEE = 5, 30
 MAX_REQUESTS_PER_DAY, MAX_REQUESTS_PER_DAY_OF_EMPLOYEE = 10, 60
 REQUEST_ALREADY_ANSWERED = "hulpvraag_al_beantwoord"
 ABOVE_CEILING = "verzoek_boven_plafond"
+_ABOVE_CEILING_KEYS = {
+    "afzenders": "verzoek_boven_plafond.afzenders",
+    "themes": "verzoek_boven_plafond.themes",
+    "highest_sensitivity": "verzoek_boven_plafond.highest_sensitivity",
+    "last_day": "verzoek_boven_plafond.last_day",
+}
 _CONSENT_BASIS = "toestemming"
 # Stands for all senders: it is in no ceiling.
 _EVERY_SENDER = frozenset({""})
@@ -135,9 +141,7 @@ def require_within_ceiling(scope: MachtigingScope, last_day: date, ceiling: Ceil
         "highest_sensitivity": not scope.highest_sensitivity.is_at_most(ceiling.sensitivity),
         "last_day": last_day > to_dutch_date(at) + timedelta(days=ceiling.days),
     }
-    fields = {
-        field: Message(f"verzoek_boven_plafond.{field}", {"days": ceiling.days}) for field in above if above[field]
-    }
+    fields = {field: Message(_ABOVE_CEILING_KEYS[field], {"days": ceiling.days}) for field in above if above[field]}
     if fields:
         raise InvalidInput(ABOVE_CEILING, fields=fields)
 

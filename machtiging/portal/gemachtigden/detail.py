@@ -15,6 +15,7 @@ from machtiging.access.dependencies import access_services
 from machtiging.berichtenbox.queries import find_own_berichten
 from machtiging.delegation.authority.holders import load_descendant_ids
 from machtiging.delegation.authority.reading_activity import ReadingLine, load_reading_lines
+from machtiging.delegation.renewals.queries import load_last_question
 from machtiging.delegation.rules import EffectiveState, MachtigingAction
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import Conflict
@@ -95,6 +96,9 @@ async def render_helper(
     ids = [card.id, *await load_descendant_ids(session, MachtigingId(card.id))]
     apps = [one for one in await load_app_cards(request, session, visitor) if one.root_id == card.id and one.helper]
     lines = await load_reading_lines(session, visitor.person_id, ids, limit=LINES_SHOWN)
+    question = None
+    if card.kvk is not None:
+        question = await load_last_question(session, MachtigingId(card.id), visitor.person_id)
     return render_page(
         request,
         "helpers_detail.html",
@@ -105,6 +109,7 @@ async def render_helper(
         can_change=can_change(card),
         can_extend=can_extend(card),
         can_choose_reader=can_choose_reader(card),
+        renewal=None if question is None else question.state_at(at),
         message=message,
         note=note,
         code=code,

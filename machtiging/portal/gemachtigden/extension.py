@@ -7,16 +7,17 @@ from datetime import date, timedelta
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.access.dependencies import access_services
 from machtiging.delegation.amendments.versions import extend_machtiging
 from machtiging.delegation.offer import Giver
+from machtiging.delegation.renewals.answering import refuse_renewal
 from machtiging.delegation.rules import MachtigingLimits
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen
 from machtiging.kernel.clock import add_years, last_day_before, to_dutch_date
-from machtiging.kernel.errors import Conflict, InvalidInput
+from machtiging.kernel.errors import Conflict, InvalidInput, NotFound
 from machtiging.kernel.ids import MachtigingId
 from machtiging.kernel.period import Period
 from machtiging.message_catalogue import CatalogueLabels, describe_refusal, get_sentence
@@ -81,6 +82,21 @@ async def submit_extension(
         now = await load_given_card(request, session, visitor, authority.machtiging_id)
         return await render_helper(request, session, visitor, now, note=describe_refusal(refusal))
     return redirect_to_helper(machtiging_id, CompletedAction.EXTENDED)
+
+
+@router.post(PATH + "/nee")
+async def submit_no(
+    request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
+) -> Response:
+    """Say no to the question of an organisation to renew. Pressed twice it is said once."""
+    at = access_services(request).clock.now()
+    authority = await load_given_authority(request, session, visitor, MachtigingId(machtiging_id))
+    try:
+        await refuse_renewal(session, authority.root.id, visitor.person_id, at=at)
+    except (Conflict, NotFound) as refusal:  # caught here, so that the journal line is committed
+        card = await load_given_card(request, session, visitor, authority.root.id)
+        return await render_helper(request, session, visitor, card, note=describe_refusal(refusal))
+    return RedirectResponse(f"/helpers/{authority.root.id}", 303)
 
 
 def _render_form(

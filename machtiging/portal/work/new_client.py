@@ -13,13 +13,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.access.dependencies import access_services
 from machtiging.agencies.queries import AgencyView
+from machtiging.delegation.assignments.acting_employee import load_requesting_employee, require_helping
 from machtiging.delegation.authority.holders import EmployeeAuthority
 from machtiging.delegation.help_requests.creation import (
     RequestedHelp,
     create_organisation_request,
     format_request_code,
-    load_requesting_employee,
-    require_helping,
     withdraw_help_request,
 )
 from machtiging.delegation.help_requests.queries import find_assigned_id, list_own_requests, load_own_request

@@ -88,6 +88,8 @@ PAGE_OF = {
     "/werk/clienten/{machtigingId}/brieven/{berichtId}/notitie/{note_id}/intrekken": (
         f"/werk/clienten/{SOME_ID}/brieven/{SOME_ID}/notitie"
     ),
+    "/helpers/{machtiging_id}/verlengen/nee": f"/helpers/{SOME_ID}/verlengen",
+    "/werk/verlengen": "/werk/verlengen",
     "/werk/nieuwe-client/vraag": "/werk/nieuwe-client/vraag",
     "/werk/nieuwe-client/{verzoekId}/intrekken": f"/werk/nieuwe-client/{SOME_ID}",
     "/werk/clienten/{machtigingId}/teruggeven": f"/werk/clienten/{SOME_ID}/teruggeven",
@@ -113,6 +115,8 @@ PAGE_OF = {
 
 # JSON in a login session, with the CSRF token in a header. No form is sent, so none is kept.
 OF_SCRIPTS = {
+    "/api/v1/machtigingsverzoeken",
+    "/api/v1/machtigingsverzoeken/{verzoekId}/_intrekken",
     "/api/v1/medewerkers",
     "/api/v1/medewerkers/{medewerkerId}/_vertrek",
     "/api/v1/organisaties/{organisatieId}/erkenningen",
@@ -123,6 +127,7 @@ OF_SCRIPTS = {
     "/api/v1/toewijzingen",
     "/api/v1/toewijzingen/_beeindigen",
     "/api/v1/vervangingen",
+    "/api/v1/verlengingsronden",
 }
 
 

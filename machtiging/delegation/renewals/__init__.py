@@ -1,0 +1,1 @@
+"""Renewals: an organisation asks its clients to let a machtiging run longer."""
