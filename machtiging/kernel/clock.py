@@ -8,6 +8,8 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+# The end of a period that somebody else ends: a court. A period needs an end.
+WITHOUT_END = datetime(2500, 1, 1, tzinfo=AMSTERDAM)
 
 
 class Clock(Protocol):

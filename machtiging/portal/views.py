@@ -29,6 +29,7 @@ from machtiging.delegation.rules import (
     MachtigingState,
     effective_state,
 )
+from machtiging.delegation.statutory.relations import RegisterEvidence, load_register_evidence
 from machtiging.identity.people import Profile, load_profile, load_profiles
 from machtiging.identity.session import Visitor
 from machtiging.kernel.assurance import Assurance
@@ -62,7 +63,7 @@ class MachtigingCard:
 
     `helper_name`: what the giver calls the helper of an offer; only for her. `is_hidden`: this login may see neither
     the other nor the terms. `stop_text`: why it does not work now, if that lies with the organisation, the employee or
-    our data.
+    our data. `is_from_register`: neither party can change it; `evidence` says on which decision.
     """
 
     id: UUID
@@ -82,6 +83,14 @@ class MachtigingCard:
     helper_name: str | None = None
     end_reason: EndReason | None = None
     agreement_number: int = 1
+    is_from_register: bool = False
+    evidence: RegisterEvidence | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """True while a party could end it, or a register could."""
+        is_over = self.standing in (EffectiveState.ENDED, EffectiveState.EXPIRED)
+        return bool(self.actions) or (self.is_from_register and not is_over)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +149,9 @@ def describe_authority(authority: Authority, names: AgencyNames) -> AgreementVie
 def available_actions(machtiging: Machtiging, party: MachtigingRole, at: datetime) -> frozenset[MachtigingAction]:
     """Return the actions that this party can take now, by the transition table.
 
-    None once the period is over.
+    None once the period is over, and none if a register told it.
     """
-    if effective_state(machtiging, at) is EffectiveState.EXPIRED:
+    if machtiging.is_from_register or effective_state(machtiging, at) is EffectiveState.EXPIRED:
         return frozenset()
     return frozenset(
         deed for (state, deed), step in TRANSITIONS.items() if state is machtiging.state and step.role is party
@@ -180,8 +189,8 @@ _AMENDMENTS = frozenset(
 
 
 def find_confirmation(gedaan: str | None, card: MachtigingCard) -> str | None:
-    """Return the message for the action in the URL, if it is still true."""
-    if gedaan not in _CONFIRMATION_CONDITIONS:
+    """Return the message for the action in the URL, if it is still true. No party acts on what a register told."""
+    if gedaan not in _CONFIRMATION_CONDITIONS or card.is_from_register:
         return None
     by_giver, states = _CONFIRMATION_CONDITIONS[labels.CompletedAction(gedaan)]
     is_true = card.is_giver is by_giver and (card.end_reason or card.standing) in states
@@ -233,6 +242,12 @@ class PersonNames:
         if authority.machtiging_id not in self._helper_name_cache:
             await self._preload_helper_names(authority.vertegenwoordigde_id, [authority.machtiging_id])
         return self._helper_name_cache[authority.machtiging_id]
+
+    async def load_evidence(self, authority: Authority) -> RegisterEvidence | None:
+        """Load the decision behind a machtiging from a register; None of any other."""
+        if not authority.root.is_from_register:
+            return None
+        return await load_register_evidence(self._session, authority.root.id)
 
     async def join_holder_names(self, authority: Authority, holder_ids: Sequence[PersonId]) -> str:
         """Return the names of the holders; the organisation, if it is assigned to nobody."""
@@ -288,6 +303,8 @@ async def build_machtiging_card(
         helper_name=await people.load_helper_name(authority) if is_giver else None,
         end_reason=link.end_reason,
         agreement_number=machtiging.agreement_number,
+        is_from_register=authority.root.is_from_register,
+        evidence=await people.load_evidence(authority) if hidden is None else None,
         stop_text=None
         if stop_code in (None, OTHER_ORGANISATION)
         else labels.describe_stop(stop_code, is_giver=is_giver),

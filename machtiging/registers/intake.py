@@ -31,7 +31,7 @@ from machtiging.organisations.rules import OrganisationNumbers
 from machtiging.registers.schemas import GebeurtenisIn, VertegenwoordigerIn
 
 _Word = TypeVar("_Word", EventType, StatutoryKind)
-# Days that every reader can hold, with room for a period of a hundred years.
+# Days that every reader can hold, before `clock.WITHOUT_END`.
 _YEARS = range(1900, 2200)
 
 

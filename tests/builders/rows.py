@@ -94,6 +94,7 @@ MACHTIGINGEN, AGREEMENTS = TableReader(delegation.MachtigingRow), TableReader(de
 MACHTIGINGSCODES, CODE_TRIES = TableReader(delegation.Machtigingscode), TableReader(delegation.CodeTry)
 EMERGENCY_STOPS, HELP_REQUESTS = TableReader(delegation.EmergencyStopRow), TableReader(delegation.HelpRequestRow)
 REGISTER_EVENTS, STATUTORY_RELATIONS = map(TableReader, (delegation.RegisterEventRow, delegation.StatutoryRelation))
+MAJORITY_NOTICES = TableReader(delegation.MajorityNotice)
 BERICHTEN, BIJLAGEN, BIJLAGE_PARTS = TableReader(Bericht), TableReader(Bijlage), TableReader(BijlagePart)
 READER_MARKS, HELPER_NOTES = TableReader(ReaderMark), TableReader(HelperNoteRow)
 ORGANISATIONS, RECOGNITIONS = TableReader(Organisation), TableReader(Recognition)

@@ -46,7 +46,7 @@ async def send_majority_notices(session: AsyncSession, *, at: datetime) -> int:
     until = at
     for notice in _NOTICES:
         before = at + timedelta(days=notice.days)
-        for child_id in await _find_children(session, notice, until, before):
+        for child_id in await _find_children(session, notice, until, before, at):
             claim = insert(_NOTICE).values(person_id=child_id, kind=notice.kind.value, sent_at=at)
             claimed = claim.on_conflict_do_nothing().returning(_NOTICE.c.person_id)
             if await session.scalar(claimed) is not None:
@@ -56,7 +56,9 @@ async def send_majority_notices(session: AsyncSession, *, at: datetime) -> int:
     return sent
 
 
-async def _find_children(session: AsyncSession, notice: _DueNotice, after: datetime, until: datetime) -> list[PersonId]:
+async def _find_children(
+    session: AsyncSession, notice: _DueNotice, after: datetime, until: datetime, at: datetime
+) -> list[PersonId]:
     """Find children with a birthday in this time who did not get this notice."""
     earliest, latest = (add_years(to_dutch_date(each), -MAJORITY_AGE) for each in (after, until))
     already_sent = select(_NOTICE.c.person_id).where(
@@ -68,6 +70,7 @@ async def _find_children(session: AsyncSession, notice: _DueNotice, after: datet
         _AGREEMENT.c.represented_born_on > earliest,
         _AGREEMENT.c.represented_born_on <= latest,
         _MACHTIGING.c.state == MachtigingState.ACTIVE.value,
+        _AGREEMENT.c.ends_at > at,
         ~already_sent.exists(),
     )
     rows = (await session.execute(found.limit(_BATCH_SIZE))).all()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.agencies.queries import find_active_agency
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.delegation.statutory.precedence import Precedence
-from machtiging.delegation.statutory.rules import RegisterEvent, start_of_day
+from machtiging.delegation.statutory.rules import RegisterEvent, StatutoryKind, start_of_day
 from machtiging.delegation.tables import SEALED_STATUTORY_RELATION, StatutoryRelation
 from machtiging.kernel.clock import end_of_day
 from machtiging.kernel.errors import ROW_INVALID, Conflict, NotAllowed
@@ -21,6 +22,29 @@ from machtiging.storage.row_mac import reseal_changes, seal_row
 
 _RELATION = table_of(StatutoryRelation)
 _WHOLE = "volledig"
+
+
+class RegisterEvidence(NamedTuple):
+    """The decision behind a machtiging from a register: kind, reference, register and days.
+
+    `register` is its name; None for a register that is no agency here.
+    """
+
+    kind: StatutoryKind
+    reference: str
+    register: str | None
+    registered_at: datetime
+    starts_at: datetime
+
+
+async def load_register_evidence(session: AsyncSession, machtiging_id: MachtigingId) -> RegisterEvidence | None:
+    """Load the decision behind this machtiging; None once a change replaced it."""
+    row = (await session.execute(select(_RELATION).where(_RELATION.c.machtiging_id == machtiging_id))).one_or_none()
+    if row is None:
+        return None
+    agency = await find_active_agency(session, row.register_name)
+    name = None if agency is None else agency.name
+    return RegisterEvidence(StatutoryKind(row.kind), row.evidence_reference, name, row.registered_at, row.starts_at)
 
 
 async def find_relation(session: AsyncSession, event: RegisterEvent, *, at: datetime) -> Row[Any] | None:

@@ -14,7 +14,7 @@ from uuid import UUID
 from machtiging.agencies.rules import Theme
 from machtiging.delegation.rules import Capacity
 from machtiging.kernel.birth_date import BirthDate
-from machtiging.kernel.clock import add_years, end_of_day, to_dutch_date
+from machtiging.kernel.clock import WITHOUT_END, add_years, end_of_day, to_dutch_date
 from machtiging.kernel.errors import Conflict, InvalidInput
 from machtiging.kernel.ids import PersonId
 
@@ -22,8 +22,6 @@ from machtiging.kernel.ids import PersonId
 MAX_WAIT = timedelta(hours=1)
 MAX_DAYS_AHEAD = 31
 MAJORITY_AGE, CARE_ALONE_AGE, CARE_TOGETHER_AGE = 18, 16, 12
-# A measure without a last day ends with its end event. A period needs an end (`agreement.ends_at`).
-_YEARS_WITHOUT_END = 100
 
 
 class StatutoryKind(StrEnum):
@@ -148,8 +146,7 @@ def resolve_end(event: RegisterEvent) -> datetime:
     That is the end of its last day, or the eighteenth birthday if that is sooner. Raises InvalidInput
     `geboortedatum_ontbreekt`.
     """
-    latest = end_of_day(add_years(event.effective_on, _YEARS_WITHOUT_END))
-    end = latest if event.ends_on is None else end_of_day(event.ends_on)
+    end = WITHOUT_END if event.ends_on is None else end_of_day(event.ends_on)
     if event.kind is not StatutoryKind.PARENTAL_AUTHORITY:
         return end
     if event.born_on is None:

@@ -31,6 +31,7 @@ LISTED_ACT_PREFIXES = (
 )
 UNLISTED_ACTS = frozenset(act.value for act in JournalAct if not act.startswith(LISTED_ACT_PREFIXES))
 _OUTCOMES = frozenset(JournalOutcome)
+_REGISTER_ACTS = frozenset({JournalAct.MACHTIGING_GEREGISTREERD.value, JournalAct.MACHTIGING_VERVALLEN.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,8 @@ def _describe_act(line: JournalEntry, sender: str | None, *, refused: bool) -> s
 def _describe_actor(names: LineNames, line: JournalEntry, app: str | None) -> str:
     if line.capacity == OPERATOR:
         return get_sentence("history.who.operator")
+    if line.act in _REGISTER_ACTS:
+        return get_sentence("history.who.register")
     if line.actor_id is None:  # then the app acted by itself
         return get_sentence("history.who.somebody") if app is None else get_sentence("history.who.app", name=app)
     return (

@@ -50,7 +50,7 @@ class ReadingView:
 
 def can_change(card: MachtigingCard) -> bool:
     """Return True if the giver can narrow what is agreed."""
-    return card.standing in _CHANGEABLE and not card.is_hidden
+    return card.standing in _CHANGEABLE and not card.is_hidden and not card.is_from_register
 
 
 def can_extend(card: MachtigingCard) -> bool:
