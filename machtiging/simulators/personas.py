@@ -97,6 +97,22 @@ _PERSONAS = (
         bsn="999990032",
     ),
     Persona(
+        "client-onder-bewind",
+        "Lotte Verhoeven",
+        PersonaGroup.CITIZEN,
+        "lotte.verhoeven@post.example",
+        birthdate="1978-03-14",
+        bsn="999990263",
+    ),
+    Persona(
+        "kind",
+        "Kofi Mensah",
+        PersonaGroup.CITIZEN,
+        "kofi.mensah@post.example",
+        birthdate="2012-05-09",
+        bsn="999990275",
+    ),
+    Persona(
         "burger-zonder-digid",
         "Cornelis de Wit",
         PersonaGroup.CITIZEN,

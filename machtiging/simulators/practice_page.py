@@ -39,6 +39,9 @@ class Scene(StrEnum):
     COLLEAGUE = "colleague"
     ANSWER_QUESTION = "answer_question"
     FIRST_HELPER = "first_helper"
+    UNDER_BEWIND = "under_bewind"
+    OFFICE = "office"
+    PARENT = "parent"
     COUNTER = "counter"
     OPERATOR = "operator"
     AUDITOR = "auditor"
@@ -60,6 +63,9 @@ SCENES: Mapping[Scene, tuple[str, str]] = {
     Scene.COLLEAGUE: ("collega", "/werk"),
     Scene.ANSWER_QUESTION: ("burger-onder-bewind", "/helpers/vraag"),
     Scene.FIRST_HELPER: ("burger-onder-bewind", "/"),
+    Scene.UNDER_BEWIND: ("client-onder-bewind", "/helpers"),
+    Scene.OFFICE: ("bewindvoerder", "/organisatie"),
+    Scene.PARENT: ("engelstalig", "/ik-help"),
     Scene.COUNTER: ("burger-zonder-digid", "/aan-de-balie"),
     Scene.OPERATOR: ("beheerder", "/beheer"),
     Scene.AUDITOR: ("auditor", "/beheer/beleid"),

@@ -19,6 +19,7 @@ from machtiging.cli.demo.environment import StoryEnvironment, create_http_client
 from machtiging.cli.demo.letters import DemoLetter
 from machtiging.cli.demo.organisation import invite_colleague
 from machtiging.cli.demo.portal_user import PortalUser
+from machtiging.cli.demo.representatives import add_practice_office, tell_practice_events
 from machtiging.cli.demo.world_letters import build_letters_of_two_years
 from machtiging.delegation.acceptance import CodeHolder, accept_offer
 from machtiging.delegation.assignments.rules import EmployeeLogin
@@ -108,6 +109,7 @@ async def add_practice_world(environment: StoryEnvironment) -> int:
         await world.agree(grace, PERSONAS["engelstalig"].birthdate, son, _ENGLISH_AND_BRAM)
         await world.read_letters()
         await world.ask_to_help(son, await world.log_in("burger-onder-bewind"))
+        await world.add_representatives()
         if await invite_colleague(environment, worker.person_id):
             await world.log_in("collega")
         for name, born, bsn in (*_WITHOUT_READER, *_CLIENTS):
@@ -244,6 +246,16 @@ class _World:
             if request is not None:
                 opener = Giver(citizen.person_id, citizen.assurance)
                 await open_help_request(session, keyring, opener, request.words.code, at=at)
+
+    async def add_representatives(self) -> None:
+        """Add the two who are represented by law or court, their letters and their representatives."""
+        for key in ("client-onder-bewind", "kind"):
+            persona = PERSONAS[key]
+            await self.add_client(persona.name, persona.birthdate or "", persona.bsn or "")
+            await self.deliver_to(persona.bsn, f"Geachte {persona.name}", key, kinds=_KINDS_OF_CLIENTS)
+        await add_practice_office(self._environment)
+        await self.log_in("bewindvoerder")
+        await tell_practice_events(self._environment)
 
     async def read_letters(self) -> None:
         """Let the citizens read their older letters, and the son a few."""
