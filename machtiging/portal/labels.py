@@ -103,6 +103,8 @@ REFUSED_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
         "machtiging:teruggegeven",
         "machtiging:beperkt",
         "machtiging:lezers",
+        "machtiging:geregistreerd",
+        "machtiging:vervallen",
         "machtiging:verlengd",
         "machtiging:verlenging_gevraagd",
         "machtiging:verlenging_geweigerd",

@@ -1,4 +1,4 @@
-"""Representatives of the practice world, as a register tells: an office for bewind, and the mother of a child."""
+"""Representatives in the practice world: an office for bewind and the mother of a child."""
 
 from __future__ import annotations
 

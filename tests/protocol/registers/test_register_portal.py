@@ -1,4 +1,4 @@
-"""What a register told, on the pages of the citizen and of the representative: visible, and not to be changed."""
+"""Machtigingen from a register on pages: visible to both parties, and closed to their changes."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -21,7 +21,7 @@ NO_CHANGE = "U kunt er zelf niets aan veranderen."
 
 
 async def tell(portal, type_=EventType.BEGIN, **changes):
-    """Let the register tell about the mother, and return the machtiging that the relation has now."""
+    """Let the register tell about the mother. Returns the present machtiging of the relation."""
     people, today = portal.people, to_dutch_date(portal.clock.now())
     async with unit_of_work(portal.world.sessions) as session:
         world = RegisterWorld(session, people.mother, people.son, people.son, people)
@@ -31,7 +31,7 @@ async def tell(portal, type_=EventType.BEGIN, **changes):
         return (await STATUTORY_RELATIONS.read_one(session, relation_reference="r1")).machtiging_id
 
 
-async def test_citizen_sees_who_by_which_decision_since_when_and_how_to_object(portal):
+async def test_page_of_helper_from_register_tells_decision_begin_and_objection(portal):
     machtiging_id = await tell(portal)
     mother = await portal.mother()
     page = await mother.open_page(f"{ISSUER}/helpers/{machtiging_id}")
@@ -72,7 +72,7 @@ async def submit(browser, form, fields):
 
 
 @pytest.mark.parametrize("path", ["pauzeren", "hervatten", "intrekken"])
-async def test_citizen_who_posts_a_change_is_told_that_it_is_from_a_register(portal, path):
+async def test_change_by_citizen_of_machtiging_from_register_is_refused_with_a_sentence(portal, path):
     machtiging_id = await tell(portal)
     mother = await portal.mother()
     page = await send(mother, f"/helpers/{machtiging_id}/{path}")
@@ -105,7 +105,7 @@ async def test_representative_is_refused_on_the_request_after_the_end(portal):
     assert "Het register meldde het einde." in page.text
 
 
-async def test_citizen_under_curatele_who_gives_is_told_the_reason(portal):
+async def test_offer_under_curatele_is_refused_with_its_reason_on_the_page(portal):
     await tell(portal, kind=StatutoryKind.CURATELE)
     mother = await portal.mother()
     check = await fill_offer(mother)

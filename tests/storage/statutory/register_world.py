@@ -1,4 +1,4 @@
-"""A citizen, two relatives and an office, and the events that a register would send about them."""
+"""A citizen with two relatives, and the events of a register about them."""
 
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The age of a child under parental authority: what ends by itself, and who is told."""
+"""Parental authority ends by itself on the eighteenth birthday, after two notices."""
 
 from datetime import date, datetime, timedelta
 
@@ -108,7 +108,7 @@ async def test_notice_is_sent_once_each_also_with_two_parents(world, session):
     assert len([row for row in found if row.kind.startswith("achttien")]) == 2
 
 
-async def test_child_whose_parental_authority_ended_is_not_told(world, session):
+async def test_notice_after_an_earlier_end_is_not_sent(world, session):
     await begin(world, ends_on=date(2026, 11, 30))
     await send_majority_notices(session, at=BIRTHDAY - timedelta(days=6))
     assert await MAJORITY_NOTICES.count(session) == 0
