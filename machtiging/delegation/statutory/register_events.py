@@ -1,4 +1,4 @@
-"""Receive events of registers: once each, and in order per person.
+"""Receive each register event once, and in order per person.
 
 What takes authority away is done at once. A later event waits for the ones before it, at most an hour
 (`rules.MAX_WAIT`). Numbers count per register and represented person. What was refused is not stored, so that the
