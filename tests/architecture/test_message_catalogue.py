@@ -32,6 +32,7 @@ FAMILIES = (
     "login.failed.",
     "problem.",
     "status.",
+    "verzoek_boven_plafond.",
 )
 # Only developers and operators read these, in English.
 DEVELOPER_FAMILIES = ("oauth.", "fault.")
