@@ -97,7 +97,7 @@ _ADVICE_OF_KIND: dict[NotificationKind, tuple[str, ...]] = {
     NotificationKind.TOEWIJZING_GESTOPT: ("stop_giver",),
     NotificationKind.TOEWIJZING_INGETROKKEN_BIJ_U: ("look_helper",),
     NotificationKind.VERVANGING: ("stop_giver",),
-    NotificationKind.VERVANGING_DOOR_U: (),
+    NotificationKind.VERVANGING_DOOR_U: ("stop_helper",),
     NotificationKind.NIEMAND_LEEST: ("stop_giver",),
     NotificationKind.NIEMAND_LEEST_GEPAUZEERD: ("stop_giver",),
     NotificationKind.APP_AFGESLOTEN: ("look_history", "look_apps"),

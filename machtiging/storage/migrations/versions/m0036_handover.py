@@ -17,9 +17,10 @@ CREATE TABLE handover (
     organisation_id uuid NOT NULL REFERENCES organisation,
     employee_id uuid NOT NULL,
     occasion text NOT NULL CHECK (occasion IN ('vertrek', 'ziekte', 'wissel')),
-    opened_at timestamptz NOT NULL CHECK (opened_at {_SPAN}),
+    opened_at timestamptz NOT NULL,
     mac bytea NOT NULL DEFAULT '',
-    FOREIGN KEY (employee_id, organisation_id) REFERENCES employee (id, organisation_id)
+    FOREIGN KEY (employee_id, organisation_id) REFERENCES employee (id, organisation_id),
+    CONSTRAINT handover_times_reachable CHECK (opened_at {_SPAN})
 );
 CREATE INDEX ix_handover_organisation ON handover (organisation_id, id);
 CREATE INDEX ix_handover_employee ON handover (employee_id);
