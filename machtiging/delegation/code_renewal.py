@@ -93,6 +93,8 @@ def _require_renewable_offer(offered: Machtiging | None, giver: Giver, at: datet
         raise Conflict("machtiging_beeindigd", message="machtiging_beeindigd.code_renewal")
     if offered.state is not MachtigingState.OFFERED:
         raise Conflict("machtiging_al_aangenomen")
+    if offered.offered_to is not None:  # it never had a code
+        raise Conflict("machtiging_kan_dit_niet")
     if offered.stopped_at is not None:
         raise Conflict(EMERGENCY_STOP)
     if at >= offered.period.ends_at:

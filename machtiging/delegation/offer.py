@@ -51,6 +51,7 @@ from machtiging.kernel.errors import Conflict, InvalidInput, Message, NotAllowed
 from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
 from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.texts import NotificationKind
+from machtiging.organisations.register import load_leader_ids, load_recognised_organisation
 from machtiging.storage.row_mac import seal_row
 
 # The version of the text that the giver agrees to on the page. A changed meaning needs a new one. Since version 2 the
@@ -58,9 +59,11 @@ from machtiging.storage.row_mac import seal_row
 TEXT_VERSIONS = {Capacity.RELATIVE: "1", Capacity.PROFESSIONAL: "2"}
 
 OFFER_REPEATED = "aanbod_al_gemaakt"
+ORGANISATION_CANNOT_ACCEPT = "organisatie_kan_niet_aannemen"
 
 __all__ = [
     "OFFER_REPEATED",
+    "ORGANISATION_CANNOT_ACCEPT",
     "Giver",
     "InsertedOffer",
     "MachtigingTerms",
@@ -85,7 +88,10 @@ class Giver:
 
 @dataclass(frozen=True, slots=True)
 class OfferResult:
-    """The offer, its code, and a check word if needed. Both are shown only once."""
+    """The offer, its code, and a check word if needed. Both are shown only once.
+
+    `code` is "" for an offer to one organisation: that accepts it without a code.
+    """
 
     machtiging_id: MachtigingId
     code: str
@@ -100,31 +106,44 @@ async def offer_machtiging(
     terms: MachtigingTerms,
     *,
     at: datetime,
+    offered_to: UUID | None = None,
 ) -> OfferResult:
     """Insert the offer and create its code.
 
-    Raises NotAllowed `niveau_te_laag`, Conflict `noodstop` or as `require_no_measure`. Raises InvalidInput with the
-    code of the first problem, and the sentence of every problem in `fields` (named as in MachtigingTerms,
-    MachtigingScope and Period). Raises Conflict `aanbod_al_gemaakt` if this giver made an offer with the same form key
-    before, whatever its state is now.
+    With `offered_to`, only that organisation can accept it, and there is no code.
+
+    Raises NotAllowed `niveau_te_laag`, Conflict `noodstop`, `organisatie_kan_niet_aannemen` for an organisation that is
+    not recognised now, or as `require_no_measure`. Raises InvalidInput with the code of the first problem, and the
+    sentence of every problem in `fields` (named as in MachtigingTerms, MachtigingScope and Period). Raises Conflict
+    `aanbod_al_gemaakt` if this giver made an offer with the same form key before, whatever its state is now.
     """
     await _require_eligible_giver(session, giver, at)
     terms = await require_valid_terms(session, limits, terms, at=at)
     await _require_no_measure(session, giver, terms, at)
+    if offered_to is not None:
+        await _require_recognised(session, giver, offered_to, at)
     offer_id = derive_offer_id(keyring, giver)
-    offered = await insert_offer(session, offer_id, giver, terms, at=at)
+    offered = await insert_offer(session, offer_id, giver, terms, at=at, offered_to=offered_to)
     if offered is None:
         await journal_repeated_offer(session, giver, at=at)
         raise Conflict(OFFER_REPEATED)
     machtiging = offered.machtiging
     if terms.helper_name is not None:
         await insert_helper_name(session, keyring, giver.person_id, machtiging.id, terms.helper_name)
-    offer_result = await create_code(session, keyring, limits, machtiging, at=at)
     await _journal_offer(session, giver, JournalOutcome.DONE, "aangeboden", offered, at=at)
-    await enqueue_notification(
-        session, giver.person_id, NotificationKind.AANGEBODEN_DOOR_U, notification_facts(machtiging, None), at=at
-    )
-    return offer_result
+    await _notify_of_offer(session, machtiging, at)
+    if offered_to is not None:
+        return OfferResult(machtiging.id, "")
+    return await create_code(session, keyring, limits, machtiging, at=at)
+
+
+async def _notify_of_offer(session: AsyncSession, offer: Machtiging, at: datetime) -> None:
+    """Notify the giver, and those who lead the organisation that can accept it."""
+    facts, giver_id = notification_facts(offer, None), offer.vertegenwoordigde_id
+    await enqueue_notification(session, giver_id, NotificationKind.AANGEBODEN_DOOR_U, facts, at=at)
+    if offer.offered_to is not None:
+        for leader_id in await load_leader_ids(session, offer.offered_to, at=at):
+            await enqueue_notification(session, leader_id, NotificationKind.AANBOD_VOOR_ORGANISATIE, facts, at=at)
 
 
 async def require_valid_terms(
@@ -168,13 +187,19 @@ class InsertedOffer(NamedTuple):
 
 
 async def insert_offer(
-    session: AsyncSession, offer_id: UUID, giver: Giver, terms: MachtigingTerms, *, at: datetime
+    session: AsyncSession,
+    offer_id: UUID,
+    giver: Giver,
+    terms: MachtigingTerms,
+    *,
+    at: datetime,
+    offered_to: UUID | None = None,
 ) -> InsertedOffer | None:
     """Insert the offer with its first agreement, and return it; None if the id exists.
 
     Waits for a concurrent insert of the same id. The caller has checked giver and terms.
     """
-    values = _build_offer_values(offer_id, giver, terms, at)
+    values = _build_offer_values(offer_id, giver, terms, at) | {"offered_to": offered_to}
     table = machtiging_table()
     sealed = seal_row(session, SEALED_MACHTIGING, values)
     inserted = insert(table).values(sealed).on_conflict_do_nothing(index_elements=[table.c.id]).returning(table)
@@ -203,6 +228,12 @@ async def _require_no_measure(session: AsyncSession, giver: Giver, terms: Machti
     except Conflict as refusal:
         await _journal_offer(session, giver, JournalOutcome.REFUSED, refusal.code, None, at=at)
         raise
+
+
+async def _require_recognised(session: AsyncSession, giver: Giver, organisation_id: UUID, at: datetime) -> None:
+    if await load_recognised_organisation(session, organisation_id, at=at) is None:
+        await _journal_offer(session, giver, JournalOutcome.REFUSED, ORGANISATION_CANNOT_ACCEPT, None, at=at)
+        raise Conflict(ORGANISATION_CANNOT_ACCEPT)
 
 
 async def create_code(

@@ -94,6 +94,7 @@ def machtiging_from_mapping(mapping: Mapping[Any, Any], suffix: str = "") -> Mac
         stand_in_id=mapping[prefix + "stand_in_id"],
         stopped_at=mapping[prefix + "stopped_at"],
         represented_born_on=mapping[agreed + "represented_born_on"],
+        offered_to=mapping[prefix + "offered_to"],
     )
 
 

@@ -196,6 +196,7 @@ class Machtiging:
     employee or a team instead. `assurance` is the level of the giver in the current agreement. `needs_confirmation`: a
     second person has not confirmed it yet. `stopped_at`: the giver's emergency stop is on since then.
     `represented_born_on`: under parental authority the earliest birth date of the child.
+    `offered_to`: the one organisation that can accept it, without a code.
     """
 
     id: MachtigingId
@@ -224,6 +225,7 @@ class Machtiging:
     team_id: UUID | None = None
     stand_in_id: UUID | None = None
     stopped_at: datetime | None = None
+    offered_to: UUID | None = None
     represented_born_on: date | None = None
 
     @property

@@ -25,6 +25,7 @@ class MachtigingRow(SQLModel, table=True):
     employee_id: UUID | None = Field(default=None, foreign_key="employee.id")
     team_id: UUID | None = Field(default=None, foreign_key="team.id")
     stand_in_id: UUID | None = Field(default=None, foreign_key="stand_in.id")
+    offered_to: UUID | None = Field(default=None, foreign_key="organisation.id")
     capacity: str = columns.text_column()
     purpose: str = columns.text_column()
     legal_ground: str = columns.text_column()
@@ -317,7 +318,7 @@ def _seal_every_column(
 
 # Everything of a link decides, its state and its end too (docs/decisions/0008). A changed list needs a new version.
 # The purpose is in the words of the citizen: destroying her data key makes it unreadable in the journal.
-SEALED_MACHTIGING = _seal_every_column(MachtigingRow, personal=("purpose",), added_later=("stopped_at",))
+SEALED_MACHTIGING = _seal_every_column(MachtigingRow, personal=("purpose",), added_later=("stopped_at", "offered_to"))
 SEALED_AGREEMENT = _seal_every_column(AgreementRow, added_later=("represented_born_on",))
 SEALED_ASSIGNMENT = _seal_every_column(AssignmentRow)
 SEALED_VERZOEK = _seal_every_column(MachtigingsverzoekRow, added_later=("extends_id", "round_id"))

@@ -13,6 +13,7 @@ class NotificationKind(StrEnum):
 
     AANGEBODEN_DOOR_U = "machtiging_aangeboden_door_u"
     AANBOD_INGETROKKEN_DOOR_U = "aanbod_ingetrokken_door_u"
+    AANBOD_VOOR_ORGANISATIE = "aanbod_voor_organisatie"
     NIEUWE_CODE_DOOR_U = "nieuwe_code_door_u"
     AANGENOMEN = "machtiging_aangenomen"
     AANGENOMEN_DOOR_U = "machtiging_aangenomen_door_u"

@@ -46,6 +46,7 @@ _TEXTS: CatalogueLabels[NotificationKind] = CatalogueLabels("mails.text", Notifi
 _ADVICE_CODES = (
     "look_giver",
     "look_helper",
+    "look_organisation",
     "look_history",
     "look_apps",
     "look_request",
@@ -63,6 +64,7 @@ _ADVICE: CatalogueLabels[str] = CatalogueLabels("mails.advice", _ADVICE_CODES)
 _ADVICE_OF_KIND: dict[NotificationKind, tuple[str, ...]] = {
     NotificationKind.AANGEBODEN_DOOR_U: ("stop_giver", "not_you"),
     NotificationKind.AANBOD_INGETROKKEN_DOOR_U: ("look_giver",),
+    NotificationKind.AANBOD_VOOR_ORGANISATIE: ("look_organisation",),
     NotificationKind.NIEUWE_CODE_DOOR_U: ("stop_giver", "not_you"),
     NotificationKind.AANGENOMEN: ("stop_giver",),
     NotificationKind.AANGENOMEN_DOOR_U: ("stop_helper",),

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, and_, any_, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.audit.row_authentication import authenticate_row
+from machtiging.kernel.ids import PersonId
 from machtiging.organisations.queries import (
+    EMPLOYEE,
     MAX_PAGE_SIZE,
     ORGANISATION,
     RECOGNITION,
     OrganisationView,
     build_views,
 )
-from machtiging.organisations.rules import RecognitionStatus
+from machtiging.organisations.rules import EmployeeRole, EmployeeState, OrganisationKind, RecognitionStatus
+from machtiging.organisations.tables import SEALED_EMPLOYEE, SEALED_ORGANISATION, SEALED_RECOGNITION
 
 _SORT_NAME = func.lower(ORGANISATION.c.name)
+MAX_FOUND = 20
+_LEADING_ROLES = (EmployeeRole.TEAM_LEADER, EmployeeRole.ADMINISTRATOR)
+_CURRENT = and_(
+    RECOGNITION.c.organisation_id == ORGANISATION.c.id, RECOGNITION.c.number == ORGANISATION.c.recognition_number
+)
+_RECOGNISED = (
+    select(*ORGANISATION.c, *(column.label(f"r_{column.name}") for column in RECOGNITION.c))
+    .join_from(ORGANISATION, RECOGNITION, _CURRENT)
+    .where(RECOGNITION.c.status == RecognitionStatus.RECOGNISED.value, ORGANISATION.c.kvk.is_not(None))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +61,7 @@ def _build_conditions(wanted: RegisterFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if text := " ".join(wanted.text.split()):
         numbers = (ORGANISATION.c.kvk, ORGANISATION.c.vestiging, ORGANISATION.c.rsin, ORGANISATION.c.oin)
-        # A space before the name, so that its first word is found in the same way as a later one.
-        by_name = func.concat(" ", _SORT_NAME).contains(" " + text.lower(), autoescape=True)
-        conditions.append(or_(by_name, *(number == text.replace(" ", "") for number in numbers)))
+        conditions.append(or_(_has_word(text), *(number == text.replace(" ", "") for number in numbers)))
     if wanted.status is not None:
         current = and_(
             RECOGNITION.c.organisation_id == ORGANISATION.c.id,
@@ -58,6 +71,12 @@ def _build_conditions(wanted: RegisterFilter) -> list[ColumnElement[bool]]:
     if wanted.is_waiting:
         conditions.append(_has_open_proposal())
     return conditions
+
+
+def _has_word(text: str) -> ColumnElement[bool]:
+    """Build the condition that a word of the name begins so."""
+    # A space before the name, so that its first word is found in the same way as a later one.
+    return func.concat(" ", _SORT_NAME).contains(" " + text.lower(), autoescape=True)
 
 
 def _has_open_proposal() -> ColumnElement[bool]:
@@ -98,3 +117,60 @@ async def list_recognitions(session: AsyncSession, organisation_id: UUID) -> lis
         )
         for row in rows
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class RecognisedOrganisation:
+    """An organisation that may help citizens now. `recognised_at`: of the current decision."""
+
+    id: UUID
+    name: str
+    kind: OrganisationKind
+    kvk: str
+    recognised_at: datetime
+
+
+async def search_recognised(
+    session: AsyncSession, text: str, *, at: datetime, limit: int = MAX_FOUND
+) -> list[RecognisedOrganisation]:
+    """List recognised organisations by name.
+
+    Those of which a word of the name begins so, or with this KvK number. Rows whose MAC fails are left out.
+    """
+    query = _RECOGNISED
+    if words := " ".join(text.split()):
+        query = query.where(or_(_has_word(words), ORGANISATION.c.kvk == words.replace(" ", "")))
+    rows = (await session.execute(query.order_by(_SORT_NAME, ORGANISATION.c.id).limit(limit))).all()
+    return [_build(row) for row in rows if await _is_authentic(session, row, at)]
+
+
+async def load_recognised_organisation(
+    session: AsyncSession, organisation_id: UUID, *, at: datetime
+) -> RecognisedOrganisation | None:
+    """Load one recognised organisation; None for any other, and for a row whose MAC fails."""
+    row = (await session.execute(_RECOGNISED.where(ORGANISATION.c.id == organisation_id))).one_or_none()
+    return _build(row) if row is not None and await _is_authentic(session, row, at) else None
+
+
+async def load_leader_ids(session: AsyncSession, organisation_id: UUID, *, at: datetime) -> list[PersonId]:
+    """Load the people who lead this organisation now, at most 20. Rows whose MAC fails are left out."""
+    leading = or_(*(literal(role.value) == any_(EMPLOYEE.c.roles) for role in _LEADING_ROLES))
+    mine = (
+        EMPLOYEE.c.organisation_id == organisation_id,
+        EMPLOYEE.c.state == EmployeeState.ACTIVE.value,
+        EMPLOYEE.c.person_id.is_not(None),
+    )
+    rows = (await session.execute(select(EMPLOYEE).where(*mine, leading).order_by(EMPLOYEE.c.id).limit(20))).all()
+    return [row.person_id for row in rows if await authenticate_row(session, SEALED_EMPLOYEE, row, at=at)]
+
+
+async def _is_authentic(session: AsyncSession, row: Row[Any], at: datetime) -> bool:
+    if not await authenticate_row(session, SEALED_ORGANISATION, row, at=at):
+        return False
+    return await authenticate_row(session, SEALED_RECOGNITION, row, "r_", at=at)
+
+
+def _build(row: Row[Any]) -> RecognisedOrganisation:
+    return RecognisedOrganisation(
+        row.id, row.name, OrganisationKind(row.kind), row.kvk, row.r_confirmed_at or row.r_proposed_at
+    )

@@ -24,7 +24,7 @@ from machtiging.portal.helping import people as helped_people
 from machtiging.portal.helping.switcher import load_switcher
 from machtiging.portal.letters import attachments, letter_page, list_page, marks_pages, redirects, sharing
 from machtiging.portal.operator import organisation_page, oversight_pages, register_page
-from machtiging.portal.organisation import client_page, clients, employees, handovers, stand_ins
+from machtiging.portal.organisation import client_page, clients, employees, handovers, offers, stand_ins
 from machtiging.portal.public_pages import routes as public_pages
 from machtiging.portal.work import client_page as work_client_page
 from machtiging.portal.work import client_table, new_client, own_record, renewals, today
@@ -58,6 +58,7 @@ _PARTS = (
     extension,
     readers,
     clients,
+    offers,
     client_page,
     employees,
     handovers,

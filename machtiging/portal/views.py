@@ -83,6 +83,7 @@ class MachtigingCard:
     helper_name: str | None = None
     end_reason: EndReason | None = None
     agreement_number: int = 1
+    offered_to: UUID | None = None
     is_from_register: bool = False
     evidence: RegisterEvidence | None = None
 
@@ -305,6 +306,7 @@ async def build_machtiging_card(
         agreement_number=machtiging.agreement_number,
         is_from_register=authority.root.is_from_register,
         evidence=await people.load_evidence(authority) if hidden is None else None,
+        offered_to=machtiging.offered_to if is_giver else None,
         stop_text=None
         if stop_code in (None, OTHER_ORGANISATION)
         else labels.describe_stop(stop_code, is_giver=is_giver),

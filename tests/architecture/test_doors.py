@@ -33,7 +33,7 @@ from machtiging.web.framework_internals import list_routes
 DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Register", "Operator", "Auditor", "Client", "Self"}
 PINNED = {
     "Public": 44,
-    "Citizen": 133,
+    "Citizen": 136,
     "Operator": 16,
     "Auditor": 4,
     "TokenUser": 11,

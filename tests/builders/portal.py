@@ -95,6 +95,7 @@ async def make_portal(database: Any, clock: Any) -> Portal:
 # The fields of each page of the wizard. The custom choice of letters comes after its preset.
 OFFER_STEPS = {
     "wie": ("soort", "naam", "doel"),
+    "organisatie": ("organisatie",),
     "brieven": ("keuze",),
     "zelf-kiezen": ("organisaties", "afzenders", "themas"),
     "lezen": ("bestaand", "gevoelig", "bijlagen"),
@@ -104,8 +105,9 @@ OFFER_STEPS = {
 
 def make_offer_form(**changes: Any) -> dict[str, Any]:
     """The answers of somebody who gives a machtiging without a mistake, on all pages."""
-    answers: dict[str, Any] = {
+    return {
         "soort": "relative",
+        "organisatie": "code",
         "naam": "mijn zoon Bram",
         "doel": "post bijhouden",
         "keuze": "zelf",
@@ -116,11 +118,9 @@ def make_offer_form(**changes: Any) -> dict[str, Any]:
         "gevoelig": "nee",
         "bijlagen": "ja",
         "duur": "90",
-        "einde_dag": "",
-        "einde_maand": "",
-        "einde_jaar": "",
+        **dict.fromkeys(("einde_dag", "einde_maand", "einde_jaar"), ""),
+        **changes,
     }
-    return answers | changes
 
 
 def make_offer_answers(**changes: Any) -> dict[str, dict[str, list[str]]]:

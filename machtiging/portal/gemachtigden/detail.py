@@ -15,12 +15,14 @@ from machtiging.access.dependencies import access_services
 from machtiging.berichtenbox.queries import find_own_berichten
 from machtiging.delegation.authority.holders import load_descendant_ids
 from machtiging.delegation.authority.reading_activity import ReadingLine, load_reading_lines
+from machtiging.delegation.directed_offers.queries import OFFER_LIFETIME
 from machtiging.delegation.renewals.queries import load_last_question
 from machtiging.delegation.rules import EffectiveState, MachtigingAction
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import Conflict
 from machtiging.kernel.ids import MachtigingId
 from machtiging.message_catalogue import describe_refusal, get_sentence
+from machtiging.organisations.queries import load_organisation_names
 from machtiging.portal import labels, views
 from machtiging.portal.apps import load_app_cards
 from machtiging.portal.gemachtigden.cards import build_helper_card, load_given_card
@@ -46,6 +48,15 @@ class ReadingView:
     who: str
     what: str
     is_refused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedToView:
+    """The organisation that was asked to help, and until when it can accept."""
+
+    name: str
+    until: datetime
+    is_open: bool
 
 
 def can_change(card: MachtigingCard) -> bool:
@@ -113,10 +124,20 @@ async def render_helper(
         message=message,
         note=note,
         code=code,
+        offered_to=await _load_offered_to(session, card, at),
         works=code is not None and code.is_redeemable_at(at) and card.standing is not EffectiveState.STOPPED,
         apps=apps,
         lines=await _describe_lines(request, session, visitor, lines),
     )
+
+
+async def _load_offered_to(session: AsyncSession, card: MachtigingCard, at: datetime) -> OfferedToView | None:
+    """Load the organisation that is asked; None for a code, and after an answer."""
+    if card.offered_to is None or card.accepted_at is not None or card.standing is EffectiveState.ENDED:
+        return None
+    until = min(card.offered_at + OFFER_LIFETIME, card.agreement.ends_at)
+    names = await load_organisation_names(session, [card.offered_to])
+    return OfferedToView(names.get(card.offered_to, ""), until, is_open=at < until)
 
 
 async def _describe_lines(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.rules import SELECTABLE_CAPACITIES, Act, Capacity, MachtigingLimits, MachtigingScope
@@ -18,6 +19,8 @@ from machtiging.message_catalogue import get_sentence
 from machtiging.portal.forms import SubmittedForm
 
 YES, NO = "ja", "nee"
+# She hands over a code herself, and does not choose an organisation.
+BY_CODE = "code"
 ALL, SOME = "alle", "kiezen"
 PAST_YEAR, EVERYTHING = "jaar", "alles"
 CUSTOM_END, ONE_YEAR = "eigen", "365"
@@ -31,6 +34,7 @@ class GivingStep(StrEnum):
     """A page of the wizard. The values are in its URL."""
 
     WHO = "wie"
+    ORGANISATION = "organisatie"
     LETTERS = "brieven"
     OWN_CHOICE = "zelf-kiezen"
     READING = "lezen"
@@ -49,6 +53,7 @@ class LetterPreset(StrEnum):
 STEP_COUNT = 5
 STEP_NUMBERS: Mapping[GivingStep, int] = {
     GivingStep.WHO: 1,
+    GivingStep.ORGANISATION: 1,
     GivingStep.LETTERS: 2,
     GivingStep.OWN_CHOICE: 2,
     GivingStep.READING: 3,
@@ -57,6 +62,7 @@ STEP_NUMBERS: Mapping[GivingStep, int] = {
 }
 STEP_FIELDS: Mapping[GivingStep, tuple[str, ...]] = {
     GivingStep.WHO: ("soort", "naam", "doel"),
+    GivingStep.ORGANISATION: ("organisatie",),
     GivingStep.LETTERS: ("keuze",),
     GivingStep.OWN_CHOICE: ("organisaties", "afzenders", "themas"),
     GivingStep.READING: ("bestaand", "gevoelig", "bijlagen"),
@@ -116,6 +122,29 @@ def read_who(sent: SubmittedForm, _facts: GivingFacts) -> WhoAnswers | None:
     name = _read_line(sent, "naam", is_helper_name, "giving.who.name_missing")
     purpose = _read_line(sent, "doel", is_purpose, "giving.who.purpose_missing")
     return None if sent.faults else WhoAnswers(Capacity(capacity), name, purpose)
+
+
+def read_organisation(sent: SubmittedForm, _facts: GivingFacts) -> str | None:
+    """Read the chosen organisation, or `BY_CODE`; None with its fault noted. Recognition is checked when it is sent."""
+    chosen = sent.first_value("organisatie")
+    if chosen != BY_CODE and parse_organisation(chosen) is None:
+        sent.add_fault("organisatie", get_sentence("giving.organisation.missing"))
+    return None if sent.faults else chosen
+
+
+def parse_organisation(chosen: str) -> UUID | None:
+    """Parse the id of an organisation; None for everything else."""
+    try:
+        return UUID(chosen)
+    except ValueError:
+        return None
+
+
+def find_recipient(answers: DraftAnswers) -> UUID | None:
+    """Return the organisation of a draft; None if she hands over a code."""
+    if GivingStep.ORGANISATION not in list_steps(answers):
+        return None
+    return parse_organisation(form_of_step(answers, GivingStep.ORGANISATION).first_value("organisatie"))
 
 
 def _read_line(sent: SubmittedForm, field: str, is_valid: Callable[[str], bool], missing: str) -> str:
@@ -191,6 +220,7 @@ def _compute_last_day(how_long: str, today: date) -> date:
 
 _READERS: Mapping[GivingStep, Callable[[SubmittedForm, GivingFacts], Any]] = {
     GivingStep.WHO: read_who,
+    GivingStep.ORGANISATION: read_organisation,
     GivingStep.LETTERS: read_preset,
     GivingStep.OWN_CHOICE: read_own_choice,
     GivingStep.READING: read_reading,
@@ -205,11 +235,12 @@ def read_step(step: GivingStep, sent: SubmittedForm, facts: GivingFacts) -> Any:
 
 def list_steps(answers: DraftAnswers) -> list[GivingStep]:
     """Return the steps that this draft passes, in order."""
-    preset = answers.get(GivingStep.LETTERS, {}).get("keuze")
-    steps = list(GivingStep)
-    return (
-        steps if preset == [LetterPreset.OWN_CHOICE] else [each for each in steps if each is not GivingStep.OWN_CHOICE]
-    )
+    skipped = set()
+    if answers.get(GivingStep.LETTERS, {}).get("keuze") != [LetterPreset.OWN_CHOICE]:
+        skipped.add(GivingStep.OWN_CHOICE)
+    if answers.get(GivingStep.WHO, {}).get("soort") != [Capacity.PROFESSIONAL]:
+        skipped.add(GivingStep.ORGANISATION)
+    return [each for each in GivingStep if each not in skipped]
 
 
 def find_incomplete_step(answers: DraftAnswers, facts: GivingFacts) -> GivingStep | None:

@@ -25,6 +25,7 @@ from machtiging.portal.giving.answers import (
     GivingFacts,
     GivingStep,
 )
+from machtiging.portal.giving.organisations import build_organisation_options
 from machtiging.web.pages import render_page
 
 START = "/helpers/nieuw"
@@ -32,6 +33,7 @@ START = "/helpers/nieuw"
 CHANGE_FIELD, YES = "wijzig", "ja"
 _TEMPLATES = {
     GivingStep.WHO: "helper_wie.html",
+    GivingStep.ORGANISATION: "helper_organisatie.html",
     GivingStep.LETTERS: "helper_brieven.html",
     GivingStep.OWN_CHOICE: "helper_zelf_kiezen.html",
     GivingStep.READING: "helper_lezen.html",
@@ -78,6 +80,8 @@ async def render_step(
     options: dict[str, Any] = {}
     if step is GivingStep.OWN_CHOICE:
         options = await _build_own_choice_options(session, visitor, facts, agencies)
+    if step is GivingStep.ORGANISATION:
+        options = await build_organisation_options(session, sent, facts.at)
     if step is GivingStep.PERIOD:
         options = {"durations": [(value, get_sentence("giving.period.days", n=int(value))) for value in DURATIONS[:-1]]}
     return render_page(

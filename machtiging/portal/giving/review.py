@@ -19,6 +19,7 @@ from machtiging.agencies.queries import AgencyView
 from machtiging.agencies.rules import Sensitivity
 from machtiging.berichtenbox.letter_preview import preview_letters
 from machtiging.delegation.offer import (
+    OFFER_REPEATED,
     Giver,
     derive_offer_id,
     journal_repeated_offer,
@@ -26,14 +27,13 @@ from machtiging.delegation.offer import (
 )
 from machtiging.delegation.queries import load_machtiging_of_person
 from machtiging.delegation.rules import Act, Capacity
-from machtiging.delegation.statutory.precedence import MEASURE_CODES
 from machtiging.delegation.terms import MachtigingTerms
 from machtiging.identity.form_drafts import DraftAnswers, StoredDraft, delete_draft
 from machtiging.identity.session import Visitor
 from machtiging.kernel.clock import AMSTERDAM, add_years, to_dutch_date
 from machtiging.kernel.errors import Conflict
 from machtiging.kernel.ids import MachtigingId
-from machtiging.message_catalogue import get_sentence
+from machtiging.message_catalogue import describe_refusal, get_sentence
 from machtiging.portal import labels, views
 from machtiging.portal.forms import SubmittedForm
 from machtiging.portal.giving.answers import (
@@ -42,10 +42,12 @@ from machtiging.portal.giving.answers import (
     STEP_NUMBERS,
     GivingStep,
     LetterPreset,
+    find_recipient,
 )
 from machtiging.portal.giving.code_page import NewCode, render_code_page
 from machtiging.portal.giving.coverage import Coverage, find_coverage
 from machtiging.portal.giving.draft_pages import step_path
+from machtiging.portal.giving.organisations import load_organisation_name, render_sent_offer
 from machtiging.web.pages import format_day, format_period_end, render_page
 
 _SURE_FIELD, _VERSION_FIELD = "zeker", "versie"
@@ -116,7 +118,7 @@ async def render_review(
         status=status,
         sent=sent,
         action=step_path(draft.id, GivingStep.CHECK),
-        rows=_build_rows(draft, terms, agencies),
+        rows=_build_rows(draft, terms, agencies, await load_organisation_name(session, draft.answers, at)),
         letters=letters,
         since=since,
         name=terms.helper_name,
@@ -150,14 +152,18 @@ async def submit_review(
     if _find_missing_tick(sent, agencies, preview, at):
         return await render_review(request, session, visitor, draft, terms, agencies, sent, status=400)
     giver = giver_of(visitor, draft.id)
+    limits, recipient = services.delegation_limits, find_recipient(draft.answers)
     try:
-        offered = await offer_machtiging(session, services.keyring, services.delegation_limits, giver, terms, at=at)
+        offered = await offer_machtiging(session, services.keyring, limits, giver, terms, at=at, offered_to=recipient)
     except Conflict as refusal:  # caught here, so that the journal line is committed
-        if refusal.code in MEASURE_CODES.values():
-            raise
+        if refusal.code != OFFER_REPEATED:
+            sent.add_fault(_SURE_FIELD, describe_refusal(refusal))
+            return await render_review(request, session, visitor, draft, terms, agencies, sent, status=409)
         offer_id = MachtigingId(derive_offer_id(services.keyring, giver))
         return await render_earlier_offer(request, session, visitor, offer_id)
     await delete_draft(session, visitor.person_id, draft.id)
+    if recipient is not None:
+        return await render_sent_offer(request, session, terms, recipient)
     names = await views.load_agency_names(session)
     agreement = views.describe_agreement(terms.capacity, terms.purpose, terms.scope, terms.period, names)
     until = min(at + services.delegation_limits.code_lifetime, terms.period.ends_at)
@@ -178,7 +184,9 @@ def compute_version(answers: DraftAnswers) -> str:
     return hashlib.sha256(json.dumps(answers, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _build_rows(draft: StoredDraft, terms: MachtigingTerms, agencies: list[AgencyView]) -> list[dict[str, Any]]:
+def _build_rows(
+    draft: StoredDraft, terms: MachtigingTerms, agencies: list[AgencyView], organisation: str
+) -> list[dict[str, Any]]:
     """Build the rows of the check page, each with its label, value and change link."""
     scope = terms.scope
     letters_step = GivingStep.LETTERS
@@ -186,6 +194,7 @@ def _build_rows(draft: StoredDraft, terms: MachtigingTerms, agencies: list[Agenc
         (get_sentence("giving.row.name"), terms.helper_name or "", GivingStep.WHO),
         (get_sentence("giving.row.capacity"), labels.CAPACITY_LABELS[terms.capacity], GivingStep.WHO),
         (get_sentence("giving.row.purpose"), terms.purpose, GivingStep.WHO),
+        *([(get_sentence("giving.row.organisation"), organisation, GivingStep.ORGANISATION)] if organisation else []),
         (get_sentence("giving.row.preset"), _describe_preset(draft.answers), letters_step),
     ]
     if draft.answers[letters_step]["keuze"] == [LetterPreset.OWN_CHOICE]:

@@ -34,6 +34,7 @@ from machtiging.portal.giving.draft_pages import (
     render_work_login,
     step_path,
 )
+from machtiging.portal.giving.organisations import SEARCH_FIELD, check_organisation
 from machtiging.portal.giving.review import (
     find_offer_of_draft,
     refuse_repeated_offer,
@@ -73,7 +74,7 @@ async def submit_first_step(request: Request, visitor: Citizen, _: CsrfProtected
         return await render_step(request, session, visitor, GivingStep.WHO, sent, previous=_LIST, status=400)
     answers = {GivingStep.WHO.value: _select_fields(GivingStep.WHO, sent)}
     draft_id = await create_draft(session, access_services(request).keyring, visitor.person_id, answers, at=facts.at)
-    return RedirectResponse(step_path(draft_id, GivingStep.LETTERS), 303)
+    return RedirectResponse(step_path(draft_id, _next_step(answers, GivingStep.WHO)), 303)
 
 
 @router.get(START + "/{concept_id}/{stap}")
@@ -86,6 +87,7 @@ async def show_step(
     wijzig: str | None = None,
     verlopen: str | None = None,
     controleer: str | None = None,
+    zoek: str | None = None,
 ) -> Response:
     """Show one step of a draft, with the answers until now."""
     if visitor.is_work_login:
@@ -106,6 +108,8 @@ async def show_step(
         sent = make_blank_form(request)
         return await render_review(request, session, visitor, draft, terms, agencies, sent)
     sent = make_blank_form(request, **form_of_step(draft.answers, stap).values)
+    if zoek is not None:
+        sent.values[SEARCH_FIELD] = [zoek]
     if wijzig == YES:
         sent.values[CHANGE_FIELD] = [YES]
     if controleer == YES:
@@ -133,7 +137,9 @@ async def submit_step(
         if terms is None:
             return _redirect_to_incomplete(draft, facts)
         return await submit_review(request, session, visitor, draft, terms, agencies, sent)
-    if read_step(stap, sent, facts) is None:
+    if read_step(stap, sent, facts) is not None and stap is GivingStep.ORGANISATION:
+        await check_organisation(session, sent, facts.at)
+    if sent.faults:
         previous = _previous_path(draft, stap)
         return await render_step(request, session, visitor, stap, sent, previous=previous, status=400)
     draft.answers[stap.value] = _select_fields(stap, sent)
@@ -184,11 +190,16 @@ def _redirect_to_incomplete(draft: StoredDraft, facts: GivingFacts) -> RedirectR
 
 def _next_step(answers: DraftAnswers, step: GivingStep) -> GivingStep:
     steps = list_steps(answers)
-    return steps[steps.index(step) + 1] if step in steps else GivingStep.READING
+    return steps[steps.index(step) + 1] if step in steps else _step_after(step)
+
+
+def _step_after(step: GivingStep) -> GivingStep:
+    """Return the step after one that this draft does not pass."""
+    return GivingStep.LETTERS if step is GivingStep.ORGANISATION else GivingStep.READING
 
 
 def _previous_path(draft: StoredDraft, step: GivingStep) -> str:
     """Return the path of the page before; of step 1, the list of helpers."""
     steps = list_steps(draft.answers)
-    place = steps.index(step) if step in steps else steps.index(GivingStep.READING)
+    place = steps.index(step) if step in steps else steps.index(_step_after(step))
     return step_path(draft.id, steps[place - 1]) if place else _LIST

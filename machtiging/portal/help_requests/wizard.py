@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
+from pydantic import AfterValidator
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -65,6 +66,15 @@ _CHANGEABLE_STEPS = {
 }
 
 
+def _require_step(step: GivingStep) -> GivingStep:
+    if step is not GivingStep.CHECK and step not in _TEMPLATES:
+        raise ValueError("no step of this wizard")
+    return step
+
+
+StepInPath = Annotated[GivingStep, AfterValidator(_require_step)]
+
+
 @router.get(START)
 async def show_first_question(request: Request, visitor: Citizen, session: Transaction) -> HTMLResponse:
     """Show step 1 of a new draft. Nothing is stored yet."""
@@ -91,7 +101,7 @@ async def submit_first_question(request: Request, visitor: Citizen, _: CsrfProte
 async def show_question(
     request: Request,
     concept_id: UUID,
-    stap: GivingStep,
+    stap: StepInPath,
     visitor: Citizen,
     session: Transaction,
     wijzig: str | None = None,
@@ -119,7 +129,7 @@ async def show_question(
 
 @router.post(START + "/{concept_id}/{stap}")
 async def submit_question(
-    request: Request, concept_id: UUID, stap: GivingStep, visitor: Citizen, _: CsrfProtected, session: Transaction
+    request: Request, concept_id: UUID, stap: StepInPath, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> Response:
     """Store the answers of one step and go on. The check page makes the request, once."""
     if visitor.is_work_login:

@@ -17,10 +17,9 @@ from starlette.responses import HTMLResponse, Response
 from machtiging.access.dependencies import access_services
 from machtiging.agencies.rules import Sensitivity
 from machtiging.crypto.secrets import generate_token
-from machtiging.delegation.offer import Giver, MachtigingTerms, derive_offer_id, offer_machtiging
+from machtiging.delegation.offer import OFFER_REPEATED, Giver, MachtigingTerms, derive_offer_id, offer_machtiging
 from machtiging.delegation.queries import load_machtiging_of_person
 from machtiging.delegation.rules import GRANTABLE_ACTS, SELECTABLE_CAPACITIES, Capacity, MachtigingScope
-from machtiging.delegation.statutory.precedence import MEASURE_CODES
 from machtiging.delegation.terms import MAX_LINE_LENGTH, is_helper_name
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
@@ -176,8 +175,9 @@ async def _make_offer(
         sent.add_fault("naam", describe_refusal(error))
         return _render_form(request, letter, sent, status=400)
     except Conflict as refusal:  # caught here, so that the journal line is committed
-        if refusal.code in MEASURE_CODES.values():
-            raise
+        if refusal.code != OFFER_REPEATED:
+            sent.add_fault("naam", describe_refusal(refusal))
+            return _render_form(request, letter, sent, status=409)
         offer_id = MachtigingId(derive_offer_id(services.keyring, giver))
         return await render_earlier_offer(request, session, visitor, offer_id)
     until = min(at + services.delegation_limits.code_lifetime, terms.period.ends_at)

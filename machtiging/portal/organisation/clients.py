@@ -24,6 +24,7 @@ from machtiging.delegation.assignments.creation import assign_machtigingen
 from machtiging.delegation.assignments.rules import MAX_CASE_REFERENCE_LENGTH, AssignmentRequest
 from machtiging.delegation.rules import EffectiveState, effective_state
 from machtiging.identity.csrf import CsrfProtected
+from machtiging.identity.profile_claims import Profile
 from machtiging.identity.session import Citizen
 from machtiging.kernel.errors import InvalidInput, NotAllowed, Refusal
 from machtiging.kernel.ids import MachtigingId
@@ -72,7 +73,7 @@ def describe_client(client: OrganisationClient, office: Office, at: datetime) ->
     return ClientLine(
         id=authority.machtiging_id,
         name=name_of_profile(client.profile),
-        born=_describe_birth_date(client),
+        born=describe_birth_date(client.profile),
         purpose=authority.root.purpose if authority.is_authentic else "",
         ends_at=authority.ends_at,
         readers=office.name_employees(client.reader_ids),
@@ -81,9 +82,9 @@ def describe_client(client: OrganisationClient, office: Office, at: datetime) ->
     )
 
 
-def _describe_birth_date(client: OrganisationClient) -> str:
+def describe_birth_date(profile: Profile | None) -> str:
     """Describe the birth date, which tells two of one name apart; "" if unknown."""
-    born = None if client.profile is None else client.profile.birth_date
+    born = None if profile is None else profile.birth_date
     return "" if not isinstance(born, date) else get_sentence("organisation.clients.born", day=format_day(born))
 
 
@@ -175,6 +176,7 @@ async def _render_list(
         older=older,
         employee_options=[(str(one.id), one.name) for one in office.readers],
         max_reference=MAX_CASE_REFERENCE_LENGTH,
+        is_accepted=request.query_params.get("gedaan") == "aangenomen",
     )
 
 

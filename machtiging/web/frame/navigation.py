@@ -91,6 +91,7 @@ _MENUS: dict[Place, tuple[tuple[str, str, str], ...]] = {
     ),
     Place.ORGANISATION: (
         ("frame.menu.all_clients", "/organisatie", "users"),
+        ("frame.menu.offered", "/organisatie/aangeboden", "mail"),
         ("frame.menu.employees", "/organisatie/medewerkers", "user"),
         ("frame.menu.stand_ins", "/organisatie/vervangingen", "calendar"),
         ("frame.menu.handover", "/organisatie/overdrachten", "share"),

@@ -100,6 +100,7 @@ PAGE_OF = {
     "/ik-help/code/besluit": ACCEPT,
     "/meldingen/gelezen": "/meldingen",
     "/organisatie": "/organisatie",
+    "/organisatie/aangeboden/{machtigingId}": f"/organisatie/aangeboden/{SOME_ID}",
     "/organisatie/medewerkers/uitnodigen": "/organisatie/medewerkers/uitnodigen",
     "/organisatie/medewerkers/{medewerkerId}": f"/organisatie/medewerkers/{SOME_ID}",
     "/organisatie/medewerkers/{medewerkerId}/vertrek": f"/organisatie/medewerkers/{SOME_ID}/vertrek",

@@ -153,7 +153,7 @@ async def test_offer_answers_are_kept_when_going_back(portal):
     browser = await portal.mother()
     await fill_offer(browser)
     path = draft_path(browser)
-    for step in OFFER_STEPS:
+    for step in (each for each in OFFER_STEPS if each != "organisatie"):  # not asked for a relative
         values = (await browser.open_page(f"{ISSUER}{path}/{step}")).find_form(f"/{step}").values
         expected = {name: value for name, value in make_step_form(step).items() if value != ""}
         assert {name: value for name, value in values.items() if name != "csrf" and value != ""} == expected

@@ -32,6 +32,7 @@ CHANGES = {
         "accepted_at": "accepted_at - interval '1 day'",
         "paused_at": None,
         "stopped_at": None,
+        "offered_to": None,
         "ended_at": None,
         "end_reason": None,
         "agreement_number": None,

@@ -10,6 +10,9 @@ from machtiging.agencies.rules import Theme
 from machtiging.delegation.acceptance import accept_offer
 from machtiging.delegation.amendments.rules import Narrowing
 from machtiging.delegation.amendments.versions import extend_machtiging, narrow_machtiging
+from machtiging.delegation.assignments.rules import EmployeeLogin
+from machtiging.delegation.directed_offers.decision import accept_directed_offer
+from machtiging.delegation.offer import offer_machtiging
 from machtiging.delegation.pause import pause_machtiging, resume_machtiging
 from machtiging.delegation.queries import load_machtiging
 from machtiging.delegation.rules import Capacity, EndReason
@@ -17,6 +20,7 @@ from machtiging.delegation.statutory.precedence import read_precedence, touches_
 from machtiging.delegation.statutory.register_events import apply_overdue_events
 from machtiging.delegation.statutory.rules import EventOutcome, EventType, StatutoryKind
 from machtiging.delegation.termination import give_back_machtiging, revoke_machtiging
+from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict, Fault, NotAllowed, Refusal
 from tests.builders.applications import POLICIES
 from tests.builders.keys import NOON, load_keyring
@@ -26,8 +30,10 @@ from tests.builders.machtiging import (
     grant_machtiging,
     insert_relative_machtiging,
     make_scope,
+    make_terms,
 )
-from tests.builders.people import BORN
+from tests.builders.organisations import KVK, add_employee, add_organisation
+from tests.builders.people import BORN, add_person_without_bsn
 from tests.builders.rows import MACHTIGINGEN, NOTIFICATIONS, STATUTORY_RELATIONS
 from tests.storage.statutory.register_world import CONTEXT, LATER, build_register_world
 
@@ -108,6 +114,24 @@ async def test_acceptance_checks_the_measure_itself(world, session):
     with pytest.raises(NotAllowed, match="aanbod_kan_niet_meer"):
         await accept_offer(session, load_keyring(), world.people.helper, other.code, BORN, at=LATER)
     assert (await load_machtiging(session, offer.machtiging_id)).ended_at == NOON
+
+
+async def test_acceptance_by_an_organisation_checks_the_measure_itself(world, session):
+    organisation = await add_organisation(session, KVK)
+    leader = await add_person_without_bsn(session, "Tess Leider", None)
+    await add_employee(session, organisation, leader, roles=["teamleider"])
+    await world.send(world.event(themes=frozenset({Theme.WONEN})))
+    terms = make_terms(capacity=Capacity.PROFESSIONAL, scope=make_scope(themes=frozenset({Theme.ZORG})))
+    giver = world.people.giver
+    offer = await offer_machtiging(
+        session, load_keyring(), MACHTIGING_LIMITS, giver, terms, at=NOON, offered_to=organisation
+    )
+    table = STATUTORY_RELATIONS.table
+    await session.execute(table.update().values(closed_themes=None, closed_capacities=["professional"]))
+    login = EmployeeLogin(leader, KVK, Assurance.SUBSTANTIAL)
+    with pytest.raises(NotAllowed, match="aanbod_kan_niet_meer"):
+        await accept_directed_offer(session, login, offer.machtiging_id, at=LATER)
+    assert (await load_machtiging(session, offer.machtiging_id)).gemachtigde_id is None
 
 
 async def test_extension_under_a_measure_is_refused(world, session):

@@ -1,0 +1,1 @@
+"""Offers of a citizen to one organisation, which accepts or refuses them without a code."""
