@@ -22,7 +22,8 @@ from tests.protocol.row_mac.forged_rows import OPENINGS, forge
 
 # Rows of organisations are tested beside their acts (tests/storage/organisations), those of an authority in
 # test_forged_authority_rows.py, those of a help request, a hand-over or a register beside its acts (tests/storage).
-# Nothing is decided on an assignment row or a request yet. An emergency stop counts whatever its MAC is.
+# A question to renew is tested in tests/protocol/work/test_renewals.py. Nothing is decided on an assignment row yet.
+# An emergency stop counts whatever its MAC is.
 ELSEWHERE = {
     "machtiging",
     "agreement",

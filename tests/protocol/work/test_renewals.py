@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import update
 
 from machtiging.delegation.assignments.rules import EmployeeLogin
 from machtiging.delegation.renewals.asking import ask_renewals
+from machtiging.delegation.renewals.queries import list_questions_to_giver, load_waiting_question
 from machtiging.delegation.tables import MachtigingsverzoekRow
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict
@@ -233,3 +235,30 @@ async def test_question_changed_without_the_key_is_as_if_absent(ending):
     await client.submit_form(form, {}, expected_status=409)
     assert {row.state for row in await QUESTIONS.read(ending.world)} == {"verstuurd"}
     assert await JOURNAL_INTAKE.count(ending.world, act="rij:geweigerd") >= 1
+
+
+async def test_question_with_any_column_changed_without_the_key_is_as_if_absent(ending):
+    await ask(await log_in(ending))
+    table, nel = table_of(MachtigingsverzoekRow), ending.people["Nel Kuipers"]
+    anna = await QUESTIONS.read_one(ending.world, party_id=ending.people["Anna de Boer"])
+    other = await MACHTIGINGEN.read_value(ending.world, "id", parent_id=None, vertegenwoordigde_id=nel)
+    forged = {
+        "party_id": nel,
+        "purpose": "iets anders",
+        "channel": "brief",
+        "scope": {"themes": []},
+        "created_at": ending.days(-1),
+        "seen_at": ending.world.clock.now(),
+        "expires_at": ending.days(25),
+        "extends_id": other,
+        "round_id": uuid4(),
+    }
+    for column, value in forged.items():
+        async with ending.world.sessions() as session:
+            await session.execute(update(table).where(table.c.id == anna.id).values({column: value}))
+            owner, root = forged["party_id"] if column == "party_id" else anna.party_id, anna.extends_id
+            root = other if column == "extends_id" else root
+            at = ending.world.clock.now()
+            assert await load_waiting_question(session, root, owner, at=at) is None, column
+            assert await list_questions_to_giver(session, owner, at=at) == [], column
+            await session.rollback()
