@@ -19,6 +19,7 @@ from machtiging.delegation.agreements import insert_agreement
 from machtiging.delegation.amendments.rules import Narrowing
 from machtiging.delegation.amendments.versions import narrow_machtiging
 from machtiging.delegation.authority.queries import load_authority
+from machtiging.delegation.handover.departure import record_departure
 from machtiging.delegation.pause import pause_machtiging, resume_machtiging
 from machtiging.delegation.rules import Act
 from machtiging.delegation.suspension.emergency_stop import lift_emergency_stop, start_emergency_stop
@@ -27,7 +28,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.clock import Clock
 from machtiging.kernel.errors import Fault, Refusal
 from machtiging.kernel.ids import uuid7
-from machtiging.organisations.employees import end_employment, resume_employee, suspend_employee
+from machtiging.organisations.employees import resume_employee, suspend_employee
 from machtiging.organisations.recognition import narrow_ceiling
 from machtiging.organisations.registration import register_organisation
 from machtiging.organisations.rules import (
@@ -286,7 +287,7 @@ class History:
         self.model.ended.add(link)
 
     async def do_leave(self, holder: str) -> None:
-        await self.acts.do(end_employment, KEYS, self.administrator, self.employees[holder])
+        await self.acts.do(record_departure, KEYS, self.administrator, self.employees[holder])
         self.model.departed.add(holder)
 
     async def do_suspend(self, holder: str) -> None:
