@@ -32,7 +32,7 @@ router = APIRouter(prefix=API_V1_PREFIX)
     openapi_extra=describe_request_body(GebeurtenissenIn, _JSON) | declare_required_scope(REGISTER_SCOPE),
 )
 async def post_registergebeurtenissen(request: Request, register: Register, session: Transaction) -> dict[str, Any]:
-    """Hooguit 500 per keer. Elke gebeurtenis krijgt een eigen resultaat en wordt apart opgeslagen.
+    """Hooguit 250 per keer. Elke gebeurtenis krijgt een eigen resultaat en wordt apart opgeslagen.
 
     Dezelfde gebeurtenis nog eens melden verandert niets en geeft hetzelfde resultaat. Het toegangsbewijs moet
     vastzitten aan uw certificaat.

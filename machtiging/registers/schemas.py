@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field, SecretStr, StringConstraints
 from machtiging.agencies.rules import Theme
 from machtiging.web.validation import StrictRequestModel
 
-MAX_EVENTS_PER_CALL = 500
+# With the largest references they fit in a body of the default size.
+MAX_EVENTS_PER_CALL = 250
 _Reference = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[!-~]([ -~]*[!-~])?$")]
 
 

@@ -19,6 +19,7 @@ from machtiging.delegation.stand_ins.routes import router as stand_ins
 from machtiging.oauth.grant_management.consents_api import router as consents
 from machtiging.organisations.employee_routes import router as employees
 from machtiging.organisations.routes import router as organisations
+from machtiging.registers.routes import router as registers
 from machtiging.web import openapi
 from machtiging.web.errors.handlers import install_error_handlers
 from tests.architecture.sources import ROOT
@@ -41,6 +42,7 @@ def build_openapi_document() -> dict:
     app.include_router(stand_ins)
     app.include_router(help_requests)
     app.include_router(renewals)
+    app.include_router(registers)
     install_error_handlers(app)
     openapi.install(app, issuer="https://machtigen.example")
     return app.openapi()
@@ -115,6 +117,7 @@ def test_openapi_document_lists_every_api_route():
         "/overdrachten": {"get"},
         "/overdrachten/{overdrachtId}": {"get"},
         "/overdrachten/{overdrachtId}/_verdelen": {"post"},
+        "/registergebeurtenissen": {"post"},
         "/toestemmingen": {"get"},
         "/toestemmingen/{toestemmingId}": {"delete"},
         "/toewijzingen": {"get", "post"},

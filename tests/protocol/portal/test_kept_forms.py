@@ -41,6 +41,7 @@ SOME_ID = "018f0000-0000-7000-8000-000000000001"
 # endpoints for programs, and routes without a session
 OF_PROGRAMS = {
     "/api/v1/aanleveringen",
+    "/api/v1/registergebeurtenissen",
     "/bc-authorize",
     "/introspect",
     "/par",
