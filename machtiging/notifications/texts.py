@@ -92,7 +92,7 @@ _ADVICE_OF_KIND: dict[NotificationKind, tuple[str, ...]] = {
     NotificationKind.LEZERS_DOOR_U: ("stop_giver", "not_you"),
     NotificationKind.VERLENGD: ("stop_helper",),
     NotificationKind.VERLENGD_DOOR_U: ("stop_giver", "not_you"),
-    NotificationKind.VERLENGING_GEVRAAGD: ("answer_renewal",),
+    NotificationKind.VERLENGING_GEVRAAGD: ("answer_renewal", "stop_giver"),
     NotificationKind.VERLENGING_GEWEIGERD: ("look_work",),
     NotificationKind.TOEGEWEZEN: ("stop_giver",),
     NotificationKind.TOEGEWEZEN_AAN_U: ("stop_helper",),
