@@ -88,7 +88,7 @@ _ADVICE_OF_KIND: dict[NotificationKind, tuple[str, ...]] = {
     NotificationKind.NOODSTOP_OPGEHEVEN_DOOR_U: ("stop_giver", "not_you"),
     NotificationKind.BEPERKT: ("stop_helper",),
     NotificationKind.BEPERKT_DOOR_U: ("stop_giver",),
-    NotificationKind.LEZERS: ("look_helper",),
+    NotificationKind.LEZERS: ("stop_helper",),
     NotificationKind.LEZERS_DOOR_U: ("stop_giver", "not_you"),
     NotificationKind.VERLENGD: ("stop_helper",),
     NotificationKind.VERLENGD_DOOR_U: ("stop_giver", "not_you"),

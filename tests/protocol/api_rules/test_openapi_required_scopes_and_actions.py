@@ -41,7 +41,18 @@ NEEDED = {
         ("login", "organisatiebeheerder"),
     ),
     **dict.fromkeys(
-        ("lijstToewijzingen", "wijsToe", "beeindigToewijzingen"), ("login", "teamleider of organisatiebeheerder")
+        (
+            *("lijstToewijzingen", "wijsToe", "beeindigToewijzingen", "lijstOverdrachten", "lijstOverdrachtRegels"),
+            *("verdeelOverdracht", "lijstVervangingen", "maakVervanging", "beeindigVervanging"),
+        ),
+        ("login", "teamleider of organisatiebeheerder"),
+    ),
+    **dict.fromkeys(
+        (
+            *("lijstMachtigingsverzoeken", "maakMachtigingsverzoek", "trekMachtigingsverzoekIn"),
+            *("maakVerlengingsronde", "leesVerlengingsronde"),
+        ),
+        ("login", "hulpverlener"),
     ),
 }
 

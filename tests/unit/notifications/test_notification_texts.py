@@ -67,7 +67,8 @@ def test_notification_of_running_machtiging_tells_how_to_stop_it(kind):
     body = render(kind).body
     of_a_register = ("wettelijk_", "vervallen_door", "achttien_")  # neither party can stop these
     over = ("ingetrokken", "geweigerd", "teruggegeven", "app_", "uitgelogd")
-    ended = any(word in kind for word in (*over, *of_a_register))
+    not_begun = ("aanbod_voor_organisatie",)  # the organisation can say no
+    ended = any(word in kind for word in (*over, *of_a_register, *not_begun))
     if (
         kind is NotificationKind.APP_AFGESLOTEN_BIJ_HELPER
     ):  # the app is revoked, the machtiging of the gemachtigde is not
