@@ -102,6 +102,8 @@ def _describe_state(card: MachtigingCard, first_day: date) -> str:
     if card.standing is EffectiveState.ENDED and card.ended_at is not None:
         ended = ENDED_SENTENCES[card.end_reason] if card.end_reason else card.standing_word
         return get_sentence("helpers.state.ended_on", what=ended, day=format_day(to_dutch_date(card.ended_at)))
+    if card.standing is EffectiveState.NOT_ACCEPTED and card.offered_to is not None:
+        return get_sentence("helpers.state.asked")
     return STATE_SENTENCES[card.standing]
 
 

@@ -45,6 +45,15 @@ async def test_offer_to_an_organisation_has_no_code(office):
     assert (row.state, row.offered_to, row.gemachtigde_id) == ("offered", office.rows.organisation, None)
 
 
+async def test_waiting_offer_to_an_organisation_speaks_of_no_code(office):
+    offer = await make_offer(office)
+    mother = await office.portal.mother()
+    for path in ("/", "/helpers", f"/helpers/{offer}"):
+        text = (await mother.open_page(ISSUER + path)).text
+        assert "Er is nog geen antwoord." in text, path
+        assert "een code gemaakt" not in text, path
+
+
 async def test_offer_to_an_organisation_is_told_to_its_leaders(office):
     await make_offer(office)
     told = await NOTIFICATIONS.read_column(office.rows.database, "person_id", kind="aanbod_voor_organisatie")
