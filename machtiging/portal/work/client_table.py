@@ -26,6 +26,7 @@ from machtiging.message_catalogue import CatalogueLabels, describe_refusal, get_
 from machtiging.portal.forms import SubmittedForm
 from machtiging.portal.work.absent_colleagues import load_replaced_names
 from machtiging.portal.work.parameters import CLIENTS_PATH, ClientParameters
+from machtiging.portal.work.standing import describe_employee_stop
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page
 
@@ -63,6 +64,7 @@ async def show_clients(
         status=400 if sent.faults else 200,
         sent=sent,
         page=page,
+        stop="" if page.summaries else await describe_employee_stop(request, session, visitor),
         replaced=await load_replaced_names(request, session, [one.client.authority for one in page.summaries]),
         chosen=chosen,
         filters=_build_filter_links(chosen, page.counts),

@@ -13,6 +13,7 @@ from machtiging.berichtenbox.caseload.client_letters import ClientLettersPage, L
 from machtiging.identity.session import Citizen
 from machtiging.portal.labels import THEME_LABELS
 from machtiging.portal.work.parameters import CLIENTS_PATH, TODAY_PATH, TodayParameters
+from machtiging.portal.work.standing import describe_employee_stop
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page
 
@@ -32,6 +33,7 @@ async def show_today(
         request,
         "work_today.html",
         page=page,
+        stop="" if page.clients else await describe_employee_stop(request, session, visitor),
         chosen=chosen,
         client_name=_find_client_name(page),
         by_end=chosen.volgorde is LetterOrder.ENDS,

@@ -229,6 +229,28 @@ async def _forge(office):
         await session.execute(text("UPDATE machtiging SET accepted_assurance = 'hoog' WHERE parent_id IS NOT NULL"))
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (_suspend, "De erkenning van uw organisatie is opgeschort."),
+        (_lose_recognition, "De erkenning van uw organisatie is ingetrokken."),
+        (_put_off_duty, "U bent bij deze organisatie niet actief als medewerker."),
+    ],
+)
+async def test_employee_who_cannot_help_now_is_told_the_reason(clients, change, reason):
+    worker = await clients.log_in()
+    await change(clients)
+    for path in ("/werk", "/werk/clienten"):
+        page = (await worker.request(path)).text
+        assert reason in page, path
+        assert "nog geen cliënten" not in page
+
+
+async def test_employee_without_clients_is_told_no_reason(office):
+    page = (await (await office.log_in()).request("/werk")).text
+    assert "erkenning van uw organisatie" not in page
+
+
 @pytest.mark.parametrize("change", [_end, _withdraw, _pause, _stop, _leave, _put_off_duty, _suspend, _lose_recognition])
 async def test_client_of_a_stopped_machtiging_is_not_listed_or_found(clients, change):
     worker = await clients.log_in()
