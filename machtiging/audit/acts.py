@@ -53,6 +53,7 @@ class JournalAct(StrEnum):
     MACHTIGING_HERVAT = "machtiging:hervat"
     MACHTIGING_INGETROKKEN = "machtiging:ingetrokken"
     MACHTIGING_LEZERS = "machtiging:lezers"
+    MACHTIGING_ORGANISATIE_GESTOPT = "machtiging:organisatie_gestopt"
     MACHTIGING_TERUGGEGEVEN = "machtiging:teruggegeven"
     MACHTIGING_VERLENGD = "machtiging:verlengd"
     MACHTIGING_VERLENGING_GEVRAAGD = "machtiging:verlenging_gevraagd"

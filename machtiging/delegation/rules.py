@@ -71,6 +71,7 @@ class EndReason(StrEnum):
     REFUSED = "geweigerd"
     SUPERSEDED = "maatregel"
     REGISTER = "register"
+    ORGANISATION = "organisatie"
 
 
 # The reason code of everything that the emergency stop of the giver refuses.
@@ -95,6 +96,7 @@ class MachtigingRole(StrEnum):
     HELPER = "gemachtigde"
     CODE_HOLDER = "houder van de code"
     REGISTER = "register"
+    SERVICE = "de dienst"
 
 
 @dataclass(frozen=True, slots=True)

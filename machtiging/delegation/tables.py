@@ -249,6 +249,16 @@ class MajorityNotice(SQLModel, table=True):
     sent_at: datetime = columns.timestamp_column()
 
 
+class OrganisationStopNotice(SQLModel, table=True):
+    """A notice to a citizen that a decision stopped the organisation of a machtiging. Each decision once."""
+
+    __tablename__ = "organisation_stop_notice"
+
+    machtiging_id: UUID = Field(primary_key=True, foreign_key="machtiging.id")
+    recognition_number: int = Field(primary_key=True)
+    told_at: datetime = columns.timestamp_column()
+
+
 class EmergencyStopRow(SQLModel, table=True):
     """The last emergency stop of a person. While `lifted_at` is None nobody else reads her post."""
 

@@ -63,6 +63,8 @@ class NotificationKind(StrEnum):
     WETTELIJK_BEGONNEN_BIJ_U = "wettelijk_begonnen_bij_u"
     WETTELIJK_GEEINDIGD = "wettelijk_geeindigd"
     WETTELIJK_GEEINDIGD_BIJ_U = "wettelijk_geeindigd_bij_u"
+    ORGANISATIE_GESTOPT = "organisatie_gestopt"
+    VERVALLEN_ORGANISATIE = "vervallen_door_organisatie"
     VERVALLEN_DOOR_MAATREGEL = "vervallen_door_maatregel"
     VERVALLEN_DOOR_MAATREGEL_BIJ_U = "vervallen_door_maatregel_bij_u"
     ACHTTIEN_OVER_DRIE_MAANDEN = "achttien_over_drie_maanden"

@@ -114,6 +114,8 @@ _ADVICE_OF_KIND: dict[NotificationKind, tuple[str, ...]] = {
     NotificationKind.WETTELIJK_BEGONNEN_BIJ_U: ("look_helper",),
     NotificationKind.WETTELIJK_GEEINDIGD: ("look_giver",),
     NotificationKind.WETTELIJK_GEEINDIGD_BIJ_U: ("look_helper",),
+    NotificationKind.ORGANISATIE_GESTOPT: ("stop_giver",),
+    NotificationKind.VERVALLEN_ORGANISATIE: ("look_giver",),
     NotificationKind.VERVALLEN_DOOR_MAATREGEL: ("look_giver",),
     NotificationKind.VERVALLEN_DOOR_MAATREGEL_BIJ_U: ("look_helper",),
     NotificationKind.ACHTTIEN_OVER_DRIE_MAANDEN: ("look_giver",),

@@ -44,6 +44,7 @@ JOURNAL_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
         "machtiging:teruggegeven",
         "machtiging:beperkt",
         "machtiging:lezers",
+        "machtiging:organisatie_gestopt",
         "machtiging:verlengd",
         "machtiging:geregistreerd",
         "machtiging:vervallen",

@@ -17,6 +17,10 @@ from machtiging.delegation.help_requests.retention import expired_delegation_row
 from machtiging.delegation.statutory.application import EventContext
 from machtiging.delegation.statutory.majority_notices import send_majority_notices
 from machtiging.delegation.statutory.register_events import apply_overdue_events, find_person_with_overdue_event
+from machtiging.delegation.suspension.organisation_stops import (
+    end_machtigingen_of_stopped,
+    tell_clients_of_stopped,
+)
 from machtiging.identity.people import load_email, load_language, load_profile
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import PersonId, uuid7
@@ -136,11 +140,22 @@ def _build_expiry_tasks(services: WorkerServices) -> dict[str, BackgroundTask]:
         telling = partial(tell_due_clients, sessions, clock)
         await run_repeatedly(telling, record, every=_HANDOVER_SECONDS, stop=stop)
 
+    async def run_organisation_stop_task(record: TaskRecord) -> None:
+        telling = partial(_settle_stopped_organisations, services)
+        await run_repeatedly(telling, record, every=_HANDOVER_SECONDS, stop=stop)
+
     return {
+        "gestopte_organisaties": run_organisation_stop_task,
         "sessies": run_session_expiry_task,
         "overdracht": run_handover_task,
         "opruimen": run_retention_task,
     }
+
+
+async def _settle_stopped_organisations(services: WorkerServices) -> None:
+    """Tell the clients of organisations that may not help now, and end what waited thirty days."""
+    await tell_clients_of_stopped(services.sessions, services.clock)
+    await end_machtigingen_of_stopped(services.sessions, services.clock)
 
 
 def _build_register_tasks(services: WorkerServices) -> dict[str, BackgroundTask]:

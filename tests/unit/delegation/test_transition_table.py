@@ -61,6 +61,7 @@ def test_transition_has_an_end_reason_only_when_it_ends():
     assert {line.end_reason for line in TRANSITIONS.values()} - {None} == set(EndReason) - {
         EndReason.SUPERSEDED,
         EndReason.REGISTER,
+        EndReason.ORGANISATION,
     }
 
 
