@@ -104,6 +104,7 @@ REFUSED_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
         "machtiging:teruggegeven",
         "machtiging:beperkt",
         "machtiging:lezers",
+        "machtiging:organisatie_gestopt",
         "machtiging:geregistreerd",
         "machtiging:vervallen",
         "machtiging:verlengd",

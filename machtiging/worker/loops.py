@@ -153,7 +153,7 @@ def _build_expiry_tasks(services: WorkerServices) -> dict[str, BackgroundTask]:
 
 
 async def _settle_stopped_organisations(services: WorkerServices) -> None:
-    """Tell the clients of organisations that may not help now, and end what waited thirty days."""
+    """Tell clients of stopped organisations, and end what waited thirty days."""
     await tell_clients_of_stopped(services.sessions, services.clock)
     await end_machtigingen_of_stopped(services.sessions, services.clock)
 

@@ -1,4 +1,4 @@
-"""Tell citizens that their organisation may not help now, and end what stands after thirty days.
+"""Tell citizens that their organisation may not help, and end it after thirty days.
 
 Two loops of the worker. Nobody reads from the decision on: every access checks the recognition. What a register gave
 stays, since only a court ends it. One machtiging in one transaction, so a worker that is killed tells nobody twice.
@@ -88,7 +88,7 @@ async def _list_stopped(
 
 
 def _select_stopped(condition: ColumnElement[bool], at: datetime) -> Select[Any]:
-    """Build the select of what citizens gave to organisations that may not help now, by decision."""
+    """Build the select of open machtigingen of organisations that may not help now."""
     joined = (
         ORGANISATION.join(
             RECOGNITION,
@@ -144,13 +144,13 @@ async def _end(session: AsyncSession, stopped: _StoppedMachtiging, at: datetime)
     giver_id = authority.vertegenwoordigde_id
     facts = await describe_authentic_states(session, giver_id, [(SEALED_MACHTIGING, result.row)])
     await _journal(session, JournalAct.MACHTIGING_VERVALLEN, authority, EndReason.ORGANISATION.value, facts, at)
-    told = notification_facts(authority.root, None)
-    await enqueue_notification(session, giver_id, NotificationKind.VERVALLEN_ORGANISATIE, told, at=at)
+    notice_facts = notification_facts(authority.root, None)
+    await enqueue_notification(session, giver_id, NotificationKind.VERVALLEN_ORGANISATIE, notice_facts, at=at)
     return True
 
 
 async def _load_stopped(session: AsyncSession, stopped: _StoppedMachtiging, at: datetime) -> Authority | None:
-    """Load the authority; None if a row is forged, or if the organisation is recognised again."""
+    """Load the authority; None for a forged row or an organisation recognised again."""
     authority = await load_authority(session, stopped.machtiging_id, at=at)
     if authority is None or not authority.is_authentic or authority.organisation is None:
         return None

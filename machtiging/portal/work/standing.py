@@ -1,4 +1,4 @@
-"""Say to an employee why no client is shown: the organisation or the employee cannot help now."""
+"""Say to an employee why the organisation or the employee cannot help now."""
 
 from __future__ import annotations
 

@@ -237,7 +237,7 @@ async def _forge(office):
         (_put_off_duty, "U bent bij deze organisatie niet actief als medewerker."),
     ],
 )
-async def test_employee_who_cannot_help_now_is_told_the_reason(clients, change, reason):
+async def test_employee_without_standing_is_told_the_reason(clients, change, reason):
     worker = await clients.log_in()
     await change(clients)
     for path in ("/werk", "/werk/clienten"):
