@@ -330,7 +330,7 @@ async def test_concurrent_departures_leave_one_administrator(world, database, ad
     other = await world.do(load_administrator, LISTING, person, KVK, Assurance.SUBSTANTIAL)
     leaving = [world.do(end_employment, KEYS, actor, actor.employee_id) for actor in (administrator, other)]
     results = await asyncio.gather(*leaving, return_exceptions=True)
-    assert [type(one) for one in results if one is not None] == [Conflict]
+    assert [type(one) for one in results if isinstance(one, Exception)] == [Conflict]
     states = {await state_of(database, actor.employee_id) for actor in (administrator, other)}
     assert states == {"vertrokken", "actief"}
 

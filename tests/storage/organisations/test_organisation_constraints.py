@@ -309,7 +309,7 @@ async def test_stand_in_of_oneself_or_longer_than_six_weeks_is_rejected(session)
     row |= {"starts_at": NOON, "ends_at": NOON + timedelta(days=42)}
     for changes, why in (
         ({"replacement_id": one}, "stand_in_is_another"),
-        ({"ends_at": NOON + timedelta(days=42, microseconds=1)}, "six_weeks"),
+        ({"ends_at": NOON + timedelta(days=42, hours=1, microseconds=1)}, "six_weeks"),
         ({"ends_at": NOON}, "six_weeks"),
     ):
         await assert_violates(session, why, session.execute(insert(table_of(StandIn)).values(**row | changes)))
