@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +16,9 @@ from machtiging.cli.demo.html import HtmlForm
 from machtiging.delegation.acceptance import CodeHolder
 from machtiging.delegation.rules import Capacity
 from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.period import Period
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.keys import NOON
 from tests.builders.organisations import KVK, add_recognised_organisation
 from tests.builders.people import ISSUER
 from tests.builders.portal import (
@@ -223,16 +226,28 @@ async def _ask_first(portal: Portal, world: Any) -> ReadyForm:
     return await _open(await portal.son(), NEW_REQUEST, NEW_REQUEST, typed)
 
 
-async def _choose_reader(portal: Portal, world: Any) -> ReadyForm:
+async def _grant_to_organisation(portal: Portal, **changes: Any) -> str:
+    """A machtiging of mother to an organisation where the son reads for her."""
     async with unit_of_work(portal.app.state.services.sessions) as session:
         await add_recognised_organisation(session, KVK, portal.people.son)
-    offered = await portal.world.offer(capacity=Capacity.PROFESSIONAL)
+    offered = await portal.world.offer(capacity=Capacity.PROFESSIONAL, **changes)
     helper = CodeHolder(portal.people.son, Assurance.SUBSTANTIAL, KVK)
-    machtiging = await portal.world.accept(offered.code, helper=helper, at=portal.clock.now())
-    path = f"/helpers/{machtiging.parent_id}/medewerkers"
+    return str((await portal.world.accept(offered.code, helper=helper, at=portal.clock.now())).parent_id)
+
+
+async def _refuse_renewal(portal: Portal, world: Any) -> ReadyForm:
+    root = await _grant_to_organisation(portal, period=Period(NOON, NOON + timedelta(days=20)))
+    worker = await portal.son(kvk=KVK)
+    await worker.submit_form((await worker.open_page(ISSUER + "/werk/verlengen")).find_form("/werk/verlengen"), {})
+    return await _open(await portal.mother(), f"/helpers/{root}", "/verlengen/nee", {}, machtiging=root)
+
+
+async def _choose_reader(portal: Portal, world: Any) -> ReadyForm:
+    root = await _grant_to_organisation(portal)
+    path = f"/helpers/{root}/medewerkers"
     page = await (await portal.mother()).open_page(ISSUER + path)
     only = next(value for value in page.find_form(path).choices["wie"] if value != "iedereen")
-    return await _open(await portal.mother(), path, path, {"wie": only})
+    return await _open(await portal.mother(), path, path, {"wie": only}, machtiging=root)
 
 
 # The route of each form, and what prepares it.
@@ -255,6 +270,7 @@ READY_FORMS: Mapping[str, Callable[[Portal, Any], Awaitable[ReadyForm]]] = {
     "/helpers/{machtiging_id}/medewerkers": _choose_reader,
     "/helpers/{machtiging_id}/nieuwe-code": _renew_code,
     "/helpers/{machtiging_id}/pauzeren": _for_helper("", "/pauzeren", {}),
+    "/helpers/{machtiging_id}/verlengen/nee": _refuse_renewal,
     "/helpers/{machtiging_id}/verlengen": _for_helper("/verlengen", "/verlengen", {"tot": "2027-05-22"}),
     "/ik-help/vragen/nieuw": _ask_first,
     "/ik-help/vragen/nieuw/{concept_id}/{stap}": _make_request,
