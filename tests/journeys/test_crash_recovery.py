@@ -26,10 +26,11 @@ HALF_DONE = {
         ON m.id = c.machtiging_id WHERE c.used_at IS NOT NULL AND m.accepted_at IS NULL AND m.state <> 'ended'""",
     "a grant alive under an ended machtiging": """SELECT g.id FROM oauth_grant g JOIN machtiging m
         ON m.id = g.machtiging_id WHERE m.state = 'ended' AND g.ended_at IS NULL""",
-    # An organisation accepts and assigns in one act: the line stands at the assignment below it.
+    # An organisation accepts and assigns in one act: the line stands at the assignment below it. What a register gave
+    # has the line of its registration.
     "an accepted machtiging without a journal line": """SELECT m.id FROM machtiging m WHERE m.accepted_at IS NOT NULL
         AND NOT EXISTS (SELECT FROM journal j JOIN machtiging link ON link.id = j.machtiging_id
-        WHERE j.act = 'machtiging:aangenomen' AND m.id IN (link.id, link.parent_id))""",
+        WHERE j.act IN ('machtiging:aangenomen', 'machtiging:geregistreerd') AND m.id IN (link.id, link.parent_id))""",
 }
 
 

@@ -62,6 +62,9 @@ def fill_reading(page, *, past_year: bool) -> None:
 def fill_offer(page, running_demo, helper: str, *, past_year: bool) -> None:
     """Fill in all steps of the wizard; the check page is on the screen then."""
     start_offer(page, running_demo, helper)
+    if page.url.partition("?")[0].endswith("/organisatie"):
+        page.get_by_label("ik geef zelf een code").check()
+        press(page, "Verder")
     choose_letters(page)
     fill_reading(page, past_year=past_year)
     page.get_by_label("30 dagen").check()
