@@ -6,6 +6,7 @@ stays, since only a court ends it. One machtiging in one transaction, so a worke
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -57,26 +58,36 @@ class _StoppedMachtiging(NamedTuple):
     stopped_at: datetime
 
 
+_Settle = Callable[[AsyncSession, _StoppedMachtiging, datetime], Awaitable[bool]]
+
+
 async def tell_clients_of_stopped(sessions: async_sessionmaker[AsyncSession], clock: Clock) -> int:
     """Tell each citizen once of each decision, and return the number. Several workers may run it."""
     at = clock.now()
     was_told = and_(_NOTICE.c.machtiging_id == _MACHTIGING.c.id, _NOTICE.c.recognition_number == RECOGNITION.c.number)
     untold = ~select(_NOTICE.c.machtiging_id).where(was_told).exists()
-    total = 0
-    for stopped in await _list_stopped(sessions, untold, at):
-        async with unit_of_work(sessions) as session:
-            total += await _tell(session, stopped, at)
-    return total
+    return await _settle_all(sessions, untold, _tell, at)
 
 
 async def end_machtigingen_of_stopped(sessions: async_sessionmaker[AsyncSession], clock: Clock) -> int:
     """End what stands thirty days after the decision, and return the number. Several workers may run it."""
     at = clock.now()
-    total = 0
-    for stopped in await _list_stopped(sessions, RECOGNITION.c.confirmed_at <= at - WAITING_TIME, at):
-        async with unit_of_work(sessions) as session:
-            total += await _end(session, stopped, at)
-    return total
+    return await _settle_all(sessions, RECOGNITION.c.confirmed_at <= at - WAITING_TIME, _end, at)
+
+
+async def _settle_all(
+    sessions: async_sessionmaker[AsyncSession], condition: ColumnElement[bool], settle: _Settle, at: datetime
+) -> int:
+    """Settle page by page, each machtiging in one transaction. One that is left as it is holds up no other."""
+    total, after = 0, UUID(int=0)
+    while True:
+        page = await _list_stopped(sessions, and_(condition, _MACHTIGING.c.id > after), at)
+        for stopped in page:
+            async with unit_of_work(sessions) as session:
+                total += await settle(session, stopped, at)
+        if len(page) < _BATCH_SIZE:
+            return total
+        after = page[-1].machtiging_id
 
 
 async def _list_stopped(

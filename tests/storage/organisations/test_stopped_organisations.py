@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from machtiging.delegation.suspension import organisation_stops
 from machtiging.delegation.suspension.organisation_stops import (
     WAITING_TIME,
     end_machtigingen_of_stopped,
@@ -126,3 +127,12 @@ async def test_forged_machtiging_is_left_for_the_row_check(office, database):
         await session.execute(MACHTIGINGEN.table.update().where(MACHTIGINGEN.c.id == root).values(mac=b"x"))
     assert (await tell(office), await end(office)) == (0, 0)
     assert await office.load_recipients(TOLD) == []
+
+
+async def test_forged_machtigingen_hold_up_no_other_client(office, database, monkeypatch):
+    monkeypatch.setattr(organisation_stops, "_BATCH_SIZE", 2)
+    roots = sorted([await office.grant() for _ in range(5)])
+    await decide(office, 3, "ingetrokken")
+    async with database.sessions.begin() as session:
+        await session.execute(MACHTIGINGEN.table.update().where(MACHTIGINGEN.c.id.in_(roots[:3])).values(mac=b"x"))
+    assert (await tell(office), await end(office)) == (2, 2)
