@@ -12,8 +12,9 @@ import pytest
 
 from machtiging.cli.demo.html import parse_page
 from tests.builders.people import ISSUER
+from tests.protocol.portal.form_routes import PAGE_OF
 from tests.protocol.portal.ready_forms import OF_HELPER, READY_FORMS
-from tests.protocol.portal.test_kept_forms import PAGE_OF, log_in, read_return_path
+from tests.protocol.portal.test_kept_forms import log_in, read_return_path
 
 pytestmark = pytest.mark.whole
 # A logged-in page, and forms of apps and counters: `tests/protocol/consent`, `ciba`, `grant_management`.

@@ -1,4 +1,4 @@
-"""The clients of an organisation that may not help any more: told once, and after thirty days it is over."""
+"""The clients of an organisation that stopped: told once, and over after thirty days."""
 
 import asyncio
 from datetime import timedelta
