@@ -40,7 +40,7 @@ LAST = {
 # A link under it is not ended with it: its authority is.
 WITHOUT_ACCESS = {
     *("agreement", "assignment", "help_request", "helper_name", "helper_note", "client_search_key"),
-    *("handover_item", "machtigingsverzoek", "statutory_relation"),
+    *("handover_item", "machtigingsverzoek", "organisation_stop_notice", "statutory_relation"),
 }
 
 

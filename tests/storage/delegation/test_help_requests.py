@@ -250,7 +250,7 @@ async def test_request_row_changed_without_the_key_is_as_if_absent(session, colu
         "requester_id": stranger,
         "requester_assurance": "hoog",
         "code_hash": b"x" * 32,
-        "words_sealed": row.words_sealed[:-1] + b"x",
+        "words_sealed": row.words_sealed[:-1] + bytes([row.words_sealed[-1] ^ 1]),
         "scope": row.scope | {"excluded_themes": []},
         "last_day": row.last_day + timedelta(days=30),
         "state": "withdrawn",
