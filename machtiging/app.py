@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.staticfiles import StaticFiles
 
 from machtiging import health
+from machtiging.access.oversight.policy_versions import record_policy_version
 from machtiging.access.policy_engine import Policy
 from machtiging.access_tokens.bearer import read_signed_jti
 from machtiging.audit.head_anchor import HeadAnchor
@@ -65,7 +66,8 @@ from machtiging.simulators.practice_page import router as practice_routes
 from machtiging.storage.engine import DatabaseRole, make_engine
 from machtiging.storage.migration_runner import require_newest_schema
 from machtiging.storage.reserved_connections import SessionsWithReserve
-from machtiging.supervision import TaskRecord, TaskSupervisor
+from machtiging.storage.unit_of_work import unit_of_work
+from machtiging.supervision import TaskRecord, TaskSupervisor, run_until_done
 from machtiging.web import body_limits, direct_routes, headers, language, openapi
 from machtiging.web.errors.handlers import install_error_handlers
 from machtiging.web.http_methods import cors, head
@@ -83,6 +85,7 @@ from machtiging.worker.dependencies import WorkerServices
 from machtiging.worker.loops import run_worker_loops
 
 _KEY_RING_CHECK_SECONDS = 2.0
+_POLICY_RECORD_SECONDS = 5.0
 _ROUTERS = (
     *(berichtenbox_routes.router, machtiging_routes, client_routes, toestemmingen_routes),
     *(organisations_routes, employee_routes, assignment_routes, handover_routes, stand_in_routes),
@@ -335,8 +338,13 @@ async def run_services(services: Services, *, with_worker_loops: bool) -> AsyncI
         stop = services.background.stop
         await watch_key_ring(services.keyring, every=_KEY_RING_CHECK_SECONDS, stop=stop, record=record)
 
+    async def run_policy_record(record: TaskRecord) -> None:
+        work, stop = partial(_record_policy, services), services.background.stop
+        await run_until_done(work, record, every=_POLICY_RECORD_SECONDS, stop=stop)
+
     await require_newest_schema(services.sessions)
     services.background.start_task("sleutelwacht", run_key_watch)
+    services.background.start_task("beleid", run_policy_record)
     try:
         async with run_worker_loops(services) if with_worker_loops else nullcontext():
             # Objects created so far live until the end. Frozen, they are skipped by garbage collection.
@@ -348,6 +356,12 @@ async def run_services(services: Services, *, with_worker_loops: bool) -> AsyncI
         await services.broker.aclose()
         for engine in services.engines:
             await engine.dispose()
+
+
+async def _record_policy(services: Services) -> None:
+    """Write the policy of this process down if it is a new one."""
+    async with unit_of_work(services.sessions) as session:
+        await record_policy_version(session, services.policy.content, at=services.clock.now())
 
 
 @asynccontextmanager

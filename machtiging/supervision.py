@@ -69,6 +69,14 @@ async def run_repeatedly(work: TaskWork, record: TaskRecord, *, every: float, st
             await asyncio.wait_for(stop.wait(), pause)
 
 
+async def run_until_done(work: TaskWork, record: TaskRecord, *, every: float, stop: asyncio.Event) -> None:
+    """Do the work until it succeeds once, every `every` seconds. Then wait for `stop`."""
+    while not stop.is_set():
+        await run_once(work, record)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), every if record.consecutive_failures else None)
+
+
 async def run_once(work: TaskWork, record: TaskRecord) -> None:
     """Do the work once. A failure is logged and counted, not raised."""
     record.busy_since = asyncio.get_running_loop().time()

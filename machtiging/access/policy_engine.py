@@ -6,7 +6,6 @@ machtiging is never cached here: it enters as facts of the PolicyRequest.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from itertools import product
@@ -25,7 +24,7 @@ from machtiging.access.policy_decision import (
     PolicyDecision,
     PolicyDenied,
 )
-from machtiging.access.policy_file import COLUMN_ENUMS, PolicyRow, read_casbin_model, read_policy_rows
+from machtiging.access.policy_file import COLUMN_ENUMS, PolicyContent, PolicyRow, read_casbin_model, read_policy_rows
 from machtiging.access.policy_request import PolicyRequest
 
 
@@ -45,7 +44,8 @@ class Policy:
 
     def __init__(self, model: str, rows: Sequence[PolicyRow]) -> None:
         self.rows = tuple(rows)
-        self.digest = _compute_digest(model, self.rows)
+        self.content = PolicyContent(model, self.rows)
+        self.digest = self.content.compute_digest()
         self._enforcers = {
             key: _build_enforcer(model, rows) for key, rows in _group_rows_by_capacity_and_act(self.rows).items()
         }
@@ -103,8 +103,3 @@ def _build_enforcer(model_text: str, rows: Sequence[PolicyRow]) -> _Enforcer:
     enforcer = _Enforcer(model)
     enforcer.logger = logging.Logger("nowhere", logging.CRITICAL + 1)  # Casbin would log every request
     return enforcer
-
-
-def _compute_digest(model: str, rows: Sequence[PolicyRow]) -> str:
-    text = "\n".join([model, *sorted(row.canonical_text() for row in rows)])
-    return hashlib.sha256(text.encode()).hexdigest()

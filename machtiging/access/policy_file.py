@@ -6,6 +6,7 @@ columns and any word.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -59,6 +60,19 @@ class PolicyRow:
     def canonical_text(self) -> str:
         """Return the deciding columns in a canonical spelling, for the digest. The `because` column is left out."""
         return ";".join([self.id, self.eft, *(" ".join(sorted(self.column_values(column))) for column in COLUMN_ENUMS)])
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyContent:
+    """The model and the rows of a policy, as read."""
+
+    model: str
+    rows: tuple[PolicyRow, ...]
+
+    def compute_digest(self) -> str:
+        """Compute the digest that identifies this policy in every journal line."""
+        text = "\n".join([self.model, *sorted(row.canonical_text() for row in self.rows)])
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_policy_rows(directory: Path) -> tuple[PolicyRow, ...]:

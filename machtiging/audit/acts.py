@@ -11,6 +11,7 @@ class JournalAct(StrEnum):
     AANLEVERING_GEWEIGERD = "aanlevering:geweigerd"
     AANLEVERING_ONTVANGEN = "aanlevering:ontvangen"
     BEHEER_GEWEIGERD = "beheer:geweigerd"
+    BELEID_GELADEN = "beleid:geladen"
     BERICHT_DOWNLOADEN = "bericht:downloaden"
     BERICHT_LEZEN = "bericht:lezen"
     BERICHT_LIJST = "bericht:lijst"

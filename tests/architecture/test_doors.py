@@ -35,7 +35,7 @@ PINNED = {
     "Public": 44,
     "Citizen": 136,
     "Operator": 16,
-    "Auditor": 4,
+    "Auditor": 5,
     "TokenUser": 11,
     "Self": 2,
     "Agency": 1,

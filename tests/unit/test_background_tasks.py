@@ -6,7 +6,14 @@ import pytest
 import structlog
 
 from machtiging.kernel.errors import Fault, Refusal
-from machtiging.supervision import MAX_PAUSE_SECONDS, STALLED_AFTER_SECONDS, TaskRecord, TaskSupervisor, run_repeatedly
+from machtiging.supervision import (
+    MAX_PAUSE_SECONDS,
+    STALLED_AFTER_SECONDS,
+    TaskRecord,
+    TaskSupervisor,
+    run_repeatedly,
+    run_until_done,
+)
 from tests.unit.virtual_time import run_in_virtual_time
 
 SECRET = "Zq9xPiece"
@@ -118,3 +125,20 @@ def test_background_task_that_hangs_is_reported():
         return told
 
     assert "seconden bezig" in run_in_virtual_time(run())["proef"]
+
+
+def test_work_until_done_is_retried_after_failures_and_never_repeated():
+    work, record = Work(Fault("opslag_niet_bereikbaar", private="away"), 3), TaskRecord("proef")
+
+    async def run():
+        stop = asyncio.Event()
+        running = asyncio.create_task(run_until_done(work, record, every=5, stop=stop))
+        await asyncio.sleep(1_000)
+        problem = record.describe_problem(asyncio.get_running_loop().time())
+        stop.set()
+        await asyncio.wait_for(running, 1)
+        return problem
+
+    assert run_in_virtual_time(run()) == ""
+    assert work.tried == [0, 5, 10, 15]
+    assert record.failures == 3

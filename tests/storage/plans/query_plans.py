@@ -11,9 +11,10 @@ from typing import Any
 import asyncpg
 from sqlalchemy import event, make_url
 
-# Tables whose size somebody decides: agencies, clients that were let in, one line per migration, one lock, workers.
+# Tables whose size somebody decides: agencies, clients that were let in, one line per migration, one lock, workers,
+# versions of the policy.
 DO_NOT_GROW = {"agency", "dienst", "oauth_client", "initial_access_token", "alembic_version", "sealing_turn"}
-DO_NOT_GROW |= {"worker_heartbeat"}
+DO_NOT_GROW |= {"worker_heartbeat", "policy_version"}
 # In a copy of a row whatever leads to another row, or must be unique, is made anew, unless it is absent.
 _NEW = {"uuid": "gen_random_uuid()::text", "bytea": r"'\x' || encode(sha256((n || random()::text)::bytea), 'hex')"}
 _COLUMNS = """
