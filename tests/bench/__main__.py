@@ -15,10 +15,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from tests.bench import chains, decisions, reading, signing, tokens
-from tests.bench.rounds import MeasurementFailed, Row
+from tests.bench import caseload, chains, decisions, reading, signing, tokens
+from tests.bench.rounds import MeasurementFailed, Row, build_table
 from tests.bench.world import database, make_world
 
 _ROOT = Path(__file__).parents[2]
@@ -49,30 +48,17 @@ async def _measure(*, quick: bool, console: Console) -> tuple[list[Row], list[st
                 status.update("Comparing chains ...")
                 rows += await chains.measure(world, place, quick=quick)
                 remarks += more_remarks
+            # In a database of its own, with many more rows.
+            more, more_remarks = await caseload.measure(place, quick=quick, rows=_rows(quick=quick), say=status.update)
+            rows, remarks = rows + more, remarks + more_remarks
     finally:
         shutil.rmtree(place, ignore_errors=True)
     return rows, remarks
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _table(rows: list[Row]) -> Table:
-    table = Table(title="Ours beside others: medians, and the ratio ours / theirs with its smallest and largest value")
-    for name in ("part", "what", "unit", "beside"):
-        table.add_column(name)
-    for name in ("ours", "theirs", "ratio", "min - max"):
-        table.add_column(name, justify="right")
-    table.add_column("goal")
-    for row in rows:
-        theirs = "" if row.theirs is None else _number(row.theirs)
-        ratio, spread = "", ""
-        if row.ratio is not None:
-            ratio, spread = f"{row.ratio[0]:.3g}", f"{row.ratio[1]:.3g} - {row.ratio[2]:.3g}"
-        goal = row.goal and f"{row.goal}: {'reached' if row.reached else 'NOT reached'}"
-        table.add_row(row.part, row.what, row.unit, row.beside, _number(row.ours), theirs, ratio, spread, goal)
-    return table
+def _rows(*, quick: bool) -> int:
+    """The number of machtigingen to grow to."""
+    return 100_000 if quick else caseload.MILLION
 
 
 def _write(rows: list[Row], remarks: list[str], *, quick: bool, seconds: float) -> Path:
@@ -111,7 +97,7 @@ def main() -> None:
     except MeasurementFailed as failed:
         raise SystemExit(f"Nothing was measured: {failed}") from None
     seconds = time.monotonic() - began
-    console.print(_table(rows))
+    console.print(build_table(rows))
     console.print("\n".join(remarks), highlight=False, markup=False)
     console.print(
         f"{seconds:.0f} s; written to {_write(rows, remarks, quick=quick, seconds=seconds).relative_to(_ROOT)}"

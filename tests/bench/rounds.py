@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
+from rich.table import Table
+
 T = TypeVar("T")
 
 
@@ -81,3 +83,25 @@ async def interleave(rounds: int, sides: list[Callable[[], Awaitable[T]]]) -> li
         for index in order:
             results[index].append(await sides[index]())
     return results
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def build_table(rows: list[Row]) -> Table:
+    """The rows as a table for a terminal."""
+    table = Table(title="Ours beside others: medians, and the ratio ours / theirs with its smallest and largest value")
+    for name in ("part", "what", "unit", "beside"):
+        table.add_column(name)
+    for name in ("ours", "theirs", "ratio", "min - max"):
+        table.add_column(name, justify="right")
+    table.add_column("goal")
+    for row in rows:
+        theirs = "" if row.theirs is None else _number(row.theirs)
+        ratio, spread = "", ""
+        if row.ratio is not None:
+            ratio, spread = f"{row.ratio[0]:.3g}", f"{row.ratio[1]:.3g} - {row.ratio[2]:.3g}"
+        goal = row.goal and f"{row.goal}: {'reached' if row.reached else 'NOT reached'}"
+        table.add_row(row.part, row.what, row.unit, row.beside, _number(row.ours), theirs, ratio, spread, goal)
+    return table
