@@ -25,7 +25,8 @@ CLOCK_SKEW = timedelta(seconds=60)
 MAX_ID_TOKEN_LIFETIME = timedelta(hours=24)
 OPERATOR_ROLE = "beheerder"
 # They may look at how the service works. Only an operator may decide.
-OVERSIGHT_ROLES = frozenset({OPERATOR_ROLE, "auditor", "privacyfunctionaris"})
+AUDIT_ROLES = frozenset({"auditor", "privacyfunctionaris"})
+OVERSIGHT_ROLES = frozenset({OPERATOR_ROLE}) | AUDIT_ROLES
 ROLES = frozenset({"balie"}) | OVERSIGHT_ROLES
 HOME = "/"
 _MAX_NUMBER_LENGTH = 40

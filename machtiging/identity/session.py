@@ -24,7 +24,7 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.dependencies import identity_services
 from machtiging.identity.form_recovery import restore_form
 from machtiging.identity.people import decrypt_profile
-from machtiging.identity.rules import OPERATOR_ROLE, OVERSIGHT_ROLES, SessionLimits, VerifiedLogin
+from machtiging.identity.rules import AUDIT_ROLES, OPERATOR_ROLE, OVERSIGHT_ROLES, SessionLimits, VerifiedLogin
 from machtiging.identity.tables import SEALED_SESSION, LoginSession, Party, Person
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotAllowed, NotAuthenticated
@@ -87,6 +87,11 @@ class Visitor:
     def is_overseer(self) -> bool:
         """True for an operator, an auditor or the privacy officer."""
         return not OVERSIGHT_ROLES.isdisjoint(self.roles)
+
+    @property
+    def audits(self) -> bool:
+        """True for an auditor or the privacy officer."""
+        return not AUDIT_ROLES.isdisjoint(self.roles)
 
     @property
     def is_work_login(self) -> bool:
@@ -297,6 +302,16 @@ async def _require_auditor(request: Request, visitor: _RequiredVisitor, session:
     return visitor
 
 
+@door("Overseer")
+async def _require_overseer(request: Request, visitor: _RequiredVisitor, session: Transaction) -> Visitor:
+    """Admit auditors and the privacy officer, and no operators.
+
+    Raises NotAllowed `alleen_voor_auditors`, which is journalled with the route.
+    """
+    await _require_role(request, visitor, session, AUDIT_ROLES, "alleen_voor_auditors")
+    return visitor
+
+
 async def _require_role(
     request: Request, visitor: Visitor, session: Transaction, roles: frozenset[str], reason: str
 ) -> None:
@@ -317,4 +332,5 @@ async def _require_role(
 
 Auditor = Annotated[Visitor, Depends(_require_auditor)]
 Citizen = Annotated[Visitor, Depends(_require_citizen)]
+Overseer = Annotated[Visitor, Depends(_require_overseer)]
 Operator = Annotated[Visitor, Depends(_require_operator)]

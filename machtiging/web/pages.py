@@ -150,4 +150,4 @@ def _build_frame(request: Request, values: Mapping[str, Any]) -> dict[str, Any]:
 def _describe_login(visitor: Any) -> LoginKind:
     if visitor is None:
         return PRIVATE_LOGIN
-    return LoginKind(works=visitor.organisation_kvk is not None, operates=visitor.is_overseer)
+    return LoginKind(works=visitor.organisation_kvk is not None, operates=visitor.is_overseer, audits=visitor.audits)

@@ -30,12 +30,13 @@ from machtiging.simulators.practice_page import router as practice
 from machtiging.web.doors import DOOR_ATTRIBUTE, Public
 from machtiging.web.framework_internals import list_routes
 
-DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Register", "Operator", "Auditor", "Client", "Self"}
+DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Register", "Operator", "Auditor", "Overseer", "Client", "Self"}
 PINNED = {
     "Public": 44,
     "Citizen": 136,
     "Operator": 16,
     "Auditor": 5,
+    "Overseer": 2,
     "TokenUser": 11,
     "Self": 2,
     "Agency": 1,

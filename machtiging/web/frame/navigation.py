@@ -25,10 +25,11 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoginKind:
-    """The purpose of a login. `operates`: also as operator of the service."""
+    """The purpose of a login. `operates`: also as operator of the service. `audits`: as auditor or privacy officer."""
 
     works: bool = False
     operates: bool = False
+    audits: bool = False
 
     @property
     def home(self) -> Place:
@@ -102,6 +103,11 @@ _MENUS: dict[Place, tuple[tuple[str, str, str], ...]] = {
         ("frame.menu.journal", "/beheer/journaal", "eye"),
     ),
 }
+# Items of the operator's menu for the auditor and the privacy officer alone.
+_AUDIT_ITEMS = (
+    ("frame.menu.figures", "/beheer/cijfers", "users"),
+    ("frame.menu.unusual", "/beheer/opvallend", "alert-triangle"),
+)
 # The first page of each place. Every page below it belongs to the place too.
 _ROOTS: Mapping[Place, str] = {
     Place.OWN: "/",
@@ -123,9 +129,9 @@ def find_place(path: str, login: LoginKind = PRIVATE_LOGIN) -> Place:
 def build_menu(path: str, login: LoginKind = PRIVATE_LOGIN) -> list[MenuItem]:
     """Return the menu of a page. The item of the page itself is "page", that of a page below it "true"."""
     place = find_place(path, login)
+    items = (*_MENUS[place], *(_AUDIT_ITEMS if place is Place.OPERATOR and login.audits else ()))
     return [
-        MenuItem(get_sentence(key), href, icon, _mark_current(path, href, _ROOTS[place]))
-        for key, href, icon in _MENUS[place]
+        MenuItem(get_sentence(key), href, icon, _mark_current(path, href, _ROOTS[place])) for key, href, icon in items
     ]
 
 

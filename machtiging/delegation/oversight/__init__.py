@@ -1,0 +1,1 @@
+"""Machtigingen for the auditor and the privacy officer: figures without people."""
