@@ -26,6 +26,7 @@ from machtiging.berichtenbox.caseload.routes import router as client_routes
 from machtiging.berichtenbox.machtigingen.routes import router as machtiging_routes
 from machtiging.crypto.certificates import CertificateAuthorities
 from machtiging.crypto.keyring import KeyRing, watch_key_ring
+from machtiging.delegation.assignments.four_eyes_routes import router as four_eyes_routes
 from machtiging.delegation.assignments.routes import router as assignment_routes
 from machtiging.delegation.caseload.login import handle_login
 from machtiging.delegation.handover.routes import router as handover_routes
@@ -88,7 +89,7 @@ _KEY_RING_CHECK_SECONDS = 2.0
 _POLICY_RECORD_SECONDS = 5.0
 _ROUTERS = (
     *(berichtenbox_routes.router, machtiging_routes, client_routes, toestemmingen_routes),
-    *(organisations_routes, employee_routes, assignment_routes, handover_routes, stand_in_routes),
+    *(organisations_routes, employee_routes, assignment_routes, four_eyes_routes, handover_routes, stand_in_routes),
     *(request_routes, renewal_routes),
     *(health.router, identity_routes, oauth_routes),
     *(register_routes, portal_routes),

@@ -19,6 +19,7 @@ from machtiging.delegation.tables import (
 )
 from machtiging.organisations.tables import (
     SEALED_EMPLOYEE,
+    SEALED_FOUR_EYES_PROPOSAL,
     SEALED_ORGANISATION,
     SEALED_RECOGNITION,
     SEALED_STAND_IN,
@@ -29,6 +30,7 @@ from machtiging.organisations.tables import (
 JOURNALLED_TABLES: tuple[JournalledTable, ...] = (
     JournalledTable(SEALED_ORGANISATION),
     JournalledTable(SEALED_RECOGNITION),
+    JournalledTable(SEALED_FOUR_EYES_PROPOSAL),
     JournalledTable(SEALED_EMPLOYEE, data_key_column="organisation_id"),
     JournalledTable(SEALED_TEAM),
     JournalledTable(SEALED_TEAM_MEMBERSHIP),

@@ -16,7 +16,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct
 from machtiging.crypto.keyring import KeyRing
-from machtiging.identity.people import compare_people
 from machtiging.kernel.errors import Conflict, NotAllowed
 from machtiging.kernel.ids import PersonId
 from machtiging.organisations.journal_lines import OrganisationAct, journal_act, journal_refusal
@@ -31,6 +30,7 @@ from machtiging.organisations.queries import (
 )
 from machtiging.organisations.registration import describe_ceiling
 from machtiging.organisations.rules import ActingOperator, Ceiling, RecognitionProposal, RecognitionStatus, may_follow
+from machtiging.organisations.second_person.comparison import require_second_person
 from machtiging.organisations.tables import SEALED_ORGANISATION, SEALED_RECOGNITION
 from machtiging.storage.row_mac import reseal_changes, seal_row
 
@@ -168,11 +168,8 @@ async def _require_other_person(
         if practice:
             return
         raise NotAllowed("bevestigen_in_sessie" if operator.person_id is None else "voorstel_zonder_persoon")
-    same = await compare_people(session, keyring, PersonId(proposal.proposed_by), operator.person_id)
-    if same:
-        raise NotAllowed("eigen_voorstel")
-    if same is None and not practice:
-        raise NotAllowed("persoon_niet_zeker")
+    proposer = PersonId(proposal.proposed_by)
+    await require_second_person(session, keyring, proposer, operator.person_id, practice=practice)
 
 
 async def _update_recognition(session: AsyncSession, row: Row[Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class Organisation(SQLModel, table=True):
     minimum_level: str = columns.text_column()
     recognition_number: int | None = None
     epoch: int = 0
+    four_eyes_from: str | None = columns.text_column(default=None, nullable=True)
     created_at: datetime = columns.timestamp_column()
     mac: bytes = columns.bytes_column(default=b"")
 
@@ -52,6 +53,22 @@ class Recognition(SQLModel, table=True):
     confirmed_by: UUID | None = Field(default=None, foreign_key="person.id")
     confirmed_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
     dropped_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    mac: bytes = columns.bytes_column(default=b"")
+
+
+class FourEyesProposal(SQLModel, table=True):
+    """A proposal of one administrator that fewer assignments need a second person. A decision is never changed."""
+
+    __tablename__ = "four_eyes_proposal"
+
+    id: UUID = Field(primary_key=True)
+    organisation_id: UUID = Field(foreign_key="organisation.id")
+    four_eyes_from: str | None = columns.text_column(default=None, nullable=True)
+    proposed_by: UUID
+    proposed_at: datetime = columns.timestamp_column()
+    decided_by: UUID | None = None
+    decided_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    is_confirmed: bool = False
     mac: bytes = columns.bytes_column(default=b"")
 
 
@@ -122,9 +139,19 @@ SEALED_ORGANISATION = SealedTable(
     covered=(
         *("id", "kvk", "vestiging", "rsin", "oin", "name", "kind", "contact_sealed", "ceiling_themes"),
         *("ceiling_afzenders", "ceiling_sensitivity", "ceiling_days", "minimum_level", "recognition_number", "epoch"),
-        "created_at",
+        *("four_eyes_from", "created_at"),
     ),
     exempt={"party_kind": "one constant, by a check"},
+    added_later=("four_eyes_from",),
+)
+SEALED_FOUR_EYES_PROPOSAL = SealedTable(
+    table_of(FourEyesProposal),
+    version=1,
+    covered=(
+        *("id", "organisation_id", "four_eyes_from", "proposed_by", "proposed_at", "decided_by", "decided_at"),
+        "is_confirmed",
+    ),
+    exempt={},
 )
 SEALED_RECOGNITION = SealedTable(
     table_of(Recognition),

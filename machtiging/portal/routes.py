@@ -24,7 +24,7 @@ from machtiging.portal.helping import people as helped_people
 from machtiging.portal.helping.switcher import load_switcher
 from machtiging.portal.letters import attachments, letter_page, list_page, marks_pages, redirects, sharing
 from machtiging.portal.operator import figures_pages, organisation_page, oversight_pages, policy_pages, register_page
-from machtiging.portal.organisation import client_page, clients, employees, handovers, offers, stand_ins
+from machtiging.portal.organisation import client_page, clients, employees, four_eyes, handovers, offers, stand_ins
 from machtiging.portal.public_pages import routes as public_pages
 from machtiging.portal.work import client_page as work_client_page
 from machtiging.portal.work import client_table, new_client, own_record, renewals, today
@@ -62,6 +62,7 @@ _PARTS = (
     client_page,
     employees,
     handovers,
+    four_eyes,
     stand_ins,
     today,
     client_table,

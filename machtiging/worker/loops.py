@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.row_states.row_check import RowCheck
 from machtiging.audit.seal import run_sealer
+from machtiging.delegation.assignments.proposals import end_lapsed_proposals
 from machtiging.delegation.handover.due_items import tell_due_clients
 from machtiging.delegation.help_requests.retention import expired_delegation_rows_sweep
 from machtiging.delegation.statutory.application import EventContext
@@ -125,7 +126,7 @@ def _build_journal_and_post_tasks(services: WorkerServices) -> dict[str, Backgro
 
 
 def _build_expiry_tasks(services: WorkerServices) -> dict[str, BackgroundTask]:
-    """Build the tasks that end sessions, tell clients without a reader, and delete expired rows."""
+    """Build the tasks that end sessions and lapsed proposals, tell clients, and delete expired rows."""
     stop, sessions, clock = services.background.stop, services.sessions, services.clock
 
     async def run_session_expiry_task(record: TaskRecord) -> None:
@@ -140,6 +141,10 @@ def _build_expiry_tasks(services: WorkerServices) -> dict[str, BackgroundTask]:
         telling = partial(tell_due_clients, sessions, clock)
         await run_repeatedly(telling, record, every=_HANDOVER_SECONDS, stop=stop)
 
+    async def run_proposal_task(record: TaskRecord) -> None:
+        ending = partial(end_lapsed_proposals, sessions, clock)
+        await run_repeatedly(ending, record, every=_HANDOVER_SECONDS, stop=stop)
+
     async def run_organisation_stop_task(record: TaskRecord) -> None:
         telling = partial(_settle_stopped_organisations, services)
         await run_repeatedly(telling, record, every=_HANDOVER_SECONDS, stop=stop)
@@ -148,6 +153,7 @@ def _build_expiry_tasks(services: WorkerServices) -> dict[str, BackgroundTask]:
         "gestopte_organisaties": run_organisation_stop_task,
         "sessies": run_session_expiry_task,
         "overdracht": run_handover_task,
+        "vier_ogen": run_proposal_task,
         "opruimen": run_retention_task,
     }
 

@@ -11,6 +11,7 @@ from machtiging.access.bearer import Agency, Register, TokenUser
 from machtiging.berichtenbox.caseload.routes import router as clienten
 from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
 from machtiging.berichtenbox.routes import router as berichtenbox
+from machtiging.delegation.assignments.four_eyes_routes import router as four_eyes
 from machtiging.delegation.assignments.routes import router as assignments
 from machtiging.delegation.handover.routes import router as handovers
 from machtiging.delegation.help_requests.routes import router as help_requests
@@ -33,7 +34,7 @@ from machtiging.web.framework_internals import list_routes
 DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Register", "Operator", "Auditor", "Overseer", "Client", "Self"}
 PINNED = {
     "Public": 44,
-    "Citizen": 136,
+    "Citizen": 141,
     "Operator": 16,
     "Auditor": 5,
     "Overseer": 2,
@@ -62,7 +63,7 @@ def doors_of(route: APIRoute) -> list[str]:
 @cache
 def all_routes():
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    of_organisations = (organisations, employees, assignments, handovers, stand_ins, help_requests, renewals)
+    of_organisations = (organisations, employees, assignments, four_eyes, handovers, stand_ins, help_requests, renewals)
     of_box = (berichtenbox, machtigingen, clienten)
     for router in (health, identity, oauth, *of_box, consents, *of_organisations, registers, portal, practice):
         app.include_router(router)

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from machtiging.berichtenbox.caseload.routes import router as clienten
 from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
 from machtiging.berichtenbox.routes import router
+from machtiging.delegation.assignments.four_eyes_routes import router as four_eyes
 from machtiging.delegation.assignments.routes import router as assignments
 from machtiging.delegation.handover.routes import router as handovers
 from machtiging.delegation.help_requests.routes import router as help_requests
@@ -40,6 +41,7 @@ def build_openapi_document() -> dict:
     app.include_router(assignments)
     app.include_router(handovers)
     app.include_router(stand_ins)
+    app.include_router(four_eyes)
     app.include_router(help_requests)
     app.include_router(renewals)
     app.include_router(registers)
@@ -122,6 +124,8 @@ def test_openapi_document_lists_every_api_route():
         "/toestemmingen/{toestemmingId}": {"delete"},
         "/toewijzingen": {"get", "post"},
         "/toewijzingen/_beeindigen": {"post"},
+        "/vier-ogen": {"get"},
+        "/vier-ogen/{toewijzingId}/_besluit": {"post"},
         "/vervangingen": {"get", "post"},
         "/vervangingen/{vervangingId}": {"delete"},
         "/verlengingsronden": {"post"},

@@ -25,9 +25,11 @@ from machtiging.delegation.assignments.journal_lines import (
     journal_assignment,
     journal_refused_assignment,
     journal_refused_call,
+    record_assignment,
 )
 from machtiging.delegation.assignments.queries import (
     is_assignment_of,
+    list_client_assignments,
     load_present_employee,
     lock_employee_of_login,
 )
@@ -122,16 +124,28 @@ async def _try_assignment(
         if inserted is None:
             if link_id is not None and await is_assignment_of(session, link_id, leader.organisation.id):
                 return link_id
-            raise Conflict("al_toegewezen")
+            raise Conflict(await _describe_present(session, authority, employee, act.at))
     except Refusal as refusal:
         await journal_refused_assignment(session, act, refusal, authority, request.machtiging_id)
         return refusal
     rows = inserted.rows
-    if waiting is not None:
+    # A client whom a second person must still confirm waits on in the hand-over: the proposal can lapse.
+    if waiting is not None and not inserted.is_proposed:
         rows = (*rows, await close_item(session, waiting, at=act.at, assignment_id=inserted.machtiging.id))
-    await journal_assignment(session, act, inserted.machtiging, employee.person_id, rows)
+    await _journal_inserted(session, act, inserted, employee, rows)
     await link_assignment(session, keyring, act, inserted.machtiging, assurance)
     return inserted.machtiging.id
+
+
+async def _journal_inserted(
+    session: AsyncSession, act: AssignmentAct, inserted: InsertedAssignment, employee: EmployeeStanding, rows: Any
+) -> None:
+    """Journal an assignment. Client and employee are told of one that counts, not of a proposal."""
+    if inserted.is_proposed:
+        proposing = replace(act, act=JournalAct.TOEWIJZING_VOORGESTELD)
+        await record_assignment(session, proposing, "vier_ogen", inserted.machtiging, rows)
+    else:
+        await journal_assignment(session, act, inserted.machtiging, employee.person_id, rows)
 
 
 async def _lock_handover(session: AsyncSession, authority: Authority, request: AssignmentRequest) -> Row[Any] | None:
@@ -187,6 +201,16 @@ async def _insert_once(
         if find_sqlstate(error) != _UNIQUE_VIOLATION:
             raise
         return None
+
+
+async def _describe_present(
+    session: AsyncSession, authority: Authority, employee: EmployeeStanding, at: datetime
+) -> str:
+    """Return the code for an employee who has this client already, or was proposed."""
+    for link in await list_client_assignments(session, authority.machtiging_id, at=at):
+        if link.leaf.employee_id == employee.id and link.leaf.needs_confirmation:
+            return "al_voorgesteld"
+    return "al_toegewezen"
 
 
 def derive_assignment_id(keyring: KeyRing, leader: ActingLeader, request: AssignmentRequest) -> MachtigingId | None:

@@ -68,8 +68,8 @@ async def _write_ends(session: AsyncSession, links: Sequence[Row[Any]], at: date
 
 
 async def _notify_client(session: AsyncSession, authority: Authority | None, *, at: datetime) -> None:
-    """Tell the client who does not read any more. Nobody is told of a forged row: it may name another person."""
-    if authority is None or not authority.is_authentic:
+    """Tell the client who does not read any more. Not of a forged row, nor of what waited for a second person."""
+    if authority is None or not authority.is_authentic or authority.leaf.needs_confirmation:
         return
     facts = notification_facts(authority.leaf, authority.holder_id)
     if authority.organisation is not None:

@@ -1,7 +1,9 @@
 """Insert assignments: a link under the machtiging of an organisation, to one of its employees.
 
-An assignment can only narrow what the citizen gave, and ends with it (BW 3:64). Assigning to a team is in the tables,
-and `assignments.creation` refuses it: the work around it does not exist yet.
+An assignment can only narrow what the citizen gave, and ends with it (BW 3:64). Where the organisation demands four
+eyes each of them waits for a second person, however it came: assigned, handed over, of a stand-in, or asked by the
+employee and given by the citizen. It is inert until then (`assignments.confirmation`). Assigning to a team is in the
+tables, and `assignments.creation` refuses it: the work around it does not exist yet.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from uuid import UUID
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.agencies.rules import Sensitivity
 from machtiging.delegation.agreements import insert_agreement, load_terms
 from machtiging.delegation.caseload.case_references import encrypt_case_reference
 from machtiging.delegation.caseload.search_index import index_case_reference, index_client
@@ -27,6 +30,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
 from machtiging.organisations.rules import LONGEST_CEILING_DAYS
+from machtiging.organisations.second_person.threshold import needs_second_person
 from machtiging.storage.row_mac import SealedTable, seal_row
 
 
@@ -58,6 +62,11 @@ class InsertedAssignment(NamedTuple):
     machtiging: Machtiging
     rows: tuple[tuple[SealedTable, Mapping[str, Any]], ...]
 
+    @property
+    def is_proposed(self) -> bool:
+        """True if it waits for a second person."""
+        return self.machtiging.needs_confirmation
+
 
 async def insert_assignment(
     session: AsyncSession, parent: Machtiging, assignment: NewAssignment, *, at: datetime
@@ -76,9 +85,10 @@ async def insert_assignment(
         "text_version": "1",
         "agreed_by": assignment.assigner_id,
         "agreed_at": at,
-        "needs_confirmation": False,
     }
     terms = _limit_period(parent, await load_terms(session, parent), at)
+    sensitivity = Sensitivity(terms["highest_sensitivity"])
+    agreed["needs_confirmation"] = await needs_second_person(session, assignment.employee_id, sensitivity, at=at)
     agreement = await insert_agreement(session, terms | agreed)
     work = await _insert_sealed(
         session,

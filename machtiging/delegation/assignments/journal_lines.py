@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from machtiging.storage.row_mac import SealedTable
 
 # Told for what does not exist and for what is of another organisation alike.
-_UNKNOWN_CODES = frozenset({"machtiging_onbekend", "toewijzing_onbekend"})
+_UNKNOWN_CODES = frozenset({"machtiging_onbekend", "toewijzing_onbekend", "voorstel_onbekend"})
 # The notification to the giver, and the one to the employee.
 _NOTIFICATION_KINDS = {
     JournalAct.TOEWIJZING_GEMAAKT: (NotificationKind.TOEGEWEZEN, NotificationKind.TOEGEWEZEN_AAN_U),
+    JournalAct.TOEWIJZING_BEVESTIGD: (NotificationKind.TOEGEWEZEN, NotificationKind.TOEGEWEZEN_AAN_U),
     JournalAct.TOEWIJZING_BEEINDIGD: (
         NotificationKind.TOEWIJZING_GESTOPT,
         NotificationKind.TOEWIJZING_INGETROKKEN_BIJ_U,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Request, Response
 
 from machtiging.delegation.assignments.creation import assign_machtigingen
+from machtiging.delegation.assignments.proposals import find_proposed
 from machtiging.delegation.assignments.queries import list_assignments, load_viewing_leader
 from machtiging.delegation.assignments.rules import EmployeeLogin
 from machtiging.delegation.assignments.schemas import (
@@ -24,6 +25,7 @@ from machtiging.delegation.assignments.termination import end_assignments
 from machtiging.identity.csrf import CSRF_HEADER, CsrfHeaderProtected
 from machtiging.identity.dependencies import identity_services
 from machtiging.identity.session import Citizen, Visitor
+from machtiging.kernel.errors import Refusal
 from machtiging.kernel.ids import MachtigingId
 from machtiging.organisations.schemas import JSON, NaInQuery, describe_page
 from machtiging.storage.unit_of_work import Transaction
@@ -93,6 +95,7 @@ async def post_toewijzingen(
 ) -> dict[str, Any]:
     """Hooguit 500 per keer. Elke machtiging krijgt een eigen resultaat: de ene weigering houdt de andere niet tegen.
 
+    Vraagt uw organisatie vier ogen, dan is het resultaat `voorgesteld`: er is nog geen toegang.
     Met dezelfde `Idempotency-Key` geeft hetzelfde verzoek dezelfde toewijzingen.
     """
     services, at = identity_services(request), identity_services(request).clock.now()
@@ -104,8 +107,9 @@ async def post_toewijzingen(
         [parse_request(one, idempotency_key) for one in items],
         at=at,
     )
+    proposed = await find_proposed(session, [one for one in results if not isinstance(one, Refusal)])
     pairs = zip(items, results, strict=True)
-    return {"resultaten": [describe_assigned(item.machtigingId, result) for item, result in pairs]}
+    return {"resultaten": [describe_assigned(item.machtigingId, result, proposed) for item, result in pairs]}
 
 
 @router.post(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -54,7 +55,9 @@ class BeeindigingenIn(StrictRequestModel):
 class ToewijzingResultaatOut(BaseModel):
     """Wat er met één machtiging of toewijzing uit uw verzoek is gedaan."""
 
-    resultaat: Literal["toegewezen", "beeindigd", "geweigerd"]
+    resultaat: Literal["toegewezen", "voorgesteld", "beeindigd", "geweigerd"] = Field(
+        description="`voorgesteld`: geeft pas toegang als een tweede persoon bevestigt."
+    )
     toewijzingId: UUID | None = Field(default=None, description="Ontbreekt als de toewijzing niet is gemaakt.")  # noqa: N815
     machtigingId: UUID | None = Field(default=None, description="Alleen bij toewijzen: die uit uw verzoek.")  # noqa: N815
     code: str | None = Field(default=None, description="Alleen bij een weigering; bedoeld voor programma's.")
@@ -97,10 +100,14 @@ def parse_request(toewijzing: ToewijzingIn, idempotency_key: str | None = None) 
     )
 
 
-def describe_assigned(machtiging_id: UUID, result: MachtigingId | Refusal) -> dict[str, Any]:
-    """Describe the result of one assignment."""
+def describe_assigned(
+    machtiging_id: UUID, result: MachtigingId | Refusal, proposed: Collection[UUID] = ()
+) -> dict[str, Any]:
+    """Describe the result of one assignment. `proposed`: those that wait for a second person."""
     named = {"machtigingId": machtiging_id}
-    return named | _describe_refused(result) if isinstance(result, Refusal) else named | _describe("toegewezen", result)
+    if isinstance(result, Refusal):
+        return named | _describe_refused(result)
+    return named | _describe("voorgesteld" if result in proposed else "toegewezen", result)
 
 
 def describe_ended(assignment_id: UUID, result: MachtigingId | Refusal) -> dict[str, Any]:

@@ -92,8 +92,8 @@ async def link_replacement(
 ) -> bool:
     """Insert the link of a stand-in under one assignment, and tell the client.
 
-    False if there is none to make: what is over or forged, a client who excluded the replacement or is that person,
-    and a client whom the replacement reads already.
+    The client is told only of one that counts. False if there is none to make: what is over or forged, a client who
+    excluded the replacement or is that person, and a client whom the replacement reads already.
     """
     leader = act.leader
     if leader is None or not await _may_read(session, keyring, authority, row, replacement, act.at):
@@ -104,12 +104,27 @@ async def link_replacement(
         stand_in_id=row.id,
     )
     inserted = await insert_assignment(session, authority.leaf, values, at=act.at)
-    assigning = replace(act, act=JournalAct.TOEWIJZING_GEMAAKT)
-    await record_assignment(session, assigning, "vervanging", inserted.machtiging, inserted.rows)
-    facts = notification_facts(inserted.machtiging, replacement.person_id) | describe_days(row)
-    facts["organisation"] = leader.organisation.name
-    await enqueue_notification(session, authority.vertegenwoordigde_id, NotificationKind.VERVANGING, facts, at=act.at)
+    kind = JournalAct.TOEWIJZING_VOORGESTELD if inserted.is_proposed else JournalAct.TOEWIJZING_GEMAAKT
+    await record_assignment(session, replace(act, act=kind), "vervanging", inserted.machtiging, inserted.rows)
+    if inserted.is_proposed:
+        return True
+    await notify_of_stand_in(session, act, authority, inserted.machtiging, replacement, row)
     return True
+
+
+async def notify_of_stand_in(
+    session: AsyncSession,
+    act: AssignmentAct,
+    authority: Authority,
+    machtiging: Machtiging,
+    replacement: EmployeeStanding,
+    row: Row[Any],
+) -> None:
+    """Tell the client who stands in, and on which days."""
+    facts = notification_facts(machtiging, replacement.person_id) | describe_days(row)
+    if act.leader is not None:
+        facts["organisation"] = act.leader.organisation.name
+    await enqueue_notification(session, authority.vertegenwoordigde_id, NotificationKind.VERVANGING, facts, at=act.at)
 
 
 async def _may_read(

@@ -14,6 +14,7 @@ from machtiging.delegation.assignments.journal_lines import (
     journal_assignment,
     journal_refused_assignment,
     journal_refused_call,
+    record_assignment,
 )
 from machtiging.delegation.assignments.queries import is_assignment_of, load_present_employee
 from machtiging.delegation.assignments.rules import ActingLeader, EmployeeLogin, require_call_size, require_leading_role
@@ -61,7 +62,11 @@ async def _try_end(
         await journal_refused_assignment(session, act, refusal, authority, assignment_id)
         return refusal
     holder_id = None if authority is None else authority.holder_id
-    await journal_assignment(session, act, ended.machtiging, holder_id, [(SEALED_MACHTIGING, ended.row)])
+    rows = [(SEALED_MACHTIGING, ended.row)]
+    if ended.machtiging.needs_confirmation:  # nobody was told of it
+        await record_assignment(session, act, "beeindigd", ended.machtiging, rows)
+    else:
+        await journal_assignment(session, act, ended.machtiging, holder_id, rows)
     return assignment_id
 
 

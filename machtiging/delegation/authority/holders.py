@@ -181,10 +181,11 @@ async def load_descendant_ids(session: AsyncSession, machtiging_id: MachtigingId
 
 
 async def load_employee_links(session: AsyncSession, machtiging_id: MachtigingId, *, at: datetime) -> list[Authority]:
-    """Load the live links of employees under this machtiging. Forged ones are left out."""
+    """Load the live links of employees under this machtiging. Not forged ones, nor what waits for a second person."""
     below = is_selected_id(_LEAF.c.id, _select_descendant_ids([machtiging_id]))
     live = and_(below, _LEAF.c.employee_id.is_not(None), _LEAF.c.state != MachtigingState.ENDED.value)
-    return [one for one in await load_authorities(session, live, at=at) if one.is_authentic]
+    found = await load_authorities(session, live, at=at)
+    return [one for one in found if one.is_authentic and not one.awaits_second_person]
 
 
 def _select_descendant_ids(machtiging_ids: Sequence[MachtigingId]) -> CompoundSelect[Any]:

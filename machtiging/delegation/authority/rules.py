@@ -137,6 +137,11 @@ class Authority:
         """True if a link has ended for good."""
         return any(link.state is MachtigingState.ENDED for link in self.links)
 
+    @property
+    def awaits_second_person(self) -> bool:
+        """True if an assignment of one person waits for a second one. It gives nothing until then."""
+        return any(link.needs_confirmation for link in self.links[1:])
+
     def is_current(self, organisation_kvk: str | None, at: datetime) -> bool:
         """Return True if what hangs on it is shown: it stands, or stands still. False for another organisation."""
         return self._is_organisation(organisation_kvk) and all(stop.code in PAUSING_CODES for stop in self._stops(at))
@@ -205,7 +210,7 @@ class Authority:
         """Return the reason code if this login may not see party and terms; else None.
 
         What is paused or over stays visible to its two parties. An employee who may not help clients now sees nothing,
-        nor does anybody of a forged row.
+        nor one whose assignment waits for a second person, nor does anybody of a forged row.
         """
         if not self.is_authentic:
             return ROW_INVALID
@@ -213,6 +218,8 @@ class Authority:
             return None
         if (code := self.holder_refusal(person_id, organisation_kvk)) is not None:
             return code
+        if self.awaits_second_person:
+            return ASSIGNMENT_CODES[EffectiveState.NOT_ACCEPTED]
         if self.organisation is None or self.employee is None:
             return None
         if self.organisation.recognition is RecognitionStatus.WITHDRAWN:

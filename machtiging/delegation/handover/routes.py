@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from machtiging.audit.acts import JournalAct
 from machtiging.delegation.assignments.creation import assign_machtigingen
+from machtiging.delegation.assignments.proposals import find_proposed
 from machtiging.delegation.assignments.queries import load_viewing_leader
 from machtiging.delegation.assignments.routes import IdempotencyKey
 from machtiging.delegation.assignments.rules import ActingLeader, EmployeeLogin
@@ -28,6 +29,7 @@ from machtiging.delegation.handover.schemas import (
 from machtiging.identity.csrf import CSRF_HEADER, CsrfHeaderProtected
 from machtiging.identity.dependencies import identity_services
 from machtiging.identity.session import Citizen, Operator, Visitor
+from machtiging.kernel.errors import Refusal
 from machtiging.organisations.employees import load_administrator
 from machtiging.organisations.rules import ActingOperator
 from machtiging.organisations.schemas import JSON, NaInQuery, describe_page
@@ -191,8 +193,9 @@ async def distribute_overdracht(
     await require_handover(session, leader.organisation.id, overdracht_id)
     requests = [parse_request(one, overdracht_id, idempotency_key) for one in items]
     results = await assign_machtigingen(session, services.keyring, _describe_login(visitor), requests, at=at)
+    proposed = await find_proposed(session, [one for one in results if not isinstance(one, Refusal)])
     pairs = zip(items, results, strict=True)
-    return {"resultaten": [describe_assigned(item.machtigingId, result) for item, result in pairs]}
+    return {"resultaten": [describe_assigned(item.machtigingId, result, proposed) for item, result in pairs]}
 
 
 async def _load_leader(request: Request, session: Transaction, visitor: Visitor) -> ActingLeader:

@@ -34,12 +34,13 @@ _ALREADY_ENDED = "toewijzing_beeindigd"
 
 @dataclass(frozen=True, slots=True)
 class AssignmentLine:
-    """An assignment of a client. `reads`: it opens letters now."""
+    """An assignment of a client. `reads`: it opens letters now. `waits`: for a second person."""
 
     id: UUID
     name: str
     since: datetime
     reads: bool
+    waits: bool
 
 
 @router.get("/organisatie/clienten/{machtigingId}")
@@ -123,4 +124,5 @@ def _describe_assignment(link: Authority, office: Office, at: datetime) -> Assig
         name=office.name_employee(link.leaf.employee_id),
         since=link.leaf.offered_at,
         reads=link.stop_reason(at) is None,
+        waits=link.awaits_second_person,
     )

@@ -21,6 +21,7 @@ from machtiging.delegation.assignments.clients import (
     load_organisation_clients,
 )
 from machtiging.delegation.assignments.creation import assign_machtigingen
+from machtiging.delegation.assignments.proposals import find_proposed
 from machtiging.delegation.assignments.rules import MAX_CASE_REFERENCE_LENGTH, AssignmentRequest
 from machtiging.delegation.rules import EffectiveState, effective_state
 from machtiging.identity.csrf import CsrfProtected
@@ -59,10 +60,11 @@ class ClientLine:
 
 @dataclass(frozen=True, slots=True)
 class ResultLine:
-    """The result of one client in a form. `reason` is "" for a client that was assigned."""
+    """The result of one client in a form. `reason` is "" for a client that was assigned or proposed."""
 
     name: str
     reason: str
+    waits: bool = False
 
 
 def describe_client(client: OrganisationClient, office: Office, at: datetime) -> ClientLine:
@@ -194,16 +196,20 @@ async def render_results(
     services, at = access_services(request), access_services(request).clock.now()
     ids = [one.machtiging_id for one in requests]
     clients = await load_organisation_clients(session, services.keyring, office.leader.organisation.id, ids, at=at)
+    proposed = await find_proposed(session, [one for one in results if not isinstance(one, Refusal)])
     lines = []
     for one, result in zip(requests, results, strict=True):
         found = clients.get(one.machtiging_id)
         name = name_of_profile(None if found is None else found.profile)
-        lines.append(ResultLine(name, describe_refusal(result) if isinstance(result, Refusal) else ""))
+        lines.append(
+            ResultLine(name, describe_refusal(result) if isinstance(result, Refusal) else "", result in proposed)
+        )
     return render_page(
         request,
         "organisation_results.html",
         refused=[line for line in lines if line.reason],
-        done=[line for line in lines if not line.reason],
+        done=[line for line in lines if not line.reason and not line.waits],
+        waiting=[line for line in lines if line.waits],
         employee=office.name_employee(requests[0].employee_id),
         back=get_sentence(back),
         back_path=back_path,

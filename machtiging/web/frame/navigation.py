@@ -96,6 +96,7 @@ _MENUS: dict[Place, tuple[tuple[str, str, str], ...]] = {
         ("frame.menu.employees", "/organisatie/medewerkers", "user"),
         ("frame.menu.stand_ins", "/organisatie/vervangingen", "calendar"),
         ("frame.menu.handover", "/organisatie/overdrachten", "share"),
+        ("frame.menu.four_eyes", "/organisatie/vier-ogen", "shield-check"),
     ),
     Place.OPERATOR: (
         ("frame.menu.organisations", "/beheer", "building"),

@@ -77,6 +77,9 @@ PAGE_OF = {
         f"/organisatie/clienten/{SOME_ID}/toewijzingen/{SOME_ID}"
     ),
     "/organisatie/overdrachten": "/organisatie/overdrachten",
+    "/organisatie/vier-ogen": "/organisatie/vier-ogen",
+    "/organisatie/vier-ogen/instelling": "/organisatie/vier-ogen/instelling",
+    "/organisatie/vier-ogen/instelling/besluit": "/organisatie/vier-ogen",
     "/organisatie/vervangingen": "/organisatie/vervangingen",
     "/organisatie/vervangingen/{vervangingId}/stoppen": "/organisatie/vervangingen",
     "/verzoeken": "/verzoeken",
@@ -97,5 +100,6 @@ OF_SCRIPTS = {
     "/api/v1/toewijzingen",
     "/api/v1/toewijzingen/_beeindigen",
     "/api/v1/vervangingen",
+    "/api/v1/vier-ogen/{toewijzingId}/_besluit",
     "/api/v1/verlengingsronden",
 }

@@ -22,7 +22,9 @@ from tests.protocol.row_mac.forged_rows import OPENINGS, forge
 
 # Rows of organisations are tested beside their acts (tests/storage/organisations), those of an authority in
 # test_forged_authority_rows.py, those of a help request, a hand-over or a register beside its acts (tests/storage).
-# A question to renew is tested in tests/protocol/work/test_renewals.py. Nothing is decided on an assignment row yet.
+# A proposal for fewer four eyes is tested in tests/storage/organisations/test_four_eyes_setting.py.
+# A question to renew is tested in tests/protocol/work/test_renewals.py. An assignment row says who
+# proposed it: see tests/storage/assignments/test_four_eyes_over_time.py.
 # An emergency stop counts whatever its MAC is.
 ELSEWHERE = {
     "machtiging",
@@ -35,6 +37,7 @@ ELSEWHERE = {
     "help_request",
     "handover",
     "handover_item",
+    "four_eyes_proposal",
 }
 BY_NAME = {
     sealed.table.name: sealed

@@ -3,9 +3,17 @@
 import pytest
 
 from tests.storage.assignments.assignment_world import Assignments
+from tests.storage.assignments.four_eyes_acts import demand
 
 
 @pytest.fixture
 async def office(database):
     """A recognised organisation with a teamleider and a care worker."""
     return await Assignments.begin(database)
+
+
+@pytest.fixture
+async def four_eyes(office):
+    """The organisation demands four eyes for every assignment."""
+    await demand(office)
+    return office

@@ -69,10 +69,10 @@ FIXED = [
 ]
 
 
-async def test_service_role_may_change_only_the_mac_of_an_agreement(session):
+async def test_service_role_may_change_only_the_mac_and_the_second_person_of_an_agreement(session):
     may = "SELECT column_name FROM information_schema.column_privileges WHERE table_name = 'agreement'"
     updatable = f"{may} AND privilege_type = 'UPDATE' AND grantee = 'machtiging_service'"
-    assert list(await session.scalars(text(updatable))) == ["mac"]
+    assert sorted(await session.scalars(text(updatable))) == ["confirmed_by", "mac"]
 
 
 @pytest.mark.parametrize("begin", [add_offer, grant_machtiging])

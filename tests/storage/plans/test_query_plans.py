@@ -96,6 +96,8 @@ INSERT INTO organisation (id, oin, name, kind, ceiling_sensitivity, ceiling_days
 VALUES (gen_random_uuid(), '00000099000000099000', 'x', 'overheid', 'gewoon', 1, AT);
 INSERT INTO recognition (organisation_id, number, status, ground, decision_reference, proposed_at, confirmed_at)
 VALUES (gen_random_uuid(), 1, 'aangevraagd', 'x', '', AT, AT);
+INSERT INTO four_eyes_proposal (id, organisation_id, proposed_by, proposed_at)
+VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), AT);
 INSERT INTO employee (id, organisation_id, person_id, display_name_sealed, roles, state, starts_at, invited_at)
 VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'x', '{}', 'actief', AT, AT);
 INSERT INTO team VALUES (gen_random_uuid(), gen_random_uuid(), AT::text);

@@ -1,0 +1,1 @@
+"""Four eyes: when an act needs a second person, and who counts as one."""
