@@ -86,8 +86,8 @@ async def test_list_is_paged(leader, office):
     last = first["voorstellen"][-1]["toewijzingId"]
     second = (await leader.get(f"{PATH}?aantal=2&na={last}")).json()
     assert [len(page["voorstellen"]) for page in (first, second)] == [2, 1]
-    assert "volgende" in first["_links"]
-    assert "volgende" not in second["_links"]
+    assert "next" in first["_links"]
+    assert "next" not in second["_links"]
 
 
 @pytest.mark.parametrize("role", ["hulpverlener", "toezicht", "balie"])

@@ -79,7 +79,7 @@ PAGE_OF = {
     "/organisatie/overdrachten": "/organisatie/overdrachten",
     "/organisatie/vier-ogen": "/organisatie/vier-ogen",
     "/organisatie/vier-ogen/instelling": "/organisatie/vier-ogen/instelling",
-    "/organisatie/vier-ogen/instelling/besluit": "/organisatie/vier-ogen",
+    "/organisatie/vier-ogen/instelling/besluit": "/organisatie/vier-ogen/instelling",
     "/organisatie/vervangingen": "/organisatie/vervangingen",
     "/organisatie/vervangingen/{vervangingId}/stoppen": "/organisatie/vervangingen",
     "/verzoeken": "/verzoeken",
