@@ -110,7 +110,7 @@ CREATE TABLE four_eyes_proposal (
     CONSTRAINT four_eyes_confirmed_by_another CHECK (NOT is_confirmed OR decided_by <> proposed_by),
     CONSTRAINT four_eyes_confirmed_says_by_whom CHECK (NOT is_confirmed OR (decided_by IS NOT NULL)),
     CONSTRAINT four_eyes_decided_says_when CHECK ((decided_by IS NULL AND NOT is_confirmed) OR decided_at IS NOT NULL),
-    CONSTRAINT four_eyes_times_reachable CHECK (proposed_at {_SPAN} AND decided_at {_SPAN}),
+    CONSTRAINT four_eyes_proposal_times_reachable CHECK (proposed_at {_SPAN} AND decided_at {_SPAN}),
     FOREIGN KEY (proposed_by, organisation_id) REFERENCES employee (id, organisation_id),
     FOREIGN KEY (decided_by, organisation_id) REFERENCES employee (id, organisation_id)
 );
