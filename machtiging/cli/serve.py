@@ -97,13 +97,14 @@ def run_demo(
 ) -> None:
     """Start everything on this machine with invented people and letters. Prints the addresses. Ctrl-C stops it.
 
-    The first time it plays the story: a helper reads a letter, step by step. Data is kept for the next time.
+    The first time it plays two stories, step by step: a helper reads a letter, and a caseload. Data is kept for the
+    next time.
     """
     _run_with_database(_run_demo_until_stopped, story_again)
 
 
 def run_story() -> None:
-    """Play the story with fresh letters on servers of its own, then stop. Exit 1 when a step fails."""
+    """Play both stories with fresh letters on servers of their own, then stop. Exit 1 when a step fails."""
     _run_with_database(_run_story_once)
 
 
@@ -180,11 +181,13 @@ async def _open_story_environment(settings: Settings) -> AsyncIterator[StoryEnvi
 
 
 async def tell_story(settings: Settings, narrator: StoryNarrator) -> None:
-    """Play the story against the running servers of these settings. Raises StoryFailed."""
+    """Play both stories against the running servers of these settings. Raises StoryFailed."""
+    from machtiging.cli.demo.caseload.story import play_caseload_story
     from machtiging.cli.demo.story import play_story
 
     async with _open_story_environment(settings) as environment:
         await play_story(environment, narrator)
+        await play_caseload_story(environment, narrator)
 
 
 async def _add_practice_world(settings: Settings) -> None:
@@ -212,7 +215,7 @@ def _create_terminal_narrator() -> StoryNarrator:
 async def _run_story_once(settings: Settings) -> None:
     async with run_practice_servers(settings):
         await tell_story(settings, _create_terminal_narrator())
-    out.print("\n[green]The story came out as told.[/green]")
+    out.print("\n[green]The stories came out as told.[/green]")
 
 
 async def _run_demo_until_stopped(settings: Settings, story_again: bool) -> None:  # noqa: FBT001

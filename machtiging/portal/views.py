@@ -38,6 +38,17 @@ from machtiging.kernel.period import Period
 from machtiging.message_catalogue import get_sentence
 from machtiging.portal import labels
 
+# The colour of the badge of a state; see `components.html`.
+_TONES: Mapping[EffectiveState, str] = {
+    EffectiveState.NOT_ACCEPTED: "waiting",
+    EffectiveState.NOT_BEGUN: "waiting",
+    EffectiveState.IN_FORCE: "good",
+    EffectiveState.PAUSED: "paused",
+    EffectiveState.STOPPED: "refused",
+    EffectiveState.ENDED: "stopped",
+    EffectiveState.EXPIRED: "stopped",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class AgreementView:
@@ -86,6 +97,16 @@ class MachtigingCard:
     offered_to: UUID | None = None
     is_from_register: bool = False
     evidence: RegisterEvidence | None = None
+
+    @property
+    def is_unhindered(self) -> bool:
+        """False for a machtiging in force that does not work now. `stop_text` says why."""
+        return self.standing is not EffectiveState.IN_FORCE or self.stop_text is None
+
+    @property
+    def tone(self) -> str:
+        """The tone of the badge with `standing_word`."""
+        return _TONES[self.standing] if self.is_unhindered else "refused"
 
     @property
     def is_running(self) -> bool:
@@ -285,6 +306,9 @@ async def build_machtiging_card(
     stop_code = hidden
     if hidden is None and now is EffectiveState.IN_FORCE:
         stop_code = _find_stop_code(authority, holder_ids, at)
+    stop_text = None
+    if stop_code not in (None, OTHER_ORGANISATION):
+        stop_text = labels.describe_stop(stop_code, is_giver=is_giver)
     is_over = link is not machtiging and now in (EffectiveState.ENDED, EffectiveState.EXPIRED)
     role = MachtigingRole.GIVER if is_giver else MachtigingRole.HELPER
     return MachtigingCard(
@@ -294,7 +318,7 @@ async def build_machtiging_card(
         kvk=authority.organisation_kvk,
         organisation=None if authority.organisation is None else authority.organisation.name,
         standing=now,
-        standing_word=labels.ENDED_LABELS[link.end_reason] if link.end_reason else labels.STANDING_LABELS[now],
+        standing_word=_describe_standing(link, now, stop_text),
         agreement=describe_authority(authority, names),
         offered_at=machtiging.offered_at,
         accepted_at=machtiging.accepted_at,
@@ -307,10 +331,17 @@ async def build_machtiging_card(
         is_from_register=authority.root.is_from_register,
         evidence=await people.load_evidence(authority) if hidden is None else None,
         offered_to=machtiging.offered_to if is_giver else None,
-        stop_text=None
-        if stop_code in (None, OTHER_ORGANISATION)
-        else labels.describe_stop(stop_code, is_giver=is_giver),
+        stop_text=stop_text,
     )
+
+
+def _describe_standing(link: Machtiging, now: EffectiveState, stop_text: str | None) -> str:
+    """Describe the state of a link in a few words. What is in force may be stopped by something else."""
+    if link.end_reason:
+        return labels.ENDED_LABELS[link.end_reason]
+    if now is EffectiveState.IN_FORCE and stop_text is not None:
+        return get_sentence("helpers.state.not_now_label")
+    return labels.STANDING_LABELS[now]
 
 
 def _find_stop_code(authority: Authority, holder_ids: Sequence[PersonId], at: datetime) -> str | None:

@@ -18,7 +18,14 @@ from machtiging.kernel.errors import InvalidInput, NotAuthenticated
 from machtiging.message_catalogue import LANGUAGES, current_language
 from machtiging.simulators.client_authentication import ASSERTION_TYPE, verify_client_assertion
 from machtiging.simulators.dependencies import simulator_services
-from machtiging.simulators.personas import GROUP_LABELS, LEVEL_LABELS, PERSONA_DESCRIPTIONS, PERSONAS, Persona
+from machtiging.simulators.personas import (
+    GROUP_LABELS,
+    LEVEL_LABELS,
+    PERSONA_DESCRIPTIONS,
+    PERSONAS,
+    Persona,
+    find_persona,
+)
 from machtiging.simulators.provider import IssuedLogin, SimulatedProvider
 from machtiging.web.pages import render_page
 
@@ -61,7 +68,7 @@ async def authorize_visitor(request: Request) -> Response:
         return _redirect_to_client(request, {"error": fault})
     if "annuleren" in parameters:
         return _redirect_to_client(request, {"error": "access_denied"})
-    persona = PERSONAS.get(parameters.get("login_hint", ""))
+    persona = find_persona(parameters.get("login_hint", ""))
     if persona is None:
         return _show_persona_page(request)
     return _redirect_to_client(request, {"code": _issue_code(request, persona)})

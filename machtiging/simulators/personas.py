@@ -5,8 +5,9 @@ The message catalogue says what each is good for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -169,7 +170,48 @@ _PERSONAS = (
     ),
 )
 PERSONAS: Mapping[str, Persona] = {persona.key: persona for persona in _PERSONAS}
+# The clients of the practice organisations: (name, birth date, test BSN).
+_CLIENTS = (
+    ("Ali Yıldız", "1969-02-11", "999990044"),
+    ("Anna de Boer", "1957-08-30", "999990056"),
+    ("Chantal Willems", "1982-12-05", "999990068"),
+    ("Gerrit Hofstra", "1949-03-19", "999990081"),
+    ("Hanna Nowak", "1990-06-24", "999990093"),
+    ("Jan de Vries", "1961-10-02", "999990111"),
+    ("Jan de Vries", "1984-01-15", "999990123"),
+    ("Mo Haddou", "1977-05-28", "999990135"),
+    ("Nel Kuipers", "1945-11-09", "999990147"),
+    ("Oksana Koval", "1988-09-13", "999990159"),
+    ("Piet Jansen", "1953-07-21", "999990160"),
+    ("Rosa Fernandes", "1972-04-03", "999990172"),
+)
+CLIENTS: tuple[Persona, ...] = tuple(
+    Persona(f"client-{number}", name, PersonaGroup.CITIZEN, f"client-{number}@post.example", born, bsn)
+    for number, (name, born, bsn) in enumerate(_CLIENTS, start=1)
+)
+# The employees of the second story. Its organisation is another one each time, so their number is none yet.
+TEAM: tuple[Persona, ...] = (
+    Persona("team-beheerder", "Marieke Dekker", PersonaGroup.WORK, "m.dekker@wijkteam.example", kvk=""),
+    Persona("team-helper", "Yusuf Arslan", PersonaGroup.WORK, "y.arslan@wijkteam.example", kvk=""),
+    Persona("team-collega", "Els Bouma", PersonaGroup.WORK, "e.bouma@wijkteam.example", kvk=""),
+)
+_UNLISTED: Mapping[str, Persona] = {persona.key: persona for persona in (*CLIENTS, *TEAM)}
+_HINT = re.compile(r"(?P<key>[a-z0-9-]+)(?:@(?P<kvk>9[0-9]{7}))?")
 # What each persona is good for.
 PERSONA_DESCRIPTIONS: Mapping[str, str] = CatalogueLabels("simulator.persona", tuple(PERSONAS))
 GROUP_LABELS: Mapping[PersonaGroup, str] = CatalogueLabels("simulator.choose", PersonaGroup)
 LEVEL_LABELS: Mapping[Assurance, str] = CatalogueLabels("simulator.level", Assurance)
+
+
+def find_persona(hint: str) -> Persona | None:
+    """Find the persona of a `login_hint`.
+
+    It is a key, or for an employee `key@kvk` with another practice number.
+
+    Clients and the team of the second story are found too. The page to choose from does not list them.
+    """
+    matched = _HINT.fullmatch(hint)
+    persona = None if matched is None else PERSONAS.get(matched["key"]) or _UNLISTED.get(matched["key"])
+    if matched is None or persona is None or matched["kvk"] is None:
+        return None if persona is not None and persona.kvk == "" else persona
+    return None if persona.kvk is None else replace(persona, kvk=matched["kvk"])

@@ -1,4 +1,4 @@
-"""Crash recovery: kill -9 between any two steps of the story leaves no partial state.
+"""Crash recovery: kill -9 between any two steps of both stories leaves no partial state.
 
 The service and the login stand-in are one process; every other time the database server is killed as well.
 """
@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.cli.database import open_sealer_engine, open_service_sessions
+from machtiging.cli.demo.caseload.story import play_caseload_story
 from machtiging.cli.demo.environment import StoryEnvironment
 from machtiging.cli.demo.narrator import StoryNarrator
 from machtiging.cli.demo.story import play_story
@@ -31,6 +32,8 @@ HALF_DONE = {
     "an accepted machtiging without a journal line": """SELECT m.id FROM machtiging m WHERE m.accepted_at IS NOT NULL
         AND NOT EXISTS (SELECT FROM journal j JOIN machtiging link ON link.id = j.machtiging_id
         WHERE j.act IN ('machtiging:aangenomen', 'machtiging:geregistreerd') AND m.id IN (link.id, link.parent_id))""",
+    "an assignment alive of an employee who left": """SELECT m.id FROM machtiging m JOIN employee e
+        ON e.id = m.employee_id WHERE e.state = 'vertrokken' AND m.state <> 'ended'""",
 }
 
 
@@ -72,8 +75,10 @@ async def test_story_resumes_after_kill_at_every_step_without_partial_state(stop
         sealer.sync_engine.pool._pre_ping = True
         keyring = KeyRing.load(settings.keys_dir)
         world = StoryEnvironment(settings.issuer, settings.broker_issuer, sessions, sealer, keyring, SystemClock())
-        await play_story(world, StoryNarrator(killer.step, lambda what, module: None))
-        assert killer.killed == 7
+        narrator = StoryNarrator(killer.step, lambda what, module: None)
+        await play_story(world, narrator)
+        await play_caseload_story(world, narrator)
+        assert killer.killed == 14
         async with sessions() as session:
             for what, query in HALF_DONE.items():
                 assert (await session.execute(text(query))).all() == [], what

@@ -22,6 +22,8 @@ from machtiging.simulators.personas import PERSONAS
 from tests.builders.keys import make_key_directory
 
 ROOT = Path(__file__).resolve().parents[2]
+# Seven steps of each story.
+STEPS = list(range(1, 15))
 
 
 def ports(count: int) -> list[int]:
@@ -64,7 +66,7 @@ async def test_story_succeeds_twice_and_names_existing_modules(settings, databas
         await tell_story(settings, first.teller)
         assert not await is_first_run(database.sessions)
         await tell_story(settings, second.teller)
-    assert first.steps == second.steps == [1, 2, 3, 4, 5, 6, 7]
+    assert first.steps == second.steps == STEPS
     named = {module for _, module in first.teller.events}
     assert [module for module in named if not (ROOT / "machtiging" / module).is_file()] == []
 
@@ -104,7 +106,7 @@ async def test_story_on_ipv6_loopback_succeeds(settings):
     on_ipv6 = settings.model_copy(update=there)
     async with run_practice_servers(on_ipv6):
         await tell_story(on_ipv6, listener.teller)
-    assert listener.steps == [1, 2, 3, 4, 5, 6, 7]
+    assert listener.steps == STEPS
 
 
 async def test_story_with_issuer_of_another_server_is_refused(settings):

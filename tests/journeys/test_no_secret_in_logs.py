@@ -1,4 +1,4 @@
-"""The whole story with logging at DEBUG: no secret in logs, journal or refusals."""
+"""Both stories with logging at DEBUG: no secret in logs, journal or refusals."""
 
 import asyncio
 import io
@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from machtiging.agencies.catalogue import upsert_catalogue
 from machtiging.app import create_app
+from machtiging.cli.demo.caseload.story import play_caseload_story
 from machtiging.cli.demo.environment import StoryEnvironment
 from machtiging.cli.demo.letters import LETTERS
 from machtiging.cli.demo.narrator import StoryNarrator
@@ -23,7 +24,7 @@ from machtiging.kernel.clock import SystemClock
 from machtiging.kernel.readable_code import normalise_code
 from machtiging.settings import Environment, Settings
 from machtiging.simulators.app import create_simulator
-from machtiging.simulators.personas import PERSONAS
+from machtiging.simulators.personas import CLIENTS, PERSONAS, TEAM
 from machtiging.web import structured_logging
 from tests.builders.applications import POLICIES
 from tests.builders.command_line import preserve_logging
@@ -142,15 +143,18 @@ async def play_story_with_witness(database, place, witnesses):
         SystemClock(),
     )
     async with run_servers((create_simulator(settings), taken[1]), (witnesses[0], taken[0])):
-        await asyncio.wait_for(play_story(world, StoryNarrator(lambda *_: None, lambda *_: None)), 120)
+        narrator = StoryNarrator(lambda *_: None, lambda *_: None)
+        for play in (play_story, play_caseload_story):
+            await asyncio.wait_for(play(world, narrator), 240)
 
 
 async def test_row_67_logs_journal_and_refusals_hold_no_secret(database, tmp_path, log_streams):
     witnesses = []
     await play_story_with_witness(database, tmp_path, witnesses)
     (witness,) = witnesses
-    canaries = witness.secrets | {persona.bsn for persona in PERSONAS.values() if persona.bsn}
-    canaries |= {persona.name for persona in PERSONAS.values()} | {letter.onderwerp for letter in LETTERS}
+    people = (*PERSONAS.values(), *CLIENTS, *TEAM)
+    canaries = witness.secrets | {persona.bsn for persona in people if persona.bsn}
+    canaries |= {persona.name for persona in people} | {letter.onderwerp for letter in LETTERS}
     canaries |= {letter.inhoud[25:65] for letter in LETTERS}
     kinds = ("eyJ", "urn:ietf:params:oauth:request_uri:")
     assert all(any(secret.startswith(kind) for secret in witness.secrets) for kind in kinds)

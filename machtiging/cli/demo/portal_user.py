@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -13,14 +13,16 @@ from machtiging.agencies.catalogue import find_catalogue_oin
 from machtiging.agencies.rules import Theme
 from machtiging.cli.demo.browser import Browser
 from machtiging.cli.demo.environment import StoryEnvironment
+from machtiging.cli.demo.html import HtmlPage
 from machtiging.cli.demo.letters import CHOSEN_SENDERS, HIDDEN_THEME
-from machtiging.cli.demo.narrator import check_step
+from machtiging.cli.demo.narrator import StoryFailed, check_step
 from machtiging.message_catalogue import get_sentence
-from machtiging.simulators.personas import PERSONAS, Persona
+from machtiging.simulators.personas import Persona, find_persona
 
 _LETTER_PATH = re.compile(r"/.+/[0-9a-f-]{36}")
 PURPOSE = "post bijhouden"
 HELPER_NAME = "mijn zoon Bram"
+ORGANISATION_PURPOSE = "orde in de post"
 # The answers on each page of the wizard.
 _OFFER_ANSWERS: tuple[dict[str, str | list[str]], ...] = (
     {"soort": "relative", "naam": HELPER_NAME, "doel": PURPOSE},
@@ -30,6 +32,12 @@ _OFFER_ANSWERS: tuple[dict[str, str | list[str]], ...] = (
         "afzenders": [find_catalogue_oin(name) for name in CHOSEN_SENDERS],
         "themas": [theme.value for theme in Theme if theme is not HIDDEN_THEME],
     },
+    {"bestaand": "jaar", "gevoelig": "nee", "bijlagen": "ja"},
+    {"duur": "90"},
+)
+# As asked of an organisation, after the page where she finds it.
+_ORGANISATION_ANSWERS: tuple[dict[str, str | list[str]], ...] = (
+    {"keuze": "behalve-medisch"},
     {"bestaand": "jaar", "gevoelig": "nee", "bijlagen": "ja"},
     {"duur": "90"},
 )
@@ -45,13 +53,16 @@ class PortalUser:
 
     @classmethod
     async def log_in(cls, environment: StoryEnvironment, http: httpx.AsyncClient, key: str) -> PortalUser:
-        """Log in through the login simulator. Raises StoryFailed."""
+        """Log in through the login simulator, an employee perhaps as `key@kvk`. Raises StoryFailed."""
+        persona = find_persona(key)
+        if persona is None:
+            raise StoryFailed("een oefenpersoon", key)
         browser = Browser(http, frozenset({environment.issuer, environment.broker}))
-        page = await browser.open_page(f"{environment.issuer}/inloggen?terug=/machtigingen&login_hint={key}")
-        someone = cls(environment, PERSONAS[key], browser)
+        page = await browser.open_page(f"{environment.issuer}/inloggen?terug=/machtigingen&login_hint={quote(key)}")
+        someone = cls(environment, persona, browser)
         check_step(
-            condition=PERSONAS[key].name in page.text,
-            expected=f"ingelogd als {PERSONAS[key].name}",
+            condition=persona.name in page.text,
+            expected=f"ingelogd als {persona.name}",
             got=page.text[:200],
         )
         return someone
@@ -60,12 +71,13 @@ class PortalUser:
         """Return the URL of a portal path."""
         return self.environment.issuer + path
 
+    async def open_path(self, path: str, *, expected_status: int = 200) -> HtmlPage:
+        """Open a page of the portal. Raises StoryFailed when its status differs."""
+        return await self.browser.open_page(self.portal_url(path), expected_status=expected_status)
+
     async def offer_machtiging(self) -> str:
         """Offer a machtiging through the wizard and return its code. Raises StoryFailed."""
-        check = await self.browser.open_page(self.portal_url("/helpers/nieuw"))
-        for answers in _OFFER_ANSWERS:
-            (form,) = [each for each in check.forms if set(answers) <= set(each.choices)]
-            check = await self.browser.submit_form(form, answers)
+        check = await self._answer_wizard(_OFFER_ANSWERS)
         for expected in (*CHOSEN_SENDERS, HELPER_NAME):
             check_step(
                 condition=expected in check.text, expected=f"{expected} op de controlepagina", got=check.text[:400]
@@ -75,6 +87,29 @@ class PortalUser:
             condition=len(confirmation.codes) == 1, expected="precies één machtigingscode", got=confirmation.text[:200]
         )
         return confirmation.codes[0]
+
+    async def offer_to_organisation(self, organisation: str) -> None:
+        """Ask an organisation from the list for help with all but medical post. Raises StoryFailed."""
+        found = await self._answer_wizard(
+            ({"soort": "professional", "naam": organisation, "doel": ORGANISATION_PURPOSE},)
+        )
+        await self.browser.submit_form(found.find_form_with_field("zoek"), {"zoek": organisation})
+        form = self.browser.page.find_form_with_field("organisatie")
+        check = await self.browser.submit_form(form, {"organisatie": form.choices["organisatie"][0]})
+        for answers in _ORGANISATION_ANSWERS:
+            (form,) = [each for each in check.forms if set(answers) <= set(each.choices)]
+            check = await self.browser.submit_form(form, answers)
+        check_step(
+            condition=organisation in check.text, expected=f"{organisation} op de controlepagina", got=check.text[:400]
+        )
+        await self.browser.submit_form(check.find_form("/controle"), {"akkoord": "ja"})
+
+    async def _answer_wizard(self, pages: tuple[dict[str, str | list[str]], ...]) -> HtmlPage:
+        page = await self.open_path("/helpers/nieuw")
+        for answers in pages:
+            (form,) = [each for each in page.forms if set(answers) <= set(each.choices)]
+            page = await self.browser.submit_form(form, answers)
+        return page
 
     async def accept_machtiging(self, code: str, birthdate: date) -> tuple[str, str]:
         """Accept an offer with code and birth date. Returns the text of the offer and the machtiging id."""

@@ -52,10 +52,13 @@ class ReadingApp:
             environment, DemoOAuthClient(await environment.register_client(metadata), environment.issuer, http, key)
         )
 
-    async def authorize_app(self, browser: Browser, machtiging_id: str) -> str:
-        """Obtain a token for this machtiging: PAR, consent in the browser, code exchange. Returns the consent page."""
+    async def authorize_app(self, browser: Browser, **subject: str) -> str:
+        """Obtain a token: PAR, consent in the browser, code exchange. Returns the text of the consent page.
+
+        `subject` tells whose letters (RFC 9396): `machtiging` with an id, or `clienten` with `toegewezen`.
+        """
         verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
-        pushed = await self._push_request(machtiging_id, _compute_s256_challenge(verifier), state)
+        pushed = await self._push_request(subject, _compute_s256_challenge(verifier), state)
         query = urlencode({"client_id": self.client.client_id, "request_uri": pushed})
         consent = await browser.open_page(f"{self.environment.issuer}/authorize?{query}")
         await browser.submit_form(consent.find_form("/authorize"), {"besluit": "akkoord"})
@@ -70,8 +73,8 @@ class ReadingApp:
         self.token = str(self.tokens["access_token"])
         return consent.text
 
-    async def _push_request(self, machtiging_id: str, challenge: str, state: str) -> str:
-        details = [{"type": "berichtenbox", "machtiging": machtiging_id, "actions": ["lijst", "lezen", "downloaden"]}]
+    async def _push_request(self, subject: dict[str, str], challenge: str, state: str) -> str:
+        details = [{"type": "berichtenbox", **subject, "actions": ["lijst", "lezen", "downloaden"]}]
         form = {
             "response_type": "code",
             "redirect_uri": REDIRECT_URI,

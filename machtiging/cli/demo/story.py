@@ -170,7 +170,7 @@ async def _wait_for_emails(story: StoryProgress, before: list[dict[str, Any]], r
 
 async def _get_token(story: StoryProgress, him: PortalUser, machtiging_id: str) -> ReadingApp:
     app = await ReadingApp.register_app(story.environment, story.http)
-    consent = await app.authorize_app(him.browser, machtiging_id)
+    consent = await app.authorize_app(him.browser, machtiging=machtiging_id)
     for expected in (APP_NAME, PERSONAS["vertegenwoordigde"].name):
         check_step(condition=expected in consent, expected=f"'{expected}' op de toestemmingspagina", got=consent[:600])
     story.tell_event(

@@ -46,27 +46,14 @@ from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.clock import end_of_day, to_dutch_date
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
-from machtiging.simulators.personas import PERSONAS, Persona
+from machtiging.simulators.personas import CLIENTS, PERSONAS, Persona
 from machtiging.storage.unit_of_work import unit_of_work
 
 _READ_AND_SAVE = frozenset({Act.LIST, Act.READ, Act.DOWNLOAD})
 _LIMITS = MachtigingLimits(maximum_duration=timedelta(days=365), code_lifetime=timedelta(days=14))
 _KINDS_OF_CLIENTS = 3
 # The clients of the practice office: (name, birth date, test BSN). Nobody is real.
-_CLIENTS = (
-    ("Ali Yıldız", "1969-02-11", "999990044"),
-    ("Anna de Boer", "1957-08-30", "999990056"),
-    ("Chantal Willems", "1982-12-05", "999990068"),
-    ("Gerrit Hofstra", "1949-03-19", "999990081"),
-    ("Hanna Nowak", "1990-06-24", "999990093"),
-    ("Jan de Vries", "1961-10-02", "999990111"),
-    ("Jan de Vries", "1984-01-15", "999990123"),
-    ("Mo Haddou", "1977-05-28", "999990135"),
-    ("Nel Kuipers", "1945-11-09", "999990147"),
-    ("Oksana Koval", "1988-09-13", "999990159"),
-    ("Piet Jansen", "1953-07-21", "999990160"),
-    ("Rosa Fernandes", "1972-04-03", "999990172"),
-)
+_CLIENTS = tuple((one.name, one.birthdate or "", one.bsn or "") for one in CLIENTS)
 # Those of whom nobody reads the post now: for the administrator to assign.
 _WITHOUT_READER = (
     ("Selma Bakker", "1966-10-20", "999990238"),

@@ -29,7 +29,7 @@ from machtiging.delegation.tables import SEALED_ASSIGNMENT, AssignmentRow
 from machtiging.identity.data_keys import ensure_data_key
 from machtiging.kernel.errors import ROW_INVALID, NotAllowed
 from machtiging.kernel.ids import MachtigingId
-from machtiging.organisations.rules import require_minimum_level
+from machtiging.organisations.rules import RecognitionStatus, require_minimum_level
 from machtiging.organisations.tables import Employee, Organisation
 from machtiging.storage.columns import table_of
 
@@ -72,7 +72,8 @@ async def load_viewing_leader(
 ) -> ActingLeader:
     """Load the employee who may see all assignments. A refusal is journalled as `act`.
 
-    Raises as `load_present_employee`, NotAllowed `alleen_voor_teamleider` and LevelTooLow `niveau_te_laag`.
+    Raises as `load_present_employee`, NotAllowed `alleen_voor_teamleider`, LevelTooLow `niveau_te_laag`, and NotAllowed
+    `erkenning_ingetrokken`: without recognition for good there is no ground to look at clients.
     """
     viewing = AssignmentAct(act, login.person_id, at)
     async with journal_refused_call(session, viewing):
@@ -80,6 +81,8 @@ async def load_viewing_leader(
     async with journal_refused_call(session, replace(viewing, leader=leader)):
         require_leading_role(leader.employee)
         require_minimum_level(leader.organisation.ceiling.minimum_level, login.assurance)
+        if leader.organisation.recognition is RecognitionStatus.WITHDRAWN:
+            raise NotAllowed("erkenning_ingetrokken", message="erkenning_ingetrokken.viewing")
     return leader
 
 

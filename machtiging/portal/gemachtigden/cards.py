@@ -23,15 +23,6 @@ from machtiging.portal import views
 from machtiging.portal.views import MachtigingCard
 from machtiging.web.pages import format_day
 
-_TONES: dict[EffectiveState, str] = {
-    EffectiveState.IN_FORCE: "good",
-    EffectiveState.NOT_ACCEPTED: "waiting",
-    EffectiveState.NOT_BEGUN: "waiting",
-    EffectiveState.PAUSED: "paused",
-    EffectiveState.STOPPED: "refused",
-    EffectiveState.ENDED: "stopped",
-    EffectiveState.EXPIRED: "stopped",
-}
 STATE_SENTENCES: Mapping[EffectiveState, str] = CatalogueLabels("helpers.state", EffectiveState)
 ENDED_SENTENCES: Mapping[EndReason, str] = CatalogueLabels("helpers.ended", EndReason)
 _NOT_NOW = "helpers.state.not_now"
@@ -78,16 +69,15 @@ class HelperCard:
 
 def build_helper_card(card: MachtigingCard, at: datetime, reading: ReadingCount | None = None) -> HelperCard:
     """Build the view of a machtiging, with what was read in the last week."""
-    works = card.standing is not EffectiveState.IN_FORCE or card.stop_text is None
     first_day, last_day = to_dutch_date(card.agreement.starts_at), last_day_before(card.agreement.ends_at)
     today = to_dutch_date(at)
     has_ended, total = card.standing in _OVER, (last_day - first_day).days + 1
     left = 0 if has_ended else min(total, max(0, (last_day - max(today, first_day)).days + 1))
     return HelperCard(
         card=card,
-        tone=_TONES[card.standing] if works else "refused",
-        label=card.standing_word if works else get_sentence("helpers.state.not_now_label"),
-        sentence=_describe_state(card, first_day) if works else get_sentence(_NOT_NOW),
+        tone=card.tone,
+        label=card.standing_word,
+        sentence=_describe_state(card, first_day) if card.is_unhindered else get_sentence(_NOT_NOW),
         first_day=first_day,
         last_day=last_day,
         days_left=left,

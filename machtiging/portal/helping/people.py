@@ -35,16 +35,6 @@ from machtiging.web.pages import render_page
 
 router = APIRouter(include_in_schema=False)
 _OVER = (EffectiveState.ENDED, EffectiveState.EXPIRED)
-# The colour of the badge of a state; see `components.html`.
-_TONES = {
-    EffectiveState.IN_FORCE: "good",
-    EffectiveState.PAUSED: "paused",
-    EffectiveState.STOPPED: "refused",
-    EffectiveState.NOT_BEGUN: "waiting",
-    EffectiveState.NOT_ACCEPTED: "waiting",
-    EffectiveState.ENDED: "stopped",
-    EffectiveState.EXPIRED: "stopped",
-}
 
 
 @router.get("/ik-help")
@@ -68,7 +58,6 @@ async def show_people(
         "helping_people.html",
         current=[card for card in cards if card.standing not in _OVER],
         earlier=[card for card in cards if card.standing in _OVER],
-        tones=_TONES,
         message=message,
         unread=await count_unread(session, services.policy, helpers, at=at),
         max_count=MAX_COUNT,
@@ -165,7 +154,7 @@ async def _render_agreement(
     is_accepted = message is not None and gedaan == CompletedAction.ACCEPTED
     values = {"card": card, "apps": apps, "message": message, "is_accepted": is_accepted, "note": note}
     return render_page(
-        request, "helping_agreement.html", status=409 if note else 200, tones=_TONES, actions=MachtigingAction, **values
+        request, "helping_agreement.html", status=409 if note else 200, actions=MachtigingAction, **values
     )
 
 

@@ -250,3 +250,24 @@ async def test_pages_of_a_full_organisation_take_few_statements(office, database
     paths = (CLIENTS, f"/organisatie/clienten/{root}", "/organisatie/medewerkers", employee, f"{employee}/vertrek")
     counts = {path: await count_statements(browser, path, database) for path in paths}
     assert {path: count for path, count in counts.items() if not 0 < count <= MOST_STATEMENTS} == {}
+
+
+@pytest.mark.parametrize("path", ["", "/aangeboden", "/medewerkers", "/vervangingen", "/overdrachten"])
+async def test_pages_of_organisation_with_withdrawn_recognition_show_no_client(office, path):
+    await office.rows.assign(await office.rows.grant())
+    browser = await office.log_in_administrator()
+    assert "Ans Voorbeeld" in (await browser.open_page(ISSUER + CLIENTS)).text
+    async with unit_of_work(office.rows.database.sessions) as session:
+        await decide_recognition(session, office.rows.organisation, 3, "ingetrokken")
+    page = await browser.open_page(ISSUER + CLIENTS + path, expected_status=403)
+    assert "U ziet de cliënten niet meer." in page.text
+    assert "Ans Voorbeeld" not in page.text
+
+
+async def test_suspended_organisation_sees_its_clients(office):
+    await office.rows.assign(await office.rows.grant())
+    async with unit_of_work(office.rows.database.sessions) as session:
+        await decide_recognition(session, office.rows.organisation, 3, "opgeschort")
+    page = await (await office.log_in_administrator()).open_page(ISSUER + CLIENTS)
+    assert "Ans Voorbeeld" in page.text
+    assert "U kunt wel kijken, maar niets toewijzen." in page.text

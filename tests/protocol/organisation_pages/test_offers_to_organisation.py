@@ -166,11 +166,10 @@ async def test_withdrawn_offer_cannot_be_accepted(office):
     assert await office.read_outcomes(ACCEPTED) == [("refused", "machtiging_beeindigd")]
 
 
-@pytest.mark.parametrize("status", ["opgeschort", "ingetrokken"])
-async def test_organisation_without_recognition_cannot_accept_and_may_refuse(office, status):
+async def test_suspended_organisation_cannot_accept_and_may_refuse(office):
     offer = await make_offer(office)
     async with unit_of_work(office.rows.database.sessions) as session:
-        await decide_recognition(session, office.rows.organisation, 3, status)
+        await decide_recognition(session, office.rows.organisation, 3, "opgeschort")
     await decide(office, offer, "aannemen", expect=403)
     assert "U zei nee." in (await decide(office, offer, "weigeren")).text
 

@@ -7,7 +7,7 @@ import pytest
 
 from machtiging.identity.csrf import CSRF_HEADER
 from machtiging.organisations.recognition import propose_recognition
-from machtiging.simulators import broker
+from machtiging.simulators import personas
 from machtiging.simulators.personas import PERSONAS
 from tests.builders.applications import replace_services
 from tests.storage.organisations.organisation_world import COMMAND_LINE, RECOGNISED, OrganisationWorld
@@ -66,7 +66,7 @@ async def test_proposal_of_the_command_line_outside_the_practice_world_returns_4
 async def test_confirmation_outside_the_practice_world_by_an_unknown_person_returns_403(api, organisation, monkeypatch):
     await propose(await api.log_in("beheerder"), organisation)
     unknown = replace(PERSONAS["tweede-beheerder"], birthdate=None)
-    monkeypatch.setattr(broker, "PERSONAS", PERSONAS | {"tweede-beheerder": unknown})
+    monkeypatch.setattr(personas, "PERSONAS", PERSONAS | {"tweede-beheerder": unknown})
     operator = await api.log_in("tweede-beheerder")
     replace_services(api.login.service, practice=False)
     refused = await operator.call("POST", confirmation_of(organisation))

@@ -83,6 +83,16 @@ async def test_suspended_organisation_is_told_to_both_in_their_own_words(portal,
         assert "De erkenning van uw organisatie is opgeschort." in text
 
 
+async def test_every_page_says_of_a_stopped_organisation_that_it_does_not_work_now(portal, assigned):
+    authority, organisation_id, _ = assigned
+    async with unit_of_work(portal.app.state.services.sessions) as session:
+        await decide_recognition(session, organisation_id, 3, "opgeschort")
+    overview = (await (await portal.mother()).open_page(ISSUER + "/")).text
+    for text in (overview, *await open_pages(portal, authority)):
+        assert "Werkt nu niet" in text
+        assert "Werkt nu " not in text.replace("Werkt nu niet", "")
+
+
 async def test_page_of_inactive_employee_tells_the_reason_to_employee_and_giver(portal, assigned):
     authority, _, employee_id = assigned
     async with unit_of_work(portal.app.state.services.sessions) as session:

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from machtiging.crypto.jose import verify_jwt
 from machtiging.simulators.app import create_simulator
-from machtiging.simulators.personas import PERSONAS
+from machtiging.simulators.personas import PERSONAS, find_persona
 from tests.builders.keys import load_keyring
 from tests.builders.messages import read_query
 from tests.builders.people import BROKER, CLIENT_ID, ISSUER, make_practice_settings
@@ -150,6 +150,32 @@ async def test_persona_page_escapes_parameters(broker_client):
 
 async def test_login_hint_unknown_shows_the_persona_page(broker_client):
     assert (await ask(broker_client, login_hint="keizer")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("hint", "name", "kvk"),
+    [
+        ("raadslid", "Fatima el Amrani", "90000001"),
+        ("raadslid@91234567", "Fatima el Amrani", "91234567"),
+        ("team-helper@91234567", "Yusuf Arslan", "91234567"),
+        ("client-3", "Chantal Willems", None),
+    ],
+)
+def test_login_hint_names_a_persona_and_perhaps_another_organisation(hint, name, kvk):
+    found = find_persona(hint)
+    assert found is not None
+    assert (found.name, found.kvk) == (name, kvk)
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [
+        *("", "niemand", "team-helper", "raadslid@", "raadslid@12345678", "naaste@91234567", "client-3@91234567"),
+        *("raadslid@912345678", "raadslid@9123456a", "raadslid@91234567@91234567", "raadslid@91234567\n"),
+    ],
+)
+def test_login_hint_without_persona_or_practice_number_names_no_persona(hint):
+    assert find_persona(hint) is None
 
 
 async def test_login_hint_redirects_with_code_state_and_issuer(broker_client):

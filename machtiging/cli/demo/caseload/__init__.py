@@ -1,0 +1,1 @@
+"""The second story: a caseload on Monday morning, over real HTTP."""
