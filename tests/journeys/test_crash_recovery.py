@@ -27,11 +27,13 @@ HALF_DONE = {
         ON m.id = c.machtiging_id WHERE c.used_at IS NOT NULL AND m.accepted_at IS NULL AND m.state <> 'ended'""",
     "a grant alive under an ended machtiging": """SELECT g.id FROM oauth_grant g JOIN machtiging m
         ON m.id = g.machtiging_id WHERE m.state = 'ended' AND g.ended_at IS NULL""",
-    # An organisation accepts and assigns in one act: the line stands at the assignment below it. What a register gave
-    # has the line of its registration.
+    # An employee who accepts by code assigns in one act: the line stands at the assignment below it. What a register
+    # gave has the line of its registration, and an assignment that of the administrator.
     "an accepted machtiging without a journal line": """SELECT m.id FROM machtiging m WHERE m.accepted_at IS NOT NULL
         AND NOT EXISTS (SELECT FROM journal j JOIN machtiging link ON link.id = j.machtiging_id
-        WHERE j.act IN ('machtiging:aangenomen', 'machtiging:geregistreerd') AND m.id IN (link.id, link.parent_id))""",
+        WHERE j.act IN ('machtiging:aangenomen', 'machtiging:geregistreerd') AND m.id IN (link.id, link.parent_id))
+        AND NOT EXISTS (SELECT FROM journal j JOIN assignment a ON a.machtiging_id = m.id
+        WHERE j.act = 'toewijzing:gemaakt' AND j.machtiging_id = m.id)""",
     "an assignment alive of an employee who left": """SELECT m.id FROM machtiging m JOIN employee e
         ON e.id = m.employee_id WHERE e.state = 'vertrokken' AND m.state <> 'ended'""",
 }

@@ -41,6 +41,13 @@ SECRET_FIELDS = {
     "token",
 }
 CODE_ON_PAPER = re.compile(r'class="code">([^<]+)<')
+# The frame of a page names the visitor, and a form carries the token of the visitor's own session.
+MAIN, HIDDEN_FIELD = re.compile(r"<main.*</main>", re.DOTALL), re.compile(r'<input type="hidden"[^>]*>')
+
+
+def read_refusal(body):
+    main = MAIN.search(body)
+    return body if main is None else HIDDEN_FIELD.sub("", main[0])
 
 
 class Witness:
@@ -72,7 +79,7 @@ class Witness:
         self._headers(scope["headers"])
         await self._app(scope, received, sent)
         if status >= 400:
-            self.refusals.append(bytes(said).decode())
+            self.refusals.append(read_refusal(bytes(said).decode()))
         else:
             self._answer(bytes(said))
 
