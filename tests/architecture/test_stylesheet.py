@@ -1,4 +1,4 @@
-"""The classes of all templates exist in the built stylesheet, and the icons in the sprite."""
+"""Classes of templates exist in the built stylesheet, and icons in the sprite."""
 
 import re
 

@@ -169,7 +169,7 @@ async def insert_machtiging(session: AsyncSession, **values: Any) -> MachtigingI
 
 
 def build_relative_row(giver_id: PersonId, helper_id: PersonId, at: datetime) -> dict[str, Any]:
-    """The values of an active machtiging of a relative, for all that is at most sensitive."""
+    """Values of an active machtiging of a relative, up to sensitive letters."""
     return {
         "vertegenwoordigde_id": giver_id,
         "gemachtigde_id": helper_id,

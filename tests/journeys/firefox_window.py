@@ -1,4 +1,4 @@
-"""A window of Firefox, driven over Marionette: the WebDriver server inside Firefox, without a driver beside it."""
+"""A window of Firefox, driven over Marionette, the WebDriver server inside Firefox."""
 
 from __future__ import annotations
 

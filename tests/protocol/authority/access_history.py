@@ -96,7 +96,7 @@ class AccessHistory(History):
         return stands and holder not in model.inactive | model.departed | model.expired_names
 
     async def open_browser(self, person: Any, kvk: str | None, level: Assurance) -> LoginBrowser:
-        """A browser in which this person has just logged in, for an organisation or as himself."""
+        """A browser with a new login of this person, perhaps for an organisation."""
         services = self.portal.app.state.services
         browser = LoginBrowser({ISSUER: self.portal.app})
         browser.http.cookies.set(SESSION_COOKIE, await start_login_session(services, person, level, kvk))

@@ -24,7 +24,7 @@ async def office(api):
 
 @pytest.fixture
 async def worker(api, office):
-    """The browser of a care worker with one client whose machtiging ends soon, and one whose does not."""
+    """A care worker with one client whose machtiging ends soon and one other."""
     browser, employee = await log_in_as(api, office, "raadslid", "hulpverlener")
     person = await EMPLOYEES.read_value(api.database, "person_id", id=employee)
     office.held = []

@@ -1,4 +1,4 @@
-"""An office with two employees and clients, for the pages and the API of an employee."""
+"""An office with two employees and clients, for pages and API."""
 
 from __future__ import annotations
 

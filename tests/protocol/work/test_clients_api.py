@@ -1,4 +1,4 @@
-"""`/api/v1/clienten`: clients and letters of an employee, for an app with one consent for all of them."""
+"""`/api/v1/clienten`: clients and their letters, for an app with one consent."""
 
 from datetime import date
 
