@@ -154,6 +154,13 @@ class BrowserUser:
         self._touch({"selector": f'input[type=text][name="{name}"]'}, "")
         self.window.write(text)
 
+    def pick(self, name: str, option: str) -> None:
+        """Pick from a list by typing how the option begins."""
+        self.window.evaluate("name => document.querySelector(`select[name=${name}]`).focus()", name)
+        self.window.write(option)
+        script = "name => document.querySelector(`select[name=${name}]`).selectedOptions[0].text"
+        assert self.window.evaluate(script, name) == option
+
     def save_file(self) -> bytes:
         """Follow the first link to a file; returns what was saved."""
         return self.window.download(lambda: self._touch({"selector": "main a[download]"}, "Enter"))

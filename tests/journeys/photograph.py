@@ -17,6 +17,7 @@ from tests.journeys.browser_user import BrowserUser
 from tests.journeys.chromium_window import ChromiumWindow
 from tests.journeys.conftest import CHROMIUM, FLAGS, ROOT, Installation
 from tests.journeys.portal_journeys import JOURNEYS
+from tests.journeys.work_journeys import WORK_JOURNEYS
 from tests.journeys.site_walk import UUID, walk
 
 SCREENS = ROOT / "docs" / "screens"
@@ -25,8 +26,24 @@ DESKTOP, PHONE = 1280, 375
 SCALES = {DESKTOP: 0.6, PHONE: 0.8}
 QUALITY, HIGHEST = 40, 2600
 # Who walks through the pages, by persona. Nobody is logged in at first.
-WALKERS = {"": "Nobody is logged in", "vertegenwoordigde": "Riet, a citizen", "naaste": "Bram, her helper"}
-FILE_NAMES = {"": "public", "vertegenwoordigde": "riet", "naaste": "bram"}
+WALKERS = {
+    "": "Nobody is logged in",
+    "vertegenwoordigde": "Riet, a citizen",
+    "naaste": "Bram, her helper",
+    "raadslid": "Fatima, a social worker and the administrator of her office",
+    "beheerder": "Saskia, an operator of the service",
+    "auditor": "Willemijn, the auditor",
+}
+FILE_NAMES = {
+    "": "public",
+    "vertegenwoordigde": "riet",
+    "naaste": "bram",
+    "raadslid": "fatima",
+    "beheerder": "saskia",
+    "auditor": "willemijn",
+}
+# A journey also logs in as these. Their pages are among those of another.
+SAME_PAGES = {"tweede-beheerder": "beheerder", "team-beheerder": "raadslid"}
 
 
 @dataclass
@@ -85,7 +102,8 @@ class Photographer(BrowserUser):
 
     def log_in(self, persona: str) -> None:
         """Log in as this persona, and photograph in the part of this persona."""
-        self.walker = persona
+        key = persona.partition("@")[0]
+        self.walker = SAME_PAGES.get(key, key)
         super().log_in(persona)
 
     def look(self) -> None:
@@ -128,7 +146,7 @@ def _photograph(browser: Any, site: str) -> PhotoAlbum:
         for _ in walk(page, site + "/"):
             album.add(page, walker)
         page.context.close()
-    for journey in JOURNEYS.values():
+    for journey in (JOURNEYS | WORK_JOURNEYS).values():
         page, background = open_page(), open_page()
         journey(
             Photographer(ChromiumWindow(page), site, album=album),

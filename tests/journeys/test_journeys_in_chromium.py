@@ -9,6 +9,7 @@ import pytest
 from tests.journeys.browser_user import BrowserUser
 from tests.journeys.chromium_window import ChromiumWindow
 from tests.journeys.portal_journeys import JOURNEYS
+from tests.journeys.work_journeys import WORK_JOURNEYS
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 
@@ -58,8 +59,8 @@ def open_user(chromium, running_demo):
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("journey", JOURNEYS)
+@pytest.mark.parametrize("journey", JOURNEYS | WORK_JOURNEYS)
 def test_journey_is_completed_without_remark(open_user, journey, mode):
     user = open_user(MODES[mode])
-    JOURNEYS[journey](user, open_user(strict=False))
+    (JOURNEYS | WORK_JOURNEYS)[journey](user, open_user(strict=False))
     assert sorted(set(user.remarks)) == []
