@@ -17,8 +17,8 @@ from tests.journeys.browser_user import BrowserUser
 from tests.journeys.chromium_window import ChromiumWindow
 from tests.journeys.conftest import CHROMIUM, FLAGS, ROOT, Installation
 from tests.journeys.portal_journeys import JOURNEYS
-from tests.journeys.work_journeys import WORK_JOURNEYS
 from tests.journeys.site_walk import UUID, walk
+from tests.journeys.work_journeys import WORK_JOURNEYS
 
 SCREENS = ROOT / "docs" / "screens"
 DESKTOP, PHONE = 1280, 375
