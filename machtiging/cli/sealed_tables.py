@@ -6,6 +6,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from machtiging import journalled_tables
+from machtiging.access.oversight.tables import SEALED_RECORD_OPENING
 from machtiging.access_tokens.tables import SEALED_TOKEN
 from machtiging.audit.row_states.statement_lines import mark_empty_tables
 from machtiging.delegation.tables import (
@@ -70,6 +71,7 @@ SEALED_TABLES = (
     SEALED_SESSION,
     SEALED_ATTEMPT,
     SEALED_TOKEN,
+    SEALED_RECORD_OPENING,
     SEALED_PUSHED_REQUEST,
     SEALED_CODE,
     SEALED_BACKCHANNEL_REQUEST,

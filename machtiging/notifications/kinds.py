@@ -58,6 +58,7 @@ class NotificationKind(StrEnum):
     APP_GESTOPT_DOOR_GEVER = "app_gestopt_door_gever"
     APP_GESTOPT_ORGANISATIE = "app_gestopt_organisatie"
     UITGELOGD_DOOR_ONS = "uitgelogd_door_ons"
+    DOSSIER_GEOPEND = "dossier_geopend"
     VERZOEK_WACHT = "verzoek_wacht"
     WETTELIJK_BEGONNEN = "wettelijk_begonnen"
     WETTELIJK_BEGONNEN_BIJ_U = "wettelijk_begonnen_bij_u"

@@ -60,6 +60,11 @@ _ADVICE_CODES = (
     "not_you_ended",
 )
 _ADVICE: CatalogueLabels[str] = CatalogueLabels("mails.advice", _ADVICE_CODES)
+# Who opened a record, and why: the values of `access.oversight.rules`.
+_ROLES: CatalogueLabels[str] = CatalogueLabels("mails.role", ("auditor", "privacyfunctionaris"))
+_PURPOSES: CatalogueLabels[str] = CatalogueLabels(
+    "mails.purpose", ("klacht", "verzoek_betrokkene", "opvallend_gebruik", "datalek", "vordering")
+)
 # What the reader can do, after the text.
 _ADVICE_OF_KIND: dict[NotificationKind, tuple[str, ...]] = {
     NotificationKind.AANGEBODEN_DOOR_U: ("stop_giver", "not_you"),
@@ -109,6 +114,7 @@ _ADVICE_OF_KIND: dict[NotificationKind, tuple[str, ...]] = {
     NotificationKind.APP_GESTOPT_DOOR_GEVER: ("look_apps",),
     NotificationKind.APP_GESTOPT_ORGANISATIE: ("look_apps",),
     NotificationKind.UITGELOGD_DOOR_ONS: ("look_history", "look_apps"),
+    NotificationKind.DOSSIER_GEOPEND: ("look_history",),
     NotificationKind.VERZOEK_WACHT: ("stop_question",),
     NotificationKind.WETTELIJK_BEGONNEN: ("look_giver",),
     NotificationKind.WETTELIJK_BEGONNEN_BIJ_U: ("look_helper",),
@@ -150,6 +156,8 @@ def _find_words(facts: Mapping[str, Any], names: Mapping[str, str]) -> dict[str,
         day: format_day(date.fromisoformat(facts[f"{day}_on"])) for day in ("begins", "ends") if f"{day}_on" in facts
     }
     return days | {
+        "role": _find_label(_ROLES, facts.get("role"), "mails.name.overseer"),
+        "purpose": _find_label(_PURPOSES, facts.get("purpose"), "mails.name.purpose"),
         "helper": helper,
         "Helper": _capitalise_first(helper),
         "giver": giver,
@@ -157,6 +165,11 @@ def _find_words(facts: Mapping[str, Any], names: Mapping[str, str]) -> dict[str,
         "organisation": _normalise_name(facts.get("organisation", "")) or get_sentence("mails.name.organisation"),
         "app": get_sentence("mails.name.app", app=app) if app else get_sentence("mails.name.an_app"),
     }
+
+
+def _find_label(labels: CatalogueLabels[str], word: Any, other: str) -> str:
+    """Return the words for a code in the facts; general words for an unknown one."""
+    return labels[word] if isinstance(word, str) and word in labels else get_sentence(other)
 
 
 def _build_foot(contact: MailContact) -> list[str]:

@@ -79,6 +79,9 @@ JOURNAL_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
         "token:geweigerd",
         "verzoek:gedaan",
         "verzoek:geweigerd",
+        "dossier:bevestigd",
+        "dossier:gevraagd",
+        "dossier:ingezien",
     ),
 )
 
@@ -135,6 +138,9 @@ REFUSED_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
         "hulpvraag:ingetrokken",
         "hulpvraag:toegestaan",
         "noodstop:aangezet",
+        "dossier:bevestigd",
+        "dossier:gevraagd",
+        "dossier:ingezien",
         "noodstop:opgeheven",
     ),
 )

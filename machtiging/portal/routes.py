@@ -23,7 +23,14 @@ from machtiging.portal.helping import own_acts
 from machtiging.portal.helping import people as helped_people
 from machtiging.portal.helping.switcher import load_switcher
 from machtiging.portal.letters import attachments, letter_page, list_page, marks_pages, redirects, sharing
-from machtiging.portal.operator import figures_pages, organisation_page, oversight_pages, policy_pages, register_page
+from machtiging.portal.operator import (
+    figures_pages,
+    organisation_page,
+    oversight_pages,
+    policy_pages,
+    record_pages,
+    register_page,
+)
 from machtiging.portal.organisation import client_page, clients, employees, four_eyes, handovers, offers, stand_ins
 from machtiging.portal.public_pages import routes as public_pages
 from machtiging.portal.work import client_page as work_client_page
@@ -83,7 +90,7 @@ _WITH_NAMES = (
     detail,
     notes,
 )
-_OPERATOR = (register_page, organisation_page, policy_pages, oversight_pages, figures_pages)
+_OPERATOR = (register_page, organisation_page, policy_pages, oversight_pages, figures_pages, record_pages)
 _HELPING = (helped_people, helped_letters, helper_notes, own_acts)
 for part in (*_PARTS, *_HELPING, *_OPERATOR):
     names = [Depends(load_switcher)] if part in (*_WITH_NAMES, *_HELPING) else []

@@ -168,6 +168,14 @@ _PERSONAS = (
         birthdate="1968-05-23",
         roles=("auditor",),
     ),
+    Persona(
+        "privacyfunctionaris",
+        "Jan Verhoeven",
+        PersonaGroup.WORK,
+        "j.verhoeven@beheer.example",
+        birthdate="1971-11-12",
+        roles=("privacyfunctionaris",),
+    ),
 )
 PERSONAS: Mapping[str, Persona] = {persona.key: persona for persona in _PERSONAS}
 # The clients of the practice organisations: (name, birth date, test BSN).

@@ -37,7 +37,7 @@ PINNED = {
     "Citizen": 143,
     "Operator": 16,
     "Auditor": 5,
-    "Overseer": 2,
+    "Overseer": 7,
     "TokenUser": 11,
     "Self": 2,
     "Agency": 1,

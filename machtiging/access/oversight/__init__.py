@@ -1,1 +1,1 @@
-"""Oversight by the auditor and the privacy officer: the versions of the policy."""
+"""Oversight by the auditor and the privacy officer: policy versions, unusual use, opening a record."""

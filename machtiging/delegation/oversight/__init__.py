@@ -1,1 +1,1 @@
-"""Machtigingen for the auditor and the privacy officer: figures without people."""
+"""Machtigingen for the auditor and the privacy officer: figures, and those of one record."""

@@ -29,6 +29,7 @@ class ActKind(StrEnum):
     APPS = "apps"
     COUNTER = "balie"
     SESSIONS = "inloggen"
+    OVERSIGHT = "toezicht"
 
 
 KIND_LABELS: Mapping[ActKind, str] = CatalogueLabels("history.kind", ActKind)
@@ -38,6 +39,7 @@ ACT_PREFIXES: dict[ActKind, tuple[str, ...]] = {
     ActKind.APPS: ("grant:", "token:geweigerd"),
     ActKind.COUNTER: ("verzoek:",),
     ActKind.SESSIONS: ("sessie:",),
+    ActKind.OVERSIGHT: ("dossier:",),
 }
 
 

@@ -5,7 +5,7 @@ The journal is append-only, so every line it admits must be displayed; unknown v
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
@@ -18,7 +18,7 @@ from machtiging.audit.queries import JournalEntry
 from machtiging.delegation.rules import Capacity
 from machtiging.kernel.clock import to_dutch_date
 from machtiging.kernel.ids import BerichtId
-from machtiging.message_catalogue import get_sentence
+from machtiging.message_catalogue import CatalogueLabels, get_sentence
 from machtiging.portal import labels
 from machtiging.portal.access_history.names import LineNames
 
@@ -27,10 +27,13 @@ JOURNAL_YEARS = range(2000, 2101)
 # Deliveries and logins are no access to post. Of session lines only an operator's name the person.
 LISTED_ACT_PREFIXES = (
     *("bericht:", "machtiging:", "toewijzing:", "code:", "grant:", "sessie:", "token:geweigerd", "verzoek:"),
-    *("noodstop:", "hulpvraag:"),
+    *("noodstop:", "hulpvraag:", "dossier:"),
 )
 UNLISTED_ACTS = frozenset(act.value for act in JournalAct if not act.startswith(LISTED_ACT_PREFIXES))
 _OUTCOMES = frozenset(JournalOutcome)
+_OVERSIGHT_ACTS = frozenset({JournalAct.DOSSIER_BEVESTIGD.value, JournalAct.DOSSIER_INGEZIEN.value})
+# The role is named, and not the person.
+OVERSEER_LABELS: Mapping[str, str] = CatalogueLabels("history.who", ("auditor", "privacyfunctionaris"))
 _REGISTER_ACTS = frozenset({JournalAct.MACHTIGING_GEREGISTREERD.value, JournalAct.MACHTIGING_VERVALLEN.value})
 
 
@@ -151,6 +154,8 @@ def _describe_act(line: JournalEntry, sender: str | None, *, refused: bool) -> s
 def _describe_actor(names: LineNames, line: JournalEntry, app: str | None) -> str:
     if line.capacity == OPERATOR:
         return get_sentence("history.who.operator")
+    if line.act in _OVERSIGHT_ACTS and line.capacity is not None and line.capacity in OVERSEER_LABELS:
+        return OVERSEER_LABELS[line.capacity]
     if line.act in _REGISTER_ACTS:
         return get_sentence("history.who.register")
     if line.actor_id is None:  # then the app acted by itself

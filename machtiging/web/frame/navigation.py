@@ -108,6 +108,7 @@ _MENUS: dict[Place, tuple[tuple[str, str, str], ...]] = {
 _AUDIT_ITEMS = (
     ("frame.menu.figures", "/beheer/cijfers", "users"),
     ("frame.menu.unusual", "/beheer/opvallend", "alert-triangle"),
+    ("frame.menu.records", "/beheer/dossiers", "user"),
 )
 # The first page of each place. Every page below it belongs to the place too.
 _ROOTS: Mapping[Place, str] = {

@@ -24,6 +24,8 @@ PAGE_OF = {
     "/aan-de-balie": "/aan-de-balie",
     "/apps/{consent_id}/stoppen": f"/apps/{SOME_ID}/stoppen",
     "/authorize": "/authorize",
+    "/beheer/dossiers/nieuw": "/beheer/dossiers/nieuw",
+    "/beheer/dossiers/{dossier_id}/bevestigen": "/beheer/dossiers",
     "/beheer/nieuw": "/beheer/nieuw",
     "/beheer/organisaties/{organisatie_id}/bevestigen": f"/beheer/organisaties/{SOME_ID}",
     "/beheer/organisaties/{organisatie_id}/eerste-beheerder": f"/beheer/organisaties/{SOME_ID}/eerste-beheerder",

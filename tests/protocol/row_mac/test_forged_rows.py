@@ -25,6 +25,7 @@ from tests.protocol.row_mac.forged_rows import OPENINGS, forge
 # A proposal for fewer four eyes is tested in tests/storage/organisations/test_four_eyes_setting.py.
 # A question to renew is tested in tests/protocol/work/test_renewals.py. An assignment row says who
 # proposed it: see tests/storage/assignments/test_four_eyes_over_time.py.
+# A request to open a record is tested in tests/storage/oversight.
 # An emergency stop counts whatever its MAC is.
 ELSEWHERE = {
     "machtiging",
@@ -38,6 +39,7 @@ ELSEWHERE = {
     "handover",
     "handover_item",
     "four_eyes_proposal",
+    "record_opening",
 }
 BY_NAME = {
     sealed.table.name: sealed

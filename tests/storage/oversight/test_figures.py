@@ -1,4 +1,4 @@
-"""Counts of machtigingen for the auditor: rounded, by state at the instant, and never of one person."""
+"""Counts of machtigingen for the auditor: rounded, and never of one person."""
 
 from datetime import timedelta
 

@@ -120,6 +120,8 @@ INSERT INTO register_event (id, source, source_event_id, sequence_number, type, 
 VALUES (gen_random_uuid(), 'x', 'g', 1, 'begin', 'bewind', 'r', gen_random_uuid(), false, '2026-01-01', 'x',
     '2026-01-01', 'x', AT, AT, 'verwerkt');
 INSERT INTO majority_notice VALUES (gen_random_uuid(), 'achttien_over_een_week', AT);
+INSERT INTO record_opening (id, purpose, case_number, asked_by, asker_role, asked_at)
+VALUES (gen_random_uuid(), 'klacht', 'ZAAK-1', gen_random_uuid(), 'auditor', AT);
 INSERT INTO organisation_stop_notice VALUES (gen_random_uuid(), 1, AT);
 """
 

@@ -66,7 +66,7 @@ def test_notification_names_the_only_help_point_and_sends_to_the_page_for_more()
 def test_notification_of_running_machtiging_tells_how_to_stop_it(kind):
     body = render(kind).body
     of_a_register = ("wettelijk_", "vervallen_door", "achttien_")  # neither party can stop these
-    over = ("ingetrokken", "geweigerd", "teruggegeven", "app_", "uitgelogd")
+    over = ("ingetrokken", "geweigerd", "teruggegeven", "app_", "uitgelogd", "dossier_")
     not_begun = ("aanbod_voor_organisatie",)  # the organisation can say no
     ended = any(word in kind for word in (*over, *of_a_register, *not_begun))
     if (
