@@ -151,7 +151,7 @@ async def open_record(
 
 
 async def list_openings(session: AsyncSession, overseer: ActingOverseer, *, at: datetime) -> Sequence[OpeningView]:
-    """List the newest requests that can still be confirmed or read, of all who may ask."""
+    """List the newest requests of all that can still be confirmed or read."""
     recent = _OPENING.c.asked_at > at - CONFIRM_WITHIN - READ_WITHIN
     rows = await session.execute(select(_OPENING).where(recent).order_by(_OPENING.c.asked_at.desc()).limit(MAX_LISTED))
     return [
