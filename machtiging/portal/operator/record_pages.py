@@ -95,7 +95,7 @@ async def submit_record_confirmation(
     return RedirectResponse(f"{PATH}?gedaan=bevestigd", 303)
 
 
-@router.get(PATH + "/{dossier_id}")
+@router.get(PATH + "/{dossier_id}/lezen")
 async def show_record(
     request: Request,
     dossier_id: UUID,
@@ -110,7 +110,7 @@ async def show_record(
     except (Conflict, NotFound) as refusal:  # caught here, so that the journal line is committed
         return await _render_openings(request, session, visitor, refusal=refusal)
     page = await load_line_groups(session, person_id, limit=PAGE_SIZE, before=position.cursor)
-    place = f"{PATH}/{dossier_id}"
+    place = f"{PATH}/{dossier_id}/lezen"
     return render_page(
         request,
         "operator_record.html",
