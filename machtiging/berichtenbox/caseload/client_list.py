@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
-from operator import itemgetter
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.actor import Actor
 from machtiging.access.guard import Policy
+from machtiging.berichtenbox.caseload.client_kinds import load_listed_clients, open_clients
+from machtiging.berichtenbox.caseload.client_order import (
+    ENDS_SOON,
+    ClientFilter,
+    ClientOrder,
+    PageRequest,
+    load_client_page,
+    position_of,
+)
 from machtiging.berichtenbox.caseload.clients import CaseloadClient, load_clients
 from machtiging.berichtenbox.caseload.signed_cursor import CursorBinding
 from machtiging.berichtenbox.helping.unread_counts import count_unread
@@ -22,27 +29,8 @@ from machtiging.delegation.caseload.search_terms import fold_letters
 from machtiging.identity.people import Profile
 from machtiging.kernel.errors import InvalidInput
 
-ENDS_SOON = timedelta(days=30)
 # Alphabetical order opens every name, so it is offered up to this number of clients.
 MAX_NAMES_OPENED = 1_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class ClientOrder(StrEnum):
-    """The orders of the list."""
-
-    UNREAD = "ongelezen"
-    ENDS = "einddatum"
-    ASSIGNED = "toegewezen"
-    REFERENCE = "zaakkenmerk"
-    NAME = "naam"
-
-
-class ClientFilter(StrEnum):
-    """The clients that a list is limited to."""
-
-    UNREAD = "ongelezen"
-    ENDS_SOON = "bijna-voorbij"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,99 +109,76 @@ async def list_clients(
 
     Raises InvalidInput `cursor_ongeldig`, `te_veel_voor_alfabet`, or as `parse_search`.
     """
+    binding = CursorBinding(keyring, "clienten", reader, (query.search or "", query.only or "", query.order))
+    position = None if query.cursor is None else binding.decode(query.cursor)
+    if query.order is ClientOrder.NAME:
+        return await _list_by_name(session, keyring, policy, reader, query, binding, position, at=at)
+    listed = await load_listed_clients(session, keyring, policy, reader, search=query.search, at=at)
+    if listed.is_empty:
+        return CaseloadPage([], None, ClientCounts(0, 0, 0))
+    page = PageRequest(query.order, query.only, query.size + 1, position)
+    rows = await load_client_page(session, keyring, listed, page, at=at)
+    found = [row for row in rows if row["page_id"] is not None]
+    shown = found[: query.size]
+    clients = await open_clients(session, policy, reader, shown, at=at)
+    summaries = [
+        _open_summary(clients[row["page_id"]], keyring, row["page_unread"], at)
+        for row in shown
+        if row["page_id"] in clients
+    ]
+    more = binding.encode(position_of(query.order, shown[-1])) if len(found) > query.size else None
+    counts = ClientCounts(rows[0]["total"], rows[0]["total_unread"], rows[0]["total_ends_soon"])
+    return CaseloadPage(summaries, more, counts)
+
+
+async def _list_by_name(
+    session: AsyncSession,
+    keyring: KeyRing,
+    policy: Policy,
+    reader: Actor,
+    query: ClientQuery,
+    binding: CursorBinding,
+    position: list[Any] | None,
+    *,
+    at: datetime,
+) -> CaseloadPage:
+    """Load one page in alphabetical order: every client is decided on, and every name opened."""
     clients = await load_clients(session, keyring, policy, reader, search=query.search, at=at)
-    if query.order is ClientOrder.NAME and len(clients) > MAX_NAMES_OPENED:
+    if len(clients) > MAX_NAMES_OPENED:
         raise InvalidInput("te_veel_voor_alfabet", params={"limit": MAX_NAMES_OPENED})
     unread = await count_unread(session, policy, [one.actor for one in clients], at=at)
-    rows = [_ClientRow(one, unread.get(one.machtiging_id, 0), _ends_soon(one, at)) for one in clients]
-    counts = ClientCounts(len(rows), sum(row.unread > 0 for row in rows), sum(row.ends_soon for row in rows))
-    rows = [row for row in rows if _is_chosen(row, query.only)]
-    binding = CursorBinding(keyring, "clienten", reader, (query.search or "", query.only or "", query.order))
-    page, more = _cut_page(rows, _SORT_KEYS[query.order](keyring), query, binding)
-    return CaseloadPage([_open_row(row, keyring) for row in page], more, counts)
+    summaries = [_open_summary(one, keyring, unread.get(one.machtiging_id, 0), at) for one in clients]
+    numbers = (sum(one.unread > 0 for one in summaries), sum(one.ends_soon for one in summaries))
+    chosen = sorted((one for one in summaries if _is_chosen(one, query.only)), key=_name_key)
+    if position is not None:
+        chosen = chosen[_find_position(position, chosen) + 1 :]
+    page = chosen[: query.size]
+    more = binding.encode([str(page[-1].machtiging_id)]) if len(chosen) > query.size else None
+    return CaseloadPage(page, more, ClientCounts(len(summaries), *numbers))
 
 
-@dataclass(frozen=True, slots=True)
-class _ClientRow:
-    """A client before the name is opened."""
-
-    client: CaseloadClient
-    unread: int
-    ends_soon: bool
-
-
-SortKey = Callable[[_ClientRow], tuple[Any, ...]]
-
-
-def _microseconds(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1)
-
-
-def _sort_by_reference(keyring: KeyRing) -> SortKey:
-    def sort_key(row: _ClientRow) -> tuple[Any, ...]:
-        reference = row.client.assigned.open_case_reference(keyring)
-        return (reference is None, fold_letters(reference or ""))
-
-    return sort_key
-
-
-def _sort_by_name(keyring: KeyRing) -> SortKey:
+def _name_key(summary: ClientSummary) -> tuple[str, str, str]:
     """Order by the last word of the name, and then by the whole name."""
-
-    def sort_key(row: _ClientRow) -> tuple[Any, ...]:
-        words = (row.client.assigned.open_name(keyring) or "").split() or [""]
-        return (fold_letters(words[-1]), fold_letters(" ".join(words)))
-
-    return sort_key
+    words = (summary.name or "").split() or [""]
+    return (fold_letters(words[-1]), fold_letters(" ".join(words)), str(summary.machtiging_id))
 
 
-_SORT_KEYS: dict[ClientOrder, Callable[[KeyRing], SortKey]] = {
-    ClientOrder.UNREAD: lambda _: lambda row: (-row.unread, _microseconds(row.client.authority.ends_at)),
-    ClientOrder.ENDS: lambda _: lambda row: (_microseconds(row.client.authority.ends_at),),
-    ClientOrder.ASSIGNED: lambda _: lambda row: (-_microseconds(row.client.assigned.assigned_at),),
-    ClientOrder.REFERENCE: _sort_by_reference,
-    ClientOrder.NAME: _sort_by_name,
-}
-# Sealed words never stand in a cursor: there the position is the client alone.
-_SEALED_ORDERS = frozenset({ClientOrder.REFERENCE, ClientOrder.NAME})
-
-
-def _cut_page(
-    rows: Sequence[_ClientRow], sort_key: SortKey, query: ClientQuery, binding: CursorBinding
-) -> tuple[list[_ClientRow], str | None]:
-    """Return the rows after the cursor, and the cursor of the next page. Raises InvalidInput `cursor_ongeldig`."""
-    keyed = sorted((((*sort_key(row), str(row.client.machtiging_id)), row) for row in rows), key=itemgetter(0))
-    if query.cursor is not None:
-        after = _find_position(binding.decode(query.cursor), keyed)
-        keyed = [one for one in keyed if one[0] > after]
-    page = keyed[: query.size]
-    if len(keyed) <= query.size:
-        return [row for _, row in page], None
-    last = page[-1][0]
-    position = [last[-1]] if query.order in _SEALED_ORDERS else list(last)
-    return [row for _, row in page], binding.encode(position)
-
-
-def _find_position(position: list[Any], keyed: Sequence[tuple[tuple[Any, ...], _ClientRow]]) -> tuple[Any, ...]:
-    if len(position) > 1:
-        return tuple(position)
-    found = next((key for key, _ in keyed if key[-1] == position[0]), None)
+def _find_position(position: list[Any], summaries: Sequence[ClientSummary]) -> int:
+    """Return the place of the client in the cursor. A name never stands in it."""
+    found = next((number for number, one in enumerate(summaries) if str(one.machtiging_id) == position[0]), None)
     if found is None:  # this client is gone since
         raise InvalidInput("cursor_ongeldig")
     return found
 
 
-def _ends_soon(client: CaseloadClient, at: datetime) -> bool:
-    return client.authority.ends_at < at + ENDS_SOON
-
-
-def _is_chosen(row: _ClientRow, only: ClientFilter | None) -> bool:
+def _is_chosen(summary: ClientSummary, only: ClientFilter | None) -> bool:
     if only is ClientFilter.UNREAD:
-        return row.unread > 0
-    return row.ends_soon or only is None
+        return summary.unread > 0
+    return summary.ends_soon or only is None
 
 
-def _open_row(row: _ClientRow, keyring: KeyRing) -> ClientSummary:
-    assigned = row.client.assigned
-    profile, reference = assigned.open_profile(keyring), assigned.open_case_reference(keyring)
-    return ClientSummary(row.client, profile, reference, row.unread, row.ends_soon)
+def _open_summary(client: CaseloadClient, keyring: KeyRing, unread: int, at: datetime) -> ClientSummary:
+    assigned, ends_soon = client.assigned, client.authority.ends_at < at + ENDS_SOON
+    return ClientSummary(
+        client, assigned.open_profile(keyring), assigned.open_case_reference(keyring), unread, ends_soon
+    )

@@ -71,20 +71,21 @@ async def load_clients(
         only_id=machtiging_id,
         at=at,
     )
-    clients = [build_client(reader, one) for one in found if _covers(reader, one.authority)]
+    clients = [build_client(reader, one) for one in found if covers_client(reader, one.authority)]
     return [one for one in clients if find_listing_limits(policy, one.actor, at) is not None]
 
 
 def build_client(reader: Actor, assigned: AssignedClient) -> CaseloadClient:
     """Build the client of this reader, under the machtiging that the reader holds."""
-    return CaseloadClient(_build_actor(reader, assigned.authority), assigned)
+    return CaseloadClient(build_actor(reader, assigned.authority), assigned)
 
 
-def _build_actor(reader: Actor, authority: Authority) -> Actor:
+def build_actor(reader: Actor, authority: Authority) -> Actor:
+    """Return this reader under a machtiging."""
     return replace(reader, authority=authority, addressed_machtiging=str(authority.machtiging_id))
 
 
-def _covers(reader: Actor, authority: Authority) -> bool:
+def covers_client(reader: Actor, authority: Authority) -> bool:
     """Return True if the portal, or the token of this reader, is for this machtiging."""
     if reader.client_id is None:
         return True

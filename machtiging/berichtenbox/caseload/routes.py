@@ -23,13 +23,8 @@ from machtiging.berichtenbox.caseload.client_letters import (
     LetterOrder,
     list_client_letters,
 )
-from machtiging.berichtenbox.caseload.client_list import (
-    ClientFilter,
-    ClientOrder,
-    ClientQuery,
-    ClientSummary,
-    list_clients,
-)
+from machtiging.berichtenbox.caseload.client_list import ClientQuery, ClientSummary, list_clients
+from machtiging.berichtenbox.caseload.client_order import ClientFilter, ClientOrder
 from machtiging.berichtenbox.caseload.schemas import ClientBerichtenOut, ClientenOut
 from machtiging.berichtenbox.caseload.signed_cursor import MAX_CURSOR_LENGTH
 from machtiging.berichtenbox.routes import API_PREFIX

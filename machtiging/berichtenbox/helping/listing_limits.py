@@ -36,16 +36,16 @@ def _is_free_or_in(limit: Any, value: Any) -> Any:
     return or_(limit.is_(None), value == any_(limit))
 
 
-def listed_conditions(at: Any) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions of a letter that is listed under a row of `LIMITS`."""
+def listed_conditions(at: Any, limits: Any = LIMITS) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions of a letter that is listed under a row of `limits`: `LIMITS`, or a table like it."""
     return (
         *in_box_conditions(at),
-        BERICHT.c.ontvanger_id == LIMITS.c.owner_id,
-        BERICHT.c.published_at >= LIMITS.c.since,
-        (BERICHT.c.theme + "/" + BERICHT.c.sensitivity) == any_(LIMITS.c.pairs),
-        _is_free_or_in(LIMITS.c.afzenders, BERICHT.c.afzender_oin),
-        _is_free_or_in(LIMITS.c.diensten, BERICHT.c.afzender_oin + "/" + BERICHT.c.dienst_code),
-        _is_free_or_in(LIMITS.c.letters, BERICHT.c.id),
+        BERICHT.c.ontvanger_id == limits.c.owner_id,
+        BERICHT.c.published_at >= limits.c.since,
+        (BERICHT.c.theme + "/" + BERICHT.c.sensitivity) == any_(limits.c.pairs),
+        _is_free_or_in(limits.c.afzenders, BERICHT.c.afzender_oin),
+        _is_free_or_in(limits.c.diensten, BERICHT.c.afzender_oin + "/" + BERICHT.c.dienst_code),
+        _is_free_or_in(limits.c.letters, BERICHT.c.id),
     )
 
 

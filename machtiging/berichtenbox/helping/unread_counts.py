@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, exists, func, literal_column, select
+from sqlalchemy import ScalarSelect, Select, bindparam, exists, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.actor import Actor
@@ -24,15 +24,18 @@ from machtiging.berichtenbox.queries import BERICHT, READER_MARK
 MAX_COUNT = 100
 
 
-def _build_count() -> Any:
+def build_unread_count(limits: Any, most: int = MAX_COUNT) -> ScalarSelect[Any]:
+    """Build the count of the letters listed under a row of `limits` that the parameter `reader` did not open.
+
+    It stops at `most`.
+    """
     marked = exists().where(READER_MARK.c.bericht_id == BERICHT.c.id, READER_MARK.c.person_id == bindparam("reader"))
-    new: Select[Any] = select(literal_column("1")).where(*listed_conditions(bindparam("at")), ~marked)
-    limited = new.correlate(LIMITS).limit(MAX_COUNT).subquery("new")
-    counted = select(func.count()).select_from(limited).correlate(LIMITS).scalar_subquery()
-    return select(LIMITS.c.machtiging_id, counted.label("number")).select_from(LIMITS)
+    new: Select[Any] = select(literal_column("1")).where(*listed_conditions(bindparam("at"), limits), ~marked)
+    limited = new.correlate(limits).limit(literal_column(str(most))).subquery("new")
+    return select(func.count()).select_from(limited).correlate(limits).scalar_subquery()
 
 
-_COUNT = _build_count()
+_COUNT = select(LIMITS.c.machtiging_id, build_unread_count(LIMITS).label("number")).select_from(LIMITS)
 
 
 async def count_unread(

@@ -306,6 +306,11 @@ def verify_authority_row(executor: Executor, row: ResultRow) -> Authority:
     return _build_from_row(row, is_authentic=authentic)
 
 
+def build_unverified_authority(row: ResultRow) -> Authority:
+    """Build as `authority_from_row` without a MAC, to decide on terms. It gives no access: that takes its own row."""
+    return _build_from_row(row, is_authentic=True)
+
+
 def _build_from_row(row: Mapping[Any, Any], *, is_authentic: bool) -> Authority:
     links = [machtiging_from_mapping(row, suffix) for suffix in _LINK_SUFFIXES if row[f"m{suffix}_id"] is not None]
     return build_authority(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -106,11 +106,13 @@ async def load_assigned_clients(
     clients = []
     for row in await statement.all(session, params):
         authority = await authority_from_row(session, row, at=at)
-        clients.append(await _build_client(session, authority, row, at))
+        clients.append(await build_assigned_client(session, authority, row, at))
     return clients
 
 
-async def _build_client(session: AsyncSession, authority: Authority, row: ResultRow, at: datetime) -> AssignedClient:
+async def build_assigned_client(
+    session: AsyncSession, authority: Authority, row: ResultRow, at: datetime
+) -> AssignedClient:
     """Build the client. The row of the work gives no access: if its MAC fails, nothing of it is shown."""
     has_work = row["w_machtiging_id"] is not None
     if has_work and await authenticate_row(session, SEALED_ASSIGNMENT, row, _WORK_PREFIX, at=at):
@@ -144,7 +146,7 @@ async def load_client_room(
     for row in await _ROOM.all(session, params | {"limit": MAX_ASSIGNED}):
         authority = await authority_from_row(session, row, at=at)
         if authority.machtiging_id == machtiging_id:
-            client = await _build_client(session, authority, row, at)
+            client = await build_assigned_client(session, authority, row, at)
         elif authority.holder_id is not None and authority.is_assigned(at):
             holder = {name: row[f"holder_{name}"] for name in _PROFILE_COLUMNS}
             colleagues.append((authority, profile_from_row(holder, keyring, authority.holder_id)))
@@ -155,10 +157,11 @@ _PROFILE_COLUMNS = ("data_key_wrapped", "kek_version", "profile_sealed")
 
 
 def _build_statement(*where: ColumnElement[bool]) -> Statement:
-    return _build_statement_for(_select_ids(*where))
+    return Statement(select_assigned_clients(select_assigned_ids(*where)))
 
 
-def _build_statement_for(ids: Select[Any]) -> Statement:
+def select_assigned_clients(ids: Select[Any]) -> Select[Any]:
+    """Build the select of the assignments with these ids, the newest first. For `build_assigned_client`."""
     joined = AUTHORITY_FROM.outerjoin(_ASSIGNMENT, _ASSIGNMENT.c.machtiging_id == _LEAF.c.id)
     joined = joined.outerjoin(_PARTY, _PARTY.c.id == _ORGANISATION.c.id)
     wrapped = [_PARTY.c[name].label(f"op_{name}") for name in ("data_key_wrapped", "kek_version")]
@@ -168,12 +171,12 @@ def _build_statement_for(ids: Select[Any]) -> Statement:
     holder = select_profile(found.c.emp_person_id).lateral("holder")
     named = [holder.c[name].label(f"holder_{name}") for name in _PROFILE_COLUMNS]
     beside = found.outerjoin(giver, true()).outerjoin(holder, true())
-    return Statement(select(found, giver, *named).select_from(beside).order_by(found.c.m_id.desc()))
+    return select(found, giver, *named).select_from(beside).order_by(found.c.m_id.desc())
 
 
 def _select_room_ids() -> Select[Any]:
     """Select the assignment of this login, and every other under the same machtiging."""
-    mine = _select_ids(_HELD.c.id == bindparam("only_id", type_=Uuid())).subquery("mine")
+    mine = select_assigned_ids(_HELD.c.id == bindparam("only_id", type_=Uuid())).subquery("mine")
     own, beside, above = _LEAF.alias("own_one"), _LEAF.alias("beside_own"), _LEAF.alias("above_beside")
     own_above = _LEAF.alias("above_own")
     root = func.coalesce(own_above.c.parent_id, own.c.parent_id)
@@ -186,7 +189,8 @@ def _select_room_ids() -> Select[Any]:
     return select(beside.c.id).select_from(below).where(wanted, open_ones).limit(bindparam("limit", type_=Integer()))
 
 
-def _select_ids(*where: ColumnElement[bool]) -> Select[Any]:
+def select_assigned_ids(*where: ColumnElement[bool]) -> Select[Any]:
+    """Build the select of the ids of the open assignments of a login, the newest first."""
     joined = _HELD.join(_HIRED, _HIRED.c.id == _HELD.c.employee_id)
     joined = joined.join(_EMPLOYER, _EMPLOYER.c.id == _HIRED.c.organisation_id)
     joined = joined.join(_ABOVE, _ABOVE.c.id == _HELD.c.parent_id)
@@ -201,8 +205,13 @@ def _select_ids(*where: ColumnElement[bool]) -> Select[Any]:
 
 # Built once at import: compiling costs more than executing.
 _SEARCH_KEYS = any_(bindparam("search_keys", type_=ARRAY(LargeBinary)))
+# The conditions of `select_assigned_ids`, by the parameter of each.
+ASSIGNED_FILTERS: Mapping[str, ColumnElement[bool]] = {
+    "search_keys": has_search_key(_SEARCH_KEYS, _HELD.c.id, _ABOVE.c.id, _ABOVE.c.parent_id),
+    "ids": _HELD.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))),
+}
 _ALL = _build_statement()
-_FOUND = _build_statement(has_search_key(_SEARCH_KEYS, _HELD.c.id, _ABOVE.c.id, _ABOVE.c.parent_id))
+_FOUND = _build_statement(ASSIGNED_FILTERS["search_keys"])
 _OF_GIVERS = _build_statement(_HELD.c.vertegenwoordigde_id == any_(bindparam("giver_ids", type_=ARRAY(Uuid))))
 _ONE = _build_statement(_HELD.c.id == bindparam("only_id", type_=Uuid()))
-_ROOM = _build_statement_for(_select_room_ids())
+_ROOM = Statement(select_assigned_clients(_select_room_ids()))

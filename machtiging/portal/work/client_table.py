@@ -12,13 +12,8 @@ from starlette.responses import HTMLResponse
 
 from machtiging.access.actor import build_citizen_actor
 from machtiging.access.dependencies import access_services
-from machtiging.berichtenbox.caseload.client_list import (
-    CaseloadPage,
-    ClientCounts,
-    ClientFilter,
-    ClientOrder,
-    list_clients,
-)
+from machtiging.berichtenbox.caseload.client_list import CaseloadPage, ClientCounts, list_clients
+from machtiging.berichtenbox.caseload.client_order import ClientFilter, ClientOrder
 from machtiging.berichtenbox.helping.unread_counts import MAX_COUNT
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import InvalidInput

@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 
 from machtiging.agencies.rules import Theme
 from machtiging.berichtenbox.caseload.client_letters import ClientLettersQuery, LetterOrder
-from machtiging.berichtenbox.caseload.client_list import ClientFilter, ClientOrder, ClientQuery
+from machtiging.berichtenbox.caseload.client_list import ClientQuery
+from machtiging.berichtenbox.caseload.client_order import ClientFilter, ClientOrder
 from machtiging.berichtenbox.caseload.signed_cursor import MAX_CURSOR_LENGTH
 from machtiging.delegation.caseload.search_terms import MAX_SEARCH_LENGTH
 from machtiging.portal.forms import EMPTY_IS_NONE
