@@ -111,6 +111,17 @@ async def load_listed_clients(
     return ListedClients({"at": at, "reader": reader.person_id, "kinds": kinds})
 
 
+def list_one_client(policy: Policy, client: CaseloadClient, *, at: datetime) -> ListedClients:
+    """Return this client alone, as it was loaded; nobody if the policy refuses the list."""
+    found, kinds = find_listing_limits(policy, client.actor, at), []
+    if found is not None:
+        limits = describe_limits(client.actor, found)
+        row = {name: limits[name] for name in _OF_CLIENT if name in limits}
+        row["assigned_at"] = client.assigned.assigned_at.isoformat()
+        kinds.append(_describe_kind(client.actor, limits, [row]))
+    return ListedClients({"at": at, "reader": client.actor.person_id, "kinds": kinds})
+
+
 def _list_readable_ids(reader: Actor, machtiging_id: UUID | None) -> list[UUID] | None:
     """Return the ids that the token of this reader is limited to, and this one; None for all."""
     ids: Collection[UUID] | None = None
@@ -130,10 +141,13 @@ def _decide_kind(policy: Policy, reader: Actor, row: ResultRow, at: datetime) ->
     found = find_listing_limits(policy, actor, at)
     if found is None:
         return None
-    limits = describe_limits(actor, found)
-    return {"clients": row["clients"], "organisation_id": str(actor.organisation_id)} | {
-        name: limits[name] for name in _LIMITS_OF_KIND
-    }
+    return _describe_kind(actor, describe_limits(actor, found), row["clients"])
+
+
+def _describe_kind(actor: Actor, limits: dict[str, Any], clients: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the row of `_KINDS` with these clients."""
+    of_kind = {name: limits[name] for name in _LIMITS_OF_KIND}
+    return {"clients": clients, "organisation_id": str(actor.organisation_id), **of_kind}
 
 
 @cache

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     DateTime,
     Integer,
@@ -34,15 +35,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.actor import Actor
 from machtiging.access.guard import Policy, issue_listing_permits
-from machtiging.access.listing_preview import find_listing_limits
 from machtiging.agencies.names import agency_name_table
 from machtiging.agencies.rules import Theme
 from machtiging.berichtenbox.bericht_list import decrypt_subject
-from machtiging.berichtenbox.caseload.clients import CaseloadClient, load_clients
+from machtiging.berichtenbox.caseload.client_kinds import LISTED, ListedClients, load_listed_clients, open_clients
+from machtiging.berichtenbox.caseload.clients import CaseloadClient
 from machtiging.berichtenbox.caseload.signed_cursor import CursorBinding
-from machtiging.berichtenbox.helping.listing_limits import LIMITS, describe_limits, listed_conditions
+from machtiging.berichtenbox.helping.listing_limits import listed_conditions
 from machtiging.berichtenbox.queries import BERICHT, BIJLAGE, READER_MARK, Afzender, build_envelope
 from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.caseload.assigned_clients import select_assigned_clients
 from machtiging.identity.data_keys import DATA_KEY_COLUMNS, data_key_table, unwrap_data_key
 from machtiging.kernel.errors import NotFound
 from machtiging.kernel.ids import BerichtId
@@ -57,6 +59,7 @@ _LETTER_COLUMNS = tuple(
     )
 )
 _AT = DateTime(timezone=True)
+_PREFIX = "letter_"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -100,7 +103,7 @@ class ClientLettersPage:
     """A page of letters. `senders`: every agency by OIN, to choose from. `next_cursor`: None on the last page."""
 
     letters: list[ClientLetter]
-    clients: list[CaseloadClient]
+    has_clients: bool
     senders: dict[str, str]
     next_cursor: str | None
 
@@ -112,11 +115,10 @@ async def list_client_letters(
 
     Raises NotFound `machtiging_onbekend` for a client that is not hers now, InvalidInput `cursor_ongeldig`.
     """
-    clients = {one.machtiging_id: one for one in await load_clients(session, keyring, policy, reader, at=at)}
-    if query.machtiging_id is not None and query.machtiging_id not in clients:
+    listed = await load_listed_clients(session, keyring, policy, reader, machtiging_id=query.machtiging_id, at=at)
+    if query.machtiging_id is not None and listed.is_empty:
         raise NotFound("machtiging_onbekend")
-    chosen = [one for one in clients.values() if query.machtiging_id in (None, one.machtiging_id)]
-    return await list_letters_of(session, keyring, policy, reader, chosen, query, at=at)
+    return await list_letters_of(session, keyring, policy, reader, listed, query, at=at)
 
 
 async def list_letters_of(
@@ -124,40 +126,34 @@ async def list_letters_of(
     keyring: KeyRing,
     policy: Policy,
     reader: Actor,
-    chosen: Sequence[CaseloadClient],
+    listed: ListedClients,
     query: ClientLettersQuery,
     *,
     at: datetime,
 ) -> ClientLettersPage:
     """Load one page of the letters of these clients. Raises InvalidInput `cursor_ongeldig`."""
-    clients = {one.machtiging_id: one for one in chosen}
     filter_values = (query.order, str(query.machtiging_id), query.sender or "", query.theme or "", str(query.unread))
     binding = CursorBinding(keyring, "brieven", reader, filter_values)
     position = None if query.cursor is None else binding.decode(query.cursor)
-    rows = await _load_rows(session, policy, reader, chosen, query, position, at)
-    found = [row for row in rows if row["id"] is not None]
+    rows = await _load_rows(session, listed, query, position)
+    found = [row for row in rows if row["letter_id"] is not None]
     shown = found[: query.size]
-    letters = await _open_letters(session, keyring, policy, clients, shown, at)
-    more = binding.encode(_position_of(shown[-1])) if len(found) > query.size else None
-    return ClientLettersPage(letters, list(clients.values()), rows[0]["senders"] or {}, more)
+    clients = await open_clients(session, policy, reader, shown, at=at)
+    letters = await _open_letters(session, keyring, policy, clients, [_read_letter(row) for row in shown], at)
+    more = binding.encode(_position_of(_read_letter(shown[-1]))) if len(found) > query.size else None
+    return ClientLettersPage(letters, not listed.is_empty, rows[0]["senders"] or {}, more)
+
+
+def _read_letter(row: ResultRow) -> ResultRow:
+    """Return the columns of the letter in a row of the page."""
+    return {name.removeprefix(_PREFIX): value for name, value in row.items() if name.startswith(_PREFIX)}
 
 
 async def _load_rows(
-    session: AsyncSession,
-    policy: Policy,
-    reader: Actor,
-    clients: Sequence[CaseloadClient],
-    query: ClientLettersQuery,
-    position: list[Any] | None,
-    at: datetime,
+    session: AsyncSession, listed: ListedClients, query: ClientLettersQuery, position: list[Any] | None
 ) -> list[ResultRow]:
     """Load the letters after this position, one more than the page. At least one row has the senders."""
-    limits = [
-        describe_limits(one.actor, found)
-        for one in clients
-        if (found := find_listing_limits(policy, one.actor, at)) is not None
-    ]
-    params: dict[str, Any] = {"limits": limits, "reader": reader.person_id, "at": at, "number": query.size + 1}
+    params = listed.params | {"number": query.size + 1}
     chosen = {"sender": query.sender, "theme": query.theme and query.theme.value, "unread": query.unread or None}
     params |= {name: value for name, value in chosen.items() if value is not None and name != "unread"}
     if position is not None:
@@ -173,31 +169,58 @@ def _build_statement(order: LetterOrder, filters: frozenset[str], *, is_later: b
 
     Built once for each kind of page: compiling costs more than executing.
     """
-    where = [*listed_conditions(bindparam("at")), *(_FILTERS[name] for name in sorted(filters))]
+    limits = LISTED.cte("limits")
+    where = [*listed_conditions(bindparam("at"), limits), *(_FILTERS[name] for name in sorted(filters))]
     if is_later:
-        where.append(_after(order))
-    of_client, number = select(*_LETTER_COLUMNS).where(*where), bindparam("number", type_=Integer())
+        where.append(_after(order, limits))
+    number = bindparam("number", type_=Integer())
+    if order is LetterOrder.NEWEST:
+        limits = _limit_owners(limits, where, number)
+        where = [*listed_conditions(bindparam("at"), limits), *(_FILTERS[name] for name in sorted(filters))]
+        where += [_after(order, limits)] if is_later else []
+    of_client = select(*_LETTER_COLUMNS).where(*where)
     newest = of_client.order_by(BERICHT.c.published_at.desc(), BERICHT.c.id.desc()).limit(number)
-    letter = newest.correlate(LIMITS).lateral("letter")
+    letter = newest.correlate(limits).lateral("letter")
     # A letter under two machtigingen of one client is listed once, under the lower id.
-    turn = func.row_number().over(partition_by=letter.c.id, order_by=LIMITS.c.machtiging_id).label("turn")
-    limit_columns = (LIMITS.c.machtiging_id.label("machtiging_id"), LIMITS.c.ends_at.label("ends_at"))
-    listed = select(*letter.c, *limit_columns, turn).select_from(LIMITS.join(letter, true())).subquery("listed")
+    turn = func.row_number().over(partition_by=letter.c.id, order_by=limits.c.machtiging_id).label("turn")
+    limit_columns = (limits.c.machtiging_id.label("machtiging_id"), limits.c.ends_at.label("ends_at"))
+    columns = (*letter.c, *limit_columns) if order is LetterOrder.ENDS else (*letter.c, *limit_columns, turn)
+    listed = select(*columns).select_from(limits.join(letter, true())).subquery("listed")
     once = select(listed) if order is LetterOrder.ENDS else select(listed).where(listed.c.turn == 1)
-    page = once.order_by(*_order_of(order, listed)).limit(number).subquery("page")
+    page = once.order_by(*_order_of(order, listed)).limit(number).cte("page")
     marked = select(READER_MARK.c.first_read_at).where(
         READER_MARK.c.bericht_id == page.c.id, READER_MARK.c.person_id == bindparam("reader")
     )
     bijlagen = select(func.count()).where(BIJLAGE.c.bericht_id == page.c.id)
     looked_up = {"marked_at": marked, "bijlagen": bijlagen}
-    more = [each.correlate(page).scalar_subquery().label(name) for name, each in looked_up.items()]
+    more = [each.correlate(page).scalar_subquery().label(_PREFIX + name) for name, each in looked_up.items()]
     joined = page.join(_AGENCY, _AGENCY.c.oin == page.c.afzender_oin).join(_PARTY, _PARTY.c.id == page.c.ontvanger_id)
-    columns = (*page.c, _AGENCY.c.name.label("afzender_naam"), *more, *DATA_KEY_COLUMNS)
+    of_letter = (*page.c, _AGENCY.c.name.label("afzender_naam"), *DATA_KEY_COLUMNS)
+    columns = (*(each.label(_PREFIX + each.key) for each in of_letter), *more)
     letters = select(*columns).select_from(joined).subquery("letters")
+    clients = select_assigned_clients(select(page.c.machtiging_id)).subquery("clients_of_page")
     named = func.jsonb_object_agg(_AGENCY.c.oin, _AGENCY.c.name)
     senders = select(type_coerce(named, JSONB).label("senders")).select_from(_AGENCY).subquery("all_senders")
-    found = select(senders.c.senders, letters).select_from(senders.outerjoin(letters, true()))
-    return Statement(found.order_by(*_order_of(order, letters)))
+    beside = senders.outerjoin(letters, true()).outerjoin(clients, clients.c.m_id == letters.c.letter_machtiging_id)
+    found = select(senders.c.senders, letters, clients).select_from(beside)
+    return Statement(found.order_by(*_order_of(order, letters, _PREFIX)))
+
+
+def _limit_owners(limits: CTE, where: Sequence[ColumnElement[bool]], number: Any) -> CTE:
+    """Build the limits of the clients with the newest letters: the page has letters of no other client."""
+    newest = select(BERICHT.c.published_at).where(*where).order_by(BERICHT.c.published_at.desc()).limit(1)
+    moment = newest.correlate(limits).scalar_subquery()
+    boxes = select(limits.c.owner_id, moment.label("newest_at")).select_from(limits).subquery("boxes")
+    latest = func.max(boxes.c.newest_at)
+    owners = select(boxes.c.owner_id).where(boxes.c.newest_at.is_not(None)).group_by(boxes.c.owner_id)
+    # Clients whose newest letters have one moment are all taken, so that the id decides on the page.
+    ranked = (
+        owners.order_by(latest.desc())
+        .with_only_columns(boxes.c.owner_id, func.rank().over(order_by=latest.desc()).label("place"))
+        .subquery("ranked")
+    )
+    first = select(ranked.c.owner_id).where(ranked.c.place <= number).subquery("first_owners")
+    return select(limits).join(first, first.c.owner_id == limits.c.owner_id).cte("limits_of_page")
 
 
 _MARK = exists().where(READER_MARK.c.bericht_id == BERICHT.c.id, READER_MARK.c.person_id == bindparam("reader"))
@@ -208,9 +231,10 @@ _FILTERS: dict[str, ColumnElement[bool]] = {
 }
 
 
-def _order_of(order: LetterOrder, table: Any) -> tuple[Any, ...]:
-    newest = (table.c.published_at.desc(), table.c.id.desc())
-    return newest if order is LetterOrder.NEWEST else (table.c.ends_at, table.c.machtiging_id, *newest)
+def _order_of(order: LetterOrder, table: Any, prefix: str = "") -> tuple[Any, ...]:
+    newest = (table.c[prefix + "published_at"].desc(), table.c[prefix + "id"].desc())
+    by_end = (table.c[prefix + "ends_at"], table.c[prefix + "machtiging_id"], *newest)
+    return newest if order is LetterOrder.NEWEST else by_end
 
 
 def _position_of(row: ResultRow) -> list[Any]:
@@ -224,16 +248,16 @@ def _read_position(order: LetterOrder, position: list[Any]) -> dict[str, Any]:
     return place if order is LetterOrder.NEWEST else place | {"after_end": ends_at, "after_box": UUID(position[1])}
 
 
-def _after(order: LetterOrder) -> ColumnElement[bool]:
+def _after(order: LetterOrder, limits: CTE) -> ColumnElement[bool]:
     """Build the condition of a letter after the position in the parameters."""
     place = bindparam("after_published", type_=_AT), bindparam("after_letter", type_=Uuid())
     older = tuple_(BERICHT.c.published_at, BERICHT.c.id) < tuple_(*place)
     if order is LetterOrder.NEWEST:
         return older
-    box, after_box = LIMITS.c.machtiging_id, bindparam("after_box", type_=Uuid())
+    box, after_box = limits.c.machtiging_id, bindparam("after_box", type_=Uuid())
     after_end = bindparam("after_end", type_=_AT)
-    same_end = LIMITS.c.ends_at == after_end
-    return or_(LIMITS.c.ends_at > after_end, and_(same_end, or_(box > after_box, and_(box == after_box, older))))
+    same_end = limits.c.ends_at == after_end
+    return or_(limits.c.ends_at > after_end, and_(same_end, or_(box > after_box, and_(box == after_box, older))))
 
 
 async def _open_letters(
@@ -245,7 +269,7 @@ async def _open_letters(
     at: datetime,
 ) -> list[ClientLetter]:
     """Journal the boxes on this page, and open the subjects that their Permits allow."""
-    boxes = list(dict.fromkeys(row["machtiging_id"] for row in rows))
+    boxes = [box for box in dict.fromkeys(row["machtiging_id"] for row in rows) if box in clients]
     actors = [clients[box].actor for box in boxes]
     permits = {one.machtiging_id: one for one in await issue_listing_permits(session, policy, actors, at=at)}
     names = {box: clients[box].assigned.open_name(keyring) for box in boxes}

@@ -23,6 +23,7 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
+    case,
     func,
     or_,
     select,
@@ -32,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.berichtenbox.caseload.client_kinds import LISTED, ListedClients
-from machtiging.berichtenbox.helping.unread_counts import MAX_COUNT, build_unread_count
+from machtiging.berichtenbox.helping.unread_counts import build_unread_count
 from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.caseload.assigned_clients import select_assigned_clients
@@ -48,6 +49,7 @@ ENDS_SOON = timedelta(days=30)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AT = DateTime(timezone=True)
 _PAGE_IDS: ColumnElement[Any] = bindparam("page_ids", type_=ARRAY(Uuid()))
+_SOON: ColumnElement[Any] = bindparam("soon", type_=_AT)
 _ASSIGNMENT, _PARTY = table_of(AssignmentRow), data_key_table()
 
 
@@ -117,17 +119,16 @@ def _read_position(order: ClientOrder, position: list[Any]) -> dict[str, Any]:
     return params | ({"after_unread": values[0]} if order is ClientOrder.UNREAD else {})
 
 
-def _count_clients(limits: CTE, most: int) -> CTE:
-    """Build the clients with their unread letters, counted up to `most`."""
-    unread = build_unread_count(limits, most).label("unread")
+def _count_clients(limits: CTE, unread: ColumnElement[Any]) -> CTE:
+    """Build the clients with the number of their unread letters."""
     named = (limits.c.machtiging_id, limits.c.organisation_id, limits.c.ends_at, limits.c.assigned_at)
-    return select(*named, unread).select_from(limits).cte("counted")
+    return select(*named, unread.label("unread")).select_from(limits).cte("counted")
 
 
 def _filter_conditions(counted: CTE) -> dict[ClientFilter, ColumnElement[bool]]:
     return {
         ClientFilter.UNREAD: counted.c.unread > 0,
-        ClientFilter.ENDS_SOON: counted.c.ends_at < bindparam("soon", type_=_AT),
+        ClientFilter.ENDS_SOON: counted.c.ends_at < _SOON,
     }
 
 
@@ -135,8 +136,12 @@ def _filter_conditions(counted: CTE) -> dict[ClientFilter, ColumnElement[bool]]:
 def _build_statement(order: ClientOrder, only: ClientFilter | None, *, is_later: bool) -> Statement:
     """Select the counts beside the page. Built once for each kind of page: compiling costs more than executing."""
     limits = LISTED.cte("limits")
-    # Only the order by unread needs the number of every client. Else it is counted for the page.
-    counted = _count_clients(limits, MAX_COUNT if order is ClientOrder.UNREAD else 1)
+    unread: ColumnElement[Any] = build_unread_count(limits, 1)
+    if order is ClientOrder.UNREAD:
+        # Only this order needs the number of every client that is listed. Else it is counted for the page.
+        listed = limits.c.ends_at < _SOON if only is ClientFilter.ENDS_SOON else true()
+        unread = case((listed, build_unread_count(limits)), else_=unread)
+    counted = _count_clients(limits, unread)
     conditions = _filter_conditions(counted)
     numbers = {one: func.count().filter(condition) for one, condition in conditions.items()}
     counts = select(
@@ -156,10 +161,10 @@ def _build_statement(order: ClientOrder, only: ClientFilter | None, *, is_later:
     clients = select_assigned_clients(select(page.c.machtiging_id)).subquery("clients_of_page")
     named = {"id": "machtiging_id", "ends_at": "ends_at", "assigned_at": "assigned_at"}
     of_page = [page.c[column].label(f"page_{name}") for name, column in named.items()]
-    unread = page.c.unread if order is ClientOrder.UNREAD else build_unread_count(limits)
+    of_client: ColumnElement[Any] = page.c.unread if order is ClientOrder.UNREAD else build_unread_count(limits)
     beside = totals.outerjoin(page, true()).outerjoin(limits, limits.c.machtiging_id == page.c.machtiging_id)
     beside = beside.outerjoin(clients, clients.c.m_id == page.c.machtiging_id)
-    found = select(totals, *of_page, unread.label("page_unread"), clients).select_from(beside)
+    found = select(totals, *of_page, of_client.label("page_unread"), clients).select_from(beside)
     return Statement(found.order_by(*_order_of(order, page)))
 
 
@@ -205,7 +210,7 @@ async def _order_by_reference(
 def _build_references_statement(only: ClientFilter | None) -> Statement:
     """Select the sealed case reference of each client, with the key of its organisation."""
     limits = LISTED.cte("limits")
-    counted = _count_clients(limits, 1) if only is ClientFilter.UNREAD else limits
+    counted = _count_clients(limits, build_unread_count(limits, 1)) if only is ClientFilter.UNREAD else limits
     joined = counted.outerjoin(_ASSIGNMENT, _ASSIGNMENT.c.machtiging_id == counted.c.machtiging_id)
     joined = joined.join(_PARTY, _PARTY.c.id == counted.c.organisation_id)
     columns = (counted.c.machtiging_id, counted.c.organisation_id, _ASSIGNMENT.c.case_reference_sealed)

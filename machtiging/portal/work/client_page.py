@@ -13,6 +13,7 @@ from machtiging.access.bearer import read_addressed_machtiging
 from machtiging.access.dependencies import access_services
 from machtiging.access.guard import issue_listing_permit
 from machtiging.access.listing_preview import find_listing_limits
+from machtiging.berichtenbox.caseload.client_kinds import list_one_client
 from machtiging.berichtenbox.caseload.client_letters import ClientLettersPage, ClientLettersQuery, list_letters_of
 from machtiging.berichtenbox.caseload.clients import CaseloadClient, build_client
 from machtiging.delegation.caseload.assigned_clients import ClientRoom, load_client_room
@@ -80,7 +81,8 @@ async def _render_client(
     services, authority = access_services(request), client.authority
     query = ClientLettersQuery(size=_LETTERS_SHOWN, machtiging_id=client.machtiging_id)
     reader = build_citizen_actor(visitor)
-    page = await list_letters_of(session, services.keyring, services.policy, reader, [client], query, at=at)
+    listed = list_one_client(services.policy, client, at=at)
+    page = await list_letters_of(session, services.keyring, services.policy, reader, listed, query, at=at)
     name = client.assigned.open_name(services.keyring) or views.name_of_profile(None)
     is_new = gedaan == CompletedAction.ACCEPTED
     return render_page(

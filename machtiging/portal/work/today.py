@@ -33,7 +33,7 @@ async def show_today(
         request,
         "work_today.html",
         page=page,
-        stop="" if page.clients else await describe_employee_stop(request, session, visitor),
+        stop="" if page.has_clients else await describe_employee_stop(request, session, visitor),
         chosen=chosen,
         client_name=_find_client_name(page),
         by_end=chosen.volgorde is LetterOrder.ENDS,
