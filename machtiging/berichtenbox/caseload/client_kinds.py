@@ -1,4 +1,4 @@
-"""The kinds of terms among the clients of an employee, each decided once by the policy.
+"""The kinds of terms among the clients of an employee, decided once for each.
 
 So a list of a thousand clients is ordered and counted in SQL, and only the clients of one page are loaded. Each of
 those is decided on again, with its MACs.
@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Text, Uuid, bindparam, column, func, literal_column, select, true
+from sqlalchemy import ARRAY, DateTime, Text, Uuid, bindparam, column, func, literal, select, true
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
@@ -25,20 +25,16 @@ from machtiging.berichtenbox.caseload.clients import CaseloadClient, build_actor
 from machtiging.berichtenbox.helping.listing_limits import describe_limits
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.authority.queries import (
-    AUTHORITY_COLUMNS,
-    AUTHORITY_FROM,
     authority_from_row,
     build_unverified_authority,
+    select_authorities,
 )
 from machtiging.delegation.caseload.assigned_clients import MAX_ASSIGNED, build_assigned_client
 from machtiging.delegation.caseload.search_index import compute_search_keys
 from machtiging.delegation.caseload.search_terms import parse_search
 from machtiging.delegation.caseload.standing_clients import select_standing_clients
-from machtiging.delegation.tables import MachtigingRow
-from machtiging.storage.columns import is_selected_id, table_of
 from machtiging.storage.statement import ResultRow, Statement
 
-_LEAF = table_of(MachtigingRow)
 _KINDS = (
     func.jsonb_to_recordset(bindparam("kinds", type_=JSONB))
     .table_valued(
@@ -93,9 +89,9 @@ async def load_listed_clients(
     machtiging_id: UUID | None = None,
     at: datetime,
 ) -> ListedClients:
-    """Decide on each kind of client of this reader, in one statement; a search takes one more.
+    """Decide on each kind of client of this reader, in one statement.
 
-    `machtiging_id`: only this one. Raises InvalidInput as `parse_search`.
+    A search takes one more. `machtiging_id`: only this one. Raises InvalidInput as `parse_search`.
     """
     params: dict[str, Any] = {"person_id": reader.person_id, "organisation_kvk": reader.organisation_kvk}
     params |= {"limit": MAX_ASSIGNED, "at": at}
@@ -123,7 +119,7 @@ def list_one_client(policy: Policy, client: CaseloadClient, *, at: datetime) -> 
 
 
 def _list_readable_ids(reader: Actor, machtiging_id: UUID | None) -> list[UUID] | None:
-    """Return the ids that the token of this reader is limited to, and this one; None for all."""
+    """Return the ids that the token and this choice leave; None for all."""
     ids: Collection[UUID] | None = None
     if reader.client_id is not None:
         if reader.machtigingen is not None:
@@ -154,12 +150,11 @@ def _describe_kind(actor: Actor, limits: dict[str, Any], clients: list[dict[str,
 def _build_kinds_statement(filters: frozenset[str]) -> Statement:
     """Select the clients by kind, with the chain of one of them. Built once: compiling costs more than running."""
     standing = select_standing_clients(*sorted(filters))
-    members = [part for name in _OF_CLIENT for part in (literal_column(f"'{name}'"), standing.c[name])]
+    members = [part for name in _OF_CLIENT for part in (literal(name, Text()), standing.c[name])]
     clients = func.jsonb_agg(func.jsonb_build_object(*members), type_=JSONB).label("clients")
     first = func.array_agg(standing.c.machtiging_id, type_=ARRAY(Uuid()))[1].label("first_id")
     kinds = select(first, clients).group_by(standing.c.kind).cte("kinds")
-    chains = select(*AUTHORITY_COLUMNS).select_from(AUTHORITY_FROM)
-    chain = chains.where(is_selected_id(_LEAF.c.id, select(kinds.c.first_id))).subquery("chain_of_first")
+    chain = select_authorities(select(kinds.c.first_id)).subquery("chain_of_first")
     return Statement(select(kinds.c.clients, chain).select_from(kinds.join(chain, chain.c.m_id == kinds.c.first_id)))
 
 

@@ -207,7 +207,10 @@ def _build_statement(order: LetterOrder, filters: frozenset[str], *, is_later: b
 
 
 def _limit_owners(limits: CTE, where: Sequence[ColumnElement[bool]], number: Any) -> CTE:
-    """Build the limits of the clients with the newest letters: the page has letters of no other client."""
+    """Build the limits of the clients with the newest letters.
+
+    The page has letters of no other client.
+    """
     newest = select(BERICHT.c.published_at).where(*where).order_by(BERICHT.c.published_at.desc()).limit(1)
     moment = newest.correlate(limits).scalar_subquery()
     boxes = select(limits.c.owner_id, moment.label("newest_at")).select_from(limits).subquery("boxes")

@@ -37,12 +37,14 @@ from machtiging.berichtenbox.helping.unread_counts import build_unread_count
 from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.caseload.assigned_clients import select_assigned_clients
-from machtiging.delegation.caseload.case_references import open_case_reference
+from machtiging.delegation.caseload.case_references import (
+    CASE_REFERENCE_SEALED,
+    join_case_references,
+    open_case_reference,
+)
 from machtiging.delegation.caseload.search_terms import fold_letters
-from machtiging.delegation.tables import AssignmentRow
 from machtiging.identity.data_keys import DATA_KEY_COLUMNS, data_key_table, unwrap_data_key
 from machtiging.kernel.errors import InvalidInput
-from machtiging.storage.columns import table_of
 from machtiging.storage.statement import ResultRow, Statement
 
 ENDS_SOON = timedelta(days=30)
@@ -50,7 +52,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AT = DateTime(timezone=True)
 _PAGE_IDS: ColumnElement[Any] = bindparam("page_ids", type_=ARRAY(Uuid()))
 _SOON: ColumnElement[Any] = bindparam("soon", type_=_AT)
-_ASSIGNMENT, _PARTY = table_of(AssignmentRow), data_key_table()
+_PARTY = data_key_table()
 
 
 class ClientOrder(StrEnum):
@@ -72,7 +74,7 @@ class ClientFilter(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """A page: its order and filter, one more than its size, and the position of the page before."""
+    """A page: order, filter, one more than its size, and the last position before it."""
 
     order: ClientOrder
     only: ClientFilter | None
@@ -195,7 +197,7 @@ def _after(order: ClientOrder, table: Any) -> ColumnElement[bool]:
 async def _order_by_reference(
     session: AsyncSession, keyring: KeyRing, page: PageRequest, params: dict[str, Any]
 ) -> list[UUID]:
-    """Return the ids of the page in the order of the case references, those without one last."""
+    """Return the ids of the page by case reference, those without one last."""
     rows = await _build_references_statement(page.only).all(session, params)
     keyed = sorted(_list_reference_keys(keyring, rows))
     if page.position is not None:
@@ -211,9 +213,8 @@ def _build_references_statement(only: ClientFilter | None) -> Statement:
     """Select the sealed case reference of each client, with the key of its organisation."""
     limits = LISTED.cte("limits")
     counted = _count_clients(limits, build_unread_count(limits, 1)) if only is ClientFilter.UNREAD else limits
-    joined = counted.outerjoin(_ASSIGNMENT, _ASSIGNMENT.c.machtiging_id == counted.c.machtiging_id)
-    joined = joined.join(_PARTY, _PARTY.c.id == counted.c.organisation_id)
-    columns = (counted.c.machtiging_id, counted.c.organisation_id, _ASSIGNMENT.c.case_reference_sealed)
+    joined = join_case_references(counted).join(_PARTY, _PARTY.c.id == counted.c.organisation_id)
+    columns = (counted.c.machtiging_id, counted.c.organisation_id, CASE_REFERENCE_SEALED)
     found = select(*columns, *DATA_KEY_COLUMNS).select_from(joined)
     return Statement(found if only is None else found.where(_filter_conditions(counted)[only]))
 

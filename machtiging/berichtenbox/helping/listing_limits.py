@@ -37,7 +37,10 @@ def _is_free_or_in(limit: Any, value: Any) -> Any:
 
 
 def listed_conditions(at: Any, limits: Any = LIMITS) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions of a letter that is listed under a row of `limits`: `LIMITS`, or a table like it."""
+    """Return the conditions of a letter that is listed under a row of `limits`.
+
+    That is `LIMITS`, or a table with the same columns.
+    """
     return (
         *in_box_conditions(at),
         BERICHT.c.ontvanger_id == limits.c.owner_id,

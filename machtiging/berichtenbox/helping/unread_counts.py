@@ -25,13 +25,13 @@ MAX_COUNT = 100
 
 
 def build_unread_count(limits: Any, most: int = MAX_COUNT) -> ScalarSelect[Any]:
-    """Build the count of the letters listed under a row of `limits` that the parameter `reader` did not open.
+    """Build the count of the unread letters under a row of `limits`, up to `most`.
 
-    It stops at `most`.
+    Unread: listed, and not opened by the parameter `reader`.
     """
     marked = exists().where(READER_MARK.c.bericht_id == BERICHT.c.id, READER_MARK.c.person_id == bindparam("reader"))
     new: Select[Any] = select(literal_column("1")).where(*listed_conditions(bindparam("at"), limits), ~marked)
-    limited = new.correlate(limits).limit(literal_column(str(most))).subquery("new")
+    limited = new.correlate(limits).limit(most).subquery("new")
     return select(func.count()).select_from(limited).correlate(limits).scalar_subquery()
 
 

@@ -176,6 +176,11 @@ def select_authority(machtiging_id: Any, *, for_share: bool = False) -> Select[A
     return selected.with_for_update(read=True, of=_LEAF)
 
 
+def select_authorities(ids: Select[Any]) -> Select[Any]:
+    """Build the select of the authorities with these ids. `authority_from_row` reads a row of it."""
+    return _SELECT.where(is_selected_id(_LEAF.c.id, ids))
+
+
 _MACHTIGING_ID = bindparam("machtiging_id", type_=_LEAF.c.id.type)
 _LOAD = Statement(select_authority(_MACHTIGING_ID))
 _LOAD_FOR_SHARE = Statement(select_authority(_MACHTIGING_ID, for_share=True))

@@ -190,7 +190,7 @@ def _select_room_ids() -> Select[Any]:
 
 
 def select_assigned_ids(*where: ColumnElement[bool]) -> Select[Any]:
-    """Build the select of the ids of the open assignments of a login, the newest first."""
+    """Build the select of the open assignments of a login, the newest first."""
     joined = _HELD.join(_HIRED, _HIRED.c.id == _HELD.c.employee_id)
     joined = joined.join(_EMPLOYER, _EMPLOYER.c.id == _HIRED.c.organisation_id)
     joined = joined.join(_ABOVE, _ABOVE.c.id == _HELD.c.parent_id)

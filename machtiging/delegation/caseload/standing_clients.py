@@ -76,7 +76,7 @@ def select_standing_clients(*filters: str) -> Subquery:
 
 
 def _of_root(chain: Any, name: str) -> ColumnElement[Any]:
-    """Build a column of the machtiging that the citizen gave: the second link or the third from the leaf."""
+    """Build a column of the root: the second link from the leaf, or the third."""
     return case((chain.m2_id.is_not(None), chain[name.format("2")]), else_=chain[name.format("1")])
 
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+from datetime import datetime
+from uuid import UUID
 
 import pytest
 from hypothesis import strategies as st
 
+from machtiging.access.actor import Actor
 from machtiging.access.token_lookup import load_token
 from machtiging.agencies.catalogue import upsert_catalogue
+from machtiging.berichtenbox.caseload.client_kinds import load_listed_clients
+from machtiging.berichtenbox.caseload.client_letters import ClientLettersQuery, list_client_letters
+from machtiging.berichtenbox.caseload.client_list import ClientQuery, list_clients
 from machtiging.berichtenbox.download import authorize_download, stream_bijlage
 from machtiging.delegation.authority.holders import load_holders
 from machtiging.delegation.authority.queries import list_authorities_of_person, load_authority
 from machtiging.delegation.rules import Act
+from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotInForce
 from tests.builders.letters import make_api_world, make_pdf
 from tests.builders.machtiging import is_usable_by
@@ -75,6 +83,7 @@ class Check:
     async def compare_holder(self, holder):
         await self.compare_authority(holder)
         await self.compare_letters(holder)
+        await self.compare_clients(holder)
         await self.compare_downloads(holder)
 
     async def compare_authority(self, holder):
@@ -101,6 +110,27 @@ class Check:
             for dienst, letter in self.letters.items():
                 answer = await client.get(f"/api/v1/berichten/{letter}")
                 assert (answer.status_code == 200) == model.is_allowed(holder, Act.READ, dienst), (holder, dienst)
+
+    async def compare_clients(self, holder):
+        """Compare the caseload of an employee: SQL selects and counts what the Authority gives."""
+        history, box, at = self.history, self.history.box, self.history.box.clock.now()
+        person, kvk = history.people[holder], history.kvk_of(holder)
+        reader = Actor(person, None, Assurance.SUBSTANTIAL, frozenset(Act), None, None, organisation_kvk=kvk)
+        opening = (box.keyring, box.policy, reader)
+        async with box.sessions() as session:
+            selected = await load_listed_clients(session, *opening, at=at)
+            clients = await list_clients(session, *opening, ClientQuery(20), at=at)
+            letters = await list_client_letters(session, *opening, ClientLettersQuery(20), at=at)
+            authority = await load_authority(session, history.links[CHAINS[holder][-1]])
+        can_act = history.model.can_act(holder) and history.model.is_of_organisation(holder)
+        ends = {authority.machtiging_id: authority.ends_at} if can_act else {}
+        rows = [one for kind in selected.params["kinds"] for one in kind["clients"]]
+        assert {UUID(one["machtiging_id"]): datetime.fromisoformat(one["ends_at"]) for one in rows} == ends, holder
+        assert {one.machtiging_id: one.ends_at for one in clients.summaries} == ends, holder
+        assert clients.counts.total == len(ends)
+        is_allowed = functools.partial(history.model.is_allowed, holder, Act.LIST)
+        allowed = {letter for dienst, letter in self.letters.items() if can_act and is_allowed(dienst)}
+        assert {str(one.bericht_id) for one in letters.letters} == set(map(str, allowed)), holder
 
     async def compare_downloads(self, holder):
         box = self.history.box
