@@ -93,6 +93,7 @@ class JournalAct(StrEnum):
     TOEWIJZING_LIJST = "toewijzing:lijst"
     TOEWIJZING_VERVALLEN = "toewijzing:vervallen"
     TOEWIJZING_VOORGESTELD = "toewijzing:voorgesteld"
+    TOEZICHT_INGEZIEN = "toezicht:ingezien"
     TOKEN_GEWEIGERD = "token:geweigerd"
     TOKEN_INGETROKKEN = "token:ingetrokken"
     TOKEN_UITGEGEVEN = "token:uitgegeven"

@@ -23,6 +23,7 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    literal_column,
     null,
     or_,
     select,
@@ -83,7 +84,7 @@ class LineFilter:
 
     `involved_id`: the actor or the machtiging. `actor_id`: the actor only. `organisation_id`: the organisation for
     which the actor acted, about a person. `about_id`: that person. `object_ids`: a select of one text column.
-    `period`: begin, and end (exclusive).
+    `period`: begin, and end (exclusive). `on_letters`: only acts on letters, or only all others.
     """
 
     involved_id: UUID | None = None
@@ -95,6 +96,8 @@ class LineFilter:
     actor_id: UUID | None = None
     organisation_id: UUID | None = None
     about_id: UUID | None = None
+    acts: Collection[str] = ()
+    on_letters: bool | None = None
 
     def build_conditions(self, table: FromClause) -> list[ColumnElement[bool]]:
         """Return the conditions for one of the journal tables."""
@@ -111,6 +114,11 @@ class LineFilter:
             conditions.append(or_(*(table.c.act.startswith(one, autoescape=True) for one in self.act_prefixes)))
         if self.excluded_acts:
             conditions.append(table.c.act.not_in(sorted(self.excluded_acts)))
+        if self.acts:
+            conditions.append(table.c.act.in_(sorted(self.acts)))
+        if self.on_letters is not None:
+            # In the words of the partial indexes, which a parameter would hide.
+            conditions.append(table.c.act.op("~~" if self.on_letters else "!~~")(literal_column("'bericht:%'")))
         if self.only_refused:
             conditions.append(table.c.outcome == JournalOutcome.REFUSED.value)
         if self.object_ids is not None:
@@ -155,6 +163,21 @@ async def load_lines_of_employee(
     """Load the lines about people for whom an employee acted, newest first. They have an index of their own."""
     acted = replace(where, organisation_id=organisation_id)
     return await _load_newest(session, "actor_id", actor_id, limit, before, acted)
+
+
+async def load_lines_of_organisation(
+    session: AsyncSession,
+    organisation_id: UUID,
+    *,
+    limit: int = 100,
+    before: JournalCursor | None = None,
+    where: LineFilter,
+) -> list[JournalEntry]:
+    """Load the lines of acts on behalf of an organisation, newest first.
+
+    `where` says whether on letters: each kind has an index of its own.
+    """
+    return await _load_newest(session, "on_behalf_of", organisation_id, limit, before, where)
 
 
 async def load_lines_about_object(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -290,6 +290,27 @@ def select_own_letters(object_ids: Collection[UUID], owner_id: PersonId) -> Sele
     letters = select(cast(BERICHT.c.id, Text).label("key"), *columns).where(own, BERICHT.c.id.in_(object_ids))
     enclosed = select(cast(BIJLAGE.c.id, Text).label("key"), *columns).join_from(BIJLAGE, BERICHT)
     return union_all(letters, enclosed.where(own, BIJLAGE.c.id.in_(object_ids))).subquery().select()
+
+
+class LetterKind(NamedTuple):
+    """The sender and the theme of a letter, without its text."""
+
+    afzender_oin: str
+    theme: str
+
+
+async def find_letter_kinds(session: AsyncSession, object_ids: Collection[UUID]) -> dict[str, LetterKind]:
+    """Find sender and theme of these berichten and bijlagen, for the oversight of an organisation.
+
+    The caller has lines of the journal that say that its employees handled them.
+    """
+    if not object_ids:
+        return {}
+    columns = (BERICHT.c.afzender_oin, BERICHT.c.theme)
+    letters = select(cast(BERICHT.c.id, Text).label("key"), *columns).where(BERICHT.c.id.in_(object_ids))
+    enclosed = select(cast(BIJLAGE.c.id, Text).label("key"), *columns).join_from(BIJLAGE, BERICHT)
+    both = union_all(letters, enclosed.where(BIJLAGE.c.id.in_(object_ids))).subquery().select()
+    return {row.key: LetterKind(row.afzender_oin, row.theme) for row in await session.execute(both)}
 
 
 def select_object_ids(bericht_id: UUID) -> Select[Any]:

@@ -58,6 +58,16 @@ async def load_named_employees(
     return await _load_views(session, keyring, organisation_id, EMPLOYEE.c.id.in_(ids), at=at)
 
 
+async def load_employees_of_people(
+    session: AsyncSession, keyring: KeyRing, organisation_id: UUID, person_ids: Collection[UUID], *, at: datetime
+) -> Mapping[PersonId, EmployeeView]:
+    """Load the employees of the organisation that are these people, also those who left, by person."""
+    if not person_ids:
+        return {}
+    views = await _load_views(session, keyring, organisation_id, EMPLOYEE.c.person_id.in_(person_ids), at=at)
+    return {one.person_id: one for one in views.values() if one.person_id is not None}
+
+
 async def _load_views(
     session: AsyncSession, keyring: KeyRing, organisation_id: UUID, condition: ColumnElement[bool], *, at: datetime
 ) -> Mapping[UUID, EmployeeView]:

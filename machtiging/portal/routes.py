@@ -31,7 +31,16 @@ from machtiging.portal.operator import (
     record_pages,
     register_page,
 )
-from machtiging.portal.organisation import client_page, clients, employees, four_eyes, handovers, offers, stand_ins
+from machtiging.portal.organisation import (
+    client_page,
+    clients,
+    employees,
+    four_eyes,
+    handovers,
+    offers,
+    oversight,
+    stand_ins,
+)
 from machtiging.portal.public_pages import routes as public_pages
 from machtiging.portal.work import client_page as work_client_page
 from machtiging.portal.work import client_table, new_client, own_record, renewals, today
@@ -70,6 +79,7 @@ _PARTS = (
     employees,
     handovers,
     four_eyes,
+    oversight,
     stand_ins,
     today,
     client_table,
