@@ -42,6 +42,7 @@ from machtiging.organisations.employee_names import (
     load_employees_of_people,
     load_named_employees,
 )
+from machtiging.organisations.rules import EmployeeRole
 from machtiging.portal.access_history.filter import (
     HistoryPosition,
     OptionalId,
@@ -149,6 +150,7 @@ async def _render(
         "organisation_oversight.html",
         on_letters=on_letters,
         organisation=viewer.organisation.name,
+        is_supervisor=EmployeeRole.SUPERVISOR in viewer.employee.roles,
         lines=[_describe(line, names, on_letters=on_letters) for line in page],
         employee_options=[
             (str(one.id), one.name or get_sentence("organisation.employee.unknown")) for one in employees.values()

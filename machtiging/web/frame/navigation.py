@@ -97,7 +97,6 @@ _MENUS: dict[Place, tuple[tuple[str, str, str], ...]] = {
         ("frame.menu.stand_ins", "/organisatie/vervangingen", "calendar"),
         ("frame.menu.handover", "/organisatie/overdrachten", "share"),
         ("frame.menu.four_eyes", "/organisatie/vier-ogen", "shield-check"),
-        ("frame.menu.oversight", "/organisatie/toezicht", "eye"),
         ("frame.menu.office_log", "/organisatie/logboek", "list-check"),
     ),
     Place.OPERATOR: (
