@@ -61,7 +61,7 @@ async def load_named_employees(
 async def load_employees_of_people(
     session: AsyncSession, keyring: KeyRing, organisation_id: UUID, person_ids: Collection[UUID], *, at: datetime
 ) -> Mapping[PersonId, EmployeeView]:
-    """Load the employees of the organisation that are these people, also those who left, by person."""
+    """Load these people as employees of the organisation, also those who left."""
     if not person_ids:
         return {}
     views = await _load_views(session, keyring, organisation_id, EMPLOYEE.c.person_id.in_(person_ids), at=at)

@@ -1,4 +1,4 @@
-"""Oversight of an organisation: who may look, and whom the lines of its log are about."""
+"""Oversight of an organisation: the overseer, and the people in its log."""
 
 from __future__ import annotations
 

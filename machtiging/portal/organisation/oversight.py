@@ -1,4 +1,4 @@
-"""The oversight of an organisation: what employees did with letters of clients, and the organisation's own log.
+"""Pages of oversight: what employees did with letters of clients, and the log.
 
 Neither page opens a letter or links to one. A name is that of a person who is or was a client of the organisation.
 """

@@ -41,7 +41,7 @@ async def write_lines(office, portal, *acts, actor=None, organisation=None, abou
 
 
 @dataclass(frozen=True)
-class ClientLetter:
+class DeliveredLetter:
     """A letter of the client."""
 
     id: str
@@ -52,7 +52,7 @@ class ClientLetter:
 @pytest.fixture
 async def client_letter(office, world):
     """A letter in the box of the client."""
-    return ClientLetter(await world.deliver_letter(onderwerp=ClientLetter.subject))
+    return DeliveredLetter(await world.deliver_letter(onderwerp=DeliveredLetter.subject))
 
 
 async def test_reading_is_listed_with_names_sender_and_theme_but_no_letter(office, portal, overseer, client_letter):
@@ -75,7 +75,7 @@ async def test_refused_reading_tells_no_sender(office, portal, overseer, client_
     assert client_letter.sender not in page.text
 
 
-async def test_person_who_never_was_a_client_has_no_name(office, portal, overseer):
+async def test_name_of_a_stranger_is_not_told(office, portal, overseer):
     await write_lines(office, portal, JournalAct.BERICHT_LEZEN, about=portal.people.son)
     page = await overseer.open_page(ISSUER + READING)
     assert "las een brief" in page.text
@@ -170,7 +170,7 @@ async def test_pages_follow_each_other_without_a_line_twice(office, portal, over
     assert (first.text.count("las een brief"), second.text.count("las een brief")) == (50, 10)
 
 
-async def test_log_tells_who_assigned_whom_to_the_administrator_and_the_overseer(office, overseer):
+async def test_log_names_assigner_client_and_employee(office, overseer):
     await office.assign(await office.log_in(), await office.rows.grant())
     for browser in (overseer, await office.log_in_administrator()):
         page = await browser.open_page(ISSUER + LOG)
