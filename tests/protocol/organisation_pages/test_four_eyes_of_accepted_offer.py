@@ -15,7 +15,7 @@ CLIENT = "Ans Voorbeeld"
 
 @pytest.fixture
 async def accepted(portal):
-    """What the son accepted as an employee of an organisation with four eyes."""
+    """The authority of the son, who accepted it for an organisation with four eyes."""
     sessions = portal.app.state.services.sessions
     async with unit_of_work(sessions) as session:
         organisation_id = await add_organisation(session, KVK)
@@ -44,7 +44,7 @@ async def test_accepting_employee_cannot_confirm(portal, accepted):
     assert CLIENT not in (await son.open_page(ISSUER + "/werk/clienten")).text
 
 
-async def test_client_sees_nobody_reading(portal, accepted):
+async def test_proposed_reader_is_hidden_from_the_client(portal, accepted):
     mother = await portal.mother()
     page = await mother.open_page(f"{ISSUER}/helpers/{accepted.root.id}/medewerkers")
     assert "Bram" not in page.text

@@ -41,7 +41,7 @@ async def write_lines(office, portal, *acts, actor=None, organisation=None, abou
 
 
 @dataclass(frozen=True)
-class DeliveredLetter:
+class SecretLetter:
     """A letter of the client."""
 
     id: str
@@ -52,7 +52,7 @@ class DeliveredLetter:
 @pytest.fixture
 async def client_letter(office, world):
     """A letter in the box of the client."""
-    return DeliveredLetter(await world.deliver_letter(onderwerp=DeliveredLetter.subject))
+    return SecretLetter(await world.deliver_letter(onderwerp=SecretLetter.subject))
 
 
 async def test_reading_is_listed_with_names_sender_and_theme_but_no_letter(office, portal, overseer, client_letter):

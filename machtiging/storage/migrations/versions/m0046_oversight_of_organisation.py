@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from machtiging.storage.migrations.script import run_script
 
-revision = "0045"
-down_revision = "0044"
+revision = "0046"
+down_revision = "0045"
 branch_labels = None
 depends_on = None
 
