@@ -169,15 +169,15 @@ def _build_statement(order: LetterOrder, filters: frozenset[str], *, is_later: b
 
     Built once for each kind of page: compiling costs more than executing.
     """
-    limits = LISTED.cte("limits")
+    limits = LISTED.order_by(*(LISTED.selected_columns[name] for name in ("ends_at", "machtiging_id"))).cte("limits")
     where = [*listed_conditions(bindparam("at"), limits), *(_FILTERS[name] for name in sorted(filters))]
     if is_later:
         where.append(_after(order, limits))
     number = bindparam("number", type_=Integer())
-    if order is LetterOrder.NEWEST:
-        limits = _limit_owners(limits, where, number)
-        where = [*listed_conditions(bindparam("at"), limits), *(_FILTERS[name] for name in sorted(filters))]
-        where += [_after(order, limits)] if is_later else []
+    limits = (_limit_owners if order is LetterOrder.NEWEST else _limit_boxes)(limits, where, number)
+    where = [*listed_conditions(bindparam("at"), limits), *(_FILTERS[name] for name in sorted(filters))]
+    if is_later:
+        where.append(_after(order, limits))
     of_client = select(*_LETTER_COLUMNS).where(*where)
     newest = of_client.order_by(BERICHT.c.published_at.desc(), BERICHT.c.id.desc()).limit(number)
     letter = newest.correlate(limits).lateral("letter")
@@ -204,6 +204,14 @@ def _build_statement(order: LetterOrder, filters: frozenset[str], *, is_later: b
     beside = senders.outerjoin(letters, true()).outerjoin(clients, clients.c.m_id == letters.c.letter_machtiging_id)
     found = select(senders.c.senders, letters, clients).select_from(beside)
     return Statement(found.order_by(*_order_of(order, letters, _PREFIX)))
+
+
+def _limit_boxes(limits: CTE, where: Sequence[ColumnElement[bool]], number: Any) -> CTE:
+    """Build the limits of the boxes that end first and have a letter for the page."""
+    places = (limits.c.ends_at, limits.c.machtiging_id)
+    # As a value and not EXISTS: PostgreSQL then looks box by box, in order, and stops when the page is full.
+    letter = select(BERICHT.c.id).where(*where).limit(1).correlate(limits).scalar_subquery()
+    return select(limits).where(letter.is_not(None)).order_by(*places).limit(number).cte("limits_of_page")
 
 
 def _limit_owners(limits: CTE, where: Sequence[ColumnElement[bool]], number: Any) -> CTE:
