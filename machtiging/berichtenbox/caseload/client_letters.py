@@ -207,7 +207,7 @@ def _build_statement(order: LetterOrder, filters: frozenset[str], *, is_later: b
 
 
 def _limit_boxes(limits: CTE, where: Sequence[ColumnElement[bool]], number: Any) -> CTE:
-    """Build the limits of the boxes that end first and have a letter for the page."""
+    """Build the limits of the boxes with a letter for the page, by end."""
     places = (limits.c.ends_at, limits.c.machtiging_id)
     # As a value and not EXISTS: PostgreSQL then looks box by box, in order, and stops when the page is full.
     letter = select(BERICHT.c.id).where(*where).limit(1).correlate(limits).scalar_subquery()
