@@ -292,25 +292,25 @@ def select_own_letters(object_ids: Collection[UUID], owner_id: PersonId) -> Sele
     return union_all(letters, enclosed.where(own, BIJLAGE.c.id.in_(object_ids))).subquery().select()
 
 
-class LetterKind(NamedTuple):
-    """The sender and the theme of a letter, without its text."""
+class OwnedEnvelope(NamedTuple):
+    """The envelope of a letter, and the person in whose box it is."""
 
-    afzender_oin: str
-    theme: str
+    owner_id: PersonId
+    envelope: BerichtEnvelope
 
 
-async def find_letter_kinds(session: AsyncSession, object_ids: Collection[UUID]) -> dict[str, LetterKind]:
-    """Find sender and theme of these berichten and bijlagen, for the oversight of an organisation.
+async def find_owned_envelopes(session: AsyncSession, object_ids: Collection[UUID]) -> dict[str, OwnedEnvelope]:
+    """Find the envelopes of these berichten and bijlagen, for the oversight of an organisation.
 
-    The caller has lines of the journal that say that its employees handled them.
+    The caller has lines of the journal that say that its employees handled them, and shows what it may see now.
     """
     if not object_ids:
         return {}
-    columns = (BERICHT.c.afzender_oin, BERICHT.c.theme)
-    letters = select(cast(BERICHT.c.id, Text).label("key"), *columns).where(BERICHT.c.id.in_(object_ids))
-    enclosed = select(cast(BIJLAGE.c.id, Text).label("key"), *columns).join_from(BIJLAGE, BERICHT)
+    letters = select(cast(BERICHT.c.id, Text).label("key"), *_ENVELOPE_COLUMNS).where(BERICHT.c.id.in_(object_ids))
+    enclosed = select(cast(BIJLAGE.c.id, Text).label("key"), *_ENVELOPE_COLUMNS).join_from(BIJLAGE, BERICHT)
     both = union_all(letters, enclosed.where(BIJLAGE.c.id.in_(object_ids))).subquery().select()
-    return {row.key: LetterKind(row.afzender_oin, row.theme) for row in await session.execute(both)}
+    found = (await session.execute(both)).mappings()
+    return {row["key"]: OwnedEnvelope(PersonId(row["ontvanger_id"]), build_envelope(dict(row))) for row in found}
 
 
 def select_object_ids(bericht_id: UUID) -> Select[Any]:

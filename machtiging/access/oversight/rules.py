@@ -14,7 +14,9 @@ CONFIRM_WITHIN = timedelta(hours=72)
 # The first person reads for so long after the confirmation.
 READ_WITHIN = timedelta(hours=24)
 _CASE_NUMBER = re.compile(r"[A-Z0-9](?:[A-Z0-9./-]{1,38})[A-Z0-9]")
-_DIGITS = re.compile(r"[0-9]{8,9}")
+_SEPARATORS = str.maketrans("", "", "./-")
+# A whole run: within a longer number, one of eleven would look like a BSN by chance.
+_DIGITS = re.compile(r"(?<![0-9])[0-9]{8,9}(?![0-9])")
 
 
 class OversightRole(StrEnum):
@@ -46,7 +48,8 @@ class OpeningState(StrEnum):
 def normalise_case_number(text: str) -> str:
     """Return the case number in capitals. Raises InvalidInput `zaaknummer_ongeldig`, also if it holds a BSN."""
     number = "".join(text.split()).upper()
-    if not _CASE_NUMBER.fullmatch(number) or any(map(_is_bsn, _DIGITS.findall(number.replace(".", "")))):
+    runs = _DIGITS.findall(number) + _DIGITS.findall(number.translate(_SEPARATORS))
+    if not _CASE_NUMBER.fullmatch(number) or any(map(_is_bsn, runs)):
         raise InvalidInput("zaaknummer_ongeldig")
     return number
 

@@ -1,10 +1,11 @@
 """Use that differs from the ordinary, from the journal of one day. A row names no person and no letter.
 
-Each row has the id of its newest journal line as reference. With it the record can be asked for.
+Each row has the id of its newest journal line as reference.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -64,7 +65,10 @@ class UnusualUse:
 
 @dataclass(frozen=True, slots=True)
 class UnusualDay:
-    """The rows of one day, the highest count first. `complete`: False if the day has more than MAX_LINES lines."""
+    """The rows of one day, the highest count first.
+
+    `complete`: False if the day has more than MAX_LINES lines, or a rule more than MAX_ROWS rows.
+    """
 
     rows: Sequence[UnusualUse]
     complete: bool
@@ -85,7 +89,9 @@ async def find_unusual_use(session: AsyncSession, day: date) -> UnusualDay:
         )
         for row in await session.execute(query)
     ]
-    return UnusualDay([*letters, *others], complete=(total or 0) < MAX_LINES)
+    rows = [*letters, *others]
+    is_cut = any(count >= MAX_ROWS for count in Counter(row.rule for row in rows).values())
+    return UnusualDay(rows, complete=(total or 0) < MAX_LINES and not is_cut)
 
 
 def _select_day(period: tuple[datetime, datetime]) -> CTE:
@@ -103,8 +109,9 @@ def _select_day(period: tuple[datetime, datetime]) -> CTE:
 
 
 def _is_letter_of_client(lines: Any) -> ColumnElement[bool]:
-    """Build the condition that an employee read a letter of a client."""
-    is_read = (lines.c.act == JournalAct.BERICHT_LEZEN.value) & (lines.c.outcome == JournalOutcome.ALLOWED.value)
+    """Build the condition that an employee opened a letter or a bijlage of a client."""
+    opening = (JournalAct.BERICHT_LEZEN.value, JournalAct.BERICHT_DOWNLOADEN.value)
+    is_read = lines.c.act.in_(opening) & (lines.c.outcome == JournalOutcome.ALLOWED.value)
     return and_(is_read, lines.c.on_behalf_of.is_not(None), lines.c.for_person_id.is_distinct_from(lines.c.actor_id))
 
 
@@ -129,13 +136,15 @@ def _select_counts(lines: Any, counted: ColumnElement[int], rule: UnusualRule, *
 async def _find_many_letters(session: AsyncSession, lines: CTE, before: datetime) -> list[UnusualUse]:
     """Find employees who read more than the threshold, and many times their own ordinary days."""
     rule, letters = UnusualRule.MANY_LETTERS, func.count(func.distinct(lines.c.object_id))
-    rows = (await session.execute(_select_counts(lines, letters, rule, _is_letter_of_client(lines)))).all()
+    # All of them: the comparison below comes before the limit. MAX_LINES bounds their number.
+    reached = _select_counts(lines, letters, rule, _is_letter_of_client(lines)).limit(None)
+    rows = (await session.execute(reached)).all()
     ordinary = await _load_ordinary_days(session, [row.actor_id for row in rows], before)
     return [
         UnusualUse(rule, row.number, row.reference, ordinary=ordinary.get(row.actor_id, 0))
         for row in rows
         if row.number >= TIMES_ORDINARY * ordinary.get(row.actor_id, 0)
-    ]
+    ][:MAX_ROWS]
 
 
 async def _load_ordinary_days(session: AsyncSession, actor_ids: Sequence[UUID], before: datetime) -> dict[UUID, int]:

@@ -10,16 +10,21 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.audit.acts import JournalAct
+from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.journal import NewJournalLine, record
 from machtiging.delegation.assignments.journal_lines import AssignmentAct, journal_refused_call
 from machtiging.delegation.assignments.queries import load_present_employee
-from machtiging.delegation.assignments.rules import ActingLeader, EmployeeLogin
+from machtiging.delegation.assignments.rules import ActingLeader, EmployeeLogin, require_not_withdrawn
+from machtiging.delegation.authority.queries import load_authorities
+from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.queries import machtiging_table
+from machtiging.delegation.rules import MachtigingState
 from machtiging.kernel.errors import NotAllowed
 from machtiging.kernel.ids import PersonId
 from machtiging.organisations.rules import EmployeeRole, require_minimum_level
 
 _LINK = machtiging_table()
+_STANDING = (MachtigingState.ACTIVE.value, MachtigingState.PAUSED.value)
 SUPERVISORS = frozenset({EmployeeRole.SUPERVISOR})
 LOG_READERS = frozenset({EmployeeRole.SUPERVISOR, EmployeeRole.ADMINISTRATOR})
 
@@ -29,7 +34,8 @@ async def load_overseer(
 ) -> ActingLeader:
     """Load the employee who oversees the organisation, in one of these roles. A refusal is journalled.
 
-    Raises as `load_present_employee`, NotAllowed `alleen_voor_toezicht` and LevelTooLow `niveau_te_laag`.
+    Raises as `load_present_employee`, NotAllowed `alleen_voor_toezicht` or as `require_not_withdrawn`, and LevelTooLow
+    `niveau_te_laag`.
     """
     viewing = AssignmentAct(JournalAct.TOEZICHT_INGEZIEN, login.person_id, at)
     async with journal_refused_call(session, viewing):
@@ -39,7 +45,37 @@ async def load_overseer(
             is_log = EmployeeRole.ADMINISTRATOR in roles
             raise NotAllowed("alleen_voor_toezicht", message="alleen_voor_toezicht.log" if is_log else None)
         require_minimum_level(found.organisation.ceiling.minimum_level, login.assurance)
+        require_not_withdrawn(found.organisation)
     return found
+
+
+async def journal_viewed_reading(
+    session: AsyncSession, viewer: ActingLeader, facts: dict[str, str], *, at: datetime
+) -> None:
+    """Journal that somebody looked at who read what. `facts`: the chosen employee and month."""
+    line = NewJournalLine(
+        act=JournalAct.TOEZICHT_INGEZIEN,
+        outcome=JournalOutcome.ALLOWED,
+        reason="toezicht",
+        actor_id=viewer.person_id,
+        on_behalf_of=viewer.organisation.id,
+        facts=facts,
+    )
+    await record(session, line, at=at)
+
+
+async def load_standing_clients(
+    session: AsyncSession, organisation_id: UUID, person_ids: Collection[UUID], *, at: datetime
+) -> dict[PersonId, list[Authority]]:
+    """Load what these people let the organisation do now, also what is paused. Not what is over or forged."""
+    if not person_ids:
+        return {}
+    mine = (_LINK.c.gemachtigde_id == organisation_id) & _LINK.c.vertegenwoordigde_id.in_(person_ids)
+    standing: dict[PersonId, list[Authority]] = {}
+    for one in await load_authorities(session, mine & _LINK.c.state.in_(_STANDING), at=at):
+        if one.is_authentic and at < one.ends_at:
+            standing.setdefault(one.vertegenwoordigde_id, []).append(one)
+    return standing
 
 
 async def find_own_clients(session: AsyncSession, organisation_id: UUID, person_ids: Collection[UUID]) -> set[PersonId]:

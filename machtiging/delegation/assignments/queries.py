@@ -18,6 +18,7 @@ from machtiging.delegation.assignments.rules import (
     EmployeeLogin,
     is_present,
     require_leading_role,
+    require_not_withdrawn,
 )
 from machtiging.delegation.authority.holders import load_employee_authority
 from machtiging.delegation.authority.queries import load_authorities
@@ -29,7 +30,7 @@ from machtiging.delegation.tables import SEALED_ASSIGNMENT, AssignmentRow
 from machtiging.identity.data_keys import ensure_data_key
 from machtiging.kernel.errors import ROW_INVALID, NotAllowed
 from machtiging.kernel.ids import MachtigingId
-from machtiging.organisations.rules import RecognitionStatus, require_minimum_level
+from machtiging.organisations.rules import require_minimum_level
 from machtiging.organisations.tables import Employee, Organisation
 from machtiging.storage.columns import table_of
 
@@ -68,12 +69,17 @@ async def lock_employee_of_login(session: AsyncSession, login: EmployeeLogin) ->
 
 
 async def load_viewing_leader(
-    session: AsyncSession, login: EmployeeLogin, *, at: datetime, act: JournalAct = JournalAct.TOEWIJZING_LIJST
+    session: AsyncSession,
+    login: EmployeeLogin,
+    *,
+    at: datetime,
+    act: JournalAct = JournalAct.TOEWIJZING_LIJST,
+    shows_clients: bool = True,
 ) -> ActingLeader:
     """Load the employee who may see all assignments. A refusal is journalled as `act`.
 
-    Raises as `load_present_employee`, NotAllowed `alleen_voor_teamleider`, LevelTooLow `niveau_te_laag`, and NotAllowed
-    `erkenning_ingetrokken`: without recognition for good there is no ground to look at clients.
+    Raises as `load_present_employee`, NotAllowed `alleen_voor_teamleider`, LevelTooLow `niveau_te_laag`, and as
+    `require_not_withdrawn` unless no client is shown.
     """
     viewing = AssignmentAct(act, login.person_id, at)
     async with journal_refused_call(session, viewing):
@@ -81,8 +87,8 @@ async def load_viewing_leader(
     async with journal_refused_call(session, replace(viewing, leader=leader)):
         require_leading_role(leader.employee)
         require_minimum_level(leader.organisation.ceiling.minimum_level, login.assurance)
-        if leader.organisation.recognition is RecognitionStatus.WITHDRAWN:
-            raise NotAllowed("erkenning_ingetrokken", message="erkenning_ingetrokken.viewing")
+        if shows_clients:
+            require_not_withdrawn(leader.organisation)
     return leader
 
 

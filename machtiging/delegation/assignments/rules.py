@@ -16,7 +16,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed
 from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
 from machtiging.kernel.text import require_plain_line
-from machtiging.organisations.rules import EmployeeRole
+from machtiging.organisations.rules import EmployeeRole, RecognitionStatus
 
 MAX_ASSIGNMENTS_PER_CALL = 500
 MAX_CASE_REFERENCE_LENGTH = 60
@@ -85,6 +85,15 @@ def require_recognition(organisation: OrganisationStanding) -> None:
     """
     if (code := organisation_refusal(organisation)) is not None:
         raise NotAllowed(code, message=f"{code}.assignment")
+
+
+def require_not_withdrawn(organisation: OrganisationStanding) -> None:
+    """Require that the recognition was not withdrawn. Without it for good there is no ground to look at clients.
+
+    Raises NotAllowed `erkenning_ingetrokken`.
+    """
+    if organisation.recognition is RecognitionStatus.WITHDRAWN:
+        raise NotAllowed("erkenning_ingetrokken", message="erkenning_ingetrokken.viewing")
 
 
 def require_call_size(count: int) -> None:

@@ -70,7 +70,7 @@ async def show_employees(
     After a departure: the number of clients of that employee (`wie`) who wait for a reader.
     """
     services, at = access_services(request), access_services(request).clock.now()
-    office = await open_office(session, services.keyring, visitor, at=at)
+    office = await open_office(session, services.keyring, visitor, at=at, shows_clients=False)
     organisation_id = office.leader.organisation.id
     counts = await count_clients_of_employees(session, organisation_id, at=at)
     waiting = 0
@@ -212,7 +212,7 @@ async def _load_employee(
     request: Request, session: AsyncSession, visitor: Visitor, employee_id: UUID
 ) -> tuple[Office, EmployeeView, EmployeeClients]:
     services, at = access_services(request), access_services(request).clock.now()
-    office = await open_office(session, services.keyring, visitor, at=at)
+    office = await open_office(session, services.keyring, visitor, at=at, shows_clients=False)
     if employee_id not in office.employees:
         raise NotFound("medewerker_onbekend")
     counts = await count_clients_of_employees(session, office.leader.organisation.id, at=at)

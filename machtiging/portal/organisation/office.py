@@ -69,9 +69,11 @@ def describe_login(visitor: Visitor) -> EmployeeLogin:
     return EmployeeLogin(visitor.person_id, visitor.organisation_kvk, visitor.assurance)
 
 
-async def open_office(session: AsyncSession, keyring: KeyRing, visitor: Visitor, *, at: datetime) -> Office:
+async def open_office(
+    session: AsyncSession, keyring: KeyRing, visitor: Visitor, *, at: datetime, shows_clients: bool = True
+) -> Office:
     """Load the organisation of a teamleider or organisatiebeheerder. Raises as `load_viewing_leader`."""
-    leader = await load_viewing_leader(session, describe_login(visitor), at=at)
+    leader = await load_viewing_leader(session, describe_login(visitor), at=at, shows_clients=shows_clients)
     return Office(leader, await load_employee_views(session, keyring, leader.organisation.id, at=at))
 
 

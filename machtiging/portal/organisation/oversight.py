@@ -1,6 +1,7 @@
 """Pages of oversight: what employees did with letters of clients, and the log.
 
-Neither page opens a letter or links to one. A name is that of a person who is or was a client of the organisation.
+Neither page opens a letter or links to one. A name is that of a person who is a client of the organisation now, and a
+sender that of a letter which the organisation may see now.
 """
 
 from __future__ import annotations
@@ -17,20 +18,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse
 
 from machtiging.access.dependencies import access_services
-from machtiging.agencies.rules import Theme
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import OPERATOR
 from machtiging.audit.queries import JournalEntry, LineFilter, load_lines_of_organisation
-from machtiging.berichtenbox.queries import LetterKind, find_letter_kinds
+from machtiging.berichtenbox.queries import OwnedEnvelope, find_owned_envelopes
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.assignments.oversight import (
     LOG_READERS,
     SUPERVISORS,
     find_assigned_employees,
     find_own_clients,
+    journal_viewed_reading,
     load_overseer,
+    load_standing_clients,
 )
 from machtiging.delegation.assignments.rules import ActingLeader
+from machtiging.delegation.authority.rules import Authority
+from machtiging.delegation.rules import scope_violation
 from machtiging.identity.people import load_profiles
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import NotFound
@@ -66,11 +70,12 @@ _READING_ACTS = tuple(act for act in JournalAct if act.startswith("bericht:"))
 _OFFICE_ACTS = tuple(
     act
     for act in JournalAct
-    if act.startswith(("organisatie:", "medewerker:", "toewijzing:", "vervanging:", "overdracht:", "erkenning:"))
+    if act.startswith(
+        ("organisatie:", "medewerker:", "toewijzing:", "vervanging:", "overdracht:", "erkenning:", "toezicht:")
+    )
     and not act.endswith(":lijst")
 )
 _ACT_LABELS: Mapping[str, str] = CatalogueLabels("organisation.log.act", (*_READING_ACTS, *_OFFICE_ACTS))
-_THEMES = frozenset(Theme)
 
 
 class OversightFilter(HistoryPosition):
@@ -105,7 +110,7 @@ class _Names:
     employees: Mapping[UUID, EmployeeView]
     assigned: Mapping[UUID, UUID]
     clients: Mapping[PersonId, str]
-    letters: Mapping[str, LetterKind]
+    letters: Mapping[str, OwnedEnvelope]
     agencies: AgencyNames
 
 
@@ -134,6 +139,8 @@ async def _render(
     organisation_id = viewer.organisation.id
     employees = dict(await load_employee_views(session, keyring, organisation_id, at=at))
     actor_id = await _find_actor(session, keyring, viewer, chosen, employees, at)
+    if on_letters:
+        await journal_viewed_reading(session, viewer, chosen.to_params(), at=at)
     where = LineFilter(
         acts=_READING_ACTS if on_letters else _OFFICE_ACTS,
         on_letters=on_letters,
@@ -192,17 +199,31 @@ async def _load_names(
     assigned = await find_assigned_employees(session, links)
     about = {one for line in lines if (one := _parse_employee(line)) is not None} | set(assigned.values())
     people = {line.for_person_id for line in lines if line.for_person_id is not None}
-    clients = await find_own_clients(session, organisation_id, people)
-    profiles = await load_profiles(session, keyring, clients)
+    former = dict.fromkeys(
+        await find_own_clients(session, organisation_id, people), get_sentence("organisation.log.former_client")
+    )
+    standing = await load_standing_clients(session, organisation_id, people, at=at)
+    profiles = await load_profiles(session, keyring, list(standing))
     letters = {one for line in lines if line.outcome != JournalOutcome.REFUSED and (one := parse_letter_id(line))}
     return _Names(
         actors=await load_employees_of_people(session, keyring, organisation_id, actors, at=at),
         employees=await load_named_employees(session, keyring, organisation_id, about, at=at),
         assigned=assigned,
-        clients={one: name_of_profile(profiles.get(one)) for one in clients},
-        letters=await find_letter_kinds(session, letters),
+        clients=former | {one: name_of_profile(profiles.get(one)) for one in standing},
+        letters=_select_visible(await find_owned_envelopes(session, letters), standing),
         agencies=await load_agency_names(session),
     )
+
+
+def _select_visible(
+    letters: Mapping[str, OwnedEnvelope], standing: Mapping[PersonId, Sequence[Authority]]
+) -> dict[str, OwnedEnvelope]:
+    """Select the letters that the organisation may see now: of a client, and within what that client gives."""
+    return {
+        key: one
+        for key, one in letters.items()
+        if any(scope_violation(authority.scope, one.envelope) is None for authority in standing.get(one.owner_id, ()))
+    }
 
 
 def _parse_employee(line: JournalEntry) -> UUID | None:
@@ -238,12 +259,10 @@ def _describe_actor(line: JournalEntry, names: _Names) -> str:
 
 def _describe_letter(line: JournalEntry, names: _Names) -> str:
     """Describe the sender and the theme of a letter that was opened. Of a refused act nothing is told."""
-    kind = names.letters.get(str(parse_letter_id(line))) if line.outcome != JournalOutcome.REFUSED else None
-    if kind is None:
+    letter = names.letters.get(str(parse_letter_id(line))) if line.outcome != JournalOutcome.REFUSED else None
+    if letter is None:
         return ""
-    sender = names.agencies.agency_name(kind.afzender_oin)
-    theme = THEME_LABELS[Theme(kind.theme)] if kind.theme in _THEMES else ""
-    return f"{sender}, {theme}" if theme else sender
+    return f"{names.agencies.agency_name(letter.envelope.afzender)}, {THEME_LABELS[letter.envelope.theme]}"
 
 
 def _describe_employee(line: JournalEntry, names: _Names) -> str:

@@ -153,3 +153,13 @@ async def test_care_worker_has_no_page_of_employees(office):
     browser = await office.log_in(office.rows.worker)
     for path in (LIST, INVITE, f"{LIST}/{office.rows.worker_id}", f"{LIST}/{office.rows.worker_id}/vertrek"):
         assert (await browser._send_request("GET", ISSUER + path, None)).status_code == 403
+
+
+async def test_organisation_with_withdrawn_recognition_still_lets_employees_go(office):
+    async with unit_of_work(office.rows.database.sessions) as session:
+        await decide_recognition(session, office.rows.organisation, 3, "ingetrokken")
+    browser = await office.log_in_administrator()
+    page = await browser.open_page(f"{ISSUER}{LIST}/{office.rows.worker_id}/vertrek")
+    assert "Hugo Hulpverlener" in page.text
+    left = await browser.submit_form(page.find_form("/vertrek"), {})
+    assert "vertrokken" in left.text

@@ -8,7 +8,9 @@ import pytest
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
+from machtiging.delegation.termination import revoke_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.machtiging import SVB
 from tests.builders.organisations import add_employee, add_organisation, decide_recognition
 from tests.builders.people import ISSUER, add_person_without_bsn
 from tests.protocol.organisation_pages.office import make_unknown_id
@@ -73,6 +75,33 @@ async def test_refused_reading_tells_no_sender(office, portal, overseer, client_
     page = await overseer.open_page(ISSUER + READING)
     assert "Dat mocht niet." in page.text
     assert client_letter.sender not in page.text
+
+
+async def test_former_client_has_no_name_and_no_sender(office, portal, overseer, client_letter):
+    root = await office.rows.grant()
+    await write_lines(office, portal, JournalAct.BERICHT_LEZEN, letter=client_letter.id)
+    async with unit_of_work(office.rows.database.sessions) as session:
+        await revoke_machtiging(session, root, office.rows.client, at=portal.clock.now())
+    page = await overseer.open_page(ISSUER + READING)
+    assert "Een vroegere cliënt" in page.text
+    assert "Ans" not in page.text
+    assert client_letter.sender not in page.text
+
+
+async def test_letter_outside_what_the_client_gives_now_tells_no_sender(office, portal, overseer, client_letter):
+    await office.rows.grant(afzenders=[SVB])
+    await write_lines(office, portal, JournalAct.BERICHT_LEZEN, letter=client_letter.id)
+    page = await overseer.open_page(ISSUER + READING)
+    assert "Ans" in page.text
+    assert client_letter.sender not in page.text
+
+
+async def test_each_look_at_who_read_what_is_journalled_and_in_the_log(office, overseer):
+    await overseer.open_page(f"{ISSUER}{READING}?maand=2020-01")
+    assert await office.read_outcomes("toezicht:ingezien") == [("allowed", "toezicht")]
+    page = await overseer.open_page(ISSUER + LOG)
+    assert "Tine Toezicht" in page.text
+    assert "bekeek wie welke post las" in page.text
 
 
 async def test_name_of_a_stranger_is_not_told(office, portal, overseer):

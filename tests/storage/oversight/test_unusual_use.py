@@ -181,3 +181,27 @@ async def test_lines_of_the_service_itself_are_no_row(database):
     await write(database, reading(None, REFUSALS * 2, outcome=JournalOutcome.REFUSED))
 
     assert await find(database) == []
+
+
+async def test_bijlagen_count_as_letters(database):
+    await write(database, reading(uuid4(), LETTERS, act=JournalAct.BERICHT_DOWNLOADEN))
+
+    [row] = await find(database)
+    assert row.rule is UnusualRule.MANY_LETTERS
+
+
+async def test_employee_far_above_ordinary_days_is_a_row_beside_many_busy_colleagues(database, monkeypatch):
+    monkeypatch.setattr(unusual_use, "MAX_ROWS", 1)
+    busy, unusual = uuid4(), uuid4()
+    ordinary = [line for days in (1, 2, 3) for line in reading(busy, LETTERS * 2, NOON - timedelta(days=days))]
+    await write(database, ordinary + reading(busy, LETTERS * 2) + reading(unusual, LETTERS))
+
+    [row] = await find(database)
+    assert row.count == LETTERS
+
+
+async def test_day_with_too_many_rows_says_that_it_is_not_complete(database, monkeypatch):
+    monkeypatch.setattr(unusual_use, "MAX_ROWS", 1)
+    await write(database, reading(uuid4(), LETTERS) + reading(uuid4(), LETTERS))
+    async with database.sessions() as session:
+        assert (await find_unusual_use(session, DAY)).complete is False
