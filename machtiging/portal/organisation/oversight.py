@@ -218,7 +218,7 @@ async def _load_names(
 def _select_visible(
     letters: Mapping[str, OwnedEnvelope], standing: Mapping[PersonId, Sequence[Authority]]
 ) -> dict[str, OwnedEnvelope]:
-    """Select the letters that the organisation may see now: of a client, and within what that client gives."""
+    """Select the letters within what their owner gives the organisation now."""
     return {
         key: one
         for key, one in letters.items()

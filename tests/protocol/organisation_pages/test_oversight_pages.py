@@ -96,7 +96,7 @@ async def test_letter_outside_what_the_client_gives_now_tells_no_sender(office, 
     assert client_letter.sender not in page.text
 
 
-async def test_each_look_at_who_read_what_is_journalled_and_in_the_log(office, overseer):
+async def test_view_of_reading_is_journalled_and_listed_in_the_log(office, overseer):
     await overseer.open_page(f"{ISSUER}{READING}?maand=2020-01")
     assert await office.read_outcomes("toezicht:ingezien") == [("allowed", "toezicht")]
     page = await overseer.open_page(ISSUER + LOG)
