@@ -90,8 +90,8 @@ class Visitor:
 
     @property
     def audits(self) -> bool:
-        """True for an auditor or the privacy officer."""
-        return not AUDIT_ROLES.isdisjoint(self.roles)
+        """True for an auditor or the privacy officer who is no operator too."""
+        return OPERATOR_ROLE not in self.roles and not AUDIT_ROLES.isdisjoint(self.roles)
 
     @property
     def is_work_login(self) -> bool:
@@ -304,11 +304,12 @@ async def _require_auditor(request: Request, visitor: _RequiredVisitor, session:
 
 @door("Overseer")
 async def _require_overseer(request: Request, visitor: _RequiredVisitor, session: Transaction) -> Visitor:
-    """Admit auditors and the privacy officer, and no operators.
+    """Admit auditors and the privacy officer, and nobody who is an operator too.
 
     Raises NotAllowed `alleen_voor_auditors`, which is journalled with the route.
     """
-    await _require_role(request, visitor, session, AUDIT_ROLES, "alleen_voor_auditors")
+    admitted = AUDIT_ROLES if visitor.audits else frozenset[str]()
+    await _require_role(request, visitor, session, admitted, "alleen_voor_auditors")
     return visitor
 
 

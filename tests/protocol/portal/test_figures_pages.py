@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from machtiging.access.oversight.unusual_use import THRESHOLDS, UnusualRule
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.kernel.clock import to_dutch_date
+from machtiging.simulators import personas
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.people import join_simulator
 from tests.builders.portal import assemble_service, copy_application
@@ -91,6 +93,15 @@ async def test_figures_are_closed_to_others_also_to_operators(service, database,
     assert "/beheer/cijfers" not in (await browser.get("/beheer")).text
     lines = await JOURNAL_INTAKE.read(database, act="beheer:geweigerd")
     assert "alleen_voor_auditors" in {line.reason for line in lines}
+
+
+async def test_auditor_who_is_an_operator_too_is_refused(service, monkeypatch):
+    both = replace(personas.PERSONAS["auditor"], roles=("auditor", "beheerder"))
+    monkeypatch.setattr(personas, "PERSONAS", personas.PERSONAS | {"auditor": both})
+    browser = await service.logged_in("auditor")
+
+    for path in (*PAGES, "/beheer/dossiers"):
+        assert (await browser.get(path)).status_code == 403, path
 
 
 async def test_menu_of_the_auditor_has_both_pages(auditor):
