@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.oversight.rules import (
@@ -39,8 +39,9 @@ from machtiging.notifications.outbox import enqueue_notification
 from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import reseal_changes, seal_row
 
-# The newest requests that a list shows.
-MAX_LISTED = 50
+# The newest requests that a list shows, and how many of one asker may wait or be read at once: so that nobody can push
+# those of others off the list.
+MAX_LISTED, MAX_OPEN = 200, 10
 _OPENING = table_of(RecordOpening)
 
 
@@ -81,18 +82,33 @@ class OpeningView:
 async def request_record(
     session: AsyncSession, keyring: KeyRing, overseer: ActingOverseer, bsn: Bsn, request: RecordRequest, *, at: datetime
 ) -> UUID:
-    """Ask to open the record of the person with this BSN. Returns the id of the request, also if nobody has it."""
+    """Ask to open the record of the person with this BSN. Returns the id of the request, also if nobody has it.
+
+    Raises Conflict `te_veel_inzageverzoeken`, which is journalled.
+    """
+    opening_id = uuid7()
+    if await _count_open(session, overseer.person_id, at) >= MAX_OPEN:
+        refusal = Conflict("te_veel_inzageverzoeken", params={"n": MAX_OPEN})
+        refused = JournalOutcome.REFUSED
+        await _journal(session, JournalAct.DOSSIER_GEVRAAGD, overseer, opening_id, refusal.code, at, outcome=refused)
+        raise refusal
     try:
         person_id: PersonId | None = await find_by_bsn(session, keyring, bsn)
     except NotFound:
         person_id = None
-    opening_id = uuid7()
     row: dict[str, Any] = {"id": opening_id, "person_id": person_id, "asked_at": at}
     row |= {"purpose": request.purpose.value, "case_number": request.case_number}
     row |= {"asked_by": overseer.person_id, "asker_role": overseer.role.value}
     await session.execute(insert(_OPENING).values(seal_row(session, SEALED_RECORD_OPENING, row)))
     await _journal(session, JournalAct.DOSSIER_GEVRAAGD, overseer, opening_id, "gevraagd", at)
     return opening_id
+
+
+async def _count_open(session: AsyncSession, person_id: PersonId, at: datetime) -> int:
+    waits = _OPENING.c.confirmed_at.is_(None) & (_OPENING.c.asked_at > at - CONFIRM_WITHIN)
+    live = waits | (_OPENING.c.confirmed_at > at - READ_WITHIN)
+    mine = (_OPENING.c.asked_by == person_id, _OPENING.c.asked_at > at - CONFIRM_WITHIN - READ_WITHIN, live)
+    return await session.scalar(select(func.count()).select_from(_OPENING).where(*mine)) or 0
 
 
 async def confirm_record(

@@ -78,7 +78,11 @@ async def submit_record_request(
     if parsed is None:
         return _render_request(request, sent, status=400)
     bsn, wanted = parsed
-    await request_record(session, services.keyring, _overseer(visitor), bsn, wanted, at=services.clock.now())
+    try:
+        await request_record(session, services.keyring, _overseer(visitor), bsn, wanted, at=services.clock.now())
+    except Conflict as refusal:  # caught here, so that the journal line is committed
+        sent.add_fault("bsn", describe_refusal(refusal))
+        return _render_request(request, sent, status=409)
     return RedirectResponse(f"{PATH}?gedaan=gevraagd", 303)
 
 

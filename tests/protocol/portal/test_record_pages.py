@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from machtiging.access.oversight.record_opening import MAX_OPEN
 from machtiging.simulators.personas import PERSONAS
 from tests.builders.people import join_simulator
 from tests.builders.portal import assemble_service, copy_application
@@ -60,6 +61,19 @@ async def ask(browser, number: str, **changes: str):
 async def find_waiting(browser) -> str:
     """The path of the confirmation on the page of a colleague."""
     return re.search(rf'action="({PATH}/[0-9a-f-]+/bevestigen)"', (await browser.get(PATH)).text).group(1)
+
+
+async def test_request_beyond_the_limit_of_one_asker_is_refused(database, her_bsn, auditor, officer):
+    for number in range(MAX_OPEN):
+        assert (await ask(auditor, her_bsn, zaaknummer=f"zaak-{number}")).status_code == 303
+
+    refused = await ask(auditor, her_bsn)
+
+    assert refused.status_code == 409
+    assert "Er staan al 10 verzoeken van u open." in refused.text
+    assert (await ask(officer, her_bsn)).status_code == 303
+    lines = await JOURNAL_INTAKE.read(database, act="dossier:gevraagd", outcome="refused")
+    assert [line.reason for line in lines] == ["te_veel_inzageverzoeken"]
 
 
 async def test_record_is_asked_confirmed_and_read(database, her_bsn, auditor, officer):
