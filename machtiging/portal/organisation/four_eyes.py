@@ -70,7 +70,7 @@ class ProposalLine:
     employee: str
     proposer: str
     kind: str
-    until: datetime
+    due_at: datetime
     is_mine: bool
 
 
@@ -238,7 +238,7 @@ def _describe(proposal: Proposal, clients: Mapping[UUID, OrganisationClient], of
         employee=office.name_employee(proposal.authority.leaf.employee_id),
         proposer=office.name_employee(proposal.proposed_by),
         kind=_KIND_LABELS[AssignmentKind(proposal.kind)],
-        until=proposal.expires_at,
+        due_at=proposal.expires_at,
         is_mine=proposal.proposed_by == office.leader.employee.id,
     )
 
@@ -250,7 +250,7 @@ class ChangeLine:
     id: UUID
     setting: str
     proposer: str
-    until: datetime
+    due_at: datetime
     is_mine: bool
 
 
@@ -259,6 +259,6 @@ def _describe_change(proposal: ThresholdProposal, office: Office) -> ChangeLine:
         id=proposal.id,
         setting=_THRESHOLD_LABELS[proposal.four_eyes_from or NOBODY],
         proposer=office.name_employee(proposal.proposed_by),
-        until=proposal.expires_at,
+        due_at=proposal.expires_at,
         is_mine=proposal.proposed_by == office.leader.employee.id,
     )

@@ -43,7 +43,8 @@ NEEDED = {
     **dict.fromkeys(
         (
             *("lijstToewijzingen", "wijsToe", "beeindigToewijzingen", "lijstOverdrachten", "lijstOverdrachtRegels"),
-            *("verdeelOverdracht", "lijstVervangingen", "maakVervanging", "beeindigVervanging"),
+            *("verdeelOverdracht", "lijstVervangingen", "maakVervanging", "beeindigVervanging", "lijstVierOgen"),
+            "besluitVierOgen",
         ),
         ("login", "teamleider of organisatiebeheerder"),
     ),

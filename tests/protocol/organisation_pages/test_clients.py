@@ -252,7 +252,7 @@ async def test_pages_of_a_full_organisation_take_few_statements(office, database
     assert {path: count for path, count in counts.items() if not 0 < count <= MOST_STATEMENTS} == {}
 
 
-@pytest.mark.parametrize("path", ["", "/aangeboden", "/vervangingen", "/overdrachten", "/toezicht", "/logboek"])
+@pytest.mark.parametrize("path", ["", "/aangeboden", "/vervangingen", "/overdrachten", "/logboek"])
 async def test_pages_of_organisation_with_withdrawn_recognition_show_no_client(office, path):
     await office.rows.assign(await office.rows.grant())
     browser = await office.log_in_administrator()

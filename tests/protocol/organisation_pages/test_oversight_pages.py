@@ -161,6 +161,14 @@ async def test_overseer_sees_the_log_of_a_suspended_organisation(office, oversee
     await overseer.open_page(ISSUER + LOG)
 
 
+@pytest.mark.parametrize("path", [READING, LOG])
+async def test_overseer_of_organisation_with_withdrawn_recognition_is_refused(office, overseer, path):
+    async with unit_of_work(office.rows.database.sessions) as session:
+        await decide_recognition(session, office.rows.organisation, 3, "ingetrokken")
+    page = await overseer.open_page(ISSUER + path, expected_status=403)
+    assert "U ziet de cliënten niet meer." in page.text
+
+
 async def test_filter_by_employee_lists_only_that_employee(office, portal, overseer):
     other, other_id = await office.hire("Noor Nieuw", state="actief")
     await office.rows.grant()

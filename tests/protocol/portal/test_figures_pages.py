@@ -95,7 +95,7 @@ async def test_figures_are_closed_to_others_also_to_operators(service, database,
     assert "alleen_voor_auditors" in {line.reason for line in lines}
 
 
-async def test_auditor_who_is_an_operator_too_is_refused(service, monkeypatch):
+async def test_auditor_with_role_of_operator_is_refused(service, monkeypatch):
     both = replace(personas.PERSONAS["auditor"], roles=("auditor", "beheerder"))
     monkeypatch.setattr(personas, "PERSONAS", personas.PERSONAS | {"auditor": both})
     browser = await service.logged_in("auditor")

@@ -77,6 +77,7 @@ CHANGES = {
         "ceiling_afzenders": "'{}'",
         "ceiling_sensitivity": "'gewoon'",
         "ceiling_days": "1825",
+        "four_eyes_from": "'gewoon'",
         "minimum_level": "'laag'",
         "recognition_number": None,
         "epoch": "epoch + 1",

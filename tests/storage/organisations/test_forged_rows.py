@@ -36,6 +36,7 @@ OTHER_VALUES = {
         "ceiling_sensitivity": "vertrouwelijk",
         "ceiling_days": 1826,
         "minimum_level": "laag",
+        "four_eyes_from": "gewoon",
         "epoch": 9,
         "recognition_number": 2,
         "kvk": "90000009",

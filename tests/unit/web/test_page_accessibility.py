@@ -54,6 +54,7 @@ def test_unknown_asset_has_no_url():
 VISITOR = SimpleNamespace(
     organisation_kvk=None,
     is_overseer=False,
+    audits=False,
     name="Ans <b>",
     csrf_token="t0k3n",
     seconds_left=900,
