@@ -55,6 +55,11 @@ _NOTIFICATION_KINDS = {
     MachtigingAction.WITHDRAW: (NotificationKind.INGETROKKEN_DOOR_U, NotificationKind.INGETROKKEN),
     MachtigingAction.GIVE_BACK: (NotificationKind.TERUGGEGEVEN, NotificationKind.TERUGGEGEVEN_DOOR_U),
 }
+# The notification to the giver while nobody of the organisation reads. It does not say that somebody does.
+_KINDS_WITHOUT_READER = {
+    MachtigingAction.ACCEPT: NotificationKind.AANGENOMEN_DOOR_ORGANISATIE,
+    MachtigingAction.RESUME: NotificationKind.HERVAT_ZONDER_LEZER_DOOR_U,
+}
 
 
 async def transition_machtiging(
@@ -147,7 +152,7 @@ async def journal_and_notify(session: AsyncSession, done: ActionRecord, *, at: d
     """Journal an action with the new state, and notify the giver and the holders.
 
     A helper who refused is in no row, and is notified as the actor. Nobody is notified of a forged row: it may name
-    other people than those who agreed.
+    other people than those who agreed. Of what waits for a second person only the giver is, when it is accepted.
     """
     machtiging = done.result.machtiging
     by_giver = done.actor_id == machtiging.vertegenwoordigde_id
@@ -158,12 +163,25 @@ async def journal_and_notify(session: AsyncSession, done: ActionRecord, *, at: d
     await record(session, replace(line, facts=facts), at=at)
     if not done.authority.is_authentic:
         return
-    holder_ids = await load_holder_ids(session, done.authority, at=at) or ([] if by_giver else [done.actor_id])
+    await _notify_parties(session, done, by_giver=by_giver, at=at)
+
+
+async def _notify_parties(session: AsyncSession, done: ActionRecord, *, by_giver: bool, at: datetime) -> None:
+    """Notify the giver and the holders. Of a machtiging of an organisation that nobody reads, only the giver."""
+    machtiging, organisation = done.result.machtiging, done.authority.organisation
+    waits = done.authority.awaits_second_person
+    holder_ids = [] if waits else await load_holder_ids(session, done.authority, at=at)
     to_giver, to_helper = _NOTIFICATION_KINDS[done.action]
-    if not holder_ids:
-        to_giver = NotificationKind.AANBOD_INGETROKKEN_DOOR_U
-    first = holder_ids[0] if holder_ids else None
-    facts_to_giver = notification_facts(machtiging, first)
+    if not holder_ids and machtiging.accepted_at is None:
+        holder_ids = [] if by_giver else [done.actor_id]
+        to_giver = NotificationKind.AANBOD_INGETROKKEN_DOOR_U if by_giver else to_giver
+    elif not holder_ids:
+        if waits and not by_giver and done.action is not MachtigingAction.ACCEPT:
+            return  # nobody was told of the assignment
+        to_giver = _KINDS_WITHOUT_READER.get(done.action, to_giver)
+    facts_to_giver = notification_facts(machtiging, holder_ids[0] if holder_ids else None)
+    if not holder_ids and organisation is not None:
+        facts_to_giver["organisation"] = organisation.name
     await enqueue_notification(session, machtiging.vertegenwoordigde_id, to_giver, facts_to_giver, at=at)
     for holder_id in holder_ids:
         await enqueue_notification(session, holder_id, to_helper, notification_facts(machtiging, holder_id), at=at)

@@ -73,12 +73,14 @@ _ADVICE_OF_KIND: dict[NotificationKind, tuple[str, ...]] = {
     NotificationKind.NIEUWE_CODE_DOOR_U: ("stop_giver", "not_you"),
     NotificationKind.AANGENOMEN: ("stop_giver",),
     NotificationKind.AANGENOMEN_DOOR_U: ("stop_helper",),
+    NotificationKind.AANGENOMEN_DOOR_ORGANISATIE: ("stop_giver", "not_you"),
     NotificationKind.GEWEIGERD: ("look_giver",),
     NotificationKind.GEWEIGERD_DOOR_U: ("look_helper",),
     NotificationKind.GEPAUZEERD: ("stop_helper",),
     NotificationKind.GEPAUZEERD_DOOR_U: ("stop_giver",),
     NotificationKind.HERVAT: ("stop_helper",),
     NotificationKind.HERVAT_DOOR_U: ("stop_giver", "not_you"),
+    NotificationKind.HERVAT_ZONDER_LEZER_DOOR_U: ("stop_giver", "not_you"),
     NotificationKind.INGETROKKEN: ("look_helper",),
     NotificationKind.INGETROKKEN_DOOR_U: ("look_giver", "not_you_ended"),
     NotificationKind.TERUGGEGEVEN: ("look_giver",),
@@ -149,7 +151,10 @@ def render_message(
 
 
 def _find_words(facts: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, str]:
-    helper = _normalise_name(names.get("helper", "")) or get_sentence("mails.name.helper")
+    organisation = _normalise_name(facts.get("organisation", ""))
+    # An organisation of which nobody reads stands in for its reader.
+    unnamed = organisation if "helper_id" not in facts else ""
+    helper = _normalise_name(names.get("helper", "")) or unnamed or get_sentence("mails.name.helper")
     giver = _normalise_name(names.get("giver", "")) or get_sentence("mails.name.giver")
     app = _normalise_name(facts.get("app", ""))
     days = {
@@ -162,7 +167,7 @@ def _find_words(facts: Mapping[str, Any], names: Mapping[str, str]) -> dict[str,
         "Helper": _capitalise_first(helper),
         "giver": giver,
         "Giver": _capitalise_first(giver),
-        "organisation": _normalise_name(facts.get("organisation", "")) or get_sentence("mails.name.organisation"),
+        "organisation": organisation or get_sentence("mails.name.organisation"),
         "app": get_sentence("mails.name.app", app=app) if app else get_sentence("mails.name.an_app"),
     }
 

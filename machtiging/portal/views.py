@@ -218,6 +218,8 @@ def find_confirmation(gedaan: str | None, card: MachtigingCard) -> str | None:
     is_true = card.is_giver is by_giver and (card.end_reason or card.standing) in states
     if gedaan in _AMENDMENTS:
         is_true = is_true and card.agreement_number > 1
+    if is_true and gedaan == labels.CompletedAction.AGREED and card.stop_text is not None:
+        return get_sentence("labels.agreed_without_reader")
     return labels.describe_completed_action(gedaan) if is_true else None
 
 

@@ -36,7 +36,11 @@ from machtiging.delegation.assignments.rules import (
     require_leading_role,
     require_recognition,
 )
-from machtiging.delegation.assignments.stand_in_links import notify_of_stand_in
+from machtiging.delegation.assignments.stand_in_links import (
+    has_link_that_counts,
+    notify_of_stand_in,
+    notify_replacement,
+)
 from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.authority.stop_reasons import StopCode
@@ -168,14 +172,17 @@ async def _refuse(session: AsyncSession, decision: _Decision, proposed: Authorit
 async def _confirm(
     session: AsyncSession, keyring: KeyRing, decision: _Decision, proposed: Authority, waiting: Row[Any] | None
 ) -> None:
-    """Confirm one, and tell the client and the employee. A client who waits in a hand-over waits no more."""
+    """Confirm one, and tell the client and the employee. A client who waits in a hand-over waits no more.
+
+    Confirming a stand-in leaves the client in the hand-over. The replacement is told once, with the first client.
+    """
     work = await _lock_work(session, proposed.machtiging_id, decision.act.at)
     if has_lapsed(work.assigned_at, decision.act.at):
         raise Conflict(PROPOSAL_LAPSED)
     await _require_other_people(session, keyring, decision, proposed, work)
     _require_force_when_confirmed(proposed, decision.act.at)
     rows = await _write_confirmation(session, decision, proposed.leaf, work)
-    if waiting is not None:
+    if waiting is not None and proposed.leaf.stand_in_id is None:  # who stands in for a while is no new reader
         closed = await close_item(session, waiting, at=decision.act.at, assignment_id=proposed.machtiging_id)
         rows = (*rows, closed)
     confirmed = await load_machtiging(session, proposed.machtiging_id) or proposed.leaf
@@ -186,6 +193,9 @@ async def _confirm(
     stand_in = (await session.execute(select(_STAND_IN).where(_STAND_IN.c.id == proposed.leaf.stand_in_id))).one()
     if proposed.employee is not None:
         await notify_of_stand_in(session, decision.act, proposed, confirmed, proposed.employee, stand_in)
+        if not await has_link_that_counts(session, stand_in.id, other_than=proposed.machtiging_id):
+            people = (proposed.absent_employee, proposed.employee)
+            await notify_replacement(session, decision.leader.organisation.name, people, stand_in, at=decision.act.at)
 
 
 async def _lock_work(session: AsyncSession, assignment_id: MachtigingId, at: datetime) -> Row[Any]:

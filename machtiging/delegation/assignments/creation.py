@@ -74,9 +74,9 @@ async def assign_machtigingen(
     """Assign each machtiging to its employee. Returns the id of the assignment or the refusal, in the same order.
 
     At most 500. Each done or refused one has its own journal line; one that is done already, by the same idempotency
-    key, has none. Refuses the whole call, in one line: InvalidInput
-    `te_veel_toewijzingen`, NotAllowed `geen_medewerker`, `alleen_voor_teamleider`, `toewijzing_aan_uzelf` or as
-    `organisation_refusal`, LevelTooLow `niveau_te_laag`.
+    key, has none. If it ended since, it is refused with `toewijzing_beeindigd`. Refuses the whole call, in one line:
+    InvalidInput `te_veel_toewijzingen`, NotAllowed `geen_medewerker`, `alleen_voor_teamleider`, `toewijzing_aan_uzelf`
+    or as `organisation_refusal`, LevelTooLow `niveau_te_laag`.
     """
     act = AssignmentAct(JournalAct.TOEWIJZING_GEMAAKT, login.person_id, at)
     await lock_readers_of_login(session, login.kvk)
@@ -108,7 +108,7 @@ async def _try_assignment(
     try:
         leader, authority = _require_own_machtiging(act.leader, authority)
         link_id = derive_assignment_id(keyring, leader, request)
-        if link_id is not None and await is_assignment_of(session, link_id, leader.organisation.id):
+        if await _is_repeated(session, link_id, leader, act.at) and link_id is not None:
             return link_id
         waiting = await _lock_handover(session, authority, request)
         if waiting is not None:  # the worker may have paused the machtiging while this waited for the lock
@@ -122,7 +122,7 @@ async def _try_assignment(
         )
         inserted = await _insert_once(session, authority, values, act.at)
         if inserted is None:
-            if link_id is not None and await is_assignment_of(session, link_id, leader.organisation.id):
+            if await _is_repeated(session, link_id, leader, act.at) and link_id is not None:
                 return link_id
             raise Conflict(await _describe_present(session, authority, employee, act.at))
     except Refusal as refusal:
@@ -135,6 +135,19 @@ async def _try_assignment(
     await _journal_inserted(session, act, inserted, employee, rows)
     await link_assignment(session, keyring, act, inserted.machtiging, assurance)
     return inserted.machtiging.id
+
+
+async def _is_repeated(session: AsyncSession, link_id: MachtigingId | None, leader: ActingLeader, at: datetime) -> bool:
+    """Return True if an earlier call with the same key made this live assignment.
+
+    Raises Conflict `toewijzing_beeindigd` if it ended: nobody reads by it, and a key makes one assignment.
+    """
+    if link_id is None or not await is_assignment_of(session, link_id, leader.organisation.id):
+        return False
+    link = await load_authority(session, link_id, at=at)
+    if link is None or link.has_ended:
+        raise Conflict("toewijzing_beeindigd")
+    return True
 
 
 async def _journal_inserted(

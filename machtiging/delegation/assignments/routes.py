@@ -96,7 +96,8 @@ async def post_toewijzingen(
     """Hooguit 500 per keer. Elke machtiging krijgt een eigen resultaat: de ene weigering houdt de andere niet tegen.
 
     Vraagt uw organisatie vier ogen, dan is het resultaat `voorgesteld`: er is nog geen toegang.
-    Met dezelfde `Idempotency-Key` geeft hetzelfde verzoek dezelfde toewijzingen.
+    Met dezelfde `Idempotency-Key` geeft hetzelfde verzoek dezelfde toewijzingen. Is er een van
+    gestopt, dan weigeren wij die met `toewijzing_beeindigd`.
     """
     services, at = identity_services(request), identity_services(request).clock.now()
     items = parse_body(ToewijzingenIn, await request.body()).toewijzingen

@@ -7,24 +7,30 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, and_, or_, select
+from sqlalchemy import Row, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.assignments.insertion import AssignmentKind, NewAssignment, insert_assignment
+from machtiging.delegation.assignments.insertion import (
+    AssignmentKind,
+    InsertedAssignment,
+    NewAssignment,
+    insert_assignment,
+)
 from machtiging.delegation.assignments.journal_lines import AssignmentAct, record_assignment
 from machtiging.delegation.authority.holders import load_colleague
 from machtiging.delegation.authority.queries import load_authorities, load_authority
 from machtiging.delegation.authority.rules import Authority, build_authority
 from machtiging.delegation.authority.standings import EmployeeStanding, StandInStanding
 from machtiging.delegation.authority.stop_reasons import StopCode
-from machtiging.delegation.queries import machtiging_table
+from machtiging.delegation.queries import is_current_agreement, machtiging_table
 from machtiging.delegation.rules import Machtiging, MachtigingState
+from machtiging.delegation.tables import AgreementRow
 from machtiging.delegation.transition import notification_facts
 from machtiging.identity.people import are_same_person
 from machtiging.kernel.assurance import Assurance
@@ -35,10 +41,17 @@ from machtiging.notifications.outbox import enqueue_notification
 from machtiging.organisations.tables import SEALED_STAND_IN, StandIn
 from machtiging.storage.columns import table_of
 
-_LINK, _STAND_IN = machtiging_table(), table_of(StandIn)
+_LINK, _STAND_IN, _AGREEMENT = machtiging_table(), table_of(StandIn), table_of(AgreementRow)
 _ABOVE = _LINK.alias("above_absent")
 # Of these the replacement is given no link. Every other stop may pass, and is decided at each reading.
 _NEVER_READS = frozenset({StopCode.EMPLOYEE_NOT_AGREED, StopCode.OWN_BOX})
+
+
+class LinkCount(NamedTuple):
+    """The number of new links, and how many of these wait for a second person."""
+
+    total: int
+    waiting: int
 
 
 async def link_assignment(
@@ -66,15 +79,17 @@ async def link_assignments_of_absent(
     row: Row[Any],
     replacement: EmployeeStanding,
     assurance: Assurance,
-) -> int:
-    """Link a new stand-in under every assignment of the absent colleague. Returns the number of links."""
+) -> LinkCount:
+    """Link a stand-in under every assignment of the absent colleague that has no such link."""
     live = (_LINK.c.employee_id == row.absent_employee_id, _LINK.c.state != MachtigingState.ENDED.value)
     direct = select(_LINK.c.id).join(_ABOVE, and_(_ABOVE.c.id == _LINK.c.parent_id, _ABOVE.c.parent_id.is_(None)))
     ids = [*await session.scalars(direct.where(*live))]
-    count = 0
+    total = waiting = 0
     for authority in sorted(await load_authorities(session, _LINK.c.id.in_(ids), at=act.at), key=_machtiging_id):
-        count += await link_replacement(session, keyring, act, authority, row, replacement, assurance)
-    return count
+        inserted = await link_replacement(session, keyring, act, authority, row, replacement, assurance)
+        total += inserted is not None
+        waiting += inserted is not None and inserted.is_proposed
+    return LinkCount(total, waiting)
 
 
 def _machtiging_id(authority: Authority) -> UUID:
@@ -89,15 +104,15 @@ async def link_replacement(
     row: Row[Any],
     replacement: EmployeeStanding,
     assurance: Assurance,
-) -> bool:
+) -> InsertedAssignment | None:
     """Insert the link of a stand-in under one assignment, and tell the client.
 
-    The client is told only of one that counts. False if there is none to make: what is over or forged, a client who
+    The client is told only of one that counts. None if there is none to make: what is over or forged, a client who
     excluded the replacement or is that person, and a client whom the replacement reads already.
     """
     leader = act.leader
     if leader is None or not await _may_read(session, keyring, authority, row, replacement, act.at):
-        return False
+        return None
     values = NewAssignment(
         *(replacement.id, leader.employee.id, leader.person_id, assurance),
         kind=AssignmentKind.STAND_IN,
@@ -106,10 +121,9 @@ async def link_replacement(
     inserted = await insert_assignment(session, authority.leaf, values, at=act.at)
     kind = JournalAct.TOEWIJZING_VOORGESTELD if inserted.is_proposed else JournalAct.TOEWIJZING_GEMAAKT
     await record_assignment(session, replace(act, act=kind), "vervanging", inserted.machtiging, inserted.rows)
-    if inserted.is_proposed:
-        return True
-    await notify_of_stand_in(session, act, authority, inserted.machtiging, replacement, row)
-    return True
+    if not inserted.is_proposed:
+        await notify_of_stand_in(session, act, authority, inserted.machtiging, replacement, row)
+    return inserted
 
 
 async def notify_of_stand_in(
@@ -125,6 +139,40 @@ async def notify_of_stand_in(
     if act.leader is not None:
         facts["organisation"] = act.leader.organisation.name
     await enqueue_notification(session, authority.vertegenwoordigde_id, NotificationKind.VERVANGING, facts, at=act.at)
+
+
+async def notify_replacement(
+    session: AsyncSession,
+    organisation_name: str,
+    colleagues: tuple[EmployeeStanding | None, EmployeeStanding],
+    row: Row[Any],
+    *,
+    at: datetime,
+) -> None:
+    """Tell the replacement. The name in the mail is that of the absent colleague, who comes first in `colleagues`."""
+    absent, replacement = colleagues
+    facts = describe_days(row) | {"organisation": organisation_name}
+    if absent is not None and absent.person_id is not None:
+        facts["helper_id"] = str(absent.person_id)
+    await enqueue_notification(session, replacement.person_id, NotificationKind.VERVANGING_DOOR_U, facts, at=at)
+
+
+async def has_link_that_counts(
+    session: AsyncSession, stand_in_id: UUID, *, other_than: MachtigingId | None = None
+) -> bool:
+    """Return True if a link of this stand-in is or was more than a proposal."""
+    counts = or_(~_AGREEMENT.c.needs_confirmation, _AGREEMENT.c.confirmed_by.is_not(None))
+    joined = _LINK.join(_AGREEMENT, is_current_agreement(_LINK, _AGREEMENT))
+    mine = (_LINK.c.stand_in_id == stand_in_id, _LINK.c.id.is_distinct_from(other_than))
+    return await session.scalar(select(_LINK.c.id).select_from(joined).where(*mine, counts).limit(1)) is not None
+
+
+async def count_waiting_links(session: AsyncSession, stand_in_id: UUID) -> int:
+    """Count the live links of this stand-in that wait for a second person."""
+    joined = _LINK.join(_AGREEMENT, is_current_agreement(_LINK, _AGREEMENT))
+    live = (_LINK.c.stand_in_id == stand_in_id, _LINK.c.state != MachtigingState.ENDED.value)
+    waits = (_AGREEMENT.c.needs_confirmation, _AGREEMENT.c.confirmed_by.is_(None))
+    return await session.scalar(select(func.count()).select_from(joined).where(*live, *waits)) or 0
 
 
 async def _may_read(

@@ -86,11 +86,11 @@ async def agree_to_help_request(
     except Refusal as refusal:
         await journal_request(session, act, citizen.person_id, request, refusal.code, at=at)
         raise
-    machtiging, facts = await _insert_accepted(session, keyring, citizen, waiting, terms, at, acting)
+    machtiging, facts, waits = await _insert_accepted(session, keyring, citizen, waiting, terms, at, acting)
     changes = {"state": HelpRequestState.AGREED, "decided_at": at, "machtiging_id": machtiging.id}
     await update_request(session, waiting.id, changes)
     await journal_request(session, act, citizen.person_id, waiting, at=at, machtiging_id=machtiging.id, facts=facts)
-    await _notify_both(session, machtiging, waiting.requester_id, at)
+    await _notify_parties(session, machtiging, waiting.requester_id, acting if waits else None, at)
     return machtiging
 
 
@@ -102,10 +102,11 @@ async def _insert_accepted(
     terms: MachtigingTerms,
     at: datetime,
     acting: EmployeeAuthority | None,
-) -> tuple[Machtiging, dict[str, Any]]:
+) -> tuple[Machtiging, dict[str, Any], bool]:
     """Insert the machtiging and accept it for the requester. Returns it with the states of its rows.
 
-    For an organisation it is the organisation's, and is assigned to the employee who asked.
+    For an organisation it is the organisation's, and is assigned to the employee who asked. The third is True if that
+    waits for a second person.
 
     Raises Conflict `hulpvraag_al_beantwoord` if this request has a machtiging: an older row was put back.
     """
@@ -124,12 +125,13 @@ async def _insert_accepted(
     result = await apply_transition(session, offered.machtiging, transition, accepted, at=at)
     if result is None:
         raise Fault("machtiging_ontbreekt", private="an offer of this transaction cannot be accepted")
-    rows = [(SEALED_MACHTIGING, result.row), (SEALED_AGREEMENT, offered.agreement)]
+    rows, waits = [(SEALED_MACHTIGING, result.row), (SEALED_AGREEMENT, offered.agreement)], False
     if acting is not None:
         employee_id, requester = acting.employee.id, (request.requester_id, request.requester_assurance)
         assignment = NewAssignment(employee_id, employee_id, *requester)
-        rows += (await insert_assignment(session, result.machtiging, assignment, at=at)).rows
-    return result.machtiging, await describe_authentic_states(session, citizen.person_id, rows)
+        assigned = await insert_assignment(session, result.machtiging, assignment, at=at)
+        rows, waits = [*rows, *assigned.rows], assigned.is_proposed
+    return result.machtiging, await describe_authentic_states(session, citizen.person_id, rows), waits
 
 
 async def require_asking_employee(
@@ -180,8 +182,19 @@ def _require_answerable(request: HelpRequest | None, at: datetime) -> HelpReques
     return request
 
 
-async def _notify_both(session: AsyncSession, machtiging: Machtiging, requester_id: PersonId, at: datetime) -> None:
-    facts = notification_facts(machtiging, requester_id)
+async def _notify_parties(
+    session: AsyncSession,
+    machtiging: Machtiging,
+    requester_id: PersonId,
+    unconfirmed: EmployeeAuthority | None,
+    at: datetime,
+) -> None:
+    """Notify both; only the citizen while the assignment of this employee is not confirmed."""
     giver_id = machtiging.vertegenwoordigde_id
+    if unconfirmed is not None:
+        facts = notification_facts(machtiging, None) | {"organisation": unconfirmed.organisation.name}
+        await enqueue_notification(session, giver_id, NotificationKind.AANGENOMEN_DOOR_ORGANISATIE, facts, at=at)
+        return
+    facts = notification_facts(machtiging, requester_id)
     await enqueue_notification(session, giver_id, NotificationKind.HULPVRAAG_TOEGESTAAN_DOOR_U, facts, at=at)
     await enqueue_notification(session, requester_id, NotificationKind.HULPVRAAG_TOEGESTAAN, facts, at=at)

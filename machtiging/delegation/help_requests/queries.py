@@ -8,14 +8,17 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, func, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.authority.queries import load_authorities
+from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.help_requests.rules import HelpRequest, HelpRequestState, RequestWords, decode_scope
 from machtiging.delegation.queries import machtiging_table
+from machtiging.delegation.rules import MachtigingState
 from machtiging.delegation.tables import SEALED_HELP_REQUEST, HelpRequestRow
 from machtiging.identity.people import load_data_key
 from machtiging.kernel.assurance import Assurance
@@ -175,12 +178,24 @@ def _build_request(row: Mapping[Any, Any], key: DataKey) -> HelpRequest:
     )
 
 
-async def find_assigned_id(session: AsyncSession, request: HelpRequest) -> MachtigingId | None:
-    """Find what the asking employee holds by the agreement to this request; None without one."""
+async def find_assigned(session: AsyncSession, request: HelpRequest, *, at: datetime) -> Authority | None:
+    """Find the live assignment that the agreement to this request made.
+
+    It may wait for a second person. None without one, and for one that is forged.
+    """
     if request.machtiging_id is None or request.employee_id is None:
         return None
     table = machtiging_table()
     mine = (table.c.parent_id == request.machtiging_id, table.c.employee_id == request.employee_id)
-    query = select(table.c.id).where(*mine, table.c.stand_in_id.is_(None)).order_by(table.c.id).limit(1)
-    found = await session.scalar(query)
-    return None if found is None else MachtigingId(found)
+    live = (table.c.stand_in_id.is_(None), table.c.state != MachtigingState.ENDED.value)
+    found = await load_authorities(session, and_(*mine, *live), at=at)
+    return next((one for one in found if one.is_authentic and not one.has_ended), None)
+
+
+async def find_assigned_id(session: AsyncSession, request: HelpRequest, *, at: datetime) -> MachtigingId | None:
+    """Find what the asking employee holds by the agreement to this request.
+
+    None without one, or while it waits for a second person.
+    """
+    found = await find_assigned(session, request, at=at)
+    return None if found is None or found.awaits_second_person else found.machtiging_id

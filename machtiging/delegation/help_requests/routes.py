@@ -76,7 +76,7 @@ async def get_machtigingsverzoeken(
         limit=aantal + 1,
     )
     response.headers[CSRF_HEADER] = visitor.csrf_token
-    shown = [describe_verzoek(one, await find_assigned_id(session, one), at) for one in found[:aantal]]
+    shown = [describe_verzoek(one, await find_assigned_id(session, one, at=at), at) for one in found[:aantal]]
     url = f"{services.issuer}{API_V1_PREFIX}{_PATH}?aantal={aantal}"
     last = found[aantal - 1].id if len(found) > aantal else None
     return {"machtigingsverzoeken": shown, "_links": describe_page(url, na, last)}
@@ -101,6 +101,8 @@ async def post_machtigingsverzoek(
     idempotency_key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     """Geef de code aan uw cliënt. Zegt die ja, dan heeft u de machtiging meteen.
+
+    Vraagt uw organisatie vier ogen, dan pas als een tweede persoon bevestigt.
 
     Met dezelfde `Idempotency-Key` krijgt u hetzelfde verzoek.
     """
@@ -146,7 +148,7 @@ async def _describe_own(
     at = services.clock.now()
     organisation_id = (await load_requesting_employee(session, login, at=at)).organisation.id
     found = await _load_own(session, services, login, organisation_id, request_id)
-    return describe_verzoek(found, await find_assigned_id(session, found), at)
+    return describe_verzoek(found, await find_assigned_id(session, found, at=at), at)
 
 
 async def _load_own(

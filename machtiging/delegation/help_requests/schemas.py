@@ -74,7 +74,7 @@ class VerzoekOut(BaseModel):
     gemaaktOp: datetime  # noqa: N815
     verlooptOp: datetime  # noqa: N815
     code: str | None = Field(default=None, description="Ontbreekt als er niets meer te antwoorden is.")
-    machtigingId: UUID | None = Field(default=None, description="Wat u als medewerker heeft gekregen.")  # noqa: N815
+    machtigingId: UUID | None = Field(default=None, description="Wat u als medewerker heeft.")  # noqa: N815
 
 
 class VerzoekenOut(BaseModel):

@@ -79,7 +79,10 @@ async def get_vervangingen(
 async def post_vervanging(
     request: Request, visitor: Citizen, _csrf: CsrfHeaderProtected, session: Transaction
 ) -> dict[str, Any]:
-    """De vervanger ziet hooguit wat de afwezige collega ziet. Ook cliënten die er later bij komen."""
+    """De vervanger ziet hooguit wat de afwezige collega ziet. Ook cliënten die er later bij komen.
+
+    Vraagt uw organisatie vier ogen, dan is er pas toegang na een tweede persoon.
+    """
     services, at = identity_services(request), identity_services(request).clock.now()
     wanted = parse_request(parse_body(VervangingIn, await request.body()))
     return describe_created(await create_stand_in(session, services.keyring, _describe_login(visitor), wanted, at=at))

@@ -28,7 +28,12 @@ class NieuweVervangingOut(BaseModel):
     """De vervanging die u maakte."""
 
     vervangingId: UUID  # noqa: N815
-    aantalClienten: int | None = Field(default=None, description="Ontbreekt als deze vervanging er al was.")  # noqa: N815
+    aantalClienten: int | None = Field(  # noqa: N815
+        default=None, description="Ontbreekt als deze vervanging er al was, met al deze cliënten."
+    )
+    aantalVoorgesteld: int | None = Field(  # noqa: N815
+        default=None, description="Zoveel cliënten wachten op een tweede persoon. Ontbreekt als er geen wacht."
+    )
 
 
 class VervangingOut(BaseModel):
@@ -56,7 +61,11 @@ def parse_request(vervanging: VervangingIn) -> StandInRequest:
 
 def describe_created(created: CreatedStandIn) -> dict[str, Any]:
     """Describe a stand-in that was made."""
-    return {"vervangingId": created.id, "aantalClienten": created.clients}
+    return {
+        "vervangingId": created.id,
+        "aantalClienten": created.clients,
+        "aantalVoorgesteld": created.waiting or None,
+    }
 
 
 def describe_stand_in(view: StandInView) -> dict[str, Any]:

@@ -31,7 +31,11 @@ router = APIRouter(include_in_schema=False)
 PATH = "/organisatie/vervangingen"
 ABSENT_FIELD, REPLACEMENT_FIELD, FIRST_FIELD, LAST_FIELD = "afwezige", "vervanger", "van", "tot"
 StandInIdInPath = Annotated[UUID, Path(alias="vervangingId")]
-_DONE_KEYS = {"gemaakt": "organisation.stand_ins.made", "gestopt": "organisation.stand_ins.ended"}
+_DONE_KEYS = {
+    "gemaakt": "organisation.stand_ins.made",
+    "voorgesteld": "organisation.stand_ins.proposed",
+    "gestopt": "organisation.stand_ins.ended",
+}
 _ALREADY_ENDED = "vervanging_beeindigd"
 
 
@@ -67,12 +71,12 @@ async def submit_stand_in(request: Request, visitor: Citizen, _: CsrfProtected, 
     if stand_in is None:
         return await _render_list(request, session, office, sent, status=400)
     try:
-        await create_stand_in(session, services.keyring, describe_login(visitor), stand_in, at=at)
+        created = await create_stand_in(session, services.keyring, describe_login(visitor), stand_in, at=at)
     except (Conflict, InvalidInput, NotAllowed) as refusal:  # caught here, so that the journal line is committed
         sent.add_fault(LAST_FIELD if isinstance(refusal, InvalidInput) else ABSENT_FIELD, describe_refusal(refusal))
         status = 403 if isinstance(refusal, NotAllowed) else 409 if isinstance(refusal, Conflict) else 400
         return await _render_list(request, session, office, sent, status=status)
-    return RedirectResponse(f"{PATH}?gedaan=gemaakt", 303)
+    return RedirectResponse(f"{PATH}?gedaan={'voorgesteld' if created.waiting else 'gemaakt'}", 303)
 
 
 @router.post("/organisatie/vervangingen/{vervangingId}/stoppen")

@@ -21,7 +21,7 @@ from machtiging.delegation.help_requests.creation import (
     format_request_code,
     withdraw_help_request,
 )
-from machtiging.delegation.help_requests.queries import find_assigned_id, list_own_requests, load_own_request
+from machtiging.delegation.help_requests.queries import find_assigned, list_own_requests, load_own_request
 from machtiging.delegation.help_requests.rules import HelpRequestState
 from machtiging.delegation.rules import Capacity
 from machtiging.identity.csrf import CsrfProtected
@@ -156,7 +156,8 @@ async def show_request(
         raise NotFound("hulpvraag_onbekend")
     state = found.state_at(at)
     code = format_request_code(found) if state is HelpRequestState.WAITING else ""
-    address, client_id = identity_services(request).issuer + CODE_FORM, await find_assigned_id(session, found)
+    address, assigned = identity_services(request).issuer + CODE_FORM, await find_assigned(session, found, at=at)
+    waits = assigned is not None and assigned.awaits_second_person
     return render_page(
         request,
         "work_request.html",
@@ -168,7 +169,8 @@ async def show_request(
         address=address,
         qr=draw_code(f"{address}#{code}") if code else "",
         said=describe_request(found, await views.load_agency_names(session), found.created_at),
-        client=None if client_id is None else f"{CLIENTS_PATH}/{client_id}",
+        client=None if assigned is None or waits else f"{CLIENTS_PATH}/{assigned.machtiging_id}",
+        waits=waits,
         problem=_describe_problem(acting, at),
         root=PATH,
     )

@@ -8,7 +8,8 @@ from machtiging.delegation.rules import Capacity
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.organisations import KVK, add_employee, add_organisation, change_organisation
-from tests.builders.people import ISSUER
+from tests.builders.people import ISSUER, add_person_without_bsn
+from tests.builders.rows import NOTIFICATIONS
 
 CLIENT = "Ans Voorbeeld"
 
@@ -48,3 +49,33 @@ async def test_proposed_reader_is_hidden_from_the_client(portal, accepted):
     mother = await portal.mother()
     page = await mother.open_page(f"{ISSUER}/helpers/{accepted.root.id}/medewerkers")
     assert "Bram" not in page.text
+
+
+async def load_mails(portal, *kinds):
+    """The kind and recipient of each mail of these kinds."""
+    async with portal.app.state.services.sessions() as session:
+        return [(row.kind, row.person_id) for row in await NOTIFICATIONS.read(session) if row.kind in kinds]
+
+
+async def test_waiting_accepted_offer_is_told_to_the_client_alone(portal, accepted):
+    mother, kinds = portal.people.mother, ("machtiging_aangenomen", "machtiging_aangenomen_door_u")
+    assert await load_mails(portal, *kinds, "aanbod_ingetrokken_door_u") == []
+    kind = "machtiging_aangenomen_door_organisatie"
+    assert await load_mails(portal, kind) == [(kind, mother)]
+    son = await portal.son(kvk=KVK)
+    page = await son.open_page(f"{ISSUER}/ik-help/{accepted.machtiging_id}?gedaan=aangenomen")
+    assert "U heeft de machtiging aangenomen" not in page.text
+
+
+async def test_accepted_offer_is_told_to_both_when_confirmed(portal, accepted):
+    async with unit_of_work(portal.app.state.services.sessions) as session:
+        person = await add_person_without_bsn(session, "Tweede Persoon", None)
+        await add_employee(session, accepted.organisation_id, person, roles=["teamleider"])
+    second = await portal.browser_of(person, assurance=Assurance.SUBSTANTIAL, kvk=KVK)
+    form = (await second.open_page(ISSUER + "/organisatie/vier-ogen")).find_form("vier-ogen")
+    await second.submit_form(form, {"voorstel": form.choices["voorstel"], "besluit": "bevestigen"})
+    told = await load_mails(portal, "toewijzing_gemaakt", "toewijzing_gemaakt_aan_u")
+    assert sorted(told) == [
+        ("toewijzing_gemaakt", portal.people.mother),
+        ("toewijzing_gemaakt_aan_u", portal.people.son),
+    ]

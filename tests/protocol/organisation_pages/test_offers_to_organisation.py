@@ -70,6 +70,17 @@ async def test_accepted_offer_is_a_client_without_a_reader(office):
     assert await office.read_outcomes(ACCEPTED) == [("done", "aannemen")]
 
 
+async def test_accepted_offer_without_a_reader_is_told_to_the_client_alone(office):
+    offer = await make_offer(office)
+    before = await NOTIFICATIONS.count(office.rows.database)
+    await decide(office, offer, "aannemen")
+    told = (await NOTIFICATIONS.read(office.rows.database, order_by="created_at"))[before:]
+    assert [(row.kind, row.person_id) for row in told] == [
+        ("machtiging_aangenomen_door_organisatie", office.portal.people.mother)
+    ]
+    assert told[0].facts["organisation"] == f"Wijkteam {office.rows.kvk}"
+
+
 async def test_employee_reads_after_acceptance_and_assignment(office):
     offer = await make_offer(office)
     await decide(office, offer, "aannemen")

@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 
 from machtiging.kernel.clock import to_dutch_date
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.organisations import change_organisation
 from tests.builders.people import ISSUER
 from tests.protocol.organisation_pages.office import make_unknown_id
 
@@ -46,6 +48,20 @@ async def test_stand_in_is_made_shown_and_stopped(office):
     again = await browser.submit_form(form, {})
     assert "De vervanging is gestopt" in again.text
     assert "Er is nu geen vervanging" in again.text
+
+
+async def test_stand_in_that_waits_for_a_second_person_says_so(office):
+    await office.rows.assign(await office.rows.grant())
+    async with unit_of_work(office.rows.database.sessions) as session:
+        await change_organisation(session, office.rows.organisation, four_eyes_from="gewoon")
+    _, replacement = await office.hire()
+    browser = await office.log_in()
+    for _ in range(2):
+        page = await make_stand_in(office, browser, replacement)
+        assert "De vervanging wacht op een tweede persoon." in page.text
+        assert "De vervanging staat klaar" not in page.text
+    assert await office.rows.load_recipients("vervanging_door_u") == []
+    assert await office.rows.load_recipients("vervanging") == []
 
 
 async def test_stand_in_sees_the_clients_with_the_name_of_the_absent_colleague(office):

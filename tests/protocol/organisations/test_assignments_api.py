@@ -85,6 +85,16 @@ async def test_assigning_with_the_same_idempotency_key_gives_the_same_assignment
     assert other["code"] == "al_toegewezen"
 
 
+async def test_assigning_again_what_has_ended_with_the_same_idempotency_key_is_refused(leader, office):
+    body = {"toewijzingen": [make_item(await office.grant(), office.worker_id)]}
+    key = {"Idempotency-Key": "maandag-1"}
+    [made] = (await leader.call("POST", ASSIGN, body, **key)).json()["resultaten"]
+    await end(leader, made["toewijzingId"])
+    [again] = (await leader.call("POST", ASSIGN, body, **key)).json()["resultaten"]
+    assert (again["resultaat"], again["code"]) == ("geweigerd", "toewijzing_beeindigd")
+    assert "toewijzingId" not in again
+
+
 async def test_each_item_has_its_own_result_in_the_order_of_the_request(leader, office):
     root, paused = await office.grant(), await office.grant(state="paused", paused_at=NOON)
     items = [

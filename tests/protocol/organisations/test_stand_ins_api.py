@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from machtiging.kernel.clock import to_dutch_date
-from tests.builders.organisations import add_employee
+from tests.builders.organisations import add_employee, change_organisation
 from tests.builders.rows import PERSONS
 from tests.storage.assignments.assignment_world import Assignments
 
@@ -54,6 +54,18 @@ async def test_stand_in_is_made_listed_and_ended(api, leader, office):
     assert (await leader.get(PATH)).json()["vervangingen"] == []
     refused = await leader.call("DELETE", f"{PATH}/{listed['vervangingId']}")
     assert (refused.status_code, refused.json()["code"]) == (409, "vervanging_beeindigd")
+
+
+async def test_stand_in_that_waits_for_a_second_person_says_how_many_clients_wait(api, leader, office):
+    await office.assign(await office.grant())
+    async with api.database.sessions.begin() as session:
+        await change_organisation(session, office.organisation, four_eyes_from="gewoon")
+    _, replacement = await office.hire()
+    body = make_body(api, office, replacement)
+    made = (await leader.call("POST", PATH, body)).json()
+    assert (made["aantalClienten"], made["aantalVoorgesteld"]) == (1, 1)
+    again = (await leader.call("POST", PATH, body)).json()
+    assert again == {"vervangingId": made["vervangingId"], "aantalVoorgesteld": 1}
 
 
 @pytest.mark.parametrize(

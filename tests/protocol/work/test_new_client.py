@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from machtiging.delegation.termination import revoke_machtiging
 from machtiging.kernel.assurance import Assurance
 from tests.builders.helping import open_helper_session
 from tests.builders.letters import SVB, UWV
@@ -100,6 +101,71 @@ async def test_request_and_answer_are_journalled_for_the_organisation_without_wo
     assert "Boer" not in str([row.facts for row in lines])
     mails = [(row.person_id, row.kind) for row in await NOTIFICATIONS.read(office.world)]
     assert (office.worker, "hulpvraag_toegestaan") in mails
+
+
+async def demand_four_eyes(office):
+    """The organisation demands a second person, who is a teamleider."""
+    person = await office.add_person("Tweede Persoon")
+    async with office.world.sessions.begin() as session:
+        await change_organisation(session, office.organisation, four_eyes_from="gewoon")
+        await add_employee(session, office.organisation, person, roles=["teamleider"])
+    return person
+
+
+async def decide_proposal(office, person, choice):
+    browser = await log_in(office, person)
+    form = (await browser.open_page(f"{ISSUER}/organisatie/vier-ogen")).find_form("vier-ogen")
+    await browser.submit_form(form, {"voorstel": form.choices["voorstel"], "besluit": choice})
+
+
+async def load_mails(office, *prefixes):
+    rows = await NOTIFICATIONS.read(office.world)
+    return sorted((row.kind, row.person_id) for row in rows if row.kind.startswith(prefixes))
+
+
+async def test_agreed_request_that_waits_for_a_second_person_opens_nothing_and_says_so(office, request_in_room):
+    worker, client, decision = request_in_room
+    second = await demand_four_eyes(office)
+    page = await answer(client, decision, "ja")
+    assert "Er leest nog niemand mee." in page.text
+    assert "Uw helper mag nu lezen" not in page.text
+    citizen = office.people["Anna de Boer"]
+    assert await load_mails(office, "hulpvraag_toegestaan", "machtiging_") == [
+        ("machtiging_aangenomen_door_organisatie", citizen)
+    ]
+    shown = await worker.open_page(office.request_url)
+    assert "Een tweede persoon moet het nog bevestigen." in shown.text
+    assert not any(href.startswith("/werk/clienten/") for href, _ in shown.links)
+    await decide_proposal(office, second, "bevestigen")
+    assert await load_mails(office, "toewijzing_") == [
+        ("toewijzing_gemaakt", citizen),
+        ("toewijzing_gemaakt_aan_u", office.worker),
+    ]
+    shown = await worker.open_page(office.request_url)
+    assert "U mag nu meelezen." in shown.text
+    (href,) = {href for href, _ in shown.links if href.startswith("/werk/clienten/")}
+    assert "Anna de Boer" in (await worker.open_page(ISSUER + href)).text
+
+
+async def test_agreed_request_that_a_second_person_refused_has_no_client_page(office, request_in_room):
+    worker, client, decision = request_in_room
+    second = await demand_four_eyes(office)
+    await answer(client, decision, "ja")
+    await decide_proposal(office, second, "weigeren")
+    shown = await worker.open_page(office.request_url)
+    assert "Uw cliënt zei ja. U leest nu niet mee." in shown.text
+    assert not any(href.startswith("/werk/clienten/") for href, _ in shown.links)
+
+
+async def test_agreed_request_that_the_client_stopped_has_no_client_page(office, request_in_room):
+    worker, client, decision = request_in_room
+    await answer(client, decision, "ja")
+    root = await MACHTIGINGEN.read_one(office.world, parent_id=None)
+    async with office.world.sessions.begin() as session:
+        await revoke_machtiging(session, root.id, root.vertegenwoordigde_id, at=office.world.clock.now())
+    shown = await worker.open_page(office.request_url)
+    assert "U leest nu niet mee." in shown.text
+    assert not any(href.startswith("/werk/clienten/") for href, _ in shown.links)
 
 
 async def test_request_agreed_to_less_is_a_narrower_machtiging(office, request_in_room):

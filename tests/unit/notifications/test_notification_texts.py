@@ -97,6 +97,17 @@ def test_notification_without_names_is_readable(kind):
     assert "  " not in body
 
 
+def test_notification_of_organisation_without_reader_names_the_organisation():
+    facts = {name: value for name, value in FACTS.items() if name != "helper_id"} | {"organisation": "Wijkteam Zuid"}
+    for kind in (NotificationKind.GEPAUZEERD_DOOR_U, NotificationKind.INGETROKKEN_DOOR_U):
+        assert render(kind, facts, {}).body.count("Wijkteam Zuid") == 2
+        assert "Wijkteam Zuid" not in render(kind, FACTS | {"organisation": "Wijkteam Zuid"}, {}).body
+    for kind in (NotificationKind.AANGENOMEN_DOOR_ORGANISATIE, NotificationKind.HERVAT_ZONDER_LEZER_DOOR_U):
+        body = render(kind, facts, {}).body
+        assert "Wijkteam Zuid" in body
+        assert re.search("Er leest nog niemand uw post|Nobody reads your letters yet", body)
+
+
 def test_notification_dates_are_written_out_in_its_language(language):
     body = render(NotificationKind.AANGENOMEN).body
     if language == ENGLISH:
