@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from machtiging.audit.acts import JournalAct
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.clock import SettableClock
 from machtiging.notifications.outbox import enqueue_notification
@@ -40,9 +41,12 @@ async def read_warnings(installation):
 
 
 def is_sealed(database, lines):
+    """Each of so many written lines is sealed once. Service and worker write lines of their own."""
+
     async def sealed():
         async with database.sealer.connect() as connection:
-            return await JOURNAL.count(connection) == lines and await JOURNAL_INTAKE.count(connection) == 0
+            written = await JOURNAL.count(connection, act=JournalAct.BERICHT_LEZEN)
+            return written == lines and await JOURNAL_INTAKE.count(connection) == 0
 
     return sealed
 
