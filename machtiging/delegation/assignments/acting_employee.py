@@ -8,7 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.delegation.assignments.rules import EmployeeLogin
 from machtiging.delegation.authority.holders import EmployeeAuthority, load_employee_authority
+from machtiging.identity.session import Visitor
 from machtiging.kernel.errors import NotAllowed
+
+
+def describe_login(visitor: Visitor) -> EmployeeLogin:
+    """Describe the login of a visitor as that of an employee."""
+    return EmployeeLogin(visitor.person_id, visitor.organisation_kvk, visitor.assurance)
 
 
 async def load_requesting_employee(session: AsyncSession, login: EmployeeLogin, *, at: datetime) -> EmployeeAuthority:

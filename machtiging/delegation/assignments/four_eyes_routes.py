@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from machtiging.delegation.assignments.acting_employee import describe_login
 from machtiging.delegation.assignments.confirmation import decide_proposals
 from machtiging.delegation.assignments.four_eyes_schemas import (
     Besluit,
@@ -17,10 +18,9 @@ from machtiging.delegation.assignments.four_eyes_schemas import (
 )
 from machtiging.delegation.assignments.proposals import list_proposals
 from machtiging.delegation.assignments.queries import MAX_PAGE_SIZE, load_viewing_leader
-from machtiging.delegation.assignments.rules import EmployeeLogin
 from machtiging.identity.csrf import CSRF_HEADER, CsrfHeaderProtected
 from machtiging.identity.dependencies import identity_services
-from machtiging.identity.session import Citizen, Visitor
+from machtiging.identity.session import Citizen
 from machtiging.kernel.errors import Refusal
 from machtiging.kernel.ids import MachtigingId
 from machtiging.organisations.schemas import JSON, NaInQuery, describe_page
@@ -35,10 +35,6 @@ _WRITES = [Depends(require_content_type(JSON)), *_READS]
 PerPaginaInQuery = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Hoeveel er per keer komen.")]
 ToewijzingIdInPath = Annotated[UUID, Path(alias="toewijzingId")]
 router = APIRouter(prefix=API_V1_PREFIX)
-
-
-def _describe_login(visitor: Visitor) -> EmployeeLogin:
-    return EmployeeLogin(visitor.person_id, visitor.organisation_kvk, visitor.assurance)
 
 
 @router.get(
@@ -61,7 +57,7 @@ async def get_vier_ogen(
 ) -> dict[str, Any]:
     """De toewijzingen van uw organisatie die nog geen toegang geven. Na 72 uur vervallen zij vanzelf."""
     services, at = identity_services(request), identity_services(request).clock.now()
-    leader = await load_viewing_leader(session, _describe_login(visitor), at=at)
+    leader = await load_viewing_leader(session, describe_login(visitor), at=at)
     found = await list_proposals(session, leader.organisation.id, at=at, after=na, limit=aantal + 1)
     response.headers[CSRF_HEADER] = visitor.csrf_token
     url = f"{services.issuer}{API_V1_PREFIX}/vier-ogen?aantal={aantal}"
@@ -91,7 +87,7 @@ async def decide_vier_ogen(
     (result,) = await decide_proposals(
         session,
         services.keyring,
-        _describe_login(visitor),
+        describe_login(visitor),
         [MachtigingId(toewijzing_id)],
         is_confirmed=is_confirmed,
         practice=services.practice,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
@@ -102,14 +102,6 @@ async def find_proposed(session: AsyncSession, ids: Collection[UUID]) -> set[UUI
     if not ids:
         return set()
     return {*await session.scalars(_select_waiting(_LINK.c.id).where(_LINK.c.id.in_(ids)))}
-
-
-async def count_proposals(session: AsyncSession, organisation_id: UUID, *, at: datetime) -> int:
-    """Count what waits for a second person in this organisation."""
-    query = _select_waiting(func.count()).where(
-        _EMPLOYEE.c.organisation_id == organisation_id, _ASSIGNMENT.c.assigned_at > at - CONFIRMATION_PERIOD
-    )
-    return await session.scalar(query) or 0
 
 
 async def end_lapsed_proposals(sessions: async_sessionmaker[AsyncSession], clock: Clock) -> int:

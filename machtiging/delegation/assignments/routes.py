@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 
+from machtiging.delegation.assignments.acting_employee import describe_login
 from machtiging.delegation.assignments.creation import assign_machtigingen
 from machtiging.delegation.assignments.proposals import find_proposed
 from machtiging.delegation.assignments.queries import list_assignments, load_viewing_leader
-from machtiging.delegation.assignments.rules import EmployeeLogin
 from machtiging.delegation.assignments.schemas import (
     BeeindigingenIn,
     ToewijzingenIn,
@@ -24,7 +24,7 @@ from machtiging.delegation.assignments.schemas import (
 from machtiging.delegation.assignments.termination import end_assignments
 from machtiging.identity.csrf import CSRF_HEADER, CsrfHeaderProtected
 from machtiging.identity.dependencies import identity_services
-from machtiging.identity.session import Citizen, Visitor
+from machtiging.identity.session import Citizen
 from machtiging.kernel.errors import Refusal
 from machtiging.kernel.ids import MachtigingId
 from machtiging.organisations.schemas import JSON, NaInQuery, describe_page
@@ -41,10 +41,6 @@ IdempotencyKey = Annotated[
     Header(min_length=1, max_length=255, description="Bij herhalen van een verzoek: dezelfde sleutel als eerst."),
 ]
 router = APIRouter(prefix=API_V1_PREFIX)
-
-
-def _describe_login(visitor: Visitor) -> EmployeeLogin:
-    return EmployeeLogin(visitor.person_id, visitor.organisation_kvk, visitor.assurance)
 
 
 @router.get(
@@ -67,7 +63,7 @@ async def get_toewijzingen(
 ) -> dict[str, Any]:
     """Welke medewerker welke machtiging heeft. Geen brieven, en niets over de cliënt zelf."""
     services, at = identity_services(request), identity_services(request).clock.now()
-    leader = await load_viewing_leader(session, _describe_login(visitor), at=at)
+    leader = await load_viewing_leader(session, describe_login(visitor), at=at)
     found = await list_assignments(session, services.keyring, leader.organisation.id, at=at, after=na, limit=aantal + 1)
     response.headers[CSRF_HEADER] = visitor.csrf_token
     url = f"{services.issuer}{API_V1_PREFIX}/toewijzingen?aantal={aantal}"
@@ -104,7 +100,7 @@ async def post_toewijzingen(
     results = await assign_machtigingen(
         session,
         services.keyring,
-        _describe_login(visitor),
+        describe_login(visitor),
         [parse_request(one, idempotency_key) for one in items],
         at=at,
     )
@@ -129,5 +125,5 @@ async def end_toewijzingen(
     """Hooguit 500 per keer. Vanaf het antwoord kan de medewerker de post niet meer lezen. Het is definitief."""
     at, ids = identity_services(request).clock.now(), parse_body(BeeindigingenIn, await request.body()).toewijzingIds
     named = [MachtigingId(one) for one in ids]
-    results = await end_assignments(session, _describe_login(visitor), named, at=at)
+    results = await end_assignments(session, describe_login(visitor), named, at=at)
     return {"resultaten": [describe_ended(one, result) for one, result in zip(ids, results, strict=True)]}

@@ -8,11 +8,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from machtiging.audit.acts import JournalAct
+from machtiging.delegation.assignments.acting_employee import describe_login
 from machtiging.delegation.assignments.creation import assign_machtigingen
 from machtiging.delegation.assignments.proposals import find_proposed
 from machtiging.delegation.assignments.queries import load_viewing_leader
 from machtiging.delegation.assignments.routes import IdempotencyKey
-from machtiging.delegation.assignments.rules import ActingLeader, EmployeeLogin
+from machtiging.delegation.assignments.rules import ActingLeader
 from machtiging.delegation.assignments.schemas import ToewijzingResultatenOut, describe_assigned
 from machtiging.delegation.handover.departure import record_departure
 from machtiging.delegation.handover.queries import MAX_PAGE_SIZE, list_handovers, list_items, require_handover
@@ -70,7 +71,7 @@ async def end_employment(
     Alle toewijzingen aan de medewerker stoppen. Cliënten zonder lezer komen in een overdracht.
     """
     services, at = identity_services(request), identity_services(request).clock.now()
-    login = _describe_login(visitor)
+    login = describe_login(visitor)
     act = JournalAct.MEDEWERKER_VERTROKKEN
     actor = await load_administrator(session, act, login.person_id, login.kvk, login.assurance, at=at)
     return describe_departure(await record_departure(session, services.keyring, actor, medewerker_id, at=at))
@@ -192,7 +193,7 @@ async def distribute_overdracht(
     leader = await _load_leader(request, session, visitor)
     await require_handover(session, leader.organisation.id, overdracht_id)
     requests = [parse_request(one, overdracht_id, idempotency_key) for one in items]
-    results = await assign_machtigingen(session, services.keyring, _describe_login(visitor), requests, at=at)
+    results = await assign_machtigingen(session, services.keyring, describe_login(visitor), requests, at=at)
     proposed = await find_proposed(session, [one for one in results if not isinstance(one, Refusal)])
     pairs = zip(items, results, strict=True)
     return {"resultaten": [describe_assigned(item.machtigingId, result, proposed) for item, result in pairs]}
@@ -200,8 +201,4 @@ async def distribute_overdracht(
 
 async def _load_leader(request: Request, session: Transaction, visitor: Visitor) -> ActingLeader:
     at = identity_services(request).clock.now()
-    return await load_viewing_leader(session, _describe_login(visitor), at=at, act=JournalAct.OVERDRACHT_LIJST)
-
-
-def _describe_login(visitor: Visitor) -> EmployeeLogin:
-    return EmployeeLogin(visitor.person_id, visitor.organisation_kvk, visitor.assurance)
+    return await load_viewing_leader(session, describe_login(visitor), at=at, act=JournalAct.OVERDRACHT_LIJST)

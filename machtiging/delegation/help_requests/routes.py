@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.crypto.secrets import generate_token
-from machtiging.delegation.assignments.acting_employee import load_requesting_employee
+from machtiging.delegation.assignments.acting_employee import describe_login, load_requesting_employee
 from machtiging.delegation.assignments.routes import IdempotencyKey
 from machtiging.delegation.assignments.rules import EmployeeLogin
 from machtiging.delegation.help_requests.creation import (
@@ -28,7 +28,7 @@ from machtiging.delegation.help_requests.schemas import (
     parse_content,
 )
 from machtiging.identity.csrf import CSRF_HEADER, CsrfHeaderProtected
-from machtiging.identity.session import Citizen, Visitor
+from machtiging.identity.session import Citizen
 from machtiging.kernel.errors import NotFound
 from machtiging.organisations.schemas import JSON, NaInQuery, describe_page
 from machtiging.storage.unit_of_work import Transaction
@@ -63,7 +63,7 @@ async def get_machtigingsverzoeken(
     aantal: VerzoekenPerPagina = 50,
 ) -> dict[str, Any]:
     """Alleen die u zelf maakte voor deze organisatie, de nieuwste eerst."""
-    services, login = delegation_services(request), _describe_login(visitor)
+    services, login = delegation_services(request), describe_login(visitor)
     at = services.clock.now()
     organisation_id = (await load_requesting_employee(session, login, at=at)).organisation.id
     after = None if na is None else await _load_own(session, services, login, organisation_id, na)
@@ -106,7 +106,7 @@ async def post_machtigingsverzoek(
 
     Met dezelfde `Idempotency-Key` krijgt u hetzelfde verzoek.
     """
-    services, login = delegation_services(request), _describe_login(visitor)
+    services, login = delegation_services(request), describe_login(visitor)
     at = services.clock.now()
     content, key = parse_content(parse_body(VerzoekIn, await request.body())), idempotency_key or generate_token(128)
     made_id = await create_organisation_request(
@@ -129,17 +129,13 @@ async def withdraw_machtigingsverzoek(
     request: Request, visitor: Citizen, _csrf: CsrfHeaderProtected, session: Transaction, verzoek_id: VerzoekIdInPath
 ) -> dict[str, Any]:
     """De code werkt daarna niet meer. Herhalen verandert niets."""
-    services, login = delegation_services(request), _describe_login(visitor)
+    services, login = delegation_services(request), describe_login(visitor)
     at = services.clock.now()
     organisation_id = (await load_requesting_employee(session, login, at=at)).organisation.id
     await withdraw_help_request(
         session, services.keyring, verzoek_id, login.person_id, at=at, organisation_id=organisation_id
     )
     return await _describe_own(session, services, login, verzoek_id)
-
-
-def _describe_login(visitor: Visitor) -> EmployeeLogin:
-    return EmployeeLogin(visitor.person_id, visitor.organisation_kvk, visitor.assurance)
 
 
 async def _describe_own(

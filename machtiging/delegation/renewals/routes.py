@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.crypto.secrets import generate_token
+from machtiging.delegation.assignments.acting_employee import describe_login
 from machtiging.delegation.assignments.routes import IdempotencyKey
 from machtiging.delegation.assignments.rules import EmployeeLogin
 from machtiging.delegation.renewals.asking import ask_renewals
@@ -16,7 +17,7 @@ from machtiging.delegation.renewals.results import load_round_results
 from machtiging.delegation.renewals.schemas import VerlengingsrondeIn, VerlengingsrondeOut, describe_question
 from machtiging.identity.csrf import CSRF_HEADER, CsrfHeaderProtected
 from machtiging.identity.dependencies import identity_services
-from machtiging.identity.session import Citizen, Visitor
+from machtiging.identity.session import Citizen
 from machtiging.organisations.schemas import JSON
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.content_negotiation import require_acceptable, require_content_type
@@ -48,7 +49,7 @@ async def post_verlengingsronde(
     idempotency_key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     """Elke cliënt wordt hooguit één keer in 30 dagen gevraagd. Met dezelfde `Idempotency-Key`: dezelfde ronde."""
-    services, login = identity_services(request), _describe_login(visitor)
+    services, login = identity_services(request), describe_login(visitor)
     body, key = parse_body(VerlengingsrondeIn, await request.body()), idempotency_key or generate_token(128)
     round_id = await ask_renewals(
         session, services.keyring, login, key, at=services.clock.now(), only_ids=body.machtigingIds
@@ -75,11 +76,7 @@ async def get_verlengingsronde(
 ) -> dict[str, Any]:
     """Alleen een ronde die u zelf maakte voor deze organisatie."""
     response.headers[CSRF_HEADER] = visitor.csrf_token
-    return await _describe_round(request, session, _describe_login(visitor), ronde_id)
-
-
-def _describe_login(visitor: Visitor) -> EmployeeLogin:
-    return EmployeeLogin(visitor.person_id, visitor.organisation_kvk, visitor.assurance)
+    return await _describe_round(request, session, describe_login(visitor), ronde_id)
 
 
 async def _describe_round(

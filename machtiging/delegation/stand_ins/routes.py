@@ -8,8 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from machtiging.audit.acts import JournalAct
+from machtiging.delegation.assignments.acting_employee import describe_login
 from machtiging.delegation.assignments.queries import load_viewing_leader
-from machtiging.delegation.assignments.rules import EmployeeLogin
 from machtiging.delegation.stand_ins.creation import create_stand_in
 from machtiging.delegation.stand_ins.ending import end_stand_in
 from machtiging.delegation.stand_ins.queries import MAX_PAGE_SIZE, list_stand_ins
@@ -23,7 +23,7 @@ from machtiging.delegation.stand_ins.schemas import (
 )
 from machtiging.identity.csrf import CSRF_HEADER, CsrfHeaderProtected
 from machtiging.identity.dependencies import identity_services
-from machtiging.identity.session import Citizen, Visitor
+from machtiging.identity.session import Citizen
 from machtiging.organisations.schemas import JSON, NaInQuery, describe_page
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.content_negotiation import require_acceptable, require_content_type
@@ -56,7 +56,7 @@ async def get_vervangingen(
 ) -> dict[str, Any]:
     """Wat nu loopt en wat nog komt. Wat voorbij is, staat er niet bij."""
     services, at = identity_services(request), identity_services(request).clock.now()
-    login = _describe_login(visitor)
+    login = describe_login(visitor)
     leader = await load_viewing_leader(session, login, at=at, act=JournalAct.VERVANGING_LIJST)
     found = await list_stand_ins(session, leader.organisation.id, at=at, after=na, limit=aantal + 1)
     response.headers[CSRF_HEADER] = visitor.csrf_token
@@ -85,7 +85,7 @@ async def post_vervanging(
     """
     services, at = identity_services(request), identity_services(request).clock.now()
     wanted = parse_request(parse_body(VervangingIn, await request.body()))
-    return describe_created(await create_stand_in(session, services.keyring, _describe_login(visitor), wanted, at=at))
+    return describe_created(await create_stand_in(session, services.keyring, describe_login(visitor), wanted, at=at))
 
 
 @router.delete(
@@ -105,8 +105,4 @@ async def delete_vervanging(
 ) -> None:
     """Vanaf het antwoord kan de vervanger de post niet meer lezen."""
     at = identity_services(request).clock.now()
-    await end_stand_in(session, _describe_login(visitor), vervanging_id, at=at)
-
-
-def _describe_login(visitor: Visitor) -> EmployeeLogin:
-    return EmployeeLogin(visitor.person_id, visitor.organisation_kvk, visitor.assurance)
+    await end_stand_in(session, describe_login(visitor), vervanging_id, at=at)

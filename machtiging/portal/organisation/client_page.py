@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.access.dependencies import access_services
+from machtiging.delegation.assignments.acting_employee import describe_login
 from machtiging.delegation.assignments.clients import OrganisationClient, load_organisation_clients
 from machtiging.delegation.assignments.queries import list_client_assignments
 from machtiging.delegation.assignments.termination import end_assignments
@@ -21,7 +22,7 @@ from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import NotFound, Refusal
 from machtiging.kernel.ids import MachtigingId
 from machtiging.portal.organisation.clients import describe_client
-from machtiging.portal.organisation.office import Office, describe_login, open_office
+from machtiging.portal.organisation.office import Office, open_office
 from machtiging.portal.views import name_of_profile
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page

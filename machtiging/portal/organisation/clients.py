@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse
 
 from machtiging.access.dependencies import access_services
+from machtiging.delegation.assignments.acting_employee import describe_login
 from machtiging.delegation.assignments.clients import (
     MAX_CLIENTS_PER_PAGE,
     ClientCursor,
@@ -32,7 +33,7 @@ from machtiging.kernel.ids import MachtigingId
 from machtiging.message_catalogue import describe_refusal, get_sentence
 from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form
 from machtiging.portal.labels import STANDING_LABELS
-from machtiging.portal.organisation.office import KEY_FIELD, Office, describe_login, open_office, read_ids, read_key
+from machtiging.portal.organisation.office import KEY_FIELD, Office, open_office, read_ids, read_key
 from machtiging.portal.views import name_of_profile
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import format_day, render_page

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from machtiging.access.dependencies import access_services
 from machtiging.agencies.rules import Sensitivity
 from machtiging.audit.acts import JournalAct
+from machtiging.delegation.assignments.acting_employee import describe_login
 from machtiging.delegation.assignments.clients import OrganisationClient, load_organisation_clients
 from machtiging.delegation.assignments.confirmation import decide_proposals
 from machtiging.delegation.assignments.four_eyes_schemas import Besluit
@@ -37,7 +38,7 @@ from machtiging.organisations.second_person.threshold import (
 )
 from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form
 from machtiging.portal.organisation.clients import MAX_FIELDS, describe_birth_date
-from machtiging.portal.organisation.office import Office, describe_login, open_office, read_ids
+from machtiging.portal.organisation.office import Office, open_office, read_ids
 from machtiging.portal.views import name_of_profile
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import PageServices, render_page

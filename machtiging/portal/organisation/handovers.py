@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse
 
 from machtiging.access.dependencies import access_services
+from machtiging.delegation.assignments.acting_employee import describe_login
 from machtiging.delegation.assignments.clients import MAX_CLIENTS_PER_PAGE, load_organisation_clients
 from machtiging.delegation.assignments.creation import assign_machtigingen
 from machtiging.delegation.assignments.rules import MAX_CASE_REFERENCE_LENGTH, AssignmentRequest
@@ -30,7 +31,7 @@ from machtiging.portal.organisation.clients import (
     read_requests,
     render_results,
 )
-from machtiging.portal.organisation.office import KEY_FIELD, Office, describe_login, open_office, read_key
+from machtiging.portal.organisation.office import KEY_FIELD, Office, open_office, read_key
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page
 

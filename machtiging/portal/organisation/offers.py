@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.access.dependencies import access_services
+from machtiging.delegation.assignments.acting_employee import describe_login
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.directed_offers.decision import accept_directed_offer, refuse_directed_offer
 from machtiging.delegation.directed_offers.queries import compute_offer_end, list_offers_to
@@ -26,7 +27,7 @@ from machtiging.message_catalogue import describe_refusal, get_sentence
 from machtiging.portal import views
 from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form
 from machtiging.portal.organisation.clients import describe_birth_date
-from machtiging.portal.organisation.office import Office, describe_login, open_office
+from machtiging.portal.organisation.office import Office, open_office
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page
 

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.crypto.keyring import KeyRing
 from machtiging.crypto.secrets import generate_token
+from machtiging.delegation.assignments.acting_employee import describe_login
 from machtiging.delegation.assignments.queries import load_viewing_leader
-from machtiging.delegation.assignments.rules import ActingLeader, EmployeeLogin
+from machtiging.delegation.assignments.rules import ActingLeader
 from machtiging.identity.session import Visitor
 from machtiging.message_catalogue import CatalogueLabels, get_sentence
 from machtiging.organisations.employee_names import EmployeeView, load_employee_views
@@ -62,11 +63,6 @@ class Office:
     def name_employees(self, ids: Collection[UUID]) -> list[str]:
         """Return the names of employees in alphabetical order."""
         return sorted(map(self.name_employee, ids), key=str.casefold)
-
-
-def describe_login(visitor: Visitor) -> EmployeeLogin:
-    """Describe the login of a visitor as that of an employee."""
-    return EmployeeLogin(visitor.person_id, visitor.organisation_kvk, visitor.assurance)
 
 
 async def open_office(

@@ -23,6 +23,7 @@ from machtiging.audit.journal import OPERATOR
 from machtiging.audit.queries import JournalEntry, LineFilter, load_lines_of_organisation
 from machtiging.berichtenbox.queries import OwnedEnvelope, find_owned_envelopes
 from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.assignments.acting_employee import describe_login
 from machtiging.delegation.assignments.oversight import (
     LOG_READERS,
     SUPERVISORS,
@@ -58,7 +59,6 @@ from machtiging.portal.access_history.lines import JOURNAL_YEARS
 from machtiging.portal.access_history.names import parse_letter_id
 from machtiging.portal.forms import EMPTY_IS_NONE
 from machtiging.portal.labels import THEME_LABELS
-from machtiging.portal.organisation.office import describe_login
 from machtiging.portal.views import AgencyNames, load_agency_names, name_of_profile
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import format_month, render_page

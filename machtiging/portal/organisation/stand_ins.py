@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.access.dependencies import access_services
+from machtiging.delegation.assignments.acting_employee import describe_login
 from machtiging.delegation.stand_ins.creation import create_stand_in
 from machtiging.delegation.stand_ins.ending import end_stand_in
 from machtiging.delegation.stand_ins.queries import StandInState, StandInView, list_stand_ins
@@ -23,7 +24,7 @@ from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed
 from machtiging.message_catalogue import describe_refusal, get_sentence
 from machtiging.organisations.rules import EmployeeState
 from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form
-from machtiging.portal.organisation.office import Office, describe_login, open_office
+from machtiging.portal.organisation.office import Office, open_office
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page
 

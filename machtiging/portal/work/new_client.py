@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.access.dependencies import access_services
 from machtiging.agencies.queries import AgencyView
-from machtiging.delegation.assignments.acting_employee import load_requesting_employee, require_helping
+from machtiging.delegation.assignments.acting_employee import describe_login, load_requesting_employee, require_helping
 from machtiging.delegation.authority.holders import EmployeeAuthority
 from machtiging.delegation.help_requests.creation import (
     RequestedHelp,
@@ -43,7 +43,7 @@ from machtiging.portal.help_requests.list_page import (
     describe_request,
     draw_code,
 )
-from machtiging.portal.organisation.office import KEY_FIELD, describe_login, read_key
+from machtiging.portal.organisation.office import KEY_FIELD, read_key
 from machtiging.portal.work.parameters import CLIENTS_PATH
 from machtiging.portal.work.request_form import (
     OWN_DAY,

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from machtiging.access.dependencies import access_services
 from machtiging.crypto.keyring import KeyRing
 from machtiging.crypto.secrets import generate_token
-from machtiging.delegation.assignments.acting_employee import load_requesting_employee
+from machtiging.delegation.assignments.acting_employee import describe_login, load_requesting_employee
 from machtiging.delegation.caseload.assigned_clients import AssignedClient
 from machtiging.delegation.renewals.asking import ask_renewals, list_ending_clients
 from machtiging.delegation.renewals.results import load_round_results
@@ -26,7 +26,7 @@ from machtiging.kernel.errors import Conflict
 from machtiging.message_catalogue import CatalogueLabels, describe_refusal, get_sentence
 from machtiging.portal import views
 from machtiging.portal.forms import read_submitted_form
-from machtiging.portal.organisation.office import KEY_FIELD, describe_login, read_key
+from machtiging.portal.organisation.office import KEY_FIELD, read_key
 from machtiging.portal.work.parameters import CLIENTS_PATH
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page

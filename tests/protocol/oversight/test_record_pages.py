@@ -10,29 +10,10 @@ import pytest
 
 from machtiging.access.oversight.record_opening import MAX_OPEN
 from machtiging.simulators.personas import PERSONAS
-from tests.builders.people import join_simulator
-from tests.builders.portal import assemble_service, copy_application
 from tests.builders.rows import JOURNAL_INTAKE, NOTIFICATIONS
 
 PATH = "/beheer/dossiers"
 SOMEBODY = "123456782"
-
-
-@pytest.fixture
-async def service(database, clock):
-    app = copy_application(
-        assemble_service(),
-        clock=clock,
-        sessions=database.sessions,
-        engines=(database.service, database.sealer),
-        sealer_engine=database.sealer,
-    )
-    return join_simulator(app, clock)
-
-
-@pytest.fixture
-async def auditor(service):
-    return await service.logged_in("auditor")
 
 
 @pytest.fixture

@@ -9,25 +9,6 @@ import pytest
 from machtiging.access.oversight.policy_versions import record_policy_version
 from machtiging.access.policy_file import PolicyContent
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.people import join_simulator
-from tests.builders.portal import assemble_service, copy_application
-
-
-@pytest.fixture
-async def service(database, clock):
-    app = copy_application(
-        assemble_service(),
-        clock=clock,
-        sessions=database.sessions,
-        engines=(database.service, database.sealer),
-        sealer_engine=database.sealer,
-    )
-    return join_simulator(app, clock)
-
-
-@pytest.fixture
-async def auditor(service):
-    return await service.logged_in("auditor")
 
 
 async def store(database, clock, content):

@@ -14,28 +14,9 @@ from machtiging.audit.journal import NewJournalLine, record
 from machtiging.kernel.clock import to_dutch_date
 from machtiging.simulators import personas
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.people import join_simulator
-from tests.builders.portal import assemble_service, copy_application
 from tests.builders.rows import JOURNAL_INTAKE
 
 PAGES = ("/beheer/cijfers", "/beheer/opvallend")
-
-
-@pytest.fixture
-async def service(database, clock):
-    app = copy_application(
-        assemble_service(),
-        clock=clock,
-        sessions=database.sessions,
-        engines=(database.service, database.sealer),
-        sealer_engine=database.sealer,
-    )
-    return join_simulator(app, clock)
-
-
-@pytest.fixture
-async def auditor(service):
-    return await service.logged_in("auditor")
 
 
 async def write_refusals(database, clock, number):
