@@ -10,7 +10,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     Select,
     and_,
     any_,
@@ -90,15 +89,18 @@ async def list_organisation_clients(
     limit: int = MAX_CLIENTS_PER_PAGE + 1,
 ) -> ClientPage:
     """List the clients of this organisation, those without a reader first (keyset). Not what is over."""
-    clients = _select_clients().cte("clients")
-    has_reader = func.cardinality(clients.c.reader_ids) > 0
-    page = select(clients.c.id, clients.c.reader_ids, has_reader.label("has_reader"))
+    clients = _select_presence().cte("clients")
+    page = select(clients)
     if after is not None:
         last = tuple_(literal(after.has_reader, Boolean()), literal(after.id, Uuid()))
-        page = page.where(tuple_(has_reader, clients.c.id) > last)
-    paged = page.order_by(has_reader, clients.c.id).limit(limit).cte("client_page")
+        page = page.where(tuple_(clients.c.has_reader, clients.c.id) > last)
+    page_ids = page.order_by(clients.c.has_reader, clients.c.id).limit(limit).cte("page_ids")
+    # The readers themselves only of the page: ten thousand lists of readers cost more than the rest.
+    readers = _select_clients().where(is_selected_id(_ROOT.c.id, select(page_ids.c.id))).subquery("readers_of_page")
+    joined = page_ids.join(readers, readers.c.id == page_ids.c.id)
+    paged = select(page_ids, readers.c.reader_ids).select_from(joined).cte("client_page")
     counts = select(
-        func.count().filter(func.cardinality(clients.c.reader_ids) == 0).label("without_reader"),
+        func.count().filter(~clients.c.has_reader).label("without_reader"),
         func.count().label("total"),
     ).subquery("counts")
     authorities = select(*AUTHORITY_COLUMNS).select_from(AUTHORITY_FROM)
@@ -194,6 +196,17 @@ async def _build_client(
 
 def _select_clients() -> Select[Any]:
     """Build the select of the clients of the organisation with their readers."""
+    ids = func.array(union(*_select_readers()).scalar_subquery(), type_=ARRAY(Uuid()))
+    return _select_open_roots(ids.label("reader_ids"))
+
+
+def _select_presence() -> Select[Any]:
+    """Build the select of the clients of the organisation, and whether anybody reads under each."""
+    direct, below = _select_readers()
+    return _select_open_roots(or_(direct.exists(), below.exists()).label("has_reader"))
+
+
+def _select_open_roots(column: ColumnElement[Any]) -> Select[Any]:
     open_roots = (
         _ROOT.c.gemachtigde_id == _ORGANISATION,
         _ROOT.c.parent_id.is_(None),
@@ -201,14 +214,13 @@ def _select_clients() -> Select[Any]:
         _ROOT_AGREEMENT.c.ends_at > _AT,
     )
     joined = _ROOT.join(_ROOT_AGREEMENT, _is_current(_ROOT, _ROOT_AGREEMENT))
-    ids = func.array(_select_readers().scalar_subquery(), type_=ARRAY(Uuid()))
-    return select(_ROOT.c.id, ids.label("reader_ids")).select_from(joined).where(*open_roots)
+    return select(_ROOT.c.id, column).select_from(joined).where(*open_roots)
 
 
-def _select_readers() -> CompoundSelect[Any]:
-    """Build the select of the readers under a root.
+def _select_readers() -> tuple[Select[Any], Select[Any]]:
+    """Build the selects of the readers under a root: by assignment, and as stand-in or in a team.
 
-    By assignment, as stand-in or in a team. As `Authority.stop_reason`, without the MACs.
+    As `Authority.stop_reason`, without the MACs.
     """
     direct = (
         select(_LINK.c.employee_id.label("employee_id"))
@@ -243,7 +255,7 @@ def _select_readers() -> CompoundSelect[Any]:
             or_(*_is_below()),
         )
     )
-    return union(direct.correlate(_ROOT, _ROOT_AGREEMENT), below.correlate(_ROOT, _ROOT_AGREEMENT))
+    return direct.correlate(_ROOT, _ROOT_AGREEMENT), below.correlate(_ROOT, _ROOT_AGREEMENT)
 
 
 def _is_below() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
