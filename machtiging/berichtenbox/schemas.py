@@ -234,7 +234,7 @@ class BereikOut(_BerichtenboxOut):
     berichtenVanaf: date = Field(description="De eerste dag, in Nederland.")  # noqa: N815
 
 
-Hoedanigheid = Literal["naaste", "hulpverlener", "curator", "bewindvoerder", "mentor", "ouder"]
+Hoedanigheid = Literal["naaste", "hulpverlener", "curator", "bewindvoerder", "mentor", "ouder", "bestuurder"]
 
 
 class MachtigingOut(_BerichtenboxOut):

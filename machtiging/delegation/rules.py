@@ -28,6 +28,7 @@ class Capacity(StrEnum):
     BEWINDVOERDER = "bewindvoerder"
     MENTOR = "mentor"
     PARENT = "parent"
+    DIRECTOR = "bestuurder"
     # Only the policy knows these two: the capacity of a parent follows from the age of the child at every access.
     PARENT_FROM_12 = "parent_12"
     PARENT_FROM_16 = "parent_16"

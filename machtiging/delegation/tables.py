@@ -221,7 +221,7 @@ class RegisterEventRow(SQLModel, table=True):
     type: str = columns.text_column()
     kind: str = columns.text_column()
     relation_reference: str = columns.text_column()
-    vertegenwoordigde_id: UUID = Field(foreign_key="person.id")
+    vertegenwoordigde_id: UUID = Field(foreign_key="party.id")
     vertegenwoordiger_id: UUID | None = Field(default=None, foreign_key="party.id")
     is_organisation: bool
     effective_on: date

@@ -1,4 +1,4 @@
-"""Find or create people by BSN or broker subject, with data key and profile."""
+"""Find or create people by BSN or broker subject, with data key and profile. An organisation has a name only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, select, update
+from sqlalchemy import Row, Select, Text, Uuid, bindparam, column, select, table, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -28,6 +28,7 @@ from machtiging.storage.row_mac import seal_row
 from machtiging.storage.statement import Executor, ResultRow, Statement
 
 __all__ = [
+    "PROFILE_COLUMN_NAMES",
     "Profile",
     "are_same_person",
     "both_have_bsn",
@@ -48,27 +49,37 @@ __all__ = [
 ]
 
 _PERSON, _PARTY = table_of(Person), table_of(Party)
+# The two columns of `organisations.tables.Organisation` that a name needs. That package imports this one.
+_ORGANISATION = table("organisation", column("id", Uuid()), column("name", Text()))
 _IDENTITY_COLUMNS = tuple(_PERSON.c[name] for name in SEALED_PERSON.columns)
 _BSN_FIELD = "bsn"
 # Built once at import: compiling costs more than executing.
 _SELECT_DATA_KEY: Select[Any] = select(*DATA_KEY_COLUMNS).where(_PARTY.c.id == bindparam("party_id"))
 
 
-def select_profile(person_id: Any) -> Select[Any]:
+_PROFILE_COLUMNS = (*DATA_KEY_COLUMNS, _PERSON.c.profile_sealed, _ORGANISATION.c.name.label("organisation_name"))
+PROFILE_COLUMN_NAMES = tuple(each.key for each in _PROFILE_COLUMNS)
+_PARTY_WITH_NAME = _PARTY.outerjoin(_PERSON, _PERSON.c.id == _PARTY.c.id).outerjoin(
+    _ORGANISATION, _ORGANISATION.c.id == _PARTY.c.id
+)
+
+
+def select_profile(party_id: Any) -> Select[Any]:
     """Build the select of a profile, still encrypted: for a value, parameter or column.
 
-    Read its row with `profile_from_row`.
+    Of an organisation it has the name. Read its row with `profile_from_row`.
     """
-    joined = _PERSON.join(_PARTY, _PARTY.c.id == _PERSON.c.id)
-    return select(*DATA_KEY_COLUMNS, _PERSON.c.profile_sealed).select_from(joined).where(_PERSON.c.id == person_id)
+    return select(*_PROFILE_COLUMNS).select_from(_PARTY_WITH_NAME).where(_PARTY.c.id == party_id)
 
 
-_PERSON_WITH_DATA_KEY = select_profile(bindparam("person_id"))
-_SELECT_PROFILE = Statement(_PERSON_WITH_DATA_KEY)
-_LOCK_PROFILE: Select[Any] = _PERSON_WITH_DATA_KEY.with_for_update(key_share=True, of=_PERSON)
-_SELECT_PROFILES: Select[Any] = select(_PERSON.c.id, *DATA_KEY_COLUMNS, _PERSON.c.profile_sealed).join_from(
-    _PERSON, _PARTY, _PARTY.c.id == _PERSON.c.id
+_SELECT_PROFILE = Statement(select_profile(bindparam("person_id")))
+_LOCK_PROFILE: Select[Any] = (
+    select(*DATA_KEY_COLUMNS, _PERSON.c.profile_sealed)
+    .select_from(_PERSON.join(_PARTY, _PARTY.c.id == _PERSON.c.id))
+    .where(_PERSON.c.id == bindparam("person_id"))
+    .with_for_update(key_share=True, of=_PERSON)
 )
+_SELECT_PROFILES: Select[Any] = select(_PARTY.c.id, *_PROFILE_COLUMNS).select_from(_PARTY_WITH_NAME)
 _PROFILE_FIELD = "profiel"
 
 
@@ -153,12 +164,14 @@ async def load_data_key(session: AsyncSession, keyring: KeyRing, party_id: UUID)
 
 
 async def load_profile(executor: Executor, keyring: KeyRing, person_id: PersonId) -> Profile | None:
-    """Load a person's profile. None when the person is unknown or has never logged in."""
+    """Load a party's profile. None for an unknown person, or one who has never logged in."""
     return profile_from_row(await _SELECT_PROFILE.one_or_none(executor, {"person_id": person_id}), keyring, person_id)
 
 
 def profile_from_row(row: ResultRow | None, keyring: KeyRing, person_id: PersonId) -> Profile | None:
     """Decrypt the profile in a row of `select_profile`; None if there is none."""
+    if row is not None and row["organisation_name"] is not None:
+        return Profile(row["organisation_name"], None, None)
     if row is None or row["profile_sealed"] is None:
         return None
     return decrypt_profile(unwrap_data_key(row, keyring, person_id), row["profile_sealed"], person_id)
@@ -167,15 +180,12 @@ def profile_from_row(row: ResultRow | None, keyring: KeyRing, person_id: PersonI
 async def load_profiles(
     session: AsyncSession, keyring: KeyRing, person_ids: Collection[PersonId]
 ) -> dict[PersonId, Profile]:
-    """Load the profiles of these people in one statement. People without one are left out."""
+    """Load the profiles of these parties in one statement. People without one are left out."""
     if not person_ids:
         return {}
-    found = map(dict, (await session.execute(_SELECT_PROFILES.where(_PERSON.c.id.in_(person_ids)))).mappings())
-    return {
-        row["id"]: decrypt_profile(unwrap_data_key(row, keyring, row["id"]), row["profile_sealed"], row["id"])
-        for row in found
-        if row["profile_sealed"] is not None
-    }
+    found = map(dict, (await session.execute(_SELECT_PROFILES.where(_PARTY.c.id.in_(person_ids)))).mappings())
+    profiles = {row["id"]: profile_from_row(row, keyring, row["id"]) for row in found}
+    return {party_id: profile for party_id, profile in profiles.items() if profile is not None}
 
 
 def decrypt_profile(key: DataKey, sealed: bytes, person_id: PersonId) -> Profile:

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 # The end of a period that somebody else ends: a court. A period needs an end.
 WITHOUT_END = datetime(2500, 1, 1, tzinfo=AMSTERDAM)
+# The same of what only a register ends, without a court.
+UNTIL_REGISTER = datetime(2499, 1, 1, tzinfo=AMSTERDAM)
 
 
 class Clock(Protocol):

@@ -13,6 +13,7 @@ from machtiging.portal import (
     undelivered_notifications,
 )
 from machtiging.portal.access_history import routes as access_history
+from machtiging.portal.business import home as business_home
 from machtiging.portal.gemachtigden import actions, detail, emergency, extension, narrowing, notes, overview, readers
 from machtiging.portal.giving import routes as giving
 from machtiging.portal.help_requests import decision_page, wizard
@@ -48,6 +49,7 @@ from machtiging.portal.work import client_table, new_client, own_record, renewal
 router = APIRouter(include_in_schema=False)
 _PARTS = (
     start,
+    business_home,
     giving,
     acceptance,
     wizard,

@@ -15,6 +15,7 @@ from machtiging.audit.access_history.weekly_access import load_weekly_access
 from machtiging.berichtenbox.bericht_list import BerichtPageRequest, BerichtSummary, list_berichten
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.authority.queries import list_authorities_of_person
+from machtiging.delegation.businesses.directors import describe_director_login, find_director
 from machtiging.delegation.renewals.queries import list_questions_to_giver
 from machtiging.delegation.rules import EffectiveState
 from machtiging.delegation.suspension.emergency_stop import find_emergency_stop
@@ -27,6 +28,7 @@ from machtiging.portal.access_history.names import load_line_names
 from machtiging.portal.access_history.weeks import describe_this_week, week_of
 from machtiging.portal.gemachtigden.notices import load_waiting_notices
 from machtiging.portal.help_requests.decision_page import WaitingRequest, load_waiting_requests
+from machtiging.portal.helping.paths import BUSINESS_ROOT
 from machtiging.portal.helping.switcher import remember_helping, show_helped_people
 from machtiging.portal.views import MachtigingCard
 from machtiging.portal.work.parameters import TODAY_PATH
@@ -66,11 +68,13 @@ class Overview:
 
 @router.get("/")
 async def show_start_page(request: Request, _: Public, visitor: OptionalVisitor, session: Transaction) -> Response:
-    """Show the overview to a visitor, else how it works. An employee goes to the letters of the clients."""
+    """Show the overview to a visitor, else how it works. Who works goes to the clients or the business."""
     if visitor is None:
         return render_page(request, "start.html", visitor=None)
     if visitor.organisation_kvk is not None:
-        return RedirectResponse(TODAY_PATH, 303)
+        at = access_services(request).clock.now()
+        director = await find_director(session, describe_director_login(visitor), at=at)
+        return RedirectResponse(TODAY_PATH if director is None else BUSINESS_ROOT, 303)
     overview = await _load_overview(request, session, visitor)
     page = render_page(request, "overzicht.html", visitor=visitor, overview=overview)
     return remember_helping(page, helps=bool(overview.helping))

@@ -21,6 +21,7 @@ from machtiging.delegation.statutory.rules import (
     StatutoryKind,
     find_earliest_birth_date,
 )
+from machtiging.identity.data_keys import ensure_data_key
 from machtiging.identity.people import find_by_bsn, find_or_create_by_bsn, load_profile
 from machtiging.kernel.birth_date import parse_birth_date
 from machtiging.kernel.bsn import Bsn
@@ -28,7 +29,7 @@ from machtiging.kernel.errors import InvalidInput, NotFound, Refusal
 from machtiging.kernel.ids import PersonId
 from machtiging.organisations.queries import find_organisation_by_number
 from machtiging.organisations.rules import OrganisationNumbers
-from machtiging.registers.schemas import GebeurtenisIn, VertegenwoordigerIn
+from machtiging.registers.schemas import GebeurtenisIn, VertegenwoordigdeIn, VertegenwoordigerIn
 
 _Word = TypeVar("_Word", EventType, StatutoryKind)
 # Days that every reader can hold, before `clock.WITHOUT_END`.
@@ -81,14 +82,15 @@ async def _resolve_event(
     """Resolve kind, parties and birth date.
 
     Raises InvalidInput `gebeurtenis_onbekend`, `soort_onbekend`, `bsn_ongeldig`, `datum_onmogelijk`,
-    `geboortedatum_ongeldig` or `geboortejaar_onbekend`, NotFound `persoon_onbekend` or `vertegenwoordiger_onbekend`.
+    `geboortedatum_ongeldig` or `geboortejaar_onbekend`, NotFound `vertegenwoordiger_onbekend`, or as
+    `_find_represented`.
     """
     type_ = _find_word(EventType, item.gebeurtenis, "gebeurtenis_onbekend")
     kind = _find_word(StatutoryKind, item.soort, "soort_onbekend")
     days = (item.ingangsdatum, item.registerdatum, item.einddatum)
     if any(day is not None and day.year not in _YEARS for day in days):
         raise InvalidInput("datum_onmogelijk")
-    represented_id = await find_by_bsn(session, keyring, _parse_bsn(item.vertegenwoordigde.bsn))
+    represented_id = await _find_represented(session, keyring, kind, item.vertegenwoordigde, at)
     representative_id = None
     if item.vertegenwoordiger is not None:
         representative_id = await _find_representative(session, keyring, item.vertegenwoordiger, at)
@@ -121,6 +123,26 @@ def _find_word(words: type[_Word], text: str, code: str) -> _Word:
 
 def _parse_bsn(number: SecretStr) -> Bsn:
     return Bsn(number.get_secret_value())
+
+
+async def _find_represented(
+    session: AsyncSession, keyring: KeyRing, kind: StatutoryKind, represented: VertegenwoordigdeIn, at: datetime
+) -> PersonId:
+    """Find the person, or of a director the organisation, and see to its data key.
+
+    Raises InvalidInput `vertegenwoordigde_ongeldig`, NotFound `persoon_onbekend` or `bedrijf_onbekend`, NotAllowed
+    `rij_ongeldig`.
+    """
+    bsn, kvk = represented.bsn, represented.kvkNummer
+    if kind is not StatutoryKind.DIRECTOR and bsn is not None and kvk is None:
+        return await find_by_bsn(session, keyring, _parse_bsn(bsn))
+    if kind is not StatutoryKind.DIRECTOR or bsn is not None or kvk is None:
+        raise InvalidInput("vertegenwoordigde_ongeldig")
+    found = await find_organisation_by_number(session, OrganisationNumbers(kvk=kvk), at=at)
+    if found is None:
+        raise NotFound("bedrijf_onbekend")
+    await ensure_data_key(session, keyring, found)
+    return PersonId(found)
 
 
 async def _find_representative(
@@ -166,7 +188,9 @@ async def _find_birth_date(
 def _hash_body(keyring: KeyRing, source: EventSource, item: GebeurtenisIn) -> bytes:
     """Compute a keyed hash: a reader of the database cannot test guesses of a BSN."""
     content = item.model_dump(mode="json", exclude={"vertegenwoordigde", "vertegenwoordiger"})
-    content["vertegenwoordigde"] = item.vertegenwoordigde.bsn.get_secret_value()
+    represented = item.vertegenwoordigde
+    bsn_of_represented = None if represented.bsn is None else represented.bsn.get_secret_value()
+    content["vertegenwoordigde"] = bsn_of_represented or ["kvk", represented.kvkNummer]
     party = item.vertegenwoordiger
     if party is not None:
         bsn = None if party.bsn is None else party.bsn.get_secret_value()

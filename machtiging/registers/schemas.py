@@ -15,10 +15,11 @@ MAX_EVENTS_PER_CALL = 250
 _Reference = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[!-~]([ -~]*[!-~])?$")]
 
 
-class PersoonIn(StrictRequestModel):
-    """Een persoon."""
+class VertegenwoordigdeIn(StrictRequestModel):
+    """Een persoon met een BSN, of bij een bestuurder een bedrijf met een KvK-nummer."""
 
-    bsn: SecretStr
+    bsn: SecretStr | None = None
+    kvkNummer: str | None = Field(default=None, max_length=8)  # noqa: N815
 
 
 class VertegenwoordigerIn(StrictRequestModel):
@@ -40,9 +41,11 @@ class GebeurtenisIn(StrictRequestModel):
         description="Telt vanaf 1, per vertegenwoordigde. Na een gat wacht een gebeurtenis.",
     )
     gebeurtenis: Annotated[str, Field(max_length=40)] = Field(description="begin, wijziging of einde")
-    soort: Annotated[str, Field(max_length=40)] = Field(description="curatele, bewind, mentorschap of ouderlijk_gezag")
+    soort: Annotated[str, Field(max_length=40)] = Field(
+        description="curatele, bewind, mentorschap, ouderlijk_gezag of bestuurder"
+    )
     relatieId: _Reference = Field(description="Het nummer van de maatregel of relatie in uw register.")  # noqa: N815
-    vertegenwoordigde: PersoonIn
+    vertegenwoordigde: VertegenwoordigdeIn
     vertegenwoordiger: VertegenwoordigerIn | None = Field(default=None, description="Niet bij een einde.")
     ingangsdatum: date = Field(strict=False, description="De eerste dag van de nieuwe toestand.")
     einddatum: date | None = Field(

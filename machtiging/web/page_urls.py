@@ -24,6 +24,7 @@ PAGE_PREFIXES = frozenset(
         "toegankelijkheid",
         "hulp",
         "apps",
+        "bedrijf",
         "authorize",
         "berichten",
         "brieven",

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from machtiging.dependencies import request_services
-from machtiging.kernel.clock import AMSTERDAM, WITHOUT_END, last_day_before
+from machtiging.kernel.clock import AMSTERDAM, UNTIL_REGISTER, WITHOUT_END, last_day_before
 from machtiging.message_catalogue import DUTCH, ENGLISH, LANGUAGES, current_language, get_sentence
 from machtiging.operator_content.help_contact import PRACTICE_HELP, HelpContact
 from machtiging.web.frame.assets import asset_url
@@ -68,9 +68,11 @@ def format_time(value: datetime) -> str:
 
 
 def format_period_end(value: datetime) -> str:
-    """Format the end of a period: its last day, or else its time. Without an end the court ends it."""
+    """Format the end of a period: its last day, or else its time. Without an end the court or a register ends it."""
     if value == WITHOUT_END:
         return get_sentence("frame.until_court")
+    if value == UNTIL_REGISTER:
+        return get_sentence("frame.until_register")
     if value.astimezone(AMSTERDAM).time() == time():
         return get_sentence("frame.until_day", day=format_day(last_day_before(value)))
     return get_sentence("frame.until_moment", moment=format_moment(value))

@@ -34,7 +34,7 @@ from machtiging.web.framework_internals import list_routes
 DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Register", "Operator", "Auditor", "Overseer", "Client", "Self"}
 PINNED = {
     "Public": 44,
-    "Citizen": 145,
+    "Citizen": 149,
     "Operator": 16,
     "Auditor": 5,
     "Overseer": 7,

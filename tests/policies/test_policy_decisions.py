@@ -19,6 +19,8 @@ from machtiging.kernel.assurance import Assurance
 from tests.builders.applications import POLICIES
 from tests.policies.policy_requests import list_requests_in_order, make_policy_request
 
+COURT_APPOINTED = (Capacity.CURATOR, Capacity.BEWINDVOERDER, Capacity.MENTOR)
+
 
 @pytest.fixture(scope="module")
 def policy_requests():
@@ -44,7 +46,7 @@ def allowed(decisions):
 
 
 def test_question_space_has_the_expected_size(policy_requests, decisions):
-    assert len(policy_requests) == 9 * 5 * 12 * 3 * 3 * 2**4
+    assert len(policy_requests) == 10 * 5 * 12 * 3 * 3 * 2**4
     assert 0 < len(allowed(decisions)) < len(policy_requests) / 40
 
 
@@ -68,10 +70,10 @@ def test_sensitive_bericht_at_low_assurance_is_for_the_citizen_only(decisions):
     assert {q.capacity for q in low} == {Capacity.SELF}
 
 
-def test_vertrouwelijk_bericht_is_for_citizen_and_court_appointed_at_high_assurance(decisions):
+def test_vertrouwelijk_bericht_is_for_citizen_court_appointed_and_director_at_high_assurance(decisions):
     found = {(q.capacity, q.level) for q in allowed(decisions) if q.sensitivity is Sensitivity.VERTROUWELIJK}
     others = {(capacity, level) for capacity, level in found if capacity is not Capacity.SELF}
-    assert others == {(c, Assurance.HIGH) for c in (Capacity.CURATOR, Capacity.BEWINDVOERDER, Capacity.MENTOR)}
+    assert others == {(c, Assurance.HIGH) for c in (*COURT_APPOINTED, Capacity.DIRECTOR)}
 
 
 def test_bewindvoerder_and_mentor_are_limited_to_their_themes(decisions):
@@ -79,7 +81,7 @@ def test_bewindvoerder_and_mentor_are_limited_to_their_themes(decisions):
     money = {Theme.BELASTINGEN, Theme.TOESLAGEN, Theme.INKOMEN, Theme.PENSIOEN}
     assert themes[Capacity.BEWINDVOERDER] == money | {Theme.WONEN, Theme.GEMEENTE, Theme.JUSTITIE}
     assert themes[Capacity.MENTOR] == {Theme.ZORG, Theme.WONEN, Theme.GEZIN}
-    assert themes[Capacity.CURATOR] == set(Theme)
+    assert themes[Capacity.CURATOR] == themes[Capacity.DIRECTOR] == set(Theme)
 
 
 def test_list_and_read_are_allowed_together(decisions):

@@ -54,7 +54,7 @@ VALID_SCENARIO = """
   mag: [lijst, lezen, downloaden, markeren, verwijderen]
   mag_niet: []
   wie: [self, relative, parent]
-  wie_niet: [professional, curator, bewindvoerder, mentor, parent_12, parent_16]
+  wie_niet: [professional, curator, bewindvoerder, mentor, parent_12, parent_16, bestuurder]
 """
 
 

@@ -29,6 +29,7 @@ CAPACITIES_ON_THE_WIRE: dict[Capacity, Hoedanigheid] = {
     Capacity.BEWINDVOERDER: "bewindvoerder",
     Capacity.MENTOR: "mentor",
     Capacity.PARENT: "ouder",
+    Capacity.DIRECTOR: "bestuurder",
 }
 
 

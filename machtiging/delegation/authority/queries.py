@@ -22,6 +22,7 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
+    case,
     cast,
     column,
     func,
@@ -54,7 +55,7 @@ from machtiging.delegation.queries import (
     label_machtiging_columns,
     machtiging_from_mapping,
 )
-from machtiging.delegation.rules import MachtigingState
+from machtiging.delegation.rules import Capacity, MachtigingState
 from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_MACHTIGING, AgreementRow, MachtigingRow
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import MachtigingId, PersonId
@@ -93,7 +94,11 @@ def label_columns(table: FromClause, prefix: str) -> list[Label[Any]]:
 
 
 def _join_authority() -> Join:
-    holder_organisation = func.coalesce(_TOP.c.gemachtigde_id, _PARENT.c.gemachtigde_id, _LEAF.c.gemachtigde_id)
+    # A director holds it as a person: the organisation that decides is the one that he represents.
+    holder_organisation = case(
+        (_LEAF.c.capacity == literal_column("'bestuurder'"), _LEAF.c.vertegenwoordigde_id),
+        else_=func.coalesce(_TOP.c.gemachtigde_id, _PARENT.c.gemachtigde_id, _LEAF.c.gemachtigde_id),
+    )
     current = (
         _RECOGNITION.c.organisation_id == _ORGANISATION.c.id,
         _RECOGNITION.c.number == _ORGANISATION.c.recognition_number,
@@ -318,13 +323,16 @@ def build_unverified_authority(row: ResultRow) -> Authority:
 
 def _build_from_row(row: Mapping[Any, Any], *, is_authentic: bool) -> Authority:
     links = [machtiging_from_mapping(row, suffix) for suffix in _LINK_SUFFIXES if row[f"m{suffix}_id"] is not None]
+    represents_organisation = links[-1].capacity is Capacity.DIRECTOR
+    organisation = organisation_from_mapping(row)
     return build_authority(
         tuple(reversed(links)),
-        organisation_from_mapping(row),
+        None if represents_organisation else organisation,
         employee_from_mapping(row, "emp", row["emp_team_ids"]),
         absent_employee=employee_from_mapping(row, "absent", None),
         membership=_membership_from_mapping(row),
         stand_in=_stand_in_from_mapping(row),
+        represented_organisation=organisation if represents_organisation else None,
         is_authentic=is_authentic,
         version=row["m_version"],
     )

@@ -58,8 +58,8 @@ from machtiging.organisations.rules import RecognitionStatus
 class Authority:
     """The authority of the holder of one machtiging. `links` begins with the root, and ends with what is held.
 
-    `is_authentic` is False if the MAC of one of the rows failed: then nothing is in force. `version` is the version of
-    every row that the answer hangs on.
+    `represented_organisation`: the business that its director represents. `is_authentic` is False if the MAC of one of
+    the rows failed: then nothing is in force. `version` is the version of every row that the answer hangs on.
     """
 
     links: tuple[Machtiging, ...]
@@ -69,6 +69,7 @@ class Authority:
     absent_employee: EmployeeStanding | None = None
     membership: MembershipStanding | None = None
     stand_in: StandInStanding | None = None
+    represented_organisation: OrganisationStanding | None = None
     is_authentic: bool = True
     version: str = ""
 
@@ -180,6 +181,9 @@ class Authority:
         return None if self._is_organisation(organisation_kvk) else OTHER_ORGANISATION
 
     def _is_organisation(self, organisation_kvk: str | None) -> bool:
+        if self.capacity is Capacity.DIRECTOR:
+            business = self.represented_organisation
+            return business is not None and business.kvk is not None and business.kvk == organisation_kvk
         if self.organisation is None:
             return self.capacity is not Capacity.PROFESSIONAL and organisation_kvk is None
         # Without a number no login is for this organisation: None is the login of a private person.
@@ -241,12 +245,20 @@ class Authority:
         last = len(self.links) - 1
         if self.root.parent_id is not None or len(self.links) > MAX_CHAIN_LENGTH:
             return StopReason(CHAIN_INVALID, last)
+        if self.capacity is Capacity.DIRECTOR and not self._is_directorship():
+            return StopReason(CHAIN_INVALID, last)
         for number, (parent, child) in enumerate(pairwise(self.links), start=1):
             if not is_child_of(child, parent):
                 return StopReason(CHAIN_INVALID, number)
         if last > 0 and (self.organisation is None or self.root.gemachtigde_id != self.organisation.id):
             return StopReason(CHAIN_INVALID, 0)
         return None
+
+    def _is_directorship(self) -> bool:
+        """Return True if a register told that one person directs one organisation. Nothing hangs under it."""
+        business = self.represented_organisation
+        is_its_own = business is not None and business.id == self.vertegenwoordigde_id
+        return len(self.links) == 1 and self.organisation is None and self.root.is_from_register and is_its_own
 
     def first_stopped_link(self, at: datetime) -> int | None:
         """Return the number of the first link not in force; None if all are."""
@@ -306,6 +318,7 @@ def build_authority(
     absent_employee: EmployeeStanding | None = None,
     membership: MembershipStanding | None = None,
     stand_in: StandInStanding | None = None,
+    represented_organisation: OrganisationStanding | None = None,
     is_authentic: bool = True,
     version: str = "",
 ) -> Authority:
@@ -315,7 +328,18 @@ def build_authority(
         scope = intersect_scopes(scope, link.scope)
     if organisation is not None:
         scope = _apply_ceiling(scope, organisation)
-    return Authority(links, organisation, employee, scope, absent_employee, membership, stand_in, is_authentic, version)
+    return Authority(
+        links,
+        organisation,
+        employee,
+        scope,
+        absent_employee,
+        membership,
+        stand_in,
+        represented_organisation,
+        is_authentic,
+        version,
+    )
 
 
 def _apply_ceiling(scope: MachtigingScope, organisation: OrganisationStanding) -> MachtigingScope:

@@ -38,7 +38,7 @@ from machtiging.delegation.caseload.search_index import has_search_key
 from machtiging.delegation.rules import MachtigingState
 from machtiging.delegation.tables import SEALED_ASSIGNMENT, AssignmentRow, MachtigingRow
 from machtiging.identity.data_keys import data_key_table, unwrap_data_key
-from machtiging.identity.people import Profile, profile_from_row, select_profile
+from machtiging.identity.people import PROFILE_COLUMN_NAMES, Profile, profile_from_row, select_profile
 from machtiging.kernel.ids import PersonId
 from machtiging.organisations.tables import Employee, Organisation
 from machtiging.storage.columns import is_selected_id, table_of
@@ -148,12 +148,9 @@ async def load_client_room(
         if authority.machtiging_id == machtiging_id:
             client = await build_assigned_client(session, authority, row, at)
         elif authority.holder_id is not None and authority.is_assigned(at):
-            holder = {name: row[f"holder_{name}"] for name in _PROFILE_COLUMNS}
+            holder = {name: row[f"holder_{name}"] for name in PROFILE_COLUMN_NAMES}
             colleagues.append((authority, profile_from_row(holder, keyring, authority.holder_id)))
     return None if client is None else ClientRoom(client, colleagues)
-
-
-_PROFILE_COLUMNS = ("data_key_wrapped", "kek_version", "profile_sealed")
 
 
 def _build_statement(*where: ColumnElement[bool]) -> Statement:
@@ -169,7 +166,7 @@ def select_assigned_clients(ids: Select[Any]) -> Select[Any]:
     found = select(*columns).select_from(joined).where(is_selected_id(_LEAF.c.id, ids)).subquery("assigned")
     giver = select_profile(found.c.m_vertegenwoordigde_id).lateral("giver")
     holder = select_profile(found.c.emp_person_id).lateral("holder")
-    named = [holder.c[name].label(f"holder_{name}") for name in _PROFILE_COLUMNS]
+    named = [holder.c[name].label(f"holder_{name}") for name in PROFILE_COLUMN_NAMES]
     beside = found.outerjoin(giver, true()).outerjoin(holder, true())
     return select(found, giver, *named).select_from(beside).order_by(found.c.m_id.desc())
 

@@ -117,7 +117,9 @@ async def list_unindexed(session: AsyncSession, *, limit: int) -> list[UUID]:
         .outerjoin(_ASSIGNMENT, _ASSIGNMENT.c.machtiging_id == _MACHTIGING.c.id)
         .outerjoin(_PERSON, _PERSON.c.id == _MACHTIGING.c.vertegenwoordigde_id)
     )
-    is_root = and_(_ORGANISATION.c.id.is_not(None), _PERSON.c.profile_sealed.is_not(None))
+    # The client is a business, or a person with a profile.
+    is_named = or_(_PERSON.c.id.is_(None), _PERSON.c.profile_sealed.is_not(None))
+    is_root = and_(_ORGANISATION.c.id.is_not(None), is_named)
     wanted = or_(is_root, _ASSIGNMENT.c.case_reference_sealed.is_not(None))
     query = select(_MACHTIGING.c.id).select_from(joined).where(_MACHTIGING.c.state.in_(_LIVE), wanted, ~indexed)
     return list(await session.scalars(query.order_by(_MACHTIGING.c.id).limit(limit)))

@@ -28,7 +28,7 @@ ROUNDED_TO = 5
 # The capacities that a machtiging can be stored with.
 GROUNDS = (
     *(Capacity.RELATIVE, Capacity.PROFESSIONAL),
-    *(Capacity.CURATOR, Capacity.BEWINDVOERDER, Capacity.MENTOR, Capacity.PARENT),
+    *(Capacity.CURATOR, Capacity.BEWINDVOERDER, Capacity.MENTOR, Capacity.PARENT, Capacity.DIRECTOR),
 )
 _Value = TypeVar("_Value", bound=StrEnum)
 _MACHTIGING, _AGREEMENT, _PARTY = table_of(MachtigingRow), table_of(AgreementRow), table_of(Party)

@@ -154,7 +154,8 @@ async def _notify_both(
 ) -> None:
     first = holder_ids[0] if holder_ids else None
     giver_id, root = authority.vertegenwoordigde_id, authority.root
-    await enqueue_notification(session, giver_id, kinds[0], notification_facts(root, first), at=at)
+    if authority.represented_organisation is None:  # a business has no e-mail address of its own
+        await enqueue_notification(session, giver_id, kinds[0], notification_facts(root, first), at=at)
     for holder_id in holder_ids:
         await enqueue_notification(session, holder_id, kinds[1], notification_facts(root, holder_id), at=at)
 

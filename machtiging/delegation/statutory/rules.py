@@ -1,7 +1,7 @@
 """Rules of representation by law or court: kinds, events, ages and their order. Pure.
 
-Sources: BW 1:233 (majority at eighteen), 1:381, 1:441, 1:453, 1:245 (who represents), 7:447 and 7:450 (a child decides
-about care).
+Sources: BW 1:233 (majority at eighteen), 1:381, 1:441, 1:453, 1:245, 2:130 and 2:240 (who represents), 7:447 and 7:450
+(a child decides about care).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from uuid import UUID
 from machtiging.agencies.rules import Theme
 from machtiging.delegation.rules import Capacity
 from machtiging.kernel.birth_date import BirthDate
-from machtiging.kernel.clock import WITHOUT_END, add_years, end_of_day, to_dutch_date
+from machtiging.kernel.clock import UNTIL_REGISTER, WITHOUT_END, add_years, end_of_day, to_dutch_date
 from machtiging.kernel.errors import Conflict, InvalidInput
 from machtiging.kernel.ids import PersonId
 
@@ -31,6 +31,7 @@ class StatutoryKind(StrEnum):
     BEWIND = "bewind"
     MENTORSCHAP = "mentorschap"
     PARENTAL_AUTHORITY = "ouderlijk_gezag"
+    DIRECTOR = "bestuurder"
 
 
 class EventType(StrEnum):
@@ -58,18 +59,20 @@ CAPACITY_BY_KIND = {
     StatutoryKind.BEWIND: Capacity.BEWINDVOERDER,
     StatutoryKind.MENTORSCHAP: Capacity.MENTOR,
     StatutoryKind.PARENTAL_AUTHORITY: Capacity.PARENT,
+    StatutoryKind.DIRECTOR: Capacity.DIRECTOR,
 }
 LEGAL_GROUND_BY_KIND = {
     StatutoryKind.CURATELE: "BW 1:381",
     StatutoryKind.BEWIND: "BW 1:441",
     StatutoryKind.MENTORSCHAP: "BW 1:453",
     StatutoryKind.PARENTAL_AUTHORITY: "BW 1:245",
+    StatutoryKind.DIRECTOR: "BW 2:130 of 2:240",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class RegisterEvent:
-    """One event of a register about one represented person, with its parties resolved.
+    """One event of a register about one represented party, with its parties resolved.
 
     `source` is the OIN of the register. `sequence_number` counts from 1 per source and represented person; None if the
     register does not count. `effective_on` is the first day of the new state, `ends_on` the last day of a temporary
@@ -146,7 +149,8 @@ def resolve_end(event: RegisterEvent) -> datetime:
     That is the end of its last day, or the eighteenth birthday if that is sooner. Raises InvalidInput
     `geboortedatum_ontbreekt`.
     """
-    end = WITHOUT_END if event.ends_on is None else end_of_day(event.ends_on)
+    without_end = UNTIL_REGISTER if event.kind is StatutoryKind.DIRECTOR else WITHOUT_END
+    end = without_end if event.ends_on is None else end_of_day(event.ends_on)
     if event.kind is not StatutoryKind.PARENTAL_AUTHORITY:
         return end
     if event.born_on is None:
@@ -157,8 +161,8 @@ def resolve_end(event: RegisterEvent) -> datetime:
 def require_possible_giving_event(event: RegisterEvent, at: datetime) -> None:
     """Require that a begin or change names a possible representative and period.
 
-    Raises InvalidInput `vertegenwoordiger_ontbreekt`, `ouder_is_persoon`, `eigen_vertegenwoordiger`,
-    `einde_voor_begin` or as `resolve_end`, Conflict `ingang_te_ver` or `al_meerderjarig`.
+    Raises InvalidInput `vertegenwoordiger_ontbreekt`, `ouder_is_persoon`, `bestuurder_is_persoon`,
+    `eigen_vertegenwoordiger`, `einde_voor_begin` or as `resolve_end`, Conflict `ingang_te_ver` or `al_meerderjarig`.
     """
     if event.vertegenwoordiger_id is None:
         raise InvalidInput("vertegenwoordiger_ontbreekt")
@@ -166,6 +170,8 @@ def require_possible_giving_event(event: RegisterEvent, at: datetime) -> None:
         raise InvalidInput("eigen_vertegenwoordiger")
     if event.kind is StatutoryKind.PARENTAL_AUTHORITY and event.is_organisation:
         raise InvalidInput("ouder_is_persoon")
+    if event.kind is StatutoryKind.DIRECTOR and event.is_organisation:
+        raise InvalidInput("bestuurder_is_persoon")
     if event.ends_on is not None and event.ends_on < event.effective_on:
         raise InvalidInput("einde_voor_begin")
     if event.effective_on > to_dutch_date(at) + timedelta(days=MAX_DAYS_AHEAD):

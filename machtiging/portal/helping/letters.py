@@ -28,7 +28,7 @@ from machtiging.delegation.authority.rules import Authority
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.portal import views
 from machtiging.portal.helping.box import MachtigingIdInPath, answer_or_say_not_now, open_helped_box
-from machtiging.portal.helping.paths import box_path, box_root
+from machtiging.portal.helping.paths import BUSINESS_ROOT, box_path, box_root
 from machtiging.portal.labels import THEME_LABELS
 from machtiging.portal.letters.letter_page import split_paragraphs
 from machtiging.storage.unit_of_work import Transaction
@@ -46,6 +46,7 @@ async def _describe_agreement(session: AsyncSession, authority: Authority | None
 
 @router.get("/ik-help/{machtigingId}/brieven")
 @router.get("/werk/clienten/{machtigingId}/brieven")
+@router.get("/bedrijf/{machtigingId}/brieven")
 async def show_letters(
     request: Request,
     machtiging_id: MachtigingIdInPath,
@@ -76,6 +77,7 @@ async def show_letters(
 
 @router.get("/ik-help/{machtigingId}/brieven/{berichtId}")
 @router.get("/werk/clienten/{machtigingId}/brieven/{berichtId}")
+@router.get("/bedrijf/{machtigingId}/brieven/{berichtId}")
 async def show_letter(
     request: Request,
     machtiging_id: MachtigingIdInPath,
@@ -127,12 +129,14 @@ async def _render_letter(
         "ends_at": authority.ends_at,
         "notes": await load_notes_of_letter(session, keyring, *ids, author_id=visitor.person_id),
         "gedaan": gedaan,
+        "is_business": box_root(request) == BUSINESS_ROOT,
     }
     return render_page(request, "helping_letter.html", on_behalf_of=name, under=authority.leaf.purpose, **values)
 
 
 @router.get("/ik-help/{machtigingId}/brieven/{berichtId}/bijlagen/{bijlageId}")
 @router.get("/werk/clienten/{machtigingId}/brieven/{berichtId}/bijlagen/{bijlageId}")
+@router.get("/bedrijf/{machtigingId}/brieven/{berichtId}/bijlagen/{bijlageId}")
 async def serve_attachment(
     request: Request,
     machtiging_id: MachtigingIdInPath,

@@ -1,14 +1,16 @@
-"""The addresses of a box: for a relative under /ik-help, for an employee under /werk/clienten."""
+"""The addresses of a box: for a relative, an employee or a director."""
 
 from __future__ import annotations
 
 from fastapi import Request
 
-RELATIVE_ROOT, EMPLOYEE_ROOT = "/ik-help", "/werk/clienten"
+RELATIVE_ROOT, EMPLOYEE_ROOT, BUSINESS_ROOT = "/ik-help", "/werk/clienten", "/bedrijf"
 
 
 def box_root(request: Request) -> str:
     """Return the list of people to which the page of this request belongs."""
+    if request.url.path.startswith(BUSINESS_ROOT + "/"):
+        return BUSINESS_ROOT
     return EMPLOYEE_ROOT if request.url.path.startswith("/werk/") else RELATIVE_ROOT
 
 

@@ -14,12 +14,13 @@ from machtiging.message_catalogue import CatalogueLabels, get_sentence
 
 
 class Place(StrEnum):
-    """For whom somebody is here: oneself, people one helps, clients, an organisation or all."""
+    """For whom somebody is here: oneself, people, clients, an organisation, a business or all."""
 
     OWN = "own"
     HELPING = "helping"
     WORK = "work"
     ORGANISATION = "organisation"
+    BUSINESS = "business"
     OPERATOR = "operator"
 
 
@@ -99,6 +100,7 @@ _MENUS: dict[Place, tuple[tuple[str, str, str], ...]] = {
         ("frame.menu.four_eyes", "/organisatie/vier-ogen", "shield-check"),
         ("frame.menu.office_log", "/organisatie/logboek", "list-check"),
     ),
+    Place.BUSINESS: (("frame.menu.business", "/bedrijf", "building"),),
     Place.OPERATOR: (
         ("frame.menu.organisations", "/beheer", "building"),
         ("frame.menu.policy", "/beheer/beleid", "clipboard-list"),
@@ -117,6 +119,7 @@ _ROOTS: Mapping[Place, str] = {
     Place.HELPING: "/ik-help",
     Place.WORK: "/werk",
     Place.ORGANISATION: "/organisatie",
+    Place.BUSINESS: "/bedrijf",
     Place.OPERATOR: "/beheer",
 }
 
@@ -145,6 +148,7 @@ def _mark_current(path: str, href: str, root: str) -> str:
 
 
 def build_places(path: str, login: LoginKind = PRIVATE_LOGIN) -> Sequence[PlaceLink]:
-    """Return the places of the switcher."""
+    """Return the places of the switcher. The business is one of them on its own pages."""
     here = find_place(path, login)
-    return [PlaceLink(PLACE_LABELS[place], _ROOTS[place], place is here) for place in login.places]
+    places = (Place.BUSINESS, *login.places) if here is Place.BUSINESS else login.places
+    return [PlaceLink(PLACE_LABELS[place], _ROOTS[place], place is here) for place in places]

@@ -1,4 +1,4 @@
-"""Nobody acts for a business yet, so nobody reads the letters in its box."""
+"""Only a registered director of a business reads the letters in its box, in a login for that business."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -9,11 +9,22 @@ from sqlalchemy import text
 
 from machtiging.audit.acts import JournalOutcome
 from machtiging.delegation.rules import Act
+from machtiging.delegation.statutory.rules import EventType
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.clock import to_dutch_date
 from machtiging.kernel.ids import MachtigingId
 from tests.builders.database import bypass_triggers
 from tests.builders.letters import UWV, BerichtenboxWorld, make_pdf
-from tests.builders.organisations import KVK, add_employee, add_organisation, change_employee
+from tests.builders.organisations import (
+    KVK,
+    OTHER_KVK,
+    add_employee,
+    add_organisation,
+    change_employee,
+    decide_recognition,
+)
 from tests.builders.rows import BERICHTEN, BIJLAGEN, EMPLOYEES, JOURNAL_INTAKE, PERSONS
+from tests.storage.statutory.register_world import tell_of_director
 
 EVERY_ROLE = ["organisatiebeheerder", "teamleider", "hulpverlener", "balie", "telefoon", "controleur"]
 BIJLAGE = ("aanslag.pdf", make_pdf(), "application/pdf")
@@ -68,7 +79,45 @@ class BusinessBox:
                 return Reader(await world.issue_token(helper, under=forged), forged)
             case "the afzender":
                 token = await world.issue_token(oin=UWV)
+            case "director in the own box":
+                await self.register_director()
+                token = await world.issue_token(helper, organisation_kvk=KVK)
+            case "director logged in as a person" | "director logged in for another organisation":
+                directorship = await self.register_director()
+                kvk = OTHER_KVK if "another" in who else None
+                return Reader(await world.issue_token(helper, under=directorship, organisation_kvk=kvk), directorship)
+            case "director until today":
+                directorship = await self.register_director()
+                token = await world.issue_token(helper, under=directorship, organisation_kvk=KVK)
+                await self.end_director()
+                return Reader(token, directorship)
+            case "director of another business":
+                directorship = await self.register_director(OTHER_KVK)
+                return Reader(
+                    await world.issue_token(helper, under=directorship, organisation_kvk=OTHER_KVK), directorship
+                )
+            case "director of another business logged in for this one":
+                directorship = await self.register_director(OTHER_KVK)
+                return Reader(await world.issue_token(helper, under=directorship, organisation_kvk=KVK), directorship)
+            case "another person under the directorship":
+                directorship = await self.register_director()
+                token = await world.issue_token(world.citizen, under=directorship, organisation_kvk=KVK)
+                return Reader(token, directorship)
         return Reader(token, self.machtiging)
+
+    async def register_director(self, kvk: str = KVK) -> MachtigingId:
+        """Let the trade register tell that the helper directs the business with this number."""
+        at = self.world.clock.now()
+        async with self.world.sessions.begin() as session:
+            business = self.organisation if kvk == KVK else await add_organisation(session, kvk)
+            return MachtigingId(await tell_of_director(session, business, self.world.helper, at=at))
+
+    async def end_director(self) -> None:
+        """Let the trade register tell that the helper directs it no more."""
+        at, today = self.world.clock.now(), to_dutch_date(self.world.clock.now())
+        async with self.world.sessions.begin() as session:
+            ending = {"effective_on": today, "registered_on": today}
+            await tell_of_director(session, self.organisation, self.world.helper, EventType.END, at=at, **ending)
 
     async def _forge_machtiging(self) -> MachtigingId:
         """A machtiging by the business, written into the database without a key."""
@@ -104,6 +153,15 @@ async def box(world, database):
     return BusinessBox(world, database, organisation, machtiging, letter, bijlage, own_letter)
 
 
+DIRECTORS = [
+    "director in the own box",
+    "director logged in as a person",
+    "director logged in for another organisation",
+    "director until today",
+    "director of another business",
+    "director of another business logged in for this one",
+    "another person under the directorship",
+]
 READERS = [
     "nobody",
     "citizen",
@@ -112,6 +170,7 @@ READERS = [
     "employee for a client",
     "employee under a forged machtiging",
     "the afzender",
+    *DIRECTORS,
 ]
 
 
@@ -138,6 +197,58 @@ async def test_list_has_no_letter_of_a_business(box, who):
             assert str(box.organisation) not in answer.text
 
 
+async def test_director_reads_and_downloads_and_marks_nothing(box):
+    directorship = await box.register_director()
+    reader = Reader(
+        await box.world.issue_token(box.world.helper, under=directorship, organisation_kvk=KVK), directorship
+    )
+    status, body = await box.call(reader, "read", box.letter)
+    assert (status, body["onderwerp"]) == (200, SUBJECT)
+    for request in ("read under machtiging", "read head"):
+        assert (await box.call(reader, request, box.letter))[0] == 200
+    async with box.world.client(reader.token) as client:
+        assert (await client.get(f"/api/v1/berichten/{box.letter}/bijlagen/{box.bijlage}")).content == BIJLAGE[1]
+        listed = (await client.get("/api/v1/berichten")).json()["berichten"]
+        [held] = (await client.get("/api/v1/machtigingen")).json()["machtigingen"]
+    assert [one["berichtId"] for one in listed] == [box.letter]
+    assert (held["hoedanigheid"], held["vertegenwoordigde"]["naam"]) == ("bestuurder", f"Wijkteam {KVK}")
+    for request in ("mark", "delete"):
+        assert (await box.call(reader, request, box.letter))[0] == 403
+    assert (await box.call(reader, "read", box.own_letter))[0] == 404
+
+
+async def test_reading_by_director_is_journalled_for_the_business(box):
+    directorship = await box.register_director()
+    reader = Reader(
+        await box.world.issue_token(box.world.helper, under=directorship, organisation_kvk=KVK), directorship
+    )
+    await box.call(reader, "read", box.letter)
+    line = (await JOURNAL_INTAKE.read(box.world, act="bericht:lezen"))[-1]
+    assert (line.actor_id, line.for_person_id, line.machtiging_id) == (box.world.helper, box.organisation, directorship)
+    assert (line.capacity, line.reason) == ("bestuurder", "toegestaan")
+
+
+async def test_director_reads_while_the_organisation_is_suspended_for_citizens(box):
+    """Recognition is about the post of citizens, not about the own post of the business."""
+    directorship = await box.register_director()
+    async with box.world.sessions.begin() as session:
+        await decide_recognition(session, box.organisation, 3, "opgeschort")
+    reader = Reader(
+        await box.world.issue_token(box.world.helper, under=directorship, organisation_kvk=KVK), directorship
+    )
+    assert (await box.call(reader, "read", box.letter))[0] == 200
+
+
+@pytest.mark.parametrize("level", ["laag", "substantieel"])
+async def test_director_below_the_level_of_a_confidential_letter_is_refused(box, level):
+    directorship = await box.register_director()
+    secret = await box.world.deliver_letter(ontvanger={"type": "KVK", "waarde": KVK}, dienst="wia-uitkering")
+    token = await box.world.issue_token(
+        box.world.helper, under=directorship, organisation_kvk=KVK, assurance=Assurance(level)
+    )
+    assert (await box.call(Reader(token, directorship), "read", secret))[0] in {401, 403}
+
+
 @pytest.mark.parametrize("who", ["citizen", "citizen logged in for it", "employee for a client"])
 async def test_reader_of_a_citizen_still_reads_her_letter(box, who):
     """The control: these tokens do open a box."""
@@ -146,7 +257,7 @@ async def test_reader_of_a_citizen_still_reads_her_letter(box, who):
 
 
 async def test_no_access_to_box_of_business_is_ever_journalled_as_allowed(box):
-    for who in READERS:
+    for who in set(READERS) - set(DIRECTORS):
         reader = await box.authorize_reader(who)
         for request in REQUESTS:
             await box.call(reader, request, box.letter, box.bijlage)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.builders.organisations import KVK
+from tests.builders.organisations import KVK, OTHER_KVK
 from tests.builders.rows import JOURNAL_INTAKE, MACHTIGINGEN, REGISTER_EVENTS, STATUTORY_RELATIONS
 from tests.protocol.registers.conftest import MOTHER_BSN, SON_BSN, STRANGER_BSN, make_item
 
@@ -28,9 +28,22 @@ async def test_each_event_has_its_own_result_and_a_refusal_holds_up_no_other(reg
     assert results[0]["melding"] == "Deze soort vertegenwoordiging kennen wij niet."
 
 
+DIRECTOR = {"soort": "bestuurder", "vertegenwoordigde": {"kvkNummer": KVK}}
 REFUSED = [
     ({"vertegenwoordigde": {"bsn": STRANGER_BSN}}, "persoon_onbekend"),
     ({"vertegenwoordigde": {"bsn": "123456789"}}, "bsn_ongeldig"),
+    ({"vertegenwoordigde": {"kvkNummer": KVK}}, "vertegenwoordigde_ongeldig"),
+    ({"vertegenwoordigde": {}}, "vertegenwoordigde_ongeldig"),
+    ({"soort": "bestuurder"}, "vertegenwoordigde_ongeldig"),
+    ({"soort": "bestuurder", "vertegenwoordigde": {}}, "vertegenwoordigde_ongeldig"),
+    ({"soort": "bestuurder", "vertegenwoordigde": {"bsn": MOTHER_BSN, "kvkNummer": KVK}}, "vertegenwoordigde_ongeldig"),
+    ({"soort": "bestuurder", "vertegenwoordigde": {"kvkNummer": "90000099"}}, "bedrijf_onbekend"),
+    ({"soort": "bestuurder", "vertegenwoordigde": {"kvkNummer": "9000000"}}, "kvk_ongeldig"),
+    ({"soort": "bestuurder", "vertegenwoordigde": {"kvkNummer": "900000011"}}, "gebeurtenis_ongeldig"),
+    ({**DIRECTOR, "vertegenwoordiger": {"kvkNummer": OTHER_KVK}}, "vertegenwoordiger_onbekend"),
+    ({**DIRECTOR, "vertegenwoordiger": {"kvkNummer": KVK}}, "eigen_vertegenwoordiger"),
+    ({**DIRECTOR, "einddatum": "2026-11-01"}, "einde_voor_begin"),
+    ({**DIRECTOR, "gebeurtenis": "einde", "vertegenwoordiger": ...}, "relatie_onbekend"),
     ({"vertegenwoordiger": {"kvkNummer": "90000099"}}, "vertegenwoordiger_onbekend"),
     ({"vertegenwoordiger": {}}, "vertegenwoordiger_ontbreekt"),
     ({"vertegenwoordiger": {"bsn": SON_BSN, "kvkNummer": KVK}}, "vertegenwoordiger_ontbreekt"),
@@ -72,6 +85,16 @@ async def test_changed_body_under_the_same_id_is_refused(register):
 
 async def test_office_is_found_by_its_number(register):
     assert await register.results(make_item(vertegenwoordiger={"kvkNummer": KVK})) == [("verwerkt", None)]
+
+
+async def test_director_of_business_is_registered_once_and_ended_by_the_register(register):
+    assert await register.results(make_item(**DIRECTOR)) == [("verwerkt", None)]
+    assert await register.results(make_item(**DIRECTOR)) == [("verwerkt", None)]
+    machtiging = await MACHTIGINGEN.read_one(register)
+    assert (machtiging.capacity, machtiging.gemachtigde_id) == ("bestuurder", register.people.son)
+    end = {"gebeurtenisId": "g2", "gebeurtenis": "einde", "vertegenwoordiger": ..., "ingangsdatum": "2026-11-23"}
+    assert await register.results(make_item(**DIRECTOR, **end)) == [("verwerkt", None)]
+    assert (await MACHTIGINGEN.read_one(register)).state == "ended"
 
 
 async def test_representative_without_an_earlier_login_is_accepted(register):

@@ -78,3 +78,13 @@ async def build_register_world(session) -> RegisterWorld:
     people = await add_mother_and_son(session)
     daughter = await add_person(session, Bsn("999990044"), "Cato Voorbeeld", date(1983, 2, 1))
     return RegisterWorld(session, people.mother, people.son, daughter, people)
+
+
+async def tell_of_director(
+    session, business: UUID, director: PersonId, type_=EventType.BEGIN, *, at: datetime = NOON, **changes
+) -> UUID:
+    """Let the trade register tell of a director of this business. Returns the machtiging of the relation."""
+    world = RegisterWorld(session, PersonId(business), director, director, None)
+    changes = {"kind": StatutoryKind.DIRECTOR, "relation_reference": "b1"} | changes
+    await world.send(world.event(type_, **changes), at)
+    return (await world.relation(changes["relation_reference"])).machtiging_id

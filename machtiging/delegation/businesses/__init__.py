@@ -1,0 +1,1 @@
+"""Acts of a registered director for a business."""

@@ -1,0 +1,1 @@
+"""Pages of a director of a business: its letters, and who helps it."""
