@@ -1,4 +1,4 @@
-"""The first page of a director: the business, its letters and its entry in the register."""
+"""The first page of a director: the business, its letters and its entry."""
 
 from __future__ import annotations
 
