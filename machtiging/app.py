@@ -57,6 +57,7 @@ from machtiging.operator_content.help_contact import PRACTICE_HELP, HelpContact,
 from machtiging.operator_content.service_changes import load_service_changes
 from machtiging.operator_content.yaml_file import BilingualText
 from machtiging.organisations.employee_routes import router as employee_routes
+from machtiging.organisations.invitations.routes import router as invitation_routes
 from machtiging.organisations.routes import router as organisations_routes
 from machtiging.portal import error_pages
 from machtiging.portal.public_pages.dependencies import PORTAL_TEMPLATES, PortalServices
@@ -90,7 +91,7 @@ _POLICY_RECORD_SECONDS = 5.0
 _ROUTERS = (
     *(berichtenbox_routes.router, machtiging_routes, client_routes, toestemmingen_routes),
     *(organisations_routes, employee_routes, assignment_routes, four_eyes_routes, handover_routes, stand_in_routes),
-    *(request_routes, renewal_routes),
+    *(request_routes, renewal_routes, invitation_routes),
     *(health.router, identity_routes, oauth_routes),
     *(register_routes, portal_routes),
 )

@@ -67,6 +67,7 @@ class JournalAct(StrEnum):
     MEDEWERKER_GEWIJZIGD = "medewerker:gewijzigd"
     MEDEWERKER_LIJST = "medewerker:lijst"
     MEDEWERKER_UITGENODIGD = "medewerker:uitgenodigd"
+    MEDEWERKER_UITNODIGING_INGETROKKEN = "medewerker:uitnodiging_ingetrokken"
     MEDEWERKER_VERTROKKEN = "medewerker:vertrokken"
     MELDCODE_GEMAAKT = "meldcode:gemaakt"
     NOODSTOP_AANGEZET = "noodstop:aangezet"

@@ -33,6 +33,7 @@ from machtiging.oauth.tables import (
     SEALED_PUSHED_REQUEST,
     SEALED_REFRESH_TOKEN,
 )
+from machtiging.organisations.invitations.tables import SEALED_INVITATION_LINK
 from machtiging.organisations.tables import (
     SEALED_EMPLOYEE,
     SEALED_FOUR_EYES_PROPOSAL,
@@ -68,6 +69,7 @@ SEALED_TABLES = (
     SEALED_STATUTORY_RELATION,
     *SEALED_ORGANISATION_TABLES,
     SEALED_FOUR_EYES_PROPOSAL,
+    SEALED_INVITATION_LINK,
     SEALED_SESSION,
     SEALED_ATTEMPT,
     SEALED_TOKEN,

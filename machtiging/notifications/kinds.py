@@ -70,5 +70,7 @@ class NotificationKind(StrEnum):
     VERVALLEN_ORGANISATIE = "vervallen_door_organisatie"
     VERVALLEN_DOOR_MAATREGEL = "vervallen_door_maatregel"
     VERVALLEN_DOOR_MAATREGEL_BIJ_U = "vervallen_door_maatregel_bij_u"
+    UITNODIGING_AANGENOMEN = "uitnodiging_aangenomen"
+    MEDEWERKER_GEWORDEN = "medewerker_geworden"
     ACHTTIEN_OVER_DRIE_MAANDEN = "achttien_over_drie_maanden"
     ACHTTIEN_OVER_EEN_WEEK = "achttien_over_een_week"

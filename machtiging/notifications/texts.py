@@ -1,7 +1,8 @@
 """Texts of notifications, from the catalogue, in the language in use.
 
 E-mail is not confidential. So a text says who did what and what the reader can do, and nothing else: no BSN, no code,
-no purpose, nothing from a letter. There is no login link either, because people learn not to follow those (phishing).
+no purpose, nothing from a letter. There is no login link either, because people learn not to follow
+those (phishing). Only the invitation of an employee has a link.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ _ADVICE_CODES = (
     "look_apps",
     "look_request",
     "look_work",
+    "look_employees",
     "answer_renewal",
     "stop_giver",
     "stop_helper",
@@ -58,6 +60,7 @@ _ADVICE_CODES = (
     "stop_request",
     "not_you",
     "not_you_ended",
+    "not_you_employee",
 )
 _ADVICE: CatalogueLabels[str] = CatalogueLabels("mails.advice", _ADVICE_CODES)
 # Who opened a record, and why: the values of `access.oversight.rules`.
@@ -126,6 +129,8 @@ _ADVICE_OF_KIND: dict[NotificationKind, tuple[str, ...]] = {
     NotificationKind.VERVALLEN_ORGANISATIE: ("look_giver",),
     NotificationKind.VERVALLEN_DOOR_MAATREGEL: ("look_giver",),
     NotificationKind.VERVALLEN_DOOR_MAATREGEL_BIJ_U: ("look_helper",),
+    NotificationKind.UITNODIGING_AANGENOMEN: ("look_employees",),
+    NotificationKind.MEDEWERKER_GEWORDEN: ("look_work", "not_you_employee"),
     NotificationKind.ACHTTIEN_OVER_DRIE_MAANDEN: ("look_giver",),
     NotificationKind.ACHTTIEN_OVER_EEN_WEEK: ("look_giver",),
 }
@@ -151,12 +156,12 @@ def render_message(
 
 
 def _find_words(facts: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, str]:
-    organisation = _normalise_name(facts.get("organisation", ""))
+    organisation = normalise_name_line(facts.get("organisation", ""))
     # An organisation of which nobody reads stands in for its reader.
     unnamed = organisation if "helper_id" not in facts else ""
-    helper = _normalise_name(names.get("helper", "")) or unnamed or get_sentence("mails.name.helper")
-    giver = _normalise_name(names.get("giver", "")) or get_sentence("mails.name.giver")
-    app = _normalise_name(facts.get("app", ""))
+    helper = normalise_name_line(names.get("helper", "")) or unnamed or get_sentence("mails.name.helper")
+    giver = normalise_name_line(names.get("giver", "")) or get_sentence("mails.name.giver")
+    app = normalise_name_line(facts.get("app", ""))
     days = {
         day: format_day(date.fromisoformat(facts[f"{day}_on"])) for day in ("begins", "ends") if f"{day}_on" in facts
     }
@@ -195,6 +200,6 @@ def _capitalise_first(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _normalise_name(name: str) -> str:
+def normalise_name_line(name: str) -> str:
     """Reduce a name to one line of at most 80 characters. It cannot pose as a paragraph of ours."""
     return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:80]

@@ -116,7 +116,7 @@ async def invite_employee(
     employee_id = uuid7()
     act = OrganisationAct(JournalAct.MEDEWERKER_UITGENODIGD, actor, organisation_id, at, "medewerker", str(employee_id))
     async with journal_refusal(session, act):
-        organisation, present = await _lock_own_organisation(session, actor, organisation_id, at)
+        organisation, present = await lock_own_organisation(session, actor, organisation_id, at)
         if await find_current_status(session, organisation, at=at) in _CLOSED:
             raise Conflict("organisatie_gesloten")
         await _require_no_suspension(session, actor, organisation, at)
@@ -303,7 +303,7 @@ async def _find_organisation(session: AsyncSession, actor: OrganisationActor, em
     return await find_organisation_of_employee(session, employee_id)
 
 
-async def _lock_own_organisation(
+async def lock_own_organisation(
     session: AsyncSession, actor: OrganisationActor, organisation_id: UUID, at: datetime
 ) -> tuple[Row[Any], list[Row[Any]]]:
     """Lock the organisation, so that the acts on its employees wait for each other. Returns it and who work there.
@@ -331,7 +331,7 @@ async def _lock_present_employee(
     """
     if organisation_id is None:
         raise NotFound("medewerker_onbekend")
-    _, present = await _lock_own_organisation(session, actor, organisation_id, at)
+    _, present = await lock_own_organisation(session, actor, organisation_id, at)
     row = await lock_employee(session, employee_id, organisation_id, at=at)
     if row.state == EmployeeState.DEPARTED.value:
         raise Conflict("al_vertrokken")

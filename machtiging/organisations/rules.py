@@ -227,9 +227,14 @@ class EmployeeInvitation:
     roles: frozenset[EmployeeRole]
 
     def __post_init__(self) -> None:
-        _require_line(self.display_name, _MAX_NAME_LENGTH, "naam_ongeldig")
+        require_employee_name(self.display_name)
         for part in (self.broker_issuer, self.broker_subject):
             _require_line(part, MAX_SUBJECT_LENGTH, "inlogmiddel_ongeldig")
+
+
+def require_employee_name(name: str) -> None:
+    """Require that the name of an employee is one plain line. Raises InvalidInput `naam_ongeldig`."""
+    _require_line(name, MAX_EMPLOYEE_NAME_LENGTH, "naam_ongeldig")
 
 
 def _require_line(text: str, max_length: int, code: str) -> None:
@@ -258,12 +263,14 @@ def parse_roles(names: Iterable[str]) -> frozenset[EmployeeRole]:
     return roles
 
 
-def require_minimum_level(minimum: Assurance, login: Assurance) -> None:
-    """Require the minimum level of an organisation, and at least substantial (Wdo art. 6).
+def find_work_level(minimum: Assurance) -> Assurance:
+    """Return the level that work needs. It is at least substantial (Wdo art. 6)."""
+    return minimum if minimum.is_at_least(Assurance.SUBSTANTIAL) else Assurance.SUBSTANTIAL
 
-    Raises LevelTooLow `niveau_te_laag`.
-    """
-    required = minimum if minimum.is_at_least(Assurance.SUBSTANTIAL) else Assurance.SUBSTANTIAL
+
+def require_minimum_level(minimum: Assurance, login: Assurance) -> None:
+    """Require the level that work needs with this minimum. Raises LevelTooLow `niveau_te_laag`."""
+    required = find_work_level(minimum)
     if not login.is_at_least(required):
         raise LevelTooLow("niveau_te_laag", message="niveau_te_laag.step_up", level=required.value, acr=required.acr)
 

@@ -30,6 +30,7 @@ from machtiging.oauth.dependencies import build_issuer
 from machtiging.oauth.openid.backchannel_logout import LogoutSender, build_post_form, send_due_notices
 from machtiging.oauth.openid.session_expiry import expire_sessions
 from machtiging.oauth.retention import delete_expired_rows
+from machtiging.organisations.invitations.mail import send_due_invitations
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.supervision import BackgroundTask, TaskRecord, run_repeatedly
 from machtiging.tasks.heartbeat import HEARTBEAT_SECONDS, delete_heartbeat, write_heartbeat
@@ -109,6 +110,10 @@ def _build_journal_and_post_tasks(services: WorkerServices) -> dict[str, Backgro
         dispatch = partial(run_outbox_dispatcher, *post, find_name=resolve_name, find_language=load_language)
         await dispatch(every=_HOUSEKEEPING_SECONDS, stop=stop, record=record)
 
+    async def run_invitation_task(record: TaskRecord) -> None:
+        sending = partial(send_due_invitations, sessions, keyring, services.mailer, clock)
+        await run_repeatedly(sending, record, every=_HOUSEKEEPING_SECONDS, stop=stop)
+
     async def run_logout_task(record: TaskRecord) -> None:
         sender = LogoutSender(sessions, build_issuer(services), clock, build_post_form(services.outbound))
         await run_repeatedly(partial(send_due_notices, sender), record, every=_HOUSEKEEPING_SECONDS, stop=stop)
@@ -120,6 +125,7 @@ def _build_journal_and_post_tasks(services: WorkerServices) -> dict[str, Backgro
     return {
         "zegelen": run_sealer_task,
         "post": run_notification_task,
+        "uitnodigingen": run_invitation_task,
         "uitlogberichten": run_logout_task,
         "rijcontrole": run_row_check_task,
     }

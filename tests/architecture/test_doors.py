@@ -24,6 +24,7 @@ from machtiging.oauth.grant_management.auth import ConsentActor, ManagingClient
 from machtiging.oauth.grant_management.consents_api import router as consents
 from machtiging.oauth.routes import router as oauth
 from machtiging.organisations.employee_routes import router as employees
+from machtiging.organisations.invitations.routes import router as invitations
 from machtiging.organisations.routes import router as organisations
 from machtiging.portal.routes import router as portal
 from machtiging.registers.routes import router as registers
@@ -33,8 +34,8 @@ from machtiging.web.framework_internals import list_routes
 
 DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Register", "Operator", "Auditor", "Overseer", "Client", "Self"}
 PINNED = {
-    "Public": 44,
-    "Citizen": 149,
+    "Public": 45,
+    "Citizen": 160,
     "Operator": 16,
     "Auditor": 5,
     "Overseer": 7,
@@ -63,9 +64,21 @@ def doors_of(route: APIRoute) -> list[str]:
 @cache
 def all_routes():
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    of_organisations = (organisations, employees, assignments, four_eyes, handovers, stand_ins, help_requests, renewals)
+    of_organisations = (organisations, employees, invitations, assignments, four_eyes, handovers, stand_ins)
+    of_work = (help_requests, renewals)
     of_box = (berichtenbox, machtigingen, clienten)
-    for router in (health, identity, oauth, *of_box, consents, *of_organisations, registers, portal, practice):
+    for router in (
+        health,
+        identity,
+        oauth,
+        *of_box,
+        consents,
+        *of_organisations,
+        *of_work,
+        registers,
+        portal,
+        practice,
+    ):
         app.include_router(router)
     return [route for _, route in list_routes(app) if isinstance(route, APIRoute)]
 

@@ -19,6 +19,7 @@ from machtiging.delegation.renewals.routes import router as renewals
 from machtiging.delegation.stand_ins.routes import router as stand_ins
 from machtiging.oauth.grant_management.consents_api import router as consents
 from machtiging.organisations.employee_routes import router as employees
+from machtiging.organisations.invitations.routes import router as invitations
 from machtiging.organisations.routes import router as organisations
 from machtiging.registers.routes import router as registers
 from machtiging.web import openapi
@@ -38,6 +39,7 @@ def build_openapi_document() -> dict:
     app.include_router(consents)
     app.include_router(organisations)
     app.include_router(employees)
+    app.include_router(invitations)
     app.include_router(assignments)
     app.include_router(handovers)
     app.include_router(stand_ins)

@@ -117,6 +117,8 @@ def recognise_and_hire(user: BrowserUser, prepare: BrowserUser) -> None:
     user.log_in(f"{ADMINISTRATOR.key}@{kvk}")
     user.open("/organisatie/medewerkers")
     user.follow("organisation.employees.invite")
+    user.expect("organisation.link.intro")
+    user.follow("organisation.link.by_account")
     user.write("naam", CARE_WORKER.name)
     user.write("inlogkenmerk", CARE_WORKER.build_claims()["sub"])
     user.press("organisation.invite.submit")

@@ -1,4 +1,4 @@
-"""Retention: help requests go ninety days after their end, and search keys of what expired."""
+"""Retention of help requests (ninety days), invitations (thirty) and search keys that expired."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from datetime import timedelta
 
 from machtiging.delegation.caseload.search_index import EXPIRED_SEARCH_KEYS
 from machtiging.delegation.tables import HelpRequestRow
+from machtiging.organisations.invitations.queries import EXPIRED_INVITATIONS
 from machtiging.storage.columns import table_of
 from machtiging.storage.sweep import SWEEP_AT, Sweep
 
 REQUEST_RETENTION = timedelta(days=90)
 _REQUEST = table_of(HelpRequestRow)
 expired_delegation_rows_sweep = Sweep(
-    (_REQUEST, _REQUEST.c.expires_at < SWEEP_AT - REQUEST_RETENTION), EXPIRED_SEARCH_KEYS
+    (_REQUEST, _REQUEST.c.expires_at < SWEEP_AT - REQUEST_RETENTION),
+    EXPIRED_SEARCH_KEYS,
+    EXPIRED_INVITATIONS,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -12,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.access.dependencies import access_services
 from machtiging.audit.acts import JournalAct
+from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.assignments.clients import EmployeeClients, count_clients_of_employees
 from machtiging.delegation.handover.departure import record_departure
 from machtiging.delegation.handover.queries import count_waiting_of_employee
@@ -22,6 +24,7 @@ from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed, NotFoun
 from machtiging.message_catalogue import describe_refusal, get_sentence
 from machtiging.organisations import employees
 from machtiging.organisations.employee_names import EmployeeView
+from machtiging.organisations.invitations.queries import InvitationView, list_invitations
 from machtiging.organisations.rules import (
     MAX_EMPLOYEE_NAME_LENGTH,
     MAX_SUBJECT_LENGTH,
@@ -39,11 +42,13 @@ from machtiging.web.pages import render_page
 router = APIRouter(include_in_schema=False)
 EmployeeIdInPath = Annotated[UUID, Path(alias="medewerkerId")]
 NAME_FIELD, SUBJECT_FIELD, ROLE_FIELD, STATE_FIELD = "naam", "inlogkenmerk", "rol", "status"
-_LIST = "/organisatie/medewerkers"
+EMPLOYEES_PATH = "/organisatie/medewerkers"
 _NO_CLIENTS = EmployeeClients(0, 0)
 # After an act: the value of `gedaan`, and the key of its sentence.
 _DONE_KEYS = {
     "uitgenodigd": "organisation.employees.invited",
+    "verstuurd": "organisation.link.sent",
+    "ingetrokken": "organisation.link.withdrawn",
     "gewijzigd": "organisation.employees.changed",
     "vertrokken": "organisation.employees.departed",
 }
@@ -81,6 +86,7 @@ async def show_employees(
         "organisation_employees.html",
         waiting=waiting,
         office=office,
+        invitations=await _list_invitations(session, services.keyring, office, at),
         counts={one: counts.get(one, _NO_CLIENTS).assigned for one in office.employees},
         roles=ROLE_LABELS,
         states=STATE_LABELS,
@@ -89,11 +95,20 @@ async def show_employees(
     )
 
 
+async def _list_invitations(
+    session: AsyncSession, keyring: KeyRing, office: Office, at: datetime
+) -> Sequence[InvitationView]:
+    """List the open invitations by a link, for an organisatiebeheerder only."""
+    if not office.is_administrator:
+        return ()
+    return await list_invitations(session, keyring, office.leader.organisation.id, at=at)
+
+
 @router.get("/organisatie/medewerkers/uitnodigen")
 async def show_invitation_form(request: Request, visitor: Citizen, session: Transaction) -> HTMLResponse:
     """Ask for the name, the login and the roles of a new employee."""
     at = access_services(request).clock.now()
-    await _load_administrator(session, JournalAct.MEDEWERKER_LIJST, visitor, at)
+    await load_acting_administrator(session, JournalAct.MEDEWERKER_LIJST, visitor, at)
     return _render_invitation(request, make_blank_form(request, rol=[EmployeeRole.CARE_WORKER.value]))
 
 
@@ -102,14 +117,14 @@ async def submit_invitation(request: Request, visitor: Citizen, _: CsrfProtected
     """Invite an employee, who logs in within seven days. The same form again is told kindly."""
     services, at = identity_services(request), identity_services(request).clock.now()
     sent = await read_submitted_form(request)
-    actor = await _load_administrator(session, JournalAct.MEDEWERKER_UITGENODIGD, visitor, at)
+    actor = await load_acting_administrator(session, JournalAct.MEDEWERKER_UITGENODIGD, visitor, at)
     name = sent.read_text(
         NAME_FIELD, max_length=MAX_EMPLOYEE_NAME_LENGTH, missing=get_sentence("organisation.invite.no_name")
     )
     subject = sent.read_text(
         SUBJECT_FIELD, max_length=MAX_SUBJECT_LENGTH, missing=get_sentence("organisation.invite.no_login")
     )
-    roles = _read_roles(sent)
+    roles = read_roles(sent)
     if sent.faults:
         return _render_invitation(request, sent, status=400)
     try:
@@ -119,7 +134,7 @@ async def submit_invitation(request: Request, visitor: Citizen, _: CsrfProtected
     except (Conflict, NotAllowed, InvalidInput) as refusal:  # caught here, so that the journal line is committed
         sent.add_fault(SUBJECT_FIELD, describe_refusal(refusal))
         return _render_invitation(request, sent, status=409)
-    return RedirectResponse(f"{_LIST}?gedaan=uitgenodigd", 303)
+    return RedirectResponse(f"{EMPLOYEES_PATH}?gedaan=uitgenodigd", 303)
 
 
 @router.get("/organisatie/medewerkers/{medewerkerId}")
@@ -137,7 +152,7 @@ async def submit_change(
     """Change the roles, or put on leave and back. Raises NotFound `medewerker_onbekend`."""
     services, at = access_services(request), access_services(request).clock.now()
     sent = await read_submitted_form(request)
-    actor = await _load_administrator(session, JournalAct.MEDEWERKER_GEWIJZIGD, visitor, at)
+    actor = await load_acting_administrator(session, JournalAct.MEDEWERKER_GEWIJZIGD, visitor, at)
     state = sent.first_value(STATE_FIELD)
     try:
         if state == EmployeeState.SUSPENDED:
@@ -145,7 +160,7 @@ async def submit_change(
         elif state == EmployeeState.ACTIVE:
             await employees.resume_employee(session, services.keyring, actor, medewerker_id, at=at)
         else:
-            roles = _read_roles(sent)
+            roles = read_roles(sent)
             if sent.faults:
                 return await _render_employee(request, session, visitor, medewerker_id, sent, status=400)
             await employees.change_roles(session, services.keyring, actor, medewerker_id, roles, at=at)
@@ -153,7 +168,7 @@ async def submit_change(
         if refusal.code not in _DONE_ALREADY:
             sent.add_fault(ROLE_FIELD, describe_refusal(refusal))
             return await _render_employee(request, session, visitor, medewerker_id, sent, status=409)
-    return RedirectResponse(f"{_LIST}?gedaan=gewijzigd", 303)
+    return RedirectResponse(f"{EMPLOYEES_PATH}?gedaan=gewijzigd", 303)
 
 
 @router.get("/organisatie/medewerkers/{medewerkerId}/vertrek")
@@ -170,21 +185,25 @@ async def submit_departure(
 ) -> Response:
     """Record that an employee left. Access ends with this answer; a second press changes nothing."""
     services, at = access_services(request), access_services(request).clock.now()
-    actor = await _load_administrator(session, JournalAct.MEDEWERKER_VERTROKKEN, visitor, at)
+    actor = await load_acting_administrator(session, JournalAct.MEDEWERKER_VERTROKKEN, visitor, at)
     try:
         await record_departure(session, services.keyring, actor, medewerker_id, at=at)
     except Conflict as refusal:  # caught here, so that the journal line is committed
         if refusal.code not in _DONE_ALREADY:
             return await _render_departure(request, session, visitor, medewerker_id, refusal=refusal)
-    return RedirectResponse(f"{_LIST}?gedaan=vertrokken&wie={medewerker_id}", 303)
+    return RedirectResponse(f"{EMPLOYEES_PATH}?gedaan=vertrokken&wie={medewerker_id}", 303)
 
 
-async def _load_administrator(session: AsyncSession, act: JournalAct, visitor: Visitor, at: datetime) -> ActingEmployee:
+async def load_acting_administrator(
+    session: AsyncSession, act: JournalAct, visitor: Visitor, at: datetime
+) -> ActingEmployee:
+    """Load the organisatiebeheerder of this login. Raises as `employees.load_administrator`."""
     kvk = visitor.organisation_kvk
     return await employees.load_administrator(session, act, visitor.person_id, kvk, visitor.assurance, at=at)
 
 
-def _read_roles(sent: SubmittedForm) -> frozenset[EmployeeRole]:
+def read_roles(sent: SubmittedForm) -> frozenset[EmployeeRole]:
+    """Read the roles of a form; none, with the fault noted, if they cannot be."""
     try:
         return parse_roles(sent.all_values(ROLE_FIELD))
     except InvalidInput as refusal:
@@ -198,13 +217,14 @@ def _render_invitation(request: Request, sent: SubmittedForm, *, status: int = 2
         "organisation_invite.html",
         status=status,
         sent=sent,
-        role_options=_list_role_options(),
+        role_options=list_role_options(),
         max_name=MAX_EMPLOYEE_NAME_LENGTH,
         max_subject=MAX_SUBJECT_LENGTH,
     )
 
 
-def _list_role_options() -> list[tuple[str, str]]:
+def list_role_options() -> list[tuple[str, str]]:
+    """Return all roles with their words, for a group of choices."""
     return [(role.value, ROLE_LABELS[role]) for role in EmployeeRole]
 
 
@@ -238,7 +258,7 @@ async def _render_employee(
         clients=clients.assigned,
         sent=sent or make_blank_form(request, rol=sorted(employee.roles)),
         roles=ROLE_LABELS,
-        role_options=_list_role_options(),
+        role_options=list_role_options(),
         state=STATE_LABELS[employee.state],
         tone=_TONES[employee.state],
     )

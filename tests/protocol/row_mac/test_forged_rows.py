@@ -25,6 +25,7 @@ from tests.protocol.row_mac.forged_rows import OPENINGS, forge
 # A proposal for fewer four eyes is tested in tests/storage/organisations/test_four_eyes_setting.py.
 # A question to renew is tested in tests/protocol/work/test_renewals.py. An assignment row says who
 # proposed it: see tests/storage/assignments/test_four_eyes_over_time.py.
+# An invitation by a link is tested in tests/storage/organisations/test_invitation_links.py.
 # A request to open a record is tested in tests/storage/oversight.
 # An emergency stop counts whatever its MAC is.
 ELSEWHERE = {
@@ -40,6 +41,7 @@ ELSEWHERE = {
     "handover_item",
     "four_eyes_proposal",
     "record_opening",
+    "invitation_link",
 }
 BY_NAME = {
     sealed.table.name: sealed

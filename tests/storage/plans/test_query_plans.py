@@ -100,6 +100,10 @@ INSERT INTO four_eyes_proposal (id, organisation_id, proposed_by, proposed_at)
 VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), AT);
 INSERT INTO employee (id, organisation_id, person_id, display_name_sealed, roles, state, starts_at, invited_at)
 VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'x', '{}', 'actief', AT, AT);
+INSERT INTO invitation_link (id, organisation_id, invited_by, email_index, email_sealed, display_name_sealed, roles,
+    minimum_level, link_number, token_hash, invited_at, expires_at, mail_next_at)
+VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'x', 'x', 'x', '{balie}', 'hoog', 1, sha256('u'),
+    AT - interval '9 days', AT, AT + interval '1 hour');
 INSERT INTO team VALUES (gen_random_uuid(), gen_random_uuid(), AT::text);
 INSERT INTO team_membership VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), AT);
 INSERT INTO stand_in VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), AT,

@@ -68,7 +68,8 @@ def test_notification_of_running_machtiging_tells_how_to_stop_it(kind):
     of_a_register = ("wettelijk_", "vervallen_door", "achttien_")  # neither party can stop these
     over = ("ingetrokken", "geweigerd", "teruggegeven", "app_", "uitgelogd", "dossier_")
     not_begun = ("aanbod_voor_organisatie",)  # the organisation can say no
-    ended = any(word in kind for word in (*over, *of_a_register, *not_begun))
+    of_employment = ("uitnodiging_", "medewerker_")  # no machtiging runs
+    ended = any(word in kind for word in (*over, *of_a_register, *not_begun, *of_employment))
     if (
         kind is NotificationKind.APP_AFGESLOTEN_BIJ_HELPER
     ):  # the app is revoked, the machtiging of the gemachtigde is not
