@@ -1,1 +1,1 @@
-"""Invitation of an employee by a link in an e-mail, accepted after a login for work."""
+"""Invitation of an employee by a link in an e-mail, accepted after a login."""

@@ -93,8 +93,7 @@ async def test_opening_a_link_again_and_again_changes_nothing(office, server, cl
     for _ in range(3):
         page = await open_link(visitor, link)
         assert "/inloggen?terug=/uitnodiging&niveau=substantieel&opnieuw=ja" in [href for href, _ in page.links]
-        raw = await visitor._send_request("GET", ISSUER + link, None)
-        assert link.rpartition("/")[2] not in raw.text
+        assert not any("inloggen" in href and link in href for href, _ in page.links)
     assert await INVITATIONS.dump(office.rows.database) == before
 
 
@@ -189,7 +188,7 @@ async def test_same_address_is_told_with_everything_typed(office):
         {"niveau": ""},
     ],
 )
-async def test_bad_input_is_shown_again_and_invites_nobody(office, changes):
+async def test_invitation_form_with_bad_input_is_shown_again(office, changes):
     browser = await office.log_in_administrator()
     csrf = (await browser.open_page(ISSUER + FORM)).find_form(FORM).values["csrf"]
     answer = await browser._send_request("POST", ISSUER + FORM, NEW | changes | {"csrf": csrf})
@@ -227,7 +226,7 @@ async def test_invitation_of_another_organisation_is_answered_as_an_unknown_one(
             assert sent.status_code == 404
 
 
-async def test_suspended_organisation_invites_nobody(office):
+async def test_invitation_of_suspended_organisation_is_refused(office):
     async with unit_of_work(office.rows.database.sessions) as session:
         await decide_recognition(session, office.rows.organisation, 3, "opgeschort")
     await invite(await office.log_in_administrator(), expect=409)

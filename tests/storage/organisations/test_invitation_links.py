@@ -222,7 +222,7 @@ async def test_same_address_at_once_gives_one_invitation(office):
 
 
 @pytest.mark.parametrize("changes", [{"state": "op_non_actief"}, {"state": "vertrokken"}, {"roles": ["teamleider"]}])
-async def test_link_of_an_inviter_who_left_or_lost_the_role_opens_nothing(office, noor, changes):
+async def test_link_of_inviter_without_the_role_is_refused(office, noor, changes):
     await office.invite()
     token = await office.receive_token()
     ended = {"ends_at": NOON} if changes.get("state") == "vertrokken" else {}
