@@ -26,6 +26,8 @@ from machtiging.berichtenbox.caseload.routes import router as client_routes
 from machtiging.berichtenbox.machtigingen.routes import router as machtiging_routes
 from machtiging.crypto.certificates import CertificateAuthorities
 from machtiging.crypto.keyring import KeyRing, watch_key_ring
+from machtiging.delegation.assignment_tasks.routes import WHOLE_BODY_LIMITS
+from machtiging.delegation.assignment_tasks.routes import router as task_routes
 from machtiging.delegation.assignments.four_eyes_routes import router as four_eyes_routes
 from machtiging.delegation.assignments.routes import router as assignment_routes
 from machtiging.delegation.caseload.login import handle_login
@@ -91,7 +93,7 @@ _POLICY_RECORD_SECONDS = 5.0
 _ROUTERS = (
     *(berichtenbox_routes.router, machtiging_routes, client_routes, toestemmingen_routes),
     *(organisations_routes, employee_routes, assignment_routes, four_eyes_routes, handover_routes, stand_in_routes),
-    *(request_routes, renewal_routes, invitation_routes),
+    *(request_routes, renewal_routes, invitation_routes, task_routes),
     *(health.router, identity_routes, oauth_routes),
     *(register_routes, portal_routes),
 )
@@ -154,7 +156,7 @@ def _install_middleware(app: FastAPI, settings: Settings) -> None:
     install_error_handlers(app)
     error_pages.install(app)
     _install_rate_limits(app, settings)
-    body_limits.install(app, max_bytes_by_path=berichtenbox_routes.BODY_LIMITS)
+    body_limits.install(app, max_bytes_by_path=berichtenbox_routes.BODY_LIMITS, whole_bytes_by_path=WHOLE_BODY_LIMITS)
     direct_routes.install(app)
     head.install(app)
     language.install(app)

@@ -91,6 +91,7 @@ class JournalAct(StrEnum):
     TOEWIJZING_BEEINDIGD = "toewijzing:beeindigd"
     TOEWIJZING_BEVESTIGD = "toewijzing:bevestigd"
     TOEWIJZING_GEMAAKT = "toewijzing:gemaakt"
+    TOEWIJZING_IN_TAAK = "toewijzing:in_taak"
     TOEWIJZING_LIJST = "toewijzing:lijst"
     TOEWIJZING_VERVALLEN = "toewijzing:vervallen"
     TOEWIJZING_VOORGESTELD = "toewijzing:voorgesteld"

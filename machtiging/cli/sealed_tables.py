@@ -44,6 +44,7 @@ from machtiging.organisations.tables import (
     SEALED_TEAM_MEMBERSHIP,
 )
 from machtiging.storage.row_mac import MAC_COLUMN, RowKeys
+from machtiging.tasks.tables import SEALED_TASK, SEALED_TASK_ITEM
 
 # Rows of the other tables are deleted by the migration, or expire within minutes.
 SEALED_AT_UPGRADE = (SEALED_PERSON, SEALED_CLIENT, SEALED_GRANT, SEALED_REFRESH_TOKEN, SEALED_INITIAL_ACCESS_TOKEN)
@@ -74,6 +75,8 @@ SEALED_TABLES = (
     SEALED_ATTEMPT,
     SEALED_TOKEN,
     SEALED_RECORD_OPENING,
+    SEALED_TASK,
+    SEALED_TASK_ITEM,
     SEALED_PUSHED_REQUEST,
     SEALED_CODE,
     SEALED_BACKCHANNEL_REQUEST,

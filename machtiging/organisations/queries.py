@@ -112,6 +112,12 @@ async def lock_employee(session: AsyncSession, employee_id: UUID, organisation_i
     return await _require_authentic(session, SEALED_EMPLOYEE, row, at)
 
 
+async def find_kvk(session: AsyncSession, organisation_id: UUID) -> str | None:
+    """Find the KvK number of an organisation. Verifies no MAC."""
+    kvk: str | None = await session.scalar(select(ORGANISATION.c.kvk).where(ORGANISATION.c.id == organisation_id))
+    return kvk
+
+
 async def find_organisation_of_employee(session: AsyncSession, employee_id: UUID) -> UUID | None:
     """Find the organisation of an employee, or None."""
     found: UUID | None = await session.scalar(select(EMPLOYEE.c.organisation_id).where(EMPLOYEE.c.id == employee_id))

@@ -94,6 +94,7 @@ def build_openapi_document(app: FastAPI, issuer: str) -> dict[str, Any]:
             {"name": "Toestemmingen", "description": "Zien welke apps toegang hebben, en die stoppen."},
             {"name": "Organisaties", "description": "Als beheerder organisaties erkennen en beperken."},
             {"name": "Toewijzingen", "description": "Als teamleider machtigingen toewijzen aan medewerkers."},
+            {"name": "Taken", "description": "Als teamleider volgen wat in een taak wordt gedaan."},
             {"name": "Medewerkers", "description": "Als organisatiebeheerder medewerkers uitnodigen en wijzigen."},
         ],
     )

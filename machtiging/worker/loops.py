@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.row_states.row_check import RowCheck
 from machtiging.audit.seal import run_sealer
+from machtiging.delegation.assignment_tasks.execution import run_due_items
 from machtiging.delegation.assignments.proposals import end_lapsed_proposals
 from machtiging.delegation.handover.due_items import tell_due_clients
 from machtiging.delegation.help_requests.retention import expired_delegation_rows_sweep
@@ -58,7 +59,8 @@ async def run_worker_loops(services: WorkerServices) -> AsyncIterator[UUID]:
     with suppress(Fault):
         await _write_heartbeat(services, worker_id)
     loops = _build_journal_and_post_tasks(services) | _build_expiry_tasks(services) | _build_register_tasks(services)
-    for name, loop in (loops | {"hartslag": _build_heartbeat_task(services, worker_id)}).items():
+    loops |= {"taken": _build_items_task(services), "hartslag": _build_heartbeat_task(services, worker_id)}
+    for name, loop in loops.items():
         services.background.start_task(name, loop)
     try:
         yield worker_id
@@ -162,6 +164,17 @@ def _build_expiry_tasks(services: WorkerServices) -> dict[str, BackgroundTask]:
         "vier_ogen": run_proposal_task,
         "opruimen": run_retention_task,
     }
+
+
+def _build_items_task(services: WorkerServices) -> BackgroundTask:
+    """Build the task that does what employees asked in bulk."""
+    stop = services.background.stop
+
+    async def run_items_task(record: TaskRecord) -> None:
+        working = partial(run_due_items, services.sessions, services.keyring, services.clock, stop)
+        await run_repeatedly(working, record, every=_HOUSEKEEPING_SECONDS, stop=stop)
+
+    return run_items_task
 
 
 async def _settle_stopped_organisations(services: WorkerServices) -> None:

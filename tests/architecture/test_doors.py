@@ -11,6 +11,7 @@ from machtiging.access.bearer import Agency, Register, TokenUser
 from machtiging.berichtenbox.caseload.routes import router as clienten
 from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
 from machtiging.berichtenbox.routes import router as berichtenbox
+from machtiging.delegation.assignment_tasks.routes import router as assignment_tasks
 from machtiging.delegation.assignments.four_eyes_routes import router as four_eyes
 from machtiging.delegation.assignments.routes import router as assignments
 from machtiging.delegation.handover.routes import router as handovers
@@ -35,7 +36,7 @@ from machtiging.web.framework_internals import list_routes
 DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Register", "Operator", "Auditor", "Overseer", "Client", "Self"}
 PINNED = {
     "Public": 45,
-    "Citizen": 160,
+    "Citizen": 163,
     "Operator": 16,
     "Auditor": 5,
     "Overseer": 7,
@@ -65,7 +66,7 @@ def doors_of(route: APIRoute) -> list[str]:
 def all_routes():
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     of_organisations = (organisations, employees, invitations, assignments, four_eyes, handovers, stand_ins)
-    of_work = (help_requests, renewals)
+    of_work = (help_requests, renewals, assignment_tasks)
     of_box = (berichtenbox, machtigingen, clienten)
     for router in (
         health,

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from machtiging.berichtenbox.caseload.routes import router as clienten
 from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
 from machtiging.berichtenbox.routes import router
+from machtiging.delegation.assignment_tasks.routes import router as assignment_tasks
 from machtiging.delegation.assignments.four_eyes_routes import router as four_eyes
 from machtiging.delegation.assignments.routes import router as assignments
 from machtiging.delegation.handover.routes import router as handovers
@@ -46,6 +47,7 @@ def build_openapi_document() -> dict:
     app.include_router(four_eyes)
     app.include_router(help_requests)
     app.include_router(renewals)
+    app.include_router(assignment_tasks)
     app.include_router(registers)
     install_error_handlers(app)
     openapi.install(app, issuer="https://machtigen.example")
@@ -122,6 +124,8 @@ def test_openapi_document_lists_every_api_route():
         "/overdrachten/{overdrachtId}": {"get"},
         "/overdrachten/{overdrachtId}/_verdelen": {"post"},
         "/registergebeurtenissen": {"post"},
+        "/taken/{taakId}": {"get"},
+        "/taken/{taakId}/resultaten": {"get"},
         "/toestemmingen": {"get"},
         "/toestemmingen/{toestemmingId}": {"delete"},
         "/toewijzingen": {"get", "post"},
@@ -129,6 +133,7 @@ def test_openapi_document_lists_every_api_route():
         "/uitnodigingen": {"get", "post"},
         "/uitnodigingen/{uitnodigingId}": {"delete"},
         "/uitnodigingen/{uitnodigingId}/_opnieuw": {"post"},
+        "/toewijzingen/_taak": {"post"},
         "/vier-ogen": {"get"},
         "/vier-ogen/{toewijzingId}/_besluit": {"post"},
         "/vervangingen": {"get", "post"},

@@ -33,7 +33,7 @@ from machtiging.delegation.rules import MachtigingState
 from machtiging.delegation.tables import AgreementRow, HandoverItem, MachtigingRow
 from machtiging.delegation.waiting_clients.rules import ItemState
 from machtiging.identity.people import Profile, profile_from_row, select_profile
-from machtiging.kernel.ids import PersonId
+from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.organisations.rules import EmployeeRole, EmployeeState
 from machtiging.organisations.tables import Employee, StandIn, TeamMembership
 from machtiging.storage.columns import is_selected_id, table_of
@@ -127,6 +127,16 @@ async def load_organisation_clients(
     found = await _load_rows(session, authorities, paged, counts, organisation_id, at)
     clients_found = [await _build_client(session, keyring, row, at) for row in found if row["m_id"] is not None]
     return {one.authority.machtiging_id: one for one in clients_found}
+
+
+async def list_ids_without_reader(
+    session: AsyncSession, organisation_id: UUID, *, at: datetime, limit: int
+) -> list[MachtigingId]:
+    """List the machtigingen of this organisation without a reader now, also those in a hand-over. Oldest first."""
+    clients = _select_clients().cte("clients")
+    unread = select(clients.c.id).where(func.cardinality(clients.c.reader_ids) == 0).order_by(clients.c.id)
+    found = await session.scalars(unread.limit(limit), {"organisation_id": organisation_id, "at": at})
+    return [MachtigingId(one) for one in found]
 
 
 async def list_clients_without_reader(

@@ -70,19 +70,23 @@ async def assign_machtigingen(
     requests: Sequence[AssignmentRequest],
     *,
     at: datetime,
+    as_employee_id: UUID | None = None,
 ) -> list[MachtigingId | Refusal]:
     """Assign each machtiging to its employee. Returns the id of the assignment or the refusal, in the same order.
 
     At most 500. Each done or refused one has its own journal line; one that is done already, by the same idempotency
     key, has none. If it ended since, it is refused with `toewijzing_beeindigd`. Refuses the whole call, in one line:
     InvalidInput `te_veel_toewijzingen`, NotAllowed `geen_medewerker`, `alleen_voor_teamleider`, `toewijzing_aan_uzelf`
-    or as `organisation_refusal`, LevelTooLow `niveau_te_laag`.
+    or as `organisation_refusal`, LevelTooLow `niveau_te_laag`. `as_employee_id`: the employee who asked this earlier; a
+    person who came back as another employee does not act on it.
     """
     act = AssignmentAct(JournalAct.TOEWIJZING_GEMAAKT, login.person_id, at)
     await lock_readers_of_login(session, login.kvk)
     await lock_employee_of_login(session, login)
     async with journal_refused_call(session, act):
         leader = await load_present_employee(session, login, at=at)
+        if as_employee_id not in (None, leader.employee.id):
+            raise NotAllowed("geen_medewerker")
     act = replace(act, leader=leader)
     async with journal_refused_call(session, act):
         require_call_size(len(requests))

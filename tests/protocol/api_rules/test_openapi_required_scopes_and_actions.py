@@ -44,7 +44,7 @@ NEEDED = {
         (
             *("lijstToewijzingen", "wijsToe", "beeindigToewijzingen", "lijstOverdrachten", "lijstOverdrachtRegels"),
             *("verdeelOverdracht", "lijstVervangingen", "maakVervanging", "beeindigVervanging", "lijstVierOgen"),
-            "besluitVierOgen",
+            *("besluitVierOgen", "wijsToeInTaak", "leesTaak", "lijstTaakResultaten"),
         ),
         ("login", "teamleider of organisatiebeheerder"),
     ),

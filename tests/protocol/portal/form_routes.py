@@ -107,6 +107,7 @@ OF_SCRIPTS = {
     "/api/v1/toewijzingen/_beeindigen",
     "/api/v1/uitnodigingen",
     "/api/v1/uitnodigingen/{uitnodigingId}/_opnieuw",
+    "/api/v1/toewijzingen/_taak",
     "/api/v1/vervangingen",
     "/api/v1/vier-ogen/{toewijzingId}/_besluit",
     "/api/v1/verlengingsronden",

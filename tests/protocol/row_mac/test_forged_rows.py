@@ -26,6 +26,7 @@ from tests.protocol.row_mac.forged_rows import OPENINGS, forge
 # A question to renew is tested in tests/protocol/work/test_renewals.py. An assignment row says who
 # proposed it: see tests/storage/assignments/test_four_eyes_over_time.py.
 # An invitation by a link is tested in tests/storage/organisations/test_invitation_links.py.
+# A task and its items are tested in tests/storage/assignment_tasks.
 # A request to open a record is tested in tests/storage/oversight.
 # An emergency stop counts whatever its MAC is.
 ELSEWHERE = {
@@ -42,6 +43,8 @@ ELSEWHERE = {
     "four_eyes_proposal",
     "record_opening",
     "invitation_link",
+    "task",
+    "task_item",
 }
 BY_NAME = {
     sealed.table.name: sealed

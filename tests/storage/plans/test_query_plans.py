@@ -5,6 +5,7 @@ A new hot statement is added by a line in `WORK`: something that says it, on a w
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from machtiging.audit.seal import seal_intake
+from machtiging.delegation.assignment_tasks.execution import run_due_items
 from machtiging.delegation.help_requests.retention import expired_delegation_rows_sweep
 from machtiging.identity.session import SessionLimits
 from machtiging.identity.session_end import end_all_sessions, load_active_sessions
@@ -23,6 +25,7 @@ from machtiging.oauth.openid.session_expiry import expire_sessions
 from machtiging.oauth.retention import delete_expired_rows
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.flow import Flow, OAuthWorld, make_oauth_world
+from tests.builders.keys import load_keyring
 from tests.builders.letters import BerichtenboxWorld, make_api_world, make_pdf
 from tests.builders.mail import MAIL_CONTACT
 from tests.builders.people import ISSUER
@@ -67,6 +70,8 @@ MOST_ARE = {
     "machtigingscode": {"used_at": DONE},
     "register_event": {"source_event_id": "n::text", "sequence_number": "n + 1"},
     "statutory_relation": {"relation_reference": "n::text"},
+    "task": {"finished_at": DONE},
+    "task_item": {"state": "'gedaan'", "done_at": DONE},
 }
 
 
@@ -126,6 +131,9 @@ VALUES (gen_random_uuid(), 'x', 'g', 1, 'begin', 'bewind', 'r', gen_random_uuid(
 INSERT INTO majority_notice VALUES (gen_random_uuid(), 'achttien_over_een_week', AT);
 INSERT INTO record_opening (id, purpose, case_number, asked_by, asker_role, asked_at)
 VALUES (gen_random_uuid(), 'klacht', 'ZAAK-1', gen_random_uuid(), 'auditor', AT);
+INSERT INTO task (id, kind, organisation_id, employee_id, person_id, assurance, total, request_digest, created_at)
+VALUES (gen_random_uuid(), 'toewijzen', gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'hoog', 1, 'x', AT);
+INSERT INTO task_item VALUES (gen_random_uuid(), 0, gen_random_uuid(), 'x', 'wacht', NULL, NULL, NULL, 0, AT);
 INSERT INTO organisation_stop_notice VALUES (gen_random_uuid(), 1, AT);
 """
 
@@ -200,6 +208,7 @@ WORKLOADS: dict[str, Work] = {
         Mailer("127.0.0.1", 1, False, "x@machtigen.example", MAIL_CONTACT),
         it.oauth.clock,
     ),
+    "do items of tasks": lambda it: run_due_items(it.oauth.sessions, load_keyring(), it.oauth.clock, asyncio.Event()),
     "tell apps": lambda it: logout.send_due_notices(make_logout_sender(it.oauth)),
     "sessions of a person": _end_sessions,
 }

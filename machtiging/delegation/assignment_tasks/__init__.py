@@ -1,0 +1,1 @@
+"""Assign up to ten thousand machtigingen in one task. The workers do them one by one."""
