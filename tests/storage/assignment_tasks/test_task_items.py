@@ -90,7 +90,7 @@ async def test_items_after_asker_lost_the_right_are_refused(tasks, changes, code
     assert refused == [code, code]
 
 
-async def test_item_of_asker_who_left_and_came_back_is_refused(tasks):
+async def test_item_of_returned_asker_is_refused(tasks):
     task_id = await tasks.ask(await tasks.office.grant())
     async with unit_of_work(tasks.database.sessions) as session:
         await change_employee(session, tasks.office.leader_id, state="vertrokken", ends_at=NOON)
