@@ -1,4 +1,4 @@
-"""Items of a task: each is done once, with the rights that its asker has at that moment."""
+"""Items of a task: each is done once, with the present rights of its asker."""
 
 import asyncio
 from contextlib import contextmanager
@@ -153,7 +153,7 @@ async def test_small_task_does_not_wait_for_a_large_one(tasks):
 
 @contextmanager
 def die_at_statement(database, number):
-    """Cancel the work before its statement with this number, as the end of a process does. Yields what was said."""
+    """Cancel the work before its statement with this number. Yields what was said."""
     said = []
 
     def count(_connection, _cursor, statement, *_more):
