@@ -228,7 +228,7 @@ def _select_open_roots(column: ColumnElement[Any]) -> Select[Any]:
 
 
 def _select_readers() -> tuple[Select[Any], Select[Any]]:
-    """Build the selects of the readers under a root: assigned, as stand-in, or in a team.
+    """Build the selects of the readers: by assignment, and as stand-in or in a team.
 
     As `Authority.stop_reason`, without the MACs.
     """
