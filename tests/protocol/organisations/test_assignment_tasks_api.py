@@ -1,4 +1,4 @@
-"""/api/v1/toewijzingen/_taak and /api/v1/taken: many assignments in one request, followed while a worker does them."""
+"""/api/v1/toewijzingen/_taak and /api/v1/taken: many assignments in one request."""
 
 import asyncio
 from uuid import uuid4

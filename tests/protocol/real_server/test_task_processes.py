@@ -1,4 +1,4 @@
-"""Two `machtiging work` processes carry out one task, and are killed in the middle: each item is done once."""
+"""Two workers of one task that are killed in the middle: each item is done once."""
 
 from __future__ import annotations
 
