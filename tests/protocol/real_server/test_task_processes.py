@@ -1,4 +1,4 @@
-"""Two workers of one task that are killed in the middle: each item is done once."""
+"""Workers that are killed in the middle of a task do each item once."""
 
 from __future__ import annotations
 
