@@ -79,11 +79,12 @@ async def record(executor: Executor, line: NewJournalLine, *, at: datetime, line
 
 
 async def record_all(session: AsyncSession, lines: Sequence[tuple[NewJournalLine, UUID]], *, at: datetime) -> None:
-    """Insert lines with these ids in one statement. Their facts hold no state."""
-    rows = [build_journal_line_params(line, line_id, at) for line, line_id in lines]
+    """Insert lines with these ids, in their order and in one statement."""
+    keys = get_row_keys(session) if any(STATE in line.facts for line, _ in lines) else None
+    rows = [build_journal_line_params(line, line_id, at, keys) for line, line_id in lines]
     if rows:
         values = [{name: row[parameter.key] for name, parameter in _PARAMETERS.items()} for row in rows]
-        await session.execute(insert(_INTAKE).values(values))
+        await session.execute(insert(_INTAKE), values)
 
 
 def build_journal_insert_cte(gate: FromClause) -> Insert:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, Text, Uuid, bindparam, column, select, table, update
+from sqlalchemy import ARRAY, Row, Select, Text, Uuid, any_, bindparam, column, literal, select, table, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -161,6 +161,18 @@ async def load_data_key(session: AsyncSession, keyring: KeyRing, party_id: UUID)
     if row is None or row["data_key_wrapped"] is None:
         raise NotFound("persoon_onbekend")
     return unwrap_data_key(row, keyring, party_id)
+
+
+async def load_data_keys(
+    session: AsyncSession, keyring: KeyRing, party_ids: Collection[PersonId]
+) -> dict[PersonId, DataKey]:
+    """Load the data keys of these parties in one statement. Raises NotFound `persoon_onbekend`."""
+    named = _PARTY.c.id == any_(literal(sorted(party_ids), ARRAY(Uuid())))
+    query = select(_PARTY.c.id, *DATA_KEY_COLUMNS).where(named, _PARTY.c.data_key_wrapped.is_not(None))
+    rows = (await session.execute(query)).mappings().all()
+    if len(rows) != len(party_ids):
+        raise NotFound("persoon_onbekend")
+    return {PersonId(row["id"]): unwrap_data_key({**row}, keyring, row["id"]) for row in rows}
 
 
 async def load_profile(executor: Executor, keyring: KeyRing, person_id: PersonId) -> Profile | None:

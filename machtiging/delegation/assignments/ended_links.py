@@ -10,16 +10,17 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.audit.journal import NewJournalLine, record
+from machtiging.audit.journal import NewJournalLine, record_all
 from machtiging.delegation.authority.queries import load_authorities
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.queries import machtiging_table
 from machtiging.delegation.rules import EndReason, MachtigingState
-from machtiging.delegation.state_lines import describe_authentic_states
+from machtiging.delegation.state_lines import describe_each_state
 from machtiging.delegation.tables import SEALED_MACHTIGING
 from machtiging.delegation.transition import notification_facts
+from machtiging.kernel.ids import PersonId, uuid7
 from machtiging.notifications.kinds import NotificationKind
-from machtiging.notifications.outbox import enqueue_notification
+from machtiging.notifications.outbox import enqueue_notifications
 from machtiging.storage.row_mac import reseal_changes
 
 LINK = machtiging_table()
@@ -37,17 +38,21 @@ async def lock_live_links(session: AsyncSession, condition: ColumnElement[bool])
 async def end_links(session: AsyncSession, links: Sequence[Row[Any]], line: NewJournalLine, *, at: datetime) -> None:
     """End these locked links. `line` is the line of the act without link, client and state.
 
-    Each client is told who does not read any more. The employee gets no mail about each.
+    As many statements for a thousand as for one. Each client is told who does not read any more. The employee gets no
+    mail about each.
     """
     if not links:
         return
     authorities = await load_authorities(session, LINK.c.id.in_([link.id for link in links]), at=at)
     by_id = {one.machtiging_id: one for one in authorities}
-    for link, row in zip(links, await _write_ends(session, links, at), strict=True):
-        facts = await describe_authentic_states(session, link.vertegenwoordigde_id, [(SEALED_MACHTIGING, row)])
+    rows = [(row["vertegenwoordigde_id"], row) for row in await _write_ends(session, links, at)]
+    states, lines = await describe_each_state(session, SEALED_MACHTIGING, rows), []
+    for link, facts in zip(links, states, strict=True):
         named = replace(line, for_person_id=link.vertegenwoordigde_id, machtiging_id=link.id, object_id=str(link.id))
-        await record(session, replace(named, facts={**line.facts, **facts}), at=at)
-        await _notify_client(session, by_id.get(link.id), at=at)
+        lines.append((replace(named, facts={**line.facts, **facts}), uuid7()))
+    await record_all(session, lines, at=at)
+    told = [notice for link in links if (notice := _describe_notice(by_id.get(link.id))) is not None]
+    await enqueue_notifications(session, NotificationKind.TOEWIJZING_GESTOPT, told, at=at)
 
 
 async def _write_ends(session: AsyncSession, links: Sequence[Row[Any]], at: datetime) -> list[dict[str, Any]]:
@@ -67,12 +72,11 @@ async def _write_ends(session: AsyncSession, links: Sequence[Row[Any]], at: date
     return rows
 
 
-async def _notify_client(session: AsyncSession, authority: Authority | None, *, at: datetime) -> None:
-    """Tell the client who does not read any more. Not of a forged row, nor of what waited for a second person."""
+def _describe_notice(authority: Authority | None) -> tuple[PersonId, dict[str, Any]] | None:
+    """Describe who does not read any more. None of a forged row, and of what waited for a second person."""
     if authority is None or not authority.is_authentic or authority.leaf.needs_confirmation:
-        return
+        return None
     facts = notification_facts(authority.leaf, authority.holder_id)
     if authority.organisation is not None:
         facts["organisation"] = authority.organisation.name
-    kind = NotificationKind.TOEWIJZING_GESTOPT
-    await enqueue_notification(session, authority.vertegenwoordigde_id, kind, facts, at=at)
+    return authority.vertegenwoordigde_id, facts

@@ -14,14 +14,14 @@ from sqlalchemy import insert, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
-from machtiging.audit.journal import NewJournalLine, record
+from machtiging.audit.journal import NewJournalLine, record, record_all
 from machtiging.audit.state_facts import state_facts
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.assignments.clients import list_clients_without_reader
 from machtiging.delegation.assignments.ended_links import LINK, PARENT, end_links, lock_live_links
 from machtiging.delegation.stand_ins.ending import end_stand_ins_of_employee
 from machtiging.delegation.tables import SEALED_HANDOVER, Handover
-from machtiging.delegation.waiting_clients.items import insert_item
+from machtiging.delegation.waiting_clients.items import insert_items
 from machtiging.delegation.waiting_clients.locks import lock_readers
 from machtiging.delegation.waiting_clients.rules import HandoverOccasion
 from machtiging.kernel.ids import PersonId, uuid7
@@ -101,10 +101,12 @@ async def _open_handover(
     opened = replace(line, object_id=str(handover_id))
     facts = state_facts([(SEALED_HANDOVER, row)])
     await record(session, replace(opened, facts={**line.facts, **facts}), at=act.at)
-    for machtiging_id, client_id in sorted(waiting.items()):
-        item = state_facts([await insert_item(session, handover_id, machtiging_id, at=act.at)])
-        named = replace(opened, for_person_id=client_id, machtiging_id=machtiging_id)
-        await record(session, replace(named, facts={**line.facts, **item}), at=act.at)
+    ids, lines = sorted(waiting), []
+    items = await insert_items(session, handover_id, ids, at=act.at)
+    for machtiging_id, item in zip(ids, items, strict=True):
+        named = replace(opened, for_person_id=waiting[machtiging_id], machtiging_id=machtiging_id)
+        lines.append((replace(named, facts={**line.facts, **state_facts([item])}), uuid7()))
+    await record_all(session, lines, at=act.at)
     return handover_id
 
 

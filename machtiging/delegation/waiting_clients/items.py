@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,16 +19,16 @@ _ITEM = table_of(HandoverItem)
 SealedRow = tuple[SealedTable, Mapping[str, Any]]
 
 
-async def insert_item(session: AsyncSession, handover_id: UUID, machtiging_id: UUID, *, at: datetime) -> SealedRow:
-    """Insert a waiting client. Raises a database error for one who waits already."""
-    values = {
-        "handover_id": handover_id,
-        "machtiging_id": machtiging_id,
-        "state": ItemState.WAITING.value,
-        "due_at": at + HANDOVER_PERIOD,
-    }
-    inserting = insert(_ITEM).values(seal_row(session, SEALED_HANDOVER_ITEM, values)).returning(_ITEM)
-    return SEALED_HANDOVER_ITEM, (await session.execute(inserting)).mappings().one()
+async def insert_items(
+    session: AsyncSession, handover_id: UUID, machtiging_ids: Sequence[UUID], *, at: datetime
+) -> list[SealedRow]:
+    """Insert waiting clients in one statement. Raises a database error for one who waits already."""
+    values = {"handover_id": handover_id, "state": ItemState.WAITING.value, "due_at": at + HANDOVER_PERIOD}
+    unset = {"told_at": None, "closed_at": None, "assignment_id": None}
+    named = [{**values, **unset, "machtiging_id": one} for one in machtiging_ids]
+    rows = [seal_row(session, SEALED_HANDOVER_ITEM, one) for one in named]
+    await session.execute(insert(_ITEM), rows)
+    return [(SEALED_HANDOVER_ITEM, row) for row in rows]
 
 
 async def lock_waiting_item(
