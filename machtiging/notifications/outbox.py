@@ -36,7 +36,7 @@ async def enqueue_notification(
 async def enqueue_notifications(
     session: AsyncSession, kind: NotificationKind, told: Sequence[tuple[PersonId, Mapping[str, Any]]], *, at: datetime
 ) -> None:
-    """Insert a notification of one kind for each of these people, with its facts, in two statements.
+    """Insert notifications of one kind in two statements: a person with its facts for each.
 
     Nothing is inserted for an organisation.
     """

@@ -51,8 +51,8 @@ async def end_links(session: AsyncSession, links: Sequence[Row[Any]], line: NewJ
         named = replace(line, for_person_id=link.vertegenwoordigde_id, machtiging_id=link.id, object_id=str(link.id))
         lines.append((replace(named, facts={**line.facts, **facts}), uuid7()))
     await record_all(session, lines, at=at)
-    told = [notice for link in links if (notice := _describe_notice(by_id.get(link.id))) is not None]
-    await enqueue_notifications(session, NotificationKind.TOEWIJZING_GESTOPT, told, at=at)
+    notices = [notice for link in links if (notice := _describe_notice(by_id.get(link.id))) is not None]
+    await enqueue_notifications(session, NotificationKind.TOEWIJZING_GESTOPT, notices, at=at)
 
 
 async def _write_ends(session: AsyncSession, links: Sequence[Row[Any]], at: datetime) -> list[dict[str, Any]]:

@@ -1,15 +1,24 @@
-"""A departure takes as many statements with sixty clients as with three, and seals each row."""
+"""A departure takes as many statements with sixty clients as with three."""
 
 from __future__ import annotations
 
+from machtiging.audit.row_states.journalled_table import JournalledTable
+from machtiging.audit.row_states.row_check import RowCheck
+from machtiging.audit.row_states.statement_lines import mark_finished
 from machtiging.audit.state_facts import STATE
-from machtiging.delegation.tables import SEALED_HANDOVER_ITEM, SEALED_MACHTIGING
+from machtiging.delegation.tables import SEALED_HANDOVER, SEALED_HANDOVER_ITEM, SEALED_MACHTIGING
 from machtiging.storage.row_mac import verify_row
 from tests.builders.database import record_queries
+from tests.builders.keys import NOON, load_keyring
 from tests.builders.rows import JOURNAL_INTAKE, MACHTIGINGEN
 from tests.protocol.letters.box import statements_of
+from tests.storage.handover.handover_world import FixedClock
 
 FEW, MANY = 3, 60
+JOURNALLED = (
+    JournalledTable(SEALED_HANDOVER),
+    JournalledTable(SEALED_HANDOVER_ITEM, machtiging_column="machtiging_id"),
+)
 
 
 async def leave_with(departures, count):
@@ -39,3 +48,10 @@ async def test_departure_takes_as_many_statements_with_sixty_clients_as_with_thr
     assert {line.machtiging_id for line in opened} >= {link.parent_id for link in links}
     assert all(STATE in line.facts for line in (*ended, *opened))
     assert await departures.recipients("toewijzing_gestopt") == [departures.office.client] * (FEW + MANY)
+    check = RowCheck(departures.database.sessions, load_keyring(), FixedClock(NOON), JOURNALLED)
+    async with departures.database.sessions.begin() as session:
+        for table in JOURNALLED:
+            await mark_finished(session, table, at=NOON, operator=None)
+    for _ in JOURNALLED:
+        await check.check_next_batch()
+    assert check.findings == {}
