@@ -18,9 +18,9 @@ from sqlalchemy import (
     any_,
     bindparam,
     func,
-    or_,
     select,
     true,
+    union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -179,11 +179,14 @@ def _select_room_ids() -> Select[Any]:
     root = func.coalesce(own_above.c.parent_id, own.c.parent_id)
     own_root = select(root).select_from(own.join(own_above, own_above.c.id == own.c.parent_id))
     own_root = own_root.where(own.c.id == select(mine.c.id).scalar_subquery())
-    below = beside.join(above, above.c.id == beside.c.parent_id)
     of_root = own_root.scalar_subquery()
-    wanted = or_(beside.c.parent_id == of_root, above.c.parent_id == of_root)
-    open_ones = beside.c.state != MachtigingState.ENDED.value
-    return select(beside.c.id).select_from(below).where(wanted, open_ones).limit(bindparam("limit", type_=Integer()))
+    is_open = beside.c.state != MachtigingState.ENDED.value
+    # Two selects: with OR over two tables no index is used, and every machtiging would be read.
+    assigned = select(beside.c.id).where(beside.c.parent_id == of_root, is_open)
+    joined = above.join(beside, beside.c.parent_id == above.c.id)
+    below = select(beside.c.id).select_from(joined).where(above.c.parent_id == of_root, is_open)
+    found = union_all(assigned, below).subquery("of_root")
+    return select(found.c.id).limit(bindparam("limit", type_=Integer()))
 
 
 def select_assigned_ids(*where: ColumnElement[bool]) -> Select[Any]:

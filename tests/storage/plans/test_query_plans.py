@@ -33,6 +33,7 @@ from tests.builders.portal import Portal, make_portal
 from tests.builders.tokens import RefreshTokenHolder, make_refresh_token_holder
 from tests.protocol.backchannel_logout.logout_receiver import make_logout_sender
 from tests.storage.plans.query_plans import grow, growing_tables, plan_of, recorded, superuser, whole_tables_read
+from tests.storage.plans.work_pages import WorkPages
 
 pytestmark = pytest.mark.whole
 ROWS = 4_000
@@ -61,7 +62,7 @@ MOST_ARE = {
     "bericht": {"sender_reference": "n || random()::text"},
     "journal": {"seq": "n + 1000000"},
     "journal_head": {"seq": "n + 1000000"},
-    "organisation": {"oin": "lpad(n::text, 20, '0')"},
+    "organisation": {"oin": "lpad(n::text, 20, '0')", "kvk": "NULL"},
     "employee": {"state": "'vertrokken'", "ends_at": DONE},
     "team_membership": {"ends_at": DONE},
     "person": {"broker_subject": "n::text", "broker_issuer": "'https://inloggen.test'"},
@@ -148,6 +149,7 @@ class Grown:
     box: BerichtenboxWorld
     holder: RefreshTokenHolder
     flow: Flow
+    work: WorkPages
     letter: str
     token: str
 
@@ -200,6 +202,7 @@ WORKLOADS: dict[str, Work] = {
     **{f"page {path}": lambda it, path=path: _open_page(it, path) for path in PAGES},
     "notes of a helper": lambda it: _open_notes(it),
     "names in the header": lambda it: _open_with_names(it),
+    "pages of an organisation and of the operator": lambda it: it.work.open_all(),
     "sweep": lambda it: delete_expired_rows(it.oauth.sessions, it.oauth.clock, expired_delegation_rows_sweep),
     "expire sessions": lambda it: expire_sessions(it.oauth.sessions, LIMITS, it.oauth.clock),
     "send mail": lambda it: send_due_notifications(
@@ -227,7 +230,8 @@ async def grown_database(database, clock):
     await flow.tokens()
     letter = await box.deliver_letter(("brief.pdf", make_pdf(), "application/pdf"))
     token = await box.issue_helper_token()
-    made = Grown(database, oauth, portal, box, holder, flow, letter, token)
+    work = await WorkPages.make(box, portal)
+    made = Grown(database, oauth, portal, box, holder, flow, work, letter, token)
     await _ask(made, "/berichten/{bericht}")
     await seal_intake(database.sealer, box.keyring, clock)
     await _ask(made, "/berichten/{bericht}")  # a line that waits
