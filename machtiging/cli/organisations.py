@@ -14,6 +14,7 @@ from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.cli.database import open_service_sessions, provide_database
 from machtiging.cli.errors import err, out
 from machtiging.cli.operator_name import get_operator_name
+from machtiging.cli.register_import import import_register
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.clock import SystemClock
 from machtiging.organisations.rules import (
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from machtiging.organisations.queries import OrganisationView
 
 app = typer.Typer(help="Organisations: their recognition and their employees.", no_args_is_help=True)
+app.command("import")(import_register)
 _Result = TypeVar("_Result")
 _OrganisationArgument = Annotated[UUID, typer.Argument(help="The id, as in `organisations list`.")]
 _NumberArgument = Annotated[int, typer.Argument(help="The number of the proposal, as in `organisations show`.")]

@@ -5,6 +5,7 @@ Source: OWASP Cross-Site Request Forgery Prevention (synchroniser token; verifyi
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -48,17 +49,28 @@ def check_origin(request: Request) -> None:
         raise _build_refusal("origin")
 
 
-async def verify_csrf(request: Request, visitor: Visitor) -> None:
+async def verify_csrf(request: Request, visitor: Visitor, *, max_files: int = 0) -> None:
     """Check the origin and the CSRF token of a posted form. Raises NotAllowed `formulier_verlopen`."""
     check_origin(request)
-    # Our forms have no file fields. An uploaded file is refused before it is stored anywhere.
-    offered = (await request.form(max_files=0)).get(CSRF_FIELD)
+    # Other forms have no file fields. An uploaded file is refused before it is stored anywhere.
+    offered = (await request.form(max_files=max_files)).get(CSRF_FIELD)
     if not isinstance(offered, str) or not secrets.constant_time_equals(offered, visitor.csrf_token):
         raise _build_refusal("token")
 
 
 async def _require_csrf(request: Request, visitor: Annotated[Visitor, Depends(require_visitor)]) -> None:
     await verify_csrf(request, visitor)
+
+
+async def _require_upload_csrf(
+    request: Request, visitor: Annotated[Visitor, Depends(require_visitor)]
+) -> AsyncIterator[None]:
+    """Check as `verify_csrf`, and close the temporary file after the request."""
+    try:
+        await verify_csrf(request, visitor, max_files=1)
+        yield
+    finally:
+        await request.close()
 
 
 async def _require_csrf_header(request: Request, visitor: Annotated[Visitor, Depends(require_visitor)]) -> None:
@@ -69,5 +81,7 @@ async def _require_csrf_header(request: Request, visitor: Annotated[Visitor, Dep
 
 
 CsrfProtected = Annotated[None, Depends(_require_csrf)]
+# For a form with one file.
+UploadCsrfProtected = Annotated[None, Depends(_require_upload_csrf)]
 # For routes of the API, which get no form.
 CsrfHeaderProtected = Annotated[None, Depends(_require_csrf_header)]

@@ -121,7 +121,7 @@ async def invite_employee(
             raise Conflict("organisatie_gesloten")
         await _require_no_suspension(session, actor, organisation, at)
         if isinstance(actor, ActingOperator):
-            _require_first_administrator(invitation, present, at, practice=practice)
+            require_first_administrator(invitation, present, at, practice=practice)
         same = [row for row in present if _has_account(row, invitation.broker_issuer, invitation.broker_subject)]
         if any(not _is_expired(row, at) for row in same):
             raise Conflict("al_medewerker")
@@ -365,8 +365,8 @@ def _is_administrator(row: Row[Any]) -> bool:
     return row.state == EmployeeState.ACTIVE.value and EmployeeRole.ADMINISTRATOR.value in row.roles
 
 
-def _require_first_administrator(
-    invitation: EmployeeInvitation, present: list[Row[Any]], at: datetime, *, practice: bool
+def require_first_administrator(
+    invitation: EmployeeInvitation, present: list[Row[Any]], at: datetime, *, practice: bool = False
 ) -> None:
     """Require that an operator invites the first organisatiebeheerder, with that role alone.
 

@@ -26,6 +26,7 @@ from machtiging.portal.helping.switcher import load_switcher
 from machtiging.portal.letters import attachments, letter_page, list_page, marks_pages, redirects, sharing
 from machtiging.portal.operator import (
     figures_pages,
+    import_page,
     organisation_page,
     oversight_pages,
     policy_pages,
@@ -106,7 +107,7 @@ _WITH_NAMES = (
     detail,
     notes,
 )
-_OPERATOR = (register_page, organisation_page, policy_pages, oversight_pages, figures_pages, record_pages)
+_OPERATOR = (register_page, import_page, organisation_page, policy_pages, oversight_pages, figures_pages, record_pages)
 _HELPING = (helped_people, helped_letters, helper_notes, own_acts)
 for part in (*_PARTS, *_HELPING, *_OPERATOR):
     names = [Depends(load_switcher)] if part in (*_WITH_NAMES, *_HELPING) else []

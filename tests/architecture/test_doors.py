@@ -37,7 +37,7 @@ DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Register", "Operator", "Au
 PINNED = {
     "Public": 45,
     "Citizen": 163,
-    "Operator": 16,
+    "Operator": 19,
     "Auditor": 5,
     "Overseer": 7,
     "TokenUser": 11,

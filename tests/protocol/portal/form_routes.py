@@ -26,6 +26,8 @@ PAGE_OF = {
     "/authorize": "/authorize",
     "/beheer/dossiers/nieuw": "/beheer/dossiers/nieuw",
     "/beheer/dossiers/{dossier_id}/bevestigen": "/beheer/dossiers",
+    "/beheer/importeren": "/beheer/importeren",
+    "/beheer/importeren/uitvoeren": "/beheer/importeren",
     "/beheer/nieuw": "/beheer/nieuw",
     "/beheer/organisaties/{organisatie_id}/bevestigen": f"/beheer/organisaties/{SOME_ID}",
     "/beheer/organisaties/{organisatie_id}/eerste-beheerder": f"/beheer/organisaties/{SOME_ID}/eerste-beheerder",

@@ -128,3 +128,26 @@ async def test_request_gives_the_business_of_a_letter_its_name(run_command, data
     ended = await run_command("organisations", *words)
     assert ended.code == 0, ended.operator_output
     assert "name: Bakkerij Jansen" in (await run_command("organisations", "show", business)).out
+
+
+async def test_import_is_shown_confirmed_once_and_then_refused(run_command, database, tmp_path):
+    file = tmp_path / "register.csv"
+    file.write_bytes("naam;soort;kvk;grond\r\nCafé Noord;welzijn;90000007;aanvraag\r\n".encode("cp1252"))
+    shown = await run_command("organisations", "import", str(file), "--dry-run")
+    assert (shown.code, "nieuw" in shown.out) == (0, True), shown.operator_output
+    assert "Café Noord" not in (await run_command("organisations", "list")).out
+    code = shown.out.split()[-1]
+    done = await run_command("organisations", "import", str(file), "--confirm", code)
+    assert done.code == 0, done.operator_output
+    assert "Café Noord" in (await run_command("organisations", "list")).out
+    again = await run_command("organisations", "import", str(file), "--confirm", code)
+    assert (again.code, "Er is niets uitgevoerd" in again.operator_output) == (1, True)
+
+
+async def test_import_without_dry_run_or_code_is_a_usage_error(run_command, tmp_path):
+    file = tmp_path / "register.csv"
+    file.write_text("x")
+    for options in ((), ("--dry-run", "--confirm", "x")):
+        assert (await run_command("organisations", "import", str(file), *options)).code == 2
+    broken = await run_command("organisations", "import", str(file), "--dry-run")
+    assert (broken.code, "eerste regel" in broken.operator_output) == (1, True)
