@@ -73,6 +73,7 @@ class JournalAct(StrEnum):
     NOODSTOP_AANGEZET = "noodstop:aangezet"
     NOODSTOP_OPGEHEVEN = "noodstop:opgeheven"
     ORGANISATIE_BEPERKT = "organisatie:beperkt"
+    ORGANISATIE_EXPORT = "organisatie:export"
     ORGANISATIE_GEREGISTREERD = "organisatie:geregistreerd"
     ORGANISATIE_VIER_OGEN = "organisatie:vier_ogen"
     OVERDRACHT_GEMELD = "overdracht:gemeld"

@@ -14,7 +14,7 @@ from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.cli.database import open_service_sessions, provide_database
 from machtiging.cli.errors import err, out
 from machtiging.cli.operator_name import get_operator_name
-from machtiging.cli.register_import import import_register
+from machtiging.cli.registers.register_import import import_register
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.clock import SystemClock
 from machtiging.organisations.rules import (

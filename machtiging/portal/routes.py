@@ -34,6 +34,7 @@ from machtiging.portal.operator import (
     register_page,
 )
 from machtiging.portal.organisation import (
+    assignment_export,
     client_page,
     clients,
     employees,
@@ -82,6 +83,7 @@ _PARTS = (
     offers,
     client_page,
     employees,
+    assignment_export,
     invitations,
     invitation_acceptance,
     handovers,

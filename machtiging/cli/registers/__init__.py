@@ -1,1 +1,1 @@
-"""`machtiging register-events`: what registers tell about representation by law or court."""
+"""Commands that take files: events of registers, and the register of organisations."""

@@ -64,6 +64,21 @@ async def journal_viewed_reading(
     await record(session, line, at=at)
 
 
+async def journal_exported_assignments(
+    session: AsyncSession, viewer: ActingLeader, clients: int, *, at: datetime
+) -> None:
+    """Journal that somebody took a file of who has what, with the number of clients in it."""
+    line = NewJournalLine(
+        act=JournalAct.ORGANISATIE_EXPORT,
+        outcome=JournalOutcome.ALLOWED,
+        reason="wie_heeft_wat",
+        actor_id=viewer.person_id,
+        on_behalf_of=viewer.organisation.id,
+        facts={"clienten": clients},
+    )
+    await record(session, line, at=at)
+
+
 async def load_standing_clients(
     session: AsyncSession, organisation_id: UUID, person_ids: Collection[UUID], *, at: datetime
 ) -> dict[PersonId, list[Authority]]:

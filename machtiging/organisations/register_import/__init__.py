@@ -1,1 +1,1 @@
-"""Import of organisations and first administrators from CSV: read, plan, show, then do what was shown."""
+"""Import of organisations and first administrators from CSV, shown before it is done."""

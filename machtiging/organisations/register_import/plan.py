@@ -157,5 +157,5 @@ async def _plan_administrator(
 
 
 def narrow_to(line: OrganisationLine, current: Ceiling) -> Ceiling:
-    """Return the ceiling of a line, with the themes and senders that the organisation has now."""
+    """Return the ceiling of a line, with the present themes and senders."""
     return replace(line.registration.ceiling, themes=current.themes, afzenders=current.afzenders)

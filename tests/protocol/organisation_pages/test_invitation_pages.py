@@ -1,4 +1,4 @@
-"""Invitations by a link, on the pages: the administrator invites, the invited opens the link, logs in and accepts."""
+"""Pages of invitations by a link, for the administrator and for the invited."""
 
 from __future__ import annotations
 

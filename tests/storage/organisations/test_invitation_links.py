@@ -1,4 +1,4 @@
-"""An invitation by a link: seven days, once, for a login of the organisation, and never by the address alone."""
+"""An invitation by a link: seven days, once, for a login of the organisation."""
 
 import asyncio
 from datetime import date, timedelta

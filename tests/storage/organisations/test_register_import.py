@@ -1,4 +1,4 @@
-"""An import does what was shown, or nothing; it repeats without effect and goes around no second person."""
+"""An import does what was shown, or nothing, and goes around no second person."""
 
 import pytest
 

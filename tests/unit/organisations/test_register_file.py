@@ -1,4 +1,4 @@
-"""CSV files of organisations as Excel and other programs write them, and files that cannot be used."""
+"""CSV files of organisations as programs write them, and files that cannot be used."""
 
 import pytest
 

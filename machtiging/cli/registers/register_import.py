@@ -1,4 +1,4 @@
-"""`machtiging organisations import`: show what a CSV file would do, and do it after a second command."""
+"""`machtiging organisations import`: show what a CSV file would do, then do it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from machtiging.cli.database import open_service_sessions, provide_database
 from machtiging.cli.errors import err, out
 from machtiging.cli.operator_name import get_operator_name
 from machtiging.kernel.clock import SystemClock
-from machtiging.message_catalogue import find_sentence
+from machtiging.message_catalogue import ENGLISH, find_sentence
 from machtiging.organisations.rules import ActingOperator
 from machtiging.settings import Settings
 
@@ -38,7 +38,7 @@ def import_register(
         plan = asyncio.run(_run_import(settings, content, confirm))
     table = Table("line", "effect", "name", "why")
     for line in plan.lines:
-        table.add_row(str(line.number), line.effect.value, line.name, find_sentence(line.message))
+        table.add_row(str(line.number), line.effect.value, line.name, find_sentence(line.message, ENGLISH))
     out.print(table, markup=False)
     if dry_run:
         print(plan.digest)
