@@ -38,7 +38,6 @@ PINNED = {
     "Public": 45,
     "Citizen": 164,
     "Operator": 19,
-    "Operator": 19,
     "Auditor": 5,
     "Overseer": 7,
     "TokenUser": 11,

@@ -67,7 +67,7 @@ async def journal_viewed_reading(
 async def journal_exported_assignments(
     session: AsyncSession, viewer: ActingLeader, clients: int, *, at: datetime
 ) -> None:
-    """Journal that somebody took a file of who has what, with the number of clients in it."""
+    """Journal an export of who has what, with the number of its clients."""
     line = NewJournalLine(
         act=JournalAct.ORGANISATIE_EXPORT,
         outcome=JournalOutcome.ALLOWED,

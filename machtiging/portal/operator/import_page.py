@@ -76,7 +76,7 @@ async def submit_import(request: Request, visitor: Operator, _: CsrfProtected, s
 
 
 async def _read_upload(request: Request) -> bytes:
-    """Read the file of the form, one byte beyond the limit at most; b"" without a file."""
+    """Read the file of the form, one byte beyond the limit at most."""
     upload = (await request.form(max_files=1)).get(FILE_FIELD)
     return await upload.read(MAX_FILE_BYTES + 1) if isinstance(upload, UploadFile) else b""
 

@@ -59,7 +59,10 @@ async def download_assignments(request: Request, visitor: Citizen, session: Tran
 def _build_rows(
     clients: Sequence[OrganisationClient], employees: Mapping[UUID, EmployeeView], at: datetime
 ) -> Iterator[Sequence[str]]:
-    """Build a row for each employee and client, for an employee without clients, and for a client without reader."""
+    """Build the rows, one for each employee and client.
+
+    An employee without clients has a row too, and so has a client without a reader.
+    """
     by_reader: dict[UUID | None, list[OrganisationClient]] = {}
     for client in clients:
         for reader in client.reader_ids or (None,):

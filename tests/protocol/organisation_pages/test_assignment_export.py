@@ -32,7 +32,7 @@ def read_rows(answer):
     ]
 
 
-async def test_administrator_gets_who_has_which_client(office):
+async def test_file_of_administrator_has_each_employee_and_client(office):
     await office.rows.assign(await office.rows.grant(purpose="hulp bij post"))
     await office.rows.grant(purpose="zonder lezer")
     answer = await download(await office.log_in_administrator())
