@@ -58,7 +58,7 @@ parties: setup-tests  ## install third-party clients and servers for the interop
 	$(BIN)/python -m tests.parties.npm_packages
 
 test-long: parties test-whole  ## test-whole, then the longest tests: browser, third-party software, killed installations
-	$(BIN)/python -m pytest -q -m long
+	$(BIN)/python -m pytest -q -n $(WORKERS) --maxprocesses 2 --dist loadfile -m long
 
 frontend: .venv/.frontend  ## build the stylesheet, the icons and the fonts of the pages (needs the network once)
 

@@ -1,4 +1,4 @@
-"""An employee with a thousand clients beside one with sixty, and a million machtigingen beside ten thousand.
+"""A thousand clients beside sixty, and a million machtigingen beside ten thousand.
 
 The pages come from the real application, in this process. `python -m tests.bench.caseload [--quick] [--rows N]`.
 """

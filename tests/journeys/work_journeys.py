@@ -136,7 +136,7 @@ def recognise_and_hire(user: BrowserUser, prepare: BrowserUser) -> None:
 
 
 def look_as_auditor(user: BrowserUser, prepare: BrowserUser) -> None:
-    """The auditor reads the policy, the state of the journal and the figures, and no letter."""
+    """The auditor reads the policy, the state of the journal and the figures."""
     user.log_in(AUDITOR)
     user.open("/beheer")
     user.open_menu("frame.menu.policy")

@@ -53,7 +53,7 @@ async def read_refusals(request: CheckedRequest) -> Counter[str]:
 
 
 async def read_reason(request: CheckedRequest, statuses: Collection[int]) -> str:
-    """Send the request and return the one reason code: from the journal or the log, else from the answer."""
+    """Send the request and return its reason code: of the journal, the log or the answer."""
     before = await read_refusals(request)
     with structlog.testing.capture_logs() as logs:
         response = await request.send()

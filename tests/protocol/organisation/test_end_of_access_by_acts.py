@@ -1,4 +1,4 @@
-"""An act of an operator or organisatiebeheerder ends access at the next request, whatever the number of clients."""
+"""An act of an operator or organisatiebeheerder ends access at the next request."""
 
 from __future__ import annotations
 

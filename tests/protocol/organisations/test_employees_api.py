@@ -89,7 +89,7 @@ async def test_employees_are_for_administrators_of_the_organisation_only(api, ad
 
 
 async def test_roles_of_the_session_give_no_role_in_the_organisation(api, organisation, administrator):
-    """A role of the login broker is the operator's only; a role of an employee is never in the session."""
+    """Roles of the login broker are the operator's; those of an employee are never in the session."""
     colleague = await api.log_in(COLLEAGUE)
     assert (await colleague.call("GET", "/medewerkers")).json()["code"] == "geen_medewerker"
     refused = await administrator.call("GET", "/organisaties")

@@ -1,4 +1,4 @@
-"""Each form of the portal, filled in and ready to be sent: by whom, and what a person types or chooses."""
+"""Each form of the portal, filled in by a person and ready to be sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each form with input that no page offers, of another person, or about what is gone meanwhile."""
+"""Each form with input that no page offers, of another person, or of what is gone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Four eyes: what the parties are told, and what a repeated request returns, before and after the confirmation."""
+"""Four eyes: the notices, and what a repeated request returns, before and after the confirmation."""
 
 from datetime import timedelta
 

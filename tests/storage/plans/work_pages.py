@@ -1,4 +1,4 @@
-"""Every page and list of an organisation and of the operator, opened by those who may."""
+"""The pages and lists of an organisation and of the operator."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 
 @dataclass
 class WorkPages:
-    """An employee with every role but that of the supervisor, with one client, who has a letter."""
+    """An employee with one client, a supervisor, an auditor and an operator."""
 
     office: WorkOffice
     worker: HelperSession
