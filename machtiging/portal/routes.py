@@ -45,6 +45,7 @@ from machtiging.portal.organisation import (
     offers,
     oversight,
     stand_ins,
+    tasks,
 )
 from machtiging.portal.public_pages import routes as public_pages
 from machtiging.portal.work import client_page as work_client_page
@@ -90,6 +91,7 @@ _PARTS = (
     four_eyes,
     oversight,
     stand_ins,
+    tasks,
     today,
     client_table,
     own_record,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.row_authentication import authenticate_row
@@ -55,6 +55,26 @@ class TaskItemView:
 
 async def load_task(session: AsyncSession, task_id: UUID, *, at: datetime) -> TaskView | None:
     """Load a task with its counts. None for an unknown or forged one."""
+    row = (await session.execute(_select_tasks().where(_TASK.c.id == task_id))).one_or_none()
+    if row is None or not await authenticate_row(session, SEALED_TASK, row, at=at):
+        return None
+    return _build_task(row)
+
+
+async def list_tasks(
+    session: AsyncSession, employee_id: UUID, open_of: UUID | None, *, at: datetime, limit: int = 50
+) -> list[TaskView]:
+    """List the newest tasks of an employee, with the open ones of the organisation `open_of`."""
+    wanted = _TASK.c.employee_id == employee_id
+    if open_of is not None:
+        wanted |= (_TASK.c.organisation_id == open_of) & _TASK.c.finished_at.is_(None)
+    newest = _select_tasks().where(wanted).order_by(_TASK.c.created_at.desc(), _TASK.c.id).limit(limit)
+    rows = (await session.execute(newest)).all()
+    return [_build_task(row) for row in rows if await authenticate_row(session, SEALED_TASK, row, at=at)]
+
+
+def _select_tasks() -> Select[Any]:
+    """Build the select of tasks with the numbers of their items."""
     counts = [
         select(func.count())
         .select_from(_ITEM)
@@ -63,9 +83,10 @@ async def load_task(session: AsyncSession, task_id: UUID, *, at: datetime) -> Ta
         .label(name)
         for name, state in (("done", TaskItemState.DONE), ("refused", TaskItemState.REFUSED))
     ]
-    row = (await session.execute(select(*_TASK.c, *counts).where(_TASK.c.id == task_id))).one_or_none()
-    if row is None or not await authenticate_row(session, SEALED_TASK, row, at=at):
-        return None
+    return select(*_TASK.c, *counts)
+
+
+def _build_task(row: Row[Any]) -> TaskView:
     return TaskView(
         id=row.id,
         kind=TaskKind(row.kind),

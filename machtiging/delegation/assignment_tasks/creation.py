@@ -50,8 +50,9 @@ async def request_assignments(
     `intent`: what the key stands for, if a later repeat finds other machtigingen.
 
     Who asks needs today what a direct call needs; who and what each item needs is asked when it is done. A refusal is
-    journalled: InvalidInput `te_veel_toewijzingen`, Conflict `te_veel_taken` for an organisation with ten open tasks
-    (two calls at once may make eleven) or `sleutel_ander_verzoek`, and as `assign_machtigingen`.
+    journalled: InvalidInput `te_veel_toewijzingen`, Conflict `alle_clienten_met_lezer` for none at all, `te_veel_taken`
+    for an organisation with ten open tasks (two calls at once may make eleven) or `sleutel_ander_verzoek`, and as
+    `assign_machtigingen`.
     """
     act = AssignmentAct(JournalAct.TOEWIJZING_IN_TAAK, login.person_id, at)
     await lock_employee_of_login(session, login)
@@ -64,6 +65,8 @@ async def request_assignments(
         new = _build_task(keyring, leader, login, described, idempotency_key)
         if await _is_repeated(session, new, at=at):
             return new.id
+        if not requests:
+            raise Conflict("alle_clienten_met_lezer")
         if await count_open_tasks(session, leader.organisation.id) >= MAX_OPEN_TASKS:
             raise Conflict("te_veel_taken", params={"limit": MAX_OPEN_TASKS})
         key = await ensure_data_key(session, keyring, leader.organisation.id)

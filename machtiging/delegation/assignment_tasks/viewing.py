@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.delegation.assignments.rules import ActingLeader
 from machtiging.kernel.errors import NotFound
 from machtiging.organisations.rules import EmployeeRole
-from machtiging.tasks.queries import TaskView, load_task
+from machtiging.tasks.queries import TaskView, list_tasks, load_task
 
 
 async def load_visible_task(session: AsyncSession, leader: ActingLeader, task_id: UUID, *, at: datetime) -> TaskView:
@@ -19,6 +19,12 @@ async def load_visible_task(session: AsyncSession, leader: ActingLeader, task_id
     if task is None or task.organisation_id != leader.organisation.id or not _may_see(leader, task):
         raise NotFound("taak_onbekend")
     return task
+
+
+async def list_visible_tasks(session: AsyncSession, leader: ActingLeader, *, at: datetime) -> list[TaskView]:
+    """List the newest tasks that this employee asked, for an organisatiebeheerder with the open ones of colleagues."""
+    open_of = leader.organisation.id if EmployeeRole.ADMINISTRATOR in leader.employee.roles else None
+    return await list_tasks(session, leader.employee.id, open_of, at=at)
 
 
 def _may_see(leader: ActingLeader, task: TaskView) -> bool:

@@ -10,14 +10,16 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.access.dependencies import access_services
+from machtiging.delegation.assignment_tasks.creation import request_assignments
 from machtiging.delegation.assignments.acting_employee import describe_login
 from machtiging.delegation.assignments.clients import (
     MAX_CLIENTS_PER_PAGE,
     ClientCursor,
     OrganisationClient,
+    list_ids_without_reader,
     list_organisation_clients,
     load_organisation_clients,
 )
@@ -27,19 +29,22 @@ from machtiging.delegation.assignments.rules import MAX_CASE_REFERENCE_LENGTH, A
 from machtiging.delegation.rules import EffectiveState, effective_state
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.profile_claims import Profile
-from machtiging.identity.session import Citizen
-from machtiging.kernel.errors import InvalidInput, NotAllowed, Refusal
+from machtiging.identity.session import Citizen, Visitor
+from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed, Refusal
 from machtiging.kernel.ids import MachtigingId
 from machtiging.message_catalogue import describe_refusal, get_sentence
 from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form
 from machtiging.portal.labels import STANDING_LABELS
 from machtiging.portal.organisation.office import KEY_FIELD, Office, open_office, read_ids, read_key
+from machtiging.portal.organisation.tasks import PATH as TASKS_PATH
 from machtiging.portal.views import name_of_profile
 from machtiging.storage.unit_of_work import Transaction
+from machtiging.tasks.rules import MAX_ITEMS_PER_TASK
 from machtiging.web.pages import format_day, render_page
 
 router = APIRouter(include_in_schema=False)
 CLIENT_FIELD, EMPLOYEE_FIELD, REFERENCE_FIELD = "client", "medewerker", "zaakkenmerk"
+ALL_FIELD, ALL_WITHOUT_READER = "alle", "zonder-lezer"
 # One field for each client, and a few more.
 MAX_FIELDS = 1_000
 _TONES = {EffectiveState.PAUSED: "paused", EffectiveState.STOPPED: "refused", EffectiveState.NOT_BEGUN: "waiting"}
@@ -107,28 +112,60 @@ async def show_clients(
 
 
 @router.post("/organisatie")
-async def submit_assignments(
-    request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction
-) -> HTMLResponse:
+async def submit_assignments(request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction) -> Response:
     """Assign the chosen clients, and show what became of each. The same form again changes nothing."""
     services, at = access_services(request), access_services(request).clock.now()
     sent = await read_submitted_form(request, max_fields=MAX_FIELDS)
     office = await open_office(session, services.keyring, visitor, at=at)
-    requests = read_requests(sent, office)
+    requests = read_requests(sent, office, await _find_all(session, sent, office, at))
     if sent.faults:
         return await _render_list(request, session, office, sent, status=400)
     try:
+        if sent.has_value(ALL_FIELD, ALL_WITHOUT_READER):
+            return await _ask_task(session, request, visitor, requests, sent)
         results = await assign_machtigingen(session, services.keyring, describe_login(visitor), requests, at=at)
-    except (NotAllowed, InvalidInput) as refusal:  # caught here, so that the journal line is committed
+    except (NotAllowed, InvalidInput, Conflict) as refusal:  # caught here, so that the journal line is committed
         sent.add_fault(CLIENT_FIELD, describe_refusal(refusal))
-        return await _render_list(request, session, office, sent, status=403)
+        status = 409 if isinstance(refusal, Conflict) else 403
+        return await _render_list(request, session, office, sent, status=status)
     return await render_results(request, session, office, requests, results)
 
 
-def read_requests(sent: SubmittedForm, office: Office) -> list[AssignmentRequest]:
-    """Read the chosen clients and their new reader. None if the form has faults."""
-    ids = read_ids(sent.all_values(CLIENT_FIELD))
-    if not ids:
+async def _find_all(session: AsyncSession, sent: SubmittedForm, office: Office, at: datetime) -> Sequence[UUID] | None:
+    """Find all clients without a reader, if the form chose them. None if it did not."""
+    if not sent.has_value(ALL_FIELD, ALL_WITHOUT_READER):
+        return None
+    return await list_ids_without_reader(session, office.leader.organisation.id, at=at, limit=MAX_ITEMS_PER_TASK)
+
+
+async def _ask_task(
+    session: AsyncSession,
+    request: Request,
+    visitor: Visitor,
+    requests: Sequence[AssignmentRequest],
+    sent: SubmittedForm,
+) -> RedirectResponse:
+    """Ask a task, and go to its page. The same form again goes to the same page, also when nobody is left."""
+    services, at = access_services(request), access_services(request).clock.now()
+    chosen = (ALL_WITHOUT_READER, sent.first_value(EMPLOYEE_FIELD), sent.first_value(REFERENCE_FIELD))
+    task_id = await request_assignments(
+        session,
+        services.keyring,
+        describe_login(visitor),
+        requests,
+        idempotency_key=read_key(sent),
+        intent=":".join(chosen),
+        at=at,
+    )
+    return RedirectResponse(f"{TASKS_PATH}/{task_id}", 303)
+
+
+def read_requests(
+    sent: SubmittedForm, office: Office, all_ids: Sequence[UUID] | None = None
+) -> list[AssignmentRequest]:
+    """Read the chosen clients, or `all_ids`, and their new reader. None if the form has faults."""
+    ids = read_ids(sent.all_values(CLIENT_FIELD)) if all_ids is None else all_ids
+    if not ids and all_ids is None:
         sent.add_fault(CLIENT_FIELD, get_sentence("organisation.assign.no_client"))
     allowed = {str(one.id) for one in office.readers}
     missing = get_sentence("organisation.assign.no_employee")
@@ -171,6 +208,8 @@ async def _render_list(
         sent=sent,
         key=read_key(sent),
         key_field=KEY_FIELD,
+        all_field=ALL_FIELD,
+        all_value=ALL_WITHOUT_READER,
         without=[line for line in lines if not line.readers],
         with_reader=[line for line in lines if line.readers],
         without_count=page.without_reader,
