@@ -65,10 +65,7 @@ async def request_assignments(
         new = _build_task(keyring, leader, login, described, idempotency_key)
         if await _is_repeated(session, new, at=at):
             return new.id
-        if not requests:
-            raise Conflict("alle_clienten_met_lezer")
-        if await count_open_tasks(session, leader.organisation.id) >= MAX_OPEN_TASKS:
-            raise Conflict("te_veel_taken", params={"limit": MAX_OPEN_TASKS})
+        await _require_new_task(session, leader, requests)
         key = await ensure_data_key(session, keyring, leader.organisation.id)
         items = [NewItem(one.machtiging_id, _describe_request(one)) for one in requests]
         if not await insert_task(session, key, new, items, at=at):
@@ -84,6 +81,13 @@ def _require_may_ask(leader: ActingLeader, login: EmployeeLogin, requests: Seque
     require_leading_role(leader.employee, {one.employee_id for one in requests})
     require_recognition(leader.organisation)
     require_minimum_level(leader.organisation.ceiling.minimum_level, login.assurance)
+
+
+async def _require_new_task(session: AsyncSession, leader: ActingLeader, requests: Sequence[AssignmentRequest]) -> None:
+    if not requests:
+        raise Conflict("alle_clienten_met_lezer")
+    if await count_open_tasks(session, leader.organisation.id) >= MAX_OPEN_TASKS:
+        raise Conflict("te_veel_taken", params={"limit": MAX_OPEN_TASKS})
 
 
 def _build_task(

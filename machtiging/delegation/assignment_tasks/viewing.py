@@ -22,7 +22,10 @@ async def load_visible_task(session: AsyncSession, leader: ActingLeader, task_id
 
 
 async def list_visible_tasks(session: AsyncSession, leader: ActingLeader, *, at: datetime) -> list[TaskView]:
-    """List the newest tasks that this employee asked, for an organisatiebeheerder with the open ones of colleagues."""
+    """List the newest tasks that this employee asked.
+
+    For an organisatiebeheerder with the open ones of colleagues.
+    """
     open_of = leader.organisation.id if EmployeeRole.ADMINISTRATOR in leader.employee.roles else None
     return await list_tasks(session, leader.employee.id, open_of, at=at)
 

@@ -1,4 +1,4 @@
-"""Tasks of an organisation: assign all clients without a reader, and follow what workers did of it."""
+"""Tasks of an organisation: how far each is, and the result of each client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A valid request that a test violates check by check, and the violations that many columns share."""
+"""A valid request that a test violates check by check, and shared violations."""
 
 from __future__ import annotations
 

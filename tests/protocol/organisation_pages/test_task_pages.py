@@ -1,4 +1,4 @@
-"""/organisatie/taken: all clients without a reader in one press, and how far that is."""
+"""/organisatie/taken: all clients without a reader in one press."""
 
 import asyncio
 from uuid import uuid4
