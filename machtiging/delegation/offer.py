@@ -79,11 +79,20 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Giver:
-    """The offering citizen, her assurance, and the one-time key of the form, if any."""
+    """The person who offers, with assurance, and the one-time key of the form, if any.
+
+    `business_id`: of a director, the business in whose name. `businesses.giving` decides that it may be.
+    """
 
     person_id: PersonId
     assurance: Assurance
     idempotency_key: str | None = None
+    business_id: PersonId | None = None
+
+    @property
+    def party_id(self) -> PersonId:
+        """The represented party: the person, or the business of a director."""
+        return self.person_id if self.business_id is None else self.business_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +138,7 @@ async def offer_machtiging(
         raise Conflict(OFFER_REPEATED)
     machtiging = offered.machtiging
     if terms.helper_name is not None:
-        await insert_helper_name(session, keyring, giver.person_id, machtiging.id, terms.helper_name)
+        await insert_helper_name(session, keyring, giver.party_id, machtiging.id, terms.helper_name)
     await _journal_offer(session, giver, JournalOutcome.DONE, "aangeboden", offered, at=at)
     await _notify_of_offer(session, machtiging, at)
     if offered_to is not None:
@@ -174,7 +183,7 @@ def derive_offer_id(keyring: KeyRing, giver: Giver) -> UUID:
     """
     if giver.idempotency_key is None:
         return uuid7()
-    index = keyring.blind_index("aanbod", f"{giver.person_id}:{giver.idempotency_key}")
+    index = keyring.blind_index("aanbod", f"{giver.party_id}:{giver.idempotency_key}")
     return UUID(bytes=index[:16], version=5)
 
 
@@ -216,7 +225,7 @@ async def insert_offer(
 async def _require_eligible_giver(session: AsyncSession, giver: Giver, at: datetime) -> None:
     try:
         require_substantial_assurance(giver.assurance)
-        await require_no_emergency_stop(session, giver.person_id)
+        await require_no_emergency_stop(session, giver.party_id)
     except (NotAllowed, Conflict) as refusal:
         await _journal_offer(session, giver, JournalOutcome.REFUSED, refusal.code, None, at=at)
         raise
@@ -224,7 +233,7 @@ async def _require_eligible_giver(session: AsyncSession, giver: Giver, at: datet
 
 async def _require_no_measure(session: AsyncSession, giver: Giver, terms: MachtigingTerms, at: datetime) -> None:
     try:
-        await require_no_measure(session, giver.person_id, terms.capacity, terms.scope, at=at)
+        await require_no_measure(session, giver.party_id, terms.capacity, terms.scope, at=at)
     except Conflict as refusal:
         await _journal_offer(session, giver, JournalOutcome.REFUSED, refusal.code, None, at=at)
         raise
@@ -274,8 +283,9 @@ async def _journal_offer(
         outcome=outcome,
         reason=reason,
         actor_id=giver.person_id,
-        capacity="self",
-        for_person_id=giver.person_id,
+        capacity=Capacity.SELF if giver.business_id is None else Capacity.DIRECTOR,
+        for_person_id=giver.party_id,
+        on_behalf_of=giver.business_id,
         machtiging_id=None if offered is None else offered.machtiging.id,
         facts={} if offered is None else offered.states,
     )
@@ -289,7 +299,7 @@ def _to_sorted_list(words: frozenset[str] | None) -> list[str] | None:
 def _build_offer_values(offer_id: UUID, giver: Giver, terms: MachtigingTerms, at: datetime) -> dict[str, Any]:
     return {
         "id": offer_id,
-        "vertegenwoordigde_id": giver.person_id,
+        "vertegenwoordigde_id": giver.party_id,
         "capacity": terms.capacity,
         "purpose": terms.purpose,
         "legal_ground": terms.legal_ground,

@@ -63,9 +63,17 @@ _KINDS_WITHOUT_READER = {
 
 
 async def transition_machtiging(
-    session: AsyncSession, action: MachtigingAction, machtiging_id: MachtigingId, person_id: PersonId, *, at: datetime
+    session: AsyncSession,
+    action: MachtigingAction,
+    machtiging_id: MachtigingId,
+    person_id: PersonId,
+    *,
+    at: datetime,
+    director_id: PersonId | None = None,
 ) -> Machtiging:
     """Apply an action to a machtiging, journal it and notify both sides.
+
+    `director_id`: the person who acts for the business `person_id` that gave it. `businesses.giving` decides that.
 
     Raises NotFound `machtiging_onbekend`, NotAllowed `rij_ongeldig`, or as `rules.resolve_transition`. A refusal is
     journalled too.
@@ -75,19 +83,19 @@ async def transition_machtiging(
     before = None if authority is None else authority.leaf
     if authority is None or before is None or _person_in_role(authority, action) != person_id:
         reason = "bestaat_niet" if before is None else "niet_van_u"
-        await _journal_refusal(session, action, authority, person_id, reason, at)
+        await _journal_refusal(session, action, authority, director_id or person_id, reason, at)
         raise NotFound("machtiging_onbekend")
     try:
         line = resolve_transition(before, action, at)
         if line.target_state is MachtigingState.ACTIVE and not authority.is_authentic:
             raise NotAllowed(ROW_INVALID)
     except (Conflict, NotAllowed) as refusal:
-        await _journal_refusal(session, action, authority, person_id, refusal.code, at)
+        await _journal_refusal(session, action, authority, director_id or person_id, refusal.code, at)
         raise
     after = await apply_transition(session, before, line, {}, at=at)
     if after is None:  # impossible while the row is locked
         raise Conflict("machtiging_kan_dit_niet")
-    await journal_and_notify(session, ActionRecord(action, person_id, authority, after), at=at)
+    await journal_and_notify(session, ActionRecord(action, person_id, authority, after, director_id=director_id), at=at)
     return after.machtiging
 
 
@@ -139,13 +147,17 @@ async def apply_transition(
 
 
 class ActionRecord(NamedTuple):
-    """An action that was done: by whom, on whose authority, and the result. More rows may have changed with it."""
+    """An action that was done: by whom, on whose authority, and the result. More rows may have changed with it.
+
+    `director_id`: the person who acted for `actor_id`, the business that gave it.
+    """
 
     action: MachtigingAction
     actor_id: PersonId
     authority: Authority
     result: TransitionResult
     more_rows: tuple[tuple[SealedTable, Mapping[str, Any]], ...] = ()
+    director_id: PersonId | None = None
 
 
 async def journal_and_notify(session: AsyncSession, done: ActionRecord, *, at: datetime) -> None:
@@ -158,6 +170,10 @@ async def journal_and_notify(session: AsyncSession, done: ActionRecord, *, at: d
     by_giver = done.actor_id == machtiging.vertegenwoordigde_id
     capacity = Capacity.SELF if by_giver else machtiging.capacity
     line = _build_journal_line(done.action, done.authority, done.actor_id, capacity, JournalOutcome.DONE, done.action)
+    if done.director_id is not None:
+        line = replace(
+            line, actor_id=done.director_id, capacity=Capacity.DIRECTOR, on_behalf_of=machtiging.vertegenwoordigde_id
+        )
     rows = ((SEALED_MACHTIGING, done.result.row), *done.more_rows)
     facts = await describe_authentic_states(session, machtiging.vertegenwoordigde_id, rows)
     await record(session, replace(line, facts=facts), at=at)

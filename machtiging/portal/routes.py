@@ -13,6 +13,8 @@ from machtiging.portal import (
     undelivered_notifications,
 )
 from machtiging.portal.access_history import routes as access_history
+from machtiging.portal.business import giving as business_giving
+from machtiging.portal.business import helpers as business_helpers
 from machtiging.portal.business import home as business_home
 from machtiging.portal.gemachtigden import actions, detail, emergency, extension, narrowing, notes, overview, readers
 from machtiging.portal.giving import routes as giving
@@ -55,6 +57,8 @@ router = APIRouter(include_in_schema=False)
 _PARTS = (
     start,
     business_home,
+    business_giving,
+    business_helpers,
     giving,
     acceptance,
     wizard,

@@ -27,7 +27,7 @@ CUSTOM_END, ONE_YEAR = "eigen", "365"
 DURATIONS = ("30", "90", "180", ONE_YEAR)
 # No letter in the box is older.
 FIRST_LETTER_DAY = date(1900, 1, 1)
-_CONSENT_BASIS = "toestemming"
+CONSENT_BASIS = "toestemming"
 
 
 class GivingStep(StrEnum):
@@ -270,7 +270,7 @@ def build_terms(answers: DraftAnswers, facts: GivingFacts) -> MachtigingTerms | 
     selection: LetterSelection = read.get(GivingStep.OWN_CHOICE) or PRESET_SELECTIONS[read[GivingStep.LETTERS]]
     scope = build_scope(selection, reading)
     period = Period(facts.at, end_of_day(read[GivingStep.PERIOD]))
-    return MachtigingTerms(who.capacity, who.purpose, _CONSENT_BASIS, scope, period, who.name)
+    return MachtigingTerms(who.capacity, who.purpose, CONSENT_BASIS, scope, period, who.name)
 
 
 def build_scope(selection: LetterSelection, reading: ReadingAnswers) -> MachtigingScope:
