@@ -14,8 +14,8 @@ from machtiging.portal import (
 )
 from machtiging.portal.access_history import routes as access_history
 from machtiging.portal.business import giving as business_giving
-from machtiging.portal.business import helpers as business_helpers
 from machtiging.portal.business import home as business_home
+from machtiging.portal.business import machtigingen as business_machtigingen
 from machtiging.portal.gemachtigden import actions, detail, emergency, extension, narrowing, notes, overview, readers
 from machtiging.portal.giving import routes as giving
 from machtiging.portal.help_requests import decision_page, wizard
@@ -58,7 +58,7 @@ _PARTS = (
     start,
     business_home,
     business_giving,
-    business_helpers,
+    business_machtigingen,
     giving,
     acceptance,
     wizard,

@@ -1,4 +1,4 @@
-"""The directorship behind a login: the trade register names this person and this business."""
+"""The bestuurder (director) behind a login: the trade register names person and business."""
 
 from __future__ import annotations
 

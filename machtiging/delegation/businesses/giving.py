@@ -1,4 +1,4 @@
-"""Give, pause, resume and end a machtiging in the name of a business, as its director.
+"""Give, pause, resume and end a machtiging of a business, as its director.
 
 The machtiging is of the business: it stays when the director leaves, and every present director can end it.
 """
@@ -57,7 +57,7 @@ async def offer_for_business(
     idempotency_key: str,
     at: datetime,
 ) -> OfferResult:
-    """Offer a machtiging of the business to one recognised organisation: an office, or the business itself.
+    """Offer a machtiging of the business to an office, or to the business itself.
 
     Raises NotAllowed `geen_bestuurder`, InvalidInput `hoedanigheid_niet_te_kiezen`, and as `offer_machtiging`.
     """
@@ -95,7 +95,7 @@ async def load_given_by_business(
 
 
 def is_given(authority: Authority) -> bool:
-    """Return True for an authentic machtiging that a business gave, and not for an assignment or a directorship."""
+    """Return True for an authentic root that a director gave, and not for a directorship."""
     root = authority.root
     return authority.is_authentic and len(authority.links) == 1 and root.capacity is Capacity.PROFESSIONAL
 

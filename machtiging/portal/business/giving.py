@@ -1,4 +1,4 @@
-"""A director gives a machtiging in the name of the business: choose an organisation, then the terms."""
+"""The form in which a director gives: an organisation, then the terms."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ async def submit_terms(
         return await _render_terms(request, session, visitor, organisation_id, sent, status=400)
     login = describe_director_login(visitor)
     try:
-        made = await offer_for_business(
+        offered = await offer_for_business(
             session,
             services.keyring,
             services.delegation_limits,
@@ -109,7 +109,7 @@ async def submit_terms(
         sent.add_fault("doel", describe_refusal(refusal))
         status = 409 if isinstance(refusal, Conflict) else 403
         return await _render_terms(request, session, visitor, organisation_id, sent, status=status)
-    return RedirectResponse(f"{BUSINESS_ROOT}/helpers/{made.machtiging_id}?gedaan=aangeboden", 303)
+    return RedirectResponse(f"{BUSINESS_ROOT}/helpers/{offered.machtiging_id}?gedaan=aangeboden", 303)
 
 
 def _read_terms(sent: SubmittedForm, facts: GivingFacts) -> MachtigingTerms | None:
@@ -153,7 +153,7 @@ async def _render_terms(
 
 
 def _name_recipient(organisation: RecognisedOrganisation | None, director: Director) -> str:
-    """Return the name of the organisation; words for the business itself, and for one that stopped."""
+    """Return the name of the organisation; words for the business itself."""
     if organisation is None:
         return get_sentence("giving.organisation.unknown")
     is_own = organisation.id == director.business_id

@@ -9,7 +9,7 @@ from machtiging.access.dependencies import access_services
 from machtiging.delegation.businesses.directors import describe_director_login, find_director
 from machtiging.delegation.statutory.relations import load_register_evidence
 from machtiging.identity.session import Citizen
-from machtiging.portal.business.helpers import list_given_views
+from machtiging.portal.business.machtigingen import list_given_views
 from machtiging.portal.helping.paths import BUSINESS_ROOT
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page

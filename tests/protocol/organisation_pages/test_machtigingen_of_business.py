@@ -269,7 +269,7 @@ async def test_machtiging_with_forged_business_is_not_shown_to_the_director(busi
     assert str(citizens) not in str(await director.open_page(f"{ISSUER}/bedrijf"))
 
 
-async def test_director_who_works_at_the_office_reads_both_apart(business, office):
+async def test_director_and_employee_of_the_office_reads_each_in_its_login(business, office):
     """The assignment is read in a login for the office, the box in one for the business."""
     _, assignment = await give_to_office(business, office)
     async with business.world.sessions.begin() as session:

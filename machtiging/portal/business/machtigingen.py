@@ -1,4 +1,4 @@
-"""Who helps a business: one machtiging that it gave, who reads with it, and pause, resume and end."""
+"""The machtigingen that a business gave: their readers, and pause, resume and end."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class GivenView:
 
 
 @dataclass(frozen=True, slots=True)
-class ReaderLine:
+class BusinessReadingView:
     """One act with a letter of the business, in words."""
 
     at: datetime
@@ -68,9 +68,9 @@ class ReaderLine:
 async def list_given_views(session: AsyncSession, director: Director, at: datetime) -> list[GivenView]:
     """List what the business gave, open ones first. At most a hundred."""
     found = await list_given_page(session, PersonId(director.business_id), limit=_GIVEN_SHOWN, at=at)
-    given = [one for one in found if is_given(one)]
-    names = await load_organisation_names(session, {one.root.offered_to for one in given if one.root.offered_to})
-    return [_describe_given(one, names, director, at) for one in given]
+    shown = [one for one in found if is_given(one)]
+    names = await load_organisation_names(session, {one.root.offered_to for one in shown if one.root.offered_to})
+    return [_describe_given(one, names, director, at) for one in shown]
 
 
 def _describe_given(authority: Authority, names: Mapping[UUID, str], director: Director, at: datetime) -> GivenView:
@@ -216,8 +216,8 @@ async def _render_given(
     )
 
 
-async def _describe_line(people: views.PersonNames, line: ReadingLine) -> ReaderLine:
+async def _describe_line(people: views.PersonNames, line: ReadingLine) -> BusinessReadingView:
     somebody = get_sentence("helpers.lines.somebody")
     who = somebody if line.actor_id is None else await people.load_name(line.actor_id)
     what = labels.describe_act(line.act, refused=line.is_refused, sender=None)
-    return ReaderLine(line.occurred_at, get_sentence("business.helper.line", who=who, what=what))
+    return BusinessReadingView(line.occurred_at, get_sentence("business.helper.line", who=who, what=what))
