@@ -90,6 +90,15 @@ _PERSONAS = (
         kvk="90000002",
     ),
     Persona(
+        "bestuurder",
+        "Yvonne Smeets",
+        PersonaGroup.WORK,
+        "y.smeets@bakkerij.example",
+        birthdate="1974-05-23",
+        bsn="999990299",
+        kvk="90000003",
+    ),
+    Persona(
         "burger-onder-bewind",
         "Dennis Brouwer",
         PersonaGroup.CITIZEN,

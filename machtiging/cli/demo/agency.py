@@ -55,17 +55,19 @@ class DemoAgency:
         check_step(condition=same, expected="dezelfde brief nog eens is dezelfde brief", got=again.text[:300])
         return str(response.json()["berichtId"])
 
-    async def deliver_once(self, letter: DemoLetter, bsn: str, reference: str) -> bool:
+    async def deliver_once(self, letter: DemoLetter, number: str, reference: str, *, number_type: str = "BSN") -> bool:
         """Deliver one letter with its PDF. Returns False if it was there. Raises StoryFailed."""
-        response = await self._post_letter(letter, bsn, reference)
+        response = await self._post_letter(letter, number, reference, number_type)
         is_accepted = response.status_code in (200, 201)
         check_step(condition=is_accepted, expected="een afgeleverde brief", got=response.text[:300])
         return response.status_code == 201
 
-    async def _post_letter(self, letter: DemoLetter, bsn: str, reference: str) -> httpx.Response:
+    async def _post_letter(
+        self, letter: DemoLetter, number: str, reference: str, number_type: str = "BSN"
+    ) -> httpx.Response:
         published_at = publication_time(letter, self.environment.now())
         bericht = {
-            "ontvanger": {"type": "BSN", "waarde": bsn},
+            "ontvanger": {"type": number_type, "waarde": number},
             "dienst": letter.dienst,
             "onderwerp": letter.onderwerp,
             "inhoud": letter.inhoud,

@@ -255,3 +255,36 @@ LETTERS = (
         refusal_reason="te_oud",
     ),
 )
+
+# The letters of the business in the practice world.
+BUSINESS_LETTERS = (
+    DemoLetter(
+        reference="aanslag-bedrijf",
+        sender=BELASTINGDIENST,
+        dienst="voorlopige-aanslag",
+        days_ago=6,
+        onderwerp="Voorlopige aanslag van uw bedrijf",
+        inhoud=(
+            "Geachte heer of mevrouw,\n\n"
+            "Dit is de voorlopige aanslag van Bakkerij Oefenstad. Het bedrijf betaalt 8.400 euro.\n\n"
+            "U kunt het bedrag in een keer betalen of in elf termijnen."
+        ),
+        file_name="voorlopige-aanslag.pdf",
+        heading="Voorlopige aanslag",
+        rows=(("Winst", "€ 42.000"), ("Te betalen", "€ 8.400")),
+    ),
+    DemoLetter(
+        reference="gemeente-bedrijf",
+        sender=GEMEENTE,
+        dienst="gemeentelijke-belastingen",
+        days_ago=20,
+        onderwerp="Aanslag gemeentelijke belastingen van uw bedrijf",
+        inhoud=(
+            "Geachte heer of mevrouw,\n\n"
+            "Dit is de aanslag gemeentelijke belastingen voor uw winkel. U betaalt dit jaar 930 euro."
+        ),
+        file_name="aanslag-gemeente.pdf",
+        heading="Aanslag gemeentelijke belastingen",
+        rows=(("Onroerendezaakbelasting", "€ 610,00"), ("Reclamebelasting", "€ 320,00"), ("Totaal", "€ 930,00")),
+    ),
+)

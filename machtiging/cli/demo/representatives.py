@@ -1,4 +1,4 @@
-"""Representatives in the practice world: an office for bewind and the mother of a child."""
+"""Representatives in the practice world: an office for bewind, a mother and a director."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ from machtiging.settings import Settings
 from machtiging.simulators.personas import PERSONAS
 from machtiging.storage.unit_of_work import unit_of_work
 
-OFFICE_NAME = "Bewindkantoor Oefenstad"
+OFFICE_NAME, BUSINESS_NAME = "Bewindkantoor Oefenstad", "Bakkerij Oefenstad"
+_DIRECTOR = PERSONAS["bestuurder"]
 _BEWINDVOERDER, _CLIENT = PERSONAS["bewindvoerder"], PERSONAS["client-onder-bewind"]
 _PARENT, _CHILD = PERSONAS["engelstalig"], PERSONAS["kind"]
 _ROLES = frozenset({EmployeeRole.ADMINISTRATOR, EmployeeRole.CARE_WORKER})
@@ -60,10 +61,24 @@ async def add_practice_office(environment: StoryEnvironment) -> None:
         await invite_employee(session, keyring, _STORY, office_id, invitation, at=at, practice=True)
 
 
+async def add_practice_business(environment: StoryEnvironment) -> None:
+    """Register the business, which helps nobody. Repeating it changes nothing."""
+    numbers = OrganisationNumbers(kvk=_DIRECTOR.kvk)
+    registration = OrganisationRegistration(numbers, BUSINESS_NAME, OrganisationKind.BEDRIJF, Ceiling())
+    request = RecognitionProposal(RecognitionStatus.REQUESTED, "oefening")
+    try:
+        async with unit_of_work(environment.sessions) as session:
+            await register_organisation(
+                session, environment.keyring, _STORY, registration, request, at=environment.now()
+            )
+    except Conflict:
+        return
+
+
 async def tell_practice_events(environment: StoryEnvironment) -> None:
-    """Let the register tell of both representatives. The same events again change nothing."""
+    """Let the registers tell of the representatives. The same events again change nothing."""
     context = EventContext(environment.keyring, read_precedence(Settings().policies_dir))
-    for event in (_build_bewind(), _build_parental_authority()):
+    for event in (_build_bewind(), _build_parental_authority(), _build_director()):
         day = (to_dutch_date(environment.now()) - timedelta(days=_DAYS_AGO)).isoformat()
         item = event | {"gebeurtenis": "begin", "ingangsdatum": day, "registerdatum": day}
         async with unit_of_work(environment.sessions) as session:
@@ -78,6 +93,17 @@ def _build_bewind() -> dict[str, Any]:
         "vertegenwoordigde": {"bsn": _CLIENT.bsn},
         "vertegenwoordiger": {"kvkNummer": _BEWINDVOERDER.kvk},
         "kenmerk": "OEFENING/BM/26/1001",
+    }
+
+
+def _build_director() -> dict[str, Any]:
+    return {
+        "gebeurtenisId": "oefening-bestuurder",
+        "soort": "bestuurder",
+        "relatieId": "oefening-bestuurder",
+        "vertegenwoordigde": {"kvkNummer": _DIRECTOR.kvk},
+        "vertegenwoordiger": {"bsn": _DIRECTOR.bsn},
+        "kenmerk": "OEFENING/KVK/90000003",
     }
 
 

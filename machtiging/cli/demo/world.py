@@ -16,10 +16,10 @@ from machtiging.agencies.catalogue import find_catalogue_oin
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.cli.demo.agency import DemoAgency
 from machtiging.cli.demo.environment import StoryEnvironment, create_http_client
-from machtiging.cli.demo.letters import DemoLetter
+from machtiging.cli.demo.letters import BUSINESS_LETTERS, DemoLetter
 from machtiging.cli.demo.organisation import invite_colleague
 from machtiging.cli.demo.portal_user import PortalUser
-from machtiging.cli.demo.representatives import add_practice_office, tell_practice_events
+from machtiging.cli.demo.representatives import add_practice_business, add_practice_office, tell_practice_events
 from machtiging.cli.demo.world_letters import build_letters_of_two_years
 from machtiging.delegation.acceptance import CodeHolder, accept_offer
 from machtiging.delegation.assignments.rules import EmployeeLogin
@@ -235,13 +235,20 @@ class _World:
                 await open_help_request(session, keyring, opener, request.words.code, at=at)
 
     async def add_representatives(self) -> None:
-        """Add the two who are represented by law or court, their letters and their representatives."""
+        """Add those who are represented by law or court, a business, their letters and representatives."""
         for key in ("client-onder-bewind", "kind"):
             persona = PERSONAS[key]
             await self.add_client(persona.name, persona.birthdate or "", persona.bsn or "")
             await self.deliver_to(persona.bsn, f"Geachte {persona.name}", key, kinds=_KINDS_OF_CLIENTS)
         await add_practice_office(self._environment)
         await self.log_in("bewindvoerder")
+        await add_practice_business(self._environment)
+        await self.log_in("bestuurder")
+        for letter in BUSINESS_LETTERS:
+            agency = await self._agency_of(letter)
+            kvk = PERSONAS["bestuurder"].kvk or ""
+            reference = f"wereld-bedrijf-{letter.reference}"
+            self.delivered += await agency.deliver_once(letter, kvk, reference, number_type="KVK")
         await tell_practice_events(self._environment)
 
     async def read_letters(self) -> None:
