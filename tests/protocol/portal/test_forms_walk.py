@@ -22,7 +22,7 @@ TESTED_ELSEWHERE = {"/apps/{consent_id}/stoppen", "/authorize", "/blijf-ingelogd
 # Not of mother or son: those of an employee in `tests/protocol/organisation_pages` and `work`, of the operator in
 # `test_operator_pages`.
 TESTED_ELSEWHERE |= {path for path in PAGE_OF if path.startswith(("/organisatie", "/beheer", "/werk/nieuwe-client"))}
-TESTED_ELSEWHERE |= {"/werk/verlengen"}
+TESTED_ELSEWHERE |= {"/uitnodiging", "/werk/verlengen"}
 # What an act leaves behind: its journal lines, and the rows that it makes or changes.
 # A code that is tried, and a meldcode that replaces the former one, are no act.
 ACTS = """SELECT act FROM journal_intake WHERE outcome <> 'refused'
