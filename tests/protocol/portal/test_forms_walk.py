@@ -19,9 +19,11 @@ from tests.protocol.portal.test_kept_forms import log_in, read_return_path
 pytestmark = pytest.mark.whole
 # A logged-in page, and forms of apps and counters: `tests/protocol/consent`, `ciba`, `grant_management`.
 TESTED_ELSEWHERE = {"/apps/{consent_id}/stoppen", "/authorize", "/blijf-ingelogd", "/meldingen/gelezen", "/verzoeken"}
-# Not of mother or son: those of an employee in `tests/protocol/organisation_pages` and `work`, of the operator in
-# `test_operator_pages`.
-TESTED_ELSEWHERE |= {path for path in PAGE_OF if path.startswith(("/organisatie", "/beheer", "/werk/nieuwe-client"))}
+# Not of mother or son: those of an employee or director in `tests/protocol/organisation_pages` and `work`, of the
+# operator in `test_operator_pages`.
+TESTED_ELSEWHERE |= {
+    path for path in PAGE_OF if path.startswith(("/organisatie", "/bedrijf", "/beheer", "/werk/nieuwe-client"))
+}
 TESTED_ELSEWHERE |= {"/uitnodiging", "/werk/verlengen"}
 # What an act leaves behind: its journal lines, and the rows that it makes or changes.
 # A code that is tried, and a meldcode that replaces the former one, are no act.
