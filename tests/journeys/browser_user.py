@@ -108,9 +108,9 @@ class BrowserUser:
         self.window.open(self.site + path)
         self.look()
 
-    def press(self, key: str, **params: object) -> None:
-        """Press the button with this sentence; a page follows."""
-        self._act({"selector": "button", "name": self._words(key, **params)}, "Enter")
+    def press(self, key: str, about: str = "", **params: object) -> None:
+        """Press the button with this sentence, in the row `about` somebody; a page follows."""
+        self._act({"selector": "button", "name": f"{self._words(key, **params)} {about}".strip()}, "Enter")
 
     def follow(self, key: str, **params: object) -> None:
         """Follow the link with this sentence."""

@@ -84,7 +84,7 @@ def assign_and_replace(user: BrowserUser, prepare: BrowserUser) -> None:
         user.write(f"tot_{part}", user.value_of(f"van_{part}"))
     user.press("organisation.stand_ins.submit")
     user.expect("organisation.stand_ins.runs")
-    user.press("organisation.stand_ins.stop")
+    user.press("organisation.stand_ins.stop", about=PERSONAS[COLLEAGUE].name)
     user.expect("organisation.stand_ins.none")
 
 
