@@ -7,10 +7,12 @@ The municipality is fictitious. Theme and sensitivity are set per dienst. Letter
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.agencies.bundles import BundleContent, publish_bundle
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.agencies.tables import Agency, Dienst
 from machtiging.kernel.oin import Oin
@@ -115,9 +117,41 @@ CATALOGUE: dict[tuple[str, str], tuple[CatalogueEntry, ...]] = {
 }
 
 
+# Bundles for practice, by code: name and diensten as (agency, code of the dienst).
+BUNDLES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+    "schulden": (
+        "Hulp bij schulden",
+        (
+            ("Belastingdienst", "invordering"),
+            ("Dienst Toeslagen", "herstel"),
+            ("Gemeente Voorbeeldstad", "gemeentelijke-belastingen"),
+            ("Centraal Justitieel Incassobureau", "betalingsregeling"),
+            ("CAK", "wanbetalers"),
+        ),
+    ),
+    "toeslagen-en-uitkering": (
+        "Toeslagen en uitkering",
+        (
+            ("Dienst Toeslagen", "zorgtoeslag"),
+            ("Dienst Toeslagen", "huurtoeslag"),
+            ("Dienst Toeslagen", "kindgebonden-budget"),
+            ("UWV", "ww-uitkering"),
+            ("Gemeente Voorbeeldstad", "bijstand"),
+        ),
+    ),
+}
+
+
 def find_catalogue_oin(name: str) -> str:
     """Return the test OIN of the agency with this name. Raises KeyError for an unknown name."""
     return dict(CATALOGUE.keys())[name]
+
+
+async def publish_practice_bundles(session: AsyncSession, *, at: datetime) -> None:
+    """Publish the bundles for practice. It is idempotent. Raises InvalidInput as `publish_bundle`."""
+    for code, (name, diensten) in BUNDLES.items():
+        keys = frozenset(f"{find_catalogue_oin(agency)}/{dienst}" for agency, dienst in diensten)
+        await publish_bundle(session, BundleContent(code, name, keys), at=at)
 
 
 async def upsert_catalogue(session: AsyncSession) -> None:

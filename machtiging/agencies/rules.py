@@ -1,8 +1,9 @@
-"""Themes and degrees of sensitivity of letters. Pure."""
+"""Themes and degrees of sensitivity of letters, and the reference to a bundle. Pure."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Sensitivity(StrEnum):
@@ -35,3 +36,11 @@ class Theme(StrEnum):
     PENSIOEN = "pensioen"
     GEMEENTE = "gemeente"
     OVERIG = "overig"
+
+
+class BundleReference(NamedTuple):
+    """A published version of a bundle, with the name that it had."""
+
+    code: str
+    version: int
+    name: str

@@ -1,8 +1,10 @@
-"""Tables of the catalogue: agencies and their diensten."""
+"""Tables of the catalogue: agencies, their diensten and bundles of diensten."""
 
 from __future__ import annotations
 
-from sqlmodel import SQLModel
+from datetime import datetime
+
+from sqlmodel import Field, SQLModel
 
 from machtiging.storage import columns
 
@@ -27,3 +29,15 @@ class Dienst(SQLModel, table=True):
     name: str = columns.text_column()
     theme: str = columns.text_column()
     sensitivity: str = columns.text_column()
+
+
+class BundleVersion(SQLModel, table=True):
+    """A published version of a bundle of diensten. Never changed and never deleted."""
+
+    __tablename__ = "bundle_version"
+
+    code: str = columns.text_column(primary_key=True)
+    version: int = Field(primary_key=True)
+    name: str = columns.text_column()
+    diensten: list[str] = columns.text_array_column()
+    published_at: datetime = columns.timestamp_column()

@@ -19,6 +19,7 @@ class JournalAct(StrEnum):
     BERICHT_NOTEREN = "bericht:noteren"
     BERICHT_NOTITIE_INTREKKEN = "bericht:notitie_intrekken"
     BERICHT_VERWIJDEREN = "bericht:verwijderen"
+    BUNDEL_GEPUBLICEERD = "bundel:gepubliceerd"
     CATALOGUS_GELADEN = "catalogus:geladen"
     CLIENT_GEREGISTREERD = "client:geregistreerd"
     CLIENT_GESCHORST = "client:geschorst"

@@ -101,6 +101,7 @@ def test_openapi_document_lists_every_api_route():
         "/berichten": {"get"},
         "/berichten/{berichtId}": {"get", "patch", "delete"},
         "/berichten/{berichtId}/bijlagen/{bijlageId}": {"get"},
+        "/bundels": {"get"},
         "/clienten": {"get"},
         "/clienten/berichten": {"get"},
         "/machtigingen": {"get"},

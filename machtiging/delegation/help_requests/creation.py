@@ -15,6 +15,8 @@ from uuid import UUID
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.agencies.bundles import find_current_bundle
+from machtiging.agencies.rules import BundleReference
 from machtiging.audit.acts import JournalAct
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.acceptance import CodeHolder
@@ -64,11 +66,12 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class RequestedHelp:
-    """The content of a new request: words, letters and last day."""
+    """The content of a new request: words, letters and last day. `bundle`: the version that `scope` came from."""
 
     words: RequestWords
     scope: MachtigingScope
     last_day: date
+    bundle: BundleReference | None = None
 
 
 async def create_help_request(
@@ -120,7 +123,8 @@ async def create_organisation_request(
 
     The name of the organisation takes the place of the requester's own name. Raises NotAllowed `geen_medewerker`, or
     as `stop_reasons.organisation_refusal` and `employee_refusal`; LevelTooLow `niveau_te_laag`; InvalidInput
-    `verzoek_boven_plafond`. A refusal is journalled.
+    `verzoek_boven_plafond`, `bundel_onbekend` or `bundel_ongeldig`; Conflict `bundel_verouderd` if a newer version is
+    published. A refusal is journalled.
     """
     request_id = derive_request_id(keyring, login.person_id, f"{login.kvk}:{idempotency_key}")
     act, organisation_id = JournalAct.HULPVRAAG_GESTELD, None
@@ -133,6 +137,7 @@ async def create_organisation_request(
         if await load_own_request(session, keyring, request_id, login.person_id, organisation_id=organisation_id):
             return request_id
         _require_few_requests(counts, MAX_OPEN_REQUESTS_OF_EMPLOYEE, MAX_REQUESTS_PER_DAY_OF_EMPLOYEE)
+        await _require_current_bundle(session, content)
         named = replace(content, words=replace(content.words, requester_name=acting.organisation.name))
         holder = CodeHolder(login.person_id, login.assurance, login.kvk)
         request = await _build_valid_request(session, limits, holder, named, request_id, at, acting)
@@ -142,6 +147,19 @@ async def create_organisation_request(
     await _insert_request(session, keyring, request)
     await journal_request(session, act, login.person_id, request, at=at)
     return request_id
+
+
+async def _require_current_bundle(session: AsyncSession, content: RequestedHelp) -> None:
+    """Require the version that is published now: the request is what the employee saw."""
+    if content.bundle is None:
+        return
+    current = await find_current_bundle(session, content.bundle.code)
+    if current is None:
+        raise InvalidInput("bundel_onbekend")
+    if current.reference != content.bundle:
+        raise Conflict("bundel_verouderd")
+    if content.scope.diensten != current.diensten:
+        raise InvalidInput("bundel_ongeldig")
 
 
 def _require_few_requests(counts: tuple[int, int], most_open: int, most_per_day: int) -> None:
@@ -189,6 +207,7 @@ async def _build_valid_request(
         words=words,
         organisation_id=None if acting is None else acting.organisation.id,
         employee_id=None if acting is None else acting.employee.id,
+        bundle=content.bundle,
     )
     terms = await require_valid_terms(session, limits, build_terms(request, at), at=at)
     if acting is not None:
@@ -205,7 +224,7 @@ async def _insert_request(session: AsyncSession, keyring: KeyRing, request: Help
         "requester_assurance": request.requester_assurance,
         "code_hash": keyring.blind_index(REQUEST_CODE_INDEX_PURPOSE, request.words.code),
         "words_sealed": encrypt_words(key, request.id, request.words),
-        "scope": encode_scope(request.scope),
+        "scope": encode_scope(request.scope, request.bundle),
         "last_day": request.last_day,
         "state": request.state,
         "created_at": request.created_at,

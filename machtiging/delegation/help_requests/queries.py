@@ -16,7 +16,13 @@ from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.authority.queries import load_authorities
 from machtiging.delegation.authority.rules import Authority
-from machtiging.delegation.help_requests.rules import HelpRequest, HelpRequestState, RequestWords, decode_scope
+from machtiging.delegation.help_requests.rules import (
+    HelpRequest,
+    HelpRequestState,
+    RequestWords,
+    decode_bundle,
+    decode_scope,
+)
 from machtiging.delegation.queries import machtiging_table
 from machtiging.delegation.rules import MachtigingState
 from machtiging.delegation.tables import SEALED_HELP_REQUEST, HelpRequestRow
@@ -175,6 +181,7 @@ def _build_request(row: Mapping[Any, Any], key: DataKey) -> HelpRequest:
         words=words,
         organisation_id=row["organisation_id"],
         employee_id=row["employee_id"],
+        bundle=decode_bundle(row["scope"]),
     )
 
 

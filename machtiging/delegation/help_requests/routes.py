@@ -1,4 +1,4 @@
-"""/api/v1/machtigingsverzoeken: an employee asks a new client for the organisation, in a login session."""
+"""/api/v1/machtigingsverzoeken and /bundels: an employee asks a new client, in a login session."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from machtiging.crypto.secrets import generate_token
 from machtiging.delegation.assignments.acting_employee import describe_login, load_requesting_employee
 from machtiging.delegation.assignments.routes import IdempotencyKey
 from machtiging.delegation.assignments.rules import EmployeeLogin
+from machtiging.delegation.help_requests.bundles import limit_to_bundle, list_bundles_within
 from machtiging.delegation.help_requests.creation import (
     create_organisation_request,
     withdraw_help_request,
@@ -20,10 +21,12 @@ from machtiging.delegation.help_requests.dependencies import DelegationServices,
 from machtiging.delegation.help_requests.queries import find_assigned_id, list_own_requests, load_own_request
 from machtiging.delegation.help_requests.rules import HelpRequest
 from machtiging.delegation.help_requests.schemas import (
+    BundelsOut,
     VerzoekenOut,
     VerzoekenPerPagina,
     VerzoekIn,
     VerzoekOut,
+    describe_bundel,
     describe_verzoek,
     parse_content,
 )
@@ -82,6 +85,23 @@ async def get_machtigingsverzoeken(
     return {"machtigingsverzoeken": shown, "_links": describe_page(url, na, last)}
 
 
+@router.get(
+    "/bundels",
+    response_model=BundelsOut,
+    summary="Bundels die u kunt vragen",
+    operation_id="lijstBundels",
+    tags=["Machtigingsverzoeken"],
+    dependencies=_READS,
+    openapi_extra=_EMPLOYEES,
+)
+async def get_bundels(request: Request, visitor: Citizen, session: Transaction) -> dict[str, Any]:
+    """Van elke bundel de nieuwste versie, als die binnen het plafond van uw organisatie past."""
+    at = delegation_services(request).clock.now()
+    acting = await load_requesting_employee(session, describe_login(visitor), at=at)
+    found = await list_bundles_within(session, acting.organisation.ceiling)
+    return {"bundels": [describe_bundel(one) for one in found]}
+
+
 @router.post(
     _PATH,
     response_model=VerzoekOut,
@@ -108,7 +128,10 @@ async def post_machtigingsverzoek(
     """
     services, login = delegation_services(request), describe_login(visitor)
     at = services.clock.now()
-    content, key = parse_content(parse_body(VerzoekIn, await request.body())), idempotency_key or generate_token(128)
+    verzoek, key = parse_body(VerzoekIn, await request.body()), idempotency_key or generate_token(128)
+    content = parse_content(verzoek)
+    if verzoek.bundel is not None:
+        content = await limit_to_bundle(session, content, verzoek.bundel.code, verzoek.bundel.versie)
     made_id = await create_organisation_request(
         session, services.keyring, services.delegation_limits, login, content, key, at=at
     )

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.agencies.rules import BundleReference, Sensitivity, Theme
 from machtiging.delegation.amendments.rules import Narrowing, narrow_scope, require_something_left
 from machtiging.delegation.authority.chain import intersect_scopes
 from machtiging.delegation.rules import Act, Capacity, MachtigingScope
@@ -65,7 +65,7 @@ class HelpRequest:
     """One help request. `opened_by`: the citizen who opened it with the code, and alone may answer it.
 
     `organisation_id` and `employee_id`: the organisation that asks, through this employee. Both are None for a
-    relative.
+    relative. `bundle`: the version whose diensten are asked; they stand in `scope`.
     """
 
     id: UUID
@@ -82,6 +82,7 @@ class HelpRequest:
     words: RequestWords
     organisation_id: UUID | None = None
     employee_id: UUID | None = None
+    bundle: BundleReference | None = None
 
     @property
     def capacity(self) -> Capacity:
@@ -204,9 +205,10 @@ def narrow_terms(terms: MachtigingTerms, narrowing: Narrowing, themes: frozenset
     return replace(terms, scope=scope, period=period)
 
 
-def encode_scope(scope: MachtigingScope) -> dict[str, Any]:
-    """Encode a scope as JSON. A request names no diensten and no single letters."""
-    return {
+def encode_scope(scope: MachtigingScope, bundle: BundleReference | None = None) -> dict[str, Any]:
+    """Encode a scope as JSON, with the bundle that it came from. A request names no single letters."""
+    of_bundle = {} if bundle is None else {"bundle": list(bundle), "diensten": sorted(scope.diensten or ())}
+    return of_bundle | {
         "afzenders": None if scope.afzenders is None else sorted(scope.afzenders),
         "themes": None if scope.themes is None else sorted(scope.themes),
         "excluded_themes": sorted(scope.excluded_themes),
@@ -218,13 +220,18 @@ def encode_scope(scope: MachtigingScope) -> dict[str, Any]:
 
 def decode_scope(document: Mapping[str, Any]) -> MachtigingScope:
     """Decode a scope from JSON. Raises KeyError or ValueError for another document."""
-    afzenders, themes = document["afzenders"], document["themes"]
+    afzenders, themes, diensten = document["afzenders"], document["themes"], document.get("diensten")
     return MachtigingScope(
         afzenders=None if afzenders is None else frozenset(afzenders),
-        diensten=None,
+        diensten=None if diensten is None else frozenset(diensten),
         themes=None if themes is None else frozenset(map(Theme, themes)),
         excluded_themes=frozenset(map(Theme, document["excluded_themes"])),
         highest_sensitivity=Sensitivity(document["highest_sensitivity"]),
         letters_from=date.fromisoformat(document["letters_from"]),
         acts=frozenset(map(Act, document["acts"])),
     )
+
+
+def decode_bundle(document: Mapping[str, Any]) -> BundleReference | None:
+    """Decode the bundle of a scope; None if it came from none."""
+    return BundleReference(*document["bundle"]) if "bundle" in document else None

@@ -10,12 +10,14 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import BaseModel, Field
 
+from machtiging.agencies.bundles import Bundle
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.help_requests.creation import RequestedHelp
 from machtiging.delegation.help_requests.queries import MAX_LISTED_REQUESTS
 from machtiging.delegation.help_requests.rules import HelpRequest, HelpRequestState, RequestWords
 from machtiging.delegation.machtigingscode import format_code
 from machtiging.delegation.rules import Act, MachtigingScope
+from machtiging.kernel.errors import InvalidInput
 from machtiging.kernel.ids import MachtigingId
 from machtiging.organisations.schemas import PaginaOut
 from machtiging.web.validation import StrictRequestModel
@@ -43,6 +45,13 @@ _STATUSES = {
 }
 
 
+class BundelVersie(StrictRequestModel):
+    """De versie van een bundel. Alleen de nieuwste kan worden gevraagd."""
+
+    code: str = Field(max_length=40)
+    versie: int = Field(ge=1)
+
+
 class VerzoekIn(StrictRequestModel):
     """Een verzoek aan een nieuwe cliënt. Wie dat is, staat er niet in: de cliënt opent het met de code."""
 
@@ -52,6 +61,7 @@ class VerzoekIn(StrictRequestModel):
         default=None, description="OIN's; ontbreekt bij alle afzenders.", max_length=_MAX_SENDERS
     )
     themas: list[Theme] | None = Field(default=None, description="Ontbreekt bij alle thema's.")
+    bundel: BundelVersie | None = Field(default=None, description="In plaats van afzenders en thema's.")
     hoogsteGevoeligheid: Sensitivity = Sensitivity.GEWOON  # noqa: N815
     berichtenVanaf: date  # noqa: N815
     handelingen: list[Act] = Field(default=[Act.LIST, Act.READ])
@@ -67,6 +77,8 @@ class VerzoekOut(BaseModel):
     doel: str
     afzenders: list[str] | None = None
     themas: list[Theme] | None = None
+    diensten: list[str] | None = Field(default=None, description='Van de bundel: "OIN/code".')
+    bundel: BundelVersie | None = None
     hoogsteGevoeligheid: Sensitivity  # noqa: N815
     berichtenVanaf: date  # noqa: N815
     handelingen: list[Act]
@@ -84,8 +96,35 @@ class VerzoekenOut(BaseModel):
     links: PaginaOut = Field(alias="_links")
 
 
+class BundelOut(BaseModel):
+    """De nieuwste versie van een bundel."""
+
+    code: str
+    versie: int
+    naam: str
+    diensten: list[str] = Field(description='"OIN/code".')
+    gepubliceerdOp: datetime  # noqa: N815
+
+
+class BundelsOut(BaseModel):
+    """De bundels, op naam."""
+
+    bundels: list[BundelOut]
+
+
+def describe_bundel(bundle: Bundle) -> dict[str, Any]:
+    """Describe a bundle."""
+    of_version = {"code": bundle.code, "versie": bundle.version, "naam": bundle.name}
+    return of_version | {"diensten": sorted(bundle.diensten), "gepubliceerdOp": bundle.published_at}
+
+
 def parse_content(verzoek: VerzoekIn) -> RequestedHelp:
-    """Convert the body to the content of a request."""
+    """Convert the body to the content of a request, without its bundle.
+
+    Raises InvalidInput `bundel_en_keuze` for a bundle together with senders or themes.
+    """
+    if verzoek.bundel is not None and (verzoek.afzenders is not None or verzoek.themas is not None):
+        raise InvalidInput("bundel_en_keuze")
     scope = MachtigingScope(
         afzenders=None if verzoek.afzenders is None else frozenset(verzoek.afzenders),
         diensten=None,
@@ -100,7 +139,7 @@ def parse_content(verzoek: VerzoekIn) -> RequestedHelp:
 
 def describe_verzoek(request: HelpRequest, machtiging_id: MachtigingId | None, at: datetime) -> dict[str, Any]:
     """Describe one request. `machtiging_id`: what the employee holds by it."""
-    state, scope = request.state_at(at), request.scope
+    state, scope, bundle = request.state_at(at), request.scope, request.bundle
     waiting = state is HelpRequestState.WAITING
     opened = VerzoekStatus.WACHT if request.opened_by is None else VerzoekStatus.GEZIEN
     return {
@@ -110,6 +149,8 @@ def describe_verzoek(request: HelpRequest, machtiging_id: MachtigingId | None, a
         "doel": request.words.purpose,
         "afzenders": None if scope.afzenders is None else sorted(scope.afzenders),
         "themas": None if scope.themes is None else sorted(scope.themes),
+        "diensten": None if scope.diensten is None else sorted(scope.diensten),
+        "bundel": None if bundle is None else {"code": bundle.code, "versie": bundle.version},
         "hoogsteGevoeligheid": scope.highest_sensitivity,
         "berichtenVanaf": scope.letters_from,
         "handelingen": sorted(scope.acts),

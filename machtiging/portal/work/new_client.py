@@ -12,9 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.access.dependencies import access_services
+from machtiging.agencies.bundles import Bundle, find_current_bundle
 from machtiging.agencies.queries import AgencyView
 from machtiging.delegation.assignments.acting_employee import describe_login, load_requesting_employee, require_helping
 from machtiging.delegation.authority.holders import EmployeeAuthority
+from machtiging.delegation.help_requests.bundles import list_bundles_within
 from machtiging.delegation.help_requests.creation import (
     RequestedHelp,
     create_organisation_request,
@@ -46,12 +48,14 @@ from machtiging.portal.help_requests.list_page import (
 from machtiging.portal.organisation.office import KEY_FIELD, read_key
 from machtiging.portal.work.parameters import CLIENTS_PATH
 from machtiging.portal.work.request_form import (
+    BUNDLE_FIELD,
     OWN_DAY,
     TEMPLATE_LABELS,
     TEMPLATE_TEXTS,
     RequestTemplate,
     add_refusal,
     describe_duration,
+    list_bundle_letters,
     list_durations,
     list_templates,
     list_themes,
@@ -75,6 +79,7 @@ class _FormContext(NamedTuple):
     acting: EmployeeAuthority
     facts: GivingFacts
     agencies: list[AgencyView]
+    bundle: Bundle | None = None
 
     @property
     def ceiling(self) -> Ceiling:
@@ -96,6 +101,10 @@ async def show_templates(request: Request, visitor: Citizen, session: Transactio
             (f"{FORM_PATH}?sjabloon={one}", TEMPLATE_LABELS[one], TEMPLATE_TEXTS[one])
             for one in list_templates(acting.organisation.ceiling)
         ],
+        bundles=[
+            (f"{FORM_PATH}?bundel={one.code}", one.name, len(one.diensten), one.version)
+            for one in await list_bundles_within(session, acting.organisation.ceiling)
+        ],
         problem=_describe_problem(acting, at),
         requests=[(one, one.state_at(at)) for one in found],
         state_labels=STATE_LABELS,
@@ -110,9 +119,10 @@ async def show_request_form(
     visitor: Citizen,
     session: Transaction,
     sjabloon: Annotated[RequestTemplate, Query()] = RequestTemplate.OWN,
+    bundel: Annotated[str, Query(max_length=40)] = "",
 ) -> HTMLResponse:
-    """Show the form of a template, filled in within the ceiling of the organisation."""
-    context = await _load_form_context(request, session, visitor)
+    """Show the form of a template or a bundle, within the ceiling of the organisation."""
+    context = await _load_form_context(request, session, visitor, bundel)
     return _render_form(request, context, make_blank_form(request, **prefill(sjabloon, context.ceiling)))
 
 
@@ -120,10 +130,10 @@ async def show_request_form(
 async def submit_request_form(request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction) -> Response:
     """Check the form, or make the request, once. Nothing is stored before."""
     sent = await read_submitted_form(request)
-    context = await _load_form_context(request, session, visitor)
+    context = await _load_form_context(request, session, visitor, sent.first_value(BUNDLE_FIELD).split("/")[0])
     if sent.has_value(STEP_FIELD, CHANGE):
         return _render_form(request, context, sent)
-    content = read_content(sent, context.facts, context.ceiling)
+    content = read_content(sent, context.facts, context.ceiling, context.bundle, context.agencies)
     if content is None:
         return _render_form(request, context, sent, status=400)
     if not sent.has_value(STEP_FIELD, MAKE):
@@ -194,13 +204,21 @@ async def _load_acting(session: AsyncSession, visitor: Visitor, at: datetime) ->
     return await load_requesting_employee(session, describe_login(visitor), at=at)
 
 
-async def _load_form_context(request: Request, session: AsyncSession, visitor: Visitor) -> _FormContext:
-    """Load the employee with the agencies that may be asked. Raises NotAllowed as `require_helping`."""
+async def _load_form_context(
+    request: Request, session: AsyncSession, visitor: Visitor, bundle_code: str
+) -> _FormContext:
+    """Load the employee with the agencies that may be asked, and the bundle.
+
+    Raises NotAllowed as `require_helping`, NotFound `bundel_onbekend`.
+    """
     facts, agencies = await load_facts(request, session)
     acting = await _load_acting(session, visitor, facts.at)
     require_helping(acting, facts.at)
     most = acting.organisation.ceiling.afzenders
-    return _FormContext(acting, facts, [one for one in agencies if most is None or one.oin in most])
+    bundle = await find_current_bundle(session, bundle_code) if bundle_code else None
+    if bundle_code and bundle is None:
+        raise NotFound("bundel_onbekend")
+    return _FormContext(acting, facts, [one for one in agencies if most is None or one.oin in most], bundle)
 
 
 def _describe_problem(acting: EmployeeAuthority, at: datetime) -> str:
@@ -228,6 +246,8 @@ def _render_form(request: Request, context: _FormContext, sent: SubmittedForm, *
         year_ago=add_years(context.facts.today, -1),
         root=PATH,
         check=CHECK,
+        bundle=context.bundle,
+        bundle_letters=None if context.bundle is None else list_bundle_letters(context.bundle, context.agencies),
         **options,
     )
 
@@ -252,6 +272,7 @@ async def _render_check(
         sent=sent,
         action=FORM_PATH,
         words=content.words,
+        bundle=content.bundle,
         organisation=context.acting.organisation.name,
         said=views.describe_agreement(Capacity.PROFESSIONAL, content.words.purpose, content.scope, period, names),
         problem="" if refusal is None else describe_refusal(refusal),

@@ -10,7 +10,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
+from machtiging.agencies.bundles import Bundle
+from machtiging.agencies.queries import AgencyView
 from machtiging.agencies.rules import Theme
+from machtiging.delegation.help_requests.bundles import apply_bundle
 from machtiging.delegation.help_requests.creation import RequestedHelp
 from machtiging.delegation.help_requests.rules import RequestWords
 from machtiging.delegation.terms import MAX_LINE_LENGTH, is_helper_name, is_purpose
@@ -19,7 +22,17 @@ from machtiging.message_catalogue import CatalogueLabels, describe_fields, descr
 from machtiging.organisations.rules import Ceiling
 from machtiging.portal.forms import SubmittedForm
 from machtiging.portal.giving import answers as giving
-from machtiging.portal.giving.answers import ALL, CUSTOM_END, DURATIONS, NO, ONE_YEAR, PAST_YEAR, YES, GivingFacts
+from machtiging.portal.giving.answers import (
+    ALL,
+    CUSTOM_END,
+    DURATIONS,
+    NO,
+    ONE_YEAR,
+    PAST_YEAR,
+    YES,
+    GivingFacts,
+    LetterSelection,
+)
 
 
 class RequestTemplate(StrEnum):
@@ -50,6 +63,10 @@ TEMPLATE_TEXTS: Mapping[RequestTemplate, str] = CatalogueLabels("work.new.about"
 _PURPOSES: Mapping[RequestTemplate, str] = CatalogueLabels(
     "work.new.purpose", (RequestTemplate.TAX_RETURN, RequestTemplate.BENEFITS, RequestTemplate.DEBTS)
 )
+# Code and version of the bundle: "schulden/2".
+BUNDLE_FIELD = "bundel"
+_MAX_DIGITS = 6
+_EVERYTHING = LetterSelection(None, None, frozenset())
 # The field of the form for a field of the content.
 _FIELDS = MappingProxyType(
     {
@@ -97,10 +114,21 @@ def prefill(template: RequestTemplate, ceiling: Ceiling) -> dict[str, str | list
     return values
 
 
-def read_content(sent: SubmittedForm, facts: GivingFacts, ceiling: Ceiling) -> RequestedHelp | None:
-    """Read the whole form; None with all faults noted."""
+def list_bundle_letters(bundle: Bundle, agencies: list[AgencyView]) -> list[tuple[str, list[str]]]:
+    """List the senders of a bundle with the names of their diensten."""
+    found = [
+        (agency.name, [dienst.name for dienst in agency.diensten if dienst.scope_key in bundle.diensten])
+        for agency in agencies
+    ]
+    return [(name, diensten) for name, diensten in found if diensten]
+
+
+def read_content(
+    sent: SubmittedForm, facts: GivingFacts, ceiling: Ceiling, bundle: Bundle | None, agencies: list[AgencyView]
+) -> RequestedHelp | None:
+    """Read the whole form; None with all faults noted. A bundle takes the place of senders and subjects."""
     words = _read_words(sent)
-    selection = giving.read_own_choice(sent, facts)
+    selection = _EVERYTHING if bundle is not None else giving.read_own_choice(sent, facts)
     reading = giving.read_reading(sent, facts)
     last_day = giving.read_end(sent, facts)
     for field, key in _FAULT_KEYS.items():
@@ -109,9 +137,17 @@ def read_content(sent: SubmittedForm, facts: GivingFacts, ceiling: Ceiling) -> R
     if sent.faults or selection is None or reading is None or last_day is None:
         return None
     scope = giving.build_scope(selection, reading)
+    if bundle is not None:
+        return apply_bundle(RequestedHelp(words, scope, last_day), bundle, _read_version(sent), agencies)
     if scope.afzenders is None:  # all senders that the organisation may ask
         scope = replace(scope, afzenders=ceiling.afzenders)
     return RequestedHelp(words, scope, last_day)
+
+
+def _read_version(sent: SubmittedForm) -> int:
+    """Read the version of the bundle that the form showed. 0 is never published."""
+    number = sent.first_value(BUNDLE_FIELD).partition("/")[2]
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < _MAX_DIGITS else 0
 
 
 def _read_words(sent: SubmittedForm) -> RequestWords:

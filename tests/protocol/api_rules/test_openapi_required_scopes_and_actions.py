@@ -37,7 +37,10 @@ NEEDED = {
         ("login", "beheerder"),
     ),
     **dict.fromkeys(
-        ("lijstMedewerkers", "nodigMedewerkerUit", "wijzigMedewerker", "laatMedewerkerVertrekken"),
+        (
+            *("lijstMedewerkers", "nodigMedewerkerUit", "wijzigMedewerker", "laatMedewerkerVertrekken"),
+            *("lijstUitnodigingen", "nodigUitMetLink", "trekUitnodigingIn", "verstuurUitnodigingOpnieuw"),
+        ),
         ("login", "organisatiebeheerder"),
     ),
     **dict.fromkeys(
@@ -51,7 +54,7 @@ NEEDED = {
     **dict.fromkeys(
         (
             *("lijstMachtigingsverzoeken", "maakMachtigingsverzoek", "trekMachtigingsverzoekIn"),
-            *("maakVerlengingsronde", "leesVerlengingsronde"),
+            *("maakVerlengingsronde", "leesVerlengingsronde", "lijstBundels"),
         ),
         ("login", "hulpverlener"),
     ),

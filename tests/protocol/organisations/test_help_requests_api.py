@@ -4,7 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from machtiging.agencies.bundles import BundleContent, publish_bundle
+from machtiging.agencies.catalogue import upsert_catalogue
 from machtiging.kernel.clock import to_dutch_date
+from tests.builders.letters import SVB
 from tests.builders.organisations import (
     add_employee,
     add_organisation,
@@ -150,3 +153,47 @@ async def test_request_without_csrf_token_is_refused(api, worker):
     worker.csrf = "x"
     assert (await worker.call("POST", PATH, make_body(api))).status_code == 403
     assert await HELP_REQUESTS.count(api.database) == 0
+
+
+@pytest.fixture
+async def bundle(api):
+    """A published bundle of one dienst."""
+    async with api.database.sessions.begin() as session:
+        await upsert_catalogue(session)
+        content = BundleContent("pensioen", "Hulp bij pensioen", frozenset({f"{SVB}/aow"}))
+        return await publish_bundle(session, content, at=api.clock.now())
+
+
+async def test_bundle_is_listed_and_asked_by_code_and_version(api, worker, bundle):
+    [listed] = (await worker.get("/bundels")).json()["bundels"]
+    assert (listed["code"], listed["versie"], listed["diensten"]) == ("pensioen", 1, [f"{SVB}/aow"])
+    body = make_body(api, themas=None, bundel={"code": "pensioen", "versie": 1})
+    made = (await worker.call("POST", PATH, body)).json()
+    assert (made["bundel"], made["diensten"]) == ({"code": "pensioen", "versie": 1}, [f"{SVB}/aow"])
+    assert (made["afzenders"], made["themas"]) == ([SVB], ["pensioen"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code"),
+    [
+        ({"bundel": {"code": "onbekend", "versie": 1}}, 400, "bundel_onbekend"),
+        ({"bundel": {"code": "pensioen", "versie": 2}}, 409, "bundel_verouderd"),
+        ({"bundel": {"code": "pensioen", "versie": 0}}, 400, "ongeldige_invoer"),
+        ({"bundel": {"code": "pensioen"}}, 400, "ongeldige_invoer"),
+        ({"themas": ["pensioen"]}, 400, "bundel_en_keuze"),
+        ({"afzenders": [SVB]}, 400, "bundel_en_keuze"),
+    ],
+)
+async def test_bundle_asked_wrongly_is_refused(api, worker, bundle, changes, status, code):
+    body = make_body(api, themas=None, bundel={"code": "pensioen", "versie": 1}) | changes
+    refused = await worker.call("POST", PATH, body)
+    assert (refused.status_code, refused.json()["code"]) == (status, code), refused.text
+    assert await HELP_REQUESTS.count(api.database) == 0
+
+
+async def test_bundles_are_for_employees(api, office, bundle):
+    assert (await (await api.log_in("naaste")).get("/bundels")).status_code == 403
+    async with api.database.sessions.begin() as session:
+        await change_organisation(session, office, ceiling_themes=["belastingen"])
+    browser, _ = await log_in_as(api, office)
+    assert (await browser.get("/bundels")).json() == {"bundels": []}

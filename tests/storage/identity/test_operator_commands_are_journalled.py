@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from machtiging.agencies.catalogue import find_catalogue_oin
 from machtiging.cli.database import open_service_sessions
 from machtiging.cli.operator_name import get_operator_name
 from machtiging.kernel.clock import SystemClock
@@ -71,3 +74,29 @@ async def test_invitation_and_its_withdrawal_name_the_operator(run_command, data
 async def test_agencies_load_names_the_operator(run_command, database):
     assert (await run_command("agencies", "load")).code == 0
     assert await named_once(database, "catalogus:geladen")
+
+
+BUNDLES = """
+- code: pensioen
+  name: Hulp bij pensioen
+  diensten: ["{oin}/aow"]
+"""
+
+
+async def test_bundles_are_published_from_a_file_and_name_the_operator(run_command, database, tmp_path):
+    file = tmp_path / "bundels.yaml"
+    file.write_text(BUNDLES.format(oin=find_catalogue_oin("Sociale Verzekeringsbank")))
+    assert (await run_command("agencies", "load")).code == 0
+    for _ in range(2):
+        assert (await run_command("agencies", "publish-bundles", str(file))).code == 0
+    assert await named_once(database, "bundel:gepubliceerd")
+    assert "pensioen" in (await run_command("agencies", "bundles")).out
+
+
+@pytest.mark.parametrize("content", ["- code: pensioen", "{", "- code: x\n  name: y\n  diensten: ['1/2']"])
+async def test_wrong_file_of_bundles_publishes_nothing(run_command, database, tmp_path, content):
+    file = tmp_path / "bundels.yaml"
+    file.write_text(content)
+    assert (await run_command("agencies", "load")).code == 0
+    assert (await run_command("agencies", "publish-bundles", str(file))).code != 0
+    assert await read_journal_lines(database, "bundel:gepubliceerd") == []

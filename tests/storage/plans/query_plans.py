@@ -12,9 +12,9 @@ import asyncpg
 from sqlalchemy import event, make_url
 
 # Tables whose size somebody decides: agencies, clients that were let in, one line per migration, one lock, workers,
-# versions of the policy.
+# versions of the policy and of bundles.
 DO_NOT_GROW = {"agency", "dienst", "oauth_client", "initial_access_token", "alembic_version", "sealing_turn"}
-DO_NOT_GROW |= {"worker_heartbeat", "policy_version"}
+DO_NOT_GROW |= {"worker_heartbeat", "policy_version", "bundle_version"}
 # In a copy of a row whatever leads to another row, or must be unique, is made anew, unless it is absent.
 _NEW = {"uuid": "gen_random_uuid()::text", "bytea": r"'\x' || encode(sha256((n || random()::text)::bytea), 'hex')"}
 _COLUMNS = """
