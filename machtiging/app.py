@@ -64,6 +64,7 @@ from machtiging.organisations.routes import router as organisations_routes
 from machtiging.portal import error_pages
 from machtiging.portal.public_pages.dependencies import PORTAL_TEMPLATES, PortalServices
 from machtiging.portal.routes import router as portal_routes
+from machtiging.registers.intake import read_register_kinds
 from machtiging.registers.routes import router as register_routes
 from machtiging.settings import Environment, Settings, is_loopback
 from machtiging.simulators.practice_page import router as practice_routes
@@ -105,6 +106,7 @@ _OPERATOR_CONTENT = (
     *("service_owner", "help_phone", "help_hours", "help_hours_en", "help_points_file", "service_changes_file"),
     *("accessibility_email", "privacy_email"),
 )
+_Transport = httpx.AsyncBaseTransport | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,9 +238,7 @@ def _install_rate_limits(app: FastAPI, settings: Settings) -> None:
     rate_limit.install(app, quotas=quotas, make_identifier=make_identifier, oauth_paths=OAUTH_PATHS)
 
 
-def build_services(
-    settings: Settings, database_url: str, clock: Clock, transport: httpx.AsyncBaseTransport | None = None
-) -> Services:
+def build_services(settings: Settings, database_url: str, clock: Clock, transport: _Transport = None) -> Services:
     """Build every service of an application or a worker. Raises Fault as `create_app`."""
     keyring, practice = KeyRing.load(settings.keys_dir, clock=clock), settings.env is not Environment.PRODUCTION
     service, reserved, sealer = _make_engines(settings, database_url)
@@ -251,6 +251,7 @@ def build_services(
         sealer_engine=sealer,
         policy=Policy.load(settings.policies_dir),
         precedence=read_precedence(settings.policies_dir),
+        register_kinds=read_register_kinds(settings.register_kinds),
         issuer=settings.issuer,
         practice=practice,
         pages=PageRenderer(_PRACTICE_TEMPLATE_PACKAGES if practice else _TEMPLATE_PACKAGES),

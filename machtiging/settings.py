@@ -161,6 +161,10 @@ class Settings(BaseSettings):
         default=None, description="the JSON file with the OIN of each register and its public keys (JWK set)"
     )
 
+    register_kinds: dict[str, list[str]] = Field(
+        default={}, description="the kinds that a register may tell of, by OIN (JSON); else all but bestuurder"
+    )
+
     mtls_url: str | None = Field(
         default=None, description="the base URL for clients with a certificate, if it is not the issuer"
     )

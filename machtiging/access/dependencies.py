@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
@@ -10,15 +11,20 @@ from machtiging.access.policy_engine import Policy
 from machtiging.access_tokens.dependencies import TokenServices
 from machtiging.delegation.help_requests.dependencies import DelegationServices
 from machtiging.delegation.statutory.precedence import Precedence
+from machtiging.delegation.statutory.rules import StatutoryKind
 from machtiging.dependencies import request_services
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccessServices(TokenServices, DelegationServices):
-    """The policy and the precedence of measures, beside tokens and machtigingen."""
+    """The policy, the precedence of measures and the kinds of registers, beside tokens and machtigingen.
+
+    `register_kinds`: the kinds of relation that a register may tell of, by OIN.
+    """
 
     policy: Policy
     precedence: Precedence
+    register_kinds: Mapping[str, frozenset[StatutoryKind]] = field(default_factory=dict)
 
 
 def access_services(request: HTTPConnection) -> AccessServices:

@@ -102,7 +102,7 @@ async def _publish_bundles(settings: Settings, file: Path) -> list[Bundle]:
     from machtiging.agencies.bundles import publish_bundle
     from machtiging.audit.acts import JournalAct, JournalOutcome
     from machtiging.audit.journal import NewJournalLine, attribute_to_operator, record
-    from machtiging.cli.bundle_file import read_bundles
+    from machtiging.cli.registers.bundle_file import read_bundles
     from machtiging.storage.unit_of_work import unit_of_work
 
     contents, at, found = read_bundles(file), SystemClock().now(), []

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.audit.state_facts import PersonalWords, state_facts
 from machtiging.identity.data_keys import session_keyring
 from machtiging.identity.people import load_data_key, load_data_keys
+from machtiging.kernel.errors import Fault, NotFound
 from machtiging.kernel.ids import PersonId
 from machtiging.storage.row_mac import SealedTable, verify_row
 
@@ -28,15 +29,17 @@ async def describe_each_state(
 ) -> list[dict[str, Any]]:
     """Return the facts of each row, as `describe_authentic_states`, in one statement.
 
-    `rows`: the vertegenwoordigde and the new row.
+    `rows`: the vertegenwoordigde and the new row. Raises Fault `sleutel_ontbreekt`.
     """
-    keyring = session_keyring(session)
-    keys = await load_data_keys(session, keyring, {PersonId(person_id) for person_id, _ in rows})
+    authentic = [verify_row(session, sealed, row) for _, row in rows]
+    owners = {PersonId(person_id) for (person_id, _), is_own in zip(rows, authentic, strict=True) if is_own}
+    try:
+        keys = await load_data_keys(session, session_keyring(session), owners) if owners else {}
+    except NotFound as error:  # a refusal would commit what was done before it
+        raise Fault("sleutel_ontbreekt", private="a party of an authentic row has no data key") from error
     return [
-        dict(state_facts([(sealed, row)], PersonalWords(person_id, keys[PersonId(person_id)])))
-        if verify_row(session, sealed, row)
-        else {}
-        for person_id, row in rows
+        dict(state_facts([(sealed, row)], PersonalWords(person_id, keys[PersonId(person_id)]))) if is_own else {}
+        for (person_id, row), is_own in zip(rows, authentic, strict=True)
     ]
 
 

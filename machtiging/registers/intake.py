@@ -25,8 +25,9 @@ from machtiging.identity.data_keys import ensure_data_key
 from machtiging.identity.people import find_by_bsn, find_or_create_by_bsn, load_profile
 from machtiging.kernel.birth_date import parse_birth_date
 from machtiging.kernel.bsn import Bsn
-from machtiging.kernel.errors import InvalidInput, NotFound, Refusal
+from machtiging.kernel.errors import Fault, InvalidInput, NotAllowed, NotFound, Refusal
 from machtiging.kernel.ids import PersonId
+from machtiging.kernel.oin import Oin
 from machtiging.organisations.queries import find_organisation_by_number
 from machtiging.organisations.rules import OrganisationNumbers
 from machtiging.registers.schemas import GebeurtenisIn, VertegenwoordigdeIn, VertegenwoordigerIn
@@ -36,11 +37,27 @@ _Word = TypeVar("_Word", EventType, StatutoryKind)
 _YEARS = range(1900, 2200)
 
 
+# A register tells of directors only where the operator named it (`MACHTIGING_REGISTER_KINDS`).
+DEFAULT_KINDS = frozenset(StatutoryKind) - {StatutoryKind.DIRECTOR}
+
+
 class EventSource(NamedTuple):
-    """The register that sent the event, and the client it used; None for a file."""
+    """The register that sent the event. `client_id`: None for a file. `kinds`: those that it may tell of."""
 
     oin: str
     client_id: str | None = None
+    kinds: frozenset[StatutoryKind] = DEFAULT_KINDS
+
+
+RegisterKinds = Mapping[str, frozenset[StatutoryKind]]
+
+
+def read_register_kinds(configured: Mapping[str, list[str]]) -> RegisterKinds:
+    """Read which kinds each register may tell of, by OIN. Raises Fault `registersoorten_ongeldig`."""
+    try:
+        return {Oin(oin).value: frozenset(map(StatutoryKind, kinds)) for oin, kinds in configured.items()}
+    except (ValueError, InvalidInput) as error:
+        raise Fault("registersoorten_ongeldig", private="MACHTIGING_REGISTER_KINDS names no OIN or kind") from error
 
 
 class EventResult(NamedTuple):
@@ -82,11 +99,13 @@ async def _resolve_event(
     """Resolve kind, parties and birth date.
 
     Raises InvalidInput `gebeurtenis_onbekend`, `soort_onbekend`, `bsn_ongeldig`, `datum_onmogelijk`,
-    `geboortedatum_ongeldig` or `geboortejaar_onbekend`, NotFound `vertegenwoordiger_onbekend`, or as
-    `_find_represented`.
+    `geboortedatum_ongeldig` or `geboortejaar_onbekend`, NotAllowed `soort_niet_van_register`, NotFound
+    `vertegenwoordiger_onbekend`, or as `_find_represented`.
     """
     type_ = _find_word(EventType, item.gebeurtenis, "gebeurtenis_onbekend")
     kind = _find_word(StatutoryKind, item.soort, "soort_onbekend")
+    if kind not in source.kinds:
+        raise NotAllowed("soort_niet_van_register")
     days = (item.ingangsdatum, item.registerdatum, item.einddatum)
     if any(day is not None and day.year not in _YEARS for day in days):
         raise InvalidInput("datum_onmogelijk")

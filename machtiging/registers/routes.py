@@ -10,7 +10,7 @@ from machtiging.access.bearer import REGISTER_SCOPE, Register
 from machtiging.access.dependencies import access_services
 from machtiging.delegation.statutory.application import EventContext
 from machtiging.message_catalogue import describe_refusal
-from machtiging.registers.intake import EventResult, EventSource, take_in_event
+from machtiging.registers.intake import DEFAULT_KINDS, EventResult, EventSource, take_in_event
 from machtiging.registers.schemas import EventBatch, GebeurtenisResultatenOut, GebeurtenissenIn
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.content_negotiation import require_acceptable, require_content_type
@@ -40,7 +40,8 @@ async def post_registergebeurtenissen(request: Request, register: Register, sess
     services = access_services(request)
     context = EventContext(services.keyring, services.precedence)
     items = parse_body(EventBatch, await request.body()).gebeurtenissen
-    source = EventSource(register.oin, register.client_id)
+    kinds = services.register_kinds.get(register.oin, DEFAULT_KINDS)
+    source = EventSource(register.oin, register.client_id, kinds)
     results = []
     for item in items:
         results.append(await take_in_event(session, context, source, item, at=services.clock.now()))

@@ -9,6 +9,7 @@ from machtiging.agencies.rules import Sensitivity
 from machtiging.cli.demo.environment import StoryEnvironment
 from machtiging.delegation.statutory.application import EventContext
 from machtiging.delegation.statutory.precedence import read_precedence
+from machtiging.delegation.statutory.rules import StatutoryKind
 from machtiging.kernel.clock import to_dutch_date
 from machtiging.kernel.errors import Conflict
 from machtiging.organisations.employees import invite_employee
@@ -37,7 +38,8 @@ _PARENT, _CHILD = PERSONAS["engelstalig"], PERSONAS["kind"]
 _ROLES = frozenset({EmployeeRole.ADMINISTRATOR, EmployeeRole.CARE_WORKER})
 _STORY = ActingOperator(None, "verhaal")
 # A test OIN of no sender.
-_REGISTER = EventSource("00000099000000090000")
+# One invented register tells of all kinds.
+_REGISTER = EventSource("00000099000000090000", kinds=frozenset(StatutoryKind))
 _DAYS_AGO = 40
 
 

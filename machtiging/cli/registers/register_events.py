@@ -62,10 +62,12 @@ async def _import_all(settings: Settings, signed: SignedEvents, *, dry_run: bool
     from machtiging.crypto.keyring import KeyRing
     from machtiging.delegation.statutory.application import EventContext
     from machtiging.delegation.statutory.precedence import read_precedence
-    from machtiging.registers.intake import EventSource, take_in_event
+    from machtiging.registers.intake import DEFAULT_KINDS, EventSource, read_register_kinds, take_in_event
 
     keyring, clock, results = KeyRing.load(settings.keys_dir), SystemClock(), []
-    context, source = EventContext(keyring, read_precedence(settings.policies_dir)), EventSource(signed.oin)
+    context = EventContext(keyring, read_precedence(settings.policies_dir))
+    kinds = read_register_kinds(settings.register_kinds).get(signed.oin, DEFAULT_KINDS)
+    source = EventSource(signed.oin, kinds=kinds)
     async with open_service_sessions(settings, keyring) as sessions, sessions() as session:
         for item in signed.items:
             results.append(await take_in_event(session, context, source, item, at=clock.now()))

@@ -30,6 +30,7 @@ def import_register(
     """Import organisations or first administrators from CSV. First with --dry-run, then with --confirm CODE."""
     if dry_run == bool(confirm):
         raise typer.BadParameter("use --dry-run, and then --confirm with the code that it printed")
+    from machtiging.notifications.texts import normalise_name_line
     from machtiging.organisations.register_import.csv_lines import MAX_FILE_BYTES
 
     with file.open("rb") as opened:
@@ -38,7 +39,9 @@ def import_register(
         plan = asyncio.run(_run_import(settings, content, confirm))
     table = Table("line", "effect", "name", "why")
     for line in plan.lines:
-        table.add_row(str(line.number), line.effect.value, line.name, find_sentence(line.message, ENGLISH))
+        table.add_row(
+            str(line.number), line.effect.value, normalise_name_line(line.name), find_sentence(line.message, ENGLISH)
+        )
     out.print(table, markup=False)
     if dry_run:
         print(plan.digest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,6 +40,7 @@ from machtiging.organisations.tables import Employee, StandIn, TeamMembership
 from machtiging.storage.columns import is_selected_id, table_of
 
 MAX_CLIENTS_PER_PAGE = 50
+_ROWS_AT_A_TIME = 100
 _LEAF, _AGREEMENT = table_of(MachtigingRow), table_of(AgreementRow)
 _ROOT, _ROOT_AGREEMENT = _LEAF.alias("client_root"), _AGREEMENT.alias("client_agreement")
 _LINK, _LINK_AGREEMENT = _LEAF.alias("client_link"), _AGREEMENT.alias("client_link_agreement")
@@ -106,7 +108,12 @@ async def list_organisation_clients(
     authorities = select(*AUTHORITY_COLUMNS).select_from(AUTHORITY_FROM)
     authorities = authorities.where(is_selected_id(_LEAF.c.id, select(paged.c.id)))
     found = await _load_rows(session, authorities, paged, counts, organisation_id, at)
-    shown = [await _build_client(session, keyring, row, at) for row in found if row["m_id"] is not None]
+    shown = []
+    for number, row in enumerate(found):
+        if row["m_id"] is not None:
+            shown.append(await _build_client(session, keyring, row, at))
+        if number % _ROWS_AT_A_TIME == 0:
+            await asyncio.sleep(0)  # other requests go on
     first = found[0] if found else {"without_reader": 0, "total": 0}
     return ClientPage(shown, first["without_reader"], first["total"])
 

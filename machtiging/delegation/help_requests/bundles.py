@@ -39,7 +39,7 @@ async def list_bundles_within(session: AsyncSession, ceiling: Ceiling) -> list[B
 
 
 def is_within(bundle: Bundle, ceiling: Ceiling, agencies: list[AgencyView]) -> bool:
-    """Return True if the ceiling covers the bundle, and some of its letters can be asked."""
+    """Return True if the ceiling covers the bundle and some letters can be asked."""
     has_senders = ceiling.afzenders is None or bundle.afzenders <= ceiling.afzenders
     has_themes = ceiling.themes is None or list_themes(bundle, agencies) <= ceiling.themes
     asks = any(

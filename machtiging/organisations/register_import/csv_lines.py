@@ -70,6 +70,8 @@ def read_register_file(content: bytes) -> RegisterFile:
     first = text.partition("\n")[0]
     delimiter = ";" if first.count(";") >= first.count(",") else ","
     rows = _read_rows(text, delimiter)
+    if not rows:
+        raise InvalidInput("bestand_leeg")
     head = [name.strip().lower() for name in rows[0][1]]
     kind = _find_kind(head)
     if len(rows) - 1 > MAX_FILE_LINES:

@@ -97,7 +97,7 @@ def parse_organisation_line(line: CsvLine) -> OrganisationLine:
     """Parse a line of organisations. Raises InvalidInput with the code of its first fault."""
     values = {**line.values, **{name: line.values.get(name) or usual for name, usual in _DEFAULTS.items()}}
     if values["soort"] not in set(OrganisationKind):
-        raise InvalidInput("soort_onbekend")
+        raise InvalidInput("organisatiesoort_onbekend")
     if values["gevoeligheid"] not in set(Sensitivity) or values["niveau"] not in set(Assurance):
         raise InvalidInput("plafond_onbekend")
     if not _DAYS.fullmatch(values["dagen"]):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -28,7 +30,7 @@ from machtiging.web.pages import format_day
 
 router = APIRouter(include_in_schema=False)
 EXPORT_PATH = "/organisatie/wie-heeft-wat.csv"
-MAX_CLIENTS = 10_000
+MAX_CLIENTS, MAX_ROWS = 10_000, 100_000
 _COLUMN_LABELS = CatalogueLabels(
     "organisation.export.column", ("employee", "roles", "state", "client", "born", "purpose", "until", "standing")
 )
@@ -45,12 +47,14 @@ async def download_assignments(request: Request, visitor: Citizen, session: Tran
     organisation_id = viewer.organisation.id
     employees = await load_employee_views(session, keyring, organisation_id, at=at)
     page = await list_organisation_clients(session, keyring, organisation_id, at=at, limit=MAX_CLIENTS)
-    rows = list(_build_rows(page.clients, employees, at))
+    # In a thread: many rows take seconds, and other requests go on meanwhile.
+    rows = await asyncio.to_thread(lambda: list(islice(_build_rows(page.clients, employees, at), MAX_ROWS + 1)))
     await journal_exported_assignments(session, viewer, len(page.clients), at=at)
     notes = [get_sentence("organisation.export.made", name=viewer.organisation.name, day=format_day(at))]
-    if page.total > len(page.clients):
-        notes.append(get_sentence("organisation.export.cut", limit=MAX_CLIENTS))
-    content = write_csv([tuple(_COLUMN_LABELS.values()), *rows, (" ".join(notes),)])
+    if page.total > len(page.clients) or len(rows) > MAX_ROWS:
+        notes.append(get_sentence("organisation.export.cut", clients=MAX_CLIENTS, rows=MAX_ROWS))
+    table = [tuple(_COLUMN_LABELS.values()), *rows[:MAX_ROWS], (" ".join(notes),)]
+    content = await asyncio.to_thread(write_csv, table)
     name = f"{get_sentence('organisation.export.file')}-{to_dutch_date(at):%Y-%m-%d}.csv"
     disposition = f'attachment; filename="{name}"'
     return Response(content, media_type=MEDIA_TYPES[ExportFormat.CSV], headers={"Content-Disposition": disposition})
@@ -67,15 +71,17 @@ def _build_rows(
     for client in clients:
         for reader in client.reader_ids or (None,):
             by_reader.setdefault(reader, []).append(client)
+    described = {client.authority.machtiging_id: _describe_client(client, at) for client in clients}
     for employee in employees.values():
-        head = _describe_employee(employee)
-        for client in by_reader.pop(employee.id, []):
-            yield (*head, *_describe_client(client, at))
-        if not any(employee.id in client.reader_ids for client in clients):
+        head, own = _describe_employee(employee), by_reader.pop(employee.id, [])
+        for client in own:
+            yield (*head, *described[client.authority.machtiging_id])
+        if not own:
             yield (*head, *[""] * (len(_COLUMN_LABELS) - len(head)))
-    nobody = (get_sentence("organisation.export.nobody"), "", "")
-    for client in by_reader.get(None, []):
-        yield (*nobody, *_describe_client(client, at))
+    for reader, others in by_reader.items():  # nobody, or an employee whose row is forged
+        name = get_sentence("organisation.export.nobody" if reader is None else "organisation.employee.unknown")
+        for client in others:
+            yield (name, "", "", *described[client.authority.machtiging_id])
 
 
 def _describe_employee(employee: EmployeeView) -> tuple[str, str, str]:

@@ -6,9 +6,12 @@ import csv
 import io
 
 import pytest
+from sqlalchemy import text
 
 from machtiging.kernel.assurance import Assurance
+from machtiging.portal.organisation import assignment_export
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.database import bypass_triggers
 from tests.builders.organisations import OTHER_KVK, decide_recognition
 from tests.builders.people import ISSUER, MOTHER
 from tests.protocol.organisation_pages.office import OfficePages
@@ -46,6 +49,24 @@ async def test_file_of_administrator_has_each_employee_and_client(office):
     assert any(who.startswith("Tess") and purpose == "" for who, purpose in pairs)
     assert MOTHER.reveal() not in answer.text
     assert await office.read_outcomes(ACT) == [("allowed", "wie_heeft_wat")]
+
+
+async def test_client_of_an_employee_with_a_forged_row_is_in_the_file(office, database):
+    await office.rows.assign(await office.rows.grant(purpose="hulp bij post"))
+    async with bypass_triggers(database) as connection:
+        forging = text("UPDATE employee SET mac = sha256('x') WHERE id = :id")
+        await connection.execute(forging, {"id": office.rows.worker_id})
+    rows = read_rows(await download(await office.log_in_administrator()))
+    assert "hulp bij post" in {row["Waarvoor"] for row in rows}
+
+
+async def test_large_file_is_cut_and_says_so(office, monkeypatch):
+    monkeypatch.setattr(assignment_export, "MAX_ROWS", 2)
+    for _ in range(3):
+        await office.rows.grant(purpose="zonder lezer")
+    answer = await download(await office.log_in_administrator())
+    assert len(read_rows(answer)) == 2
+    assert "De rest staat niet in dit bestand." in answer.text
 
 
 async def test_supervisor_gets_the_file_too(office):

@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from machtiging.access_tokens.tokens import insert_token
+from machtiging.delegation.statutory.rules import StatutoryKind
 from machtiging.dependencies import attach_services
 from machtiging.registers.routes import router
 from machtiging.storage.unit_of_work import unit_of_work
@@ -88,7 +89,10 @@ async def register(database, clock):
         people = await add_mother_and_son(session)
         await add_organisation(session, KVK)
     proxies = (ipaddress.ip_network("10.20.0.0/24"),)
-    app = copy_application(_assembled(), sessions=database.sessions, clock=clock, trusted_proxies=proxies)
+    kinds = {REGISTER_OIN: frozenset(StatutoryKind)}
+    app = copy_application(
+        _assembled(), sessions=database.sessions, clock=clock, trusted_proxies=proxies, register_kinds=kinds
+    )
     client = RegisterClient(database, app, make_certificate())
     client.people = people
     return client

@@ -2,6 +2,8 @@
 
 import pytest
 
+from machtiging.kernel.errors import Fault
+from machtiging.registers.intake import read_register_kinds
 from tests.builders.organisations import KVK, OTHER_KVK
 from tests.builders.rows import JOURNAL_INTAKE, MACHTIGINGEN, REGISTER_EVENTS, STATUTORY_RELATIONS
 from tests.protocol.registers.conftest import MOTHER_BSN, SON_BSN, STRANGER_BSN, make_item
@@ -75,6 +77,27 @@ async def test_impossible_event_is_refused_with_its_code_and_stores_nothing(regi
     assert await REGISTER_EVENTS.count(register) == await STATUTORY_RELATIONS.count(register) == 0
     line = (await JOURNAL_INTAKE.read(register, act="registergebeurtenis:geweigerd"))[-1]
     assert (line.reason, line.client_id) == (code, "register")
+
+
+OTHER_REGISTER = "00000099000000003000"
+
+
+async def test_register_that_is_not_named_for_directors_makes_no_director(register):
+    token = await register.issue_token(oin=OTHER_REGISTER)
+    answer = await register.post(make_item(**DIRECTOR), token=token)
+    [result] = answer.json()["resultaten"]
+    assert (result["resultaat"], result["code"]) == ("geweigerd", "soort_niet_van_register")
+    assert await REGISTER_EVENTS.count(register) == await MACHTIGINGEN.count(register) == 0
+    line = (await JOURNAL_INTAKE.read(register, act="registergebeurtenis:geweigerd"))[-1]
+    assert line.reason == "soort_niet_van_register"
+    answer = await register.post(make_item(), token=token)
+    assert answer.json()["resultaten"][0]["resultaat"] == "verwerkt"
+
+
+@pytest.mark.parametrize("configured", [{"123": ["bewind"]}, {OTHER_REGISTER: ["alles"]}])
+def test_wrong_kinds_of_a_register_stop_the_start(configured):
+    with pytest.raises(Fault, match="registersoorten_ongeldig"):
+        read_register_kinds(configured)
 
 
 async def test_changed_body_under_the_same_id_is_refused(register):

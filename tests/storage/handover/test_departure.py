@@ -14,7 +14,7 @@ from machtiging.delegation.termination import revoke_machtiging
 from machtiging.organisations.rules import ActingOperator
 from machtiging.storage.row_mac import verify_row
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.database import wait_until_blocked
+from tests.builders.database import bypass_triggers, wait_until_blocked
 from tests.builders.keys import NOON, load_keyring
 from tests.builders.organisations import OTHER_KVK, add_employee, add_organisation, change_employee
 from tests.builders.rows import EMPLOYEES, MACHTIGINGEN
@@ -45,6 +45,24 @@ async def test_departure_journals_each_client_and_tells_each_client(departures):
     assert await departures.reasons("overdracht:geopend") == [("done", "vertrek")] * 3
     assert await departures.recipients("toewijzing_gestopt") == [departures.office.client] * 2
     assert await departures.recipients("toewijzing_ingetrokken_bij_u") == []
+
+
+async def test_departure_with_a_forged_assignment_ends_every_assignment(departures):
+    await departures.add_client()
+    await departures.add_client()
+    async with unit_of_work(departures.database.sessions) as session:
+        stranger = await add_organisation(session, OTHER_KVK)
+    async with bypass_triggers(departures.database) as connection:
+        await connection.execute(
+            text("UPDATE party SET data_key_wrapped = NULL, kek_version = NULL WHERE id = :id"), {"id": stranger}
+        )
+        forging = (
+            "UPDATE machtiging SET vertegenwoordigde_id = :id WHERE id = (SELECT max(id::text)::uuid FROM machtiging"
+        )
+        await connection.execute(text(f"{forging} WHERE employee_id IS NOT NULL)"), {"id": stranger})
+    done = await departures.leave()
+    assert done.ended == 2
+    assert await MACHTIGINGEN.count(departures.database, employee_id=departures.office.worker_id, state="ended") == 2
 
 
 async def test_departure_without_clients_opens_no_handover(departures):
