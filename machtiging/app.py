@@ -61,6 +61,7 @@ from machtiging.operator_content.yaml_file import BilingualText
 from machtiging.organisations.employee_routes import router as employee_routes
 from machtiging.organisations.invitations.routes import router as invitation_routes
 from machtiging.organisations.routes import router as organisations_routes
+from machtiging.organisations.teams.routes import router as team_routes
 from machtiging.portal import error_pages
 from machtiging.portal.public_pages.dependencies import PORTAL_TEMPLATES, PortalServices
 from machtiging.portal.routes import router as portal_routes
@@ -94,7 +95,7 @@ _POLICY_RECORD_SECONDS = 5.0
 _ROUTERS = (
     *(berichtenbox_routes.router, machtiging_routes, client_routes, toestemmingen_routes),
     *(organisations_routes, employee_routes, assignment_routes, four_eyes_routes, handover_routes, stand_in_routes),
-    *(request_routes, renewal_routes, invitation_routes, task_routes),
+    *(request_routes, renewal_routes, invitation_routes, team_routes, task_routes),
     *(health.router, identity_routes, oauth_routes),
     *(register_routes, portal_routes),
 )

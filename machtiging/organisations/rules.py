@@ -25,7 +25,7 @@ LONGEST_CEILING_DAYS = 1826
 INVITATION_LIFETIME = timedelta(days=7)
 _BRANCH_NUMBER_LENGTH = 12
 _MAX_NAME_LENGTH, _MAX_GROUND_LENGTH, _MAX_REFERENCE_LENGTH = 200, 200, 100
-MAX_EMPLOYEE_NAME_LENGTH, MAX_SUBJECT_LENGTH = _MAX_NAME_LENGTH, 255
+MAX_EMPLOYEE_NAME_LENGTH, MAX_SUBJECT_LENGTH, MAX_TEAM_NAME_LENGTH = _MAX_NAME_LENGTH, 255, 100
 
 
 class OrganisationKind(StrEnum):
@@ -235,6 +235,11 @@ class EmployeeInvitation:
 def require_employee_name(name: str) -> None:
     """Require that the name of an employee is one plain line. Raises InvalidInput `naam_ongeldig`."""
     _require_line(name, MAX_EMPLOYEE_NAME_LENGTH, "naam_ongeldig")
+
+
+def require_team_name(name: str) -> None:
+    """Require that the name of a team is one plain line. Raises InvalidInput `teamnaam_ongeldig`."""
+    _require_line(name, MAX_TEAM_NAME_LENGTH, "teamnaam_ongeldig")
 
 
 def _require_line(text: str, max_length: int, code: str) -> None:

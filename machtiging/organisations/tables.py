@@ -99,6 +99,7 @@ class Team(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     organisation_id: UUID = Field(foreign_key="organisation.id")
     name: str = columns.text_column()
+    ended_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
     mac: bytes = columns.bytes_column(default=b"")
 
 
@@ -172,7 +173,13 @@ SEALED_EMPLOYEE = SealedTable(
     exempt={},
     personal=("broker_subject",),
 )
-SEALED_TEAM = SealedTable(table_of(Team), version=1, covered=("id", "organisation_id", "name"), exempt={})
+SEALED_TEAM = SealedTable(
+    table_of(Team),
+    version=1,
+    covered=("id", "organisation_id", "name", "ended_at"),
+    exempt={},
+    added_later=("ended_at",),
+)
 SEALED_TEAM_MEMBERSHIP = SealedTable(
     table_of(TeamMembership),
     version=1,

@@ -16,7 +16,17 @@ from machtiging.portal.access_history import routes as access_history
 from machtiging.portal.business import giving as business_giving
 from machtiging.portal.business import home as business_home
 from machtiging.portal.business import machtigingen as business_machtigingen
-from machtiging.portal.gemachtigden import actions, detail, emergency, extension, narrowing, notes, overview, readers
+from machtiging.portal.gemachtigden import (
+    actions,
+    detail,
+    emergency,
+    excluded_teams,
+    extension,
+    narrowing,
+    notes,
+    overview,
+    readers,
+)
 from machtiging.portal.giving import routes as giving
 from machtiging.portal.help_requests import decision_page, wizard
 from machtiging.portal.help_requests import list_page as request_list_page
@@ -48,6 +58,7 @@ from machtiging.portal.organisation import (
     oversight,
     stand_ins,
     tasks,
+    teams,
 )
 from machtiging.portal.public_pages import routes as public_pages
 from machtiging.portal.work import client_page as work_client_page
@@ -84,6 +95,7 @@ _PARTS = (
     narrowing,
     extension,
     readers,
+    excluded_teams,
     clients,
     offers,
     client_page,
@@ -96,6 +108,7 @@ _PARTS = (
     oversight,
     stand_ins,
     tasks,
+    teams,
     today,
     client_table,
     own_record,

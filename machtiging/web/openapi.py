@@ -68,6 +68,17 @@ REQUIRED_SCOPE_KEY, REQUIRED_ACTION_KEY, REQUIRED_LOGIN_KEY = (
     "x-required-action",
     "x-required-login",
 )
+_TAGS = [
+    {"name": "Berichten", "description": "Lezen wat er in de berichtenbox ligt."},
+    {"name": "Machtigingen", "description": "Zien waarvoor een toegangsbewijs te gebruiken is."},
+    {"name": "Aanleveringen", "description": "Als afzender een bericht aanleveren."},
+    {"name": "Toestemmingen", "description": "Zien welke apps toegang hebben, en die stoppen."},
+    {"name": "Organisaties", "description": "Als beheerder organisaties erkennen en beperken."},
+    {"name": "Toewijzingen", "description": "Als teamleider machtigingen toewijzen aan medewerkers."},
+    {"name": "Taken", "description": "Als teamleider volgen wat in een taak wordt gedaan."},
+    {"name": "Medewerkers", "description": "Als organisatiebeheerder medewerkers uitnodigen en wijzigen."},
+    {"name": "Teams", "description": "Als organisatiebeheerder teams maken en vullen."},
+]
 _OPENID_SCHEME, _BEARER_SCHEME, _SESSION_SCHEME = "openid", "toegang", "sessie"
 _SESSION_COOKIE = "__Host-sessie"
 _COMMON_STATUSES = (400, 401, 403, 404, 406)
@@ -87,16 +98,7 @@ def build_openapi_document(app: FastAPI, issuer: str) -> dict[str, Any]:
         routes=app.routes,
         contact=_CONTACT,
         license_info={"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
-        tags=[
-            {"name": "Berichten", "description": "Lezen wat er in de berichtenbox ligt."},
-            {"name": "Machtigingen", "description": "Zien waarvoor een toegangsbewijs te gebruiken is."},
-            {"name": "Aanleveringen", "description": "Als afzender een bericht aanleveren."},
-            {"name": "Toestemmingen", "description": "Zien welke apps toegang hebben, en die stoppen."},
-            {"name": "Organisaties", "description": "Als beheerder organisaties erkennen en beperken."},
-            {"name": "Toewijzingen", "description": "Als teamleider machtigingen toewijzen aan medewerkers."},
-            {"name": "Taken", "description": "Als teamleider volgen wat in een taak wordt gedaan."},
-            {"name": "Medewerkers", "description": "Als organisatiebeheerder medewerkers uitnodigen en wijzigen."},
-        ],
+        tags=_TAGS,
     )
     document["servers"] = [{"url": issuer + API_V1_PREFIX}]
     components = document.setdefault("components", {})

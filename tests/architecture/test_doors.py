@@ -27,6 +27,7 @@ from machtiging.oauth.routes import router as oauth
 from machtiging.organisations.employee_routes import router as employees
 from machtiging.organisations.invitations.routes import router as invitations
 from machtiging.organisations.routes import router as organisations
+from machtiging.organisations.teams.routes import router as teams
 from machtiging.portal.routes import router as portal
 from machtiging.registers.routes import router as registers
 from machtiging.simulators.practice_page import router as practice
@@ -36,7 +37,7 @@ from machtiging.web.framework_internals import list_routes
 DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Register", "Operator", "Auditor", "Overseer", "Client", "Self"}
 PINNED = {
     "Public": 45,
-    "Citizen": 174,
+    "Citizen": 190,
     "Operator": 19,
     "Auditor": 5,
     "Overseer": 7,
@@ -65,7 +66,7 @@ def doors_of(route: APIRoute) -> list[str]:
 @cache
 def all_routes():
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    of_organisations = (organisations, employees, invitations, assignments, four_eyes, handovers, stand_ins)
+    of_organisations = (organisations, employees, invitations, teams, assignments, four_eyes, handovers, stand_ins)
     of_work = (help_requests, renewals, assignment_tasks)
     of_box = (berichtenbox, machtigingen, clienten)
     for router in (

@@ -22,6 +22,7 @@ from machtiging.oauth.grant_management.consents_api import router as consents
 from machtiging.organisations.employee_routes import router as employees
 from machtiging.organisations.invitations.routes import router as invitations
 from machtiging.organisations.routes import router as organisations
+from machtiging.organisations.teams.routes import router as teams
 from machtiging.registers.routes import router as registers
 from machtiging.web import openapi
 from machtiging.web.errors.handlers import install_error_handlers
@@ -41,6 +42,7 @@ def build_openapi_document() -> dict:
     app.include_router(organisations)
     app.include_router(employees)
     app.include_router(invitations)
+    app.include_router(teams)
     app.include_router(assignments)
     app.include_router(handovers)
     app.include_router(stand_ins)
@@ -127,6 +129,9 @@ def test_openapi_document_lists_every_api_route():
         "/registergebeurtenissen": {"post"},
         "/taken/{taakId}": {"get"},
         "/taken/{taakId}/resultaten": {"get"},
+        "/teams": {"get", "post"},
+        "/teams/{teamId}": {"patch", "delete"},
+        "/teams/{teamId}/leden/{medewerkerId}": {"put", "delete"},
         "/toestemmingen": {"get"},
         "/toestemmingen/{toestemmingId}": {"delete"},
         "/toewijzingen": {"get", "post"},

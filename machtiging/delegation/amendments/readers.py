@@ -1,8 +1,9 @@
-"""The giver lets everybody of an organisation read whom it assigns, or one employee."""
+"""The giver chooses the readers of an organisation: one employee, or nobody of some teams."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,6 +15,7 @@ from machtiging.delegation.amendments.versions import (
     insert_version,
     journal_amendment,
     load_own_machtiging,
+    reader_values,
 )
 from machtiging.delegation.authority.holders import load_descendant_ids, load_employee_links, load_holder_ids
 from machtiging.delegation.authority.rules import Authority
@@ -25,8 +27,9 @@ from machtiging.kernel.errors import Conflict, InvalidInput, Refusal
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.notifications.kinds import NotificationKind
 from machtiging.notifications.outbox import enqueue_notification
+from machtiging.organisations.teams.queries import list_teams
 
-READER_UNKNOWN = "medewerker_leest_niet"
+READER_UNKNOWN, TEAM_UNKNOWN = "medewerker_leest_niet", "team_onbekend"
 _NOTICES = NotificationKind.LEZERS_DOOR_U, NotificationKind.LEZERS
 
 
@@ -55,10 +58,49 @@ async def choose_only_reader(
     except Refusal as refusal:
         await journal_amendment(session, JournalAct.MACHTIGING_LEZERS, authority, giver.person_id, refusal.code, at)
         raise
+    return await _save_choice(
+        session, authority, {"only_employee_id": employee_id}, gives_more=employee_id is None, at=at
+    )
+
+
+async def choose_excluded_teams(
+    session: AsyncSession, machtiging_id: MachtigingId, giver: Giver, team_ids: frozenset[UUID], *, at: datetime
+) -> Machtiging:
+    """Let nobody of these teams of the organisation read, at once, however it is assigned. The rest may.
+
+    Members lose access with their next request. The same choice again changes nothing. A team that was refused and no
+    longer is needs the login level of giving, since that gives more.
+
+    Raises as `choose_only_reader`, and InvalidInput `team_onbekend` for a team that the organisation does not have.
+    """
+    authority = await load_own_machtiging(session, JournalAct.MACHTIGING_LEZERS, machtiging_id, giver.person_id, at)
+    before = authority.root
+    gives_more = not before.excluded_team_ids <= team_ids
+    try:
+        organisation_id = _require_organisation_reads(authority, at)
+        if team_ids == before.excluded_team_ids:
+            return before
+        if gives_more:
+            require_substantial_assurance(giver.assurance)
+        if added := team_ids - before.excluded_team_ids:
+            teams = await list_teams(session, organisation_id, at=at)
+            if not added <= {team.id for team in teams}:
+                raise InvalidInput(TEAM_UNKNOWN)
+    except Refusal as refusal:
+        await journal_amendment(session, JournalAct.MACHTIGING_LEZERS, authority, giver.person_id, refusal.code, at)
+        raise
+    return await _save_choice(session, authority, {"excluded_team_ids": sorted(team_ids)}, gives_more=gives_more, at=at)
+
+
+async def _save_choice(
+    session: AsyncSession, authority: Authority, changes: dict[str, Any], *, gives_more: bool, at: datetime
+) -> Machtiging:
+    """Insert the version with this choice. Tell the giver and both former and present readers."""
+    before, giver_id = authority.root, authority.vertegenwoordigde_id
     former_ids = set(await load_holder_ids(session, authority, at=at))
-    rows = await insert_version(session, before, {"only_employee_id": employee_id}, giver.person_id, at)
-    if employee_id is None:
-        rows += await _open_assignments(session, before.id, giver.person_id, at)
+    rows = await insert_version(session, before, changes, giver_id, at)
+    if gives_more:
+        rows += await _open_assignments(session, before.id, reader_values(before) | changes, giver_id, at)
     after = await finish_amendment(session, JournalAct.MACHTIGING_LEZERS, authority, rows, _NOTICES, at)
     for holder_id in sorted(former_ids - set(await load_holder_ids(session, authority, at=at))):
         facts = notification_facts(after, holder_id)
@@ -66,8 +108,8 @@ async def choose_only_reader(
     return after
 
 
-def _require_organisation_reads(authority: Authority, at: datetime) -> None:
-    """Require an accepted machtiging of an organisation that is not over. Raises Conflict."""
+def _require_organisation_reads(authority: Authority, at: datetime) -> UUID:
+    """Require an accepted machtiging of an organisation that is not over. Returns its id. Raises Conflict."""
     root = authority.root
     if root.accepted_at is None:
         raise Conflict("machtiging_niet_aangenomen")
@@ -77,16 +119,17 @@ def _require_organisation_reads(authority: Authority, at: datetime) -> None:
         raise Conflict("machtiging_verlopen")
     if authority.organisation is None:
         raise Conflict("geen_organisatie")
+    return authority.organisation.id
 
 
 async def _open_assignments(
-    session: AsyncSession, root_id: MachtigingId, giver_id: PersonId, at: datetime
+    session: AsyncSession, root_id: MachtigingId, choice: dict[str, Any], giver_id: PersonId, at: datetime
 ) -> VersionRows:
-    """Take the limit out of the links below. Those made while it stood have a copy."""
+    """Give the links below the same choice as the root. Those made while it was narrower have a copy of it."""
     rows: VersionRows = []
     for link_id in await load_descendant_ids(session, root_id):
         await lock_machtiging(session, link_id)
         link = await load_machtiging(session, link_id)
-        if link is not None and link.state is not MachtigingState.ENDED and link.only_employee_id is not None:
-            rows += await insert_version(session, link, {"only_employee_id": None}, giver_id, at)
+        if link is not None and link.state is not MachtigingState.ENDED and reader_values(link) != choice:
+            rows += await insert_version(session, link, choice, giver_id, at)
     return rows

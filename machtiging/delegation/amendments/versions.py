@@ -139,7 +139,7 @@ async def _extend_assignments(
             continue
         above = scopes.get(link.parent_id or root.id, root.scope)
         scopes[link.id] = intersect_scopes(link.scope, above)
-        values = _scope_values(scopes[link.id]) | _period_values(period)
+        values = _scope_values(scopes[link.id]) | _period_values(period) | reader_values(root)
         rows += await insert_version(session, link, values, giver_id, at)
     return rows
 
@@ -183,6 +183,14 @@ async def insert_version(
 
 def _period_values(period: Period) -> dict[str, Any]:
     return {"starts_at": period.starts_at, "ends_at": period.ends_at}
+
+
+def reader_values(machtiging: Machtiging) -> dict[str, Any]:
+    """Return the choices of the giver about employees and teams, as columns of a version."""
+    return {
+        "only_employee_id": machtiging.only_employee_id,
+        "excluded_team_ids": sorted(machtiging.excluded_team_ids),
+    }
 
 
 def _scope_values(scope: MachtigingScope) -> dict[str, Any]:

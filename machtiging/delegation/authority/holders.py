@@ -176,8 +176,12 @@ def select_holders_of_given(person_id: PersonId) -> Select[Any]:
 
 
 async def load_descendant_ids(session: AsyncSession, machtiging_id: MachtigingId) -> list[MachtigingId]:
-    """Load the ids of all links under this machtiging, ended ones included."""
-    return [MachtigingId(each) for each in await session.scalars(_select_descendant_ids([machtiging_id]))]
+    """Load the ids of all links under this machtiging, ended ones included. A link comes after the one above it."""
+    below = select(_LEAF.c.id, _LEAF.c.parent_id).where(
+        is_selected_id(_LEAF.c.id, _select_descendant_ids([machtiging_id]))
+    )
+    rows = (await session.execute(below)).all()
+    return [MachtigingId(row.id) for row in sorted(rows, key=lambda row: (row.parent_id != machtiging_id, row.id))]
 
 
 async def load_employee_links(session: AsyncSession, machtiging_id: MachtigingId, *, at: datetime) -> list[Authority]:

@@ -1,7 +1,7 @@
 """The departure of an employee. The only way to leave for API, portal and command line.
 
-In one transaction the employee leaves, every assignment to the employee and every one that rests on it ends, and each
-client who has no reader now waits once in a hand-over.
+In one transaction the employee leaves, also every team, every assignment to the employee and every one that rests on it
+ends, and each client who has no reader now waits once in a hand-over.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from machtiging.organisations.employees import end_employment
 from machtiging.organisations.journal_lines import OrganisationAct, build_actor_line
 from machtiging.organisations.queries import find_organisation_of_employee
 from machtiging.organisations.rules import ActingEmployee, OrganisationActor
+from machtiging.organisations.teams.administration import end_memberships_of_employee
 from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import seal_row
 
@@ -62,6 +63,7 @@ async def record_departure(
     """
     await _lock_readers(session, actor, employee_id)
     works_at = await end_employment(session, keyring, actor, employee_id, at=at, organisation_id=organisation_id)
+    await end_memberships_of_employee(session, actor, works_at, employee_id, at=at)
     act = OrganisationAct(JournalAct.OVERDRACHT_GEOPEND, actor, works_at, at, "overdracht")
     links = await lock_live_links(session, or_(LINK.c.employee_id == employee_id, PARENT.c.employee_id == employee_id))
     line = _build_line(act, JournalAct.TOEWIJZING_BEEINDIGD, "toewijzing")

@@ -21,6 +21,7 @@ from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import Conflict, InvalidInput
 from machtiging.kernel.ids import MachtigingId
 from machtiging.message_catalogue import describe_refusal, get_sentence
+from machtiging.organisations.teams.queries import load_team_names
 from machtiging.portal import labels, views
 from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form
 from machtiging.portal.gemachtigden.cards import load_given_authority, load_given_card
@@ -117,6 +118,10 @@ async def _render_form(
     status: int = 200,
 ) -> HTMLResponse:
     lines = await load_reader_lines(request, session, authority)
+    names = {}
+    if authority.organisation is not None:
+        at = access_services(request).clock.now()
+        names = await load_team_names(session, authority.organisation.id, at=at)
     return render_page(
         request,
         "helpers_readers.html",
@@ -124,6 +129,8 @@ async def _render_form(
         sent=sent,
         card=card,
         lines=lines,
+        has_teams=bool(names),
+        excluded=sorted(names[one] for one in authority.root.excluded_team_ids & names.keys()),
         choices=_list_choices(lines, authority.root.only_employee_id),
     )
 

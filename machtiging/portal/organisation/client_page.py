@@ -16,11 +16,13 @@ from machtiging.delegation.assignments.acting_employee import describe_login
 from machtiging.delegation.assignments.clients import OrganisationClient, load_organisation_clients
 from machtiging.delegation.assignments.queries import list_client_assignments
 from machtiging.delegation.assignments.termination import end_assignments
+from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.authority.rules import Authority
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import NotFound, Refusal
 from machtiging.kernel.ids import MachtigingId
+from machtiging.organisations.teams.queries import load_team_names
 from machtiging.portal.organisation.clients import describe_client
 from machtiging.portal.organisation.office import Office, open_office
 from machtiging.portal.views import name_of_profile
@@ -58,6 +60,7 @@ async def show_client(
     return render_page(
         request,
         "organisation_client.html",
+        excluded_teams=await _name_excluded_teams(session, office, machtiging_id, at),
         office=office,
         client=describe_client(client, office, at),
         assignments=[_describe_assignment(link, office, at) for link in links],
@@ -117,6 +120,15 @@ async def _load_client(
     if machtiging_id not in clients:
         raise NotFound("machtiging_onbekend")
     return office, clients[machtiging_id], await list_client_assignments(session, MachtigingId(machtiging_id), at=at)
+
+
+async def _name_excluded_teams(session: AsyncSession, office: Office, machtiging_id: UUID, at: datetime) -> list[str]:
+    """Name the teams of which the client lets nobody read."""
+    authority = await load_authority(session, MachtigingId(machtiging_id), at=at)
+    if authority is None or not authority.root.excluded_team_ids:
+        return []
+    names = await load_team_names(session, office.leader.organisation.id, at=at)
+    return sorted(names[team_id] for team_id in authority.root.excluded_team_ids & names.keys())
 
 
 def _describe_assignment(link: Authority, office: Office, at: datetime) -> AssignmentLine:

@@ -71,7 +71,10 @@ _OFFICE_ACTS = tuple(
     act
     for act in JournalAct
     if act.startswith(
-        ("organisatie:", "medewerker:", "toewijzing:", "vervanging:", "overdracht:", "erkenning:", "toezicht:")
+        (
+            *("organisatie:", "medewerker:", "team:", "toewijzing:", "vervanging:", "overdracht:", "erkenning:"),
+            "toezicht:",
+        )
     )
     and not act.endswith(":lijst")
 )

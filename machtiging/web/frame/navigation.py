@@ -95,6 +95,7 @@ _MENUS: dict[Place, tuple[tuple[str, str, str], ...]] = {
         ("frame.menu.all_clients", "/organisatie", "users"),
         ("frame.menu.offered", "/organisatie/aangeboden", "mail"),
         ("frame.menu.employees", "/organisatie/medewerkers", "user"),
+        ("frame.menu.teams", "/organisatie/teams", "users"),
         ("frame.menu.stand_ins", "/organisatie/vervangingen", "calendar"),
         ("frame.menu.handover", "/organisatie/overdrachten", "share"),
         ("frame.menu.four_eyes", "/organisatie/vier-ogen", "shield-check"),

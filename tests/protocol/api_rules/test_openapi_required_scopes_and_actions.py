@@ -40,6 +40,7 @@ NEEDED = {
         (
             *("lijstMedewerkers", "nodigMedewerkerUit", "wijzigMedewerker", "laatMedewerkerVertrekken"),
             *("lijstUitnodigingen", "nodigUitMetLink", "trekUitnodigingIn", "verstuurUitnodigingOpnieuw"),
+            *("lijstTeams", "maakTeam", "wijzigTeam", "stopTeam", "voegTeamlidToe", "haalTeamlidWeg"),
         ),
         ("login", "organisatiebeheerder"),
     ),

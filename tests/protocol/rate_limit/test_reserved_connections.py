@@ -33,6 +33,8 @@ STOPPING = {
     ("POST", "/helpers/{machtiging_id}/intrekken"),
     ("GET", "/helpers/{machtiging_id}/medewerkers"),
     ("POST", "/helpers/{machtiging_id}/medewerkers"),
+    ("GET", "/helpers/{machtiging_id}/teams"),
+    ("POST", "/helpers/{machtiging_id}/teams"),
     ("POST", "/helpers/{machtiging_id}/pauzeren"),
     ("GET", "/ik-help"),
     ("GET", "/ik-help/{machtigingId}"),

@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from machtiging.kernel.ids import uuid7
-from machtiging.organisations.rules import EmployeeRole
+from machtiging.organisations.rules import ActingEmployee, EmployeeRole
+from machtiging.organisations.teams.administration import add_member, create_team
 from machtiging.web.framework_internals import list_routes
 from tests.builders.helping import HelperSession
 from tests.builders.letters import BerichtenboxWorld
@@ -19,7 +20,7 @@ from tests.builders.portal import Portal
 from tests.protocol.letters.box import fill_box
 from tests.protocol.work.office import WorkOffice
 
-_API = ("medewerkers", "overdrachten", "toewijzingen", "machtigingsverzoeken", "vervangingen", "vier-ogen")
+_API = ("medewerkers", "overdrachten", "toewijzingen", "machtigingsverzoeken", "vervangingen", "vier-ogen", "teams")
 _PATHS = ("/werk", "/organisatie", "/beheer", *(f"/api/v1/{name}" for name in _API))
 _OF_SUPERVISOR = ("/organisatie/toezicht", "/organisatie/logboek")
 _OF_AUDITOR = ("/beheer/dossiers",)
@@ -40,6 +41,7 @@ class WorkPages:
     root: UUID
     leaf: UUID
     letter: UUID
+    team: UUID
 
     @classmethod
     async def make(cls, world: BerichtenboxWorld, portal: Portal) -> WorkPages:
@@ -49,6 +51,9 @@ class WorkPages:
             await change_employee(session, office.employee, roles=roles)
             supervisor = await add_person_without_bsn(session, "Sanne Toezicht", None)
             await add_employee(session, office.organisation, supervisor, roles=[EmployeeRole.SUPERVISOR.value])
+            actor = ActingEmployee(office.worker, office.employee, office.organisation)
+            team = await create_team(session, actor, "Noord", at=world.clock.now())
+            await add_member(session, actor, team, office.employee, at=world.clock.now())
         client = await office.add_person("Anna de Boer")
         root = await office.grant(client)
         leaf = await office.assign(root, reference="Z1")
@@ -59,7 +64,7 @@ class WorkPages:
             logins.append(HelperSession(portal, token, None))
         for login in logins:
             login.headers["Accept"] = "*/*"
-        return cls(office, *logins, root, leaf, letter)
+        return cls(office, *logins, root, leaf, letter, team)
 
     async def open_all(self) -> None:
         """Open every page but those that count whole tables. Those of what is not there answer 404."""
@@ -87,4 +92,5 @@ class WorkPages:
     def _list_values(self, path: str) -> dict[str, Any]:
         client = self.leaf if path.startswith("/werk") else self.root
         of_client = {"machtigingId": client, "toewijzingId": self.leaf, "berichtId": self.letter}
+        of_client["teamId"] = self.team
         return of_client | {"medewerkerId": self.office.employee, "organisatie_id": self.office.organisation}

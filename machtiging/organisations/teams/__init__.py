@@ -1,0 +1,1 @@
+"""Teams of an organisation: made, renamed and ended by its organisatiebeheerder, with members."""
