@@ -1,4 +1,4 @@
-"""The giver chooses the readers of an organisation: one employee, or nobody of some teams."""
+"""The giver chooses the readers of an organisation: one employee, or "not this team"."""
 
 from __future__ import annotations
 
