@@ -31,6 +31,8 @@ _INTAKE = table_of(JournalIntake)
 _PARAMETERS = {name: bindparam(f"line_{name}", type_=_INTAKE.c[name].type) for name in LINE_COLUMNS}
 _INSERT_LINE = insert(_INTAKE).values(_PARAMETERS)
 _INSERT_STATEMENT = Statement(_INSERT_LINE)
+# A statement of PostgreSQL has at most 32,767 parameters.
+_LINES_PER_STATEMENT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,12 @@ async def record(executor: Executor, line: NewJournalLine, *, at: datetime, line
 
 
 async def record_all(session: AsyncSession, lines: Sequence[tuple[NewJournalLine, UUID]], *, at: datetime) -> None:
-    """Insert lines with these ids, in their order and in one statement."""
+    """Insert lines with these ids in their order, a thousand in one statement."""
     keys = get_row_keys(session) if any(STATE in line.facts for line, _ in lines) else None
     rows = [build_journal_line_params(line, line_id, at, keys) for line, line_id in lines]
-    if rows:
-        values = [{name: row[parameter.key] for name, parameter in _PARAMETERS.items()} for row in rows]
-        await session.execute(insert(_INTAKE), values)
+    values = [{name: row[parameter.key] for name, parameter in _PARAMETERS.items()} for row in rows]
+    for start in range(0, len(values), _LINES_PER_STATEMENT):
+        await session.execute(insert(_INTAKE).values(values[start : start + _LINES_PER_STATEMENT]))
 
 
 def build_journal_insert_cte(gate: FromClause) -> Insert:

@@ -37,6 +37,7 @@ PAGE_PREFIXES = frozenset(
         "meldingen",
         "organisatie",
         "uitloggen",
+        "uitnodiging",
         "verzoeken",
         "werk",
         "wie-keek-mee",
@@ -96,13 +97,15 @@ def find_canonical_url(request: Request) -> str | None:
     route.
     """
     path = request.url.path
-    wanted = path.rstrip("/").lower()
-    first = wanted.removeprefix("/").partition("/")[0]
-    if wanted == path or first not in PAGE_PREFIXES or not _is_existing_page(request, wanted):
+    kept = path.rstrip("/")
+    # What follows the first segments may be a token, in which capitals count.
+    wanted = next((one for one in (kept, kept.lower()) if one != path and _is_existing_page(request, one)), None)
+    if wanted is None:
         return None
     query = request.scope["query_string"].decode("latin-1")
     return quote(wanted, safe="/") + ("?" + query if query else "")
 
 
 def _is_existing_page(request: Request, path: str) -> bool:
-    return has_route(request, "GET", path=path, raw_path=path.encode())
+    first = path.removeprefix("/").partition("/")[0]
+    return first in PAGE_PREFIXES and has_route(request, "GET", path=path, raw_path=path.encode())

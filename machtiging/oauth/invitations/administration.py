@@ -89,7 +89,7 @@ async def _lock_invitation(session: AsyncSession, name: str) -> Row[Any]:
 
     Raises NotFound `uitnodiging_onbekend`.
     """
-    unknown = NotFound("uitnodiging_onbekend")
+    unknown = NotFound("uitnodiging_onbekend", message="uitnodiging_onbekend.client")
     if _INVITATION_NAME.fullmatch(name) is None:
         raise unknown
     begins = bytes.fromhex(name)

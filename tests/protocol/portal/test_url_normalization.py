@@ -130,3 +130,8 @@ async def test_machtiging_url_with_uppercase_uuid_redirects_to_its_page(portal):
     page = await browser.open_page(ISSUER + "/helpers")
     where = next(href for href, _ in page.links if href.count("-") == 4)
     assert "Nog niet aangenomen" in (await browser.open_page(ISSUER + where.upper() + "/")).text
+
+
+async def test_token_of_an_invitation_keeps_its_capitals(portal):
+    response = await get(portal, "/uitnodiging/AbC-dEf_1/")
+    assert (response.status_code, response.headers["location"]) == (308, "/uitnodiging/AbC-dEf_1")
