@@ -37,6 +37,7 @@ __all__ = [
     "find_by_bsn",
     "find_or_create_by_broker",
     "find_or_create_by_bsn",
+    "find_same_person",
     "load_data_key",
     "load_email",
     "load_language",
@@ -264,6 +265,24 @@ async def compare_people(session: AsyncSession, keyring: KeyRing, one: PersonId,
     profiles = [await load_profile(session, keyring, person_id) for person_id in (one, other)]
     identified = [profile for profile in profiles if profile is not None and identifies_person(profile)]
     return profiles_match(identified[0], identified[1]) if len(identified) == len(profiles) else None
+
+
+async def find_same_person(
+    session: AsyncSession, keyring: KeyRing, person_id: PersonId, others: Collection[PersonId]
+) -> PersonId | None:
+    """Find among these accounts the same account, else another account of the same person.
+
+    None also if that is unknown. Raises NotAllowed `rij_ongeldig`.
+    """
+    if person_id in others:
+        return person_id
+    profiles = await load_profiles(session, keyring, {person_id, *others})
+    own = profiles.pop(person_id, None)
+    for other, profile in profiles.items():
+        alike = own is not None and profiles_match(own, profile)
+        if alike and await are_same_person(session, keyring, person_id, other):
+            return other
+    return None
 
 
 async def load_email(session: AsyncSession, keyring: KeyRing, person_id: PersonId) -> str | None:

@@ -38,6 +38,7 @@ from machtiging.organisations.queries import (
     load_present_employees,
     lock_employee,
     lock_organisation,
+    works_or_left_since,
 )
 from machtiging.organisations.rules import (
     ActingEmployee,
@@ -255,8 +256,8 @@ async def activate_employee(
 ) -> None:
     """Activate an invited employee at the first login for the organisation, within seven days.
 
-    A login that fits no open invitation changes nothing. A second invitation of the same person in one organisation
-    stays as it is.
+    A login that fits no open invitation changes nothing. An invitation of somebody who works there, also under
+    another login, or who left after it, stays as it is.
     """
     if login.kvk is None:
         return
@@ -271,8 +272,7 @@ async def activate_employee(
     for row in (await session.execute(found.with_for_update(of=EMPLOYEE, key_share=True))).all():
         if not await authenticate_row(session, SEALED_EMPLOYEE, row, at=at) or _is_expired(row, at):
             continue
-        present = await load_present_employees(session, row.organisation_id, at=at)
-        if any(one.person_id == person_id for one in present):
+        if await works_or_left_since(session, keyring, person_id, row.organisation_id, row.invited_at, at=at):
             continue
         changes = {"person_id": person_id, "state": EmployeeState.ACTIVE.value}
         active = await _update_employee(session, row, changes)

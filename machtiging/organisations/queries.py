@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.audit.row_authentication import authenticate_row
+from machtiging.crypto.keyring import KeyRing
+from machtiging.identity.people import find_same_person
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import ROW_INVALID, NotAllowed, NotFound
 from machtiging.kernel.ids import PersonId
@@ -172,6 +174,42 @@ async def load_present_employees(
         query = query.where(EMPLOYEE.c.id > after)
     rows = (await session.execute(query)).all()
     return [row for row in rows if await authenticate_row(session, SEALED_EMPLOYEE, row, at=at)]
+
+
+async def load_departed_since(session: AsyncSession, organisation_id: UUID, since: datetime) -> list[Row[Any]]:
+    """Load the employees who left at or after an instant. They only take away, so a changed row counts too."""
+    departed = (EMPLOYEE.c.organisation_id == organisation_id, EMPLOYEE.c.ends_at >= since)
+    return list((await session.execute(select(EMPLOYEE).where(*departed))).all())
+
+
+async def find_employee_of_person(
+    session: AsyncSession, keyring: KeyRing, person_id: PersonId, rows: Iterable[Row[Any]]
+) -> Row[Any] | None:
+    """Find the employee who is this person, by this login or another. Raises NotAllowed `rij_ongeldig`."""
+    by_person = {PersonId(row.person_id): row for row in rows if row.person_id is not None}
+    same = await find_same_person(session, keyring, person_id, by_person)
+    return None if same is None else by_person[same]
+
+
+async def works_or_left_since(
+    session: AsyncSession,
+    keyring: KeyRing,
+    person_id: PersonId,
+    organisation_id: UUID,
+    since: datetime,
+    *,
+    at: datetime,
+) -> bool:
+    """Return True if this person works there or left since then, under any login.
+
+    True also if a forged person row makes that uncertain: a login goes on, and gives no role.
+    """
+    present = await load_present_employees(session, organisation_id, at=at)
+    departed = await load_departed_since(session, organisation_id, since)
+    try:
+        return await find_employee_of_person(session, keyring, person_id, [*present, *departed]) is not None
+    except NotAllowed:
+        return True
 
 
 async def _require_authentic(session: AsyncSession, sealed: SealedTable, row: Row[Any], at: datetime) -> Row[Any]:

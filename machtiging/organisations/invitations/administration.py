@@ -5,7 +5,8 @@ The acts of one organisation wait for each other: each locks the organisation fi
 
 from __future__ import annotations
 
-from datetime import datetime
+import math
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.crypto.secrets import sha256_digest
 from machtiging.identity.data_keys import ensure_data_key
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.errors import ROW_INVALID, Conflict, InvalidInput, NotAllowed, NotFound
+from machtiging.kernel.errors import ROW_INVALID, Conflict, InvalidInput, NotAllowed, NotFound, TooMany
 from machtiging.kernel.ids import uuid7
 from machtiging.organisations.employees import lock_own_organisation
 from machtiging.organisations.invitations.links import derive_link_token, encrypt_words, index_email
@@ -26,6 +27,8 @@ from machtiging.organisations.invitations.queries import INVITATION, IS_UNUSED
 from machtiging.organisations.invitations.rules import (
     MAX_LINKS,
     MAX_OPEN_INVITATIONS,
+    MAX_PER_ADDRESS_PER_DAY,
+    MAX_PER_ORGANISATION_PER_DAY,
     LinkInvitation,
     LinkState,
     find_link_state,
@@ -38,6 +41,7 @@ from machtiging.organisations.rules import INVITATION_LIFETIME, ActingEmployee, 
 from machtiging.storage.row_mac import reseal_changes, seal_row
 
 _CLOSED = frozenset({RecognitionStatus.WITHDRAWN, RecognitionStatus.REFUSED})
+_DAY = timedelta(days=1)
 
 
 async def invite_by_link(
@@ -46,8 +50,9 @@ async def invite_by_link(
     """Invite somebody by e-mail. The worker sends the link, which is open for seven days. Returns the id.
 
     Raises NotAllowed `alleen_voor_organisatiebeheerder` or `organisatie_opgeschort`, InvalidInput
-    `niveau_niet_te_vragen`, and Conflict `organisatie_gesloten`, `al_uitgenodigd` or `te_veel_uitnodigingen`. An
-    earlier invitation of this address that expired is withdrawn.
+    `niveau_niet_te_vragen`, and Conflict `organisatie_gesloten`, `al_uitgenodigd` or `te_veel_uitnodigingen`, and
+    TooMany `te_vaak_uitgenodigd` or `te_veel_uitnodigingen_vandaag`. An earlier invitation of this address that
+    expired is withdrawn.
     """
     act = _build_act(JournalAct.MEDEWERKER_UITGENODIGD, actor, invitation_id := uuid7(), at)
     index = index_email(keyring, actor.organisation_id, invitation.email)
@@ -55,13 +60,9 @@ async def invite_by_link(
         organisation = await _lock_inviting_organisation(session, actor, at)
         if invitation.minimum_level not in list_levels(find_work_level(Assurance(organisation.minimum_level))):
             raise InvalidInput("niveau_niet_te_vragen")
-        unused = await _load_unused(session, actor.organisation_id, at)
-        same = [row for row in unused if row.email_index == index]
-        if any(find_link_state(row, at) is LinkState.OPEN for row in same):
-            raise Conflict("al_uitgenodigd")
-        if sum(find_link_state(row, at) is LinkState.OPEN for row in unused) >= MAX_OPEN_INVITATIONS:
-            raise Conflict("te_veel_uitnodigingen", params={"limit": MAX_OPEN_INVITATIONS})
-    for expired in same:
+        earlier = await _load_expired(session, actor.organisation_id, index, at)
+        await _require_few_today(session, actor.organisation_id, index, at)
+    for expired in earlier:
         await _update_invitation(session, expired, {"withdrawn_at": at})
     key = await ensure_data_key(session, keyring, actor.organisation_id)
     row = {
@@ -150,9 +151,36 @@ async def _lock_inviting_organisation(session: AsyncSession, actor: ActingEmploy
     return organisation
 
 
-async def _load_unused(session: AsyncSession, organisation_id: UUID, at: datetime) -> list[Row[Any]]:
+async def _load_expired(
+    session: AsyncSession, organisation_id: UUID, email_index: bytes, at: datetime
+) -> list[Row[Any]]:
+    """Load the expired invitation of an address. Raises Conflict `al_uitgenodigd` or `te_veel_uitnodigingen`."""
     query = select(INVITATION).where(INVITATION.c.organisation_id == organisation_id, *IS_UNUSED)
-    return list((await session.execute(query)).all())
+    unused = (await session.execute(query)).all()
+    same = [row for row in unused if row.email_index == email_index]
+    if any(find_link_state(row, at) is LinkState.OPEN for row in same):
+        raise Conflict("al_uitgenodigd")
+    if sum(find_link_state(row, at) is LinkState.OPEN for row in unused) >= MAX_OPEN_INVITATIONS:
+        raise Conflict("te_veel_uitnodigingen", params={"limit": MAX_OPEN_INVITATIONS})
+    return same
+
+
+async def _require_few_today(session: AsyncSession, organisation_id: UUID, email_index: bytes, at: datetime) -> None:
+    """Require few invitations in the last 24 hours. Used and withdrawn ones count: each was an e-mail.
+
+    Raises TooMany `te_vaak_uitgenodigd` for the address, or `te_veel_uitnodigingen_vandaag` for the organisation.
+    """
+    recent = (INVITATION.c.organisation_id == organisation_id, INVITATION.c.invited_at > at - _DAY)
+    query = select(INVITATION.c.email_index, INVITATION.c.invited_at).where(*recent).order_by(INVITATION.c.invited_at)
+    every = (await session.execute(query)).all()
+    same = [row for row in every if row.email_index == email_index]
+    for code, rows, limit in (
+        ("te_vaak_uitgenodigd", same, MAX_PER_ADDRESS_PER_DAY),
+        ("te_veel_uitnodigingen_vandaag", every, MAX_PER_ORGANISATION_PER_DAY),
+    ):
+        if len(rows) >= limit:
+            wait = math.ceil((rows[-limit].invited_at + _DAY - at).total_seconds())
+            raise TooMany(code, params={"limit": limit}, retry_after=max(1, wait))
 
 
 async def _lock_invitation(session: AsyncSession, actor: ActingEmployee, invitation_id: UUID, at: datetime) -> Row[Any]:

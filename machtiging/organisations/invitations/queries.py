@@ -16,7 +16,7 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.people import load_data_key
 from machtiging.kernel.assurance import Assurance
 from machtiging.organisations.invitations.links import decrypt_email, decrypt_name, hash_link_token
-from machtiging.organisations.invitations.rules import INVITATION_RETENTION, LinkState, find_link_state
+from machtiging.organisations.invitations.rules import INVITATION_RETENTION, LinkState, find_link_state, find_sent_at
 from machtiging.organisations.invitations.tables import SEALED_INVITATION_LINK, InvitationLink
 from machtiging.organisations.queries import ORGANISATION
 from machtiging.organisations.rules import EmployeeRole, find_work_level
@@ -52,6 +52,7 @@ class LinkView:
     organisation_name: str
     organisation_kvk: str | None
     level: Assurance
+    sent_at: datetime
     expires_at: datetime
     state: LinkState
 
@@ -92,7 +93,9 @@ async def load_link(session: AsyncSession, token: str, *, at: datetime) -> LinkV
     if not await authenticate_row(session, SEALED_ORGANISATION, organisation, at=at):
         return None
     level = find_required_level(row, organisation)
-    return LinkView(organisation.name, organisation.kvk, level, row.expires_at, find_link_state(row, at))
+    return LinkView(
+        organisation.name, organisation.kvk, level, find_sent_at(row), row.expires_at, find_link_state(row, at)
+    )
 
 
 async def find_invitation(session: AsyncSession, token: str, *, at: datetime, lock: bool = False) -> Row[Any] | None:

@@ -9,11 +9,14 @@ from typing import Protocol
 
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import InvalidInput
-from machtiging.organisations.rules import EmployeeRole, require_employee_name
+from machtiging.organisations.rules import INVITATION_LIFETIME, EmployeeRole, require_employee_name
 
 MAX_OPEN_INVITATIONS = 50
 # The first link and nine more.
 MAX_LINKS = 10
+# New invitations in 24 hours, withdrawn ones too: else our mail server floods an address.
+MAX_PER_ADDRESS_PER_DAY = 3
+MAX_PER_ORGANISATION_PER_DAY = 100
 MAX_EMAIL_LENGTH = 254
 # How long a row stays after its last link expired.
 INVITATION_RETENTION = timedelta(days=30)
@@ -40,6 +43,11 @@ class _Link(Protocol):
 
     @property
     def withdrawn_at(self) -> datetime | None: ...
+
+
+def find_sent_at(link: _Link) -> datetime:
+    """Return when the present link was made. Unlike `invited_at` it moves when the link is sent again."""
+    return link.expires_at - INVITATION_LIFETIME
 
 
 def find_link_state(link: _Link, at: datetime) -> LinkState:

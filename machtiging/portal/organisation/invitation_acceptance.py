@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -27,6 +28,7 @@ from machtiging.organisations.invitations.acceptance import (
 from machtiging.organisations.invitations.mail import INVITATION_PATH
 from machtiging.organisations.invitations.queries import LinkView, load_link
 from machtiging.organisations.invitations.rules import LinkState
+from machtiging.portal.forms import read_submitted_form
 from machtiging.portal.organisation.invitations import LEVEL_LABELS
 from machtiging.portal.organisation.office import ROLE_LABELS
 from machtiging.storage.unit_of_work import Transaction
@@ -35,6 +37,7 @@ from machtiging.web.pages import render_page
 
 router = APIRouter(include_in_schema=False)
 INVITATION_COOKIE = "__Host-uitnodiging"
+SHOWN_FIELD = "uitnodiging"
 _COOKIE_SECONDS = 3600
 _MAX_TOKEN_LENGTH = 128
 TokenInPath = Annotated[str, Path(max_length=_MAX_TOKEN_LENGTH)]
@@ -42,7 +45,11 @@ _CLOSED_SENTENCES: Mapping[LinkState, str] = CatalogueLabels(
     "organisation.joining.closed", (LinkState.ACCEPTED, LinkState.EXPIRED, LinkState.WITHDRAWN)
 )
 # Another login may accept the invitation; the page offers it.
-_OTHER_LOGIN = frozenset({"uitnodiging_zonder_organisatie", "uitnodiging_andere_organisatie", "niveau_te_laag"})
+_OTHER_LOGIN = frozenset(
+    {"uitnodiging_zonder_organisatie", "uitnodiging_andere_organisatie", "niveau_te_laag", "login_te_oud"}
+)
+# The cookie changed after the page was shown, by another link in another tab.
+_NOT_SHOWN = "uitnodiging_niet_getoond"
 
 
 @router.get(INVITATION_PATH + "/{token}")
@@ -74,28 +81,27 @@ async def show_link(
 @router.get(INVITATION_PATH)
 async def show_invitation(request: Request, visitor: Citizen, session: Transaction) -> Response:
     """Show who invites, for which organisation and with what roles. Changes nothing."""
-    services, token = identity_services(request), _read_token(request)
+    token = _read_token(request)
     if token is None:
         return render_page(request, "invitation_unknown.html", status=404)
-    at = services.clock.now()
-    try:
-        offer = await preview_invitation(session, services.keyring, _make_login(visitor), token, at=at)
-    except (Conflict, NotAllowed, NotFound) as refusal:
-        return await _render_refusal(request, session, token, refusal)
-    roles = [ROLE_LABELS[role] for role in sorted(offer.roles)]
-    return render_page(request, "invitation.html", offer=offer, roles=roles)
+    return await _render_offer(request, session, visitor, token)
 
 
 @router.post(INVITATION_PATH)
 async def submit_acceptance(request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction) -> Response:
-    """Become an employee. A second press changes nothing, and the link opens nothing any more."""
+    """Become an employee by the invitation that was shown. A second press changes nothing.
+
+    The link opens nothing any more.
+    """
     services, token = identity_services(request), _read_token(request)
     if token is None:
         return render_page(request, "invitation_unknown.html", status=404)
-    at = services.clock.now()
+    at, shown = services.clock.now(), _parse_id((await read_submitted_form(request)).first_value(SHOWN_FIELD))
     try:
-        await accept_invitation(session, services.keyring, _make_login(visitor), token, at=at)
+        await accept_invitation(session, services.keyring, _make_login(visitor), token, at=at, shown=shown)
     except (Conflict, NotAllowed, NotFound) as refusal:  # caught here, so that the journal line is committed
+        if refusal.code == _NOT_SHOWN:
+            return await _render_offer(request, session, visitor, token, warning=describe_refusal(refusal))
         return await _render_refusal(request, session, token, refusal)
     return RedirectResponse(f"{INVITATION_PATH}/gelukt/welkom", 303)
 
@@ -112,12 +118,21 @@ def _read_token(request: Request) -> str | None:
 
 
 def _make_login(visitor: Visitor) -> InvitedLogin:
-    return InvitedLogin(visitor.person_id, visitor.organisation_kvk, visitor.assurance)
+    return InvitedLogin(visitor.person_id, visitor.organisation_kvk, visitor.assurance, visitor.authenticated_at)
+
+
+def _parse_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def _fits(visitor: Visitor | None, link: LinkView) -> bool:
-    """Return True if the login of this visitor is for the organisation and high enough."""
+    """Return True for a login of the organisation, high enough and newer than the link."""
     if visitor is None or link.organisation_kvk is None:
+        return False
+    if visitor.authenticated_at < link.sent_at:
         return False
     return visitor.organisation_kvk == link.organisation_kvk and visitor.assurance.is_at_least(link.level)
 
@@ -125,6 +140,27 @@ def _fits(visitor: Visitor | None, link: LinkView) -> bool:
 def _build_login(level: Assurance) -> str:
     """Build the link to a new login. The present one may be for another organisation."""
     return build_login_path(LoginRequest(INVITATION_PATH, level, None, reauthenticate=True))
+
+
+async def _render_offer(
+    request: Request, session: Transaction, visitor: Visitor, token: str, *, warning: str = ""
+) -> HTMLResponse:
+    services = identity_services(request)
+    at = services.clock.now()
+    try:
+        offer = await preview_invitation(session, services.keyring, _make_login(visitor), token, at=at)
+    except (Conflict, NotAllowed, NotFound) as refusal:
+        return await _render_refusal(request, session, token, refusal)
+    roles = [ROLE_LABELS[role] for role in sorted(offer.roles)]
+    return render_page(
+        request,
+        "invitation.html",
+        status=409 if warning else 200,
+        offer=offer,
+        roles=roles,
+        warning=warning,
+        shown_field=SHOWN_FIELD,
+    )
 
 
 async def _render_refusal(request: Request, session: Transaction, token: str, refusal: Refusal) -> HTMLResponse:

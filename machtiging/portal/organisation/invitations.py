@@ -15,7 +15,7 @@ from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.dependencies import identity_services
 from machtiging.identity.session import Citizen
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed
+from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed, TooMany
 from machtiging.message_catalogue import CatalogueLabels, describe_refusal, get_sentence
 from machtiging.organisations.invitations.administration import (
     invite_by_link,
@@ -74,9 +74,14 @@ async def submit_link_form(request: Request, visitor: Citizen, _: CsrfProtected,
         return await _render_form(request, session, actor, sent, status=400)
     try:
         await invite_by_link(session, services.keyring, actor, invitation, at=at)
-    except (Conflict, NotAllowed, InvalidInput) as refusal:  # caught here, so that the journal line is committed
+    except (
+        Conflict,
+        NotAllowed,
+        InvalidInput,
+        TooMany,
+    ) as refusal:  # caught here, so that the journal line is committed
         sent.add_fault(_FIELD_OF_CODE.get(refusal.code, EMAIL_FIELD), describe_refusal(refusal))
-        status = 400 if isinstance(refusal, InvalidInput) else 409
+        status = 400 if isinstance(refusal, InvalidInput) else 429 if isinstance(refusal, TooMany) else 409
         return await _render_form(request, session, actor, sent, status=status)
     return RedirectResponse(f"{EMPLOYEES_PATH}?gedaan=verstuurd", 303)
 

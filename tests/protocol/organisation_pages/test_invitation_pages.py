@@ -11,6 +11,7 @@ from machtiging.cli.demo.browser import Browser
 from machtiging.kernel.assurance import Assurance
 from machtiging.notifications.mailer import Mailer
 from machtiging.organisations.invitations.mail import send_due_invitations
+from machtiging.organisations.invitations.rules import MAX_PER_ADDRESS_PER_DAY
 from machtiging.organisations.invitations.tables import InvitationLink
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import load_keyring
@@ -231,3 +232,48 @@ async def test_invitation_of_suspended_organisation_is_refused(office):
         await decide_recognition(session, office.rows.organisation, 3, "opgeschort")
     await invite(await office.log_in_administrator(), expect=409)
     assert await INVITATIONS.count(office.rows.database) == 0
+
+
+async def test_login_before_the_invitation_is_asked_to_log_in_again(office, noor, server, clock):
+    early = await office.log_in(noor)
+    clock.advance(timedelta(minutes=1))
+    await invite(await office.log_in_administrator())
+    link = await read_link(office, server, clock)
+    opened = await open_link(early, link)
+    assert any("opnieuw=ja" in href for href, _ in opened.links)
+    assert "/uitnodiging" not in [href for href, _ in opened.links]
+    answer = await early._send_request("GET", ISSUER + "/uitnodiging", None)
+    assert (answer.status_code, "opnieuw=ja" in answer.text) == (403, True)
+    assert "Log opnieuw in" in answer.text
+    later = await office.log_in(noor)
+    assert "/uitnodiging" in [href for href, _ in (await open_link(later, link)).links]
+
+
+async def test_acceptance_is_of_the_invitation_that_was_shown(office, noor, server, clock):
+    administrator = await office.log_in_administrator()
+    await invite(administrator)
+    first = await read_link(office, server, clock)
+    await invite(administrator, emailadres="tweede@wijkteam.example", naam="Noor Tweede", rol=["teamleider"])
+    second = await read_link(office, server, clock)
+    browser = await office.log_in(noor)
+    await open_link(browser, first)
+    form = (await browser.open_page(ISSUER + "/uitnodiging")).find_form("/uitnodiging")
+    await open_link(browser, second)  # in another tab
+    for values in ({}, {"uitnodiging": ""}, {"uitnodiging": "x"}):
+        anew = await browser.submit_form(form, values, expected_status=409)
+        assert "U opende intussen een andere uitnodiging" in anew.text
+        assert "Noor Tweede" in anew.text
+        assert await EMPLOYEES.count(office.rows.database, person_id=noor) == 0
+    assert "U bent nu medewerker" in (await browser.submit_form(anew.find_form("/uitnodiging"), {})).text
+    [employee] = await EMPLOYEES.read(office.rows.database, person_id=noor)
+    assert employee.roles == ["teamleider"]
+
+
+async def test_address_invited_too_often_is_told_with_everything_typed(office, server, clock):
+    browser = await office.log_in_administrator()
+    for _ in range(MAX_PER_ADDRESS_PER_DAY):
+        page = await invite(browser)
+        await browser.submit_form(page.find_form("/intrekken"), {})
+    page = await invite(browser, expect=429)
+    assert "kreeg al 3 uitnodigingen in 24 uur" in page.text
+    assert page.find_form(FORM).values["naam"] == "Noor Nieuw"

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from machtiging.organisations.invitations.rules import MAX_PER_ADDRESS_PER_DAY
 from tests.builders.rows import JOURNAL_INTAKE
 
 NEW = {"emailadres": "noor@wijkteam.example", "naam": "Noor Nieuw", "rollen": ["hulpverlener"], "niveau": "hoog"}
@@ -60,6 +61,15 @@ async def test_same_address_is_refused(administrator):
     await administrator.call("POST", "/uitnodigingen", NEW)
     again = await administrator.call("POST", "/uitnodigingen", NEW)
     assert (again.status_code, again.json()["code"]) == (409, "al_uitgenodigd")
+
+
+async def test_address_invited_too_often_returns_429_with_retry_after(administrator):
+    for _ in range(MAX_PER_ADDRESS_PER_DAY):
+        made = (await administrator.call("POST", "/uitnodigingen", NEW)).json()["uitnodigingId"]
+        await administrator.call("DELETE", f"/uitnodigingen/{made}")
+    refused = await administrator.call("POST", "/uitnodigingen", NEW)
+    assert (refused.status_code, refused.json()["code"]) == (429, "te_vaak_uitgenodigd")
+    assert 86_000 < int(refused.headers["retry-after"]) <= 86_400
 
 
 @pytest.mark.parametrize("persona", ["collega", "bewindvoerder", "vertegenwoordigde", "beheerder"])

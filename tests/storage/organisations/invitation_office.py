@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from machtiging.organisations.invitations.administration import (
     resend_invitation,
     withdraw_invitation,
 )
+from machtiging.organisations.invitations.links import hash_link_token
 from machtiging.organisations.invitations.mail import send_due_invitations
 from machtiging.organisations.invitations.queries import list_invitations
 from machtiging.organisations.invitations.rules import LinkInvitation
@@ -103,11 +105,32 @@ class InvitingOffice:
         assert found is not None
         return found[1]
 
-    async def preview(self, token: str, person: Any, kvk: str | None = KVK, level: Any = Assurance.SUBSTANTIAL) -> Any:
-        return await self._do(preview_invitation, load_keyring(), InvitedLogin(person, kvk, level), token)
+    async def preview(
+        self,
+        token: str,
+        person: Any,
+        kvk: str | None = KVK,
+        level: Any = Assurance.SUBSTANTIAL,
+        logged_in: datetime | None = None,
+    ) -> Any:
+        login = InvitedLogin(person, kvk, level, logged_in or self.clock.now())
+        return await self._do(preview_invitation, load_keyring(), login, token)
 
-    async def accept(self, token: str, person: Any, kvk: str | None = KVK, level: Any = Assurance.SUBSTANTIAL) -> Any:
-        return await self._do(accept_invitation, load_keyring(), InvitedLogin(person, kvk, level), token)
+    async def accept(
+        self,
+        token: str,
+        person: Any,
+        kvk: str | None = KVK,
+        level: Any = Assurance.SUBSTANTIAL,
+        logged_in: datetime | None = None,
+        shown: UUID | None = None,
+    ) -> Any:
+        """Accept the invitation of this link, or another one that was shown."""
+        login = InvitedLogin(person, kvk, level, logged_in or self.clock.now())
+        digest = hash_link_token(token)
+        ids = [] if digest is None else await INVITATIONS.read_column(self.database, "id", token_hash=digest)
+        accept = partial(accept_invitation, shown=shown or next(iter(ids), None))
+        return await self._do(accept, load_keyring(), login, token)
 
     async def list(self) -> Any:
         return await self._do(list_invitations, load_keyring(), self.organisation)

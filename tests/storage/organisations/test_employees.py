@@ -1,7 +1,7 @@
 """Employees: invitation, first login, roles, leave and departure."""
 
 import asyncio
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import uuid4
 
 import pytest
@@ -9,9 +9,13 @@ from sqlalchemy import text
 
 from machtiging.audit.state_facts import format_row_key, rebuild_state, state_columns
 from machtiging.identity.data_keys import ensure_data_key
+from machtiging.identity.people import find_or_create_by_broker, save_profile
+from machtiging.identity.profile_claims import Profile
+from machtiging.identity.rules import VerifiedLogin
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict, InvalidInput
 from machtiging.organisations.employees import (
+    activate_employee,
     change_roles,
     decrypt_display_name,
     end_employment,
@@ -26,10 +30,11 @@ from machtiging.storage.row_mac import verify_row
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import bypass_triggers
 from tests.builders.keys import load_keyring
-from tests.builders.organisations import change_organisation
+from tests.builders.organisations import add_employee, change_organisation
 from tests.builders.rows import JOURNAL_INTAKE
 from tests.storage.organisations.organisation_world import (
     ADMINISTRATOR,
+    BROKER,
     CARE_WORKER,
     COMMAND_LINE,
     KVK,
@@ -307,9 +312,37 @@ async def test_employee_leaves_for_good(world, database, administrator):
 async def test_employee_returning_is_a_new_row(world, database, administrator):
     first = await world.hire(administrator, "fatima")
     await world.do(end_employment, KEYS, administrator, first)
+    world.clock.advance(timedelta(seconds=1))
     second = await world.hire(administrator, "fatima")
     assert first != second
     assert await state_of(database, second) == "actief"
+
+
+async def test_departure_after_the_invitation_prevents_activation(world, database, administrator):
+    organisation = administrator.organisation_id
+    person = await world.add_person("fatima")
+    async with unit_of_work(database.sessions) as session:
+        first = await add_employee(session, organisation, person)  # by a link: the row has no account
+    second = await world.invite(administrator, organisation, "fatima", CARE_WORKER)
+    world.clock.advance(timedelta(days=1))
+    await world.do(end_employment, KEYS, administrator, first)
+    await world.log_in("fatima")
+    assert await state_of(database, second) == "uitgenodigd"
+
+
+async def test_employee_with_another_login_is_not_activated_twice(world, database, administrator):
+    organisation, born = administrator.organisation_id, date(1980, 1, 2)
+    present = await world.add_person("Fatima el Amrani", born)
+    async with unit_of_work(database.sessions) as session:
+        await add_employee(session, organisation, present)
+        other = await find_or_create_by_broker(session, KEYS, "https://b.example", "fatima-2", at=world.clock.now())
+        await save_profile(session, KEYS, other, Profile("Fatima el Amrani", born, None))
+    second = await world.invite(administrator, organisation, "fatima-2", CARE_WORKER)
+    login = VerifiedLogin(
+        BROKER, "fatima-2", Assurance.SUBSTANTIAL, world.clock.now(), None, Profile("", None, None), frozenset(), KVK
+    )
+    await world.do(activate_employee, KEYS, other, login)
+    assert await state_of(database, second) == "uitgenodigd"
 
 
 async def test_last_administrator_stays_unless_an_operator_acts(world, database, administrator):
