@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import OPERATOR, NewJournalLine, record
 from machtiging.audit.state_facts import PersonalWords, state_facts
-from machtiging.kernel.errors import Conflict, NotAllowed, NotFound
+from machtiging.kernel.errors import Conflict, NotAllowed, NotFound, TooMany
 from machtiging.kernel.ids import PersonId
 from machtiging.organisations.queries import OF_OTHERS
 from machtiging.organisations.rules import (
@@ -68,7 +68,7 @@ async def journal_refusal(session: AsyncSession, act: OrganisationAct) -> AsyncI
     """
     try:
         yield
-    except (NotAllowed, Conflict) as refusal:
+    except (NotAllowed, Conflict, TooMany) as refusal:
         await record(session, _build_line(act, JournalOutcome.REFUSED, refusal.code, {}), at=act.at)
         raise
     except NotFound as refusal:
