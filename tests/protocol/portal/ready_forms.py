@@ -11,12 +11,18 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from sqlalchemy import select
+
 from machtiging.cli.demo.browser import Browser
 from machtiging.cli.demo.html import HtmlForm
 from machtiging.delegation.acceptance import CodeHolder
 from machtiging.delegation.rules import Capacity
 from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.ids import uuid7
 from machtiging.kernel.period import Period
+from machtiging.organisations.queries import ORGANISATION
+from machtiging.organisations.tables import SEALED_TEAM
+from machtiging.storage.row_mac import seal_row
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import NOON
 from tests.builders.organisations import KVK, add_recognised_organisation
@@ -250,6 +256,16 @@ async def _choose_reader(portal: Portal, world: Any) -> ReadyForm:
     return await _open(await portal.mother(), path, path, {"wie": only}, machtiging=root)
 
 
+async def _refuse_team(portal: Portal, world: Any) -> ReadyForm:
+    root, team = await _grant_to_organisation(portal), str(uuid7())
+    async with unit_of_work(portal.app.state.services.sessions) as session:
+        (mine,) = await session.scalars(select(ORGANISATION.c.id).where(ORGANISATION.c.kvk == KVK))
+        row = seal_row(session, SEALED_TEAM, {"id": UUID(team), "organisation_id": mine, "name": "Noord"})
+        await session.execute(SEALED_TEAM.table.insert().values(row))
+    path = f"/helpers/{root}/teams"
+    return await _open(await portal.mother(), path, path, {"niet": [team]}, machtiging=root)
+
+
 # The route of each form, and what prepares it.
 READY_FORMS: Mapping[str, Callable[[Portal, Any], Awaitable[ReadyForm]]] = {
     "/aan-de-balie": _for_page("/aan-de-balie", "/aan-de-balie", {}),
@@ -268,6 +284,7 @@ READY_FORMS: Mapping[str, Callable[[Portal, Any], Awaitable[ReadyForm]]] = {
     "/helpers/{machtiging_id}/hervatten": _resume,
     "/helpers/{machtiging_id}/intrekken": _for_helper("/intrekken", "/intrekken", {}),
     "/helpers/{machtiging_id}/medewerkers": _choose_reader,
+    "/helpers/{machtiging_id}/teams": _refuse_team,
     "/helpers/{machtiging_id}/nieuwe-code": _renew_code,
     "/helpers/{machtiging_id}/pauzeren": _for_helper("", "/pauzeren", {}),
     "/helpers/{machtiging_id}/verlengen/nee": _refuse_renewal,
