@@ -16,7 +16,6 @@ from machtiging.delegation.assignments.acting_employee import describe_login
 from machtiging.delegation.assignments.clients import OrganisationClient, load_organisation_clients
 from machtiging.delegation.assignments.queries import list_client_assignments
 from machtiging.delegation.assignments.termination import end_assignments
-from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.authority.rules import Authority
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
@@ -60,7 +59,7 @@ async def show_client(
     return render_page(
         request,
         "organisation_client.html",
-        excluded_teams=await _name_excluded_teams(session, office, machtiging_id, at),
+        excluded_teams=await _name_excluded_teams(session, office, client.authority, at),
         office=office,
         client=describe_client(client, office, at),
         assignments=[_describe_assignment(link, office, at) for link in links],
@@ -122,10 +121,9 @@ async def _load_client(
     return office, clients[machtiging_id], await list_client_assignments(session, MachtigingId(machtiging_id), at=at)
 
 
-async def _name_excluded_teams(session: AsyncSession, office: Office, machtiging_id: UUID, at: datetime) -> list[str]:
+async def _name_excluded_teams(session: AsyncSession, office: Office, authority: Authority, at: datetime) -> list[str]:
     """Name the teams of which the client lets nobody read."""
-    authority = await load_authority(session, MachtigingId(machtiging_id), at=at)
-    if authority is None or not authority.root.excluded_team_ids:
+    if not authority.root.excluded_team_ids:
         return []
     names = await load_team_names(session, office.leader.organisation.id, at=at)
     return sorted(names[team_id] for team_id in authority.root.excluded_team_ids & names.keys())
