@@ -25,6 +25,7 @@ from machtiging.delegation.rules import (
     scope_violation,
 )
 from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.ids import PersonId
 from machtiging.kernel.period import Period
 from machtiging.organisations.rules import Ceiling, EmployeeState, RecognitionStatus
 from tests.builders.keys import NOON
@@ -81,8 +82,31 @@ def test_machtiging_is_usable_only_by_its_holder_for_its_organisation(capacity, 
     machtiging = make_machtiging(gemachtigde_id=HELPER, capacity=capacity)
     in_force = effective_state(machtiging, at) is EffectiveState.IN_FORCE
     nameless = capacity is Capacity.PROFESSIONAL and accepted_for is None
-    wanted = in_force and person == HELPER and accepted_for == used_for and not nameless
+    # A directorship comes from a register and names the business that is represented.
+    is_given = capacity is not Capacity.DIRECTOR
+    wanted = in_force and person == HELPER and accepted_for == used_for and not nameless and is_given
     assert is_usable_by(make_authority(machtiging, accepted_for), person, used_for, at) == wanted
+
+
+@given(
+    channel=st.sampled_from(Channel),
+    represented=st.sampled_from(
+        [ORGANISATION, replace(ORGANISATION, id=uuid4()), replace(ORGANISATION, kvk=None), None]
+    ),
+    used_for=st.sampled_from([KVK, OTHER_KVK, None]),
+    person=st.sampled_from([HELPER, STRANGER]),
+    at=draw_instants(NOON - timedelta(days=2), timedelta(days=100)),
+)
+def test_directorship_is_usable_only_by_the_director_for_the_business(channel, represented, used_for, person, at):
+    business = PersonId(ORGANISATION.id)
+    machtiging = make_machtiging(
+        gemachtigde_id=HELPER, vertegenwoordigde_id=business, capacity=Capacity.DIRECTOR, channel=channel
+    )
+    in_force = effective_state(machtiging, at) is EffectiveState.IN_FORCE
+    named = channel is Channel.REGISTER and represented is ORGANISATION
+    wanted = in_force and named and person == HELPER and used_for == ORGANISATION.kvk
+    authority = build_authority((machtiging,), None, None, represented_organisation=represented)
+    assert is_usable_by(authority, person, used_for, at) == wanted
 
 
 LINK_CODES = {
