@@ -97,15 +97,18 @@ def find_canonical_url(request: Request) -> str | None:
     route.
     """
     path = request.url.path
-    kept = path.rstrip("/")
+    trimmed = path.rstrip("/")
     # What follows the first segments may be a token, in which capitals count.
-    wanted = next((one for one in (kept, kept.lower()) if one != path and _is_existing_page(request, one)), None)
+    wanted = next((one for one in (trimmed, trimmed.lower()) if one != path and _is_portal_page(request, one)), None)
     if wanted is None:
         return None
     query = request.scope["query_string"].decode("latin-1")
     return quote(wanted, safe="/") + ("?" + query if query else "")
 
 
+def _is_portal_page(request: Request, path: str) -> bool:
+    return path.removeprefix("/").partition("/")[0] in PAGE_PREFIXES and _is_existing_page(request, path)
+
+
 def _is_existing_page(request: Request, path: str) -> bool:
-    first = path.removeprefix("/").partition("/")[0]
-    return first in PAGE_PREFIXES and has_route(request, "GET", path=path, raw_path=path.encode())
+    return has_route(request, "GET", path=path, raw_path=path.encode())
