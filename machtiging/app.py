@@ -26,7 +26,7 @@ from machtiging.berichtenbox.caseload.routes import router as client_routes
 from machtiging.berichtenbox.machtigingen.routes import router as machtiging_routes
 from machtiging.crypto.certificates import CertificateAuthorities
 from machtiging.crypto.keyring import KeyRing, watch_key_ring
-from machtiging.delegation.assignment_tasks.routes import WHOLE_BODY_LIMITS
+from machtiging.delegation.assignment_tasks.routes import TASK_BODY_LIMITS
 from machtiging.delegation.assignment_tasks.routes import router as task_routes
 from machtiging.delegation.assignments.four_eyes_routes import router as four_eyes_routes
 from machtiging.delegation.assignments.routes import router as assignment_routes
@@ -159,7 +159,7 @@ def _install_middleware(app: FastAPI, settings: Settings) -> None:
     install_error_handlers(app)
     error_pages.install(app)
     _install_rate_limits(app, settings)
-    body_limits.install(app, max_bytes_by_path=berichtenbox_routes.BODY_LIMITS, whole_bytes_by_path=WHOLE_BODY_LIMITS)
+    body_limits.install(app, max_bytes_by_path={**berichtenbox_routes.BODY_LIMITS, **TASK_BODY_LIMITS})
     direct_routes.install(app)
     head.install(app)
     language.install(app)

@@ -193,6 +193,12 @@ async def lock_session(session: AsyncSession, visitor: Visitor) -> bool:
     return await session.scalar(select(_SESSION.c.id).where(*mine).with_for_update(read=True)) is not None
 
 
+async def require_active_session(session: AsyncSession, visitor: Visitor) -> None:
+    """Lock the session as `lock_session`. Raises NotAuthenticated `niet_ingelogd` if it ended meanwhile."""
+    if not await lock_session(session, visitor):
+        raise NotAuthenticated("niet_ingelogd")
+
+
 def _is_active(row: Row[Any], limits: SessionLimits, at: datetime) -> bool:
     """Return whether the session is active.
 

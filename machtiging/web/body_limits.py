@@ -35,14 +35,12 @@ class _BodyLimitMiddleware:
         app: ASGIApp,
         default_max_bytes: int,
         max_bytes_by_path: Mapping[str, int],
-        whole_bytes_by_path: Mapping[str, int],
         timeout: float,
         min_bytes_per_second: int,
     ) -> None:
         self._app = app
         self._default_max_bytes = default_max_bytes
         self._max_bytes_by_path = max_bytes_by_path
-        self._bytes_by_path = {**whole_bytes_by_path, **max_bytes_by_path}
         self._timeout = timeout
         self._min_bytes_per_second = min_bytes_per_second
 
@@ -52,7 +50,7 @@ class _BodyLimitMiddleware:
             return
         headers = Headers(scope=scope)
         large = scope["path"] in self._max_bytes_by_path
-        limit = self._bytes_by_path.get(scope["path"], self._default_max_bytes)
+        limit = self._max_bytes_by_path.get(scope["path"], self._default_max_bytes)
         try:
             _check_headers(headers, limit)
             whole = (
@@ -149,23 +147,20 @@ def install(
     *,
     default_max_bytes: int = DEFAULT_MAX_BYTES,
     max_bytes_by_path: Mapping[str, int] | None = None,
-    whole_bytes_by_path: Mapping[str, int] | None = None,
     timeout: float = BODY_TIMEOUT_SECONDS,
     min_bytes_per_second: int = MIN_BYTES_PER_SECOND,
 ) -> None:
     """Add the middleware: 413 for a body too large, 408 after `timeout` seconds.
 
     `max_bytes_by_path` gives paths with a higher limit in bytes. Those bodies are streamed: `timeout` limits the wait
-    between two chunks, and after that the average must be at least `min_bytes_per_second`. Their routes must hold no
-    lock or connection while they read. `whole_bytes_by_path` gives paths with a higher limit whose body is read
-    completely before the route runs, as an ordinary one.
+    between two chunks, and after that the average must be at least `min_bytes_per_second`. Their routes must know the
+    caller before they read, and hold no lock or connection while they read.
     """
     add_innermost_middleware(
         app,
         _BodyLimitMiddleware,
         default_max_bytes=default_max_bytes,
         max_bytes_by_path=max_bytes_by_path or {},
-        whole_bytes_by_path=whole_bytes_by_path or {},
         timeout=timeout,
         min_bytes_per_second=min_bytes_per_second,
     )

@@ -25,7 +25,7 @@ from machtiging.delegation.assignments.routes import IdempotencyKey
 from machtiging.delegation.assignments.schemas import parse_request
 from machtiging.identity.csrf import CSRF_HEADER, CsrfHeaderProtected
 from machtiging.identity.dependencies import identity_services
-from machtiging.identity.session import Citizen
+from machtiging.identity.session import Citizen, require_active_session
 from machtiging.organisations.schemas import JSON
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.tasks.queries import MAX_PAGE_SIZE, TaskView, list_items
@@ -37,8 +37,8 @@ from machtiging.web.validation import parse_body
 _LEADERS = declare_required_login("teamleider of organisatiebeheerder")
 _READS = [Depends(require_acceptable(JSON))]
 _WRITES = [Depends(require_content_type(JSON)), *_READS]
-# For `web.body_limits`: read whole, before a connection of the database is taken.
-WHOLE_BODY_LIMITS = {TASK_REQUEST_PATH: MAX_REQUEST_BYTES}
+# For `web.body_limits`: streamed, and read only for who is logged in.
+TASK_BODY_LIMITS = {TASK_REQUEST_PATH: MAX_REQUEST_BYTES}
 router = APIRouter(prefix=API_V1_PREFIX)
 TaakIdInPath = Annotated[UUID, Path(alias="taakId")]
 NaNummerInQuery = Annotated[
@@ -73,7 +73,10 @@ async def post_toewijzingstaak(
     `sleutel_ander_verzoek`. Wat na 24 uur nog wacht, doen wij niet meer.
     """
     services, at = identity_services(request), identity_services(request).clock.now()
+    # A stranger fills no memory, and a slow sender holds no connection.
+    await session.commit()
     items = parse_body(ToewijzingstaakIn, await request.body()).toewijzingen
+    await require_active_session(session, visitor)  # it may have ended meanwhile
     requests, login = [parse_request(one) for one in items], describe_login(visitor)
     task_id = await request_assignments(
         session, services.keyring, login, requests, idempotency_key=idempotency_key, at=at

@@ -1,14 +1,17 @@
 """/api/v1/toewijzingen/_taak and /api/v1/taken: many assignments in one request."""
 
 import asyncio
+import json
 from uuid import uuid4
 
 import pytest
 
 from machtiging.delegation.assignment_tasks.execution import run_due_items
 from machtiging.delegation.assignment_tasks.schemas import MAX_REQUEST_BYTES
+from machtiging.identity.csrf import CSRF_HEADER
 from tests.builders.keys import load_keyring
 from tests.builders.organisations import OTHER_KVK, add_employee, add_organisation
+from tests.builders.people import ISSUER
 from tests.builders.rows import PERSONS
 from tests.protocol.organisations.conftest import API
 from tests.storage.assignments.assignment_world import Assignments
@@ -124,6 +127,37 @@ async def test_ten_thousand_items_fit_in_a_request_and_one_more_is_refused(leade
 async def test_body_above_the_limit_is_refused(leader):
     answer = await leader.call("POST", ASK, {"toewijzingen": [{"zaakkenmerk": "x" * MAX_REQUEST_BYTES}]})
     assert answer.status_code == 413
+
+
+async def test_body_above_the_limit_in_chunks_is_refused(leader, office):
+    async def send_chunks():
+        yield b'{"toewijzingen": [{"zaakkenmerk": "'
+        for _ in range(MAX_REQUEST_BYTES // 65536):
+            yield b"x" * 65536
+
+    answer = await post_body(leader, send_chunks())
+    assert answer.status_code == 413
+    assert await office.lines("in_taak") == []
+
+
+async def test_login_that_ends_while_the_body_is_read_asks_nothing(api, leader, office):
+    content = json.dumps(make_body(office, await office.grant())).encode()
+
+    async def end_login_halfway():
+        yield content[:20]
+        assert api.database.service.pool.checkedout() == 0  # a slow sender holds no connection
+        await leader.browser.post("/uitloggen", {"csrf": leader.csrf})
+        yield content[20:]
+
+    answer = await post_body(leader, end_login_halfway())
+    assert (answer.status_code, answer.json()["code"]) == (401, "niet_ingelogd")
+    assert await office.lines("in_taak") == []
+
+
+async def post_body(leader, content):
+    """Ask for a task with this body, in the chunks in which it comes."""
+    headers = {"Content-Type": "application/json", "Accept": "application/json", "Origin": ISSUER}
+    return await leader.browser.http.post(API + ASK, content=content, headers={**headers, CSRF_HEADER: leader.csrf})
 
 
 @pytest.mark.parametrize(
