@@ -34,6 +34,8 @@ _SCOPE = "openid profile email"
 _CACHE_LIFETIME = timedelta(hours=1)
 _JWKS_REFRESH_INTERVAL = timedelta(seconds=30)
 _ASSERTION_LIFETIME = timedelta(seconds=60)
+# Enough for the requests of one login. A code is redeemed once, so its request must not meet a closing connection.
+_KEEPALIVE_SECONDS = 1.0
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _MAX_RESPONSE_BYTES = 256 * 1024
 
@@ -86,6 +88,7 @@ class Broker:
         self._http = httpx.AsyncClient(
             transport=transport,
             timeout=total_timeout / 2 if io_timeout is None else io_timeout,
+            limits=httpx.Limits(keepalive_expiry=_KEEPALIVE_SECONDS),
             trust_env=issuer.startswith("https:"),
             verify=tls_context(),
         )

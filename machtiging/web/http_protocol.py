@@ -12,6 +12,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES = 64 * 1024
 HEAD_TIMEOUT_SECONDS = 20.0
+# Longer than an HTTP client or proxy keeps an idle connection (5 to 60 seconds is usual), so that they close it first.
+# The other way round, a request may arrive while the server closes, and is lost.
+KEEP_ALIVE_SECONDS = 75
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):

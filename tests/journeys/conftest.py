@@ -107,6 +107,19 @@ class Installation:
         return code
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    """Show, with a failed journey, what its page said and the last lines of its server's log."""
+    report = yield
+    if report.failed and report.when == "call":
+        fixtures = item.funcargs
+        if (page := fixtures.get("page")) is not None and not page.is_closed():
+            report.sections.append(("the page", page.inner_text("body", timeout=2_000)))
+        if (demo := fixtures.get("running_demo")) is not None and (demo.place / "log").exists():
+            report.sections.append(("the log", "\n".join((demo.place / "log").read_text().splitlines()[-40:])))
+    return report
+
+
 @pytest.fixture
 def stopped_installation() -> Iterator[Installation]:
     """An installation that is not started."""

@@ -194,6 +194,7 @@ def test_logout_after_session_expiry_shows_the_start_page(page, running_demo):
     log_in(page, running_demo, "vertegenwoordigde")
     cookie_lost(page, running_demo)
     page.get_by_role("button", name="Uitloggen").click()
+    page.wait_for_load_state()
     assert page.url == running_demo.url + "/"
     assert page.get_by_role("main").get_by_role("link", name="Inloggen").count() == 1
 
@@ -211,6 +212,7 @@ def test_form_of_earlier_login_is_restored_for_the_same_person_only(page, runnin
     press(page, "Verder")
     assert page.inner_text("h1") == "Dit formulier is verlopen. Er is niets veranderd."
     page.get_by_role("link", name="Open een nieuw formulier").click()
+    page.wait_for_load_state()
     assert "alleen voor mij" not in page.content()
 
 
@@ -222,6 +224,7 @@ def test_form_of_another_person_is_not_restored(page, running_demo):
     press(page, "Verder")
     page.get_by_role("main").get_by_role("link", name="Inloggen").click()
     page.get_by_role("button", name=re.compile("Bram", re.IGNORECASE)).first.click()
+    page.wait_for_load_state()
     assert page.url == running_demo.url + "/helpers/nieuw"
     assert "alleen voor mij" not in page.content()
     assert RESUMED_NOTICE not in page.inner_text("main")

@@ -27,7 +27,9 @@ def log_in(page, running_demo, persona: str) -> None:
 
 
 def press(page, name: str) -> None:
+    """Press a button, and wait until the answer is parsed: a count does not wait for the new page."""
     page.get_by_role("main").get_by_role("button", name=name, exact=True).click()
+    page.wait_for_load_state()
 
 
 def start_offer(page, running_demo, helper: str = "Familie, een vriend of een bekende") -> None:

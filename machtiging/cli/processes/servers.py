@@ -15,7 +15,7 @@ import uvicorn
 
 from machtiging.cli.processes.port_holders import describe_holders
 from machtiging.kernel.errors import Fault
-from machtiging.web.http_protocol import BoundedHttpProtocol
+from machtiging.web.http_protocol import KEEP_ALIVE_SECONDS, BoundedHttpProtocol
 
 _GRACE_SECONDS = 5
 _FAULT_BY_ERRNO = {
@@ -120,6 +120,7 @@ def _build_config(app: Any) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
 

@@ -131,7 +131,7 @@ def serve_in_workers(settings: Settings, workers: int, listener: socket.socket) 
     from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import Multiprocess
 
-    from machtiging.web.http_protocol import BoundedHttpProtocol
+    from machtiging.web.http_protocol import KEEP_ALIVE_SECONDS, BoundedHttpProtocol
 
     # Each worker enforces its share of the rate limits. The setting may already count other machines.
     os.environ["MACHTIGING_PROCESSES"] = str(max(workers, settings.processes))
@@ -147,6 +147,7 @@ def serve_in_workers(settings: Settings, workers: int, listener: socket.socket) 
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     listener.set_inheritable(True)

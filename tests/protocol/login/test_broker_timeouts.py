@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from pydantic import ValidationError
@@ -81,6 +82,21 @@ async def test_slow_broker_is_given_up_after_the_configured_timeout(
             else:
                 with pytest.raises(LoginFailed, match="broker_niet_bereikbaar"):
                     await broker.load_metadata(at=world.clock.now())
+        finally:
+            await broker.aclose()
+            for engine in world.app.state.services.engines:
+                await engine.dispose()
+
+
+async def test_idle_broker_connection_is_not_used_for_another_request(database, tmp_path) -> None:
+    async with slow_broker(0, 1) as issuer:  # answers one request on each connection, and leaves it open
+        world = await make_full_application_world(database.url, SystemClock(), tmp_path, broker_issuer=issuer)
+        broker = world.app.state.services.broker
+        try:
+            await broker.load_metadata(at=world.clock.now())
+            await asyncio.sleep(1.2)
+            again = await broker.load_metadata(at=world.clock.now() + timedelta(hours=2))
+            assert again.jwks_uri.startswith(issuer)
         finally:
             await broker.aclose()
             for engine in world.app.state.services.engines:

@@ -62,6 +62,17 @@ async def test_row_59_pipelined_requests_get_two_answers(server):
     assert answer.count(b"HTTP/1.1 401 ") == 2
 
 
+async def test_connection_idle_for_longer_than_clients_keep_one_is_answered(server):
+    reader, writer = await server.connect()
+    for pause in (0, 6):  # many HTTP clients keep an idle connection for five seconds
+        await asyncio.sleep(pause)
+        writer.write(b"GET /api/v1/berichten HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await writer.drain()
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 401 ")
+        await reader.read(65_536)
+    writer.close()
+
+
 async def test_row_60_absolute_request_target_does_not_change_the_api_address(server):
     answer = await server.say(
         b"GET http://kwaad.example/api/v1/openapi.json HTTP/1.1\r\nHost: kwaad.example\r\nConnection: close\r\n\r\n"
