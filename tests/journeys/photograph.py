@@ -33,6 +33,7 @@ WALKERS = {
     "raadslid": "Fatima, a social worker and the administrator of her office",
     "beheerder": "Saskia, an operator of the service",
     "auditor": "Willemijn, the auditor",
+    "bestuurder": "Yvonne, the director of a business",
 }
 FILE_NAMES = {
     "": "public",
@@ -41,6 +42,7 @@ FILE_NAMES = {
     "raadslid": "fatima",
     "beheerder": "saskia",
     "auditor": "willemijn",
+    "bestuurder": "yvonne",
 }
 # A journey also logs in as these. Their pages are among those of another.
 SAME_PAGES = {"tweede-beheerder": "beheerder", "team-beheerder": "raadslid"}

@@ -9,7 +9,7 @@ from tests.journeys.test_portal_in_chromium import accept, choose_letters, fill_
 from tests.parties.npm_packages import needs_packages
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
-PERSONAS = [None, "vertegenwoordigde", "naaste", "raadslid", "beheerder", "auditor"]
+PERSONAS = [None, "vertegenwoordigde", "naaste", "raadslid", "beheerder", "auditor", "bestuurder"]
 THEMES = {
     "light": {"color_scheme": "light", "forced_colors": "none", "media": "screen"},
     "dark": {"color_scheme": "dark", "forced_colors": "none", "media": "screen"},

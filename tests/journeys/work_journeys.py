@@ -9,8 +9,8 @@ from machtiging.simulators.personas import PERSONAS, TEAM
 from tests.journeys.browser_user import BrowserUser
 from tests.journeys.portal_journeys import GIVER
 
-WORKER, COLLEAGUE, OPERATOR, SECOND_OPERATOR, AUDITOR = (
-    *("raadslid", "collega", "beheerder", "tweede-beheerder", "auditor"),
+WORKER, COLLEAGUE, OPERATOR, SECOND_OPERATOR, AUDITOR, DIRECTOR = (
+    *("raadslid", "collega", "beheerder", "tweede-beheerder", "auditor", "bestuurder"),
 )
 ADMINISTRATOR, CARE_WORKER, _ = TEAM
 
@@ -149,10 +149,43 @@ def look_as_auditor(user: BrowserUser, prepare: BrowserUser) -> None:
     user.expect_heading("operator.unusual.title")
 
 
+def give_as_director(user: BrowserUser, prepare: BrowserUser) -> None:
+    """Yvonne reads a letter of her business, lets Fatima's office help it, and ends that."""
+    user.log_in(DIRECTOR)
+    user.open("/bedrijf")
+    user.follow("business.home.read")
+    assert user.text_of(".m-behalf")
+    user.open("/bedrijf")
+    user.follow("business.helpers.add")
+    user.write("zoek", "raadslieden")
+    user.press("giving.organisation.search_button")
+    user.follow_to("/bedrijf/helpers/nieuw/")
+    user.press("business.terms.give")
+    user.expect_faults("doel", "bestaand", "gevoelig", "bijlagen", "duur")
+    user.write("doel", "de boekhouding")
+    for name, value in {"bestaand": "jaar", "gevoelig": "ja", "bijlagen": "ja", "duur": "90"}.items():
+        user.choose(name, value)
+    user.press("business.terms.give")
+    user.expect("business.helper.offered")
+    given = user.path
+    prepare.log_in(WORKER)
+    prepare.open(given.replace("/bedrijf/helpers/", "/organisatie/aangeboden/"))
+    prepare.press("organisation.offer.accept")
+    user.open(given)
+    user.expect("business.helper.no_reader")
+    user.press("business.helper.pause")
+    user.press("business.helper.resume")
+    user.follow("business.helper.end")
+    user.press("helpers.end.yes")
+    user.open("/bedrijf")
+    user.expect("business.helpers.title")
+
+
 WORK_JOURNEYS: dict[str, Callable[[BrowserUser, BrowserUser], None]] = {
     "read of all clients": read_of_all_clients,
     "ask a new client": ask_a_new_client,
     "assign and replace": assign_and_replace,
     "recognise and hire": recognise_and_hire,
     "look as auditor": look_as_auditor,
+    "give as director": give_as_director,
 }
