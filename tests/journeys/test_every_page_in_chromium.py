@@ -144,7 +144,7 @@ def test_first_visit_loads_one_page_and_at_most_five_assets(open_context, runnin
     fresh = open_context(storage_state=page.context.storage_state())
     requests: list[str] = []
     fresh.on("request", lambda request: requests.append(request.url))
-    start = "/werk" if persona == "raadslid" else "/"  # where the start page of an employee leads
+    start = {"raadslid": "/werk", "bestuurder": "/bedrijf"}.get(persona, "/")  # where the start page leads
     fresh.goto(running_demo.url + start, wait_until="networkidle")
     assets = {url for url in requests if "/static/" in url}
     assert len([url for url in requests if url.startswith("http")]) == 1 + len(assets), requests
