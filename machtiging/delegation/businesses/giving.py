@@ -5,6 +5,8 @@ The machtiging is of the business: it stays when the director leaves, and every 
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
@@ -36,14 +38,28 @@ async def _lock_director(session: AsyncSession, login: DirectorLogin, act: Journ
 
     An event of the register takes the same lock alone. Raises NotAllowed `geen_bestuurder`, and journals that.
     """
-    try:
+    async with _journal_refused_login(session, login, act, at):
         found = await require_director(session, login, at=at)
         await lock_giver_shared(session, PersonId(found.business_id))
         return await require_director(session, login, at=at)
+
+
+@asynccontextmanager
+async def _journal_refused_login(
+    session: AsyncSession, login: DirectorLogin, act: JournalAct, at: datetime
+) -> AsyncIterator[None]:
+    try:
+        yield
     except NotAllowed as refusal:
         line = NewJournalLine(act, JournalOutcome.REFUSED, refusal.code, actor_id=login.person_id)
         await record(session, line, at=at)
         raise
+
+
+async def require_viewing_director(session: AsyncSession, login: DirectorLogin, *, at: datetime) -> Director:
+    """Return the director of a login that looks. Raises NotAllowed `geen_bestuurder`, and journals that."""
+    async with _journal_refused_login(session, login, JournalAct.MACHTIGING_BEKEKEN, at):
+        return await require_director(session, login, at=at)
 
 
 async def offer_for_business(
@@ -87,9 +103,23 @@ async def change_for_business(
 async def load_given_by_business(
     session: AsyncSession, director: Director, machtiging_id: MachtigingId, *, at: datetime
 ) -> Authority:
-    """Load a machtiging that the business gave. Raises NotFound `machtiging_onbekend` for every other one."""
+    """Load a machtiging that the business gave.
+
+    Raises NotFound `machtiging_onbekend` for every other one, and journals that.
+    """
     found = await load_authority(session, machtiging_id, at=at)
     if found is None or found.vertegenwoordigde_id != director.business_id or not is_given(found):
+        line = NewJournalLine(
+            act=JournalAct.MACHTIGING_BEKEKEN,
+            outcome=JournalOutcome.REFUSED,
+            reason="bestaat_niet" if found is None else "niet_van_u",
+            actor_id=director.person_id,
+            capacity=Capacity.DIRECTOR,
+            for_person_id=None if found is None else found.vertegenwoordigde_id,
+            machtiging_id=None if found is None else found.machtiging_id,
+            on_behalf_of=PersonId(director.business_id),
+        )
+        await record(session, line, at=at)
         raise NotFound("machtiging_onbekend")
     return found
 

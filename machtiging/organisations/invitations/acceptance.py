@@ -76,14 +76,18 @@ class InvitationOffer:
 async def preview_invitation(
     session: AsyncSession, keyring: KeyRing, login: InvitedLogin, token: str, *, at: datetime
 ) -> InvitationOffer:
-    """Load what the link offers. Changes nothing. Raises as `accept_invitation`."""
+    """Load what the link offers. Changes nothing. Raises and journals as `accept_invitation`."""
     row = await find_invitation(session, token, at=at)
     if row is None:
         raise NotFound("uitnodiging_onbekend")
     organisation = (await session.execute(select(ORGANISATION).where(ORGANISATION.c.id == row.organisation_id))).one()
-    if not await authenticate_row(session, SEALED_ORGANISATION, organisation, at=at):
-        raise NotAllowed(ROW_INVALID)
-    await _require_acceptable(session, keyring, login, row, organisation, at)
+    try:
+        if not await authenticate_row(session, SEALED_ORGANISATION, organisation, at=at):
+            raise NotAllowed(ROW_INVALID)
+        await _require_acceptable(session, keyring, login, row, organisation, at)
+    except Refusal as refusal:
+        await _journal_refusal(session, JournalAct.MEDEWERKER_UITNODIGING_BEKEKEN, login, row, refusal, at)
+        raise
     inviters = await load_named_employees(session, keyring, organisation.id, [row.invited_by], at=at)
     inviter = inviters[row.invited_by].name if row.invited_by in inviters else ""
     name = decrypt_name(await load_data_key(session, keyring, organisation.id), row)
@@ -115,7 +119,7 @@ async def accept_invitation(
             return
         await _require_acceptable(session, keyring, login, row, organisation, at)
     except Refusal as refusal:
-        await _journal_refusal(session, login, row, refusal, at)
+        await _journal_refusal(session, JournalAct.MEDEWERKER_GEACTIVEERD, login, row, refusal, at)
         raise
     key = await load_data_key(session, keyring, organisation.id)
     employee = await _insert_employee(session, key, login, row, at)
@@ -217,10 +221,10 @@ async def _insert_employee(
 
 
 async def _journal_refusal(
-    session: AsyncSession, login: InvitedLogin, row: Row[Any], refusal: Refusal, at: datetime
+    session: AsyncSession, act: JournalAct, login: InvitedLogin, row: Row[Any], refusal: Refusal, at: datetime
 ) -> None:
     line = NewJournalLine(
-        act=JournalAct.MEDEWERKER_GEACTIVEERD,
+        act=act,
         outcome=JournalOutcome.REFUSED,
         reason=refusal.code,
         actor_id=login.person_id,

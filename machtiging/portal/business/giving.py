@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.access.dependencies import access_services
-from machtiging.delegation.businesses.directors import NO_DIRECTOR, Director, describe_director_login, require_director
-from machtiging.delegation.businesses.giving import offer_for_business
+from machtiging.delegation.businesses.directors import NO_DIRECTOR, Director, describe_director_login
+from machtiging.delegation.businesses.giving import offer_for_business, require_viewing_director
 from machtiging.delegation.offer import OFFER_REPEATED
 from machtiging.delegation.rules import Capacity
 from machtiging.delegation.terms import MAX_LINE_LENGTH, MachtigingTerms, is_purpose
@@ -57,7 +57,7 @@ async def show_organisations(
 ) -> HTMLResponse:
     """Find the organisation that will help: an office, or the business itself. Raises NotAllowed `geen_bestuurder`."""
     at = access_services(request).clock.now()
-    director = await require_director(session, describe_director_login(visitor), at=at)
+    director = await require_viewing_director(session, describe_director_login(visitor), at=at)
     found = await search_recognised(session, zoek, at=at, limit=MAX_FOUND)
     own = await load_recognised_organisation(session, director.business_id, at=at)
     return render_page(
@@ -135,7 +135,7 @@ async def _render_terms(
     status: int = 200,
 ) -> HTMLResponse:
     at = access_services(request).clock.now()
-    director = await require_director(session, describe_director_login(visitor), at=at)
+    director = await require_viewing_director(session, describe_director_login(visitor), at=at)
     organisation = await load_recognised_organisation(session, organisation_id, at=at)
     if organisation is None and status in (200, 400):
         raise NotFound("organisatie_onbekend")

@@ -17,12 +17,13 @@ from machtiging.delegation.authority.given_page import list_given_page
 from machtiging.delegation.authority.holders import load_descendant_ids, load_holders
 from machtiging.delegation.authority.reading_activity import ReadingLine, load_reading_lines
 from machtiging.delegation.authority.rules import Authority
-from machtiging.delegation.businesses.directors import Director, describe_director_login, require_director
+from machtiging.delegation.businesses.directors import Director, describe_director_login
 from machtiging.delegation.businesses.giving import (
     change_for_business,
     find_giving_director,
     is_given,
     load_given_by_business,
+    require_viewing_director,
 )
 from machtiging.delegation.rules import Capacity, EffectiveState, MachtigingAction, MachtigingRole, effective_state
 from machtiging.identity.csrf import CsrfProtected
@@ -138,7 +139,7 @@ async def show_end_question(
 ) -> Response:
     """Ask whether to end it, while it can be ended. Raises as `show_given`."""
     at = access_services(request).clock.now()
-    director = await require_director(session, describe_director_login(visitor), at=at)
+    director = await require_viewing_director(session, describe_director_login(visitor), at=at)
     found = await load_given_by_business(session, director, MachtigingId(machtiging_id), at=at)
     back = PATH.format(machtigingId=machtiging_id)
     if MachtigingAction.WITHDRAW not in views.available_actions(found.root, MachtigingRole.GIVER, at):
@@ -188,7 +189,7 @@ async def _render_given(
 ) -> HTMLResponse:
     services = access_services(request)
     at = services.clock.now()
-    director = await require_director(session, describe_director_login(visitor), at=at)
+    director = await require_viewing_director(session, describe_director_login(visitor), at=at)
     found = await load_given_by_business(session, director, MachtigingId(machtiging_id), at=at)
     people = views.PersonNames(session, services.keyring)
     holders = (await load_holders(session, [found], at=at))[found.machtiging_id]

@@ -18,7 +18,7 @@ from tests.builders.keys import load_keyring
 from tests.builders.mail import MAIL_CONTACT
 from tests.builders.organisations import OTHER_KVK, decide_recognition
 from tests.builders.people import ISSUER, add_person_without_bsn
-from tests.builders.rows import EMPLOYEES, TableReader
+from tests.builders.rows import EMPLOYEES, JOURNAL_INTAKE, TableReader
 from tests.protocol.organisation_pages.office import OfficePages, make_unknown_id
 from tests.storage.notifications.smtp_server import serve_smtp
 
@@ -115,6 +115,36 @@ async def test_login_that_does_not_fit_is_offered_another_login(office, noor, se
     assert words in answer.text
     assert "opnieuw=ja" in answer.text
     assert "Astrid" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("login", "reason"),
+    [
+        ({"kvk": OTHER_KVK}, "uitnodiging_andere_organisatie"),
+        ({"kvk": None}, "uitnodiging_zonder_organisatie"),
+        ({"kvk": "90000001", "assurance": Assurance.LOW}, "niveau_te_laag"),
+    ],
+)
+async def test_refused_look_at_an_invitation_is_journalled(office, noor, server, clock, login, reason):
+    await invite(await office.log_in_administrator())
+    [row] = await INVITATIONS.read(office.rows.database)
+    browser = await office.portal.browser_of(noor, **login)
+    await open_link(browser, await read_link(office, server, clock))
+    await browser.open_page(ISSUER + "/uitnodiging", expected_status=403)
+    [line] = await JOURNAL_INTAKE.read(office.rows.database, act="medewerker:uitnodiging_bekeken")
+    found = (line.outcome, line.reason, line.actor_id, line.object_id, line.on_behalf_of)
+    assert found == ("refused", reason, noor, str(row.id), office.rows.organisation)
+    log = await (await office.log_in_administrator()).open_page(ISSUER + "/organisatie/logboek")
+    assert "bekeek een uitnodiging" in log.text
+
+
+async def test_look_at_an_invitation_that_is_shown_or_unknown_is_not_journalled(office, noor, server, clock):
+    await invite(await office.log_in_administrator())
+    browser = await office.log_in(noor)
+    await browser.open_page(ISSUER + "/uitnodiging", expected_status=404)
+    await open_link(browser, await read_link(office, server, clock))
+    await browser.open_page(ISSUER + "/uitnodiging")
+    assert await JOURNAL_INTAKE.read(office.rows.database, act="medewerker:uitnodiging_bekeken") == []
 
 
 async def test_level_asked_is_the_level_of_the_login(office, noor, server, clock):

@@ -213,6 +213,36 @@ async def test_director_of_one_business_names_the_machtiging_of_another(business
     assert await MACHTIGINGEN.read(world) == before
 
 
+@pytest.mark.parametrize("end", ["", "/intrekken"])
+async def test_refused_look_at_what_the_business_gave_is_journalled(business, office, end):
+    """Of who is no director here, and of a director who names what is of others or does not exist."""
+    root, assignment = await give_to_office(business, office)
+    citizens, people = await office.rows.grant(), business.portal.people
+    private = await log_in(business, kvk=None)
+    await private.open_page(f"{ISSUER}/bedrijf/helpers/{root}{end}", expected_status=403)
+    director = await log_in(business)
+    await director.open_page(f"{ISSUER}/bedrijf/helpers/{root}{end}")
+    for named in (citizens, assignment, uuid4()):
+        await director.open_page(f"{ISSUER}/bedrijf/helpers/{named}{end}", expected_status=404)
+    lines = await JOURNAL_INTAKE.read(business.world, act="machtiging:bekeken")
+    assert {(line.outcome, line.actor_id) for line in lines} == {("refused", people.son)}
+    assert [(line.reason, line.machtiging_id, line.for_person_id, line.on_behalf_of) for line in lines] == [
+        ("geen_bestuurder", None, None, None),
+        ("niet_van_u", citizens, office.rows.client, business.id),
+        ("niet_van_u", assignment, business.id, business.id),
+        ("bestaat_niet", None, None, business.id),
+    ]
+
+
+@pytest.mark.parametrize("kvk", [None, THIRD_KVK])
+async def test_refused_look_at_the_forms_of_giving_is_journalled(business, office, kvk):
+    director = await log_in(business, kvk=kvk)
+    for path in (GIVE, f"{GIVE}/{office.rows.organisation}"):
+        await director.open_page(f"{ISSUER}{path}", expected_status=403)
+    lines = await JOURNAL_INTAKE.read(business.world, act="machtiging:bekeken")
+    assert [(line.outcome, line.reason) for line in lines] == [("refused", "geen_bestuurder")] * 2
+
+
 async def test_suspended_office_reads_nothing_of_the_business(business, office):
     _, assignment = await give_to_office(business, office)
     async with business.world.sessions.begin() as session:
