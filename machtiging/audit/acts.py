@@ -83,6 +83,7 @@ class JournalAct(StrEnum):
     OVERDRACHT_GEOPEND = "overdracht:geopend"
     OVERDRACHT_LIJST = "overdracht:lijst"
     OVERDRACHT_VERVALLEN = "overdracht:vervallen"
+    REGISTER_GEIMPORTEERD = "register:geimporteerd"
     REGISTERGEBEURTENIS_GEWEIGERD = "registergebeurtenis:geweigerd"
     REGISTERGEBEURTENIS_ONTVANGEN = "registergebeurtenis:ontvangen"
     RIJ_GEWEIGERD = "rij:geweigerd"

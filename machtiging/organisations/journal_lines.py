@@ -61,7 +61,9 @@ async def journal_act(
 
 
 @asynccontextmanager
-async def journal_refusal(session: AsyncSession, act: OrganisationAct) -> AsyncIterator[None]:
+async def journal_refusal(
+    session: AsyncSession, act: OrganisationAct, facts: Mapping[str, Any] | None = None
+) -> AsyncIterator[None]:
     """Journal the refusal of an act, with its reason. Wrong input is not journalled.
 
     The line tells what does not exist (`bestaat_niet`) from what is of others (`niet_van_u`); the caller is not told.
@@ -69,11 +71,11 @@ async def journal_refusal(session: AsyncSession, act: OrganisationAct) -> AsyncI
     try:
         yield
     except (NotAllowed, Conflict, TooMany) as refusal:
-        await record(session, _build_line(act, JournalOutcome.REFUSED, refusal.code, {}), at=act.at)
+        await record(session, _build_line(act, JournalOutcome.REFUSED, refusal.code, {**(facts or {})}), at=act.at)
         raise
     except NotFound as refusal:
         reason = OF_OTHERS if refusal.private == OF_OTHERS else "bestaat_niet"
-        await record(session, _build_line(act, JournalOutcome.REFUSED, reason, {}), at=act.at)
+        await record(session, _build_line(act, JournalOutcome.REFUSED, reason, {**(facts or {})}), at=act.at)
         raise
 
 

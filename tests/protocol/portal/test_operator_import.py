@@ -7,7 +7,7 @@ import re
 import pytest
 
 from machtiging.organisations.tables import Organisation
-from tests.builders.rows import TableReader
+from tests.builders.rows import JOURNAL_INTAKE, TableReader
 from tests.protocol.portal.test_operator_pages import saskia, send, service
 
 __all__ = ["saskia", "service"]
@@ -43,6 +43,11 @@ async def test_file_is_shown_then_done_and_repeats_without_effect(saskia, databa
     assert await ORGANISATIONS.count(database, name="Wijkteam Noord") == 1
     again = await send(saskia, PATH + "/uitvoeren", **fields)
     assert again.status_code == 409
+    lines = await JOURNAL_INTAKE.read(database, act="register:geimporteerd")
+    assert [(line.outcome, line.reason) for line in lines] == [
+        ("done", "uitgevoerd"),
+        ("refused", "import_wereld_veranderd"),
+    ]
     assert "Het register is veranderd" in again.text
     assert "Ongewijzigd: 1" in again.text
     assert "Er valt niets uit te voeren" in again.text

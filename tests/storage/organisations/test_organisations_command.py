@@ -142,6 +142,8 @@ async def test_import_is_shown_confirmed_once_and_then_refused(run_command, data
     assert "Café Noord" in (await run_command("organisations", "list")).out
     again = await run_command("organisations", "import", str(file), "--confirm", code)
     assert (again.code, "Nothing was done" in again.operator_output) == (1, True)
+    lines = await JOURNAL_INTAKE.read(database, act="register:geimporteerd")
+    assert [(line.outcome, "beheerder" in line.facts) for line in lines] == [("done", True), ("refused", True)]
 
 
 async def test_import_without_dry_run_or_code_is_a_usage_error(run_command, tmp_path):

@@ -1,5 +1,7 @@
 """An import does what was shown, or nothing, and goes around no second person."""
 
+import asyncio
+
 import pytest
 
 from machtiging.kernel.errors import Refusal
@@ -122,6 +124,38 @@ async def test_plan_of_a_world_that_changed_does_nothing(importer, world):
     await importer.run(HEAD, SOUTH)
     assert await importer.run(HEAD, NORTH, SOUTH, digest=shown.digest) == "import_wereld_veranderd"
     assert await ORGANISATIONS.read_column(world.database, "name") == ["Wijkteam Zuid"]
+
+
+async def test_import_is_journalled_with_the_reasons_of_refused_lines(importer, world):
+    await importer.run(HEAD, NORTH, NORTH.replace("Noord", "Nog eens"), f"Fout;welzijn;1;365;{OTHER_KVK}")
+    [line] = await world.lines("register:geimporteerd")
+    assert (line.outcome, line.reason, line.actor_id) == ("done", "uitgevoerd", world.operators[0].person_id)
+    assert line.facts["bestand"] == "organisaties"
+    assert line.facts["regels"] == {"nieuw": 1, "gewijzigd": 0, "ongewijzigd": 0, "geweigerd": 2}
+    assert line.facts["redenen"] == {"kvk_ongeldig": 1, "regel_dubbel": 1}
+
+
+async def test_refused_import_is_journalled(importer, world):
+    assert await importer.run(HEAD, NORTH, digest="x") == "import_wereld_veranderd"
+    [line] = await world.lines("register:geimporteerd")
+    assert (line.outcome, line.reason) == ("refused", "import_wereld_veranderd")
+    assert (line.actor_id, line.capacity) == (world.operators[0].person_id, "beheerder")
+    assert line.facts["regels"]["nieuw"] == 1
+    assert await world.lines("organisatie:geregistreerd") == []
+
+
+async def test_same_import_twice_at_once_is_done_once_and_refused_once(importer, world):
+    """Refused in the middle too: what it had done is undone, and its line stays."""
+    digest = (await importer.plan(HEAD, NORTH, SOUTH)).digest
+    codes = await asyncio.gather(*(importer.run(HEAD, NORTH, SOUTH, digest=digest) for _ in range(2)))
+    assert sorted(map(str, codes)) == ["None", "import_wereld_veranderd"]
+    assert sorted(line.outcome for line in await world.lines("register:geimporteerd")) == ["done", "refused"]
+    assert len(await world.lines("organisatie:geregistreerd")) == 2
+
+
+async def test_shown_plan_is_not_journalled(importer, world):
+    await importer.plan(HEAD, NORTH)
+    assert await world.lines("register:geimporteerd") == []
 
 
 async def test_other_file_than_was_shown_does_nothing(importer, world):
