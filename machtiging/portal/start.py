@@ -21,7 +21,8 @@ from machtiging.delegation.rules import EffectiveState
 from machtiging.delegation.suspension.emergency_stop import find_emergency_stop
 from machtiging.identity.session import OptionalVisitor, Visitor
 from machtiging.kernel.clock import AMSTERDAM
-from machtiging.organisations.queries import load_organisation_names
+from machtiging.organisations.queries import find_employee_of_login, load_organisation_names
+from machtiging.organisations.rules import EmployeeRole
 from machtiging.portal import views
 from machtiging.portal.access_history.lines import UNLISTED_ACTS
 from machtiging.portal.access_history.names import load_line_names
@@ -30,6 +31,7 @@ from machtiging.portal.gemachtigden.notices import load_waiting_notices
 from machtiging.portal.help_requests.decision_page import WaitingRequest, load_waiting_requests
 from machtiging.portal.helping.paths import BUSINESS_ROOT
 from machtiging.portal.helping.switcher import remember_helping, show_helped_people
+from machtiging.portal.organisation.oversight import READING_PATH
 from machtiging.portal.views import MachtigingCard
 from machtiging.portal.work.parameters import TODAY_PATH
 from machtiging.storage.unit_of_work import Transaction
@@ -41,6 +43,13 @@ _LETTERS_SHOWN = 4
 _CARDS_SHOWN = 4
 _NO_NAMES = views.AgencyNames({}, {})
 _ENDS_SOON = timedelta(days=30)
+# The page where an employee begins, by the first of these roles.
+_WORK_PAGES = (
+    (EmployeeRole.CARE_WORKER, TODAY_PATH),
+    (EmployeeRole.TEAM_LEADER, "/organisatie"),
+    (EmployeeRole.ADMINISTRATOR, "/organisatie"),
+    (EmployeeRole.SUPERVISOR, READING_PATH),
+)
 _STANDING_NOW = (
     EffectiveState.IN_FORCE,
     EffectiveState.PAUSED,
@@ -68,16 +77,24 @@ class Overview:
 
 @router.get("/")
 async def show_start_page(request: Request, _: Public, visitor: OptionalVisitor, session: Transaction) -> Response:
-    """Show the overview to a visitor, else how it works. Who works goes to the clients or the business."""
+    """Show the overview to a visitor, else how it works. Who works goes to the first page of the work."""
     if visitor is None:
         return render_page(request, "start.html", visitor=None)
     if visitor.organisation_kvk is not None:
         at = access_services(request).clock.now()
-        director = await find_director(session, describe_director_login(visitor), at=at)
-        return RedirectResponse(TODAY_PATH if director is None else BUSINESS_ROOT, 303)
+        return RedirectResponse(await _find_work_page(session, visitor, at), 303)
     overview = await _load_overview(request, session, visitor)
     page = render_page(request, "overzicht.html", visitor=visitor, overview=overview)
     return remember_helping(page, helps=bool(overview.helping))
+
+
+async def _find_work_page(session: AsyncSession, visitor: Visitor, at: datetime) -> str:
+    """Return the first page of a director or an employee, who has it by role."""
+    if await find_director(session, describe_director_login(visitor), at=at) is not None:
+        return BUSINESS_ROOT
+    employed = await find_employee_of_login(session, visitor.person_id, visitor.organisation_kvk, at=at)
+    roles = [] if employed is None else employed.roles
+    return next((page for role, page in _WORK_PAGES if role.value in roles), TODAY_PATH)
 
 
 async def _load_overview(request: Request, session: AsyncSession, visitor: Visitor) -> Overview:

@@ -83,6 +83,13 @@ _PERSONAS = (
         kvk="90000001",
     ),
     Persona(
+        "toezichthouder",
+        "Marijke Hofman",
+        PersonaGroup.WORK,
+        "m.hofman@raadslieden.example",
+        kvk="90000001",
+    ),
+    Persona(
         "bewindvoerder",
         "Ingrid Postma",
         PersonaGroup.WORK,

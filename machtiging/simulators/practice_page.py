@@ -37,6 +37,7 @@ class Scene(StrEnum):
     TWELVE_CLIENTS = "twelve_clients"
     WITHOUT_READER = "without_reader"
     COLLEAGUE = "colleague"
+    SUPERVISOR = "supervisor"
     ANSWER_QUESTION = "answer_question"
     FIRST_HELPER = "first_helper"
     UNDER_BEWIND = "under_bewind"
@@ -61,6 +62,7 @@ SCENES: Mapping[Scene, tuple[str, str]] = {
     Scene.TWELVE_CLIENTS: ("raadslid", "/werk/clienten"),
     Scene.WITHOUT_READER: ("raadslid", "/organisatie"),
     Scene.COLLEAGUE: ("collega", "/werk"),
+    Scene.SUPERVISOR: ("toezichthouder", "/organisatie/toezicht"),
     Scene.ANSWER_QUESTION: ("burger-onder-bewind", "/helpers/vraag"),
     Scene.FIRST_HELPER: ("burger-onder-bewind", "/"),
     Scene.UNDER_BEWIND: ("client-onder-bewind", "/helpers"),

@@ -121,6 +121,7 @@ def render_page(request: Request, template: str, /, *, status: int = 200, **valu
     `on_behalf_of` is the name of the person whose post is on the page; `under`: its purpose.
     `sent` is the form that is shown again.
     `return_path`: the page after a switch of language, if it is not this one.
+    `only_supervises`: the visitor has the role toezicht alone, which has a menu of its own.
     """
     services = request_services(request, PageServices)
     values.setdefault("visitor", getattr(request.state, "visitor", None))
@@ -137,7 +138,8 @@ def render_page(request: Request, template: str, /, *, status: int = 200, **valu
 
 def _build_frame(request: Request, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of the frame around the page."""
-    path, login = request.url.path, _describe_login(values["visitor"])
+    path = request.url.path
+    login = _describe_login(values["visitor"], only_supervises=values.get("only_supervises", False))
     return {
         "menu": build_menu(path, login),
         "places": build_places(path, login),
@@ -149,7 +151,12 @@ def _build_frame(request: Request, values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _describe_login(visitor: Any) -> LoginKind:
+def _describe_login(visitor: Any, *, only_supervises: bool) -> LoginKind:
     if visitor is None:
         return PRIVATE_LOGIN
-    return LoginKind(works=visitor.organisation_kvk is not None, operates=visitor.is_overseer, audits=visitor.audits)
+    return LoginKind(
+        works=visitor.organisation_kvk is not None,
+        operates=visitor.is_overseer,
+        audits=visitor.audits,
+        only_supervises=only_supervises,
+    )

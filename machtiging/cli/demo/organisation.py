@@ -29,8 +29,8 @@ from machtiging.storage.unit_of_work import unit_of_work
 ORGANISATION_NAME = "Stichting Raadslieden Oefenstad"
 # The first organisatiebeheerder, who may invite colleagues. She helps clients too.
 _FIRST_EMPLOYEE = PERSONAS["raadslid"]
-# Her colleague, who helps nobody yet.
-_COLLEAGUE = PERSONAS["collega"]
+# Her colleagues: one helps nobody yet, the other sees who read what and no letter.
+_COLLEAGUES = {"collega": EmployeeRole.CARE_WORKER, "toezichthouder": EmployeeRole.SUPERVISOR}
 _ROLES = frozenset({EmployeeRole.ADMINISTRATOR, EmployeeRole.CARE_WORKER})
 _STORY = ActingOperator(None, "verhaal")
 
@@ -61,13 +61,17 @@ async def add_practice_organisation(environment: StoryEnvironment) -> bool:
     return True
 
 
-async def invite_colleague(environment: StoryEnvironment, administrator: PersonId) -> bool:
-    """Let the first employee invite a colleague. Returns False if the colleague works there already."""
-    at, keyring = environment.now(), environment.keyring
+async def invite_colleagues(environment: StoryEnvironment, administrator: PersonId) -> list[str]:
+    """Let the first employee invite her colleagues. Returns the personas who did not work there yet."""
+    return [key for key, role in _COLLEAGUES.items() if await _invite_colleague(environment, administrator, key, role)]
+
+
+async def _invite_colleague(
+    environment: StoryEnvironment, administrator: PersonId, persona_key: str, role: EmployeeRole
+) -> bool:
+    at, keyring, persona = environment.now(), environment.keyring, PERSONAS[persona_key]
     invited = JournalAct.MEDEWERKER_UITGENODIGD
-    invitation = EmployeeInvitation(
-        environment.broker, _COLLEAGUE.build_claims()["sub"], _COLLEAGUE.name, frozenset({EmployeeRole.CARE_WORKER})
-    )
+    invitation = EmployeeInvitation(environment.broker, persona.build_claims()["sub"], persona.name, frozenset({role}))
     async with environment.sessions() as session:
         employed = await find_employee_of_login(session, administrator, _FIRST_EMPLOYEE.kvk, at=at)
         present = [] if employed is None else await load_present_employees(session, employed.organisation_id, at=at)

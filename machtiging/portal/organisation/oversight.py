@@ -161,6 +161,7 @@ async def _render(
         on_letters=on_letters,
         organisation=viewer.organisation.name,
         is_supervisor=EmployeeRole.SUPERVISOR in viewer.employee.roles,
+        only_supervises=viewer.employee.roles == SUPERVISORS,
         lines=[_describe(line, names, on_letters=on_letters) for line in page],
         employee_options=[
             (str(one.id), one.name or get_sentence("organisation.employee.unknown")) for one in employees.values()

@@ -26,11 +26,15 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoginKind:
-    """The purpose of a login. `operates`: also as operator of the service. `audits`: as auditor or privacy officer."""
+    """The purpose of a login. `operates`: also as operator of the service. `audits`: as auditor or privacy officer.
+
+    `only_supervises`: as toezicht of an organisation, without another role in it.
+    """
 
     works: bool = False
     operates: bool = False
     audits: bool = False
+    only_supervises: bool = False
 
     @property
     def home(self) -> Place:
@@ -114,6 +118,11 @@ _AUDIT_ITEMS = (
     ("frame.menu.unusual", "/beheer/opvallend", "alert-triangle"),
     ("frame.menu.records", "/beheer/dossiers", "user"),
 )
+# The whole menu of toezicht: the other pages of an organisation are not for that role.
+_SUPERVISOR_ITEMS = (
+    ("frame.menu.reading", "/organisatie/toezicht", "eye"),
+    ("frame.menu.office_log", "/organisatie/logboek", "list-check"),
+)
 # The first page of each place. Every page below it belongs to the place too.
 _ROOTS: Mapping[Place, str] = {
     Place.OWN: "/",
@@ -137,6 +146,8 @@ def build_menu(path: str, login: LoginKind = PRIVATE_LOGIN) -> list[MenuItem]:
     """Return the menu of a page. The item of the page itself is "page", that of a page below it "true"."""
     place = find_place(path, login)
     items = (*_MENUS[place], *(_AUDIT_ITEMS if place is Place.OPERATOR and login.audits else ()))
+    if place is Place.ORGANISATION and login.only_supervises:
+        items = _SUPERVISOR_ITEMS
     return [
         MenuItem(get_sentence(key), href, icon, _mark_current(path, href, _ROOTS[place])) for key, href, icon in items
     ]
@@ -151,5 +162,7 @@ def _mark_current(path: str, href: str, root: str) -> str:
 def build_places(path: str, login: LoginKind = PRIVATE_LOGIN) -> Sequence[PlaceLink]:
     """Return the places of the switcher. The business is one of them on its own pages."""
     here = find_place(path, login)
+    if login.only_supervises:
+        return [PlaceLink(PLACE_LABELS[Place.ORGANISATION], _SUPERVISOR_ITEMS[0][1], here is Place.ORGANISATION)]
     places = (Place.BUSINESS, *login.places) if here is Place.BUSINESS else login.places
     return [PlaceLink(PLACE_LABELS[place], _ROOTS[place], place is here) for place in places]

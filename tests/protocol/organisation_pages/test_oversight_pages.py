@@ -10,6 +10,7 @@ from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.delegation.termination import revoke_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.helping import open_helper_session
 from tests.builders.machtiging import SVB
 from tests.builders.organisations import add_employee, add_organisation, decide_recognition
 from tests.builders.people import ISSUER, add_person_without_bsn
@@ -55,6 +56,44 @@ class SecretLetter:
 async def client_letter(office, world):
     """A letter in the box of the client."""
     return SecretLetter(await world.deliver_letter(onderwerp=SecretLetter.subject))
+
+
+@pytest.mark.parametrize(
+    ("roles", "first"),
+    [
+        (["toezicht"], READING),
+        (["organisatiebeheerder"], "/organisatie"),
+        (["teamleider"], "/organisatie"),
+        (["organisatiebeheerder", "toezicht"], "/organisatie"),
+        (["hulpverlener", "organisatiebeheerder"], "/werk"),
+        (["balie"], "/werk"),
+    ],
+)
+async def test_start_page_of_employee_is_the_one_of_the_role(office, portal, roles, first):
+    person, _ = await office.hire("Tine Toezicht", roles=roles)
+    visitor = await open_helper_session(portal, person, None, kvk=office.rows.kvk)
+    answer = await visitor.request("/")
+    assert (answer.status_code, answer.headers["location"]) == (303, first)
+
+
+async def test_start_page_of_login_without_employee_is_the_work(portal):
+    stranger = await open_helper_session(portal, portal.people.son, None, kvk="90000006")
+    assert (await stranger.request("/")).headers["location"] == "/werk"
+
+
+async def test_page_of_supervisor_links_to_no_page_that_refuses(office, overseer):
+    await overseer.open_page(ISSUER + READING)
+    hrefs = {href for href, _ in overseer.page.links if href.startswith(("/organisatie", "/werk", "/ik-help"))}
+    assert hrefs == {READING, LOG}
+    for href in hrefs:
+        await overseer.open_page(ISSUER + href)
+
+
+async def test_menu_of_leading_supervisor_is_complete(office):
+    person, _ = await office.hire("Tine Toezicht", roles=["organisatiebeheerder", "toezicht"])
+    browser = await office.log_in(person)
+    await browser.open_page(ISSUER + READING)
+    assert "/organisatie/teams" in {href for href, _ in browser.page.links}
 
 
 async def test_reading_is_listed_with_names_sender_and_theme_but_no_letter(office, portal, overseer, client_letter):

@@ -50,3 +50,11 @@ def test_page_below_marks_its_item_and_not_the_first_page():
     marked = {item.href: item.current for item in build_menu("/werk/clienten/1/brieven", EMPLOYEE) if item.current}
 
     assert marked == {"/werk/clienten": "true"}
+
+
+def test_supervisor_has_the_two_pages_of_that_role_in_menu_and_switcher():
+    supervisor = LoginKind(works=True, only_supervises=True)
+
+    menu = [item.href for item in build_menu("/organisatie/toezicht", supervisor)]
+    places = [place.href for place in build_places("/organisatie/toezicht", supervisor)]
+    assert (menu, places) == (["/organisatie/toezicht", "/organisatie/logboek"], ["/organisatie/toezicht"])
