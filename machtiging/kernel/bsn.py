@@ -6,12 +6,16 @@ Sources: Wet algemene bepalingen burgerservicenummer. The check is the elfproef 
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 from machtiging.kernel.errors import InvalidInput
 from machtiging.kernel.text import keep_letters_and_digits
 
 _WEIGHTS = (9, 8, 7, 6, 5, 4, 3, 2, -1)
 _MAX_INPUT_LENGTH = 40
 _MASK = "*********"
+_BSN_LIKE = re.compile(r"(?<![0-9])[0-9](?:[ .\-]?[0-9]){8}(?![0-9])")
 
 
 def passes_11_proef(digits: str) -> bool:
@@ -79,3 +83,8 @@ class Rsin(_ElfproefNumber):
     """The number of a legal entity, with the same check as the BSN. Raises InvalidInput `rsin_ongeldig`."""
 
     _code = "rsin_ongeldig"
+
+
+def contains_bsn_like(text: str) -> bool:
+    """Return True if the text has a number of nine digits, also in groups."""
+    return _BSN_LIKE.search(unicodedata.normalize("NFKC", text)) is not None

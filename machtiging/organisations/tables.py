@@ -133,6 +133,18 @@ class StandIn(SQLModel, table=True):
     mac: bytes = columns.bytes_column(default=b"")
 
 
+class SavedFilterRow(SQLModel, table=True):
+    """A saved filter of an employee, encrypted with the data key of the organisation."""
+
+    __tablename__ = "saved_filter"
+
+    id: UUID = Field(primary_key=True)
+    organisation_id: UUID = Field(foreign_key="organisation.id")
+    person_id: UUID = Field(foreign_key="person.id")
+    sealed: bytes = columns.bytes_column()
+    saved_at: datetime = columns.timestamp_column()
+
+
 # Columns covered by the row MAC (docs/decisions/0008). A changed list needs a new version.
 SEALED_ORGANISATION = SealedTable(
     table_of(Organisation),

@@ -62,7 +62,7 @@ from machtiging.portal.organisation import (
 )
 from machtiging.portal.public_pages import routes as public_pages
 from machtiging.portal.work import client_page as work_client_page
-from machtiging.portal.work import client_table, new_client, own_record, renewals, today
+from machtiging.portal.work import client_table, new_client, own_record, renewals, saved_filters, today
 
 router = APIRouter(include_in_schema=False)
 _PARTS = (
@@ -112,6 +112,7 @@ _PARTS = (
     today,
     client_table,
     own_record,
+    saved_filters,
     new_client,
     renewals,
     work_client_page,

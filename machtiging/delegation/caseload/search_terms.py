@@ -14,6 +14,7 @@ from itertools import product
 
 from machtiging.identity.profile_claims import Profile
 from machtiging.kernel.birth_date import BirthDate, build_birth_date, format_birth_date
+from machtiging.kernel.bsn import contains_bsn_like
 from machtiging.kernel.errors import InvalidInput
 
 MAX_SEARCH_LENGTH = 80
@@ -24,7 +25,6 @@ _MAX_NAME_WORDS = 8
 # Letters that stay whole when accents are taken off.
 _WHOLE_LETTERS = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe", "þ": "th"})
 _WORD_BREAK = re.compile(r"[\s\-\u2010-\u2015]+")
-_BSN_LIKE = re.compile(r"(?<![0-9])[0-9](?:[ .\-]?[0-9]){8}(?![0-9])")
 _DATE_PATTERNS = (
     re.compile(r"(?P<day>[0-9]{1,2})[-/. ](?P<month>[0-9]{1,2})[-/. ](?P<year>[0-9]{4})"),
     re.compile(r"(?P<year>[0-9]{4})-(?P<month>[0-9]{1,2})-(?P<day>[0-9]{1,2})"),
@@ -59,7 +59,7 @@ def parse_search(text: str) -> frozenset[SearchTerm]:
 
     Raises InvalidInput `zoeken_op_bsn` for a number of nine digits, `zoekterm_te_kort` for less than two letters.
     """
-    if _BSN_LIKE.search(unicodedata.normalize("NFKC", text)):
+    if contains_bsn_like(text):
         raise InvalidInput("zoeken_op_bsn")
     if (born := _parse_date(text.strip())) is not None:
         return frozenset((_BIRTH_DATE, one) for one in _list_matching_dates(born))

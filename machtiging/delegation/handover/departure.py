@@ -1,7 +1,7 @@
 """The departure of an employee. The only way to leave for API, portal and command line.
 
 In one transaction the employee leaves, also every team, every assignment to the employee and every one that rests on it
-ends, and each client who has no reader now waits once in a hand-over.
+ends, saved filters are deleted, and each client who has no reader now waits once in a hand-over.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from machtiging.audit.state_facts import state_facts
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.assignments.clients import list_clients_without_reader
 from machtiging.delegation.assignments.ended_links import LINK, PARENT, end_links, lock_live_links
+from machtiging.delegation.caseload.saved_filters import delete_filters_of_employee
 from machtiging.delegation.stand_ins.ending import end_stand_ins_of_employee
 from machtiging.delegation.tables import SEALED_HANDOVER, Handover
 from machtiging.delegation.waiting_clients.items import insert_items
@@ -64,6 +65,7 @@ async def record_departure(
     await _lock_readers(session, actor, employee_id)
     works_at = await end_employment(session, keyring, actor, employee_id, at=at, organisation_id=organisation_id)
     await end_memberships_of_employee(session, actor, works_at, employee_id, at=at)
+    await delete_filters_of_employee(session, works_at, employee_id)
     act = OrganisationAct(JournalAct.OVERDRACHT_GEOPEND, actor, works_at, at, "overdracht")
     links = await lock_live_links(session, or_(LINK.c.employee_id == employee_id, PARENT.c.employee_id == employee_id))
     line = _build_line(act, JournalAct.TOEWIJZING_BEEINDIGD, "toewijzing")

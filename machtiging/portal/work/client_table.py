@@ -15,12 +15,14 @@ from machtiging.access.dependencies import access_services
 from machtiging.berichtenbox.caseload.client_list import CaseloadPage, ClientCounts, list_clients
 from machtiging.berichtenbox.caseload.client_order import ClientFilter, ClientOrder
 from machtiging.berichtenbox.helping.unread_counts import MAX_COUNT
+from machtiging.delegation.caseload.saved_filters import FilterPage
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import InvalidInput
 from machtiging.message_catalogue import CatalogueLabels, describe_refusal, get_sentence
 from machtiging.portal.forms import SubmittedForm
 from machtiging.portal.work.absent_colleagues import load_replaced_names
 from machtiging.portal.work.parameters import CLIENTS_PATH, ClientParameters
+from machtiging.portal.work.saved_filters import load_saved_links
 from machtiging.portal.work.standing import describe_employee_stop
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page
@@ -60,6 +62,7 @@ async def show_clients(
         sent=sent,
         page=page,
         stop="" if page.summaries else await describe_employee_stop(request, session, visitor),
+        saved=await load_saved_links(request, session, visitor, FilterPage.CLIENTS, chosen),
         replaced=await load_replaced_names(request, session, [one.client.authority for one in page.summaries]),
         chosen=chosen,
         filters=_build_filter_links(chosen, page.counts),

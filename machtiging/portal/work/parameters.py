@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 from uuid import UUID
@@ -29,14 +30,19 @@ def _empty_is_none(value: object) -> object:
 _Cursor = Annotated[str, Field(max_length=MAX_CURSOR_LENGTH)]
 
 
-class TodayParameters(BaseModel):
-    """The order and filter of the list."""
+class SavableLetterFilter(BaseModel):
+    """The part of the order and filter that can be saved. The client and the place in the list are not in it."""
 
     volgorde: LetterOrder = LetterOrder.NEWEST
-    client: Annotated[UUID | None, EMPTY_IS_NONE] = None
     afzender: Annotated[str | None, Field(max_length=20), EMPTY_IS_NONE] = None
     thema: Annotated[Theme | None, EMPTY_IS_NONE] = None
     ongelezen: Annotated[Literal["ja"] | None, EMPTY_IS_NONE] = None
+
+
+class TodayParameters(SavableLetterFilter):
+    """The order and filter of the list."""
+
+    client: Annotated[UUID | None, EMPTY_IS_NONE] = None
     vanaf: Annotated[_Cursor | None, EMPTY_IS_NONE] = None
 
     def to_query(self) -> ClientLettersQuery:
@@ -60,15 +66,20 @@ class TodayParameters(BaseModel):
             "thema": None if self.thema is None else self.thema.value,
             "ongelezen": self.ongelezen,
         }
-        return _make_link(TODAY_PATH, values | changes)
+        return build_list_link(TODAY_PATH, values | changes)
 
 
-class ClientParameters(BaseModel):
+class SavableClientFilter(BaseModel):
+    """The part of the filter and order that can be saved. A search may be about a client and is not in it."""
+
+    toon: Annotated[ClientFilter | None, EMPTY_IS_NONE] = None
+    volgorde: ClientOrder = ClientOrder.UNREAD
+
+
+class ClientParameters(SavableClientFilter):
     """The search, filter and order of the list of clients."""
 
     zoek: Annotated[str | None, Field(max_length=MAX_SEARCH_LENGTH), EMPTY_IS_NONE] = None
-    toon: Annotated[ClientFilter | None, EMPTY_IS_NONE] = None
-    volgorde: ClientOrder = ClientOrder.UNREAD
     vanaf: Annotated[_Cursor | None, EMPTY_IS_NONE] = None
 
     def to_query(self) -> ClientQuery:
@@ -82,9 +93,10 @@ class ClientParameters(BaseModel):
             "toon": None if self.toon is None else self.toon.value,
             "volgorde": None if self.volgorde is ClientOrder.UNREAD else self.volgorde.value,
         }
-        return _make_link(CLIENTS_PATH, values | changes)
+        return build_list_link(CLIENTS_PATH, values | changes)
 
 
-def _make_link(path: str, values: dict[str, str | None]) -> str:
+def build_list_link(path: str, values: Mapping[str, str | None]) -> str:
+    """Return the address of a list with the values that were chosen."""
     chosen = {name: value for name, value in values.items() if value is not None}
     return f"{path}?{urlencode(chosen)}" if chosen else path

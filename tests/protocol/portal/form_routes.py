@@ -63,6 +63,8 @@ PAGE_OF = {
         f"/werk/clienten/{SOME_ID}/brieven/{SOME_ID}/notitie"
     ),
     "/helpers/{machtiging_id}/verlengen/nee": f"/helpers/{SOME_ID}/verlengen",
+    "/werk/filters": "/werk/filters",
+    "/werk/filters/{filterId}/verwijderen": "/werk/filters",
     "/werk/verlengen": "/werk/verlengen",
     "/werk/nieuwe-client/vraag": "/werk/nieuwe-client/vraag",
     "/werk/nieuwe-client/{verzoekId}/intrekken": f"/werk/nieuwe-client/{SOME_ID}",

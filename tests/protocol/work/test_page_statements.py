@@ -10,19 +10,19 @@ from tests.builders.database import record_queries
 from tests.protocol.letters.box import fill_box, statements_of
 
 FEW, MANY = 3, 60
-MOST_STATEMENTS = 4
+MOST_STATEMENTS = 5
 # The order of the sealed case references takes a statement of its own, and so does a search.
 PATHS = {
-    "/werk": 4,
-    "/werk?volgorde=einddatum&ongelezen=ja": 4,
-    "/werk/clienten": 3,
-    "/werk/clienten?volgorde=einddatum": 3,
-    "/werk/clienten?volgorde=toegewezen": 3,
-    "/werk/clienten?volgorde=zaakkenmerk": 4,
-    "/werk/clienten?volgorde=naam": 3,
-    "/werk/clienten?toon=bijna-voorbij": 3,
-    "/werk/clienten?zoek=boer": 4,
-    "/werk/clienten?zoek=Z7": 4,
+    "/werk": 5,
+    "/werk?volgorde=einddatum&ongelezen=ja": 5,
+    "/werk/clienten": 4,
+    "/werk/clienten?volgorde=einddatum": 4,
+    "/werk/clienten?volgorde=toegewezen": 4,
+    "/werk/clienten?volgorde=zaakkenmerk": 5,
+    "/werk/clienten?volgorde=naam": 4,
+    "/werk/clienten?toon=bijna-voorbij": 4,
+    "/werk/clienten?zoek=boer": 5,
+    "/werk/clienten?zoek=Z7": 5,
 }
 
 

@@ -46,7 +46,7 @@ UNSEALED = {
     ),
     *("bericht", "bijlage", "bijlage_part", "reader_mark", "agency", "dienst", "notification", "logout_notice"),
     *("party", "worker_heartbeat", "majority_notice", "organisation_stop_notice", "policy_version"),
-    "bundle_version",
+    *("bundle_version", "saved_filter"),
     *("journal", "journal_intake", "journal_head", "sealing_turn", "alembic_version"),
 }
 
