@@ -5,6 +5,7 @@ The story ends with a machtiging that was withdrawn. Without this, who opens the
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -60,6 +61,8 @@ _WITHOUT_READER = (
     ("Willem Postma", "1951-06-08", "999990251"),
 )
 
+_CLIENT_PATH = re.compile(r"/werk/clienten/[0-9a-f-]{36}")
+
 
 @dataclass(frozen=True, slots=True)
 class _Agreement:
@@ -104,6 +107,7 @@ async def add_practice_world(environment: StoryEnvironment) -> int:
             await world.deliver_to(bsn, f"Geachte {name}", bsn, kinds=_KINDS_OF_CLIENTS)
             has_reader = (name, born, bsn) not in _WITHOUT_READER
             await world.agree(client_id, born, worker, _OFFICE, is_assigned=has_reader)
+        await world.read_letters_of_client()
         return world.delivered
 
 
@@ -267,3 +271,11 @@ class _World:
         same_id = select(table.c.id).where(table.c.id == derive_offer_id(self._environment.keyring, by))
         async with self._environment.sessions() as session:
             return await session.scalar(same_id) is not None
+
+    async def read_letters_of_client(self) -> None:
+        """Let the social worker read for one client, which the client and toezicht can see."""
+        worker = self._users["raadslid"]
+        clients = await worker.browser.open_page(worker.portal_url("/werk/clienten"))
+        found = [href for href, _ in clients.links if _CLIENT_PATH.fullmatch(href)]
+        for path in found[-1:]:
+            await worker.read_older_letters(f"{path}/brieven", newest_left=1, at_most=2)
