@@ -34,6 +34,7 @@ WALKERS = {
     "beheerder": "Saskia, an operator of the service",
     "auditor": "Willemijn, the auditor",
     "bestuurder": "Yvonne, the director of a business",
+    "toezichthouder": "Marijke, who sees who read what at the office",
 }
 FILE_NAMES = {
     "": "public",
@@ -43,6 +44,7 @@ FILE_NAMES = {
     "beheerder": "saskia",
     "auditor": "willemijn",
     "bestuurder": "yvonne",
+    "toezichthouder": "marijke",
 }
 # A journey also logs in as these. Their pages are among those of another.
 SAME_PAGES = {"tweede-beheerder": "beheerder", "team-beheerder": "raadslid"}

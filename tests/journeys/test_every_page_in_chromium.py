@@ -9,7 +9,9 @@ from tests.journeys.test_portal_in_chromium import accept, choose_letters, fill_
 from tests.parties.npm_packages import needs_packages
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
-PERSONAS = [None, "vertegenwoordigde", "naaste", "raadslid", "beheerder", "auditor", "bestuurder"]
+PERSONAS = [None, "vertegenwoordigde", "naaste", "raadslid", "beheerder", "auditor", "bestuurder", "toezichthouder"]
+# Where the start page leads who works.
+STARTS = {"raadslid": "/werk", "bestuurder": "/bedrijf", "toezichthouder": "/organisatie/toezicht"}
 THEMES = {
     "light": {"color_scheme": "light", "forced_colors": "none", "media": "screen"},
     "dark": {"color_scheme": "dark", "forced_colors": "none", "media": "screen"},
@@ -144,7 +146,7 @@ def test_first_visit_loads_one_page_and_at_most_five_assets(open_context, runnin
     fresh = open_context(storage_state=page.context.storage_state())
     requests: list[str] = []
     fresh.on("request", lambda request: requests.append(request.url))
-    start = {"raadslid": "/werk", "bestuurder": "/bedrijf"}.get(persona, "/")  # where the start page leads
+    start = STARTS.get(persona, "/")
     fresh.goto(running_demo.url + start, wait_until="networkidle")
     assets = {url for url in requests if "/static/" in url}
     assert len([url for url in requests if url.startswith("http")]) == 1 + len(assets), requests
