@@ -22,7 +22,7 @@ from machtiging.message_catalogue import CatalogueLabels, describe_refusal, get_
 from machtiging.portal.forms import SubmittedForm
 from machtiging.portal.work.absent_colleagues import load_replaced_names
 from machtiging.portal.work.parameters import CLIENTS_PATH, ClientParameters
-from machtiging.portal.work.saved_filters import load_saved_links
+from machtiging.portal.work.saved_filters import SavedFilterLinks, build_saved_link, load_saved_links
 from machtiging.portal.work.standing import describe_employee_stop
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page
@@ -62,7 +62,7 @@ async def show_clients(
         sent=sent,
         page=page,
         stop="" if page.summaries else await describe_employee_stop(request, session, visitor),
-        saved=await load_saved_links(request, session, visitor, FilterPage.CLIENTS, chosen),
+        saved=await _load_saved_links(request, session, visitor, chosen),
         replaced=await load_replaced_names(request, session, [one.client.authority for one in page.summaries]),
         chosen=chosen,
         filters=_build_filter_links(chosen, page.counts),
@@ -71,6 +71,15 @@ async def show_clients(
         newest=chosen.make_link() if chosen.vanaf else "",
         older=chosen.make_link(vanaf=page.next_cursor) if page.next_cursor else "",
     )
+
+
+async def _load_saved_links(
+    request: Request, session: AsyncSession, visitor: Visitor, chosen: ClientParameters
+) -> SavedFilterLinks:
+    # A search and the order of the case references take a statement of their own, and a page takes four at most.
+    if chosen.zoek or chosen.volgorde is ClientOrder.REFERENCE:
+        return build_saved_link(visitor, FilterPage.CLIENTS, chosen)
+    return await load_saved_links(request, session, visitor, FilterPage.CLIENTS, chosen)
 
 
 async def _load_page(

@@ -78,10 +78,14 @@ class FilterChoice:
 
 @dataclass(frozen=True, slots=True)
 class SavedFilterLinks:
-    """The links of saved filters above a list. `save_href`: "" if there is nothing to save."""
+    """The links of saved filters above a list. `save_href`: "" if there is nothing to save.
+
+    `has_page`: with a link to the page of all filters.
+    """
 
     links: Sequence[tuple[str, str, bool]]
     save_href: str
+    has_page: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +102,29 @@ async def load_saved_links(
     request: Request, session: AsyncSession, visitor: Visitor, page: FilterPage, chosen: BaseModel
 ) -> SavedFilterLinks:
     """Load the saved filters of a list, in one statement. `chosen`: the parameters of the list now."""
-    values = chosen.model_dump(mode="json", include=set(_MODELS[page].model_fields), exclude_defaults=True)
+    values = _list_choices(page, chosen)
     found = await list_saved_filters(session, access_services(request).keyring, _find_owner(visitor))
     links = [
         (one.name, FilterChoice(page, one.choices).href, one.choices == values) for one in found if one.page is page
     ]
-    is_new = values and visitor.organisation_kvk is not None and not any(current for *_, current in links)
-    return SavedFilterLinks(links, build_list_link(PATH, FilterChoice(page, values).fields) if is_new else "")
+    is_new = not any(current for *_, current in links)
+    return SavedFilterLinks(links, _build_save_href(visitor, page, values) if is_new else "", bool(links))
+
+
+def build_saved_link(visitor: Visitor, page: FilterPage, chosen: BaseModel) -> SavedFilterLinks:
+    """Build the link to the page of filters. For a list without a statement left."""
+    save_href = _build_save_href(visitor, page, _list_choices(page, chosen))
+    return SavedFilterLinks((), save_href, visitor.organisation_kvk is not None)
+
+
+def _list_choices(page: FilterPage, chosen: BaseModel) -> dict[str, str]:
+    return chosen.model_dump(mode="json", include=set(_MODELS[page].model_fields), exclude_defaults=True)
+
+
+def _build_save_href(visitor: Visitor, page: FilterPage, values: Mapping[str, str]) -> str:
+    if not values or visitor.organisation_kvk is None:
+        return ""
+    return build_list_link(PATH, FilterChoice(page, values).fields)
 
 
 @router.get(PATH)

@@ -14,7 +14,7 @@ from machtiging.delegation.caseload.saved_filters import FilterPage
 from machtiging.identity.session import Citizen
 from machtiging.portal.labels import THEME_LABELS
 from machtiging.portal.work.parameters import CLIENTS_PATH, TODAY_PATH, TodayParameters
-from machtiging.portal.work.saved_filters import load_saved_links
+from machtiging.portal.work.saved_filters import build_saved_link
 from machtiging.portal.work.standing import describe_employee_stop
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page
@@ -36,7 +36,7 @@ async def show_today(
         "work_today.html",
         page=page,
         stop="" if page.has_clients else await describe_employee_stop(request, session, visitor),
-        saved=await load_saved_links(request, session, visitor, FilterPage.LETTERS, chosen),
+        saved=build_saved_link(visitor, FilterPage.LETTERS, chosen),
         chosen=chosen,
         client_name=_find_client_name(page),
         by_end=chosen.volgorde is LetterOrder.ENDS,

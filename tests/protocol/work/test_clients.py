@@ -13,7 +13,7 @@ from tests.builders.machtiging import update_machtiging
 from tests.builders.organisations import add_employee, change_employee, decide_recognition
 from tests.protocol.letters.box import statements_of
 
-MOST_STATEMENTS = 5
+MOST_STATEMENTS = 4
 CLIENT = re.compile(r'<a href="/werk/clienten/([0-9a-f-]{36})"')
 OLDER = re.compile(r'href="(/werk/clienten\?[^"]*vanaf=[^"]*)"')
 COUNTS = re.compile(r"\((\d+)\)")
@@ -160,7 +160,7 @@ async def test_cursor_of_another_filter_answers_a_kind_page(clients, monkeypatch
         assert "Begin opnieuw bij het begin" in page.text
 
 
-async def test_list_takes_at_most_five_statements(clients, database):
+async def test_list_takes_at_most_four_statements(clients, database):
     worker = await clients.log_in()
     for search in (None, "linden", "11-02-1969"):
         await find(worker, search)

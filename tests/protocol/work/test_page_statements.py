@@ -10,19 +10,19 @@ from tests.builders.database import record_queries
 from tests.protocol.letters.box import fill_box, statements_of
 
 FEW, MANY = 3, 60
-MOST_STATEMENTS = 5
-# The order of the sealed case references takes a statement of its own, and so does a search.
+MOST_STATEMENTS = 4
+# The order of the sealed case references takes a statement of its own, and so does a search. Others load saved filters.
 PATHS = {
-    "/werk": 5,
-    "/werk?volgorde=einddatum&ongelezen=ja": 5,
+    "/werk": 4,
+    "/werk?volgorde=einddatum&ongelezen=ja": 4,
     "/werk/clienten": 4,
     "/werk/clienten?volgorde=einddatum": 4,
     "/werk/clienten?volgorde=toegewezen": 4,
-    "/werk/clienten?volgorde=zaakkenmerk": 5,
+    "/werk/clienten?volgorde=zaakkenmerk": 4,
     "/werk/clienten?volgorde=naam": 4,
     "/werk/clienten?toon=bijna-voorbij": 4,
-    "/werk/clienten?zoek=boer": 5,
-    "/werk/clienten?zoek=Z7": 5,
+    "/werk/clienten?zoek=boer": 4,
+    "/werk/clienten?zoek=Z7": 4,
 }
 
 

@@ -63,18 +63,27 @@ async def test_filter_is_saved_from_the_list_and_opens_in_one_press(office, work
     assert "Bewaar dit filter" not in await links_on(worker, ENDING_HREF)
 
 
-async def test_filter_of_the_letters_stands_above_the_letters_only(office, worker):
+async def test_filter_of_the_letters_is_opened_from_the_page_of_filters(office, worker):
     chosen = {"lijst": "brieven", "afzender": SVB_OIN, "thema": "zorg", "ongelezen": "ja", "volgorde": "einddatum"}
     await save(worker, "Zorg van de SVB", **chosen)
     href = f"/werk?volgorde=einddatum&afzender={SVB_OIN}&thema=zorg&ongelezen=ja"
-    assert (await links_on(worker, TODAY))["Zorg van de SVB"] == href
+    assert (await links_on(worker, (await links_on(worker, TODAY))["Uw filters"]))["Zorg van de SVB"] == href
     assert "Zorg van de SVB" not in await links_on(worker)
     await worker.open_page(ISSUER + href)
 
 
 async def test_list_without_a_choice_offers_nothing_to_save(office, worker):
     for path in (TODAY, CLIENTS):
-        assert not {"Bewaar dit filter", "Filters beheren"} & set(await links_on(worker, path))
+        assert "Bewaar dit filter" not in await links_on(worker, path)
+    assert "Uw filters" not in await links_on(worker, CLIENTS)
+
+
+@pytest.mark.parametrize("path", [f"{CLIENTS}?zoek=boer", f"{CLIENTS}?volgorde=zaakkenmerk"])
+async def test_search_and_order_of_references_link_to_the_page_of_filters(office, worker, path):
+    await save(worker)
+    links = await links_on(worker, path)
+    assert links["Uw filters"] == PATH
+    assert "Deze week aflopend" not in links
 
 
 async def test_search_client_and_place_in_the_list_are_not_saved(office, worker):

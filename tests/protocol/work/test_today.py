@@ -11,7 +11,7 @@ from tests.builders.rows import BERICHTEN, JOURNAL_INTAKE
 from tests.protocol.letters.box import fill_box, statements_of
 from tests.protocol.work.office import WorkOffice
 
-MOST_STATEMENTS = 5
+MOST_STATEMENTS = 4
 LETTER = re.compile(r"/werk/clienten/([0-9a-f-]{36})/brieven/([0-9a-f-]{36})")
 OLDER = re.compile(r'href="(/werk\?[^"]*vanaf=[^"]*)"')
 
@@ -50,7 +50,7 @@ async def test_pages_of_today_have_every_letter_once_in_order(office, clients, o
         assert moments == sorted(moments, reverse=True)
 
 
-async def test_today_takes_at_most_five_statements(office, clients, database):
+async def test_today_takes_at_most_four_statements(office, clients, database):
     worker = await office.log_in()
     for path in ("/werk", "/werk?volgorde=einddatum&ongelezen=ja"):
         await worker.request(path)
