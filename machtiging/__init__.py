@@ -64,7 +64,8 @@ above, or work that every request needs.
     database connection      storage/autocommit.py, storage/statement.py, storage/unit_of_work.py,
                              storage/connections/guard.py
     parts of the decision    access/actor.py, access/policy_engine.py, access/policy_request.py, access/permit.py,
-                             delegation/authority/queries.py, delegation/rules.py, delegation/queries.py,
+                             delegation/authority/queries.py, delegation/authority/memberships.py,
+                             delegation/rules.py, delegation/queries.py,
                              agencies/rules.py
     decryption               identity/data_keys.py, crypto/envelope_encryption.py
     values                   berichtenbox/rules.py, kernel/assurance.py, kernel/clock.py, kernel/ids.py,

@@ -37,6 +37,7 @@ from machtiging.delegation.renewals.routes import router as renewal_routes
 from machtiging.delegation.rules import MachtigingLimits
 from machtiging.delegation.stand_ins.routes import router as stand_in_routes
 from machtiging.delegation.statutory.precedence import read_precedence
+from machtiging.delegation.team_members.routes import router as team_routes
 from machtiging.dependencies import attach_services, services_of
 from machtiging.identity.broker import Broker
 from machtiging.identity.routes import router as identity_routes
@@ -61,7 +62,6 @@ from machtiging.operator_content.yaml_file import BilingualText
 from machtiging.organisations.employee_routes import router as employee_routes
 from machtiging.organisations.invitations.routes import router as invitation_routes
 from machtiging.organisations.routes import router as organisations_routes
-from machtiging.organisations.teams.routes import router as team_routes
 from machtiging.portal import error_pages
 from machtiging.portal.public_pages.dependencies import PORTAL_TEMPLATES, PortalServices
 from machtiging.portal.routes import router as portal_routes

@@ -103,13 +103,13 @@ def show_organisation(organisation: _OrganisationArgument) -> None:
 
 @app.command("assignments")
 def show_assignments(organisation: _OrganisationArgument) -> None:
-    """Show the live assignments of one organisation: machtiging, employee, since, until, standing."""
+    """Show the live assignments of one organisation: machtiging, employee or team, since, until, standing."""
     found = _run(lambda session, keyring: _list_assignments(session, keyring, organisation))
-    heads = ("machtiging", "employee", "assigned (UTC)", "until (UTC)", "standing")
+    heads = ("machtiging", "employee or team", "assigned (UTC)", "until (UTC)", "standing")
     table = Table(Column("assignment", no_wrap=True), *heads)
     for view in found:
         authority = view.authority
-        ids = (authority.machtiging_id, authority.root.id, authority.leaf.employee_id)
+        ids = (authority.machtiging_id, authority.root.id, authority.leaf.employee_id or authority.leaf.team_id)
         times = (f"{each:%Y-%m-%d %H:%M}" for each in (view.assigned_at, authority.ends_at))
         table.add_row(*map(str, ids), *times, view.stop_code or "in force")
     out.print(table, markup=False)

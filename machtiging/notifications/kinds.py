@@ -49,6 +49,8 @@ class NotificationKind(StrEnum):
     TOEGEWEZEN_AAN_U = "toewijzing_gemaakt_aan_u"
     TOEWIJZING_GESTOPT = "toewijzing_gestopt"
     TOEWIJZING_INGETROKKEN_BIJ_U = "toewijzing_ingetrokken_bij_u"
+    TEAM_TOEGEWEZEN = "team_toegewezen"
+    TEAM_GESTOPT = "team_gestopt"
     VERVANGING = "vervanging"
     VERVANGING_DOOR_U = "vervanging_door_u"
     NIEMAND_LEEST = "niemand_leest"

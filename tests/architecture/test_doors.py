@@ -18,6 +18,7 @@ from machtiging.delegation.handover.routes import router as handovers
 from machtiging.delegation.help_requests.routes import router as help_requests
 from machtiging.delegation.renewals.routes import router as renewals
 from machtiging.delegation.stand_ins.routes import router as stand_ins
+from machtiging.delegation.team_members.routes import router as teams
 from machtiging.health import router as health
 from machtiging.identity.routes import router as identity
 from machtiging.identity.session import Auditor, Citizen, Operator
@@ -27,7 +28,6 @@ from machtiging.oauth.routes import router as oauth
 from machtiging.organisations.employee_routes import router as employees
 from machtiging.organisations.invitations.routes import router as invitations
 from machtiging.organisations.routes import router as organisations
-from machtiging.organisations.teams.routes import router as teams
 from machtiging.portal.routes import router as portal
 from machtiging.registers.routes import router as registers
 from machtiging.simulators.practice_page import router as practice

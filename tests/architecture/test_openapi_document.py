@@ -18,11 +18,11 @@ from machtiging.delegation.handover.routes import router as handovers
 from machtiging.delegation.help_requests.routes import router as help_requests
 from machtiging.delegation.renewals.routes import router as renewals
 from machtiging.delegation.stand_ins.routes import router as stand_ins
+from machtiging.delegation.team_members.routes import router as teams
 from machtiging.oauth.grant_management.consents_api import router as consents
 from machtiging.organisations.employee_routes import router as employees
 from machtiging.organisations.invitations.routes import router as invitations
 from machtiging.organisations.routes import router as organisations
-from machtiging.organisations.teams.routes import router as teams
 from machtiging.registers.routes import router as registers
 from machtiging.web import openapi
 from machtiging.web.errors.handlers import install_error_handlers

@@ -17,11 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.audit.acts import JournalAct
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.assignments.assignees import Assignee, require_members
 from machtiging.delegation.assignments.journal_lines import (
     AssignmentAct,
     journal_assignment,
     journal_refused_assignment,
     journal_refused_call,
+    journal_team_assignment,
     record_assignment,
 )
 from machtiging.delegation.assignments.queries import (
@@ -41,8 +43,17 @@ from machtiging.delegation.assignments.stand_in_links import (
     notify_of_stand_in,
     notify_replacement,
 )
+from machtiging.delegation.assignments.team_links import (
+    MemberLink,
+    NewMemberLink,
+    SecondPerson,
+    Signature,
+    collect_rows,
+    insert_member_links,
+)
 from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.authority.rules import Authority
+from machtiging.delegation.authority.standings import EmployeeStanding
 from machtiging.delegation.authority.stop_reasons import StopCode
 from machtiging.delegation.queries import load_machtiging
 from machtiging.delegation.rules import Machtiging, MachtigingAction, MachtigingState, resolve_transition
@@ -63,6 +74,7 @@ from machtiging.organisations.rules import require_minimum_level
 from machtiging.organisations.second_person.comparison import has_lapsed, require_second_person
 from machtiging.organisations.second_person.threshold import PROPOSAL_DECIDED, PROPOSAL_LAPSED, PROPOSAL_UNKNOWN
 from machtiging.organisations.tables import Employee, StandIn
+from machtiging.organisations.teams.queries import find_members_since, require_open_team
 from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import SealedTable, reseal_changes
 
@@ -180,12 +192,19 @@ async def _confirm(
     if has_lapsed(work.assigned_at, decision.act.at):
         raise Conflict(PROPOSAL_LAPSED)
     await _require_other_people(session, keyring, decision, proposed, work)
-    _require_force_when_confirmed(proposed, decision.act.at)
+    assignee = await _require_team(session, keyring, decision, proposed)
+    if assignee is None:
+        _require_force_when_confirmed(proposed, decision.act.at)
     rows = await _write_confirmation(session, decision, proposed.leaf, work)
     if waiting is not None and proposed.leaf.stand_in_id is None:  # who stands in for a while is no new reader
         closed = await close_item(session, waiting, at=decision.act.at, assignment_id=proposed.machtiging_id)
         rows = (*rows, closed)
     confirmed = await load_machtiging(session, proposed.machtiging_id) or proposed.leaf
+    if assignee is not None and assignee.team is not None:
+        links = await _link_members(session, keyring, decision, confirmed, work, assignee.members)
+        rows = (*rows, *collect_rows(links))
+        await journal_team_assignment(session, decision.act, confirmed, assignee.team.name, rows)
+        return
     if proposed.leaf.stand_in_id is None:
         await journal_assignment(session, decision.act, confirmed, proposed.holder_id, rows)
         return
@@ -196,6 +215,36 @@ async def _confirm(
         if not await has_link_that_counts(session, stand_in.id, other_than=proposed.machtiging_id):
             people = (proposed.absent_employee, proposed.employee)
             await notify_replacement(session, decision.leader.organisation.name, people, stand_in, at=decision.act.at)
+
+
+async def _require_team(
+    session: AsyncSession, keyring: KeyRing, decision: _Decision, proposed: Authority
+) -> Assignee | None:
+    """Require a member who can read, if a team is proposed. Raises as `require_members`."""
+    if proposed.leaf.team_id is None:
+        return None
+    organisation_id, at = decision.leader.organisation.id, decision.act.at
+    team = await require_open_team(session, organisation_id, proposed.leaf.team_id, at=at)
+    return Assignee(team=team, members=await require_members(session, keyring, proposed, team, at=at))
+
+
+async def _link_members(
+    session: AsyncSession,
+    keyring: KeyRing,
+    decision: _Decision,
+    confirmed: Machtiging,
+    work: Row[Any],
+    members: Sequence[EmployeeStanding],
+) -> list[MemberLink]:
+    """Let the members of the team read. Who joined after the proposal waits for a second person of their own."""
+    leader = decision.leader
+    query = select(_EMPLOYEE.c.person_id).where(_EMPLOYEE.c.id == work.assigned_by)
+    proposer_id = PersonId((await session.execute(query)).scalar_one())
+    second = SecondPerson(leader.employee.id, leader.person_id)
+    signature = Signature(work.assigned_by, proposer_id, second)
+    proposed_ids = await find_members_since(session, confirmed.team_id, work.assigned_at)
+    new = [NewMemberLink(confirmed, one.id, needs_confirmation=one.id not in proposed_ids) for one in members]
+    return await insert_member_links(session, keyring, leader.organisation.id, new, signature, at=decision.act.at)
 
 
 async def _lock_work(session: AsyncSession, assignment_id: MachtigingId, at: datetime) -> Row[Any]:

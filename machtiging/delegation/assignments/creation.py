@@ -1,4 +1,4 @@
-"""Assign machtigingen to employees: a bulk operation with a result for each."""
+"""Assign machtigingen to employees and teams: a bulk operation with a result for each."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct
 from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.assignments.assignees import Assignee, require_assignee
 from machtiging.delegation.assignments.insertion import (
     AssignmentKind,
     InsertedAssignment,
@@ -25,6 +26,7 @@ from machtiging.delegation.assignments.journal_lines import (
     journal_assignment,
     journal_refused_assignment,
     journal_refused_call,
+    journal_team_assignment,
     record_assignment,
 )
 from machtiging.delegation.assignments.queries import (
@@ -38,27 +40,26 @@ from machtiging.delegation.assignments.rules import (
     AssignmentRequest,
     EmployeeLogin,
     require_call_size,
-    require_case_reference,
-    require_force,
-    require_holder,
     require_leading_role,
     require_recognition,
-    require_root,
 )
 from machtiging.delegation.assignments.stand_in_links import link_assignment
-from machtiging.delegation.authority.holders import load_colleague
+from machtiging.delegation.assignments.team_links import (
+    NewMemberLink,
+    Signature,
+    collect_rows,
+    insert_member_links,
+)
 from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.authority.rules import Authority
-from machtiging.delegation.authority.standings import EmployeeStanding
-from machtiging.delegation.authority.stop_reasons import StopCode
 from machtiging.delegation.waiting_clients.items import close_item, find_item_state, lock_waiting_item
 from machtiging.delegation.waiting_clients.locks import lock_readers_of_login
-from machtiging.identity.people import are_same_person
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict, NotAllowed, NotFound, Refusal
 from machtiging.kernel.ids import MachtigingId
 from machtiging.kernel.sqlstate import find_sqlstate
 from machtiging.organisations.rules import require_minimum_level
+from machtiging.organisations.teams.queries import TeamView
 
 _UNIQUE_VIOLATION = "23505"
 
@@ -72,7 +73,7 @@ async def assign_machtigingen(
     at: datetime,
     as_employee_id: UUID | None = None,
 ) -> list[MachtigingId | Refusal]:
-    """Assign each machtiging to its employee. Returns the id of the assignment or the refusal, in the same order.
+    """Assign each machtiging to its employee or team. Returns the id or the refusal, in the same order.
 
     At most 500. Each done or refused one has its own journal line; one that is done already, by the same idempotency
     key, has none. If it ended since, it is refused with `toewijzing_beeindigd`. Refuses the whole call, in one line:
@@ -117,18 +118,19 @@ async def _try_assignment(
         waiting = await _lock_handover(session, authority, request)
         if waiting is not None:  # the worker may have paused the machtiging while this waited for the lock
             authority = await load_authority(session, request.machtiging_id, at=act.at) or authority
-        employee = await _require_assignable(session, keyring, leader, authority, request, act.at)
+        assignee = await require_assignee(session, keyring, leader, authority, request, act.at)
         values = NewAssignment(
-            *(employee.id, leader.employee.id, leader.person_id, assurance),
+            *(assignee.employee_id, leader.employee.id, leader.person_id, assurance),
             kind=AssignmentKind.PERMANENT if waiting is None else AssignmentKind.HANDOVER,
             case_reference=request.case_reference,
+            team_id=assignee.team_id,
             id=link_id,
         )
         inserted = await _insert_once(session, authority, values, act.at)
         if inserted is None:
             if await _is_repeated(session, link_id, leader, act.at) and link_id is not None:
                 return link_id
-            raise Conflict(await _describe_present(session, authority, employee, act.at))
+            raise Conflict(await _describe_present(session, authority, assignee, act.at))
     except Refusal as refusal:
         await journal_refused_assignment(session, act, refusal, authority, request.machtiging_id)
         return refusal
@@ -136,8 +138,7 @@ async def _try_assignment(
     # A client whom a second person must still confirm waits on in the hand-over: the proposal can lapse.
     if waiting is not None and not inserted.is_proposed:
         rows = (*rows, await close_item(session, waiting, at=act.at, assignment_id=inserted.machtiging.id))
-    await _journal_inserted(session, act, inserted, employee, rows)
-    await link_assignment(session, keyring, act, inserted.machtiging, assurance)
+    await _finish(session, keyring, act, inserted, assignee, rows, assurance)
     return inserted.machtiging.id
 
 
@@ -154,15 +155,52 @@ async def _is_repeated(session: AsyncSession, link_id: MachtigingId | None, lead
     return True
 
 
+async def _finish(
+    session: AsyncSession,
+    keyring: KeyRing,
+    act: AssignmentAct,
+    inserted: InsertedAssignment,
+    assignee: Assignee,
+    rows: Any,
+    assurance: Assurance,
+) -> None:
+    """Journal an assignment, and make the links under it: of team members or stand-ins."""
+    if assignee.team is not None:
+        await _link_members(session, keyring, act, inserted, assignee, assignee.team, rows)
+        return
+    await _journal_inserted(session, act, inserted, assignee, rows)
+    await link_assignment(session, keyring, act, inserted.machtiging, assurance)
+
+
 async def _journal_inserted(
-    session: AsyncSession, act: AssignmentAct, inserted: InsertedAssignment, employee: EmployeeStanding, rows: Any
+    session: AsyncSession, act: AssignmentAct, inserted: InsertedAssignment, assignee: Assignee, rows: Any
 ) -> None:
     """Journal an assignment. Client and employee are told of one that counts, not of a proposal."""
     if inserted.is_proposed:
         proposing = replace(act, act=JournalAct.TOEWIJZING_VOORGESTELD)
         await record_assignment(session, proposing, "vier_ogen", inserted.machtiging, rows)
     else:
-        await journal_assignment(session, act, inserted.machtiging, employee.person_id, rows)
+        holder_id = None if assignee.employee is None else assignee.employee.person_id
+        await journal_assignment(session, act, inserted.machtiging, holder_id, rows)
+
+
+async def _link_members(
+    session: AsyncSession,
+    keyring: KeyRing,
+    act: AssignmentAct,
+    inserted: InsertedAssignment,
+    assignee: Assignee,
+    team: TeamView,
+    rows: Any,
+) -> None:
+    """Let the members of the team read, in the same journal line. Nobody reads yet by a proposal."""
+    if inserted.is_proposed or act.leader is None:
+        await _journal_inserted(session, act, inserted, assignee, rows)
+        return
+    new = [NewMemberLink(inserted.machtiging, one.id) for one in assignee.members]
+    signature = Signature(act.leader.employee.id, act.leader.person_id)
+    links = await insert_member_links(session, keyring, act.leader.organisation.id, new, signature, at=act.at)
+    await journal_team_assignment(session, act, inserted.machtiging, team.name, (*rows, *collect_rows(links)))
 
 
 async def _lock_handover(session: AsyncSession, authority: Authority, request: AssignmentRequest) -> Row[Any] | None:
@@ -186,31 +224,10 @@ def _require_own_machtiging(leader: ActingLeader | None, authority: Authority | 
     return leader, authority
 
 
-async def _require_assignable(
-    session: AsyncSession,
-    keyring: KeyRing,
-    leader: ActingLeader,
-    authority: Authority,
-    request: AssignmentRequest,
-    at: datetime,
-) -> EmployeeStanding:
-    """Require a machtiging in force, and an employee who may hold it. Raises a Refusal with its own code."""
-    require_root(authority)
-    require_case_reference(request.case_reference)
-    employee = await load_colleague(session, leader.organisation.id, require_holder(request), at=at)
-    if employee is None:
-        raise NotFound("medewerker_onbekend")
-    require_force(authority, employee, at)
-    giver_id = authority.vertegenwoordigde_id
-    if employee.person_id is not None and await are_same_person(session, keyring, giver_id, employee.person_id):
-        raise NotAllowed(StopCode.OWN_BOX, message="toewijzing_aan_client_zelf.assignment")
-    return employee
-
-
 async def _insert_once(
     session: AsyncSession, authority: Authority, values: NewAssignment, at: datetime
 ) -> InsertedAssignment | None:
-    """Insert the assignment. Returns None if this employee holds it, also by a call at once."""
+    """Insert the assignment. Returns None if this employee or team holds it, also by a call at once."""
     try:
         async with session.begin_nested():
             return await insert_assignment(session, authority.root, values, at=at)
@@ -220,12 +237,11 @@ async def _insert_once(
         return None
 
 
-async def _describe_present(
-    session: AsyncSession, authority: Authority, employee: EmployeeStanding, at: datetime
-) -> str:
-    """Return the code for an employee who has this client already, or was proposed."""
+async def _describe_present(session: AsyncSession, authority: Authority, assignee: Assignee, at: datetime) -> str:
+    """Return the code for a holder who has this client already, or was proposed."""
     for link in await list_client_assignments(session, authority.machtiging_id, at=at):
-        if link.leaf.employee_id == employee.id and link.leaf.needs_confirmation:
+        is_same = (link.leaf.employee_id, link.leaf.team_id) == (assignee.employee_id, assignee.team_id)
+        if is_same and link.leaf.needs_confirmation:
             return "al_voorgesteld"
     return "al_toegewezen"
 

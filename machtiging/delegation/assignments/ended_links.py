@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -35,24 +36,38 @@ async def lock_live_links(session: AsyncSession, condition: ColumnElement[bool])
     return [*(await session.execute(live.with_for_update(of=LINK, key_share=True))).all()]
 
 
-async def end_links(session: AsyncSession, links: Sequence[Row[Any]], line: NewJournalLine, *, at: datetime) -> None:
+async def end_links(
+    session: AsyncSession,
+    links: Sequence[Row[Any]],
+    line: NewJournalLine,
+    *,
+    at: datetime,
+    tells_clients: bool = True,
+) -> None:
     """End these locked links. `line` is the line of the act without link, client and state.
 
-    As many statements for a thousand as for one. Each client is told who does not read any more. The employee gets no
-    mail about each.
+    As many statements for a thousand as for one. Each client is told who does not read any more, unless the caller
+    tells them. The employee gets no mail about each.
     """
     if not links:
         return
-    authorities = await load_authorities(session, LINK.c.id.in_([link.id for link in links]), at=at)
-    by_id = {one.machtiging_id: one for one in authorities}
+    by_id: dict[UUID, Authority] = {}
+    if tells_clients:
+        found = await load_authorities(session, LINK.c.id.in_([link.id for link in links]), at=at)
+        by_id = {one.machtiging_id: one for one in found}
     rows = [(row["vertegenwoordigde_id"], row) for row in await _write_ends(session, links, at)]
     states, lines = await describe_each_state(session, SEALED_MACHTIGING, rows), []
     for link, facts in zip(links, states, strict=True):
         named = replace(line, for_person_id=link.vertegenwoordigde_id, machtiging_id=link.id, object_id=str(link.id))
         lines.append((replace(named, facts={**line.facts, **facts}), uuid7()))
     await record_all(session, lines, at=at)
-    notices = [notice for link in links if (notice := _describe_notice(by_id.get(link.id))) is not None]
-    await enqueue_notifications(session, NotificationKind.TOEWIJZING_GESTOPT, notices, at=at)
+    # One for each client and employee: who read by two links stopped once.
+    notices = {
+        (one.root.id, one.holder_id): notice
+        for link in links
+        if (one := by_id.get(link.id)) is not None and (notice := _describe_notice(one)) is not None
+    }
+    await enqueue_notifications(session, NotificationKind.TOEWIJZING_GESTOPT, [*notices.values()], at=at)
 
 
 async def _write_ends(session: AsyncSession, links: Sequence[Row[Any]], at: datetime) -> list[dict[str, Any]]:
@@ -72,9 +87,9 @@ async def _write_ends(session: AsyncSession, links: Sequence[Row[Any]], at: date
     return rows
 
 
-def _describe_notice(authority: Authority | None) -> tuple[PersonId, dict[str, Any]] | None:
+def _describe_notice(authority: Authority) -> tuple[PersonId, dict[str, Any]] | None:
     """Describe who does not read any more. None of a forged row, and of what waited for a second person."""
-    if authority is None or not authority.is_authentic or authority.leaf.needs_confirmation:
+    if not authority.is_authentic or authority.leaf.needs_confirmation:
         return None
     facts = notification_facts(authority.leaf, authority.holder_id)
     if authority.organisation is not None:

@@ -40,7 +40,8 @@ class VierOgenOut(BaseModel):
 
     toewijzingId: UUID  # noqa: N815
     machtigingId: UUID = Field(description="De machtiging van uw organisatie.")  # noqa: N815
-    medewerkerId: UUID = Field(description="Wie de post straks leest.")  # noqa: N815
+    medewerkerId: UUID | None = Field(default=None, description="Wie de post straks leest. Ontbreekt bij een team.")  # noqa: N815
+    teamId: UUID | None = Field(default=None, description="Alleen bij een toewijzing aan of via een team.")  # noqa: N815
     soort: AssignmentKind
     voorgesteldDoor: UUID | None = Field(default=None, description="De medewerker die dit voorstelde.")  # noqa: N815
     voorgesteldOp: datetime  # noqa: N815
@@ -61,6 +62,7 @@ def describe_proposal(proposal: Proposal) -> dict[str, Any]:
         "toewijzingId": authority.machtiging_id,
         "machtigingId": authority.root.id,
         "medewerkerId": authority.leaf.employee_id,
+        "teamId": authority.team_id,
         "soort": proposal.kind,
         "voorgesteldDoor": proposal.proposed_by,
         "voorgesteldOp": proposal.proposed_at,

@@ -1,9 +1,9 @@
-"""Insert assignments: a link under the machtiging of an organisation, to one of its employees.
+"""Insert assignments: a link under the machtiging of an organisation, to an employee or team.
 
 An assignment can only narrow what the citizen gave, and ends with it (BW 3:64). Where the organisation demands four
 eyes each of them waits for a second person, however it came: assigned, handed over, of a stand-in, or asked by the
-employee and given by the citizen. It is inert until then (`assignments.confirmation`). Assigning to a team is in the
-tables, and `assignments.creation` refuses it: the work around it does not exist yet.
+employee and given by the citizen. It is inert until then (`assignments.confirmation`). Nobody reads by the link of a
+team: each member has a link under it (`assignments.team_links`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.rules import Sensitivity
@@ -44,15 +44,16 @@ class AssignmentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewAssignment:
-    """An assignment to make: to this employee, by this employee with this login. `id`: None for a new one."""
+    """An assignment to make: to this employee or team, by this employee with this login. `id`: None for a new one."""
 
-    employee_id: UUID
+    employee_id: UUID | None
     assigned_by: UUID
     assigner_id: PersonId
     assurance: Assurance
     kind: AssignmentKind = AssignmentKind.PERMANENT
     case_reference: str | None = None
     stand_in_id: UUID | None = None
+    team_id: UUID | None = None
     id: MachtigingId | None = None
 
 
@@ -73,7 +74,7 @@ async def insert_assignment(
 ) -> InsertedAssignment:
     """Insert a link under `parent` with the terms of its current agreement.
 
-    The caller has checked who may assign whom. Raises a database error for a second assignment to this employee.
+    The caller has checked who may assign whom. Raises a database error for a second assignment to the same holder.
     """
     machtiging_id = assignment.id or MachtigingId(uuid7())
     row = await _insert_sealed(session, SEALED_MACHTIGING, _build_link(parent, machtiging_id, assignment, at))
@@ -88,7 +89,8 @@ async def insert_assignment(
     }
     terms = _limit_period(parent, await load_terms(session, parent), at)
     sensitivity = Sensitivity(terms["highest_sensitivity"])
-    agreed["needs_confirmation"] = await needs_second_person(session, assignment.employee_id, sensitivity, at=at)
+    organisation_id = await find_organisation_of_root(session, parent)
+    agreed["needs_confirmation"] = await needs_second_person(session, organisation_id, sensitivity, at=at)
     agreement = await insert_agreement(session, terms | agreed)
     work = await _insert_sealed(
         session,
@@ -118,6 +120,17 @@ def _limit_period(parent: Machtiging, terms: dict[str, Any], at: datetime) -> di
     return terms | {"starts_at": starts_at, "ends_at": min(parent.period.ends_at, latest)}
 
 
+async def find_organisation_of_root(session: AsyncSession, link: Machtiging) -> UUID:
+    """Find the organisation that has the machtiging at the root of this link. Verifies no MAC."""
+    if link.gemachtigde_id is not None:
+        return link.gemachtigde_id
+    table = SEALED_MACHTIGING.table
+    found: UUID | None = await session.scalar(select(table.c.gemachtigde_id).where(table.c.id == link.parent_id))
+    if found is None:
+        raise Fault("toewijzing_ontbreekt", private="a link hangs under no machtiging of an organisation")
+    return found
+
+
 def _build_link(
     parent: Machtiging, machtiging_id: MachtigingId, assignment: NewAssignment, at: datetime
 ) -> dict[str, Any]:
@@ -126,6 +139,7 @@ def _build_link(
         "vertegenwoordigde_id": parent.vertegenwoordigde_id,
         "parent_id": parent.id,
         "employee_id": assignment.employee_id,
+        "team_id": assignment.team_id,
         "stand_in_id": assignment.stand_in_id,
         "capacity": parent.capacity,
         "purpose": parent.purpose,

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from machtiging.storage.row_mac import SealedTable
 
+# The reason in the line about the link of a member.
+TEAM_REASON = "team"
 # Told for what does not exist and for what is of another organisation alike.
 _UNKNOWN_CODES = frozenset({"machtiging_onbekend", "toewijzing_onbekend", "voorstel_onbekend"})
 # The notification to the giver, and the one to the employee.
@@ -38,6 +40,12 @@ _NOTIFICATION_KINDS = {
         NotificationKind.TOEWIJZING_GESTOPT,
         NotificationKind.TOEWIJZING_INGETROKKEN_BIJ_U,
     ),
+}
+
+_TEAM_NOTIFICATION_KINDS = {
+    JournalAct.TOEWIJZING_GEMAAKT: NotificationKind.TEAM_TOEGEWEZEN,
+    JournalAct.TOEWIJZING_BEVESTIGD: NotificationKind.TEAM_TOEGEWEZEN,
+    JournalAct.TOEWIJZING_BEEINDIGD: NotificationKind.TEAM_GESTOPT,
 }
 
 
@@ -93,6 +101,26 @@ async def journal_assignment(
     await enqueue_notification(session, holder_id, to_employee, notice_facts, at=act.at)
 
 
+async def journal_team_assignment(
+    session: AsyncSession,
+    act: AssignmentAct,
+    machtiging: Machtiging,
+    team_name: str,
+    rows: Sequence[tuple[SealedTable, Mapping[str, Any]]],
+) -> None:
+    """Journal a done act on the assignment to a team, and notify the giver once."""
+    await record_assignment(session, act, act.act.value.split(":")[1], machtiging, rows)
+    facts = describe_team_notice(machtiging, team_name, None if act.leader is None else act.leader.organisation.name)
+    kind = _TEAM_NOTIFICATION_KINDS[act.act]
+    await enqueue_notification(session, machtiging.vertegenwoordigde_id, kind, facts, at=act.at)
+
+
+def describe_team_notice(machtiging: Machtiging, team_name: str, organisation_name: str | None) -> dict[str, str]:
+    """Return the facts of a notification about a team: ids, days and public names."""
+    named = {} if organisation_name is None else {"organisation": organisation_name}
+    return notification_facts(machtiging, None) | named | {"team": team_name}
+
+
 async def record_assignment(
     session: AsyncSession,
     act: AssignmentAct,
@@ -103,6 +131,11 @@ async def record_assignment(
     """Journal a done act with the whole new state, and notify nobody."""
     facts = await describe_authentic_states(session, machtiging.vertegenwoordigde_id, rows)
     await record(session, _build_line(act, JournalOutcome.DONE, reason, machtiging, facts), at=act.at)
+
+
+def build_done_line(act: AssignmentAct, reason: str) -> NewJournalLine:
+    """Build the line of an act on many assignments, without the assignment and its state."""
+    return _build_line(act, JournalOutcome.DONE, reason, None, {})
 
 
 def _build_line(

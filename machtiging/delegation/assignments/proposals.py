@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
@@ -23,13 +23,14 @@ from machtiging.delegation.tables import SEALED_ASSIGNMENT, AgreementRow, Assign
 from machtiging.kernel.clock import Clock
 from machtiging.kernel.ids import MachtigingId
 from machtiging.organisations.second_person.comparison import CONFIRMATION_PERIOD
-from machtiging.organisations.tables import Employee
+from machtiging.organisations.tables import Employee, Team
 from machtiging.storage.columns import table_of
 from machtiging.storage.unit_of_work import unit_of_work
 
 MAX_PROPOSALS_PER_PAGE = 50
 _LINK, _AGREEMENT, _ASSIGNMENT = machtiging_table(), table_of(AgreementRow), table_of(AssignmentRow)
 _PARENT, _TOP, _EMPLOYEE = _LINK.alias("above_proposal"), _LINK.alias("top_of_proposal"), table_of(Employee)
+_TEAM = table_of(Team)
 _BATCH_SIZE = 100
 _LAPSED = "termijn_voorbij"
 
@@ -54,12 +55,18 @@ def _is_waiting() -> tuple[ColumnElement[bool], ...]:
     return (_AGREEMENT.c.needs_confirmation, _AGREEMENT.c.confirmed_by.is_(None))
 
 
+def _build_owner() -> ColumnElement[Any]:
+    """Build the organisation of the employee or team to whom it is proposed."""
+    return func.coalesce(_EMPLOYEE.c.organisation_id, _TEAM.c.organisation_id)
+
+
 def _select_waiting(*columns: Any) -> Select[Any]:
     ended = MachtigingState.ENDED.value
     joined = (
         _AGREEMENT.join(_LINK, is_current_agreement(_LINK, _AGREEMENT))
         .join(_ASSIGNMENT, _ASSIGNMENT.c.machtiging_id == _LINK.c.id)
-        .join(_EMPLOYEE, _EMPLOYEE.c.id == _LINK.c.employee_id)
+        .outerjoin(_EMPLOYEE, _EMPLOYEE.c.id == _LINK.c.employee_id)
+        .outerjoin(_TEAM, _TEAM.c.id == _LINK.c.team_id)
         .join(_PARENT, _PARENT.c.id == _LINK.c.parent_id)
         .outerjoin(_TOP, _TOP.c.id == _PARENT.c.parent_id)
     )
@@ -77,7 +84,7 @@ async def list_proposals(
     """List what waits for a second person, in order of the id (keyset). Not what lapsed."""
     ended = MachtigingState.ENDED.value
     mine = (
-        _EMPLOYEE.c.organisation_id == organisation_id,
+        _build_owner() == organisation_id,
         _ASSIGNMENT.c.assigned_at > at - CONFIRMATION_PERIOD,
         _PARENT.c.state != ended,
         _TOP.c.state.is_distinct_from(ended),
@@ -112,7 +119,7 @@ async def end_lapsed_proposals(sessions: async_sessionmaker[AsyncSession], clock
     total, after = 0, UUID(int=0)
     while True:
         at = clock.now()
-        lapsed = _select_waiting(_LINK.c.id, _EMPLOYEE.c.organisation_id).where(
+        lapsed = _select_waiting(_LINK.c.id, _build_owner().label("organisation_id")).where(
             _ASSIGNMENT.c.assigned_at <= at - CONFIRMATION_PERIOD, _LINK.c.id > after
         )
         async with unit_of_work(sessions) as session:

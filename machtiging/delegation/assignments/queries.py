@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct
@@ -31,12 +31,12 @@ from machtiging.identity.data_keys import ensure_data_key
 from machtiging.kernel.errors import ROW_INVALID, NotAllowed
 from machtiging.kernel.ids import MachtigingId
 from machtiging.organisations.rules import require_minimum_level
-from machtiging.organisations.tables import Employee, Organisation
+from machtiging.organisations.tables import Employee, Organisation, Team
 from machtiging.storage.columns import table_of
 
 MAX_PAGE_SIZE = 200
 _LINK, _ASSIGNMENT = machtiging_table(), table_of(AssignmentRow)
-_ORGANISATION, _EMPLOYEE = table_of(Organisation), table_of(Employee)
+_ORGANISATION, _EMPLOYEE, _TEAM = table_of(Organisation), table_of(Employee), table_of(Team)
 _PARENT, _TOP = _LINK.alias("parent_link"), _LINK.alias("top_link")
 
 
@@ -108,6 +108,25 @@ async def list_client_assignments(
     return await load_authorities(session, live, at=at)
 
 
+def find_stop_code(assignment: Authority, at: datetime) -> str | None:
+    """Return the reason code why an assignment gives nothing now; None if it does. Also for a team."""
+    if assignment.leaf.team_id is not None:
+        return assignment.team_stop_code(at)
+    stop = assignment.stop_reason(at)
+    return None if stop is None else stop.code
+
+
+def _is_link_of(organisation_id: UUID) -> ColumnElement[bool]:
+    """Build the condition of a link of an employee or team of this organisation. By an index of each."""
+    by_employee, by_team = _LINK.alias("link_of_employee"), _LINK.alias("link_of_team")
+    employee = select(by_employee.c.id).join(_EMPLOYEE, _EMPLOYEE.c.id == by_employee.c.employee_id)
+    team = select(by_team.c.id).join(_TEAM, _TEAM.c.id == by_team.c.team_id)
+    mine = employee.where(_EMPLOYEE.c.organisation_id == organisation_id).union_all(
+        team.where(_TEAM.c.organisation_id == organisation_id)
+    )
+    return _LINK.c.id.in_(mine)
+
+
 async def list_assignments(
     session: AsyncSession,
     keyring: KeyRing,
@@ -117,19 +136,18 @@ async def list_assignments(
     after: UUID | None = None,
     limit: int = MAX_PAGE_SIZE,
 ) -> list[AssignmentView]:
-    """List the live assignments to employees of this organisation, in order of their id.
+    """List the live assignments to employees and teams of this organisation, in order of id.
 
     Keyset paging with `after`. No letters, and nothing that identifies the citizen.
     """
     ended = MachtigingState.ENDED.value
     joined = (
-        _LINK.join(_EMPLOYEE, _EMPLOYEE.c.id == _LINK.c.employee_id)
-        .join(_PARENT, _PARENT.c.id == _LINK.c.parent_id)
+        _LINK.join(_PARENT, _PARENT.c.id == _LINK.c.parent_id)
         .outerjoin(_TOP, _TOP.c.id == _PARENT.c.parent_id)
         .join(_ASSIGNMENT, _ASSIGNMENT.c.machtiging_id == _LINK.c.id)
     )
     live = (_LINK.c.state != ended, _PARENT.c.state != ended, _TOP.c.state.is_distinct_from(ended))
-    query = select(*_ASSIGNMENT.c).select_from(joined).where(_EMPLOYEE.c.organisation_id == organisation_id, *live)
+    query = select(*_ASSIGNMENT.c).select_from(joined).where(_is_link_of(organisation_id), *live)
     if after is not None:
         query = query.where(_LINK.c.id > after)
     rows = (await session.execute(query.order_by(_LINK.c.id).limit(limit))).all()
@@ -141,8 +159,7 @@ async def list_assignments(
     views = []
     for row in rows:
         authority, authentic = found[row.machtiging_id], await authenticate_row(session, SEALED_ASSIGNMENT, row, at=at)
-        stop = authority.stop_reason(at)
-        code = ROW_INVALID if not authentic else None if stop is None else stop.code
+        code = find_stop_code(authority, at) if authentic else ROW_INVALID
         sealed = row.case_reference_sealed if authentic else None
         reference = decrypt_case_reference(key, row.machtiging_id, sealed)
         views.append(AssignmentView(authority, reference, row.assigned_at, code))

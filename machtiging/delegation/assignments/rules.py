@@ -9,9 +9,9 @@ from uuid import UUID
 
 from machtiging.delegation.authority.chain import MAX_CHAIN_LENGTH
 from machtiging.delegation.authority.rules import Authority, build_authority
-from machtiging.delegation.authority.standings import EmployeeStanding, OrganisationStanding
+from machtiging.delegation.authority.standings import EmployeeStanding, MembershipStanding, OrganisationStanding
 from machtiging.delegation.authority.stop_reasons import StopCode, employee_refusal, organisation_refusal
-from machtiging.delegation.rules import MachtigingState
+from machtiging.delegation.rules import Machtiging, MachtigingState
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed
 from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
@@ -21,6 +21,7 @@ from machtiging.organisations.rules import EmployeeRole, RecognitionStatus
 MAX_ASSIGNMENTS_PER_CALL = 500
 MAX_CASE_REFERENCE_LENGTH = 60
 _LEADING_ROLES = frozenset({EmployeeRole.TEAM_LEADER, EmployeeRole.ADMINISTRATOR})
+_TEAM_NOT_AGREED = "medewerker_niet_afgesproken.team"
 _ABSENT_CODES = frozenset({StopCode.EMPLOYEE_DEPARTED, StopCode.EMPLOYEE_INACTIVE})
 
 
@@ -114,16 +115,10 @@ def require_case_reference(text: str | None) -> None:
         raise InvalidInput("zaakkenmerk_ongeldig", params={"length": MAX_CASE_REFERENCE_LENGTH})
 
 
-def require_holder(request: AssignmentRequest) -> UUID:
-    """Return the employee to assign to.
-
-    Raises InvalidInput `medewerker_of_team` for none or two, and Conflict `toewijzing_aan_team`: no act does that yet.
-    """
+def require_one_holder(request: AssignmentRequest) -> None:
+    """Require an employee or a team to assign to. Raises InvalidInput `medewerker_of_team` for none or two."""
     if (request.employee_id is None) == (request.team_id is None):
         raise InvalidInput("medewerker_of_team")
-    if request.employee_id is None:
-        raise Conflict("toewijzing_aan_team")
-    return request.employee_id
 
 
 def require_root(authority: Authority) -> None:
@@ -142,14 +137,40 @@ def require_force(authority: Authority, employee: EmployeeStanding, at: datetime
 
     So one rule decides who can be assigned and who can read. Raises NotAllowed with the code of the stop.
     """
-    link = replace(
-        authority.root,
-        id=MachtigingId(uuid7()),
-        parent_id=authority.root.id,
-        gemachtigde_id=None,
-        employee_id=employee.id,
-    )
-    links = (authority.root, replace(link, state=MachtigingState.ACTIVE))
+    links = (authority.root, _imagine_link(authority.root, employee_id=employee.id))
     chain = build_authority(links, authority.organisation, employee, is_authentic=authority.is_authentic)
     if (stop := chain.stop_reason(at)) is not None:
         raise NotAllowed(stop.code, message=f"{stop.code}.assignment")
+
+
+def require_force_of_team(
+    authority: Authority, team_id: UUID, members: Collection[EmployeeStanding], at: datetime
+) -> None:
+    """Require that the link of this team would stand, and that a member would read.
+
+    Raises NotAllowed with the code of the stop, and Conflict `team_zonder_lezer`.
+    """
+    above = _imagine_link(authority.root, team_id=team_id)
+    chain = build_authority((authority.root, above), authority.organisation, None, is_authentic=authority.is_authentic)
+    if (code := chain.team_stop_code(at)) is not None:
+        not_agreed = code == StopCode.EMPLOYEE_NOT_AGREED
+        raise NotAllowed(code, message=_TEAM_NOT_AGREED if not_agreed else f"{code}.assignment")
+    for one in members:
+        links = (authority.root, above, _imagine_link(above, employee_id=one.id))
+        member = MembershipStanding(team_id, one.id, at, None)
+        if build_authority(links, authority.organisation, one, membership=member).stop_reason(at) is None:
+            return
+    raise Conflict("team_zonder_lezer")
+
+
+def _imagine_link(above: Machtiging, *, employee_id: UUID | None = None, team_id: UUID | None = None) -> Machtiging:
+    """Return the link that would hang under this one."""
+    return replace(
+        above,
+        id=MachtigingId(uuid7()),
+        parent_id=above.id,
+        gemachtigde_id=None,
+        employee_id=employee_id,
+        team_id=team_id,
+        state=MachtigingState.ACTIVE,
+    )

@@ -30,11 +30,13 @@ _REFERENCE_SIZE: JsonDict = {"maxLength": MAX_CASE_REFERENCE_LENGTH}
 
 
 class ToewijzingIn(StrictRequestModel):
-    """Een machtiging van uw organisatie, en de medewerker die haar krijgt."""
+    """Een machtiging van uw organisatie, en de medewerker of het team dat haar krijgt."""
 
     machtigingId: UUID  # noqa: N815
     medewerkerId: UUID | None = None  # noqa: N815
-    teamId: UUID | None = Field(default=None, description="Kan nog niet: een team krijgt geen toewijzing.")  # noqa: N815
+    teamId: UUID | None = Field(  # noqa: N815
+        default=None, description="In plaats van een medewerker: wie in het team zit, leest mee zolang dat zo is."
+    )
     zaakkenmerk: str | None = Field(
         default=None, description="Eén regel, voor uw eigen administratie.", json_schema_extra=_REFERENCE_SIZE
     )
@@ -75,7 +77,8 @@ class ToewijzingOut(BaseModel):
 
     toewijzingId: UUID  # noqa: N815
     machtigingId: UUID = Field(description="De machtiging van uw organisatie.")  # noqa: N815
-    medewerkerId: UUID  # noqa: N815
+    medewerkerId: UUID | None = Field(default=None, description="Ontbreekt bij de toewijzing aan het team zelf.")  # noqa: N815
+    teamId: UUID | None = Field(default=None, description="Alleen bij een toewijzing aan of via een team.")  # noqa: N815
     zaakkenmerk: str | None = Field(default=None, description="Ontbreekt als er geen is.")
     toegewezenOp: datetime  # noqa: N815
     geldigTot: datetime  # noqa: N815
@@ -132,6 +135,7 @@ def describe_assignment(view: AssignmentView) -> dict[str, Any]:
         "toewijzingId": authority.machtiging_id,
         "machtigingId": authority.root.id,
         "medewerkerId": authority.leaf.employee_id,
+        "teamId": authority.team_id,
         "zaakkenmerk": view.case_reference,
         "toegewezenOp": view.assigned_at,
         "geldigTot": authority.ends_at,

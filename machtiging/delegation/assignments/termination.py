@@ -9,11 +9,15 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct
+from machtiging.delegation.assignments.ended_links import LINK, end_links, lock_live_links
 from machtiging.delegation.assignments.journal_lines import (
+    TEAM_REASON,
     AssignmentAct,
+    build_done_line,
     journal_assignment,
     journal_refused_assignment,
     journal_refused_call,
+    journal_team_assignment,
     record_assignment,
 )
 from machtiging.delegation.assignments.queries import is_assignment_of, load_present_employee
@@ -25,6 +29,7 @@ from machtiging.delegation.tables import SEALED_MACHTIGING
 from machtiging.delegation.transition import TransitionResult, apply_transition, lock_machtiging
 from machtiging.kernel.errors import Conflict, NotFound, Refusal
 from machtiging.kernel.ids import MachtigingId
+from machtiging.organisations.teams.queries import load_team_names
 
 
 async def end_assignments(
@@ -61,6 +66,9 @@ async def _try_end(
     except Refusal as refusal:
         await journal_refused_assignment(session, act, refusal, authority, assignment_id)
         return refusal
+    if ended.machtiging.team_id is not None:
+        await _end_team_assignment(session, act, leader, ended)
+        return assignment_id
     holder_id = None if authority is None else authority.holder_id
     rows = [(SEALED_MACHTIGING, ended.row)]
     if ended.machtiging.needs_confirmation:  # nobody was told of it
@@ -68,6 +76,20 @@ async def _try_end(
     else:
         await journal_assignment(session, act, ended.machtiging, holder_id, rows)
     return assignment_id
+
+
+async def _end_team_assignment(
+    session: AsyncSession, act: AssignmentAct, leader: ActingLeader, ended: TransitionResult
+) -> None:
+    """End the links of the members too, and tell the client once."""
+    rows = [(SEALED_MACHTIGING, ended.row)]
+    links = await lock_live_links(session, LINK.c.parent_id == ended.machtiging.id)
+    await end_links(session, links, build_done_line(act, TEAM_REASON), at=act.at, tells_clients=False)
+    if ended.machtiging.needs_confirmation or ended.machtiging.team_id is None:  # nobody was told of it
+        await record_assignment(session, act, "beeindigd", ended.machtiging, rows)
+        return
+    names = await load_team_names(session, leader.organisation.id, at=act.at)
+    await journal_team_assignment(session, act, ended.machtiging, names.get(ended.machtiging.team_id, ""), rows)
 
 
 async def _end_own_assignment(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CompoundSelect, Select, and_, bindparam, func, select
+from sqlalchemy import CompoundSelect, Select, Uuid, and_, any_, bindparam, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.delegation.authority.memberships import authenticate_memberships, build_memberships, read_team_ids
 from machtiging.delegation.authority.queries import (
     authenticate_parts,
-    build_team_ids,
     employee_from_mapping,
     label_columns,
     load_authorities,
@@ -34,7 +35,7 @@ from machtiging.organisations.tables import (
     Recognition,
 )
 from machtiging.storage.columns import is_selected_id, table_of
-from machtiging.storage.statement import Executor, Statement
+from machtiging.storage.statement import Executor, ResultRow, Statement
 
 _LEAF = table_of(MachtigingRow)
 _ORGANISATION, _RECOGNITION, _EMPLOYEE = table_of(Organisation), table_of(Recognition), table_of(Employee)
@@ -62,7 +63,7 @@ _SELECT_ANY_EMPLOYEE = select(
     *label_columns(_ORGANISATION, "org"),
     *label_columns(_RECOGNITION, "rec"),
     *label_columns(_EMPLOYEE, "emp"),
-    build_team_ids(),
+    build_memberships(),
 ).select_from(_EMPLOYEE_FROM)
 _EMPLOYEE_OF_LOGIN = Statement(
     _SELECT_ANY_EMPLOYEE.where(
@@ -97,10 +98,27 @@ async def load_colleague_authority(
     if lock:
         mine = mine.with_for_update(read=True, of=(_EMPLOYEE, _ORGANISATION))
     row = (await session.execute(mine)).mappings().one_or_none()
-    if row is None or not await authenticate_parts(session, dict(row), _SEALED_EMPLOYEE_PARTS, at):
+    return None if row is None else await _read_colleague(session, dict(row), at)
+
+
+async def load_colleagues(
+    session: AsyncSession, organisation_id: UUID, employee_ids: Collection[UUID], *, at: datetime
+) -> list[EmployeeStanding]:
+    """Load these employees of the organisation, in order of their id. As `load_colleague`."""
+    named = _EMPLOYEE.c.id == any_(literal(sorted(employee_ids), ARRAY(Uuid())))
+    mine = _SELECT_ANY_EMPLOYEE.where(named, _ORGANISATION.c.id == organisation_id).order_by(_EMPLOYEE.c.id)
+    rows = (await session.execute(mine)).mappings().all()
+    found = [await _read_colleague(session, dict(row), at) for row in rows]
+    return [one.employee for one in found if one is not None]
+
+
+async def _read_colleague(session: AsyncSession, row: ResultRow, at: datetime) -> EmployeeAuthority | None:
+    if not await authenticate_parts(session, row, _SEALED_EMPLOYEE_PARTS, at):
+        return None
+    if not await authenticate_memberships(session, row, at):
         return None
     organisation = organisation_from_mapping(row)
-    employee = employee_from_mapping(row, "emp", row["emp_team_ids"])
+    employee = employee_from_mapping(row, "emp", read_team_ids(row))
     return None if organisation is None or employee is None else EmployeeAuthority(organisation, employee)
 
 
@@ -123,7 +141,7 @@ async def load_employee_authorities(
     for row in await _EMPLOYEE_OF_LOGIN.all(executor, login):
         if await authenticate_parts(executor, row, _SEALED_EMPLOYEE_PARTS, at):
             organisation = organisation_from_mapping(row)
-            employee = employee_from_mapping(row, "emp", row["emp_team_ids"])
+            employee = employee_from_mapping(row, "emp", read_team_ids(row))
             if organisation is not None and employee is not None:
                 found.append(EmployeeAuthority(organisation, employee))
     return found

@@ -38,13 +38,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.delegation.authority.machtiging_set import MachtigingSet
+from machtiging.delegation.authority.memberships import (
+    authenticate_memberships,
+    build_memberships,
+    membership_from_mapping,
+    read_team_ids,
+    teams_decide,
+    verify_memberships,
+)
 from machtiging.delegation.authority.rules import (
     Authority,
     build_authority,
 )
 from machtiging.delegation.authority.standings import (
     EmployeeStanding,
-    MembershipStanding,
     OrganisationStanding,
     StandInStanding,
 )
@@ -82,7 +89,6 @@ _TOP, _TOP_AGREEMENT = _LEAF.alias("top"), _LEAF_AGREEMENT.alias("top_agreement"
 _ORGANISATION, _RECOGNITION = table_of(Organisation), table_of(Recognition)
 _EMPLOYEE, _ABSENT = table_of(Employee), table_of(Employee).alias("absent")
 _MEMBERSHIP, _STAND_IN = table_of(TeamMembership), table_of(StandIn)
-_OTHER_MEMBERSHIP = _MEMBERSHIP.alias("other_membership")
 _HELD, _HIRED, _EMPLOYER = _LEAF.alias("held"), _EMPLOYEE.alias("hired"), _ORGANISATION.alias("employer")
 # The links from the leaf up, by the suffix of their columns.
 _LINK_SUFFIXES = ("", "1", "2")
@@ -133,13 +139,6 @@ def _build_version() -> ColumnElement[Any]:
     return func.concat_ws(literal_column("','"), *versions)
 
 
-def build_team_ids() -> Label[Any]:
-    """Build the column with the teams of the employee in the statement."""
-    mine = (_OTHER_MEMBERSHIP.c.employee_id == _EMPLOYEE.c.id, _OTHER_MEMBERSHIP.c.ends_at.is_(None))
-    teams = select(func.array_agg(_OTHER_MEMBERSHIP.c.team_id)).where(*mine).correlate(_EMPLOYEE)
-    return teams.scalar_subquery().label("emp_team_ids")
-
-
 AUTHORITY_FROM: Join = _join_authority()
 AUTHORITY_VERSION: ColumnElement[Any] = _build_version()
 AUTHORITY_COLUMNS: tuple[Label[Any], ...] = (
@@ -152,7 +151,7 @@ AUTHORITY_COLUMNS: tuple[Label[Any], ...] = (
     *label_columns(_ABSENT, "absent"),
     *label_columns(_MEMBERSHIP, "member"),
     *label_columns(_STAND_IN, "standin"),
-    build_team_ids(),
+    build_memberships(),
     AUTHORITY_VERSION.label("m_version"),
 )
 _SELECT = select(*AUTHORITY_COLUMNS).select_from(AUTHORITY_FROM)
@@ -306,13 +305,17 @@ async def authority_from_row(executor: Executor, row: ResultRow, *, at: datetime
 
     A failure is journalled, and the authority is then in force for nobody.
     """
-    return _build_from_row(row, is_authentic=await authenticate_parts(executor, row, _SEALED_PARTS, at))
+    is_authentic = await authenticate_parts(executor, row, _SEALED_PARTS, at)
+    if teams_decide(row) and not await authenticate_memberships(executor, row, at):
+        is_authentic = False
+    return _build_from_row(row, is_authentic=is_authentic)
 
 
 def verify_authority_row(executor: Executor, row: ResultRow) -> Authority:
     """Build as `authority_from_row`; a failure is logged as an error and not journalled."""
     present = [(sealed, prefix) for sealed, prefix, key in _SEALED_PARTS if row[key] is not None]
     authentic = all(verify_row(executor, sealed, row, prefix) for sealed, prefix in present)
+    authentic = authentic and (not teams_decide(row) or verify_memberships(executor, row))
     return _build_from_row(row, is_authentic=authentic)
 
 
@@ -328,9 +331,9 @@ def _build_from_row(row: Mapping[Any, Any], *, is_authentic: bool) -> Authority:
     return build_authority(
         tuple(reversed(links)),
         None if represents_organisation else organisation,
-        employee_from_mapping(row, "emp", row["emp_team_ids"]),
-        absent_employee=employee_from_mapping(row, "absent", None),
-        membership=_membership_from_mapping(row),
+        employee_from_mapping(row, "emp", read_team_ids(row)),
+        absent_employee=employee_from_mapping(row, "absent", frozenset()),
+        membership=membership_from_mapping(row),
         stand_in=_stand_in_from_mapping(row),
         represented_organisation=organisation if represents_organisation else None,
         is_authentic=is_authentic,
@@ -359,9 +362,7 @@ def organisation_from_mapping(row: Mapping[Any, Any]) -> OrganisationStanding | 
     )
 
 
-def employee_from_mapping(
-    row: Mapping[Any, Any], prefix: str, team_ids: Sequence[UUID] | None
-) -> EmployeeStanding | None:
+def employee_from_mapping(row: Mapping[Any, Any], prefix: str, team_ids: frozenset[UUID]) -> EmployeeStanding | None:
     """Build the employee of a row, under a prefix; None if there is none."""
     if row[f"{prefix}_id"] is None:
         return None
@@ -373,15 +374,7 @@ def employee_from_mapping(
         roles=frozenset(map(EmployeeRole, row[f"{prefix}_roles"])),
         starts_at=row[f"{prefix}_starts_at"],
         ends_at=row[f"{prefix}_ends_at"],
-        team_ids=frozenset(team_ids or ()),
-    )
-
-
-def _membership_from_mapping(row: Mapping[Any, Any]) -> MembershipStanding | None:
-    if row["member_id"] is None:
-        return None
-    return MembershipStanding(
-        row["member_team_id"], row["member_employee_id"], row["member_starts_at"], row["member_ends_at"]
+        team_ids=team_ids,
     )
 
 

@@ -106,9 +106,19 @@ class Authority:
         return None if self.organisation is None else self.organisation.id
 
     @property
+    def organisation_name(self) -> str | None:
+        """The name of the organisation."""
+        return None if self.organisation is None else self.organisation.name
+
+    @property
     def organisation_kvk(self) -> str | None:
         """The KvK number of the organisation."""
         return None if self.organisation is None else self.organisation.kvk
+
+    @property
+    def team_id(self) -> UUID | None:
+        """The team by which the holder reads; None if it is held without a team."""
+        return next((link.team_id for link in self.links if link.team_id is not None), None)
 
     @property
     def capacity(self) -> Capacity:
@@ -160,6 +170,13 @@ class Authority:
     def stop_codes(self, at: datetime) -> Iterator[str]:
         """Yield the code of every reason why the chain is not in force."""
         return (stop.code for stop in self._stops(at))
+
+    def team_stop_code(self, at: datetime) -> str | None:
+        """Return the reason code why a team's link gives its members nothing; else None.
+
+        Nobody holds that link itself: each member has a link of their own under it.
+        """
+        return next((code for code in self.stop_codes(at) if code != NOT_ASSIGNED), None)
 
     def _stops(self, at: datetime) -> Iterator[StopReason]:
         """Yield every reason why the chain is not in force. The first is told."""
@@ -284,6 +301,8 @@ class Authority:
         last = len(self.links) - 1
         if last == 0:
             codes = [None if self.organisation is None else NOT_ASSIGNED]
+        elif self.leaf.team_id is not None:
+            codes = [StopCode.EMPLOYEE_NOT_AGREED if self._excludes_team(self.leaf.team_id) else None, NOT_ASSIGNED]
         else:
             codes = [chain_employee_refusal(self.employee, self.leaf.employee_id, self.root, at)]
             if codes == [None] and self.employee is not None:
@@ -300,6 +319,10 @@ class Authority:
             link.only_employee_id not in (None, employee.id) or not teams.isdisjoint(link.excluded_team_ids)
             for link in self.links
         )
+
+    def _excludes_team(self, team_id: UUID) -> bool:
+        """Return True if the giver excluded this team, or chose one employee."""
+        return any(link.only_employee_id is not None or team_id in link.excluded_team_ids for link in self.links)
 
     def _third_link_code(self, at: datetime) -> str | None:
         middle, leaf = self.links[1], self.leaf

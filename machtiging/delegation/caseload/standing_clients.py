@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from machtiging.delegation.authority.memberships import build_team_ids
 from machtiging.delegation.authority.queries import AUTHORITY_COLUMNS, AUTHORITY_FROM
 from machtiging.delegation.caseload.assigned_clients import ASSIGNED_FILTERS, select_assigned_ids
 from machtiging.delegation.rules import Act, Channel, MachtigingState
@@ -56,7 +57,7 @@ def select_standing_clients(*filters: str) -> Subquery:
     """
     ids = select_assigned_ids(*(ASSIGNED_FILTERS[name] for name in filters))
     joined = AUTHORITY_FROM.outerjoin(_ASSIGNMENT, _ASSIGNMENT.c.machtiging_id == _LEAF.c.id)
-    columns = (*AUTHORITY_COLUMNS, _ASSIGNMENT.c.assigned_at.label("w_assigned_at"))
+    columns = (*AUTHORITY_COLUMNS, build_team_ids(), _ASSIGNMENT.c.assigned_at.label("w_assigned_at"))
     chain = select(*columns).select_from(joined).where(is_selected_id(_LEAF.c.id, ids)).subquery("chain").c
     kinds = [chain[f"m{suffix}_{name}"] for suffix in _SUFFIXES for name in _KIND_OF_MACHTIGING]
     kinds += [chain[f"a{suffix}_{name}"] for suffix in _SUFFIXES for name in _KIND_OF_AGREEMENT]

@@ -60,15 +60,10 @@ def demands_less(one: Sensitivity | None, other: Sensitivity | None) -> bool:
 
 
 async def needs_second_person(
-    session: AsyncSession, employee_id: UUID, sensitivity: Sensitivity, *, at: datetime
+    session: AsyncSession, organisation_id: UUID, sensitivity: Sensitivity, *, at: datetime
 ) -> bool:
-    """Return True if an assignment to this employee needs a second person. Also for a forged organisation."""
-    joined = ORGANISATION.join(EMPLOYEE, EMPLOYEE.c.organisation_id == ORGANISATION.c.id)
-    query = select(*ORGANISATION.c).select_from(joined).where(EMPLOYEE.c.id == employee_id)
-    row = (await session.execute(query)).one()
-    if not await authenticate_row(session, SEALED_ORGANISATION, row, at=at):
-        return True
-    return is_demanded(read_threshold(row.four_eyes_from), sensitivity)
+    """Return True if an assignment of this organisation needs a second person. Also for a forged organisation."""
+    return is_demanded(await load_threshold(session, organisation_id, at=at), sensitivity)
 
 
 async def load_threshold(session: AsyncSession, organisation_id: UUID, *, at: datetime) -> Sensitivity | None:

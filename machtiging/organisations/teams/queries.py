@@ -51,6 +51,18 @@ async def load_team(session: AsyncSession, organisation_id: UUID, team_id: UUID,
     return views[0]
 
 
+async def require_open_team(session: AsyncSession, organisation_id: UUID, team_id: UUID, *, at: datetime) -> TeamView:
+    """Load a team that was not ended. Raises as `lock_team`."""
+    row = (await session.execute(select(TEAM).where(TEAM.c.id == team_id))).one_or_none()
+    return (await _build_views(session, [await _require_open(session, row, organisation_id, at)], at))[0]
+
+
+async def find_members_since(session: AsyncSession, team_id: UUID | None, at: datetime) -> set[UUID]:
+    """Find the employees who are in the team since this instant or longer. Verifies no MAC."""
+    since = (MEMBERSHIP.c.team_id == team_id, MEMBERSHIP.c.ends_at.is_(None), MEMBERSHIP.c.starts_at <= at)
+    return {*await session.scalars(select(MEMBERSHIP.c.employee_id).where(*since))}
+
+
 async def load_team_names(session: AsyncSession, organisation_id: UUID, *, at: datetime) -> dict[UUID, str]:
     """Load the names of all teams of an organisation by id, ended ones included."""
     rows = (await session.execute(select(TEAM).where(TEAM.c.organisation_id == organisation_id))).all()
@@ -76,7 +88,10 @@ async def lock_team(session: AsyncSession, organisation_id: UUID, team_id: UUID,
     Raises NotFound `team_onbekend`, NotAllowed `rij_ongeldig` or Conflict `team_beeindigd`.
     """
     mine = select(TEAM).where(TEAM.c.id == team_id).with_for_update(key_share=True)
-    row = (await session.execute(mine)).one_or_none()
+    return await _require_open(session, (await session.execute(mine)).one_or_none(), organisation_id, at)
+
+
+async def _require_open(session: AsyncSession, row: Row[Any] | None, organisation_id: UUID, at: datetime) -> Row[Any]:
     if row is None or row.organisation_id != organisation_id:
         raise NotFound("team_onbekend", private="" if row is None else OF_OTHERS)
     if not await authenticate_row(session, SEALED_TEAM, row, at=at):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from machtiging.access.dependencies import access_services
 from machtiging.delegation.amendments.readers import choose_only_reader
+from machtiging.delegation.assignments.queries import list_client_assignments
 from machtiging.delegation.authority.holders import load_employee_links
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.offer import Giver
@@ -93,8 +94,10 @@ async def _show_what_stands(
     return await render_helper(request, session, visitor, now, note=describe_refusal(refusal))
 
 
-async def load_reader_lines(request: Request, session: AsyncSession, authority: Authority) -> list[ReaderLine]:
-    """Load the employees to whom this machtiging is assigned, those who read now first."""
+async def load_reader_lines(
+    request: Request, session: AsyncSession, authority: Authority, teams: Mapping[UUID, str]
+) -> list[ReaderLine]:
+    """Load the employees to whom this machtiging is assigned, those who read now first. `teams`: their names."""
     services = access_services(request)
     at = services.clock.now()
     people = views.PersonNames(session, services.keyring)
@@ -104,6 +107,8 @@ async def load_reader_lines(request: Request, session: AsyncSession, authority: 
             stop = link.stop_reason(at)
             words = None if stop is None else labels.describe_stop(stop.code, is_giver=True)
             name = await people.load_reader_name(link, link.holder_id)
+            if (team := teams.get(link.team_id) if link.team_id else None) is not None:
+                name = get_sentence("labels.via_team", name=name, team=team)
             lines.append(ReaderLine(link.leaf.employee_id, name, link.leaf.offered_at, words))
     return sorted(lines, key=lambda line: (line.stop is not None, line.name.casefold()))
 
@@ -117,11 +122,10 @@ async def _render_form(
     *,
     status: int = 200,
 ) -> HTMLResponse:
-    lines = await load_reader_lines(request, session, authority)
-    names = {}
+    names, at = {}, access_services(request).clock.now()
     if authority.organisation is not None:
-        at = access_services(request).clock.now()
         names = await load_team_names(session, authority.organisation.id, at=at)
+    lines = await load_reader_lines(request, session, authority, names)
     return render_page(
         request,
         "helpers_readers.html",
@@ -130,9 +134,19 @@ async def _render_form(
         card=card,
         lines=lines,
         has_teams=bool(names),
+        reading_teams=await _name_reading_teams(session, authority, names, at) if names else [],
         excluded=sorted(names[one] for one in authority.root.excluded_team_ids & names.keys()),
         choices=_list_choices(lines, authority.root.only_employee_id),
     )
+
+
+async def _name_reading_teams(
+    session: AsyncSession, authority: Authority, names: Mapping[UUID, str], at: datetime
+) -> list[str]:
+    """Name the teams to which this machtiging is assigned now, also one without members."""
+    links = await list_client_assignments(session, authority.machtiging_id, at=at)
+    ids = {one.team_id for one in links if one.is_authentic and one.team_stop_code(at) is None}
+    return sorted(name for team_id, name in names.items() if team_id in ids)
 
 
 def _list_choices(lines: Sequence[ReaderLine], only: UUID | None) -> list[tuple[str, str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -14,14 +14,14 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from machtiging.access.dependencies import access_services
 from machtiging.delegation.assignments.acting_employee import describe_login
 from machtiging.delegation.assignments.clients import OrganisationClient, load_organisation_clients
-from machtiging.delegation.assignments.queries import list_client_assignments
+from machtiging.delegation.assignments.queries import find_stop_code, list_client_assignments
 from machtiging.delegation.assignments.termination import end_assignments
 from machtiging.delegation.authority.rules import Authority
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import NotFound, Refusal
 from machtiging.kernel.ids import MachtigingId
-from machtiging.organisations.teams.queries import load_team_names
+from machtiging.organisations.teams.queries import list_teams, load_team_names
 from machtiging.portal.organisation.clients import describe_client
 from machtiging.portal.organisation.office import Office, open_office
 from machtiging.portal.views import name_of_profile
@@ -86,9 +86,10 @@ async def show_end_question(
         "organisation_assignment_end.html",
         client_id=machtiging_id,
         client=name_of_profile(client.profile),
-        employee=office.name_employee(found.leaf.employee_id),
+        employee=office.name_holder(found.leaf.employee_id, found.team_id),
         action=f"/organisatie/clienten/{machtiging_id}/toewijzingen/{toewijzing_id}",
-        is_last=len(client.reader_ids) <= 1,
+        is_team=found.team_id is not None,
+        is_last=found.team_id is None and len(client.reader_ids) <= 1,
     )
 
 
@@ -118,7 +119,10 @@ async def _load_client(
     clients = await load_organisation_clients(session, keyring, organisation_id, [machtiging_id], at=at)
     if machtiging_id not in clients:
         raise NotFound("machtiging_onbekend")
-    return office, clients[machtiging_id], await list_client_assignments(session, MachtigingId(machtiging_id), at=at)
+    links = await list_client_assignments(session, MachtigingId(machtiging_id), at=at)
+    if any(link.team_id is not None for link in links):
+        office = replace(office, teams=await list_teams(session, organisation_id, at=at))
+    return office, clients[machtiging_id], links
 
 
 async def _name_excluded_teams(session: AsyncSession, office: Office, authority: Authority, at: datetime) -> list[str]:
@@ -132,8 +136,8 @@ async def _name_excluded_teams(session: AsyncSession, office: Office, authority:
 def _describe_assignment(link: Authority, office: Office, at: datetime) -> AssignmentLine:
     return AssignmentLine(
         id=link.machtiging_id,
-        name=office.name_employee(link.leaf.employee_id),
+        name=office.name_holder(link.leaf.employee_id, link.team_id),
         since=link.leaf.offered_at,
-        reads=link.stop_reason(at) is None,
+        reads=find_stop_code(link, at) is None,
         waits=link.awaits_second_person,
     )

@@ -44,6 +44,8 @@ from machtiging.web.pages import format_day, render_page
 
 router = APIRouter(include_in_schema=False)
 CLIENT_FIELD, EMPLOYEE_FIELD, REFERENCE_FIELD = "client", "medewerker", "zaakkenmerk"
+# Before the id of a team in the field of the employee.
+TEAM_PREFIX = "team:"
 ALL_FIELD, ALL_WITHOUT_READER = "alle", "zonder-lezer"
 # One field for each client, and a few more.
 MAX_FIELDS = 1_000
@@ -106,7 +108,7 @@ async def show_clients(
 ) -> HTMLResponse:
     """List the clients of the visitor's organisation, those without a reader first."""
     services = access_services(request)
-    office = await open_office(session, services.keyring, visitor, at=services.clock.now())
+    office = await open_office(session, services.keyring, visitor, at=services.clock.now(), with_teams=True)
     after = None if na is None else ClientCursor(met, na)
     return await _render_list(request, session, office, make_blank_form(request), after=after)
 
@@ -116,7 +118,7 @@ async def submit_assignments(request: Request, visitor: Citizen, _: CsrfProtecte
     """Assign the chosen clients, and show what became of each. The same form again changes nothing."""
     services, at = access_services(request), access_services(request).clock.now()
     sent = await read_submitted_form(request, max_fields=MAX_FIELDS)
-    office = await open_office(session, services.keyring, visitor, at=at)
+    office = await open_office(session, services.keyring, visitor, at=at, with_teams=True)
     requests = read_requests(sent, office, await _find_all(session, sent, office, at))
     if sent.faults:
         return await _render_list(request, session, office, sent, status=400)
@@ -167,19 +169,27 @@ def read_requests(
     ids = read_ids(sent.all_values(CLIENT_FIELD)) if all_ids is None else all_ids
     if not ids and all_ids is None:
         sent.add_fault(CLIENT_FIELD, get_sentence("organisation.assign.no_client"))
-    allowed = {str(one.id) for one in office.readers}
+    allowed = {value for value, _ in list_holders(office)}
     missing = get_sentence("organisation.assign.no_employee")
-    employee = sent.read_choice(EMPLOYEE_FIELD, allowed, missing=missing)
+    holder = sent.read_choice(EMPLOYEE_FIELD, allowed, missing=missing)
     reference = None
     if sent.first_value(REFERENCE_FIELD):
         reference = sent.read_text(REFERENCE_FIELD, max_length=MAX_CASE_REFERENCE_LENGTH, missing="")
     if sent.faults:
         return []
     key = read_key(sent)
-    return [
-        AssignmentRequest(MachtigingId(one), UUID(employee), case_reference=reference, idempotency_key=key)
-        for one in ids
+    is_team, holder_id = holder.startswith(TEAM_PREFIX), UUID(holder.removeprefix(TEAM_PREFIX))
+    named = (None, holder_id) if is_team else (holder_id, None)
+    return [AssignmentRequest(MachtigingId(one), named[0], named[1], reference, key) for one in ids]
+
+
+def list_holders(office: Office) -> list[tuple[str, str]]:
+    """List the employees who may read, and the teams with the number of their members."""
+    teams = [
+        (f"{TEAM_PREFIX}{one.id}", get_sentence("organisation.assign.team", name=one.name, n=len(one.member_ids)))
+        for one in office.teams
     ]
+    return [*((str(one.id), one.name) for one in office.readers), *teams]
 
 
 async def _render_list(
@@ -216,7 +226,7 @@ async def _render_list(
         total=page.total,
         newest="/organisatie" if after is not None else "",
         older=older,
-        employee_options=[(str(one.id), one.name) for one in office.readers],
+        employee_options=list_holders(office),
         max_reference=MAX_CASE_REFERENCE_LENGTH,
         is_accepted=request.query_params.get("gedaan") == "aangenomen",
     )
@@ -250,7 +260,8 @@ async def render_results(
         refused=[line for line in lines if line.reason],
         done=[line for line in lines if not line.reason and not line.waits],
         waiting=[line for line in lines if line.waits],
-        employee=office.name_employee(requests[0].employee_id),
+        employee=office.name_holder(requests[0].employee_id, requests[0].team_id),
+        is_team=requests[0].team_id is not None,
         back=get_sentence(back),
         back_path=back_path,
     )

@@ -21,6 +21,7 @@ from machtiging.delegation.assignments.confirmation import decide_proposals
 from machtiging.delegation.assignments.four_eyes_schemas import Besluit
 from machtiging.delegation.assignments.insertion import AssignmentKind
 from machtiging.delegation.assignments.proposals import MAX_PROPOSALS_PER_PAGE, Proposal, list_proposals
+from machtiging.delegation.authority.rules import Authority
 from machtiging.dependencies import request_services
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
@@ -205,7 +206,7 @@ async def _render_list(
     status: int = 200,
 ) -> HTMLResponse:
     keyring, at = access_services(request).keyring, access_services(request).clock.now()
-    office = await open_office(session, keyring, visitor, at=at)
+    office = await open_office(session, keyring, visitor, at=at, with_teams=True)
     organisation_id = office.leader.organisation.id
     found = await list_proposals(session, organisation_id, at=at, after=after)
     shown = found[:MAX_PROPOSALS_PER_PAGE]
@@ -236,12 +237,21 @@ def _describe(proposal: Proposal, clients: Mapping[UUID, OrganisationClient], of
         id=proposal.authority.machtiging_id,
         name=name_of_profile(profile),
         born=describe_birth_date(profile),
-        employee=office.name_employee(proposal.authority.leaf.employee_id),
+        employee=_describe_reader(proposal.authority, office),
         proposer=office.name_employee(proposal.proposed_by),
         kind=_KIND_LABELS[AssignmentKind(proposal.kind)],
         due_at=proposal.expires_at,
         is_mine=proposal.proposed_by == office.leader.employee.id,
     )
+
+
+def _describe_reader(authority: Authority, office: Office) -> str:
+    """Describe who would read; of a team also who is in it now."""
+    name = office.name_holder(authority.leaf.employee_id, authority.team_id)
+    if authority.leaf.team_id is None:
+        return name
+    members = next((one.member_ids for one in office.teams if one.id == authority.leaf.team_id), frozenset())
+    return f"{name}: {', '.join(office.name_employees(members))}" if members else name
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from machtiging.portal.organisation.clients import (
     MAX_FIELDS,
     ClientLine,
     describe_client,
+    list_holders,
     read_requests,
     render_results,
 )
@@ -60,7 +61,7 @@ async def show_waiting_clients(
 ) -> HTMLResponse:
     """List the clients without a reader after a departure, the earliest date first."""
     services = access_services(request)
-    office = await open_office(session, services.keyring, visitor, at=services.clock.now())
+    office = await open_office(session, services.keyring, visitor, at=services.clock.now(), with_teams=True)
     after = None
     if tot is not None and tot.tzinfo is not None and na is not None:
         after = ItemCursor(tot, na)
@@ -74,7 +75,7 @@ async def submit_distribution(
     """Assign the chosen clients, and show what became of each. The same form again changes nothing."""
     services, at = access_services(request), access_services(request).clock.now()
     sent = await read_submitted_form(request, max_fields=MAX_FIELDS)
-    office = await open_office(session, services.keyring, visitor, at=at)
+    office = await open_office(session, services.keyring, visitor, at=at, with_teams=True)
     requests = await _name_handovers(session, office, read_requests(sent, office))
     if sent.faults:
         return await _render_list(request, session, office, sent, status=400)
@@ -123,7 +124,7 @@ async def _render_list(
         lines=await _describe_items(request, session, office, shown, at),
         newest=PATH if after is not None else "",
         older=older,
-        employee_options=[(str(one.id), one.name) for one in office.readers],
+        employee_options=list_holders(office),
         max_reference=MAX_CASE_REFERENCE_LENGTH,
     )
 

@@ -12,18 +12,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.access.dependencies import access_services
 from machtiging.audit.acts import JournalAct
+from machtiging.delegation.team_members.membership import join_team, leave_team, stop_team
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed, Refusal
 from machtiging.message_catalogue import describe_refusal, get_sentence
 from machtiging.organisations.rules import MAX_TEAM_NAME_LENGTH, EmployeeState
-from machtiging.organisations.teams.administration import (
-    add_member,
-    create_team,
-    end_team,
-    remove_member,
-    rename_team,
-)
+from machtiging.organisations.teams.administration import create_team, rename_team
 from machtiging.organisations.teams.queries import TeamView, list_teams, load_team
 from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form
 from machtiging.portal.organisation.employees import EmployeeIdInPath, load_acting_administrator
@@ -104,7 +99,7 @@ async def submit_member(
     except ValueError:
         sent.add_fault(EMPLOYEE_FIELD, get_sentence("organisation.team.no_employee"))
         return await _render_team(request, session, visitor, team_id, sent, status=400)
-    act = add_member(session, actor, team_id, employee_id, at=at)
+    act = join_team(session, access_services(request).keyring, actor, team_id, employee_id, at=at)
     return await _finish(request, session, visitor, team_id, act, "erbij", sent, EMPLOYEE_FIELD)
 
 
@@ -120,7 +115,7 @@ async def submit_removal(
     """Take an employee out of the team. A second press changes nothing. Raises NotFound `team_onbekend`."""
     at, sent = access_services(request).clock.now(), await read_submitted_form(request)
     actor = await load_acting_administrator(session, JournalAct.TEAM_LID_BEEINDIGD, visitor, at)
-    act = remove_member(session, actor, team_id, medewerker_id, at=at)
+    act = leave_team(session, actor, team_id, medewerker_id, at=at)
     return await _finish(request, session, visitor, team_id, act, "eruit", sent, EMPLOYEE_FIELD)
 
 
@@ -140,7 +135,7 @@ async def submit_end(
     at = access_services(request).clock.now()
     actor = await load_acting_administrator(session, JournalAct.TEAM_BEEINDIGD, visitor, at)
     try:
-        await end_team(session, actor, team_id, at=at)
+        await stop_team(session, actor, team_id, at=at)
     except (Conflict, NotAllowed) as refusal:  # caught here, so that the journal line is committed
         if refusal.code not in _DONE_ALREADY:
             return await _render_question(request, session, visitor, team_id, refusal)

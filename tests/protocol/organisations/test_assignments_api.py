@@ -117,7 +117,7 @@ async def test_each_item_has_its_own_result_in_the_order_of_the_request(leader, 
         "machtiging_gepauzeerd",
         "medewerker_geen_hulpverlener",
         "zaakkenmerk_ongeldig",
-        "toewijzing_aan_team",
+        "team_onbekend",
         "medewerker_of_team",
     ]
     assert [one["machtigingId"] for one in results] == [one["machtigingId"] for one in items]

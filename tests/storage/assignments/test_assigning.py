@@ -273,11 +273,6 @@ async def test_employee_of_an_excluded_team_is_refused(office):
     await assert_refused(office, await office.assign(root), "medewerker_niet_afgesproken")
 
 
-async def test_team_is_refused(office):
-    result = await office.assign(await office.grant(), employee_id=None, team_id=await add_team(office))
-    await assert_refused(office, result, "toewijzing_aan_team")
-
-
 @pytest.mark.parametrize("both", [True, False])
 async def test_no_holder_or_two_are_refused(office, both):
     changes = {"team_id": uuid4()} if both else {"employee_id": None}

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from machtiging.audit.acts import JournalAct
+from machtiging.delegation.team_members.membership import join_team, leave_team, stop_team
 from machtiging.identity.csrf import CSRF_HEADER, CsrfHeaderProtected
 from machtiging.identity.dependencies import identity_services
 from machtiging.identity.session import Citizen, Visitor
@@ -104,10 +105,10 @@ async def patch_team(
 async def delete_team(
     request: Request, visitor: Citizen, _csrf: CsrfHeaderProtected, session: Transaction, team_id: TeamIdInPath
 ) -> None:
-    """Het team stopt voorgoed. Niemand zit er nog in."""
+    """Het team stopt voorgoed, met wat eraan is toegewezen. Niemand zit er nog in."""
     at = identity_services(request).clock.now()
     actor = await _load_administrator(session, JournalAct.TEAM_BEEINDIGD, visitor, at)
-    await administration.end_team(session, actor, team_id, at=at)
+    await stop_team(session, actor, team_id, at=at)
 
 
 @router.put(
@@ -125,10 +126,10 @@ async def put_member(
     team_id: TeamIdInPath,
     medewerker_id: MedewerkerIdInPath,
 ) -> None:
-    """Alleen een medewerker die actief is."""
-    at = identity_services(request).clock.now()
+    """Alleen een medewerker die actief is. Wie erin zit, leest wat aan het team is toegewezen."""
+    services, at = identity_services(request), identity_services(request).clock.now()
     actor = await _load_administrator(session, JournalAct.TEAM_LID_TOEGEVOEGD, visitor, at)
-    await administration.add_member(session, actor, team_id, medewerker_id, at=at)
+    await join_team(session, services.keyring, actor, team_id, medewerker_id, at=at)
 
 
 @router.delete(
@@ -146,10 +147,10 @@ async def delete_member(
     team_id: TeamIdInPath,
     medewerker_id: MedewerkerIdInPath,
 ) -> None:
-    """De medewerker blijft bij de organisatie."""
+    """De medewerker blijft bij de organisatie. Wat aan het team is toegewezen, leest zij niet meer."""
     at = identity_services(request).clock.now()
     actor = await _load_administrator(session, JournalAct.TEAM_LID_BEEINDIGD, visitor, at)
-    await administration.remove_member(session, actor, team_id, medewerker_id, at=at)
+    await leave_team(session, actor, team_id, medewerker_id, at=at)
 
 
 async def _load_administrator(session: Transaction, act: JournalAct, visitor: Visitor, at: datetime) -> ActingEmployee:

@@ -1,0 +1,1 @@
+"""Joining and leaving a team, with the links of its members."""
