@@ -124,3 +124,11 @@ class JournalOutcome(StrEnum):
     ALLOWED = "allowed"
     DONE = "done"
     REFUSED = "refused"
+
+
+# Deliveries and logins are no access to post. Of session lines only an operator's name the person.
+LISTED_ACT_PREFIXES = (
+    *("bericht:", "machtiging:", "toewijzing:", "code:", "grant:", "sessie:", "token:geweigerd", "verzoek:"),
+    *("noodstop:", "hulpvraag:", "dossier:"),
+)
+UNLISTED_ACTS = frozenset(act.value for act in JournalAct if not act.startswith(LISTED_ACT_PREFIXES))

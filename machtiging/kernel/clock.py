@@ -64,3 +64,9 @@ def add_years(day: date, years: int) -> date:
     """Return the same calendar day some years later. 28 February if that year has no 29th."""
     year = day.year + years
     return day.replace(year=year, day=min(day.day, monthrange(year, day.month)[1]))
+
+
+def month_period(first_day: date) -> tuple[datetime, datetime]:
+    """Return begin and end of a month on Dutch clocks."""
+    next_month = (first_day + timedelta(days=31)).replace(day=1)
+    return datetime.combine(first_day, time(), AMSTERDAM), datetime.combine(next_month, time(), AMSTERDAM)

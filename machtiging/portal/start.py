@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from machtiging.access.actor import build_citizen_actor
 from machtiging.access.dependencies import access_services
 from machtiging.audit.access_history.weekly_access import load_weekly_access
+from machtiging.audit.acts import UNLISTED_ACTS
 from machtiging.berichtenbox.bericht_list import BerichtPageRequest, BerichtSummary, list_berichten
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.authority.queries import list_authorities_of_person
@@ -24,7 +25,6 @@ from machtiging.kernel.clock import AMSTERDAM
 from machtiging.organisations.queries import find_employee_of_login, load_organisation_names
 from machtiging.organisations.rules import EmployeeRole
 from machtiging.portal import views
-from machtiging.portal.access_history.lines import UNLISTED_ACTS
 from machtiging.portal.access_history.names import load_line_names
 from machtiging.portal.access_history.weeks import describe_this_week, week_of
 from machtiging.portal.gemachtigden.notices import load_waiting_notices

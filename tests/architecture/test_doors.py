@@ -41,7 +41,7 @@ PINNED = {
     "Operator": 19,
     "Auditor": 5,
     "Overseer": 7,
-    "TokenUser": 11,
+    "TokenUser": 12,
     "Self": 2,
     "Agency": 1,
     "Register": 1,

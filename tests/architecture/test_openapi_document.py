@@ -106,6 +106,7 @@ def test_openapi_document_lists_every_api_route():
         "/bundels": {"get"},
         "/clienten": {"get"},
         "/clienten/berichten": {"get"},
+        "/clienten/handelingen": {"get"},
         "/machtigingen": {"get"},
         "/machtigingen/{machtigingId}/berichten": {"get"},
         "/machtigingen/{machtigingId}/berichten/{berichtId}": {"get"},

@@ -6,6 +6,7 @@ For an app with one consent for all clients. A client is a machtiging of the tok
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -16,6 +17,7 @@ from machtiging.access.bearer import TokenUser
 from machtiging.access.dependencies import access_services
 from machtiging.access.guard import require_token_act
 from machtiging.agencies.rules import Theme
+from machtiging.audit.acts import JournalOutcome
 from machtiging.berichtenbox.bericht_list import MAX_PAGE_SIZE
 from machtiging.berichtenbox.caseload.client_letters import (
     ClientLetter,
@@ -25,11 +27,20 @@ from machtiging.berichtenbox.caseload.client_letters import (
 )
 from machtiging.berichtenbox.caseload.client_list import ClientQuery, ClientSummary, list_clients
 from machtiging.berichtenbox.caseload.client_order import ClientFilter, ClientOrder
-from machtiging.berichtenbox.caseload.schemas import ClientBerichtenOut, ClientenOut
-from machtiging.berichtenbox.caseload.signed_cursor import MAX_CURSOR_LENGTH
+from machtiging.berichtenbox.caseload.own_record import (
+    OwnRecordEntry,
+    OwnRecordQuery,
+    list_own_acts,
+    position_of_line,
+    read_position,
+)
+from machtiging.berichtenbox.caseload.schemas import ClientBerichtenOut, ClientenOut, ClientHandelingenOut
+from machtiging.berichtenbox.caseload.signed_cursor import MAX_CURSOR_LENGTH, CursorBinding
 from machtiging.berichtenbox.routes import API_PREFIX
+from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.caseload.search_terms import MAX_SEARCH_LENGTH
 from machtiging.delegation.rules import Act
+from machtiging.kernel.clock import month_period
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.content_negotiation import require_acceptable
 from machtiging.web.openapi import declare_required_action
@@ -41,6 +52,9 @@ CursorInQuery = Annotated[
     str | None, Query(max_length=MAX_CURSOR_LENGTH, description="Waar de lijst verder gaat, uit `_links`.")
 ]
 AantalInQuery = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Hoeveel er per keer komen.")]
+MaandInQuery = Annotated[
+    str | None, Query(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$", description="Alleen in deze maand, zoals 2026-11.")
+]
 ZoekInQuery = Annotated[
     str | None,
     Query(
@@ -125,6 +139,51 @@ async def get_berichten_of_clienten(
     }
 
 
+@router.get(
+    "/handelingen",
+    response_model=ClientHandelingenOut,
+    response_model_exclude_none=True,
+    summary="Wat een medewerker deed voor cliënten",
+    operation_id="lijstHandelingenVoorClienten",
+    dependencies=_JSON_ONLY,
+    openapi_extra=declare_required_action(Act.LIST),
+)
+async def get_handelingen(
+    request: Request,
+    actor: TokenUser,
+    session: Transaction,
+    machtiging_id: Annotated[UUID | None, Query(alias="machtigingId", description="Alleen voor deze cliënt.")] = None,
+    maand: MaandInQuery = None,
+    aantal: AantalInQuery = 50,
+    cursor: CursorInQuery = None,
+) -> dict[str, Any]:
+    """Wat u zelf deed voor cliënten van wie u nu brieven mag zien. Het nieuwste eerst.
+
+    Alleen voor de cliënten van dit toegangsbewijs. Een pagina kan korter zijn dan `aantal`: wat u voor anderen deed,
+    staat er niet in. Ga verder met `next`.
+    """
+    services = access_services(request)
+    at = services.clock.now()
+    await require_token_act(session, services.policy, actor, Act.LIST, at=at)
+    binding = CursorBinding(services.keyring, "handelingen", actor, (str(machtiging_id or ""), maand or ""))
+    query = OwnRecordQuery(
+        aantal,
+        machtiging_id,
+        None if maand is None else month_period(date.fromisoformat(f"{maand}-01")),
+        None if cursor is None else read_position(binding.decode(cursor)),
+    )
+    page = await list_own_acts(session, services.keyring, services.policy, actor, query, at=at)
+    return {
+        "handelingen": [_to_handeling_out(services.keyring, one) for one in page.entries],
+        "_links": _link_pages(
+            f"{services.issuer}{API_PREFIX}{CLIENTEN_PATH}/handelingen",
+            {"machtigingId": machtiging_id, "maand": maand, "aantal": aantal},
+            cursor,
+            None if page.last is None else binding.encode(position_of_line(page.last)),
+        ),
+    }
+
+
 def _to_client_out(one: ClientSummary) -> dict[str, Any]:
     return {
         "machtigingId": one.machtiging_id,
@@ -148,6 +207,20 @@ def _to_bericht_out(one: ClientLetter) -> dict[str, Any]:
         "publicatietijdstip": one.published_at,
         "bijlagen": one.bijlagen,
         "gelezen": one.read,
+    }
+
+
+def _to_handeling_out(keyring: KeyRing, one: OwnRecordEntry) -> dict[str, Any]:
+    name, letter = one.client.assigned.open_name(keyring), one.letter
+    return {
+        "tijdstip": one.line.occurred_at,
+        "handeling": one.line.act,
+        "uitkomst": "geweigerd" if one.line.outcome == JournalOutcome.REFUSED else "gedaan",
+        "machtigingId": one.client.machtiging_id,
+        "vertegenwoordigde": name and {"naam": name},
+        "berichtId": letter and letter.bericht_id,
+        "afzender": letter and {"naam": letter.sender},
+        "clientId": one.line.client_id,
     }
 
 

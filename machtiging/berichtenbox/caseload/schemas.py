@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,4 +56,53 @@ class ClientBerichtenOut(_ClientModel):
     """One page of the letters of all clients."""
 
     berichten: list[ClientBerichtOut]
+    links: LinksOut = Field(alias="_links")
+
+
+class HandelingAfzenderOut(_ClientModel):
+    """The sender of a letter that an act was on."""
+
+    naam: str
+
+
+class ClientHandelingOut(_ClientModel):
+    """One act of the employee for a client. A refused act tells no more than the refusal did."""
+
+    tijdstip: datetime
+    handeling: str = Field(description="Wat u deed, zoals `bericht:lezen` of `toewijzing:aangenomen`.")
+    uitkomst: Literal["gedaan", "geweigerd"]
+    machtigingId: UUID  # noqa: N815
+    vertegenwoordigde: VertegenwoordigdeOut | None = Field(default=None, description="Ontbreekt zonder naam.")
+    berichtId: UUID | None = Field(  # noqa: N815
+        default=None, description="Alleen van een bericht dat u nu nog mag zien."
+    )
+    afzender: HandelingAfzenderOut | None = Field(default=None, description="Van dat bericht.")
+    clientId: str | None = Field(default=None, description="De app waarmee u het deed.")  # noqa: N815
+
+
+class ClientHandelingenOut(_ClientModel):
+    """One page of the acts of the employee, newest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "handelingen": [
+                        {
+                            "tijdstip": "2026-11-30T10:15:00Z",
+                            "handeling": "bericht:lezen",
+                            "uitkomst": "gedaan",
+                            "machtigingId": "019ab0c4-7a5e-7c3e-9f1a-123456789012",
+                            "vertegenwoordigde": {"naam": "R. van der Linden"},
+                            "berichtId": "019ab0c4-7a5e-7c3e-9f1a-123456789013",
+                            "afzender": {"naam": "Sociale Verzekeringsbank"},
+                        }
+                    ],
+                    "_links": {"self": {"href": "https://machtiging.example/api/v1/clienten/handelingen?aantal=50"}},
+                }
+            ]
+        }
+    )
+
+    handelingen: list[ClientHandelingOut]
     links: LinksOut = Field(alias="_links")

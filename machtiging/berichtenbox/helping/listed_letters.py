@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.access.actor import Actor
 from machtiging.access.guard import Policy
 from machtiging.access.listing_preview import find_listing_limits
+from machtiging.audit.queries import JournalEntry
 from machtiging.berichtenbox.queries import BERICHT, BIJLAGE, build_envelope, in_box_conditions, select_sender_name
 from machtiging.kernel.ids import BerichtId
 
@@ -64,3 +65,13 @@ async def find_listed_letters(
                 letters_found[str(row["object_id"])] = ListedLetter(BerichtId(row["id"]), row["sender"], helper)
                 break
     return letters_found
+
+
+def parse_letter_id(line: JournalEntry) -> UUID | None:
+    """Return the id of the letter or attachment of a line, if valid."""
+    if not line.object_id or line.object_kind not in ("bericht", "bijlage"):
+        return None
+    try:
+        return UUID(line.object_id)
+    except ValueError:
+        return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 from urllib.parse import urlencode
@@ -11,11 +11,12 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator
 
+from machtiging.audit.acts import UNLISTED_ACTS
 from machtiging.audit.queries import JournalCursor, JournalEntry, LineFilter
 from machtiging.berichtenbox.queries import select_object_ids
-from machtiging.kernel.clock import AMSTERDAM, to_dutch_date
+from machtiging.kernel.clock import month_period, to_dutch_date
 from machtiging.message_catalogue import CatalogueLabels
-from machtiging.portal.access_history.lines import JOURNAL_YEARS, UNLISTED_ACTS
+from machtiging.portal.access_history.lines import JOURNAL_YEARS
 from machtiging.portal.forms import EMPTY_IS_NONE
 
 _MONTHS_TO_CHOOSE = 12
@@ -119,12 +120,6 @@ class HistoryFilter(HistoryPosition):
             object_ids=None if self.brief is None else select_object_ids(self.brief),
             period=period if self.maand is None else month_period(self.maand),
         )
-
-
-def month_period(first_day: date) -> tuple[datetime, datetime]:
-    """Return begin and end of a month on Dutch clocks."""
-    next_month = (first_day + timedelta(days=31)).replace(day=1)
-    return datetime.combine(first_day, time(), AMSTERDAM), datetime.combine(next_month, time(), AMSTERDAM)
 
 
 def list_months(now: datetime, chosen: date | None) -> Sequence[date]:

@@ -24,12 +24,6 @@ from machtiging.portal.access_history.names import LineNames
 
 # Years of the journal. Years 1 and 9999 would overflow in a conversion to UTC.
 JOURNAL_YEARS = range(2000, 2101)
-# Deliveries and logins are no access to post. Of session lines only an operator's name the person.
-LISTED_ACT_PREFIXES = (
-    *("bericht:", "machtiging:", "toewijzing:", "code:", "grant:", "sessie:", "token:geweigerd", "verzoek:"),
-    *("noodstop:", "hulpvraag:", "dossier:"),
-)
-UNLISTED_ACTS = frozenset(act.value for act in JournalAct if not act.startswith(LISTED_ACT_PREFIXES))
 _OUTCOMES = frozenset(JournalOutcome)
 _OVERSIGHT_ACTS = frozenset({JournalAct.DOSSIER_BEVESTIGD.value, JournalAct.DOSSIER_INGEZIEN.value})
 # The role is named, and not the person.

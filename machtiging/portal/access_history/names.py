@@ -14,6 +14,7 @@ from machtiging.agencies.queries import select_agency_names
 from machtiging.audit.access_history.weekly_access import WeekCount
 from machtiging.audit.journal import OPERATOR
 from machtiging.audit.queries import JournalEntry
+from machtiging.berichtenbox.helping.listed_letters import parse_letter_id
 from machtiging.berichtenbox.queries import select_own_letters
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.queries import select_purposes_of_giver, select_replaced_people
@@ -120,16 +121,6 @@ async def _load_names(
     for kind, key, name, more in await session.execute(union_all(*parts)):
         found[kind][key] = (key, name, more) if kind == _LETTER else name
     return found
-
-
-def parse_letter_id(line: JournalEntry) -> UUID | None:
-    """Return the id of the letter or attachment of a line, if valid."""
-    if not line.object_id or line.object_kind not in ("bericht", "bijlage"):
-        return None
-    try:
-        return UUID(line.object_id)
-    except ValueError:
-        return None
 
 
 def collect_people(counts: Collection[WeekCount]) -> list[UUID]:

@@ -11,9 +11,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.audit.access_history.line_groups import load_line_groups
 from machtiging.audit.access_history.weekly_access import load_weekly_access
+from machtiging.audit.acts import UNLISTED_ACTS
 from machtiging.audit.queries import load_lines_for_person
 from machtiging.identity.session import Citizen
-from machtiging.kernel.clock import AMSTERDAM, end_of_day, to_dutch_date
+from machtiging.kernel.clock import AMSTERDAM, end_of_day, month_period, to_dutch_date
 from machtiging.kernel.ids import PersonId
 from machtiging.message_catalogue import get_sentence
 from machtiging.oauth.dependencies import oauth_services
@@ -25,9 +26,8 @@ from machtiging.portal.access_history.export import (
     render_csv,
     render_history_pdf,
 )
-from machtiging.portal.access_history.filter import KIND_LABELS, HistoryFilter, list_months, month_period
+from machtiging.portal.access_history.filter import KIND_LABELS, HistoryFilter, list_months
 from machtiging.portal.access_history.lines import (
-    UNLISTED_ACTS,
     describe_group,
     describe_line,
     group_by_day,

@@ -16,19 +16,18 @@ from starlette.responses import HTMLResponse
 
 from machtiging.access.actor import Actor
 from machtiging.access.dependencies import access_services
-from machtiging.audit.acts import JournalOutcome
+from machtiging.audit.acts import UNLISTED_ACTS, JournalOutcome
 from machtiging.audit.queries import JournalEntry, LineFilter, load_lines_for_person
-from machtiging.berichtenbox.helping.listed_letters import find_listed_senders
+from machtiging.berichtenbox.helping.listed_letters import find_listed_senders, parse_letter_id
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.portal.access_history.filter import HistoryPosition
 from machtiging.portal.access_history.lines import (
-    UNLISTED_ACTS,
     JournalLineView,
     describe_line,
     fold_equal_lines,
     group_by_day,
 )
-from machtiging.portal.access_history.names import LineNames, load_line_names, parse_letter_id
+from machtiging.portal.access_history.names import LineNames, load_line_names
 from machtiging.portal.helping.box import MachtigingIdInPath, open_helped_box, require_visible_authority
 from machtiging.portal.helping.paths import box_path
 from machtiging.storage.unit_of_work import Transaction

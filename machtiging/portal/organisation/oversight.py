@@ -21,6 +21,7 @@ from machtiging.access.dependencies import access_services
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import OPERATOR
 from machtiging.audit.queries import JournalEntry, LineFilter, load_lines_of_organisation
+from machtiging.berichtenbox.helping.listed_letters import parse_letter_id
 from machtiging.berichtenbox.queries import OwnedEnvelope, find_owned_envelopes
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.assignments.acting_employee import describe_login
@@ -38,6 +39,7 @@ from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.rules import scope_violation
 from machtiging.identity.people import load_profiles
 from machtiging.identity.session import Citizen, Visitor
+from machtiging.kernel.clock import month_period
 from machtiging.kernel.errors import NotFound
 from machtiging.kernel.ids import PersonId
 from machtiging.message_catalogue import CatalogueLabels, get_sentence
@@ -52,11 +54,9 @@ from machtiging.portal.access_history.filter import (
     HistoryPosition,
     OptionalId,
     list_months,
-    month_period,
     parse_month,
 )
 from machtiging.portal.access_history.lines import JOURNAL_YEARS
-from machtiging.portal.access_history.names import parse_letter_id
 from machtiging.portal.forms import EMPTY_IS_NONE
 from machtiging.portal.labels import THEME_LABELS
 from machtiging.portal.views import AgencyNames, load_agency_names, name_of_profile

@@ -20,13 +20,12 @@ from starlette.responses import HTMLResponse, Response
 from machtiging.access.actor import build_citizen_actor
 from machtiging.access.dependencies import access_services
 from machtiging.audit.acts import JournalOutcome
-from machtiging.audit.queries import JournalCursor, JournalEntry, LineFilter, load_lines_of_employee
+from machtiging.audit.queries import JournalEntry
 from machtiging.berichtenbox.caseload.clients import CaseloadClient, load_clients
-from machtiging.berichtenbox.helping.listed_letters import find_listed_letters
-from machtiging.delegation.authority.holders import load_employee_authority
+from machtiging.berichtenbox.caseload.own_record import load_listed_client, load_own_lines
+from machtiging.berichtenbox.helping.listed_letters import find_listed_letters, parse_letter_id
 from machtiging.identity.session import Citizen, Visitor
-from machtiging.kernel.clock import AMSTERDAM, end_of_day, to_dutch_date
-from machtiging.kernel.errors import NotFound
+from machtiging.kernel.clock import AMSTERDAM, end_of_day, month_period, to_dutch_date
 from machtiging.kernel.ids import PersonId
 from machtiging.message_catalogue import CatalogueLabels, get_sentence
 from machtiging.portal import views
@@ -43,11 +42,10 @@ from machtiging.portal.access_history.filter import (
     HistoryPosition,
     OptionalId,
     list_months,
-    month_period,
     parse_month,
 )
-from machtiging.portal.access_history.lines import UNLISTED_ACTS, JournalLineView, describe_line, make_day_key
-from machtiging.portal.access_history.names import load_line_names, parse_letter_id
+from machtiging.portal.access_history.lines import JournalLineView, describe_line, make_day_key
+from machtiging.portal.access_history.names import load_line_names
 from machtiging.portal.forms import EMPTY_IS_NONE
 from machtiging.portal.work.parameters import CLIENTS_PATH
 from machtiging.storage.unit_of_work import Transaction
@@ -95,7 +93,8 @@ async def show_own_record(
     at = access_services(request).clock.now()
     only = await _load_chosen_client(request, session, visitor, chosen, at)
     period = None if chosen.maand is None else month_period(chosen.maand)
-    found = await _load_lines(session, visitor, only, period, PAGE_SIZE + 1, chosen.cursor, at)
+    reader = build_citizen_actor(visitor)
+    found = await load_own_lines(session, reader, only, period=period, limit=PAGE_SIZE + 1, before=chosen.cursor, at=at)
     page = found[:PAGE_SIZE]
     lines = _fold(await _describe_lines(request, session, visitor, page, at))
     return render_page(
@@ -124,7 +123,8 @@ async def download_own_record(
     only = await _load_chosen_client(request, session, visitor, chosen, at)
     period = _export_period(at) if chosen.maand is None else month_period(chosen.maand)
     most = MAX_LINES[ExportFormat.CSV]
-    found = await _load_lines(session, visitor, only, period, most + 1, None, at)
+    reader = build_citizen_actor(visitor)
+    found = await load_own_lines(session, reader, only, period=period, limit=most + 1, before=None, at=at)
     lines = await _describe_lines(request, session, visitor, found[:most], at)
     rows: list[Sequence[str | None]] = [
         (format_time(one.line.at), one.client_name, one.line.what, describe_outcome(one.line), one.line.app)
@@ -140,37 +140,11 @@ async def download_own_record(
 async def _load_chosen_client(
     request: Request, session: AsyncSession, visitor: Visitor, chosen: RecordFilter, at: datetime
 ) -> CaseloadClient | None:
-    """Load the client of the filter; None without one. Raises NotFound for one whose post may not be listed now."""
+    """Load the client of the filter; None without one. Raises NotFound as `load_listed_client`."""
     if chosen.client is None:
         return None
-    services = access_services(request)
-    reader = build_citizen_actor(visitor)
-    found = await load_clients(session, services.keyring, services.policy, reader, machtiging_id=chosen.client, at=at)
-    if not found:
-        raise NotFound("machtiging_onbekend")
-    return found[0]
-
-
-async def _load_lines(
-    session: AsyncSession,
-    visitor: Visitor,
-    only: CaseloadClient | None,
-    period: tuple[datetime, datetime] | None,
-    limit: int,
-    before: JournalCursor | None,
-    at: datetime,
-) -> list[JournalEntry]:
-    """Load the lines of this login. A login without an organisation that employs it has none."""
-    if visitor.organisation_kvk is None:
-        return []
-    employed = await load_employee_authority(session, visitor.person_id, visitor.organisation_kvk, at=at)
-    if employed is None:
-        return []
-    about_id = None if only is None else only.authority.vertegenwoordigde_id
-    where = LineFilter(excluded_acts=UNLISTED_ACTS, period=period, about_id=about_id)
-    return await load_lines_of_employee(
-        session, visitor.person_id, employed.organisation.id, limit=limit, before=before, where=where
-    )
+    services, reader = access_services(request), build_citizen_actor(visitor)
+    return await load_listed_client(session, services.keyring, services.policy, reader, chosen.client, at=at)
 
 
 async def _describe_lines(

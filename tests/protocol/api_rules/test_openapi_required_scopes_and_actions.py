@@ -23,6 +23,7 @@ NEEDED = {
     "verwijderBericht": ("action", Act.DELETE),
     "lijstClienten": ("action", Act.LIST),
     "lijstBerichtenVanClienten": ("action", Act.LIST),
+    "lijstHandelingenVoorClienten": ("action", Act.LIST),
     "lijstMachtigingen": ("action", Act.LIST),
     "lijstBerichtenOnderMachtiging": ("action", Act.LIST),
     "leesBerichtOnderMachtiging": ("action", Act.READ),
@@ -107,6 +108,7 @@ async def call(client, name, bericht_id, bijlage_id, under=""):
     return await {
         "lijstClienten": lambda: client.get("/api/v1/clienten"),
         "lijstBerichtenVanClienten": lambda: client.get("/api/v1/clienten/berichten"),
+        "lijstHandelingenVoorClienten": lambda: client.get("/api/v1/clienten/handelingen"),
         "lijstMachtigingen": lambda: client.get("/api/v1/machtigingen"),
         "lijstBerichten": lambda: client.get(f"/api/v1{under}/berichten"),
         "leesBericht": lambda: client.get(letter),

@@ -6,9 +6,8 @@ from uuid import uuid4
 import pytest
 
 from machtiging.audit.access_history import weekly_access
-from machtiging.audit.acts import JournalAct
+from machtiging.audit.acts import LISTED_ACT_PREFIXES, JournalAct
 from machtiging.portal.access_history.filter import ACT_PREFIXES
-from machtiging.portal.access_history.lines import LISTED_ACT_PREFIXES
 from machtiging.portal.access_history.routes import PAGE_SIZE, PATH
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import record_queries

@@ -7,13 +7,12 @@ import pytest
 
 from machtiging.access import verdict
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.audit.acts import JournalAct
+from machtiging.audit.acts import LISTED_ACT_PREFIXES, JournalAct
 from machtiging.delegation.authority import stop_reasons
 from machtiging.delegation.rules import Act, Capacity, EffectiveState, EndReason, scope_violation
 from machtiging.kernel.errors import ROW_INVALID
 from machtiging.message_catalogue import ENGLISH, has_message, use_language
 from machtiging.portal import labels
-from machtiging.portal.access_history.lines import LISTED_ACT_PREFIXES
 
 SHOWN = [act.value for act in JournalAct if act.value.startswith(LISTED_ACT_PREFIXES)]
 
