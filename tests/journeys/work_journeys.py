@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
+from machtiging.message_catalogue import get_sentence
 from machtiging.simulators.personas import PERSONAS, TEAM
 from tests.journeys.browser_user import BrowserUser
 from tests.journeys.portal_journeys import GIVER
@@ -86,6 +87,40 @@ def assign_and_replace(user: BrowserUser, prepare: BrowserUser) -> None:
     user.expect("organisation.stand_ins.runs")
     user.press("organisation.stand_ins.stop", about=PERSONAS[COLLEAGUE].name)
     user.expect("organisation.stand_ins.none")
+
+
+def assign_to_a_team(user: BrowserUser, prepare: BrowserUser) -> None:
+    """The administrator assigns a client to a new team; its member reads, until she leaves the team."""
+    user.log_in(WORKER)
+    user.open("/organisatie/teams")
+    user.press("organisation.team.create")
+    user.expect_faults("naam")
+    team = f"Schulden {secrets.token_hex(3)}"
+    user.write("naam", team)
+    user.press("organisation.team.create")
+    user.expect("organisation.team.created")
+    of_team = user.path
+    user.pick("medewerker", PERSONAS[COLLEAGUE].name)
+    user.press("organisation.team.add")
+    user.open("/organisatie")
+    client = user.window.evaluate("document.querySelector('main tbody input[name=client]').value")
+    name = user.window.evaluate("document.querySelector('main tbody label').innerText.split('\\n')[0]")
+    user.choose("client", client)
+    user.pick("medewerker", get_sentence("organisation.assign.team", user.language, name=team, n=1))
+    user.press("organisation.assign.submit")
+    user.expect_heading("organisation.results.title")
+    assert team in user.content
+    prepare.log_in(COLLEAGUE)
+    prepare.open("/werk/clienten")
+    assert name in prepare.content
+    user.open(of_team)
+    user.press("organisation.team.remove", name=PERSONAS[COLLEAGUE].name)
+    prepare.open("/werk/clienten")
+    assert name not in prepare.content
+    user.open(f"/organisatie/clienten/{client}")
+    user.follow_to(f"/organisatie/clienten/{client}/toewijzingen/")
+    user.press("organisation.end.yes")
+    user.expect("organisation.client.ended")
 
 
 def recognise_and_hire(user: BrowserUser, prepare: BrowserUser) -> None:
@@ -185,6 +220,7 @@ WORK_JOURNEYS: dict[str, Callable[[BrowserUser, BrowserUser], None]] = {
     "read of all clients": read_of_all_clients,
     "ask a new client": ask_a_new_client,
     "assign and replace": assign_and_replace,
+    "assign to a team": assign_to_a_team,
     "recognise and hire": recognise_and_hire,
     "look as auditor": look_as_auditor,
     "give as director": give_as_director,
