@@ -180,6 +180,13 @@ async def load_lines_of_organisation(
     return await _load_newest(session, "on_behalf_of", organisation_id, limit, before, where)
 
 
+async def find_actor_of_line(session: AsyncSession, line_id: UUID) -> UUID | None:
+    """Find the person who acted in a journal line; None without either."""
+    found = union_all(*(select(table.c.actor_id).where(table.c.id == line_id) for table in (_journal, _intake)))
+    actor_id: UUID | None = (await session.execute(found)).scalars().first()
+    return actor_id
+
+
 async def load_lines_about_object(
     session: AsyncSession, person_id: UUID, object_id: str, instants: Collection[datetime]
 ) -> list[JournalEntry]:

@@ -27,6 +27,7 @@ from machtiging.access.oversight.rules import (
 from machtiging.access.oversight.tables import SEALED_RECORD_OPENING, RecordOpening
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
+from machtiging.audit.queries import find_actor_of_line
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.people import compare_people, find_by_bsn
@@ -80,11 +81,18 @@ class OpeningView:
 
 
 async def request_record(
-    session: AsyncSession, keyring: KeyRing, overseer: ActingOverseer, bsn: Bsn, request: RecordRequest, *, at: datetime
+    session: AsyncSession,
+    keyring: KeyRing,
+    overseer: ActingOverseer,
+    subject: Bsn | UUID,
+    request: RecordRequest,
+    *,
+    at: datetime,
 ) -> UUID:
-    """Ask to open the record of the person with this BSN. Returns the id of the request, also if nobody has it.
+    """Ask to open the record of one person. Returns the id of the request, also if there is nobody.
 
-    Raises Conflict `te_veel_inzageverzoeken`, which is journalled.
+    `subject`: the BSN, or the id of a journal line: then the person who acted in it. Raises Conflict
+    `te_veel_inzageverzoeken`, which is journalled.
     """
     opening_id = uuid7()
     if await _count_open(session, overseer.person_id, at) >= MAX_OPEN:
@@ -92,16 +100,22 @@ async def request_record(
         refused = JournalOutcome.REFUSED
         await _journal(session, JournalAct.DOSSIER_GEVRAAGD, overseer, opening_id, refusal.code, at, outcome=refused)
         raise refusal
-    try:
-        person_id: PersonId | None = await find_by_bsn(session, keyring, bsn)
-    except NotFound:
-        person_id = None
+    person_id = await _find_subject(session, keyring, subject)
     row: dict[str, Any] = {"id": opening_id, "person_id": person_id, "asked_at": at}
     row |= {"purpose": request.purpose.value, "case_number": request.case_number}
     row |= {"asked_by": overseer.person_id, "asker_role": overseer.role.value}
     await session.execute(insert(_OPENING).values(seal_row(session, SEALED_RECORD_OPENING, row)))
     await _journal(session, JournalAct.DOSSIER_GEVRAAGD, overseer, opening_id, "gevraagd", at)
     return opening_id
+
+
+async def _find_subject(session: AsyncSession, keyring: KeyRing, subject: Bsn | UUID) -> UUID | None:
+    if isinstance(subject, UUID):
+        return await find_actor_of_line(session, subject)
+    try:
+        return await find_by_bsn(session, keyring, subject)
+    except NotFound:
+        return None
 
 
 async def _count_open(session: AsyncSession, person_id: PersonId, at: datetime) -> int:

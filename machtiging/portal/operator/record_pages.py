@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from machtiging.access.oversight.record_opening import (
     request_record,
 )
 from machtiging.access.oversight.rules import OpeningState, OversightRole, RecordPurpose, normalise_case_number
+from machtiging.audit.access_history.acts_for_others import count_acts_for_others
 from machtiging.audit.access_history.line_groups import load_line_groups
 from machtiging.audit.acts import JournalOutcome
 from machtiging.delegation.oversight.person_record import list_recorded_machtigingen
@@ -27,18 +29,23 @@ from machtiging.delegation.rules import MachtigingState
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Overseer, Visitor
 from machtiging.kernel.bsn import Bsn, parse_bsn
+from machtiging.kernel.clock import end_of_day, to_dutch_date
 from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed, NotFound, Refusal
 from machtiging.message_catalogue import CatalogueLabels, describe_refusal, get_sentence
 from machtiging.portal.access_history.filter import HistoryPosition
-from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form
+from machtiging.portal.forms import EMPTY_IS_NONE, SubmittedForm, make_blank_form, read_submitted_form
 from machtiging.portal.operator.figures_pages import CHANNEL_LABELS
 from machtiging.portal.operator.policy_pages import CAPACITY_LABELS
+from machtiging.portal.organisation.office import read_ids
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page
 
 router = APIRouter(include_in_schema=False)
 PATH = "/beheer/dossiers"
 PAGE_SIZE = 50
+_REFERENCE_FIELD = "verwijzing"
+# What a person did for others is counted this far back.
+_DAYS_FOR_OTHERS = 90
 PURPOSE_LABELS: Mapping[RecordPurpose, str] = CatalogueLabels("operator.record.purpose", RecordPurpose)
 ROLE_LABELS: Mapping[OversightRole, str] = CatalogueLabels("operator.record.role", OversightRole)
 OPENING_LABELS: Mapping[OpeningState, str] = CatalogueLabels("operator.record.state", OpeningState)
@@ -63,9 +70,12 @@ async def show_openings(
 
 
 @router.get(PATH + "/nieuw")
-async def show_record_request(request: Request, _visitor: Overseer) -> HTMLResponse:
-    """Ask for the BSN, the purpose and the case number."""
-    return _render_request(request, make_blank_form(request))
+async def show_record_request(
+    request: Request, _visitor: Overseer, verwijzing: Annotated[UUID | None, EMPTY_IS_NONE] = None
+) -> HTMLResponse:
+    """Ask for the BSN, the purpose and the case number. A row of unusual use needs only the last."""
+    reference = "" if verwijzing is None else str(verwijzing)
+    return _render_request(request, make_blank_form(request, **{_REFERENCE_FIELD: reference}))
 
 
 @router.post(PATH + "/nieuw")
@@ -77,11 +87,11 @@ async def submit_record_request(
     parsed = _parse_request(sent)
     if parsed is None:
         return _render_request(request, sent, status=400)
-    bsn, wanted = parsed
+    subject, wanted = parsed
     try:
-        await request_record(session, services.keyring, _overseer(visitor), bsn, wanted, at=services.clock.now())
+        await request_record(session, services.keyring, _overseer(visitor), subject, wanted, at=services.clock.now())
     except Conflict as refusal:  # caught here, so that the journal line is committed
-        sent.add_fault("bsn", describe_refusal(refusal))
+        sent.add_fault("bsn" if isinstance(subject, Bsn) else "zaaknummer", describe_refusal(refusal))
         return _render_request(request, sent, status=409)
     return RedirectResponse(f"{PATH}?gedaan=gevraagd", 303)
 
@@ -113,6 +123,8 @@ async def show_record(
         person_id, opening = await open_record(session, _overseer(visitor), dossier_id, at=services.clock.now())
     except (Conflict, NotFound) as refusal:  # caught here, so that the journal line is committed
         return await _render_openings(request, session, visitor, refusal=refusal)
+    at = services.clock.now()
+    period = at - timedelta(days=_DAYS_FOR_OTHERS), end_of_day(to_dutch_date(at))
     page = await load_line_groups(session, person_id, limit=PAGE_SIZE, before=position.cursor)
     place = f"{PATH}/{dossier_id}/lezen"
     return render_page(
@@ -123,6 +135,8 @@ async def show_record(
         groups=page.groups,
         person_id=person_id,
         outcomes=OUTCOME_LABELS,
+        days_of_acts=await count_acts_for_others(session, person_id, period),
+        days=_DAYS_FOR_OTHERS,
         machtigingen=await list_recorded_machtigingen(session, person_id),
         capacities=CAPACITY_LABELS,
         channels=CHANNEL_LABELS,
@@ -137,26 +151,34 @@ def _overseer(visitor: Visitor) -> ActingOverseer:
     return ActingOverseer(visitor.person_id, next(role for role in OversightRole if role.value in visitor.roles))
 
 
-def _parse_request(sent: SubmittedForm) -> tuple[Bsn, RecordRequest] | None:
-    """Parse the form; None with all faults noted."""
-    bsn, case_number = None, ""
-    try:
-        bsn = parse_bsn(sent.first_value("bsn"))
-    except InvalidInput as fault:
-        sent.add_fault("bsn", describe_refusal(fault))
-    purpose = sent.read_choice("doel", list(RecordPurpose), missing=get_sentence("operator.record.fault_purpose"))
+def _find_reference(sent: SubmittedForm) -> UUID | None:
+    """Read the reference of a row of unusual use. None in a form with a BSN."""
+    return next(iter(read_ids([sent.first_value(_REFERENCE_FIELD)])), None)
+
+
+def _parse_request(sent: SubmittedForm) -> tuple[Bsn | UUID, RecordRequest] | None:
+    """Parse the form; None with all faults noted. A request with a reference has one purpose."""
+    subject: Bsn | UUID | None = _find_reference(sent)
+    purpose, case_number = RecordPurpose.UNUSUAL_USE.value, ""
+    if subject is None:
+        try:
+            subject = parse_bsn(sent.first_value("bsn"))
+        except InvalidInput as fault:
+            sent.add_fault("bsn", describe_refusal(fault))
+        purpose = sent.read_choice("doel", list(RecordPurpose), missing=get_sentence("operator.record.fault_purpose"))
     try:
         case_number = normalise_case_number(sent.first_value("zaaknummer"))
     except InvalidInput as fault:
         sent.add_fault("zaaknummer", describe_refusal(fault))
-    if sent.faults or bsn is None:
+    if sent.faults or subject is None:
         return None
-    return bsn, RecordRequest(RecordPurpose(purpose), case_number)
+    return subject, RecordRequest(RecordPurpose(purpose), case_number)
 
 
 def _render_request(request: Request, sent: SubmittedForm, *, status: int = 200) -> HTMLResponse:
     purposes = [(purpose.value, label) for purpose, label in PURPOSE_LABELS.items()]
-    return render_page(request, "operator_record_request.html", status=status, sent=sent, purposes=purposes)
+    values = {"sent": sent, "purposes": purposes, "reference": _find_reference(sent)}
+    return render_page(request, "operator_record_request.html", status=status, **values)
 
 
 async def _render_openings(
