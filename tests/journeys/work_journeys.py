@@ -90,7 +90,7 @@ def assign_and_replace(user: BrowserUser, prepare: BrowserUser) -> None:
 
 
 def assign_to_a_team(user: BrowserUser, prepare: BrowserUser) -> None:
-    """The administrator assigns a client to a new team; its member reads, until she leaves the team."""
+    """The administrator assigns a client to a new team. Its member reads, until she leaves the team."""
     user.log_in(WORKER)
     user.open("/organisatie/teams")
     user.press("organisation.team.create")
