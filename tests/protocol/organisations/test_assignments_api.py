@@ -95,6 +95,26 @@ async def test_assigning_again_what_has_ended_with_the_same_idempotency_key_is_r
     assert "toewijzingId" not in again
 
 
+async def test_assignment_to_a_team_is_listed_with_that_of_each_member_and_ends_for_all(api, office):
+    browser, _ = await log_in_as(api, office, LEADER, "organisatiebeheerder", "teamleider")
+    team = (await browser.call("POST", "/teams", {"naam": "Schulden"})).json()["teamId"]
+    joined = await browser.call("PUT", f"/teams/{team}/leden/{office.worker_id}")
+    assert joined.status_code == 204, joined.text
+    root = await office.grant()
+    [result] = (await assign(browser, {"machtigingId": str(root), "teamId": team})).json()["resultaten"]
+    assert result["resultaat"] == "toegewezen"
+    listed = (await browser.get(ASSIGN)).json()["toewijzingen"]
+    assert {
+        (one["toewijzingId"] == result["toewijzingId"], one.get("medewerkerId"), one["teamId"]) for one in listed
+    } == {
+        (True, None, team),
+        (False, str(office.worker_id), team),
+    }
+    assert [one.get("reden") for one in listed] == [None, None]
+    await end(browser, result["toewijzingId"])
+    assert (await browser.get(ASSIGN)).json()["toewijzingen"] == []
+
+
 async def test_each_item_has_its_own_result_in_the_order_of_the_request(leader, office):
     root, paused = await office.grant(), await office.grant(state="paused", paused_at=NOON)
     items = [
