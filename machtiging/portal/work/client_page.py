@@ -22,7 +22,7 @@ from machtiging.kernel.errors import Fault
 from machtiging.portal import labels, views
 from machtiging.portal.helping.box import MachtigingIdInPath, answer_or_say_not_now
 from machtiging.portal.labels import CompletedAction
-from machtiging.portal.work.absent_colleagues import load_replaced_names
+from machtiging.portal.work.absent_colleagues import load_reading_teams, load_replaced_names
 from machtiging.portal.work.parameters import CLIENTS_PATH
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import render_page
@@ -92,6 +92,7 @@ async def _render_client(
         under=authority.leaf.purpose,
         client=client,
         replaced=await load_replaced_names(request, session, [authority]),
+        teams=await load_reading_teams(request, session, [authority]),
         case_reference=client.assigned.open_case_reference(services.keyring),
         letters=page.letters,
         has_more=page.next_cursor is not None,

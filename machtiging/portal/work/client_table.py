@@ -20,7 +20,7 @@ from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import InvalidInput
 from machtiging.message_catalogue import CatalogueLabels, describe_refusal, get_sentence
 from machtiging.portal.forms import SubmittedForm
-from machtiging.portal.work.absent_colleagues import load_replaced_names
+from machtiging.portal.work.absent_colleagues import load_reading_teams, load_replaced_names
 from machtiging.portal.work.parameters import CLIENTS_PATH, ClientParameters
 from machtiging.portal.work.saved_filters import SavedFilterLinks, build_saved_link, load_saved_links
 from machtiging.portal.work.standing import describe_employee_stop
@@ -64,6 +64,7 @@ async def show_clients(
         stop="" if page.summaries else await describe_employee_stop(request, session, visitor),
         saved=await _load_saved_links(request, session, visitor, chosen),
         replaced=await load_replaced_names(request, session, [one.client.authority for one in page.summaries]),
+        teams=await load_reading_teams(request, session, [one.client.authority for one in page.summaries]),
         chosen=chosen,
         filters=_build_filter_links(chosen, page.counts),
         orders=[(one.value, label) for one, label in _ORDER_LABELS.items()],

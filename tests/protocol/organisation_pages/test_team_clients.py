@@ -1,4 +1,4 @@
-"""A client of a team on the pages: assigning, the organisation's view, and what the client sees."""
+"""Pages of a client of a team: assigning, and what office and client see."""
 
 import pytest
 
@@ -47,13 +47,15 @@ async def test_list_offers_teams_with_the_number_of_members(office, team):
     assert "Aan welke medewerker of welk team?" in page.text
 
 
-async def test_client_is_assigned_to_a_team_whose_member_opens_the_box(office, team):
+async def test_client_of_a_team_is_opened_by_its_member(office, team):
     root = await office.rows.grant()
     page = await office.assign(await office.log_in(), root, medewerker=f"team:{team}")
     assert "1 cliënt is nu van Team Schulden" in page.text
     assert await read_status(office, office.rows.worker, await find_link(office, office.rows.worker_id)) == 200
     worker = await office.log_in(office.rows.worker)
-    assert "Geen cliënten" not in (await worker.open_page(f"{ISSUER}/werk/clienten")).text
+    listed = (await worker.open_page(f"{ISSUER}/werk/clienten")).text
+    assert "Geen cliënten" not in listed
+    assert "via team Schulden" in listed
 
 
 async def test_box_closes_with_the_next_request_after_leaving(office, team):
@@ -77,7 +79,7 @@ async def test_choice_that_the_page_does_not_offer_is_refused(office, team, valu
     assert "Kies een medewerker" in page.text
 
 
-async def test_client_sees_by_which_team_somebody_reads(office, team):
+async def test_readers_of_a_team_are_named_with_the_team(office, team):
     root = await office.rows.grant()
     await office.assign(await office.log_in(), root, medewerker=f"team:{team}")
     mother = await office.portal.mother()

@@ -1,4 +1,4 @@
-"""Assigning a client to a team: who is in it reads, and never more than agreed."""
+"""A client of a team: its members read, and never more than agreed."""
 
 import asyncio
 from datetime import timedelta
@@ -7,6 +7,7 @@ import pytest
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from machtiging.audit.row_states.journalled_table import load_journalled_rows
 from machtiging.delegation.amendments.readers import choose_excluded_teams, choose_only_reader
 from machtiging.delegation.assignments.clients import list_organisation_clients
 from machtiging.delegation.assignments.proposals import end_lapsed_proposals, list_proposals
@@ -15,6 +16,7 @@ from machtiging.delegation.caseload.assigned_clients import load_assigned_client
 from machtiging.delegation.handover.departure import record_departure
 from machtiging.delegation.offer import Giver
 from machtiging.delegation.pause import pause_machtiging, resume_machtiging
+from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_ASSIGNMENT, SEALED_MACHTIGING
 from machtiging.delegation.team_members.membership import leave_team
 from machtiging.delegation.termination import revoke_machtiging
 from machtiging.kernel.assurance import Assurance
@@ -82,6 +84,21 @@ async def test_journal_line_has_the_state_of_every_link(teams):
     assert (line.outcome, line.reason, line.machtiging_id) == ("done", "gemaakt", assignment)
     tables = [entry["tabel"] for entry in line.facts["toestand"]]
     assert tables == ["machtiging", "agreement", "assignment"] * 3
+
+
+async def test_rows_of_members_agree_with_their_journal_lines(teams):
+    office = teams.office
+    team = await teams.make("Schulden", office.worker_id)
+    await teams.assign(await office.grant(), team)
+    _, late = await office.hire("Late Collega")
+    await teams.join(team, late)
+    await teams.leave(team, office.worker_id)
+    links = {*await MACHTIGINGEN.read_column(office.database, "id", MACHTIGINGEN.c.parent_id.is_not(None))}
+    async with office.database.sessions() as session:
+        for sealed in (SEALED_MACHTIGING, SEALED_AGREEMENT, SEALED_ASSIGNMENT):
+            rows = await load_journalled_rows(session, sealed, limit=100, after=None)
+            mine = [one for one in rows if one.row[sealed.key[0]] in links]
+            assert [one.find_problem(load_keyring()) for one in mine] == [None] * 3
 
 
 async def test_member_sees_the_case_reference_of_the_team(teams):
