@@ -104,6 +104,7 @@ class JournalAct(StrEnum):
     TOEWIJZING_GEMAAKT = "toewijzing:gemaakt"
     TOEWIJZING_IN_TAAK = "toewijzing:in_taak"
     TOEWIJZING_LIJST = "toewijzing:lijst"
+    TOEWIJZING_TAAK_GESTOPT = "toewijzing:taak_gestopt"
     TOEWIJZING_VERVALLEN = "toewijzing:vervallen"
     TOEWIJZING_VOORGESTELD = "toewijzing:voorgesteld"
     TOEZICHT_INGEZIEN = "toezicht:ingezien"

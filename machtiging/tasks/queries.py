@@ -14,11 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.kernel.errors import Refusal
 from machtiging.storage.columns import table_of
-from machtiging.tasks.rules import TaskItemState, TaskKind
+from machtiging.tasks.rules import CANCELLED, TaskItemState, TaskKind
 from machtiging.tasks.tables import SEALED_TASK, SEALED_TASK_ITEM, Task, TaskItem
 
 MAX_PAGE_SIZE = 200
 _TASK, _ITEM = table_of(Task), table_of(TaskItem)
+_IS_REFUSED = _ITEM.c.state == TaskItemState.REFUSED.value
+_IS_CANCELLED = _ITEM.c.reason["code"].astext == CANCELLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +35,30 @@ class TaskView:
     total: int
     done: int
     refused: int
+    cancelled: int
     created_at: datetime
     finished_at: datetime | None
 
     @property
     def waiting(self) -> int:
         """The number of items that nobody has done yet."""
-        return self.total - self.done - self.refused
+        return self.total - self.done - self.refused - self.cancelled
 
 
 @dataclass(frozen=True, slots=True)
 class TaskItemView:
-    """The result of one item. `refusal` is None unless it was refused."""
+    """The result of one item. `refusal` is None unless it was refused or cancelled."""
 
     number: int
     subject_id: UUID
     state: TaskItemState
     result_id: UUID | None
     refusal: Refusal | None
+
+    @property
+    def is_cancelled(self) -> bool:
+        """True if the task was cancelled before anybody did this item."""
+        return self.refusal is not None and self.refusal.code == CANCELLED
 
 
 async def load_task(session: AsyncSession, task_id: UUID, *, at: datetime) -> TaskView | None:
@@ -78,10 +86,14 @@ def _select_tasks() -> Select[Any]:
     counts = [
         select(func.count())
         .select_from(_ITEM)
-        .where(_ITEM.c.task_id == _TASK.c.id, _ITEM.c.state == state.value)
+        .where(_ITEM.c.task_id == _TASK.c.id, *wanted)
         .scalar_subquery()
         .label(name)
-        for name, state in (("done", TaskItemState.DONE), ("refused", TaskItemState.REFUSED))
+        for name, wanted in (
+            ("done", (_ITEM.c.state == TaskItemState.DONE.value,)),
+            ("refused", (_IS_REFUSED, ~_IS_CANCELLED)),
+            ("cancelled", (_IS_REFUSED, _IS_CANCELLED)),
+        )
     ]
     return select(*_TASK.c, *counts)
 
@@ -96,6 +108,7 @@ def _build_task(row: Row[Any]) -> TaskView:
         total=row.total,
         done=row.done,
         refused=row.refused,
+        cancelled=row.cancelled,
         created_at=row.created_at,
         finished_at=row.finished_at,
     )

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,7 +23,7 @@ from machtiging.kernel.errors import ROW_INVALID
 from machtiging.kernel.ids import PersonId
 from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import reseal_changes, seal_row
-from machtiging.tasks.rules import MAX_TRIES, TaskItemState, TaskKind, compute_retry_pause
+from machtiging.tasks.rules import CANCELLED, MAX_TRIES, TaskItemState, TaskKind, compute_retry_pause
 from machtiging.tasks.tables import SEALED_TASK, SEALED_TASK_ITEM, Task, TaskItem
 
 _TASK, _ITEM = table_of(Task), table_of(TaskItem)
@@ -158,6 +158,28 @@ async def postpone_item(session: AsyncSession, task_id: UUID, number: int, *, at
     await session.execute(update(_ITEM).where(*mine).values(counted))
     if tries >= MAX_TRIES:
         await settle_item(session, row, ItemResult(None, {"code": _FAILED, "message": _FAILED, "params": {}}), at=at)
+
+
+async def cancel_items(session: AsyncSession, task_id: UUID, *, at: datetime) -> int:
+    """Refuse every item of a task that waits, and finish the task. Returns the number of these items.
+
+    An item that a worker has now is waited for: it is done, or waits again and is cancelled too.
+    """
+    # The last one first: the workers take the first one, and would stay ahead of this lock until the end.
+    waiting = select(_ITEM).where(_ITEM.c.task_id == task_id, _WAITING).order_by(_ITEM.c.number.desc())
+    rows = (await session.execute(waiting.with_for_update())).all()
+    reason = {"code": CANCELLED, "message": CANCELLED, "params": {}}
+    changes = {"state": TaskItemState.REFUSED.value, "reason": reason, "done_at": at}
+    mine = (_ITEM.c.task_id == task_id, _ITEM.c.number == bindparam("n"))
+    for first in range(0, len(rows), _INSERT_BATCH):
+        sealed = [
+            {"mac": row.mac, **reseal_changes(session, SEALED_TASK_ITEM, row, changes), "n": row.number}
+            for row in rows[first : first + _INSERT_BATCH]
+        ]
+        connection = await session.connection()
+        await connection.execute(update(_ITEM).where(*mine), sealed)
+    await finish_tasks(session, at=at)
+    return len(rows)
 
 
 async def finish_tasks(session: AsyncSession, *, at: datetime) -> int:

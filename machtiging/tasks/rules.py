@@ -12,6 +12,8 @@ EXECUTION_PERIOD = timedelta(hours=24)
 # Results can be read this long after the task was asked.
 TASK_RETENTION = timedelta(days=30)
 MAX_TRIES = 5
+# The reason of an item that nobody does any more, because its task was cancelled.
+CANCELLED = "taak_gestopt"
 _FIRST_PAUSE = timedelta(seconds=2)
 
 

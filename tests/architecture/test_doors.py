@@ -37,7 +37,7 @@ from machtiging.web.framework_internals import list_routes
 DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Register", "Operator", "Auditor", "Overseer", "Client", "Self"}
 PINNED = {
     "Public": 45,
-    "Citizen": 193,
+    "Citizen": 196,
     "Operator": 19,
     "Auditor": 5,
     "Overseer": 7,

@@ -128,7 +128,7 @@ def test_openapi_document_lists_every_api_route():
         "/overdrachten/{overdrachtId}": {"get"},
         "/overdrachten/{overdrachtId}/_verdelen": {"post"},
         "/registergebeurtenissen": {"post"},
-        "/taken/{taakId}": {"get"},
+        "/taken/{taakId}": {"get", "delete"},
         "/taken/{taakId}/resultaten": {"get"},
         "/teams": {"get", "post"},
         "/teams/{teamId}": {"patch", "delete"},

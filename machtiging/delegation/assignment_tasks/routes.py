@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from machtiging.delegation.assignment_tasks.cancellation import cancel_task
 from machtiging.delegation.assignment_tasks.creation import request_assignments
 from machtiging.delegation.assignment_tasks.schemas import (
     MAX_REQUEST_BYTES,
@@ -103,6 +104,26 @@ async def get_taak(
     task = await _load_task(request, session, visitor, taak_id)
     response.headers[CSRF_HEADER] = visitor.csrf_token
     return describe_task(task)
+
+
+@router.delete(
+    "/taken/{taakId}",
+    status_code=204,
+    summary="Een taak stoppen",
+    operation_id="stopTaak",
+    tags=["Taken"],
+    dependencies=_READS,
+    openapi_extra=_LEADERS,
+)
+async def delete_taak(
+    request: Request, visitor: Citizen, _csrf: CsrfHeaderProtected, session: Transaction, taak_id: TaakIdInPath
+) -> None:
+    """Wat nog wacht, doen wij niet meer. Wat is gedaan, blijft.
+
+    Voor wie de taak vroeg, en voor een organisatiebeheerder. De taak en de resultaten blijven leesbaar.
+    Nog een keer stoppen verandert niets.
+    """
+    await cancel_task(session, describe_login(visitor), taak_id, at=identity_services(request).clock.now())
 
 
 @router.get(

@@ -38,6 +38,7 @@ class TaakOut(BaseModel):
     aantal: int
     aantalGedaan: int  # noqa: N815
     aantalGeweigerd: int  # noqa: N815
+    aantalGestopt: int = Field(description="Zoveel zijn niet meer gedaan, omdat iemand de taak stopte.")  # noqa: N815
     aantalWacht: int = Field(description="Zoveel moeten er nog.")  # noqa: N815
     gevraagdOp: datetime  # noqa: N815
     klaarOp: datetime | None = Field(default=None, description="Ontbreekt zolang de taak bezig is.")  # noqa: N815
@@ -47,7 +48,7 @@ class TaakResultaatOut(ToewijzingResultaatOut):
     """Wat er met één machtiging uit de taak is gedaan."""
 
     nummer: int = Field(description="De plaats in uw verzoek, vanaf 0.")
-    resultaat: Literal["wacht", "toegewezen", "voorgesteld", "geweigerd"] = Field(  # type: ignore[assignment]
+    resultaat: Literal["wacht", "toegewezen", "voorgesteld", "geweigerd", "gestopt"] = Field(  # type: ignore[assignment]
         description="`wacht`: nog niet gedaan. `voorgesteld`: geeft pas toegang als een tweede persoon bevestigt."
     )
 
@@ -68,6 +69,7 @@ def describe_task(task: TaskView) -> dict[str, Any]:
         "aantal": task.total,
         "aantalGedaan": task.done,
         "aantalGeweigerd": task.refused,
+        "aantalGestopt": task.cancelled,
         "aantalWacht": task.waiting,
         "gevraagdOp": task.created_at,
         "klaarOp": task.finished_at,
@@ -78,5 +80,7 @@ def describe_item(item: TaskItemView, proposed: Collection[UUID]) -> dict[str, A
     """Describe the result of one item. `proposed`: the assignments that wait for a second person."""
     if item.state is TaskItemState.WAITING:
         return {"nummer": item.number, "machtigingId": item.subject_id, "resultaat": "wacht"}
+    if item.is_cancelled:
+        return {"nummer": item.number, "machtigingId": item.subject_id, "resultaat": "gestopt"}
     result = item.refusal or MachtigingId(item.result_id or item.subject_id)
     return {"nummer": item.number} | describe_assigned(item.subject_id, result, proposed)

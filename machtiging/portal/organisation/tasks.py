@@ -9,12 +9,15 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.access.dependencies import access_services
+from machtiging.delegation.assignment_tasks.cancellation import cancel_task
 from machtiging.delegation.assignment_tasks.viewing import list_visible_tasks, load_visible_task
+from machtiging.delegation.assignments.acting_employee import describe_login
 from machtiging.delegation.assignments.clients import MAX_CLIENTS_PER_PAGE, load_organisation_clients
 from machtiging.delegation.assignments.proposals import find_proposed
+from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen
 from machtiging.message_catalogue import describe_refusal, get_sentence
 from machtiging.portal.organisation.office import Office, open_office
@@ -26,6 +29,7 @@ from machtiging.web.pages import render_page
 
 router = APIRouter(include_in_schema=False)
 PATH = "/organisatie/taken"
+TaskIdInPath = Annotated[UUID, Path(alias="taakId")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ async def show_task(
     request: Request,
     visitor: Citizen,
     session: Transaction,
-    taak_id: Annotated[UUID, Path(alias="taakId")],
+    taak_id: TaskIdInPath,
     na: Annotated[int | None, Query(ge=0, lt=MAX_ITEMS_PER_TASK)] = None,
     toon: str = "",
 ) -> HTMLResponse:
@@ -84,6 +88,29 @@ async def show_task(
     )
 
 
+@router.get(PATH + "/{taakId}/stoppen")
+async def show_cancel_question(
+    request: Request, visitor: Citizen, session: Transaction, taak_id: TaskIdInPath
+) -> Response:
+    """Ask whether the rest of the task is left, with the number that is done. Raises NotFound `taak_onbekend`."""
+    services, at = access_services(request), access_services(request).clock.now()
+    office = await open_office(session, services.keyring, visitor, at=at)
+    task = await load_visible_task(session, office.leader, taak_id, at=at)
+    if task.finished_at is not None:
+        return RedirectResponse(f"{PATH}/{task.id}", 303)
+    return render_page(request, "organisation_task_cancel.html", office=office, task=task, here=f"{PATH}/{task.id}")
+
+
+@router.post(PATH + "/{taakId}/stoppen")
+async def submit_cancel(
+    request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction, taak_id: TaskIdInPath
+) -> Response:
+    """Cancel what waits. A second press changes nothing. Raises NotFound `taak_onbekend`."""
+    at = access_services(request).clock.now()
+    task = await cancel_task(session, describe_login(visitor), taak_id, at=at)
+    return RedirectResponse(f"{PATH}/{task.id}", 303)
+
+
 async def _describe_items(
     request: Request, session: AsyncSession, office: Office, items: list[TaskItemView]
 ) -> list[TaskLine]:
@@ -98,6 +125,8 @@ async def _describe_items(
 
 def _describe_item(item: TaskItemView, names: Mapping[UUID, str], proposed: Collection[UUID]) -> TaskLine:
     name = names.get(item.subject_id) or name_of_profile(None)
+    if item.is_cancelled:
+        return TaskLine(name, get_sentence("organisation.task.cancelled"), "paused", "")
     if item.refusal is not None:
         return TaskLine(name, get_sentence("organisation.task.refused"), "refused", describe_refusal(item.refusal))
     if item.state is TaskItemState.WAITING:

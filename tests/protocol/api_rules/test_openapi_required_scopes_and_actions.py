@@ -49,7 +49,7 @@ NEEDED = {
         (
             *("lijstToewijzingen", "wijsToe", "beeindigToewijzingen", "lijstOverdrachten", "lijstOverdrachtRegels"),
             *("verdeelOverdracht", "lijstVervangingen", "maakVervanging", "beeindigVervanging", "lijstVierOgen"),
-            *("besluitVierOgen", "wijsToeInTaak", "leesTaak", "lijstTaakResultaten"),
+            *("besluitVierOgen", "wijsToeInTaak", "leesTaak", "stopTaak", "lijstTaakResultaten"),
         ),
         ("login", "teamleider of organisatiebeheerder"),
     ),

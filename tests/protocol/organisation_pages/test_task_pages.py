@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from machtiging.delegation.assignment_tasks.execution import run_due_items
+from machtiging.delegation.assignment_tasks.execution import run_due_items, run_next_item
 from machtiging.delegation.assignments.clients import MAX_CLIENTS_PER_PAGE
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.tasks.tables import Task
@@ -116,6 +116,48 @@ async def test_refused_items_say_why_and_can_be_shown_alone(office):
     page = await browser.open_page(f"{ISSUER}{path}?toon=geweigerd")
     assert "Niet toegewezen" in page.text
     assert "Toon alles" in page.text
+    assert await count_links(office) == 0
+
+
+async def test_task_is_stopped_after_a_question_with_what_is_done(office):
+    for _ in range(3):
+        await office.rows.grant()
+    browser = await office.log_in()
+    path, _ = await ask(office, browser)
+    await run_next_item(office.rows.database.sessions, load_keyring(), office.portal.clock)
+    assert f"{path}/stoppen" in (await read(browser, PATH)).text
+    assert f"{path}/stoppen" in (await read(browser, path)).text
+    question = await browser.open_page(f"{ISSUER}{path}/stoppen")
+    assert "Gedaan: 1 van 3" in question.text
+    assert "Nog niet gedaan: 2" in question.text
+    form = question.find_form("/stoppen")
+    for _ in range(2):  # a second press changes nothing
+        page = await browser.submit_form(form, {})
+        assert "De taak is gestopt" in page.text
+        assert "Niet meer gedaan: 2" in page.text
+        assert f"{path}/stoppen" not in page.text
+    assert "Gestopt" in (await read(browser, PATH)).text
+    assert "1 van 3 gedaan" in (await read(browser, PATH)).text
+    assert (await read(browser, f"{path}/stoppen")).headers["location"] == path
+    await work(office)
+    assert await count_links(office) == 1
+    log = await (await office.log_in_administrator()).open_page(ISSUER + "/organisatie/logboek")
+    assert "stopte een taak met veel toewijzingen" in log.text
+
+
+async def test_task_of_a_colleague_is_stopped_by_an_administrator_only(office):
+    await office.rows.grant()
+    path, _ = await ask(office, await office.log_in())
+    colleague, _ = await office.hire("Tom Leider", roles=["teamleider"])
+    for person, status in ((colleague, 404), (office.rows.worker, 403)):
+        browser = await office.log_in(person)
+        assert (await read(browser, f"{path}/stoppen")).status_code == status
+        csrf = (await browser.open_page(ISSUER + "/")).find_form("/uitloggen").values["csrf"]
+        sent = await browser._send_request("POST", f"{ISSUER}{path}/stoppen", {"csrf": csrf})
+        assert sent.status_code == status
+    administrator = await office.log_in_administrator()
+    question = await administrator.open_page(f"{ISSUER}{path}/stoppen")
+    assert "De taak is gestopt" in (await administrator.submit_form(question.find_form("/stoppen"), {})).text
     assert await count_links(office) == 0
 
 

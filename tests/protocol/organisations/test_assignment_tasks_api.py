@@ -95,6 +95,35 @@ async def test_item_that_waits_for_a_second_person_is_told_as_a_proposal(api, le
     assert result["resultaat"] == "voorgesteld"
 
 
+async def test_task_is_stopped_read_and_stopped_again(leader, office):
+    path = read_path(await ask(leader, office, *[await office.grant() for _ in range(2)]))
+    for _ in range(2):
+        assert (await leader.call("DELETE", path)).status_code == 204
+        stopped = (await leader.get(path)).json()
+        assert (stopped["status"], stopped["aantalGestopt"], stopped["aantalWacht"]) == ("klaar", 2, 0)
+    results = (await leader.get(f"{path}/resultaten")).json()["resultaten"]
+    assert [one["resultaat"] for one in results] == ["gestopt", "gestopt"]
+    assert results[0].keys() == {"nummer", "machtigingId", "resultaat"}
+
+
+async def test_task_is_stopped_by_no_other_leader_or_organisation(api, leader, office):
+    path = read_path(await ask(leader, office, await office.grant()))
+    colleague = await log_in_as(api, office, "collega", "teamleider")
+    answer = await colleague.call("DELETE", path)
+    assert (answer.status_code, answer.json()["code"]) == (404, "taak_onbekend")
+    async with api.database.sessions.begin() as session:
+        other = await add_organisation(session, OTHER_KVK)
+    stranger = await log_in_as(api, office, "bewindvoerder", "organisatiebeheerder", organisation=other)
+    assert (await stranger.call("DELETE", path)).status_code == 404
+    assert (await leader.get(path)).json()["aantalWacht"] == 1
+
+
+async def test_stopping_without_csrf_token_is_refused(leader, office):
+    path = read_path(await ask(leader, office, await office.grant()))
+    leader.csrf = ""
+    assert (await leader.call("DELETE", path)).status_code == 403
+
+
 async def test_results_are_read_in_pages(api, leader, office):
     path = read_path(await ask(leader, office, *[uuid4() for _ in range(5)]))
     await work(api)
@@ -180,6 +209,14 @@ async def test_task_of_a_colleague_is_for_administrators_only(api, leader, offic
     for where in (path, f"{path}/resultaten"):
         answer = await colleague.get(where)
         assert (answer.status_code, answer.json()["code"]) == (404, "taak_onbekend")
+
+
+async def test_administrator_stops_the_task_of_a_colleague(api, leader, office):
+    path = read_path(await ask(leader, office, await office.grant()))
+    administrator = await log_in_as(api, office, "collega", "organisatiebeheerder")
+    assert (await administrator.call("DELETE", path)).status_code == 204
+    assert await work(api) == 0
+    assert (await leader.get(path)).json()["aantalGestopt"] == 1
 
 
 async def test_administrator_reads_the_task_of_a_colleague(api, leader, office):

@@ -87,6 +87,7 @@ PAGE_OF = {
         f"/organisatie/clienten/{SOME_ID}/toewijzingen/{SOME_ID}"
     ),
     "/organisatie/overdrachten": "/organisatie/overdrachten",
+    "/organisatie/taken/{taakId}/stoppen": f"/organisatie/taken/{SOME_ID}/stoppen",
     "/organisatie/teams": "/organisatie/teams",
     "/organisatie/teams/{teamId}": f"/organisatie/teams/{SOME_ID}",
     "/organisatie/teams/{teamId}/leden": f"/organisatie/teams/{SOME_ID}",
