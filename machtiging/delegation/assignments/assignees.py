@@ -23,7 +23,7 @@ from machtiging.delegation.authority.holders import load_colleague, load_colleag
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.authority.standings import EmployeeStanding
 from machtiging.delegation.authority.stop_reasons import StopCode
-from machtiging.identity.people import are_same_person
+from machtiging.delegation.businesses.directors import is_on_giver_side
 from machtiging.kernel.errors import NotAllowed, NotFound
 from machtiging.kernel.ids import PersonId
 from machtiging.organisations.teams.queries import TeamView, require_open_team
@@ -69,8 +69,7 @@ async def require_assignee(
     if employee is None:
         raise NotFound("medewerker_onbekend")
     require_force(authority, employee, at)
-    giver_id = authority.vertegenwoordigde_id
-    if employee.person_id is not None and await are_same_person(session, keyring, giver_id, employee.person_id):
+    if await is_client(session, keyring, authority, employee.person_id):
         raise NotAllowed(StopCode.OWN_BOX, message="toewijzing_aan_client_zelf.assignment")
     return Assignee(employee)
 
@@ -85,14 +84,14 @@ async def require_members(
     colleagues: Sequence[EmployeeStanding] = ()
     if team.member_ids and authority.organisation is not None:
         colleagues = await load_colleagues(session, authority.organisation.id, team.member_ids, at=at)
-    giver_id, members = authority.vertegenwoordigde_id, []
+    members = []
     for one in colleagues:
-        if not await is_client(session, keyring, giver_id, one.person_id):
+        if not await is_client(session, keyring, authority, one.person_id):
             members.append(one)
     require_force_of_team(authority, team.id, members, at)
     return tuple(members)
 
 
-async def is_client(session: AsyncSession, keyring: KeyRing, giver_id: PersonId, person_id: PersonId | None) -> bool:
-    """Return True if this person is the client, also with another account."""
-    return person_id is not None and await are_same_person(session, keyring, giver_id, person_id)
+async def is_client(session: AsyncSession, keyring: KeyRing, authority: Authority, person_id: PersonId | None) -> bool:
+    """Return True if this person is the client, or acts for the business that is. Also with another account."""
+    return person_id is not None and await is_on_giver_side(session, keyring, authority, person_id)

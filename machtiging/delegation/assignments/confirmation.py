@@ -55,6 +55,7 @@ from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.authority.standings import EmployeeStanding
 from machtiging.delegation.authority.stop_reasons import StopCode
+from machtiging.delegation.businesses.directors import is_on_giver_side
 from machtiging.delegation.queries import load_machtiging
 from machtiging.delegation.rules import Machtiging, MachtigingAction, MachtigingState, resolve_transition
 from machtiging.delegation.tables import (
@@ -67,7 +68,6 @@ from machtiging.delegation.tables import (
 from machtiging.delegation.transition import apply_transition, lock_machtiging
 from machtiging.delegation.waiting_clients.items import close_item, lock_waiting_item
 from machtiging.delegation.waiting_clients.locks import lock_readers_of_login
-from machtiging.identity.people import are_same_person
 from machtiging.kernel.errors import ROW_INVALID, Conflict, NotAllowed, NotFound, Refusal
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.organisations.rules import require_minimum_level
@@ -259,7 +259,7 @@ async def _lock_work(session: AsyncSession, assignment_id: MachtigingId, at: dat
 async def _require_other_people(
     session: AsyncSession, keyring: KeyRing, decision: _Decision, proposed: Authority, work: Row[Any]
 ) -> None:
-    """Require another person than the proposer, and another than the client.
+    """Require another person than the proposer, than the client, and than a director of a business that is the client.
 
     Raises NotAllowed as `require_second_person`, `voorstel_zonder_persoon` or `toewijzing_aan_client_zelf`.
     """
@@ -269,7 +269,7 @@ async def _require_other_people(
         raise NotAllowed("voorstel_zonder_persoon")
     mine = decision.leader.person_id
     await require_second_person(session, keyring, PersonId(proposer_id), mine, practice=decision.practice)
-    if await are_same_person(session, keyring, proposed.vertegenwoordigde_id, mine):
+    if await is_on_giver_side(session, keyring, proposed, mine):
         raise NotAllowed(StopCode.OWN_BOX, message="toewijzing_aan_client_zelf.confirmation")
 
 

@@ -28,11 +28,11 @@ from machtiging.delegation.authority.queries import load_authorities, load_autho
 from machtiging.delegation.authority.rules import Authority, build_authority
 from machtiging.delegation.authority.standings import EmployeeStanding, StandInStanding
 from machtiging.delegation.authority.stop_reasons import StopCode
+from machtiging.delegation.businesses.directors import is_on_giver_side
 from machtiging.delegation.queries import is_current_agreement, machtiging_table
 from machtiging.delegation.rules import Machtiging, MachtigingState
 from machtiging.delegation.tables import AgreementRow
 from machtiging.delegation.transition import notification_facts
-from machtiging.identity.people import are_same_person
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.clock import last_day_before, to_dutch_date
 from machtiging.kernel.ids import MachtigingId, uuid7
@@ -187,13 +187,13 @@ async def _may_read(
         return False
     if _find_stop(authority, row, replacement, at) in _NEVER_READS:
         return False
-    root_id, giver_id = authority.root.id, authority.vertegenwoordigde_id
+    root_id = authority.root.id
     mine = (_LINK.c.employee_id == replacement.id, _LINK.c.state != MachtigingState.ENDED.value)
     same = and_(_LINK.c.parent_id == authority.leaf.id, _LINK.c.stand_in_id == row.id)
     if await session.scalar(select(_LINK.c.id).where(*mine, or_(_LINK.c.parent_id == root_id, same)).limit(1)):
         return False
     person_id = replacement.person_id
-    return person_id is None or not await are_same_person(session, keyring, giver_id, person_id)
+    return person_id is None or not await is_on_giver_side(session, keyring, authority, person_id)
 
 
 def _find_stop(authority: Authority, row: Row[Any], replacement: EmployeeStanding, at: datetime) -> str | None:

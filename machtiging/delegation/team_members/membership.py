@@ -142,7 +142,7 @@ async def _link_member(session: AsyncSession, keyring: KeyRing, member: _Member)
     person_id = await session.scalar(select(_EMPLOYEE.c.person_id).where(_EMPLOYEE.c.id == member.employee_id))
     new = []
     for one in sorted(open_ones, key=lambda each: each.machtiging_id):
-        if not await is_client(session, keyring, one.vertegenwoordigde_id, person_id):
+        if not await is_client(session, keyring, one, person_id):
             demanded = is_demanded(threshold, Sensitivity(one.leaf.scope.highest_sensitivity))
             new.append(NewMemberLink(one.leaf, member.employee_id, needs_confirmation=demanded))
     signature = Signature(member.actor.employee_id, member.actor.person_id)
