@@ -18,11 +18,17 @@ from machtiging.delegation.assignment_tasks.execution import run_due_items
 from machtiging.delegation.help_requests.retention import expired_delegation_rows_sweep
 from machtiging.identity.session import SessionLimits
 from machtiging.identity.session_end import end_all_sessions, load_active_sessions
+from machtiging.kernel.assurance import Assurance
 from machtiging.notifications.mailer import Mailer
 from machtiging.notifications.outbox_dispatcher import send_due_notifications
 from machtiging.oauth.openid import backchannel_logout as logout
 from machtiging.oauth.openid.session_expiry import expire_sessions
 from machtiging.oauth.retention import delete_expired_rows
+from machtiging.organisations.invitations.acceptance import InvitedLogin, preview_invitation
+from machtiging.organisations.invitations.administration import invite_by_link
+from machtiging.organisations.invitations.links import derive_link_token
+from machtiging.organisations.invitations.rules import LinkInvitation
+from machtiging.organisations.rules import ActingEmployee, EmployeeRole
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.flow import Flow, OAuthWorld, make_oauth_world
 from tests.builders.keys import load_keyring
@@ -189,6 +195,17 @@ async def _end_sessions(grown_database: Grown) -> None:
         await end_all_sessions(session, person, at=at)
 
 
+async def _invite(grown_database: Grown) -> None:
+    office, at, keys = grown_database.work.office, grown_database.oauth.clock.now(), load_keyring()
+    actor = ActingEmployee(office.worker, office.employee, office.organisation)
+    invitation = LinkInvitation("noor@x.example", "Noor Nieuw", frozenset({EmployeeRole.CARE_WORKER}), Assurance.HIGH)
+    async with unit_of_work(grown_database.oauth.sessions) as session:
+        invited = await invite_by_link(session, keys, actor, invitation, at=at)
+        mother = grown_database.oauth.committed.people.mother
+        login = InvitedLogin(mother, office.kvk, Assurance.HIGH, at)
+        await preview_invitation(session, keys, login, derive_link_token(keys, invited, 1), at=at)
+
+
 Work = Callable[[Grown], Awaitable[Any]]
 WORKLOADS: dict[str, Work] = {
     "log in": lambda it: it.oauth.world.browser().log_in("naaste"),
@@ -212,6 +229,7 @@ WORKLOADS: dict[str, Work] = {
         Mailer("127.0.0.1", 1, False, "x@machtigen.example", MAIL_CONTACT),
         it.oauth.clock,
     ),
+    "invite by a link": _invite,
     "do items of tasks": lambda it: run_due_items(it.oauth.sessions, load_keyring(), it.oauth.clock, asyncio.Event()),
     "tell apps": lambda it: logout.send_due_notices(make_logout_sender(it.oauth)),
     "sessions of a person": _end_sessions,
