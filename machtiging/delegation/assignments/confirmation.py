@@ -259,7 +259,7 @@ async def _lock_work(session: AsyncSession, assignment_id: MachtigingId, at: dat
 async def _require_other_people(
     session: AsyncSession, keyring: KeyRing, decision: _Decision, proposed: Authority, work: Row[Any]
 ) -> None:
-    """Require another person than the proposer, than the client, and than a director of a business that is the client.
+    """Require another person than the proposer, and than the client or its director.
 
     Raises NotAllowed as `require_second_person`, `voorstel_zonder_persoon` or `toewijzing_aan_client_zelf`.
     """

@@ -71,9 +71,9 @@ async def find_director(session: AsyncSession, login: DirectorLogin, *, at: date
 
 
 async def is_on_giver_side(session: AsyncSession, keyring: KeyRing, authority: Authority, person_id: PersonId) -> bool:
-    """Return True if this person is the client, or acts for the business that is the client.
+    """Return True if this person is the client, or acts for that business.
 
-    That is who directs it now, and who gave this machtiging in its name. Raises NotAllowed `rij_ongeldig`.
+    That is who directs the business now, and who gave this machtiging in its name. Raises NotAllowed `rij_ongeldig`.
     """
     giver_id = authority.vertegenwoordigde_id
     if await are_same_person(session, keyring, giver_id, person_id):

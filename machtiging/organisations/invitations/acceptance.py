@@ -30,7 +30,12 @@ from machtiging.organisations.employee_names import load_named_employees
 from machtiging.organisations.employees import encrypt_display_name
 from machtiging.organisations.invitations.administration import require_open_organisation, require_unused
 from machtiging.organisations.invitations.links import decrypt_name
-from machtiging.organisations.invitations.queries import INVITATION, find_invitation, find_required_level
+from machtiging.organisations.invitations.queries import (
+    INVITATION,
+    find_invitation,
+    find_required_level,
+    has_later_line,
+)
 from machtiging.organisations.invitations.rules import LinkState, find_link_state, find_sent_at
 from machtiging.organisations.invitations.tables import SEALED_INVITATION_LINK
 from machtiging.organisations.journal_lines import OrganisationAct, journal_act
@@ -146,6 +151,8 @@ async def _require_acceptable(
         raise NotAllowed("uitnodiging_andere_organisatie")
     require_minimum_level(find_required_level(row, organisation), login.assurance)
     require_unused(row, at)
+    if await has_later_line(session, row):
+        raise NotAllowed(ROW_INVALID)
     if await session.scalar(select(EMPLOYEE.c.id).where(EMPLOYEE.c.id == derive_employee_id(row.id))) is not None:
         raise Conflict("uitnodiging_gebruikt")  # the invitation was put back in the database
     if find_link_state(row, at) is LinkState.EXPIRED:

@@ -8,10 +8,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, Select, Table, literal_column, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.row_authentication import authenticate_row
+from machtiging.audit.tables import JournalIntake, JournalLine
 from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.people import load_data_key
 from machtiging.kernel.assurance import Assurance
@@ -26,6 +28,11 @@ from machtiging.storage.sweep import SWEEP_AT, ExpiredRows
 
 INVITATION = table_of(InvitationLink)
 IS_UNUSED = (INVITATION.c.accepted_at.is_(None), INVITATION.c.withdrawn_at.is_(None))
+# As literals: those of the indexes `ix_journal_invitation` and `ix_journal_intake_invitation`.
+_STATE_ACTS: tuple[ColumnElement[str], ...] = (
+    literal_column("'medewerker:uitgenodigd'"),
+    literal_column("'medewerker:uitnodiging_ingetrokken'"),
+)
 EXPIRED_INVITATIONS: ExpiredRows = (INVITATION, INVITATION.c.expires_at < SWEEP_AT - INVITATION_RETENTION)
 
 
@@ -108,6 +115,25 @@ async def find_invitation(session: AsyncSession, token: str, *, at: datetime, lo
     if row is None or not await authenticate_row(session, SEALED_INVITATION_LINK, row, at=at):
         return None
     return row
+
+
+async def has_later_line(session: AsyncSession, row: Row[Any]) -> bool:
+    """Return True if the journal has a withdrawal or a link after this row.
+
+    The row was put back in the database then: the MAC of an older row is valid, and the journal cannot be changed.
+    """
+    # One statement means one snapshot: a line that is sealed concurrently is in one of the tables.
+    both = union_all(*(_select_acts(table_of(lines), row.id) for lines in (JournalLine, JournalIntake)))
+    acts = (await session.scalars(both)).all()
+    is_withdrawn = JournalAct.MEDEWERKER_UITNODIGING_INGETROKKEN in acts
+    return acts.count(JournalAct.MEDEWERKER_UITGENODIGD) > row.link_number or (
+        is_withdrawn and row.withdrawn_at is None
+    )
+
+
+def _select_acts(lines: Table, invitation_id: UUID) -> Select[Any]:
+    about = (lines.c.object_kind == literal_column("'uitnodiging'"), lines.c.object_id == str(invitation_id))
+    return select(lines.c.act).where(*about, lines.c.act.in_(_STATE_ACTS), lines.c.outcome == JournalOutcome.DONE.value)
 
 
 def find_required_level(row: Row[Any], organisation: Row[Any]) -> Assurance:

@@ -1,4 +1,4 @@
-"""A director who works at the office that the business chose: never on both sides, as no client is."""
+"""A director who works at the office of the business is not on both sides."""
 
 from datetime import timedelta
 
@@ -33,7 +33,7 @@ async def hire_at_office(business, office, person, *roles):
 
 
 async def test_director_is_not_assigned_what_the_business_gave(business, office):
-    """As a client is not, and also by the director herself as administrator of the office."""
+    """As a client is not. Also when the director is the administrator who assigns."""
     root, people = await offer_and_accept(business, office), business.portal.people
     roles = ("organisatiebeheerder", "hulpverlener")
     director = await hire_at_office(business, office, people.son, *roles)
@@ -45,7 +45,7 @@ async def test_director_is_not_assigned_what_the_business_gave(business, office)
     assert await office.rows.assign(await office.rows.grant(), director) != "toewijzing_aan_client_zelf"
 
 
-async def test_other_director_and_former_director_who_gave_are_not_assigned(business, office):
+async def test_next_director_and_former_giving_director_are_not_assigned(business, office):
     root, people = await offer_and_accept(business, office), business.portal.people
     business.portal.clock.advance(timedelta(minutes=1))
     await business.tell(EventType.END)
@@ -55,7 +55,7 @@ async def test_other_director_and_former_director_who_gave_are_not_assigned(busi
         assert await office.rows.assign(root, employee) == "toewijzing_aan_client_zelf"
 
 
-async def test_director_who_left_and_did_not_give_is_assigned(business, office):
+async def test_former_director_without_an_offer_is_assigned(business, office):
     root, people = await offer_and_accept(business, office), business.portal.people
     await business.tell(director=people.mother, relation_reference="b2")
     business.portal.clock.advance(timedelta(minutes=1))

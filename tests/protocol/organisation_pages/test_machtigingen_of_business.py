@@ -215,7 +215,7 @@ async def test_director_of_one_business_names_the_machtiging_of_another(business
 
 @pytest.mark.parametrize("end", ["", "/intrekken"])
 async def test_refused_look_at_what_the_business_gave_is_journalled(business, office, end):
-    """Of who is no director here, and of a director who names what is of others or does not exist."""
+    """Of no director, and of a director who names what is of others or unknown."""
     root, assignment = await give_to_office(business, office)
     citizens, people = await office.rows.grant(), business.portal.people
     private = await log_in(business, kvk=None)

@@ -92,7 +92,7 @@ async def test_task_is_cancelled_while_the_organisation_is_suspended(tasks):
 
 
 async def test_others_cancel_nothing_and_are_journalled(tasks):
-    """A teamleider beside the asker, a care worker, another organisation, a stranger; and an unknown task."""
+    """A colleague, another organisation, a care worker, a stranger; and an unknown task."""
     task_id = await tasks.ask(await tasks.office.grant())
     office, other = tasks.office, await Assignments.begin(tasks.database, OTHER_KVK)
     colleague, _ = await office.hire("Tom", roles=["teamleider"])

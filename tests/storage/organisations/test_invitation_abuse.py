@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import insert, text
 
+from machtiging.audit.seal import seal_intake
 from machtiging.kernel.errors import TooMany
 from machtiging.organisations.invitations.administration import invite_by_link
 from machtiging.organisations.invitations.rules import (
@@ -91,6 +92,51 @@ async def test_used_invitation_put_back_in_the_database_makes_no_second_employee
         assert await office.accept(token, person) == "uitnodiging_gebruikt"
     assert await EMPLOYEES.count(office.database, person_id=other) == 0
     assert await EMPLOYEES.count(office.database, person_id=noor) == 1
+
+
+async def put_back(office, row):
+    """A writer in the database puts an earlier row back, with its MAC."""
+    async with bypass_triggers(office.database) as connection:
+        await connection.execute(text("DELETE FROM invitation_link"))
+        await connection.execute(insert(INVITATIONS.table).values({**row._mapping}))
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+async def test_withdrawn_invitation_put_back_in_the_database_makes_no_employee(office, noor, sealed):
+    invitation = await office.invite()
+    token = await office.receive_token()
+    [unused] = await INVITATIONS.read(office.database)
+    await office.withdraw(invitation)
+    if sealed:
+        await seal_intake(office.database.sealer, load_keyring(), office.clock)
+    await put_back(office, unused)
+    assert await office.preview(token, noor) == "rij_ongeldig"
+    assert await office.accept(token, noor) == "rij_ongeldig"
+    assert await office.find_employee(noor) == []
+    assert await office.read_outcomes(ACTIVATED) == [("refused", "rij_ongeldig")]
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+async def test_earlier_link_put_back_in_the_database_makes_no_employee(office, noor, sealed):
+    invitation = await office.invite()
+    token = await office.receive_token()
+    [first] = await INVITATIONS.read(office.database)
+    await office.resend(invitation)
+    if sealed:
+        await seal_intake(office.database.sealer, load_keyring(), office.clock)
+    await put_back(office, first)
+    assert await office.accept(token, noor) == "rij_ongeldig"
+    await office.resend(invitation, office.second)
+    assert await office.accept(await office.receive_token(), noor) == "rij_ongeldig"
+    assert await office.find_employee(noor) == []
+
+
+async def test_link_that_was_sent_again_twice_is_accepted(office, noor):
+    invitation = await office.invite()
+    for _ in range(2):
+        await office.resend(invitation)
+        await seal_intake(office.database.sealer, load_keyring(), office.clock)
+    assert await office.accept(await office.receive_token(), noor) is None
 
 
 async def test_inviter_with_another_login_is_refused_after_a_colleague_sent_the_link_again(office):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machtiging.storage.migrations.script import run_script
 
-revision = "0054"
+revision = "0057"
 down_revision = "0056"
 branch_labels = None
 depends_on = None
