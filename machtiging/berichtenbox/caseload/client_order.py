@@ -48,6 +48,8 @@ from machtiging.kernel.errors import InvalidInput
 from machtiging.storage.statement import ResultRow, Statement
 
 ENDS_SOON = timedelta(days=30)
+# Up to this number the order by unread letters counts for every client. Who has more stands by what ends first.
+MOST_UNREAD_IN_ORDER = 10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AT = DateTime(timezone=True)
 _PAGE_IDS: ColumnElement[Any] = bindparam("page_ids", type_=ARRAY(Uuid()))
@@ -104,7 +106,7 @@ def position_of(order: ClientOrder, row: ResultRow) -> list[Any]:
     if order is ClientOrder.REFERENCE:
         return [place]
     values = {
-        ClientOrder.UNREAD: [row["page_unread"], _microseconds(row["page_ends_at"])],
+        ClientOrder.UNREAD: [row["page_order_unread"], _microseconds(row["page_ends_at"])],
         ClientOrder.ENDS: [_microseconds(row["page_ends_at"])],
         ClientOrder.ASSIGNED: [_microseconds(row["page_assigned_at"])],
     }
@@ -140,9 +142,9 @@ def _build_statement(order: ClientOrder, only: ClientFilter | None, *, is_later:
     limits = LISTED.cte("limits")
     unread: ColumnElement[Any] = build_unread_count(limits, 1)
     if order is ClientOrder.UNREAD:
-        # Only this order needs the number of every client that is listed. Else it is counted for the page.
+        # Only this order needs more of every client than whether there is one. The whole number is of the page alone.
         listed = limits.c.ends_at < _SOON if only is ClientFilter.ENDS_SOON else true()
-        unread = case((listed, build_unread_count(limits)), else_=unread)
+        unread = case((listed, build_unread_count(limits, MOST_UNREAD_IN_ORDER)), else_=unread)
     counted = _count_clients(limits, unread)
     conditions = _filter_conditions(counted)
     numbers = {one: func.count().filter(condition) for one, condition in conditions.items()}
@@ -161,12 +163,11 @@ def _build_statement(order: ClientOrder, only: ClientFilter | None, *, is_later:
         ordered = ordered.where(_after(order, counted))
     page = ordered.cte("page")
     clients = select_assigned_clients(select(page.c.machtiging_id)).subquery("clients_of_page")
-    named = {"id": "machtiging_id", "ends_at": "ends_at", "assigned_at": "assigned_at"}
+    named = {"id": "machtiging_id", "ends_at": "ends_at", "assigned_at": "assigned_at", "order_unread": "unread"}
     of_page = [page.c[column].label(f"page_{name}") for name, column in named.items()]
-    of_client: ColumnElement[Any] = page.c.unread if order is ClientOrder.UNREAD else build_unread_count(limits)
     beside = totals.outerjoin(page, true()).outerjoin(limits, limits.c.machtiging_id == page.c.machtiging_id)
     beside = beside.outerjoin(clients, clients.c.m_id == page.c.machtiging_id)
-    found = select(totals, *of_page, of_client.label("page_unread"), clients).select_from(beside)
+    found = select(totals, *of_page, build_unread_count(limits).label("page_unread"), clients).select_from(beside)
     return Statement(found.order_by(*_order_of(order, page)))
 
 

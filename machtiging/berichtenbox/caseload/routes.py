@@ -47,6 +47,9 @@ from machtiging.web.openapi import declare_required_action
 
 CLIENTEN_PATH = "/clienten"
 router = APIRouter(prefix=API_PREFIX + CLIENTEN_PATH, tags=["Cliënten"])
+_ORDER_DESCRIPTION = (
+    "De volgorde van de lijst. Bij `ongelezen` tellen tien of meer gelijk; wat het eerst eindigt, staat dan voorop."
+)
 _JSON_ONLY = [Depends(require_acceptable("application/json"))]
 CursorInQuery = Annotated[
     str | None, Query(max_length=MAX_CURSOR_LENGTH, description="Waar de lijst verder gaat, uit `_links`.")
@@ -79,7 +82,7 @@ async def get_clienten(
     session: Transaction,
     zoek: ZoekInQuery = None,
     toon: Annotated[ClientFilter | None, Query(description="Alleen deze cliënten.")] = None,
-    volgorde: Annotated[ClientOrder, Query(description="De volgorde van de lijst.")] = ClientOrder.UNREAD,
+    volgorde: Annotated[ClientOrder, Query(description=_ORDER_DESCRIPTION)] = ClientOrder.UNREAD,
     aantal: AantalInQuery = 50,
     cursor: CursorInQuery = None,
 ) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from tests.protocol.letters.box import statements_of
 MOST_STATEMENTS = 4
 CLIENT = re.compile(r'<a href="/werk/clienten/([0-9a-f-]{36})"')
 OLDER = re.compile(r'href="(/werk/clienten\?[^"]*vanaf=[^"]*)"')
+UNREAD = re.compile(r'>(\d+) nieuw<span class="m-hidden"> voor (\w+)')
 COUNTS = re.compile(r"\((\d+)\)")
 
 
@@ -134,6 +135,22 @@ async def test_counts_equal_the_lists(clients):
         assert len(CLIENT.findall(page.text)) == number
         assert COUNTS.findall(page.text)[:3] == totals
     assert COUNTS.findall((await find(worker, "linden")).text)[:3] == ["1", "1", "1"]
+
+
+async def test_clients_with_ten_new_letters_or_more_stand_by_what_ends_first(office, monkeypatch):
+    for name, letters, days in (("An Negen", 9, 5), ("Bo Twaalf", 12, 30), ("Cy Elf", 11, 10), ("Di Tien", 10, 20)):
+        await office.add_client(name, None, *(["Brief"] * letters), ends_at=office.days(days))
+    worker, expected = await office.log_in(), [("11", "Cy"), ("10", "Di"), ("12", "Bo"), ("9", "An")]
+    page = (await find(worker)).text
+    assert UNREAD.findall(page) == expected
+    monkeypatch.setattr("machtiging.portal.work.parameters.PAGE_SIZE", 1)
+    found, path = [], "/werk/clienten?volgorde=ongelezen"
+    while path:
+        page = (await worker.request(path)).text
+        found += UNREAD.findall(page)
+        older = OLDER.search(page)
+        path = older.group(1).replace("&amp;", "&") if older else None
+    assert found == expected
 
 
 @pytest.mark.parametrize("order", ["ongelezen", "einddatum", "toegewezen", "zaakkenmerk", "naam"])
