@@ -29,10 +29,14 @@ PARENT = LINK.alias("parent_of_ended")
 
 
 async def lock_live_links(session: AsyncSession, condition: ColumnElement[bool]) -> list[Row[Any]]:
-    """Lock the live links that satisfy a condition on `LINK` and `PARENT`, with `root_id`."""
+    """Lock the live links that satisfy a condition on `LINK` and `PARENT`, with `root_id`.
+
+    A link before those below it, as every other act: else two acts would wait for each other.
+    """
     columns: list[Any] = [*LINK.c, func.coalesce(PARENT.c.parent_id, PARENT.c.id).label("root_id")]
-    query = select(*columns).join(PARENT, PARENT.c.id == LINK.c.parent_id).order_by(LINK.c.id)
+    query = select(*columns).join(PARENT, PARENT.c.id == LINK.c.parent_id)
     live = query.where(condition, LINK.c.state != MachtigingState.ENDED.value)
+    live = live.order_by(PARENT.c.parent_id.nulls_first(), LINK.c.id)
     return [*(await session.execute(live.with_for_update(of=LINK, key_share=True))).all()]
 
 

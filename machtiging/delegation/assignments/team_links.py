@@ -24,6 +24,7 @@ from machtiging.delegation.caseload.case_references import decrypt_case_referenc
 from machtiging.delegation.rules import Channel, Machtiging, MachtigingState
 from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_ASSIGNMENT, SEALED_MACHTIGING, AssignmentRow
 from machtiging.identity.data_keys import ensure_data_key
+from machtiging.kernel.assurance import Assurance, lowest_assurance
 from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
 from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import SealedTable, seal_row
@@ -41,11 +42,15 @@ class SecondPerson(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The employee and person who let the members read. `second`: who confirmed it, if anybody."""
+    """The employee and person who let the members read. `second`: who confirmed it, if anybody.
+
+    `assurance`: the level of the login, if that may be lower than at the assignment above.
+    """
 
     employee_id: UUID | None
     person_id: PersonId
     second: SecondPerson | None = None
+    assurance: Assurance = Assurance.HIGH
 
 
 class NewMemberLink(NamedTuple):
@@ -97,7 +102,7 @@ async def insert_member_links(
     for link_id, new in zip(ids, links, strict=True):
         reference = references.get(new.above.id)
         sealed = None if key is None or reference is None else encrypt_case_reference(key, link_id, reference)
-        batch.links.append(_build_link(link_id, new, at))
+        batch.links.append(_build_link(link_id, new, signature, at))
         batch.agreements.append(_build_agreement(link_id, new, terms[new.above.id], signature, at))
         batch.assignments.append(_build_assignment(link_id, sealed, new, signature, at))
     stored = (
@@ -131,7 +136,7 @@ async def _load_case_references(
     return found
 
 
-def _build_link(link_id: MachtigingId, new: NewMemberLink, at: datetime) -> dict[str, Any]:
+def _build_link(link_id: MachtigingId, new: NewMemberLink, signature: Signature, at: datetime) -> dict[str, Any]:
     above = new.above
     return {
         "id": link_id,
@@ -142,7 +147,7 @@ def _build_link(link_id: MachtigingId, new: NewMemberLink, at: datetime) -> dict
         "purpose": above.purpose,
         "legal_ground": above.legal_ground,
         "state": MachtigingState.ACTIVE,
-        "accepted_assurance": above.accepted_assurance,
+        "accepted_assurance": lowest_assurance(above.accepted_assurance or above.assurance, signature.assurance),
         "accepted_at": at,
         "agreement_number": 1,
         "offered_at": at,
@@ -157,7 +162,7 @@ def _build_agreement(
         **terms,
         "machtiging_id": link_id,
         "number": 1,
-        "assurance": new.above.assurance,
+        "assurance": lowest_assurance(new.above.assurance, signature.assurance),
         "channel": Channel.ONLINE,
         "text_version": "1",
         "agreed_by": signature.person_id,

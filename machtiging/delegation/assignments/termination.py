@@ -27,6 +27,7 @@ from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.rules import MachtigingAction, MachtigingState, resolve_transition
 from machtiging.delegation.tables import SEALED_MACHTIGING
 from machtiging.delegation.transition import TransitionResult, apply_transition, lock_machtiging
+from machtiging.delegation.waiting_clients.locks import lock_readers_of_login
 from machtiging.kernel.errors import Conflict, NotFound, Refusal
 from machtiging.kernel.ids import MachtigingId
 from machtiging.organisations.teams.queries import load_team_names
@@ -37,11 +38,13 @@ async def end_assignments(
 ) -> list[MachtigingId | Refusal]:
     """End each of these assignments. Returns its id or the refusal, in the same order. At most 500.
 
-    It needs no recognition, no level and no lock on the employee's row: ending gives nothing. Each writes the
+    It needs no recognition, no level and no lock on the employee's row: ending gives nothing. It waits for a change of
+    who is in a team, so that nobody who joins gets a link below one that ends. Each writes the
     machtiging and its journal line, and notifies the citizen and the employee. Refuses the whole call: InvalidInput
     `te_veel_toewijzingen`, NotAllowed `geen_medewerker` or `alleen_voor_teamleider`.
     """
     act = AssignmentAct(JournalAct.TOEWIJZING_BEEINDIGD, login.person_id, at)
+    await lock_readers_of_login(session, login.kvk)
     async with journal_refused_call(session, act):
         leader = await load_present_employee(session, login, at=at)
     act = replace(act, leader=leader)

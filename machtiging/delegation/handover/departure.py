@@ -6,35 +6,28 @@ ends, saved filters are deleted, and each client who has no reader now waits onc
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import insert, or_
+from sqlalchemy import or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
-from machtiging.audit.journal import NewJournalLine, record, record_all
-from machtiging.audit.state_facts import state_facts
+from machtiging.audit.journal import NewJournalLine
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.assignments.clients import list_clients_without_reader
 from machtiging.delegation.assignments.ended_links import LINK, PARENT, end_links, lock_live_links
 from machtiging.delegation.caseload.saved_filters import delete_filters_of_employee
 from machtiging.delegation.stand_ins.ending import end_stand_ins_of_employee
-from machtiging.delegation.tables import SEALED_HANDOVER, Handover
-from machtiging.delegation.waiting_clients.items import insert_items
 from machtiging.delegation.waiting_clients.locks import lock_readers
+from machtiging.delegation.waiting_clients.opening import open_handover
 from machtiging.delegation.waiting_clients.rules import HandoverOccasion
-from machtiging.kernel.ids import PersonId, uuid7
 from machtiging.organisations.employees import end_employment
 from machtiging.organisations.journal_lines import OrganisationAct, build_actor_line
 from machtiging.organisations.queries import find_organisation_of_employee
 from machtiging.organisations.rules import ActingEmployee, OrganisationActor
 from machtiging.organisations.teams.administration import end_memberships_of_employee
-from machtiging.storage.columns import table_of
-from machtiging.storage.row_mac import seal_row
-
-_HANDOVER = table_of(Handover)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +68,7 @@ async def record_departure(
     waiting = await list_clients_without_reader(session, works_at, roots, at=at)
     if not waiting:
         return Departure(len(links), 0, None)
-    handover_id = await _open_handover(session, act, employee_id, waiting)
+    handover_id = await open_handover(session, act, employee_id, HandoverOccasion.DEPARTURE, waiting)
     return Departure(len(links), len(waiting), handover_id)
 
 
@@ -85,33 +78,6 @@ async def _lock_readers(session: AsyncSession, actor: OrganisationActor, employe
         await lock_readers(session, actor.organisation_id)
     elif (works_at := await find_organisation_of_employee(session, employee_id)) is not None:
         await lock_readers(session, works_at)
-
-
-async def _open_handover(
-    session: AsyncSession, act: OrganisationAct, employee_id: UUID, waiting: dict[UUID, PersonId]
-) -> UUID:
-    """Insert the hand-over with its clients. One journal line for it, and one for each client."""
-    handover_id = uuid7()
-    values = {
-        "id": handover_id,
-        "organisation_id": act.organisation_id,
-        "employee_id": employee_id,
-        "occasion": HandoverOccasion.DEPARTURE.value,
-        "opened_at": act.at,
-    }
-    row = seal_row(session, SEALED_HANDOVER, values)
-    await session.execute(insert(_HANDOVER).values(row))
-    line = _build_line(act, act.act, act.object_kind)
-    opened = replace(line, object_id=str(handover_id))
-    facts = state_facts([(SEALED_HANDOVER, row)])
-    await record(session, replace(opened, facts={**line.facts, **facts}), at=act.at)
-    ids, lines = sorted(waiting), []
-    items = await insert_items(session, handover_id, ids, at=act.at)
-    for machtiging_id, item in zip(ids, items, strict=True):
-        named = replace(opened, for_person_id=waiting[machtiging_id], machtiging_id=machtiging_id)
-        lines.append((replace(named, facts={**line.facts, **state_facts([item])}), uuid7()))
-    await record_all(session, lines, at=act.at)
-    return handover_id
 
 
 def _build_line(act: OrganisationAct, kind: JournalAct, object_kind: str) -> NewJournalLine:

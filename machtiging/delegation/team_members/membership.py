@@ -22,6 +22,7 @@ from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record_all
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.assignments.assignees import is_client
+from machtiging.delegation.assignments.clients import list_clients_without_reader
 from machtiging.delegation.assignments.ended_links import LINK, PARENT, end_links, lock_live_links
 from machtiging.delegation.assignments.journal_lines import TEAM_REASON, describe_team_notice
 from machtiging.delegation.assignments.team_links import MemberLink, NewMemberLink, Signature, insert_member_links
@@ -33,6 +34,9 @@ from machtiging.delegation.state_lines import describe_authentic_states
 from machtiging.delegation.tables import AgreementRow
 from machtiging.delegation.transition import notification_facts
 from machtiging.delegation.waiting_clients.locks import lock_readers
+from machtiging.delegation.waiting_clients.opening import open_handover
+from machtiging.delegation.waiting_clients.rules import HandoverOccasion
+from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import PersonId, uuid7
 from machtiging.notifications.kinds import NotificationKind
 from machtiging.notifications.outbox import enqueue_notifications
@@ -41,7 +45,7 @@ from machtiging.organisations.rules import ActingEmployee
 from machtiging.organisations.second_person.threshold import is_demanded, load_threshold
 from machtiging.organisations.tables import Employee
 from machtiging.organisations.teams.administration import add_member, end_team, remove_member
-from machtiging.organisations.teams.queries import load_team_names
+from machtiging.organisations.teams.queries import find_members_since, load_team_names
 from machtiging.storage.columns import table_of
 
 _AGREEMENT, _EMPLOYEE = table_of(AgreementRow), table_of(Employee)
@@ -58,39 +62,59 @@ class _Member:
     at: datetime
 
 
+# Who reads by which machtiging of a client: the machtiging and the employee, with one link of each.
+_Readers = dict[tuple[UUID, UUID], Authority]
+
+
 async def join_team(
-    session: AsyncSession, keyring: KeyRing, actor: ActingEmployee, team_id: UUID, employee_id: UUID, *, at: datetime
+    session: AsyncSession,
+    keyring: KeyRing,
+    actor: ActingEmployee,
+    team_id: UUID,
+    employee_id: UUID,
+    assurance: Assurance,
+    *,
+    at: datetime,
 ) -> None:
-    """Add an employee to a team. Raises as `add_member`.
+    """Add an employee to a team. `assurance`: the level of the actor's login. Raises as `add_member`.
 
     Where the organisation demands four eyes each new link waits for a second person.
     """
     await lock_readers(session, actor.organisation_id)
     member = _Member(actor, team_id, employee_id, at)
-    roots = await _find_roots(session, member)
-    before = await _find_reading_links(session, employee_id, roots, at)
+    roots = await _find_roots(session, actor, team_id)
+    before = await _find_readers(session, {employee_id}, roots, at)
     await add_member(session, actor, team_id, employee_id, at=at)
-    await _journal_links(session, member, await _link_member(session, keyring, member))
-    await _notify_clients(session, member, before, await _find_reading_links(session, employee_id, roots, at))
+    await _journal_links(session, member, await _link_member(session, keyring, member, assurance))
+    after = await _find_readers(session, {employee_id}, roots, at)
+    await _notify_clients(session, before, after, at)
+    await _open_handovers(session, actor, before, after, at)
 
 
 async def leave_team(
     session: AsyncSession, actor: ActingEmployee, team_id: UUID, employee_id: UUID, *, at: datetime
 ) -> None:
-    """Take an employee out of a team. Raises as `remove_member`."""
+    """Take an employee out of a team. Clients without another reader wait in a hand-over. Raises as `remove_member`."""
     await lock_readers(session, actor.organisation_id)
-    member = _Member(actor, team_id, employee_id, at)
-    roots = await _find_roots(session, member)
-    before = await _find_reading_links(session, employee_id, roots, at)
+    roots = await _find_roots(session, actor, team_id)
+    before = await _find_readers(session, {employee_id}, roots, at)
     await remove_member(session, actor, team_id, employee_id, at=at)
     links = await lock_live_links(session, (PARENT.c.team_id == team_id) & (LINK.c.employee_id == employee_id))
     await end_links(session, links, _build_line(actor, JournalAct.TOEWIJZING_BEEINDIGD, at), at=at, tells_clients=False)
-    await _notify_clients(session, member, before, await _find_reading_links(session, employee_id, roots, at))
+    after = await _find_readers(session, {employee_id}, roots, at)
+    await _notify_clients(session, before, after, at)
+    await _open_handovers(session, actor, before, after, at)
 
 
 async def stop_team(session: AsyncSession, actor: ActingEmployee, team_id: UUID, *, at: datetime) -> None:
-    """End a team with its assignments. Each client is told once. Raises as `end_team`."""
+    """End a team with its assignments. Raises as `end_team`.
+
+    Each client is told once, and who refused the team is told who reads again. Clients without a reader wait in a
+    hand-over.
+    """
     await lock_readers(session, actor.organisation_id)
+    members, roots = await find_members_since(session, team_id, at), await _find_roots(session, actor, team_id)
+    before = await _find_readers(session, members, roots, at)
     await end_team(session, actor, team_id, at=at)
     assigned = await load_authorities(session, (LINK.c.team_id == team_id) & _LIVE, at=at)
     links = await lock_live_links(session, or_(LINK.c.team_id == team_id, PARENT.c.team_id == team_id))
@@ -102,34 +126,58 @@ async def stop_team(session: AsyncSession, actor: ActingEmployee, team_id: UUID,
         if one.is_authentic and not one.awaits_second_person and not one.has_ended
     ]
     await enqueue_notifications(session, NotificationKind.TEAM_GESTOPT, notices, at=at)
+    after = await _find_readers(session, members, roots, at)
+    gained = [_describe_notice(after[pair]) for pair in sorted(after.keys() - before.keys())]
+    await enqueue_notifications(session, NotificationKind.TOEGEWEZEN, gained, at=at)
+    await _open_handovers(session, actor, before, after, at)
 
 
-async def _find_roots(session: AsyncSession, member: _Member) -> list[UUID]:
+async def _find_roots(session: AsyncSession, actor: ActingEmployee, team_id: UUID) -> list[UUID]:
     """Find the machtigingen that are assigned to the team, or that refuse it."""
-    assigned = select(LINK.c.parent_id).where(LINK.c.team_id == member.team_id, _LIVE)
-    mine = (LINK.c.gemachtigde_id == member.actor.organisation_id, LINK.c.parent_id.is_(None), _LIVE)
+    assigned = select(LINK.c.parent_id).where(LINK.c.team_id == team_id, _LIVE)
+    mine = (LINK.c.gemachtigde_id == actor.organisation_id, LINK.c.parent_id.is_(None), _LIVE)
     joined = LINK.join(_AGREEMENT, is_current_agreement(LINK, _AGREEMENT))
-    named = literal(member.team_id, Uuid()) == any_(_AGREEMENT.c.excluded_team_ids)
+    named = literal(team_id, Uuid()) == any_(_AGREEMENT.c.excluded_team_ids)
     refused = select(LINK.c.id).select_from(joined).where(*mine, named)
     return sorted({*await session.scalars(assigned), *await session.scalars(refused)})
 
 
-async def _find_reading_links(
-    session: AsyncSession, employee_id: UUID, roots: Collection[UUID], at: datetime
-) -> dict[UUID, Authority]:
-    """Find by which of these machtigingen the employee reads, whenever the machtiging stands. One link of each."""
-    if not roots:
+async def _find_readers(
+    session: AsyncSession, employee_ids: Collection[UUID], roots: Collection[UUID], at: datetime
+) -> _Readers:
+    """Find by which of these machtigingen these employees read, whenever the machtiging stands."""
+    if not roots or not employee_ids:
         return {}
     named = literal(list(roots), ARRAY(Uuid()))
     above = LINK.alias("above_reading")
     below = select(above.c.id).where(above.c.parent_id == any_(named))
-    mine = (LINK.c.employee_id == employee_id) & _LIVE
+    mine = (LINK.c.employee_id == any_(literal(sorted(employee_ids), ARRAY(Uuid())))) & _LIVE
     under = or_(LINK.c.parent_id == any_(named), LINK.c.parent_id.in_(below))
     found = await load_authorities(session, mine & under, at=at)
-    return {one.root.id: one for one in found if one.is_assigned(at) and not one.has_ended}
+    return {
+        (one.root.id, one.leaf.employee_id): one
+        for one in found
+        if one.leaf.employee_id is not None and one.is_assigned(at) and not one.has_ended
+    }
 
 
-async def _link_member(session: AsyncSession, keyring: KeyRing, member: _Member) -> list[MemberLink]:
+async def _open_handovers(
+    session: AsyncSession, actor: ActingEmployee, before: _Readers, after: _Readers, at: datetime
+) -> None:
+    """Open a hand-over of each employee who was the last reader of a client."""
+    last_readers = dict(sorted(before.keys() - after.keys()))
+    if not last_readers:
+        return
+    waiting = await list_clients_without_reader(session, actor.organisation_id, last_readers, at=at)
+    act = OrganisationAct(JournalAct.OVERDRACHT_GEOPEND, actor, actor.organisation_id, at, "overdracht")
+    for employee_id in sorted({last_readers[root] for root in waiting}):
+        of_employee = {root: client for root, client in waiting.items() if last_readers[root] == employee_id}
+        await open_handover(session, act, employee_id, HandoverOccasion.CHANGE, of_employee)
+
+
+async def _link_member(
+    session: AsyncSession, keyring: KeyRing, member: _Member, assurance: Assurance
+) -> list[MemberLink]:
     """Insert a link under every assignment of the team that stands. Not for the client, and not under a proposal."""
     at, organisation_id = member.at, member.actor.organisation_id
     assigned = await load_authorities(session, (LINK.c.team_id == member.team_id) & _LIVE, at=at)
@@ -145,7 +193,7 @@ async def _link_member(session: AsyncSession, keyring: KeyRing, member: _Member)
         if not await is_client(session, keyring, one, person_id):
             demanded = is_demanded(threshold, Sensitivity(one.leaf.scope.highest_sensitivity))
             new.append(NewMemberLink(one.leaf, member.employee_id, needs_confirmation=demanded))
-    signature = Signature(member.actor.employee_id, member.actor.person_id)
+    signature = Signature(member.actor.employee_id, member.actor.person_id, assurance=assurance)
     return await insert_member_links(session, keyring, organisation_id, new, signature, at=at)
 
 
@@ -162,14 +210,12 @@ async def _journal_links(session: AsyncSession, member: _Member, links: list[Mem
     await record_all(session, lines, at=member.at)
 
 
-async def _notify_clients(
-    session: AsyncSession, member: _Member, before: dict[UUID, Authority], after: dict[UUID, Authority]
-) -> None:
+async def _notify_clients(session: AsyncSession, before: _Readers, after: _Readers, at: datetime) -> None:
     """Tell each client whose reader changed. Not one whom the employee reads as before, by another link."""
-    gained = [_describe_notice(after[root]) for root in sorted(after.keys() - before.keys())]
-    lost = [_describe_notice(before[root]) for root in sorted(before.keys() - after.keys())]
-    await enqueue_notifications(session, NotificationKind.TOEGEWEZEN, gained, at=member.at)
-    await enqueue_notifications(session, NotificationKind.TOEWIJZING_GESTOPT, lost, at=member.at)
+    gained = [_describe_notice(after[pair]) for pair in sorted(after.keys() - before.keys())]
+    lost = [_describe_notice(before[pair]) for pair in sorted(before.keys() - after.keys())]
+    await enqueue_notifications(session, NotificationKind.TOEGEWEZEN, gained, at=at)
+    await enqueue_notifications(session, NotificationKind.TOEWIJZING_GESTOPT, lost, at=at)
 
 
 def _describe_notice(link: Authority) -> tuple[PersonId, dict[str, Any]]:

@@ -129,7 +129,7 @@ async def put_member(
     """Alleen een medewerker die actief is. Wie erin zit, leest wat aan het team is toegewezen."""
     services, at = identity_services(request), identity_services(request).clock.now()
     actor = await _load_administrator(session, JournalAct.TEAM_LID_TOEGEVOEGD, visitor, at)
-    await join_team(session, services.keyring, actor, team_id, medewerker_id, at=at)
+    await join_team(session, services.keyring, actor, team_id, medewerker_id, visitor.assurance, at=at)
 
 
 @router.delete(

@@ -10,7 +10,7 @@ HANDOVER_PERIOD = timedelta(days=14)
 
 
 class HandoverOccasion(StrEnum):
-    """The reason that clients are handed over. No act makes the last two yet."""
+    """The reason that clients are handed over. No act makes `ILLNESS` yet; `CHANGE` is one in a team."""
 
     DEPARTURE = "vertrek"
     ILLNESS = "ziekte"

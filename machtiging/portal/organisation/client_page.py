@@ -89,7 +89,7 @@ async def show_end_question(
         employee=office.name_holder(found.leaf.employee_id, found.team_id),
         action=f"/organisatie/clienten/{machtiging_id}/toewijzingen/{toewijzing_id}",
         is_team=found.team_id is not None,
-        is_last=found.team_id is None and len(client.reader_ids) <= 1,
+        is_last=all(one is found or find_stop_code(one, at) is not None for one in links),
     )
 
 

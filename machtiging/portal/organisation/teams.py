@@ -99,7 +99,8 @@ async def submit_member(
     except ValueError:
         sent.add_fault(EMPLOYEE_FIELD, get_sentence("organisation.team.no_employee"))
         return await _render_team(request, session, visitor, team_id, sent, status=400)
-    act = join_team(session, access_services(request).keyring, actor, team_id, employee_id, at=at)
+    keyring = access_services(request).keyring
+    act = join_team(session, keyring, actor, team_id, employee_id, visitor.assurance, at=at)
     return await _finish(request, session, visitor, team_id, act, "erbij", sent, EMPLOYEE_FIELD)
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from machtiging.delegation.team_members.membership import join_team, leave_team
+from machtiging.kernel.assurance import Assurance
 from machtiging.organisations.rules import ActingEmployee
 from machtiging.organisations.teams.administration import create_team
 from machtiging.storage.unit_of_work import unit_of_work
@@ -26,7 +27,7 @@ def actor_of(office):
 async def team(office):
     """The team Schulden, with Hugo."""
     made = await act_on_teams(office, create_team, actor_of(office), "Schulden")
-    await act_on_teams(office, join_team, load_keyring(), actor_of(office), made, office.rows.worker_id)
+    await act_on_teams(office, join_team, load_keyring(), actor_of(office), made, office.rows.worker_id, Assurance.HIGH)
     return made
 
 

@@ -14,6 +14,7 @@ from machtiging.delegation.caseload.standing_clients import select_standing_clie
 from machtiging.delegation.rules import MachtigingState
 from machtiging.delegation.tables import MachtigingRow
 from machtiging.delegation.team_members.membership import join_team, leave_team, stop_team
+from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Refusal
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.organisations.rules import ActingEmployee
@@ -54,7 +55,8 @@ class TeamActs:
         return UUID(str(team))
 
     async def join(self, team: UUID, employee: UUID, **changes: Any) -> Any:
-        return await self.act(join_team, load_keyring(), self.actor, team, employee, **changes)
+        level = changes.pop("level", Assurance.HIGH)
+        return await self.act(join_team, load_keyring(), self.actor, team, employee, level, **changes)
 
     async def leave(self, team: UUID, employee: UUID, **changes: Any) -> Any:
         return await self.act(leave_team, self.actor, team, employee, **changes)
