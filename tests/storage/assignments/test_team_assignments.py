@@ -23,7 +23,7 @@ from machtiging.delegation.tables import (
     Handover,
     HandoverItem,
 )
-from machtiging.delegation.team_members.membership import leave_team
+from machtiging.delegation.team_members.membership import join_team, leave_team
 from machtiging.delegation.termination import revoke_machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.clock import SettableClock
@@ -510,6 +510,21 @@ async def test_assignment_beside_a_leave_waits_and_is_refused(teams):
         assigning = asyncio.create_task(teams.assign(root, team))
         await wait_until_blocked(office.database.sessions, assigning)
     assert await assigning == "team_zonder_lezer"
+
+
+async def test_end_of_an_assignment_beside_a_join_waits_and_ends_the_new_link_too(teams):
+    office = teams.office
+    _, late = await office.hire("Late Collega")
+    team, root = await teams.make("Schulden", office.worker_id), await office.grant()
+    assignment = await teams.assign(root, team)
+    async with unit_of_work(office.database.sessions) as session:
+        await join_team(session, load_keyring(), teams.actor, team, late, Assurance.HIGH, at=NOON)
+        ending = asyncio.create_task(office.end(assignment))
+        await wait_until_blocked(office.database.sessions, ending)
+    assert await ending == [assignment]
+    ended = await MACHTIGINGEN.read(office.database, parent_id=assignment)
+    assert {one.state for one in ended} == {"ended"}
+    assert len(ended) == 2
 
 
 STEPS = (
