@@ -203,7 +203,11 @@ async def _require_eligible_holder(
     """
     giver_id = machtiging.vertegenwoordigde_id
     own = giver_id == code_holder.person_id
-    if not own and giver_profile is not None and not await both_have_bsn(session, giver_id, code_holder.person_id):
+    if (
+        not own
+        and giver_profile is not None
+        and not await both_have_bsn(session, keyring, giver_id, code_holder.person_id)
+    ):
         profile = await load_profile(session, keyring, code_holder.person_id)
         own = profile is not None and profiles_match(profile, giver_profile)
     if own:

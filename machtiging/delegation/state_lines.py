@@ -31,15 +31,25 @@ async def describe_each_state(
 
     `rows`: the vertegenwoordigde and the new row. Raises Fault `sleutel_ontbreekt`.
     """
-    authentic = [verify_row(session, sealed, row) for _, row in rows]
-    owners = {PersonId(person_id) for (person_id, _), is_own in zip(rows, authentic, strict=True) if is_own}
+    return await describe_states_of_each(session, [(person_id, [(sealed, row)]) for person_id, row in rows])
+
+
+async def describe_states_of_each(
+    session: AsyncSession, changes: Sequence[tuple[UUID, Sequence[tuple[SealedTable, Any]]]]
+) -> list[dict[str, Any]]:
+    """Return the facts of each change, as `describe_authentic_states`, in one statement.
+
+    `changes`: the vertegenwoordigde and the new rows. Raises Fault `sleutel_ontbreekt`.
+    """
+    authentic = [all(verify_row(session, sealed, row) for sealed, row in rows) for _, rows in changes]
+    owners = {PersonId(person_id) for (person_id, _), is_own in zip(changes, authentic, strict=True) if is_own}
     try:
         keys = await load_data_keys(session, session_keyring(session), owners) if owners else {}
     except NotFound as error:  # a refusal would commit what was done before it
         raise Fault("sleutel_ontbreekt", private="a party of an authentic row has no data key") from error
     return [
-        dict(state_facts([(sealed, row)], PersonalWords(person_id, keys[PersonId(person_id)]))) if is_own else {}
-        for (person_id, row), is_own in zip(rows, authentic, strict=True)
+        dict(state_facts(rows, PersonalWords(person_id, keys[PersonId(person_id)]))) if is_own else {}
+        for (person_id, rows), is_own in zip(changes, authentic, strict=True)
     ]
 
 

@@ -29,6 +29,7 @@ from machtiging.storage.statement import Executor, ResultRow, Statement
 
 __all__ = [
     "PROFILE_COLUMN_NAMES",
+    "PersonComparison",
     "Profile",
     "are_same_person",
     "both_have_bsn",
@@ -232,16 +233,71 @@ def _serialise_profile(profile: Profile) -> bytes:
     return json.dumps({"name": profile.name, "birth_date": born, "email": profile.email}).encode()
 
 
-async def both_have_bsn(session: AsyncSession, one: PersonId, other: PersonId) -> bool:
-    """Return whether both people have a BSN. Then the BSN alone decides if they are one person.
+class PersonComparison:
+    """Compares accounts as persons. Loads many accounts at once, each of them once."""
 
-    Raises NotAllowed `rij_ongeldig`: a forged BSN would make two people of one.
-    """
-    both = select(*_IDENTITY_COLUMNS).where(_PERSON.c.id.in_([one, other]))
-    people = (await session.execute(both)).all()
-    for person in people:
-        await _verify_person(session, person)
-    return len(people) == len({one, other}) and all(person.bsn_index is not None for person in people)
+    def __init__(self, session: AsyncSession, keyring: KeyRing) -> None:
+        self._session, self._keyring = session, keyring
+        self._people: dict[PersonId, Row[Any] | None] = {}
+        self._authentic: dict[PersonId, bool] = {}
+        self._profile_rows: dict[PersonId, ResultRow | None] = {}
+        self._profiles: dict[PersonId, Profile | None] = {}
+
+    async def load(self, person_ids: Collection[PersonId]) -> None:
+        """Load these accounts, in one statement. No statement if all were loaded before."""
+        missing = sorted({*person_ids} - self._people.keys())
+        if missing:
+            query = select(*_IDENTITY_COLUMNS).where(_PERSON.c.id == any_(literal(missing, ARRAY(Uuid()))))
+            found = {row.id: row for row in (await self._session.execute(query)).all()}
+            self._people |= {one: found.get(one) for one in missing}
+
+    async def compare(self, one: PersonId, other: PersonId) -> bool | None:
+        """Compare two accounts: True for one person, False for two, None if unknown.
+
+        If both have a BSN it decides; else name and birth date do, if both accounts have them in full. Raises
+        NotAllowed `rij_ongeldig`.
+        """
+        if one == other:
+            return True
+        if await self.both_have_bsn(one, other):
+            return False
+        profiles = [await self._open_profile(person_id) for person_id in (one, other)]
+        identified = [profile for profile in profiles if profile is not None and identifies_person(profile)]
+        return profiles_match(identified[0], identified[1]) if len(identified) == len(profiles) else None
+
+    async def both_have_bsn(self, one: PersonId, other: PersonId) -> bool:
+        """Return whether both people have a BSN. Then the BSN alone decides if they are one person.
+
+        Raises NotAllowed `rij_ongeldig`: a forged BSN would make two people of one.
+        """
+        await self.load([one, other])
+        people = [await self._verify(person_id) for person_id in (one, other)]
+        return all(person is not None and person.bsn_index is not None for person in people)
+
+    async def _verify(self, person_id: PersonId) -> Row[Any] | None:
+        """Verify the MAC of a loaded account, once. Raises NotAllowed `rij_ongeldig`."""
+        person = self._people[person_id]
+        if person is not None and person_id not in self._authentic:
+            self._authentic[person_id] = await authenticate_row(self._session, SEALED_PERSON, person)
+        if not self._authentic.get(person_id, True):
+            raise NotAllowed(ROW_INVALID)
+        return person
+
+    async def _open_profile(self, person_id: PersonId) -> Profile | None:
+        """Decrypt a profile, once. The first one loads those of all loaded accounts."""
+        if person_id not in self._profile_rows:
+            missing = sorted(self._people.keys() - self._profile_rows.keys())
+            query = _SELECT_PROFILES.where(_PARTY.c.id == any_(literal(missing, ARRAY(Uuid()))))
+            found = {row["id"]: dict(row) for row in (await self._session.execute(query)).mappings()}
+            self._profile_rows |= {one: found.get(one) for one in missing}
+        if person_id not in self._profiles:
+            self._profiles[person_id] = profile_from_row(self._profile_rows[person_id], self._keyring, person_id)
+        return self._profiles[person_id]
+
+
+async def both_have_bsn(session: AsyncSession, keyring: KeyRing, one: PersonId, other: PersonId) -> bool:
+    """Return as `PersonComparison.both_have_bsn`."""
+    return await PersonComparison(session, keyring).both_have_bsn(one, other)
 
 
 async def are_same_person(session: AsyncSession, keyring: KeyRing, one: PersonId, other: PersonId) -> bool:
@@ -253,18 +309,8 @@ async def are_same_person(session: AsyncSession, keyring: KeyRing, one: PersonId
 
 
 async def compare_people(session: AsyncSession, keyring: KeyRing, one: PersonId, other: PersonId) -> bool | None:
-    """Compare two accounts as persons: True for one person, False for two, None if unknown.
-
-    If both have a BSN it decides; else name and birth date do, if both accounts have them in full. Raises NotAllowed
-    `rij_ongeldig`.
-    """
-    if one == other:
-        return True
-    if await both_have_bsn(session, one, other):
-        return False
-    profiles = [await load_profile(session, keyring, person_id) for person_id in (one, other)]
-    identified = [profile for profile in profiles if profile is not None and identifies_person(profile)]
-    return profiles_match(identified[0], identified[1]) if len(identified) == len(profiles) else None
+    """Compare two accounts as `PersonComparison.compare`."""
+    return await PersonComparison(session, keyring).compare(one, other)
 
 
 async def find_same_person(

@@ -55,7 +55,7 @@ from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.authority.standings import EmployeeStanding
 from machtiging.delegation.authority.stop_reasons import StopCode
-from machtiging.delegation.businesses.directors import is_on_giver_side
+from machtiging.delegation.businesses.giver_side import GiverSides
 from machtiging.delegation.queries import load_machtiging
 from machtiging.delegation.rules import Machtiging, MachtigingAction, MachtigingState, resolve_transition
 from machtiging.delegation.tables import (
@@ -91,6 +91,7 @@ class _Decision:
     leader: ActingLeader
     is_confirmed: bool
     practice: bool
+    sides: GiverSides
 
 
 async def decide_proposals(
@@ -115,7 +116,7 @@ async def decide_proposals(
     await lock_employee_of_login(session, login)
     async with journal_refused_call(session, act):
         leader = await load_present_employee(session, login, at=at)
-    decision = _Decision(replace(act, leader=leader), leader, is_confirmed, practice)
+    decision = _Decision(replace(act, leader=leader), leader, is_confirmed, practice, GiverSides(session, keyring))
     async with journal_refused_call(session, decision.act):
         require_call_size(len(ids))
         require_leading_role(leader.employee)
@@ -123,6 +124,8 @@ async def decide_proposals(
             require_recognition(leader.organisation)
             require_minimum_level(leader.organisation.ceiling.minimum_level, login.assurance)
     found = {one: await load_authority(session, one, at=at) for one in set(ids)}
+    if is_confirmed:
+        await decision.sides.load({one.root.id for one in found.values() if one is not None}, [leader.person_id])
     # What is above first, and then in one order, against deadlocks.
     ordered = sorted(range(len(ids)), key=lambda each: (_count_links(found[ids[each]]), ids[each], each))
     results: dict[int, MachtigingId | Refusal] = {}
@@ -192,7 +195,7 @@ async def _confirm(
     if has_lapsed(work.assigned_at, decision.act.at):
         raise Conflict(PROPOSAL_LAPSED)
     await _require_other_people(session, keyring, decision, proposed, work)
-    assignee = await _require_team(session, keyring, decision, proposed)
+    assignee = await _require_team(session, decision, proposed)
     if assignee is None:
         _require_force_when_confirmed(proposed, decision.act.at)
     rows = await _write_confirmation(session, decision, proposed.leaf, work)
@@ -217,15 +220,13 @@ async def _confirm(
             await notify_replacement(session, decision.leader.organisation.name, people, stand_in, at=decision.act.at)
 
 
-async def _require_team(
-    session: AsyncSession, keyring: KeyRing, decision: _Decision, proposed: Authority
-) -> Assignee | None:
+async def _require_team(session: AsyncSession, decision: _Decision, proposed: Authority) -> Assignee | None:
     """Require a member who can read, if a team is proposed. Raises as `require_members`."""
     if proposed.leaf.team_id is None:
         return None
     organisation_id, at = decision.leader.organisation.id, decision.act.at
     team = await require_open_team(session, organisation_id, proposed.leaf.team_id, at=at)
-    return Assignee(team=team, members=await require_members(session, keyring, proposed, team, at=at))
+    return Assignee(team=team, members=await require_members(session, decision.sides, proposed, team, at=at))
 
 
 async def _link_members(
@@ -269,7 +270,7 @@ async def _require_other_people(
         raise NotAllowed("voorstel_zonder_persoon")
     mine = decision.leader.person_id
     await require_second_person(session, keyring, PersonId(proposer_id), mine, practice=decision.practice)
-    if await is_on_giver_side(session, keyring, proposed, mine):
+    if await decision.sides.include(proposed, mine):
         raise NotAllowed(StopCode.OWN_BOX, message="toewijzing_aan_client_zelf.confirmation")
 
 

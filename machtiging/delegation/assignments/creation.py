@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -41,6 +41,7 @@ from machtiging.delegation.assignments.rules import (
     EmployeeLogin,
     require_call_size,
     require_leading_role,
+    require_link_count,
     require_recognition,
 )
 from machtiging.delegation.assignments.stand_in_links import link_assignment
@@ -52,6 +53,7 @@ from machtiging.delegation.assignments.team_links import (
 )
 from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.authority.rules import Authority
+from machtiging.delegation.businesses.giver_side import GiverSides
 from machtiging.delegation.waiting_clients.items import close_item, find_item_state, lock_waiting_item
 from machtiging.delegation.waiting_clients.locks import lock_readers_of_login
 from machtiging.kernel.assurance import Assurance
@@ -59,9 +61,18 @@ from machtiging.kernel.errors import Conflict, NotAllowed, NotFound, Refusal
 from machtiging.kernel.ids import MachtigingId
 from machtiging.kernel.sqlstate import find_sqlstate
 from machtiging.organisations.rules import require_minimum_level
-from machtiging.organisations.teams.queries import TeamView
+from machtiging.organisations.teams.queries import TeamView, count_members
 
 _UNIQUE_VIOLATION = "23505"
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """The act and login of one call, with the giver's side of its machtigingen."""
+
+    act: AssignmentAct
+    assurance: Assurance
+    sides: GiverSides
 
 
 async def assign_machtigingen(
@@ -77,9 +88,10 @@ async def assign_machtigingen(
 
     At most 500. Each done or refused one has its own journal line; one that is done already, by the same idempotency
     key, has none. If it ended since, it is refused with `toewijzing_beeindigd`. Refuses the whole call, in one line:
-    InvalidInput `te_veel_toewijzingen`, NotAllowed `geen_medewerker`, `alleen_voor_teamleider`, `toewijzing_aan_uzelf`
-    or as `organisation_refusal`, LevelTooLow `niveau_te_laag`. `as_employee_id`: the employee who asked this earlier; a
-    person who came back as another employee does not act on it.
+    InvalidInput `te_veel_toewijzingen` or `te_veel_toewijzingen_aan_team`, NotAllowed `geen_medewerker`,
+    `alleen_voor_teamleider`, `toewijzing_aan_uzelf` or as `organisation_refusal`, LevelTooLow `niveau_te_laag`.
+    `as_employee_id`: the employee who asked this earlier; a person who came back as another employee does not act on
+    it.
     """
     act = AssignmentAct(JournalAct.TOEWIJZING_GEMAAKT, login.person_id, at)
     await lock_readers_of_login(session, login.kvk)
@@ -94,21 +106,35 @@ async def assign_machtigingen(
         require_leading_role(leader.employee, {one.employee_id for one in requests})
         require_recognition(leader.organisation)
         require_minimum_level(leader.organisation.ceiling.minimum_level, login.assurance)
+        await _require_link_count(session, leader, requests)
+    call = _Call(act, login.assurance, GiverSides(session, keyring))
+    await call.sides.load([one.machtiging_id for one in requests])
     results: dict[int, MachtigingId | Refusal] = {}
     # In the order of the machtigingen: two calls at once wait for each other and cannot deadlock.
     for number in sorted(range(len(requests)), key=lambda each: (requests[each].machtiging_id, each)):
-        results[number] = await _try_assignment(session, keyring, act, requests[number], login.assurance)
+        results[number] = await _try_assignment(session, keyring, call, requests[number])
     return [results[number] for number in range(len(requests))]
 
 
+async def _require_link_count(
+    session: AsyncSession, leader: ActingLeader, requests: Sequence[AssignmentRequest]
+) -> None:
+    """Require at most 2,000 links of team members in this call. Teams of others count for none. Raises InvalidInput."""
+    team_ids = [one.team_id for one in requests if one.team_id is not None]
+    if len(requests) > 1 and team_ids:
+        sizes = await count_members(session, leader.organisation.id, team_ids)
+        require_link_count(sum(sizes.get(one, 0) for one in team_ids))
+
+
 async def _try_assignment(
-    session: AsyncSession, keyring: KeyRing, act: AssignmentAct, request: AssignmentRequest, assurance: Assurance
+    session: AsyncSession, keyring: KeyRing, call: _Call, request: AssignmentRequest
 ) -> MachtigingId | Refusal:
     """Assign one, or journal and return the refusal. A client who waits in a hand-over waits no more.
 
     Takes no lock on the machtiging: a citizen who revokes does not wait for 500 assignments, and one that is made under
     a machtiging that just ended opens nothing.
     """
+    act = call.act
     authority = await load_authority(session, request.machtiging_id, at=act.at)
     try:
         leader, authority = _require_own_machtiging(act.leader, authority)
@@ -118,9 +144,9 @@ async def _try_assignment(
         waiting = await _lock_handover(session, authority, request)
         if waiting is not None:  # the worker may have paused the machtiging while this waited for the lock
             authority = await load_authority(session, request.machtiging_id, at=act.at) or authority
-        assignee = await require_assignee(session, keyring, leader, authority, request, act.at)
+        assignee = await require_assignee(session, call.sides, leader, authority, request, act.at)
         values = NewAssignment(
-            *(assignee.employee_id, leader.employee.id, leader.person_id, assurance),
+            *(assignee.employee_id, leader.employee.id, leader.person_id, call.assurance),
             kind=AssignmentKind.PERMANENT if waiting is None else AssignmentKind.HANDOVER,
             case_reference=request.case_reference,
             team_id=assignee.team_id,
@@ -138,7 +164,7 @@ async def _try_assignment(
     # A client whom a second person must still confirm waits on in the hand-over: the proposal can lapse.
     if waiting is not None and not inserted.is_proposed:
         rows = (*rows, await close_item(session, waiting, at=act.at, assignment_id=inserted.machtiging.id))
-    await _finish(session, keyring, act, inserted, assignee, rows, assurance)
+    await _finish(session, keyring, act, inserted, assignee, rows, call.assurance)
     return inserted.machtiging.id
 
 

@@ -91,6 +91,7 @@ async def post_toewijzingen(
 ) -> dict[str, Any]:
     """Hooguit 500 per keer. Elke machtiging krijgt een eigen resultaat: de ene weigering houdt de andere niet tegen.
 
+    Naar een team mag het aantal cliënten keer het aantal teamleden hooguit 2.000 zijn; doe meer met `_taak`.
     Vraagt uw organisatie vier ogen, dan is het resultaat `voorgesteld`: er is nog geen toegang.
     Met dezelfde `Idempotency-Key` geeft hetzelfde verzoek dezelfde toewijzingen. Is er een van
     gestopt, dan weigeren wij die met `toewijzing_beeindigd`.

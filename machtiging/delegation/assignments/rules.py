@@ -19,6 +19,8 @@ from machtiging.kernel.text import require_plain_line
 from machtiging.organisations.rules import EmployeeRole, RecognitionStatus
 
 MAX_ASSIGNMENTS_PER_CALL = 500
+# Clients times members of the team. All of them are made under one lock; a task makes those of one client at a time.
+MAX_MEMBER_LINKS_PER_CALL = 2_000
 MAX_CASE_REFERENCE_LENGTH = 60
 _LEADING_ROLES = frozenset({EmployeeRole.TEAM_LEADER, EmployeeRole.ADMINISTRATOR})
 _TEAM_NOT_AGREED = "medewerker_niet_afgesproken.team"
@@ -101,6 +103,12 @@ def require_call_size(count: int) -> None:
     """Require at most 500 in one call. Raises InvalidInput `te_veel_toewijzingen`."""
     if count > MAX_ASSIGNMENTS_PER_CALL:
         raise InvalidInput("te_veel_toewijzingen", params={"limit": MAX_ASSIGNMENTS_PER_CALL})
+
+
+def require_link_count(count: int) -> None:
+    """Require at most 2,000 links of team members. Raises InvalidInput `te_veel_toewijzingen_aan_team`."""
+    if count > MAX_MEMBER_LINKS_PER_CALL:
+        raise InvalidInput("te_veel_toewijzingen_aan_team", params={"limit": MAX_MEMBER_LINKS_PER_CALL})
 
 
 def require_case_reference(text: str | None) -> None:

@@ -28,7 +28,7 @@ from machtiging.delegation.authority.queries import load_authorities, load_autho
 from machtiging.delegation.authority.rules import Authority, build_authority
 from machtiging.delegation.authority.standings import EmployeeStanding, StandInStanding
 from machtiging.delegation.authority.stop_reasons import StopCode
-from machtiging.delegation.businesses.directors import is_on_giver_side
+from machtiging.delegation.businesses.giver_side import is_on_giver_side
 from machtiging.delegation.queries import is_current_agreement, machtiging_table
 from machtiging.delegation.rules import Machtiging, MachtigingState
 from machtiging.delegation.tables import AgreementRow

@@ -6,24 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.authority.queries import load_authorities
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.queries import machtiging_table
 from machtiging.delegation.rules import Capacity, MachtigingState
-from machtiging.delegation.tables import AgreementRow
-from machtiging.identity.people import are_same_person
 from machtiging.identity.session import Visitor
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotAllowed
 from machtiging.kernel.ids import PersonId
-from machtiging.storage.columns import table_of
 
 NO_DIRECTOR = "geen_bestuurder"
-_MACHTIGING, _AGREEMENT = machtiging_table(), table_of(AgreementRow)
+_MACHTIGING = machtiging_table()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,28 +64,6 @@ async def find_director(session: AsyncSession, login: DirectorLogin, *, at: date
         if business is not None and authority.refusal(login.person_id, login.kvk, login.assurance, at) is None:
             return Director(login.person_id, login.assurance, business.id, business.name, authority)
     return None
-
-
-async def is_on_giver_side(session: AsyncSession, keyring: KeyRing, authority: Authority, person_id: PersonId) -> bool:
-    """Return True if this person is the client, or acts for that business.
-
-    That is who directs the business now, and who gave this machtiging in its name. Raises NotAllowed `rij_ongeldig`.
-    """
-    giver_id = authority.vertegenwoordigde_id
-    if await are_same_person(session, keyring, giver_id, person_id):
-        return True
-    directs = select(_MACHTIGING.c.gemachtigde_id).where(
-        _MACHTIGING.c.vertegenwoordigde_id == giver_id,
-        _MACHTIGING.c.capacity == Capacity.DIRECTOR.value,
-        _MACHTIGING.c.state == MachtigingState.ACTIVE.value,
-    )
-    gave = select(_AGREEMENT.c.agreed_by).where(
-        _AGREEMENT.c.machtiging_id == authority.root.id, _AGREEMENT.c.number == 1, _AGREEMENT.c.agreed_by != giver_id
-    )
-    for director_id in (await session.scalars(directs.union(gave))).all():
-        if await are_same_person(session, keyring, PersonId(director_id), person_id):
-            return True
-    return False
 
 
 async def require_director(session: AsyncSession, login: DirectorLogin, *, at: datetime) -> Director:

@@ -21,7 +21,7 @@ from machtiging.agencies.rules import Sensitivity
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record_all
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.assignments.assignees import is_client
+from machtiging.delegation.assignments.assignees import list_readable_by
 from machtiging.delegation.assignments.clients import list_clients_without_reader
 from machtiging.delegation.assignments.ended_links import LINK, PARENT, end_links, lock_live_links
 from machtiging.delegation.assignments.journal_lines import TEAM_REASON, describe_team_notice
@@ -30,7 +30,7 @@ from machtiging.delegation.authority.queries import load_authorities
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.queries import is_current_agreement
 from machtiging.delegation.rules import MachtigingState
-from machtiging.delegation.state_lines import describe_authentic_states
+from machtiging.delegation.state_lines import describe_states_of_each
 from machtiging.delegation.tables import AgreementRow
 from machtiging.delegation.transition import notification_facts
 from machtiging.delegation.waiting_clients.locks import lock_readers
@@ -189,10 +189,10 @@ async def _link_member(
     threshold = await load_threshold(session, organisation_id, at=at) if open_ones else None
     person_id = await session.scalar(select(_EMPLOYEE.c.person_id).where(_EMPLOYEE.c.id == member.employee_id))
     new = []
-    for one in sorted(open_ones, key=lambda each: each.machtiging_id):
-        if not await is_client(session, keyring, one, person_id):
-            demanded = is_demanded(threshold, Sensitivity(one.leaf.scope.highest_sensitivity))
-            new.append(NewMemberLink(one.leaf, member.employee_id, needs_confirmation=demanded))
+    in_order = sorted(open_ones, key=lambda each: each.machtiging_id)
+    for one in await list_readable_by(session, keyring, in_order, person_id):
+        demanded = is_demanded(threshold, Sensitivity(one.leaf.scope.highest_sensitivity))
+        new.append(NewMemberLink(one.leaf, member.employee_id, needs_confirmation=demanded))
     signature = Signature(member.actor.employee_id, member.actor.person_id, assurance=assurance)
     return await insert_member_links(session, keyring, organisation_id, new, signature, at=at)
 
@@ -200,11 +200,13 @@ async def _link_member(
 async def _journal_links(session: AsyncSession, member: _Member, links: list[MemberLink]) -> None:
     """Journal each new link, for its client, with the whole new state."""
     lines = []
-    for link in links:
+    described = await describe_states_of_each(
+        session, [(one.new.above.vertegenwoordigde_id, one.rows) for one in links]
+    )
+    for link, facts in zip(links, described, strict=True):
         proposed = link.new.needs_confirmation
         kind = JournalAct.TOEWIJZING_VOORGESTELD if proposed else JournalAct.TOEWIJZING_GEMAAKT
         line, giver_id = _build_line(member.actor, kind, member.at), link.new.above.vertegenwoordigde_id
-        facts = await describe_authentic_states(session, giver_id, link.rows)
         named = replace(line, for_person_id=giver_id, machtiging_id=link.id, object_id=str(link.id))
         lines.append((replace(named, facts={**line.facts, **facts}), uuid7()))
     await record_all(session, lines, at=member.at)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, Uuid, any_, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.row_authentication import authenticate_row
@@ -73,6 +74,14 @@ async def count_teams(session: AsyncSession, organisation_id: UUID) -> int:
     """Count the teams that were not ended."""
     present = (TEAM.c.organisation_id == organisation_id, TEAM.c.ended_at.is_(None))
     return await session.scalar(select(func.count()).select_from(TEAM).where(*present)) or 0
+
+
+async def count_members(session: AsyncSession, organisation_id: UUID, team_ids: Collection[UUID]) -> dict[UUID, int]:
+    """Count the members of these teams of the organisation. No team of others is in it. Verifies no MAC."""
+    joined = TEAM.join(MEMBERSHIP, MEMBERSHIP.c.team_id == TEAM.c.id)
+    mine = (TEAM.c.organisation_id == organisation_id, TEAM.c.id == any_(literal(sorted({*team_ids}), ARRAY(Uuid()))))
+    query = select(TEAM.c.id, func.count()).select_from(joined).where(*mine, MEMBERSHIP.c.ends_at.is_(None))
+    return {row[0]: row[1] for row in (await session.execute(query.group_by(TEAM.c.id))).all()}
 
 
 async def find_team_with_name(session: AsyncSession, organisation_id: UUID, name: str) -> UUID | None:

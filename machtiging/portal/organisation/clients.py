@@ -25,7 +25,11 @@ from machtiging.delegation.assignments.clients import (
 )
 from machtiging.delegation.assignments.creation import assign_machtigingen
 from machtiging.delegation.assignments.proposals import find_proposed
-from machtiging.delegation.assignments.rules import MAX_CASE_REFERENCE_LENGTH, AssignmentRequest
+from machtiging.delegation.assignments.rules import (
+    MAX_CASE_REFERENCE_LENGTH,
+    MAX_MEMBER_LINKS_PER_CALL,
+    AssignmentRequest,
+)
 from machtiging.delegation.rules import EffectiveState, effective_state
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.profile_claims import Profile
@@ -123,7 +127,7 @@ async def submit_assignments(request: Request, visitor: Citizen, _: CsrfProtecte
     if sent.faults:
         return await _render_list(request, session, office, sent, status=400)
     try:
-        if sent.has_value(ALL_FIELD, ALL_WITHOUT_READER):
+        if sent.has_value(ALL_FIELD, ALL_WITHOUT_READER) or _needs_task(office, requests):
             return await _ask_task(session, request, visitor, requests, sent)
         results = await assign_machtigingen(session, services.keyring, describe_login(visitor), requests, at=at)
     except (NotAllowed, InvalidInput, Conflict) as refusal:  # caught here, so that the journal line is committed
@@ -140,6 +144,13 @@ async def _find_all(session: AsyncSession, sent: SubmittedForm, office: Office, 
     return await list_ids_without_reader(session, office.leader.organisation.id, at=at, limit=MAX_ITEMS_PER_TASK)
 
 
+def _needs_task(office: Office, requests: Sequence[AssignmentRequest]) -> bool:
+    """Return whether one call would give too many links of team members."""
+    team_ids = {one.team_id for one in requests}
+    members = max((len(one.member_ids) for one in office.teams if one.id in team_ids), default=0)
+    return len(requests) > 1 and len(requests) * members > MAX_MEMBER_LINKS_PER_CALL
+
+
 async def _ask_task(
     session: AsyncSession,
     request: Request,
@@ -149,14 +160,16 @@ async def _ask_task(
 ) -> RedirectResponse:
     """Ask a task, and go to its page. The same form again goes to the same page, also when nobody is left."""
     services, at = access_services(request), access_services(request).clock.now()
-    chosen = (ALL_WITHOUT_READER, sent.first_value(EMPLOYEE_FIELD), sent.first_value(REFERENCE_FIELD))
+    intent = None
+    if sent.has_value(ALL_FIELD, ALL_WITHOUT_READER):
+        intent = ":".join((ALL_WITHOUT_READER, sent.first_value(EMPLOYEE_FIELD), sent.first_value(REFERENCE_FIELD)))
     task_id = await request_assignments(
         session,
         services.keyring,
         describe_login(visitor),
         requests,
         idempotency_key=read_key(sent),
-        intent=":".join(chosen),
+        intent=intent,
         at=at,
     )
     return RedirectResponse(f"{TASKS_PATH}/{task_id}", 303)

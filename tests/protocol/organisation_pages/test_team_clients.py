@@ -10,6 +10,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.keys import load_keyring
 from tests.builders.people import ISSUER
 from tests.builders.rows import MACHTIGINGEN, NOTIFICATIONS
+from tests.protocol.organisation_pages.office import CLIENTS, make_unknown_id
 from tests.storage.assignments.four_eyes_acts import demand
 
 
@@ -115,3 +116,21 @@ async def test_page_of_four_eyes_names_the_team_and_its_members(office, team):
     page = await (await office.log_in_administrator()).open_page(f"{ISSUER}/organisatie/vier-ogen")
     assert "Team Schulden: " in page.text
     assert await MACHTIGINGEN.count(office.rows.database, employee_id=office.rows.worker_id) == 0
+
+
+async def test_too_many_clients_for_a_team_become_a_task(office, team):
+    await office.rows.grant()
+    for number in range(4):
+        _, late = await office.rows.hire(f"Collega {number}")
+        await act_on_teams(office, join_team, load_keyring(), actor_of(office), team, late, Assurance.HIGH)
+    browser, chosen = await office.log_in(), [make_unknown_id() for _ in range(401)]
+    form = (await browser.open_page(ISSUER + CLIENTS)).find_form_with_field("medewerker")
+    values = form.values | {"client": chosen, "medewerker": f"team:{team}"}
+    places = []
+    for _ in range(2):
+        answer = await browser._send_request("POST", ISSUER + CLIENTS, values)
+        assert answer.status_code == 303, answer.text
+        places.append(answer.headers["location"].removeprefix(ISSUER))
+    assert places[0].startswith("/organisatie/taken/")
+    assert places[0] == places[1]
+    assert await office.read_outcomes("toewijzing:in_taak") == [("done", "in_taak")]
