@@ -127,8 +127,7 @@ async def stop_team(session: AsyncSession, actor: ActingEmployee, team_id: UUID,
     ]
     await enqueue_notifications(session, NotificationKind.TEAM_GESTOPT, notices, at=at)
     after = await _find_readers(session, members, roots, at)
-    gained = [_describe_notice(after[pair]) for pair in sorted(after.keys() - before.keys())]
-    await enqueue_notifications(session, NotificationKind.TOEGEWEZEN, gained, at=at)
+    await _notify_of_new_readers(session, before, after, at)
     await _open_handovers(session, actor, before, after, at)
 
 
@@ -214,10 +213,14 @@ async def _journal_links(session: AsyncSession, member: _Member, links: list[Mem
 
 async def _notify_clients(session: AsyncSession, before: _Readers, after: _Readers, at: datetime) -> None:
     """Tell each client whose reader changed. Not one whom the employee reads as before, by another link."""
-    gained = [_describe_notice(after[pair]) for pair in sorted(after.keys() - before.keys())]
+    await _notify_of_new_readers(session, before, after, at)
     lost = [_describe_notice(before[pair]) for pair in sorted(before.keys() - after.keys())]
-    await enqueue_notifications(session, NotificationKind.TOEGEWEZEN, gained, at=at)
     await enqueue_notifications(session, NotificationKind.TOEWIJZING_GESTOPT, lost, at=at)
+
+
+async def _notify_of_new_readers(session: AsyncSession, before: _Readers, after: _Readers, at: datetime) -> None:
+    gained = [_describe_notice(after[pair]) for pair in sorted(after.keys() - before.keys())]
+    await enqueue_notifications(session, NotificationKind.TOEGEWEZEN, gained, at=at)
 
 
 def _describe_notice(link: Authority) -> tuple[PersonId, dict[str, Any]]:

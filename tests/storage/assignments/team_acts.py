@@ -7,10 +7,12 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from machtiging.delegation.amendments.readers import choose_excluded_teams
 from machtiging.delegation.assignments.clients import has_reader, load_organisation_clients
 from machtiging.delegation.authority.queries import load_authorities
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.caseload.standing_clients import select_standing_clients
+from machtiging.delegation.offer import Giver
 from machtiging.delegation.rules import MachtigingState
 from machtiging.delegation.tables import MachtigingRow
 from machtiging.delegation.team_members.membership import join_team, leave_team, stop_team
@@ -26,6 +28,8 @@ from tests.builders.rows import EMPLOYEES
 from tests.storage.assignments.assignment_world import Assignments
 
 LINK = table_of(MachtigingRow)
+TOLD, STOPPED = "toewijzing_gemaakt", "toewijzing_gestopt"
+TEAM_TOLD, TEAM_STOPPED = "team_toegewezen", "team_gestopt"
 
 
 class TeamActs:
@@ -108,3 +112,16 @@ class TeamActs:
         query = select(above.c.parent_id, above.c.id).join(LINK, LINK.c.parent_id == above.c.id)
         row = (await session.execute(query.where(LINK.c.id == link))).one()
         return MachtigingId(row.parent_id or row.id)
+
+
+async def choose_teams(office: Assignments, root: MachtigingId, *refused: UUID) -> None:
+    """Let the giver refuse these teams, and no other."""
+    giver = Giver(office.client, Assurance.HIGH)
+    async with unit_of_work(office.database.sessions) as session:
+        await choose_excluded_teams(session, root, giver, frozenset(refused), at=NOON)
+
+
+async def count_messages(office: Assignments) -> dict[str, int]:
+    """The number of messages to the client about readers, by kind."""
+    kinds = (TOLD, STOPPED, TEAM_TOLD, TEAM_STOPPED)
+    return {kind: found for kind in kinds if (found := (await office.load_recipients(kind)).count(office.client))}
