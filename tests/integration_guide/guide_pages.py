@@ -48,7 +48,7 @@ class GuideCommand:
 
 @dataclass(frozen=True)
 class ErrorRow:
-    """A row of an error table: its codes, its status (a number or `redirect`), and the advice."""
+    """A row of an error table. The status is a number or `redirect`."""
 
     codes: tuple[str, ...]
     status: str

@@ -1,4 +1,4 @@
-"""The commands on the pages of docs/integrate, executed as they stand there on a running practice service."""
+"""The commands on the pages of docs/integrate, executed on a running practice service."""
 
 from __future__ import annotations
 

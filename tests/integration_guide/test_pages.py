@@ -1,4 +1,4 @@
-"""What the pages of docs/integrate name exists: files, commands, addresses, scopes and codes."""
+"""Files, commands, addresses, scopes and codes on the pages of docs/integrate exist."""
 
 import ast
 import json
