@@ -74,6 +74,10 @@ from machtiging.storage.migration_runner import require_newest_schema
 from machtiging.storage.reserved_connections import SessionsWithReserve
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.supervision import TaskRecord, TaskSupervisor, run_until_done
+from machtiging.verification.authzen.dependencies import AuthzenServices
+from machtiging.verification.authzen.metadata import API_PATH as AUTHZEN_API_PATH
+from machtiging.verification.authzen.routes import router as authzen_routes
+from machtiging.verification.authzen.tenants import TENANT_PREFIX, load_tenants
 from machtiging.web import body_limits, direct_routes, headers, language, openapi
 from machtiging.web.errors.handlers import install_error_handlers
 from machtiging.web.http_methods import cors, head
@@ -97,8 +101,10 @@ _ROUTERS = (
     *(organisations_routes, employee_routes, assignment_routes, four_eyes_routes, handover_routes, stand_in_routes),
     *(request_routes, renewal_routes, invitation_routes, team_routes, task_routes),
     *(health.router, identity_routes, oauth_routes),
-    *(register_routes, portal_routes),
+    *(register_routes, authzen_routes, portal_routes),
 )
+# Path prefixes where our access token is the credential.
+_TOKEN_PATHS = (*TOKEN_PATHS, AUTHZEN_API_PATH, TENANT_PREFIX)
 _DETAILS_HANDLER = BerichtenboxHandler()
 _TEMPLATE_PACKAGES = (*PORTAL_TEMPLATES, "machtiging.oauth", "machtiging.identity", "machtiging.web")
 _PRACTICE_TEMPLATE_PACKAGES = (*_TEMPLATE_PACKAGES, "machtiging.simulators")  # last: those of the service win
@@ -111,7 +117,7 @@ _Transport = httpx.AsyncBaseTransport | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Services(PortalServices, health.HealthServices, WorkerServices):
+class Services(PortalServices, AuthzenServices, health.HealthServices, WorkerServices):
     """Every service of one application, built once from its settings. Each package sees the part that it declares."""
 
     engines: tuple[AsyncEngine, ...]
@@ -139,7 +145,8 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     services = build_services(settings, settings.database_url, clock or SystemClock(), broker_transport)
-    attach_services(app, services)
+    tenants = load_tenants(settings.authzen_tenants_dir, practice=services.practice)
+    attach_services(app, replace(services, authzen_tenants=tenants))
     for router in _ROUTERS:
         app.include_router(router)
     if services.practice:
@@ -234,7 +241,7 @@ def _install_rate_limits(app: FastAPI, settings: Settings) -> None:
 
     def make_identifier() -> CallerIdentifier:
         addresses = ClientAddressResolver(proxies, settings.forwarded_header)
-        return CallerIdentifier(read_signed_jti, addresses, session_cookie=SESSION_COOKIE, token_paths=TOKEN_PATHS)
+        return CallerIdentifier(read_signed_jti, addresses, session_cookie=SESSION_COOKIE, token_paths=_TOKEN_PATHS)
 
     rate_limit.install(app, quotas=quotas, make_identifier=make_identifier, oauth_paths=OAUTH_PATHS)
 

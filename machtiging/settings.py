@@ -165,6 +165,10 @@ class Settings(BaseSettings):
         default={}, description="the kinds that a register may tell of, by OIN (JSON); else all but bestuurder"
     )
 
+    authzen_tenants_dir: Path | None = Field(
+        default=None, description="the folder of AuthZEN tenants, each a folder with its policy; unset: none"
+    )
+
     mtls_url: str | None = Field(
         default=None, description="the base URL for clients with a certificate, if it is not the issuer"
     )

@@ -100,16 +100,21 @@ def read_addressed_machtiging(request: Request) -> UUID | None:
 
 @door("Agency")
 async def _get_agency_actor(request: Request, session: Transaction) -> AgencyActor:
-    """Authenticate an agency's token with the delivery scope.
+    """Authenticate an agency's token. Raises as `authenticate_agency`."""
+    return await authenticate_agency(request, session)
+
+
+async def authenticate_agency(request: Request, executor: Executor) -> AgencyActor:
+    """Authenticate an agency's token with the delivery scope, for a door of its own.
 
     Raises NotAuthenticated `token_*` or NotAllowed.
     """
     at = token_services(request).clock.now()
-    state = await authenticate_token(request, session, at, load_token_for_share)
+    state = await authenticate_token(request, executor, at, load_token_for_share)
     facts = state.facts
     oauth_scope = frozenset(facts.scope.split())
     if facts.oin is None or facts.person_id is not None or DELIVERY_SCOPE not in oauth_scope:
-        raise await journal_token_refusal(session, state, wrong_audience_error(), at=at)
+        raise await journal_token_refusal(executor, state, wrong_audience_error(), at=at)
     return AgencyActor(oin=facts.oin, client_id=facts.client_id, oauth_scope=oauth_scope)
 
 

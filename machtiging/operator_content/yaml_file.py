@@ -39,13 +39,24 @@ class BilingualText(OperatorItem):
 
 def read_items(path: Path, kind: type[_Item], fault_code: str) -> tuple[_Item, ...]:
     """Read a list of items from a YAML file. Raises Fault `fault_code`, with file and place in `private`."""
+    # An empty file is an empty list: nothing to say yet.
+    found = _read_yaml(path, TypeAdapter(list[kind]), fault_code, empty=[])  # type: ignore[valid-type]
+    return tuple(found)
+
+
+def read_item(path: Path, kind: type[_Item], fault_code: str) -> _Item:
+    """Read one item from a YAML file. Raises Fault `fault_code`, with file and place in `private`."""
+    found: _Item = _read_yaml(path, TypeAdapter(kind), fault_code, empty=None)
+    return found
+
+
+def _read_yaml(path: Path, adapter: TypeAdapter[Any], fault_code: str, *, empty: object) -> Any:
     try:
         data = path.read_bytes()
         if len(data) > MAX_FILE_BYTES:
             raise Fault(fault_code, private=f"{path} is larger than {MAX_FILE_BYTES} bytes")
-        # An empty file is an empty list: nothing to say yet.
         found: Any = yaml.safe_load(data.decode())
-        return tuple(TypeAdapter(list[kind]).validate_python([] if found is None else found))  # type: ignore[valid-type]
+        return adapter.validate_python(empty if found is None else found)
     except OSError as error:
         raise Fault(fault_code, private=f"{path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:

@@ -31,12 +31,26 @@ from machtiging.organisations.routes import router as organisations
 from machtiging.portal.routes import router as portal
 from machtiging.registers.routes import router as registers
 from machtiging.simulators.practice_page import router as practice
+from machtiging.verification.authzen.dependencies import TenantCaller
+from machtiging.verification.authzen.routes import router as authzen
 from machtiging.web.doors import DOOR_ATTRIBUTE, Public
 from machtiging.web.framework_internals import list_routes
 
-DOORS = {"Public", "Citizen", "TokenUser", "Agency", "Register", "Operator", "Auditor", "Overseer", "Client", "Self"}
+DOORS = {
+    "Public",
+    "Citizen",
+    "TokenUser",
+    "Agency",
+    "Register",
+    "Operator",
+    "Auditor",
+    "Overseer",
+    "Client",
+    "Self",
+    "TenantCaller",
+}
 PINNED = {
-    "Public": 45,
+    "Public": 46,
     "Citizen": 196,
     "Operator": 19,
     "Auditor": 5,
@@ -45,6 +59,7 @@ PINNED = {
     "Self": 2,
     "Agency": 1,
     "Register": 1,
+    "TenantCaller": 3,
     "Client": 3,
 }
 
@@ -78,6 +93,7 @@ def all_routes():
         *of_organisations,
         *of_work,
         registers,
+        authzen,
         portal,
         practice,
     ):
@@ -105,7 +121,8 @@ def test_route_without_door_is_detected():
 
 
 @pytest.mark.parametrize(
-    "alias", [Public, Citizen, Operator, Auditor, TokenUser, Agency, Register, ManagingClient, ConsentActor]
+    "alias",
+    [Public, Citizen, Operator, Auditor, TokenUser, Agency, Register, ManagingClient, ConsentActor, TenantCaller],
 )
 def test_every_door_dependency_is_marked(alias):
     dependency = alias.__metadata__[0].dependency

@@ -12,29 +12,29 @@ from machtiging.dependencies import services_if_any
 from machtiging.message_catalogue import get_sentence
 from machtiging.web import correlation_ids
 from machtiging.web.errors.challenges import challenge_headers
+from machtiging.web.errors.message_strings import answers_message_string, build_message_response
 from machtiging.web.errors.problem_details import PROBLEM_MEDIA_TYPE, ProblemDetails
 from machtiging.web.page_urls import find_state_page
 from machtiging.web.pages import PageServices, render_page
 
 
 def wants_page(request: Request) -> bool:
-    """Return True if the client is a browser: outside /api, and accepts HTML."""
-    if request.url.path.startswith("/api/") or services_if_any(request, PageServices) is None:
+    """Return True if the client is a browser: outside the APIs, and accepts HTML."""
+    path = request.url.path
+    if path.startswith("/api/") or answers_message_string(path) or services_if_any(request, PageServices) is None:
         return False
     return "text/html" in request.headers.get("accept", "")
 
 
 def build_problem_response(request: Request, problem: ProblemDetails) -> Response:
-    """Build the response: a page for a browser, else a problem document."""
+    """Build the response: a page for a browser, else a problem document or message string."""
     headers = {name: value for name, value in problem.headers.items() if name != "WWW-Authenticate"}
     if wants_page(request):
         return _build_page_response(request, problem, headers)
-    return JSONResponse(
-        problem.to_json_object(),
-        problem.status,
-        headers | challenge_headers(request, problem.headers),
-        PROBLEM_MEDIA_TYPE,
-    )
+    headers |= challenge_headers(request, problem.headers)
+    if answers_message_string(request.url.path):
+        return build_message_response(problem, headers)
+    return JSONResponse(problem.to_json_object(), problem.status, headers, PROBLEM_MEDIA_TYPE)
 
 
 def _build_page_response(request: Request, problem: ProblemDetails, headers: Mapping[str, str]) -> Response:

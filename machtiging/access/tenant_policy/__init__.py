@@ -1,0 +1,1 @@
+"""Casbin policies of AuthZEN tenants, apart from the policy of the box."""

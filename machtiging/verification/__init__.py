@@ -1,0 +1,1 @@
+"""Agencies verify: is this machtiging true, now. On the Authority, never on rows."""
