@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
     LargeBinary,
     Select,
     Subquery,
@@ -177,13 +178,13 @@ def _select_newest(rows: Subquery, sealed: SealedTable, source: _LineSource) -> 
     table = source.table
     fields = [table.c.id, clamp_instant(table.c.occurred_at), cast(table.c.facts, Text)]
     labelled = [field.label(name) for field, name in zip(fields, _LINE_FIELDS, strict=True)]
-    names_row = source.keys.op("?")(_format_key_in_sql(rows, sealed))
+    names_row = source.keys.op("?")(format_key_in_sql(rows, sealed))
     newest_first = select(*labelled).where(source.has_state, names_row).order_by(source.place.desc()).limit(1)
     return lateral(newest_first, name=f"newest_{table.name}")
 
 
-def _format_key_in_sql(rows: Subquery, sealed: SealedTable) -> ColumnElement[str]:
-    """Format the key as `format_row_key` does."""
+def format_key_in_sql(rows: FromClause, sealed: SealedTable) -> ColumnElement[str]:
+    """Format the key as `format_row_key` does. `rows` has the columns of the key."""
     parts = (
         func.encode(rows.c[name], "hex") if isinstance(sealed.table.c[name].type, LargeBinary) else rows.c[name]
         for name in sealed.key

@@ -91,7 +91,7 @@ _EMPLOYEE, _ABSENT = table_of(Employee), table_of(Employee).alias("absent")
 _MEMBERSHIP, _STAND_IN = table_of(TeamMembership), table_of(StandIn)
 _HELD, _HIRED, _EMPLOYER = _LEAF.alias("held"), _EMPLOYEE.alias("hired"), _ORGANISATION.alias("employer")
 # The links from the leaf up, by the suffix of their columns.
-_LINK_SUFFIXES = ("", "1", "2")
+LINK_SUFFIXES = ("", "1", "2")
 
 
 def label_columns(table: FromClause, prefix: str) -> list[Label[Any]]:
@@ -156,8 +156,8 @@ AUTHORITY_COLUMNS: tuple[Label[Any], ...] = (
 )
 _SELECT = select(*AUTHORITY_COLUMNS).select_from(AUTHORITY_FROM)
 _SEALED_PARTS: tuple[tuple[SealedTable, str, str], ...] = (
-    *((SEALED_MACHTIGING, f"m{suffix}_", f"m{suffix}_id") for suffix in _LINK_SUFFIXES),
-    *((SEALED_AGREEMENT, f"a{suffix}_", f"m{suffix}_id") for suffix in _LINK_SUFFIXES),
+    *((SEALED_MACHTIGING, f"m{suffix}_", f"m{suffix}_id") for suffix in LINK_SUFFIXES),
+    *((SEALED_AGREEMENT, f"a{suffix}_", f"m{suffix}_id") for suffix in LINK_SUFFIXES),
     (SEALED_ORGANISATION, "org_", "org_id"),
     (SEALED_RECOGNITION, "rec_", "rec_number"),
     (SEALED_EMPLOYEE, "emp_", "emp_id"),
@@ -308,7 +308,7 @@ async def authority_from_row(executor: Executor, row: ResultRow, *, at: datetime
     is_authentic = await authenticate_parts(executor, row, _SEALED_PARTS, at)
     if teams_decide(row) and not await authenticate_memberships(executor, row, at):
         is_authentic = False
-    return _build_from_row(row, is_authentic=is_authentic)
+    return build_authority_from_row(row, is_authentic=is_authentic)
 
 
 def verify_authority_row(executor: Executor, row: ResultRow) -> Authority:
@@ -316,22 +316,28 @@ def verify_authority_row(executor: Executor, row: ResultRow) -> Authority:
     present = [(sealed, prefix) for sealed, prefix, key in _SEALED_PARTS if row[key] is not None]
     authentic = all(verify_row(executor, sealed, row, prefix) for sealed, prefix in present)
     authentic = authentic and (not teams_decide(row) or verify_memberships(executor, row))
-    return _build_from_row(row, is_authentic=authentic)
+    return build_authority_from_row(row, is_authentic=authentic)
 
 
 def build_unverified_authority(row: ResultRow) -> Authority:
     """Build as `authority_from_row` without a MAC, to decide on terms. It gives no access: that takes its own row."""
-    return _build_from_row(row, is_authentic=True)
+    return build_authority_from_row(row, is_authentic=True)
 
 
-def _build_from_row(row: Mapping[Any, Any], *, is_authentic: bool) -> Authority:
-    links = [machtiging_from_mapping(row, suffix) for suffix in _LINK_SUFFIXES if row[f"m{suffix}_id"] is not None]
+def build_authority_from_row(
+    row: Mapping[Any, Any], *, is_authentic: bool, team_ids: frozenset[UUID] | None = None
+) -> Authority:
+    """Build the authority of a row with the labels of `AUTHORITY_COLUMNS`. The caller verified its MACs.
+
+    `team_ids`: the teams of the employee; by default those in the row.
+    """
+    links = [machtiging_from_mapping(row, suffix) for suffix in LINK_SUFFIXES if row[f"m{suffix}_id"] is not None]
     represents_organisation = links[-1].capacity is Capacity.DIRECTOR
     organisation = organisation_from_mapping(row)
     return build_authority(
         tuple(reversed(links)),
         None if represents_organisation else organisation,
-        employee_from_mapping(row, "emp", read_team_ids(row)),
+        employee_from_mapping(row, "emp", read_team_ids(row) if team_ids is None else team_ids),
         absent_employee=employee_from_mapping(row, "absent", frozenset()),
         membership=membership_from_mapping(row),
         stand_in=_stand_in_from_mapping(row),
