@@ -31,6 +31,9 @@ class JournalAct(StrEnum):
     CLIENT_UITGENODIGD = "client:uitgenodigd"
     CODE_GEPROBEERD = "code:geprobeerd"
     CODE_VERNIEUWD = "code:vernieuwd"
+    CONTROLECODE_GEMAAKT = "controlecode:gemaakt"
+    CONTROLECODE_GEPROBEERD = "controlecode:geprobeerd"
+    CONTROLECODE_INGETROKKEN = "controlecode:ingetrokken"
     DOSSIER_BEVESTIGD = "dossier:bevestigd"
     DOSSIER_GEVRAAGD = "dossier:gevraagd"
     DOSSIER_INGEZIEN = "dossier:ingezien"
@@ -130,6 +133,6 @@ class JournalOutcome(StrEnum):
 # Deliveries and logins are no access to post. Of session lines only an operator's name the person.
 LISTED_ACT_PREFIXES = (
     *("bericht:", "machtiging:", "toewijzing:", "code:", "grant:", "sessie:", "token:geweigerd", "verzoek:"),
-    *("noodstop:", "hulpvraag:", "dossier:"),
+    *("noodstop:", "hulpvraag:", "dossier:", "controlecode:"),
 )
 UNLISTED_ACTS = frozenset(act.value for act in JournalAct if not act.startswith(LISTED_ACT_PREFIXES))

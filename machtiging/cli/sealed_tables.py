@@ -45,6 +45,7 @@ from machtiging.organisations.tables import (
 )
 from machtiging.storage.row_mac import MAC_COLUMN, RowKeys
 from machtiging.tasks.tables import SEALED_TASK, SEALED_TASK_ITEM
+from machtiging.verification.codes.tables import SEALED_VERIFICATION_CODE
 
 # Rows of the other tables are deleted by the migration, or expire within minutes.
 SEALED_AT_UPGRADE = (SEALED_PERSON, SEALED_CLIENT, SEALED_GRANT, SEALED_REFRESH_TOKEN, SEALED_INITIAL_ACCESS_TOKEN)
@@ -77,6 +78,7 @@ SEALED_TABLES = (
     SEALED_RECORD_OPENING,
     SEALED_TASK,
     SEALED_TASK_ITEM,
+    SEALED_VERIFICATION_CODE,
     SEALED_PUSHED_REQUEST,
     SEALED_CODE,
     SEALED_BACKCHANNEL_REQUEST,

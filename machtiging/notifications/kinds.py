@@ -55,6 +55,8 @@ class NotificationKind(StrEnum):
     VERVANGING_DOOR_U = "vervanging_door_u"
     NIEMAND_LEEST = "niemand_leest"
     NIEMAND_LEEST_GEPAUZEERD = "niemand_leest_gepauzeerd"
+    CONTROLECODE_GEBRUIKT = "controlecode_gebruikt"
+    CONTROLECODE_GEBRUIKT_DOOR_U = "controlecode_gebruikt_door_u"
     APP_AFGESLOTEN = "app_afgesloten"
     APP_AFGESLOTEN_BIJ_HELPER = "app_afgesloten_bij_helper"
     APP_AFGESLOTEN_VOOR_HELPER = "app_afgesloten_voor_helper"

@@ -57,6 +57,7 @@ _ADVICE_CODES = (
     "stop_giver",
     "stop_helper",
     "stop_question",
+    "stop_codes",
     "stop_request",
     "not_you",
     "not_you_ended",
@@ -68,6 +69,8 @@ _ROLES: CatalogueLabels[str] = CatalogueLabels("mails.role", ("auditor", "privac
 _PURPOSES: CatalogueLabels[str] = CatalogueLabels(
     "mails.purpose", ("klacht", "verzoek_betrokkene", "opvallend_gebruik", "datalek", "vordering")
 )
+# The answer to an agency: the values of `verification.codes.consumption`.
+_ANSWERS: CatalogueLabels[str] = CatalogueLabels("mails.answer", ("ja", "nee"))
 # What the reader can do, after the text.
 _ADVICE_OF_KIND: dict[NotificationKind, tuple[str, ...]] = {
     NotificationKind.AANGEBODEN_DOOR_U: ("stop_giver", "not_you"),
@@ -114,6 +117,8 @@ _ADVICE_OF_KIND: dict[NotificationKind, tuple[str, ...]] = {
     NotificationKind.VERVANGING_DOOR_U: ("stop_helper",),
     NotificationKind.NIEMAND_LEEST: ("stop_giver",),
     NotificationKind.NIEMAND_LEEST_GEPAUZEERD: ("stop_giver",),
+    NotificationKind.CONTROLECODE_GEBRUIKT: ("look_history", "stop_giver"),
+    NotificationKind.CONTROLECODE_GEBRUIKT_DOOR_U: ("stop_codes",),
     NotificationKind.APP_AFGESLOTEN: ("look_history", "look_apps"),
     NotificationKind.APP_AFGESLOTEN_BIJ_HELPER: ("look_history", "stop_giver"),
     NotificationKind.APP_AFGESLOTEN_VOOR_HELPER: ("look_apps",),
@@ -168,6 +173,7 @@ def _find_words(facts: Mapping[str, Any], names: Mapping[str, str]) -> dict[str,
         day: format_day(date.fromisoformat(facts[f"{day}_on"])) for day in ("begins", "ends") if f"{day}_on" in facts
     }
     return days | {
+        "answer": _find_label(_ANSWERS, facts.get("answer"), "mails.name.answer"),
         "role": _find_label(_ROLES, facts.get("role"), "mails.name.overseer"),
         "purpose": _find_label(_PURPOSES, facts.get("purpose"), "mails.name.purpose"),
         "helper": helper,

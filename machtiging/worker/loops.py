@@ -35,6 +35,7 @@ from machtiging.organisations.invitations.mail import send_due_invitations
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.supervision import BackgroundTask, TaskRecord, run_repeatedly
 from machtiging.tasks.heartbeat import HEARTBEAT_SECONDS, delete_heartbeat, write_heartbeat
+from machtiging.verification.codes.retention import expired_codes_sweep
 from machtiging.worker.dependencies import WorkerServices
 
 _HOUSEKEEPING_SECONDS = 1.0
@@ -145,6 +146,10 @@ def _build_expiry_tasks(services: WorkerServices) -> dict[str, BackgroundTask]:
         work = partial(delete_expired_rows, sessions, clock, expired_delegation_rows_sweep)
         await run_repeatedly(work, record, every=_RETENTION_SECONDS, stop=stop)
 
+    async def run_code_retention_task(record: TaskRecord) -> None:
+        work = partial(delete_expired_rows, sessions, clock, expired_codes_sweep)
+        await run_repeatedly(work, record, every=_RETENTION_SECONDS, stop=stop)
+
     async def run_handover_task(record: TaskRecord) -> None:
         telling = partial(tell_due_clients, sessions, clock)
         await run_repeatedly(telling, record, every=_HANDOVER_SECONDS, stop=stop)
@@ -163,6 +168,7 @@ def _build_expiry_tasks(services: WorkerServices) -> dict[str, BackgroundTask]:
         "overdracht": run_handover_task,
         "vier_ogen": run_proposal_task,
         "opruimen": run_retention_task,
+        "opruimen_controlecodes": run_code_retention_task,
     }
 
 

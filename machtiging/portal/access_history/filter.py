@@ -36,7 +36,7 @@ class ActKind(StrEnum):
 KIND_LABELS: Mapping[ActKind, str] = CatalogueLabels("history.kind", ActKind)
 ACT_PREFIXES: dict[ActKind, tuple[str, ...]] = {
     ActKind.LETTERS: ("bericht:",),
-    ActKind.MACHTIGINGEN: ("machtiging:", "toewijzing:", "code:", "noodstop:", "hulpvraag:"),
+    ActKind.MACHTIGINGEN: ("machtiging:", "toewijzing:", "code:", "controlecode:", "noodstop:", "hulpvraag:"),
     ActKind.APPS: ("grant:", "token:geweigerd"),
     ActKind.COUNTER: ("verzoek:",),
     ActKind.SESSIONS: ("sessie:",),

@@ -28,6 +28,7 @@ _OUTCOMES = frozenset(JournalOutcome)
 _OVERSIGHT_ACTS = frozenset({JournalAct.DOSSIER_BEVESTIGD.value, JournalAct.DOSSIER_INGEZIEN.value})
 # The role is named, and not the person.
 OVERSEER_LABELS: Mapping[str, str] = CatalogueLabels("history.who", ("auditor", "privacyfunctionaris"))
+_AGENCY_ACTS = frozenset({JournalAct.CONTROLECODE_GEPROBEERD.value})
 _REGISTER_ACTS = frozenset({JournalAct.MACHTIGING_GEREGISTREERD.value, JournalAct.MACHTIGING_VERVALLEN.value})
 
 
@@ -152,6 +153,8 @@ def _describe_actor(names: LineNames, line: JournalEntry, app: str | None) -> st
         return OVERSEER_LABELS[line.capacity]
     if line.act in _REGISTER_ACTS:
         return get_sentence("history.who.register")
+    if line.act in _AGENCY_ACTS and line.actor_id not in (None, names.viewer_id):  # its employee is not named
+        return get_sentence("history.who.employee")
     if line.actor_id is None:  # then the app acted by itself
         return get_sentence("history.who.somebody") if app is None else get_sentence("history.who.app", name=app)
     return (

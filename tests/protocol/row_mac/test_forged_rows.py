@@ -27,6 +27,7 @@ from tests.protocol.row_mac.forged_rows import OPENINGS, forge
 # proposed it: see tests/storage/assignments/test_four_eyes_over_time.py.
 # An invitation by a link is tested in tests/storage/organisations/test_invitation_links.py.
 # A task and its items are tested in tests/storage/assignment_tasks.
+# A verification code is tested in tests/storage/verification.
 # A request to open a record is tested in tests/storage/oversight.
 # An emergency stop counts whatever its MAC is.
 ELSEWHERE = {
@@ -45,6 +46,7 @@ ELSEWHERE = {
     "invitation_link",
     "task",
     "task_item",
+    "verification_code",
 }
 BY_NAME = {
     sealed.table.name: sealed

@@ -35,6 +35,7 @@ UNSEALED = {
     *(
         "machtigingscode",
         "code_try",
+        "verification_code_try",
         "meldcode",
         "used_assertion",
         "used_proof",

@@ -97,6 +97,11 @@ INSERT INTO help_request
     (id, requester_id, requester_assurance, code_hash, words_sealed, scope, last_day, state, created_at, expires_at)
 VALUES (gen_random_uuid(), gen_random_uuid(), 'hoog', sha256('h'), 'x', '{}', AT::date, 'waiting', AT,
     AT + interval '14 days');
+INSERT INTO verification_code (id, code_hash, machtiging_id, vertegenwoordigde_id, maker_id, oin, purpose, created_at,
+    expires_at)
+VALUES (gen_random_uuid(), sha256('v'), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'x', 'balie', AT,
+    AT + interval '1 day');
+INSERT INTO verification_code_try VALUES (gen_random_uuid(), 'x', AT);
 INSERT INTO code_try VALUES (gen_random_uuid(), gen_random_uuid(), AT);
 INSERT INTO used_proof VALUES (sha256('p'), AT + interval '5 minutes');
 INSERT INTO meldcode VALUES (sha256('c'), gen_random_uuid(), AT, AT + interval '15 minutes');
