@@ -100,6 +100,7 @@ def _build_common_metadata(issuer: Issuer) -> dict[str, Any]:
         "introspection_signing_alg_values_supported": list(jwt_response.INTROSPECTION_ALGORITHMS),
         "revocation_endpoint": issuer.endpoint_url("/revoke"),
         "registration_endpoint": issuer.endpoint_url("/register"),
+        "service_documentation": issuer.endpoint_url("/docs"),
         **ciba.build_discovery_members(issuer),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],

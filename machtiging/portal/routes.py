@@ -60,6 +60,7 @@ from machtiging.portal.organisation import (
     tasks,
     teams,
 )
+from machtiging.portal.public_pages import api_pages
 from machtiging.portal.public_pages import routes as public_pages
 from machtiging.portal.work import client_page as work_client_page
 from machtiging.portal.work import client_table, new_client, own_record, renewals, saved_filters, today
@@ -81,6 +82,7 @@ _PARTS = (
     undelivered_notifications,
     language_choice,
     public_pages,
+    api_pages,
     list_page,
     letter_page,
     attachments,

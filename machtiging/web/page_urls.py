@@ -16,6 +16,7 @@ PAGE_PREFIXES = frozenset(
     {
         "aan-de-balie",
         "blijf-ingelogd",
+        "docs",
         "veilig",
         "zo-werkt-het",
         "leeshulp",
