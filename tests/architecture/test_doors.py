@@ -50,7 +50,7 @@ DOORS = {
     "TenantCaller",
 }
 PINNED = {
-    "Public": 46,
+    "Public": 48,
     "Citizen": 196,
     "Operator": 19,
     "Auditor": 5,

@@ -1,4 +1,4 @@
-"""The pages `/docs` for developers: the OpenAPI document as plain HTML, without script and without other hosts."""
+"""The pages `/docs`: the OpenAPI document as plain HTML. No script and no other host is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document of the REST API as values for a page: operations, fields and answers. Pure."""
+"""The OpenAPI document as values for a page: operations, fields and answers. Pure."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def _list_fields(schema: Schema, schemas: Schema, prefix: str = "", depth: int =
 
 
 def _describe_kind(schema: Schema, schemas: Schema) -> str:
-    """Describe the type of a value in the notation of a program: `string<uuid>`, `"a" | "b"`, `string[]`, `null`."""
+    """Describe the type of a value as programs write it, such as `string<uuid>` or `string[]`."""
     is_nullable = any(one.get("type") == "null" for one in schema.get("anyOf", ()))
     schema = _resolve_schema(schema, schemas)
     kind = _describe_one_kind(schema, schemas)
