@@ -18,6 +18,13 @@ import pytest
 from machtiging.cli.demo.browser import Browser
 from machtiging.cli.demo.environment import create_http_client
 from machtiging.simulators.personas import PERSONAS
+from tests.integration_guide.bruno_collection import (
+    COLLECTION,
+    REQUEST_FILES,
+    read_environment,
+    read_request,
+    send_request,
+)
 from tests.integration_guide.guide_pages import GUIDE, ROOT, GuideCommand, build_output_pattern, list_commands
 from tests.journeys.conftest import Installation, free_ports
 from tests.parties.npm_packages import NODE, PLACE, needs_packages
@@ -51,6 +58,8 @@ class GuideFolder:
     def copy_guide(self) -> None:
         """Copy the examples with these ports, and the paths that the commands name."""
         for file in GUIDE.rglob("*.*"):
+            if file.name == ".env" or not file.is_file():
+                continue
             target = self.place / file.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(self.replace_ports(file.read_text(encoding="utf-8")))
@@ -168,6 +177,17 @@ def guide_folder() -> Iterator[GuideFolder]:
 @pytest.mark.parametrize("name", ["sending-agency", "reading-app", "resource-server", "login-broker"])
 async def test_commands_of_page_give_the_output_that_it_shows(guide_folder, name):
     await guide_folder.run_page(GUIDE / f"{name}.md")
+
+
+async def test_bruno_requests_get_the_statuses_that_they_expect(guide_folder):
+    await guide_folder.run_page(GUIDE / "bruno.md")
+    copied = guide_folder.place / COLLECTION.relative_to(ROOT)
+    pairs = (line.partition("=") for line in (copied / ".env").read_text().splitlines())
+    variables = read_environment(copied / "environments/practice.bru", {name: value for name, _, value in pairs})
+    for file in REQUEST_FILES:
+        request = read_request(file)
+        answer = await asyncio.to_thread(send_request, request, variables)
+        assert answer.status_code == request.status, f"{file.name}: {answer.text}"
 
 
 async def test_command_with_other_output_than_the_page_shows_fails(guide_folder, tmp_path):

@@ -30,6 +30,7 @@ class Client:
         self.registration = json.loads((FOLDER / f"{name}.client.json").read_text())
         self.client_id = self.registration["client_id"]
         self.http = httpx.Client(timeout=30)
+        self.uses_dpop = self.registration.get("dpop_bound_access_tokens", False)
         self.dpop_key = ECKey.generate_key("P-256")
         self.dpop_nonce = ""
 

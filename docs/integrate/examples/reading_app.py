@@ -52,7 +52,7 @@ def get_tokens(app: Client, actions: list[str], **more: str) -> dict:
         "code_challenge_method": "S256",
         "authorization_details": json.dumps([{"type": "berichtenbox", "actions": actions}]),
     }
-    pushed = app.post_form("/par", request | more, dpop=True)
+    pushed = app.post_form("/par", request | more, dpop=app.uses_dpop)
 
     # 2. The person logs in and decides. The answer comes back to our redirect URI.
     query = urlencode({"client_id": app.client_id, "request_uri": pushed["request_uri"]})
@@ -65,7 +65,7 @@ def get_tokens(app: Client, actions: list[str], **more: str) -> dict:
 
     # 3. Exchange the code for a token.
     form = {"grant_type": "authorization_code", "code": redirected["code"], "redirect_uri": REDIRECT_URI}
-    tokens = app.post_form("/token", form | {"code_verifier": verifier}, dpop=True)
+    tokens = app.post_form("/token", form | {"code_verifier": verifier}, dpop=app.uses_dpop)
     check_id_token(app, tokens["id_token"], nonce)
     return tokens
 

@@ -1,4 +1,4 @@
-"""The pages for developers: every operation of the OpenAPI document, as plain HTML in the frame of the portal."""
+"""The pages for developers: every operation of the OpenAPI document, as plain HTML."""
 
 import re
 
