@@ -1,4 +1,4 @@
-"""Requests of the Bruno collection are those of our OpenAPI document and of our OAuth endpoints."""
+"""Requests of the Bruno collection are operations of our API and OAuth endpoints."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The citizen says "not this team": nobody of that team reads, from the next request on, however it is assigned."""
+"""The citizen says "not this team". Nobody of that team reads, from the next request on, however it is assigned."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Abuse of an invitation by a link: return after departure, an old login, a rollback, another login, mail bombing."""
+"""Abuse of an invitation by a link. Return after departure, an old login, a rollback, another login, mail bombing."""
 
 from datetime import date, timedelta
 

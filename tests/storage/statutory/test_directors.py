@@ -1,4 +1,4 @@
-"""A director from the trade register: for one organisation, in a login for it, until the register tells the end."""
+"""A director from the trade register. For one organisation, in a login for it, until the register tells the end."""
 
 from dataclasses import replace
 from datetime import date, timedelta
