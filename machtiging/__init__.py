@@ -11,7 +11,7 @@ one line are strangers: they do not import each other.
     portal, health, worker  pages for citizen and helper; liveness and readiness; the loops that need no request
     berichtenbox    letters: deliver, list, read, download, mark; what OAuth may give of a box
     registers       events of registers about representation by law or court: API and signed file
-    verification    questions of agencies about access: codes for one question; AuthZEN, for tenants of the operator
+    verification    agencies verify: may somebody act for somebody, with a signed answer; codes; AuthZEN
     oauth, access   tokens, clients, consents; deletes expired rows (only here: Authlib); the decision on every access
                     (only here: Casbin)
     delegation, access_tokens  the machtiging: offer, accept, pause, revoke, return; access tokens: their rows, sender

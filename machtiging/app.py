@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.staticfiles import StaticFiles
 
 from machtiging import health
+from machtiging.access.entitlements.engine import Entitlements
 from machtiging.access.oversight.policy_versions import record_policy_version
 from machtiging.access.policy_engine import Policy
 from machtiging.access_tokens.bearer import read_signed_jti
@@ -50,7 +51,6 @@ from machtiging.notifications.delivery_failures import retry_undelivered
 from machtiging.notifications.outbox_dispatcher import Mailer
 from machtiging.notifications.texts import MailContact
 from machtiging.oauth.client_jwks.fetcher import JwksFetcher
-from machtiging.oauth.clients.cache import ClientCache
 from machtiging.oauth.clients.cors_origins import BROWSER_APP_PATHS, PUBLIC_DOCUMENT_PATHS, CorsOrigins
 from machtiging.oauth.grant_management.consents_api import router as toestemmingen_routes
 from machtiging.oauth.openid.logout_notices import handle_session_end
@@ -78,6 +78,9 @@ from machtiging.verification.authzen.dependencies import AuthzenServices
 from machtiging.verification.authzen.metadata import API_PATH as AUTHZEN_API_PATH
 from machtiging.verification.authzen.routes import router as authzen_routes
 from machtiging.verification.authzen.tenants import TENANT_PREFIX, load_tenants
+from machtiging.verification.routes import VERIFICATION_BODY_LIMITS
+from machtiging.verification.routes import public_router as proof_key_routes
+from machtiging.verification.routes import router as verification_routes
 from machtiging.web import body_limits, direct_routes, headers, language, openapi
 from machtiging.web.errors.handlers import install_error_handlers
 from machtiging.web.http_methods import cors, head
@@ -101,7 +104,7 @@ _ROUTERS = (
     *(organisations_routes, employee_routes, assignment_routes, four_eyes_routes, handover_routes, stand_in_routes),
     *(request_routes, renewal_routes, invitation_routes, team_routes, task_routes),
     *(health.router, identity_routes, oauth_routes),
-    *(register_routes, authzen_routes, portal_routes),
+    *(register_routes, verification_routes, proof_key_routes, authzen_routes, portal_routes),
 )
 # Path prefixes where our access token is the credential.
 _TOKEN_PATHS = (*TOKEN_PATHS, AUTHZEN_API_PATH, TENANT_PREFIX)
@@ -166,7 +169,8 @@ def _install_middleware(app: FastAPI, settings: Settings) -> None:
     install_error_handlers(app)
     error_pages.install(app)
     _install_rate_limits(app, settings)
-    body_limits.install(app, max_bytes_by_path={**berichtenbox_routes.BODY_LIMITS, **TASK_BODY_LIMITS})
+    large_bodies = {**berichtenbox_routes.BODY_LIMITS, **TASK_BODY_LIMITS, **VERIFICATION_BODY_LIMITS}
+    body_limits.install(app, max_bytes_by_path=large_bodies)
     direct_routes.install(app)
     head.install(app)
     language.install(app)
@@ -259,6 +263,7 @@ def build_services(settings: Settings, database_url: str, clock: Clock, transpor
         sealer_engine=sealer,
         policy=Policy.load(settings.policies_dir),
         precedence=read_precedence(settings.policies_dir),
+        entitlements=Entitlements.load(settings.policies_dir),
         register_kinds=read_register_kinds(settings.register_kinds),
         issuer=settings.issuer,
         practice=practice,
@@ -271,7 +276,6 @@ def build_services(settings: Settings, database_url: str, clock: Clock, transpor
         outbound=outbound,
         head_keeper=build_head_keeper(settings, keyring, outbound),
         published_keys=JwksFetcher(sessions, outbound),
-        known_clients=ClientCache(),
         broker=_build_broker(settings, keyring, transport),
         session_limits=_build_session_limits(settings),
         delegation_limits=_build_delegation_limits(settings),

@@ -35,13 +35,14 @@ from machtiging.web.doors import door
 
 DELIVERY_SCOPE = "aanleveringen:schrijven"
 REGISTER_SCOPE = "registergebeurtenissen:schrijven"
+VERIFICATION_SCOPE = "verificaties:vragen"
 # A route with this path parameter is only for the machtiging of the token: the guard compares them.
 MACHTIGING_PATH_PARAM = "machtigingId"
 
 
 @dataclass(frozen=True, slots=True)
 class AgencyActor:
-    """The agency that delivers berichten, identified by the OIN of its client registration."""
+    """The agency that delivers berichten or verifies, identified by the OIN of its client registration."""
 
     oin: str
     client_id: str
@@ -100,12 +101,12 @@ def read_addressed_machtiging(request: Request) -> UUID | None:
 
 @door("Agency")
 async def _get_agency_actor(request: Request, session: Transaction) -> AgencyActor:
-    """Authenticate an agency's token. Raises as `authenticate_agency`."""
-    return await authenticate_agency(request, session)
+    """Authenticate an agency's token with the delivery scope. Raises as `authenticate_agency`."""
+    return await authenticate_agency(request, session, DELIVERY_SCOPE)
 
 
-async def authenticate_agency(request: Request, executor: Executor) -> AgencyActor:
-    """Authenticate an agency's token with the delivery scope, for a door of its own.
+async def authenticate_agency(request: Request, executor: Executor, required_scope: str) -> AgencyActor:
+    """Authenticate a token of an organisation with this scope, for a door.
 
     Raises NotAuthenticated `token_*` or NotAllowed.
     """
@@ -113,9 +114,18 @@ async def authenticate_agency(request: Request, executor: Executor) -> AgencyAct
     state = await authenticate_token(request, executor, at, load_token_for_share)
     facts = state.facts
     oauth_scope = frozenset(facts.scope.split())
-    if facts.oin is None or facts.person_id is not None or DELIVERY_SCOPE not in oauth_scope:
+    if facts.oin is None or facts.person_id is not None or required_scope not in oauth_scope:
         raise await journal_token_refusal(executor, state, wrong_audience_error(), at=at)
     return AgencyActor(oin=facts.oin, client_id=facts.client_id, oauth_scope=oauth_scope)
+
+
+@door("Verifier")
+async def _get_verifier_actor(request: Request, session: Transaction) -> AgencyActor:
+    """Authenticate an agency's token with the scope for verifications.
+
+    Raises NotAuthenticated `token_*` or NotAllowed.
+    """
+    return await authenticate_agency(request, session, VERIFICATION_SCOPE)
 
 
 @door("Register")
@@ -138,3 +148,4 @@ async def _get_register_actor(request: Request, session: Transaction) -> AgencyA
 TokenUser = Annotated[Actor, Depends(_get_user_actor)]
 Agency = Annotated[AgencyActor, Depends(_get_agency_actor)]
 Register = Annotated[AgencyActor, Depends(_get_register_actor)]
+Verifier = Annotated[AgencyActor, Depends(_get_verifier_actor)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
+from machtiging.access.entitlements.engine import Entitlements
 from machtiging.access.policy_engine import Policy
 from machtiging.access_tokens.dependencies import TokenServices
 from machtiging.delegation.help_requests.dependencies import DelegationServices
@@ -19,11 +20,13 @@ from machtiging.dependencies import request_services
 class AccessServices(TokenServices, DelegationServices):
     """The policy, the precedence of measures and the kinds of registers, beside tokens and machtigingen.
 
-    `register_kinds`: the kinds of relation that a register may tell of, by OIN.
+    `register_kinds`: the kinds of relation that a register may tell of, by OIN. Without `entitlements` no agency may
+    ask anything.
     """
 
     policy: Policy
     precedence: Precedence
+    entitlements: Entitlements = field(default_factory=lambda: Entitlements(()))
     register_kinds: Mapping[str, frozenset[StatutoryKind]] = field(default_factory=dict)
 
 

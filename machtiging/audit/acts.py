@@ -115,6 +115,7 @@ class JournalAct(StrEnum):
     TOKEN_INGETROKKEN = "token:ingetrokken"
     TOKEN_UITGEGEVEN = "token:uitgegeven"
     UITNODIGING_INGETROKKEN = "uitnodiging:ingetrokken"
+    VERIFICATIE_GEVRAAGD = "verificatie:gevraagd"
     VERVANGING_BEEINDIGD = "vervanging:beeindigd"
     VERVANGING_GEMAAKT = "vervanging:gemaakt"
     VERVANGING_LIJST = "vervanging:lijst"
@@ -133,6 +134,6 @@ class JournalOutcome(StrEnum):
 # Deliveries and logins are no access to post. Of session lines only an operator's name the person.
 LISTED_ACT_PREFIXES = (
     *("bericht:", "machtiging:", "toewijzing:", "code:", "grant:", "sessie:", "token:geweigerd", "verzoek:"),
-    *("noodstop:", "hulpvraag:", "dossier:", "controlecode:"),
+    *("noodstop:", "hulpvraag:", "dossier:", "controlecode:", "verificatie:"),
 )
 UNLISTED_ACTS = frozenset(act.value for act in JournalAct if not act.startswith(LISTED_ACT_PREFIXES))

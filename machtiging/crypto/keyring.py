@@ -260,6 +260,13 @@ class KeyRing:
         """
         return self._tokens.public_jwks(at)
 
+    def list_signing_keys(self, alg: str) -> list[dict[str, Any]]:
+        """Return every public key of `alg` that was ever active, with its period.
+
+        For signed records of any age: a retired key stays in it.
+        """
+        return self._tokens.list_used_keys(alg)
+
     def _wrap_data_key(self, key: bytes, person_id: UUID) -> WrappedDataKey:
         newest = self._kek_versions[-1]
         wrapped = self._wrapper.wrap(key, newest, *_data_key_context(person_id, newest))

@@ -148,6 +148,18 @@ class OwnTokenSigner:
         """
         return {"keys": [key.signer.public_jwk() for key in self._keys.values() if at is None or key.can_verify_at(at)]}
 
+    def list_used_keys(self, alg: str) -> list[dict[str, Any]]:
+        """Return the JWKs of `alg`, with `van` and for a retired key `tot`. A published key is left out."""
+        found = []
+        for key in self._keys.values():
+            entry = key.entry
+            if key.algorithm != alg or entry.state is KeyState.PUBLISHED:
+                continue
+            period = {"van": (entry.activated_at or entry.created_at).isoformat()}
+            period |= {} if entry.retired_at is None else {"tot": entry.retired_at.isoformat()}
+            found.append(key.signer.public_jwk() | period)
+        return found
+
     def _verify_signature_cached(self, token: str, typ: str) -> _VerifiedJws:
         if not isinstance(token, str) or len(token) > MAX_TOKEN_LENGTH:
             reject_token("token is too long, or no text")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from starlette.requests import HTTPConnection
@@ -28,7 +28,7 @@ class OAuthServices(TokenServices):
     details_handler: AuthorizationDetailsHandler
     outbound: OutboundHttpClient
     published_keys: JwksFetcher
-    known_clients: ClientCache
+    known_clients: ClientCache = field(default_factory=ClientCache)
     authorities: CertificateAuthorities = NO_AUTHORITIES
     cause_in_answers: bool | None = None
 

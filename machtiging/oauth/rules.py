@@ -19,7 +19,7 @@ GRANT_MANAGEMENT_QUERY, GRANT_MANAGEMENT_REVOKE = "grant_management_query", "gra
 GRANT_MANAGEMENT_SCOPES = frozenset({GRANT_MANAGEMENT_QUERY, GRANT_MANAGEMENT_REVOKE})
 SCOPES_BY_GRANT_TYPE = {
     "authorization_code": ("openid", CONSENT_MANAGEMENT_SCOPE),
-    "client_credentials": ("aanleveringen:schrijven", "registergebeurtenissen:schrijven"),
+    "client_credentials": ("aanleveringen:schrijven", "registergebeurtenissen:schrijven", "verificaties:vragen"),
     # No openid scope in an exchange: the person did not log in there, and released her identity to the first app only.
     "urn:ietf:params:oauth:grant-type:token-exchange": (),
     "urn:openid:params:grant-type:ciba": ("openid",),

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, or_, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Row, Select, Text, and_, any_, cast, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.rules import Sensitivity, Theme
@@ -70,6 +70,19 @@ async def find_organisation_by_number(
         return None
     found: UUID = (await _require_authentic(session, SEALED_ORGANISATION, row, at)).id
     return found
+
+
+async def find_ids_by_kvk(session: AsyncSession, kvk_numbers: Collection[str]) -> dict[str, frozenset[UUID]]:
+    """Find the organisations with these KvK numbers in one statement, each with all its vestigingen.
+
+    An unknown number, or one of a forged row, is left out.
+    """
+    wanted = any_(literal(sorted(kvk_numbers), ARRAY(Text)))
+    found: dict[str, set[UUID]] = {}
+    for row in (await session.execute(select(ORGANISATION).where(ORGANISATION.c.kvk == wanted))).all():
+        if await authenticate_row(session, SEALED_ORGANISATION, row):
+            found.setdefault(row.kvk, set()).add(row.id)
+    return {kvk: frozenset(ids) for kvk, ids in found.items()}
 
 
 async def find_current_status(

@@ -88,6 +88,7 @@ JOURNAL_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
         "dossier:bevestigd",
         "dossier:gevraagd",
         "dossier:ingezien",
+        "verificatie:gevraagd",
     ),
 )
 
@@ -294,6 +295,14 @@ def describe_check_kind(facts: object) -> str:
     if not isinstance(kind, str) or kind not in CHECK_KIND_LABELS:
         return ""
     return " " + get_sentence("labels.checked_with", check=CHECK_KIND_LABELS[kind])
+
+
+def describe_answer(facts: object) -> str:
+    """Describe the answer to an agency, from the facts of a line; empty without."""
+    answer = facts.get("antwoord") if isinstance(facts, Mapping) else None
+    if not isinstance(answer, bool):
+        return ""
+    return get_sentence("labels.answer_yes" if answer else "labels.answer_no")
 
 
 def label_acts(granted_acts: Iterable[Act]) -> list[str]:

@@ -1,1 +1,1 @@
-"""Agencies verify: is this machtiging true, now. On the Authority, never on rows."""
+"""Verification: agencies ask if somebody may act for somebody, and get a signed answer."""

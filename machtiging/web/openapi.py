@@ -72,6 +72,7 @@ _TAGS = [
     {"name": "Berichten", "description": "Lezen wat er in de berichtenbox ligt."},
     {"name": "Machtigingen", "description": "Zien waarvoor een toegangsbewijs te gebruiken is."},
     {"name": "Aanleveringen", "description": "Als afzender een bericht aanleveren."},
+    {"name": "Verificaties", "description": "Als afnemer vragen of iemand voor een ander mag handelen."},
     {"name": "Toestemmingen", "description": "Zien welke apps toegang hebben, en die stoppen."},
     {"name": "Organisaties", "description": "Als beheerder organisaties erkennen en beperken."},
     {"name": "Toewijzingen", "description": "Als teamleider machtigingen toewijzen aan medewerkers."},

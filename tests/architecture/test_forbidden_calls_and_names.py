@@ -14,6 +14,7 @@ EDGES = {
     "machtiging/storage/embedded_postgres.py",
     "machtiging/access/policy_engine.py",
     "machtiging/access/tenant_policy/engine.py",
+    "machtiging/access/entitlements/engine.py",
     "machtiging/supervision.py",
     "machtiging/delegation/assignment_tasks/execution.py",
     "machtiging/cli/__init__.py",

@@ -24,6 +24,7 @@ from machtiging.organisations.employee_routes import router as employees
 from machtiging.organisations.invitations.routes import router as invitations
 from machtiging.organisations.routes import router as organisations
 from machtiging.registers.routes import router as registers
+from machtiging.verification.routes import router as verifications
 from machtiging.web import openapi
 from machtiging.web.errors.handlers import install_error_handlers
 from tests.architecture.sources import ROOT
@@ -51,6 +52,7 @@ def build_openapi_document() -> dict:
     app.include_router(renewals)
     app.include_router(assignment_tasks)
     app.include_router(registers)
+    app.include_router(verifications)
     install_error_handlers(app)
     openapi.install(app, issuer="https://machtigen.example")
     return app.openapi()
@@ -128,6 +130,8 @@ def test_openapi_document_lists_every_api_route():
         "/overdrachten/{overdrachtId}": {"get"},
         "/overdrachten/{overdrachtId}/_verdelen": {"post"},
         "/registergebeurtenissen": {"post"},
+        "/verificaties": {"post"},
+        "/verificaties/{verificatieId}": {"get"},
         "/taken/{taakId}": {"get", "delete"},
         "/taken/{taakId}/resultaten": {"get"},
         "/teams": {"get", "post"},

@@ -143,7 +143,7 @@ def _describe_reason(line: JournalEntry) -> str | None:
 def _describe_act(line: JournalEntry, sender: str | None, *, refused: bool) -> str:
     by_app = line.actor_id is None and line.client_id is not None and line.capacity != OPERATOR
     description = labels.describe_act(line.act, refused=refused, sender=sender, by_app=by_app)
-    return description + labels.describe_check_kind(line.facts)
+    return description + labels.describe_check_kind(line.facts) + labels.describe_answer(line.facts)
 
 
 def _describe_actor(names: LineNames, line: JournalEntry, app: str | None) -> str:
@@ -153,6 +153,8 @@ def _describe_actor(names: LineNames, line: JournalEntry, app: str | None) -> st
         return OVERSEER_LABELS[line.capacity]
     if line.act in _REGISTER_ACTS:
         return get_sentence("history.who.register")
+    if line.act == JournalAct.VERIFICATIE_GEVRAAGD:  # the agency asks, by its software or an employee
+        return names.name_agency(line.facts.get("afzender"))
     if line.act in _AGENCY_ACTS and line.actor_id not in (None, names.viewer_id):  # its employee is not named
         return get_sentence("history.who.employee")
     if line.actor_id is None:  # then the app acted by itself

@@ -38,6 +38,7 @@ class LineNames:
     organisations: Mapping[str, str] = field(default_factory=dict)
     purposes: Mapping[str, str] = field(default_factory=dict)
     letters: Mapping[str, tuple[BerichtId, str]] = field(default_factory=dict)
+    agencies: Mapping[str, str] = field(default_factory=dict)
     # By machtiging: the replacement and the absent colleague of a stand-in.
     replaced: Mapping[str, tuple[UUID, UUID]] = field(default_factory=dict)
 
@@ -56,6 +57,10 @@ class LineNames:
     def name_app(self, client_id: str | None) -> str | None:
         """Return the name of an app, also of a removed one; None without an app."""
         return None if client_id is None else self.apps.get(client_id) or get_sentence("history.unknown_app")
+
+    def name_agency(self, oin: object) -> str:
+        """Return the name of an agency, also of a removed one."""
+        return self.agencies.get(str(oin)) or get_sentence("history.unknown_sender")
 
     def find_letter(self, line: JournalEntry) -> tuple[BerichtId, str] | None:
         """Return the reader's own letter of this line, with the name of its sender."""
@@ -93,7 +98,7 @@ async def load_line_names(
     person_ids = {PersonId(one) for one in {*actors, *absent_ids} if one is not None} - {viewer_id}
     profiles = await load_profiles(session, keyring, person_ids)
     people = {person_id: profile.name for person_id, profile in profiles.items()}
-    return LineNames(viewer_id, people, found[_APP], found[_ORGANISATION], found[_PURPOSE], letters, replaced)
+    return LineNames(viewer_id, people, found[_APP], found[_ORGANISATION], found[_PURPOSE], letters, senders, replaced)
 
 
 def _parse_replaced(found: Mapping[str, str]) -> dict[str, tuple[UUID, UUID]]:

@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection, Request
 
-from machtiging.access.bearer import authenticate_agency
+from machtiging.access.bearer import VERIFICATION_SCOPE, authenticate_agency
 from machtiging.access.dependencies import AccessServices
 from machtiging.dependencies import request_services
 from machtiging.kernel.errors import NotAllowed, NotFound
@@ -65,7 +65,7 @@ async def _admit_tenant_caller(request: Request, session: Transaction) -> Decisi
     """
     services, tenant, caller = authzen_services(request), find_tenant(request), ""
     if not tenant.is_public:
-        agency = await authenticate_agency(request, session)
+        agency = await authenticate_agency(request, session, VERIFICATION_SCOPE)
         if agency.oin not in tenant.agencies:
             raise NotAllowed("authzen_tenant_gesloten")
         caller = agency.client_id

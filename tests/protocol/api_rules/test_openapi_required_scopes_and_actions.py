@@ -2,7 +2,7 @@
 
 import pytest
 
-from machtiging.access.bearer import DELIVERY_SCOPE, REGISTER_SCOPE
+from machtiging.access.bearer import DELIVERY_SCOPE, REGISTER_SCOPE, VERIFICATION_SCOPE
 from machtiging.berichtenbox.rules import PDF_MEDIA_TYPE
 from machtiging.delegation.rules import Act
 from machtiging.oauth.rules import CONSENT_MANAGEMENT_SCOPE
@@ -16,6 +16,8 @@ UNDER_MACHTIGING = "OnderMachtiging"
 NEEDED = {
     "leverBerichtAan": ("scope", DELIVERY_SCOPE),
     "meldRegistergebeurtenissen": ("scope", REGISTER_SCOPE),
+    "verifieerMachtigingen": ("scope", VERIFICATION_SCOPE),
+    "leesVerificatie": ("scope", VERIFICATION_SCOPE),
     "lijstBerichten": ("action", Act.LIST),
     "leesBericht": ("action", Act.READ),
     "downloadBijlage": ("action", Act.DOWNLOAD),

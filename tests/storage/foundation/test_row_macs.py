@@ -47,7 +47,7 @@ UNSEALED = {
     ),
     *("bericht", "bijlage", "bijlage_part", "reader_mark", "agency", "dienst", "notification", "logout_notice"),
     *("party", "worker_heartbeat", "majority_notice", "organisation_stop_notice", "policy_version"),
-    *("bundle_version", "saved_filter"),
+    *("bundle_version", "saved_filter", "agency_pseudonym"),
     *("journal", "journal_intake", "journal_head", "sealing_turn", "alembic_version"),
 }
 

@@ -89,6 +89,7 @@ INSERT INTO kept_form VALUES (sha256('b'), sha256('p'), gen_random_uuid(), 'x', 
 INSERT INTO form_draft VALUES (gen_random_uuid(), gen_random_uuid(), 'x', AT, AT, AT + interval '4 hours');
 INSERT INTO helper_name VALUES (gen_random_uuid(), 'x');
 INSERT INTO saved_filter VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'x', AT);
+INSERT INTO agency_pseudonym VALUES ('00000099000000001000', 'pseudonym-of-twenty-', gen_random_uuid(), AT);
 INSERT INTO helper_note VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(),
     gen_random_uuid(), AT, 'x');
 INSERT INTO client_search_key VALUES (gen_random_uuid(), substring(sha256('k') FOR 16), gen_random_uuid());

@@ -5,7 +5,7 @@ from __future__ import annotations
 from machtiging.storage.migrations.script import run_script
 
 revision = "0059"
-down_revision = "0057"
+down_revision = "0058"
 branch_labels = None
 depends_on = None
 
