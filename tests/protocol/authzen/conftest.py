@@ -98,7 +98,7 @@ class PolicyEnforcementPoint:
 
     async def issue_token(self, oin: str = UWV, **changes: Any) -> str:
         """A token of an agency."""
-        values = {"oin": oin, "acts": frozenset(), "client_id": f"client-{oin}", "scope": "aanleveringen:schrijven"}
+        values = {"oin": oin, "acts": frozenset(), "client_id": f"client-{oin}", "scope": "verificaties:vragen"}
         facts = make_token_facts(self.clock.now(), **(values | changes))
         async with unit_of_work(self.sessions) as session:
             await insert_token(session, facts)
