@@ -31,6 +31,7 @@ class ActKind(StrEnum):
     COUNTER = "balie"
     SESSIONS = "inloggen"
     OVERSIGHT = "toezicht"
+    AGENCIES = "afnemers"
 
 
 KIND_LABELS: Mapping[ActKind, str] = CatalogueLabels("history.kind", ActKind)
@@ -41,6 +42,7 @@ ACT_PREFIXES: dict[ActKind, tuple[str, ...]] = {
     ActKind.COUNTER: ("verzoek:",),
     ActKind.SESSIONS: ("sessie:",),
     ActKind.OVERSIGHT: ("dossier:",),
+    ActKind.AGENCIES: ("verificatie:",),
 }
 
 
