@@ -115,7 +115,7 @@ def _select_newest(limit: int) -> Select[Any]:
 
 
 def _compare(row: Row[Any], earlier: Row[Any] | None) -> PolicyChange:
-    new, old = _unpack_rows(row), {} if earlier is None else _unpack_rows(earlier)
+    new, old = unpack_policy_rows(row), {} if earlier is None else unpack_policy_rows(earlier)
     both = sorted(new.keys() & old.keys())
     return PolicyChange(
         number=row.number,
@@ -134,7 +134,7 @@ def _pack_row(row: PolicyRow) -> dict[str, Any]:
     return {"eft": row.eft, "because": row.because, **words}
 
 
-def _unpack_rows(version: Row[Any]) -> dict[str, PolicyRow]:
+def unpack_policy_rows(version: Row[Any]) -> dict[str, PolicyRow]:
     """Return the rows of a version. They may hold words that the code no longer knows."""
     return {id_: _unpack_row(id_, packed) for id_, packed in version.rows.items()}
 
