@@ -174,6 +174,18 @@ async def test_removed_narrowing_before_a_later_act_is_refused(world, paused, cl
         assert await find_problem(world, paused.kin, at) in {INCOMPLETE, "rij_niet_in_journaal"}
 
 
+async def test_removed_first_line_of_a_stand_in_is_refused(world, paused, clock):
+    """The link of the replacement refers to a stand-in that no line knows yet."""
+    await paused.perform("replace worker")
+    (link,) = await find_ids(world, world.persons["replacement"], clock.now())
+    then = clock.now()
+    clock.advance(HOUR)
+    await paused.perform("end_replacement worker")
+    (first, *_) = await JOURNAL_INTAKE.read(world.database, act="vervanging:gemaakt", order_by="intake_number")
+    await remove_line(world, first)
+    assert await find_problem(world, link, then) == INCOMPLETE
+
+
 async def test_row_put_back_is_refused(world, paused, clock):
     row = dict((await MACHTIGINGEN.read_one(world.database, id=paused.kin))._mapping)
     await paused.perform("revoke kin")
