@@ -1,4 +1,4 @@
-"""Past policy: the policy that was in force at an instant, to decide as it did then.
+"""Past policy: the policy that was in force at an instant.
 
 It is used only if its rows give its digest, and the journal line of that version names the same digest. A built policy
 is an exact value that never changes, so some are kept.
@@ -75,7 +75,7 @@ def _select_journalled_digests() -> ColumnElement[Any]:
 
 
 def _read_authentic_content(row: Row[Any]) -> PolicyContent | None:
-    """Return model and rows if they are those of the digest and the journal; else None."""
+    """Return model and rows if digest and journal name them; else None."""
     if row.is_late or row.journalled != [row.digest]:
         return None
     try:
