@@ -86,6 +86,13 @@ def list_error_rows(page: Path) -> Iterator[ErrorRow]:
             yield ErrorRow(tuple(re.findall(r"`([^`]+)`", row["codes"])), row["status"].strip(), row["advice"])
 
 
+def list_table_codes(page: Path) -> Iterator[str]:
+    """The codes in the first column of the tables without a status."""
+    tables = re.findall(r"^\| (?:reason|code of [^|]*) \|.*?(?=^$|\Z)", read_page(page), re.MULTILINE | re.DOTALL)
+    for row in (line for table in tables for line in table.splitlines()[2:]):
+        yield from re.findall(r"`([a-z0-9_]+)`", row.split("|")[1])
+
+
 def build_output_pattern(output: str) -> re.Pattern[str]:
     """A pattern for the output that a page shows. `…` is any text on one line."""
     return re.compile(re.escape(output.strip()).replace("…", "[^\n]*"))

@@ -174,7 +174,9 @@ def guide_folder() -> Iterator[GuideFolder]:
     shutil.rmtree(place, ignore_errors=True)
 
 
-@pytest.mark.parametrize("name", ["sending-agency", "reading-app", "resource-server", "login-broker"])
+@pytest.mark.parametrize(
+    "name", ["sending-agency", "reading-app", "verifying-agency", "resource-server", "login-broker"]
+)
 async def test_commands_of_page_give_the_output_that_it_shows(guide_folder, name):
     await guide_folder.run_page(GUIDE / f"{name}.md")
 

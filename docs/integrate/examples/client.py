@@ -68,11 +68,12 @@ class Client:
             claims["nonce"] = self.dpop_nonce
         return jwt.encode(header, claims, self.dpop_key, algorithms=["ES256"])
 
-    def request(self, method: str, url: str, token: str) -> httpx.Response:
+    def request(self, method: str, url: str, token: str, body: dict | None = None) -> httpx.Response:
         """Send a request to an API with a token that is bound to the DPoP key."""
         for _ in range(2):
             proof = self.dpop_proof(method, url.partition("?")[0], token)
-            answer = self.http.request(method, url, headers={"Authorization": f"DPoP {token}", "DPoP": proof})
+            headers = {"Authorization": f"DPoP {token}", "DPoP": proof}
+            answer = self.http.request(method, url, headers=headers, json=body)
             if not self._is_nonce_new(answer):
                 break
         return answer
