@@ -6,6 +6,7 @@ The info string of a block says what a test does with it:
 - `sh running` is already running in the test. `sh background` runs until the page ends, `sh background=instead` too,
   after all others were stopped.
 - `sh browser=KEY,NAME` prints an address for a browser. This persona opens it, and chooses the box of that person.
+- `needs=PROGRAM` is executed only where that program is.
 - `json file=NAME` and so on is part of this file in `docs/integrate/examples`.
 """
 

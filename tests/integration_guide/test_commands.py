@@ -27,7 +27,7 @@ from tests.integration_guide.bruno_collection import (
 )
 from tests.integration_guide.guide_pages import GUIDE, ROOT, GuideCommand, build_output_pattern, list_commands
 from tests.journeys.conftest import Installation, free_ports
-from tests.parties.npm_packages import NODE, PLACE, needs_packages
+from tests.parties.npm_packages import NODE, PLACE, are_go_modules_installed, needs_packages
 
 pytestmark = pytest.mark.long
 _SECONDS = 120
@@ -72,16 +72,24 @@ class GuideFolder:
         (programs / "npm").chmod(0o755)
 
     def build_environment(self, exports: str) -> dict[str, str]:
-        environment = self.installation.environment() | {"INSTALLED_PACKAGES": str(PLACE / "node_modules")}
+        environment = self.installation.environment() | {
+            "INSTALLED_PACKAGES": str(PLACE / "node_modules"),
+            "GOPROXY": "off",
+        }
         environment["PATH"] = f"{self.place / 'programs'}:{environment['PATH']}"
         found = re.findall(r"^export (\w+)=(\S+)$", self.replace_ports(exports), re.MULTILINE)
         return environment | dict(found)
 
-    async def run_page(self, page: Path) -> None:
-        """Run every command of a page. Raises AssertionError at the first with another result than the page shows."""
+    async def run_page(self, page: Path, program: str = "") -> None:
+        """Run the commands of a page, and those that need this program.
+
+        Raises AssertionError at the first with another result than the page shows.
+        """
         exports = ""
         try:
             for command in list_commands(page):
+                if command.block.settings.get("needs", "") not in ("", program):
+                    continue
                 exports += command.block.text
                 environment = self.build_environment(exports)
                 if "background" in command.block.settings:
@@ -179,6 +187,12 @@ def guide_folder() -> Iterator[GuideFolder]:
 )
 async def test_commands_of_page_give_the_output_that_it_shows(guide_folder, name):
     await guide_folder.run_page(GUIDE / f"{name}.md")
+
+
+async def test_go_commands_of_resource_server_page_give_the_output_that_it_shows(guide_folder):
+    if not are_go_modules_installed():
+        pytest.skip("needs Go and the modules of the example: make parties")
+    await guide_folder.run_page(GUIDE / "resource-server.md", "go")
 
 
 async def test_bruno_requests_get_the_statuses_that_they_expect(guide_folder):

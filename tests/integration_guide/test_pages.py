@@ -27,9 +27,10 @@ from tests.integration_guide.guide_pages import (
 )
 
 PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-LANGUAGES = {"sh", "text", "json", "python", "js"}
-SETTINGS = {"running", "background", "browser", "file"}
-OTHER_PROGRAMS = {"cp", "export", "mkdir", "node", "npm"}
+CODE_LANGUAGES = {"json", "python", "js", "go"}
+LANGUAGES = CODE_LANGUAGES | {"sh", "text"}
+SETTINGS = {"running", "background", "browser", "file", "needs"}
+OTHER_PROGRAMS = {"cp", "export", "go", "mkdir", "node", "npm", ".cache/guide/go/resource_server"}
 API_PATH = re.compile(r"/api/v1(/[\w{}/_.-]*[\w}])")
 
 
@@ -60,7 +61,7 @@ def test_fenced_block_of_an_example_is_a_part_of_that_file(page):
 
 @PAGE
 def test_fenced_block_of_code_names_its_file(page):
-    code = [block for block in list_blocks(page) if block.language in {"json", "python", "js"}]
+    code = [block for block in list_blocks(page) if block.language in CODE_LANGUAGES]
     assert [block.text for block in code if "file" not in block.settings] == []
 
 

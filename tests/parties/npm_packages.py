@@ -33,6 +33,7 @@ _PINNED = ("package.json", "package-lock.json", ".npmrc")
 # The generator of Python clients wants other versions of what we use ourselves, so it lives by itself.
 GENERATOR = PLACE / "generator" / ("Scripts" if os.name == "nt" else "bin")
 _GENERATOR_PINS = HERE / "generator" / "requirements.txt"
+_GO_EXAMPLE = ROOT / "docs" / "integrate" / "examples" / "go"
 _HOME = "http://localhost:9"
 _AS_OURS = (
     "backchannel_authentication_request_signing_alg",
@@ -74,6 +75,22 @@ def install() -> None:
     pip = [GENERATOR / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     subprocess.run([*pip, "--require-hashes", "--only-binary", ":all:", "-r", _GENERATOR_PINS], check=True, timeout=300)
     (PLACE / ".installed").write_bytes(_pins())
+
+
+def install_go_modules() -> None:
+    """Fetch the modules of the Go example of the integration guide, where Go is installed."""
+    if (go := shutil.which("go")) is not None:
+        subprocess.run([go, "mod", "download"], cwd=_GO_EXAMPLE, check=True, timeout=300)
+
+
+def are_go_modules_installed() -> bool:
+    """Tell if Go is there with the modules of the example. Nothing is fetched."""
+    if (go := shutil.which("go")) is None:
+        return False
+    command = [go, "list", "-deps", "."]
+    return not subprocess.run(
+        command, cwd=_GO_EXAMPLE, env=os.environ | {"GOPROXY": "off"}, capture_output=True, timeout=120
+    ).returncode
 
 
 def needs_packages() -> None:
@@ -135,4 +152,5 @@ def oidc_provider(place: Path) -> Iterator[Path]:
 
 
 if __name__ == "__main__":
-    sys.exit(install())
+    install()
+    install_go_modules()
