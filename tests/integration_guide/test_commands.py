@@ -186,13 +186,7 @@ def guide_folder() -> Iterator[GuideFolder]:
     "name", ["sending-agency", "reading-app", "verifying-agency", "resource-server", "login-broker"]
 )
 async def test_commands_of_page_give_the_output_that_it_shows(guide_folder, name):
-    await guide_folder.run_page(GUIDE / f"{name}.md")
-
-
-async def test_go_commands_of_resource_server_page_give_the_output_that_it_shows(guide_folder):
-    if not are_go_modules_installed():
-        pytest.skip("needs Go and the modules of the example: make parties")
-    await guide_folder.run_page(GUIDE / "resource-server.md", "go")
+    await guide_folder.run_page(GUIDE / f"{name}.md", "go" if are_go_modules_installed() else "")
 
 
 async def test_bruno_requests_get_the_statuses_that_they_expect(guide_folder):
