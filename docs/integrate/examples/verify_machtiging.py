@@ -15,8 +15,7 @@ QUESTIONS = [
     QUESTION | {"kenmerk": "1", "gemachtigde": BRAM},
     QUESTION | {"kenmerk": "2", "gemachtigde": BRAM, "handeling": "downloaden"},
     QUESTION | {"kenmerk": "3", "gemachtigde": DENNIS},
-    QUESTION | {"kenmerk": "4", "gemachtigde": BRAM, "op": "2020-01-01T12:00:00+01:00"},
-    QUESTION | {"kenmerk": "5", "gemachtigde": BRAM, "dienst": "aow"},
+    QUESTION | {"kenmerk": "4", "gemachtigde": BRAM, "dienst": "aow"},
 ]
 
 agency = Client("verifier")
@@ -44,7 +43,7 @@ if answer.is_error:
     sys.exit(f"{answer.status_code}: {answer.text}")
 results = answer.json()["resultaten"]
 for result in results:
-    print(result["kenmerk"], result.get("antwoord", result.get("code")), result.get("reden", ""))
+    print(result["kenmerk"], result.get("code", result.get("reden", result.get("antwoord"))))
 yes = results[0]
 print("As:", yes["hoedanigheid"], "on the ground of", yes["grond"])
 print("May:", ", ".join(f"{one['handeling']} ({one['niveau']})" for one in yes["handelingen"]))
