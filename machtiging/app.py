@@ -24,6 +24,7 @@ from machtiging.audit.head_anchor import HeadAnchor
 from machtiging.berichtenbox import routes as berichtenbox_routes
 from machtiging.berichtenbox.authorization_details.handler import BerichtenboxHandler
 from machtiging.berichtenbox.caseload.routes import router as client_routes
+from machtiging.berichtenbox.decision_point.sender_letters import SenderLetters
 from machtiging.berichtenbox.machtigingen.routes import router as machtiging_routes
 from machtiging.crypto.certificates import CertificateAuthorities
 from machtiging.crypto.keyring import KeyRing, watch_key_ring
@@ -149,7 +150,7 @@ def create_app(
     )
     services = build_services(settings, settings.database_url, clock or SystemClock(), broker_transport)
     tenants = load_tenants(settings.authzen_tenants_dir, practice=services.practice)
-    attach_services(app, replace(services, authzen_tenants=tenants))
+    attach_services(app, replace(services, authzen_tenants=tenants, letters=SenderLetters()))
     for router in _ROUTERS:
         app.include_router(router)
     if services.practice:

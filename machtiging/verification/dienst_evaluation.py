@@ -39,7 +39,7 @@ class DienstEvaluation:
 
 def evaluate_dienst(decide: DecideFunction, authority: Authority, dienst: DienstView, at: datetime) -> DienstEvaluation:
     """Evaluate every act of the holder on letters of this dienst at this instant."""
-    envelope = BerichtEnvelope(dienst.oin, dienst.code, dienst.theme, dienst.sensitivity, at)
+    envelope = _build_envelope(dienst, at)
     if authority.holder_id is None and authority.organisation is not None and len(authority.links) == 1:
         return _evaluate_organisation(decide, authority, envelope, at)
     if authority.holder_id is None:
@@ -67,7 +67,13 @@ def _evaluate_holder(
     at: datetime,
 ) -> AccessVerdict:
     """Evaluate as the guard does when the holder opens such a letter at this level."""
-    actor = Actor(
+    actor = build_holder_actor(authority, holder_id, level)
+    return evaluate_access(decide, actor, act, _build_target(authority.vertegenwoordigde_id, envelope), at)
+
+
+def build_holder_actor(authority: Authority, holder_id: PersonId, level: Assurance) -> Actor:
+    """Build the actor that the holder of this authority is after a login of this level."""
+    return Actor(
         person_id=holder_id,
         authority=authority,
         assurance=level,
@@ -76,9 +82,20 @@ def _evaluate_holder(
         token_id=None,
         organisation_kvk=_login_organisation(authority),
     )
+
+
+def build_dienst_target(represented_id: PersonId, dienst: DienstView, at: datetime) -> AccessTarget:
+    """Build the target for the guard: a letter of this dienst that is published now."""
+    return _build_target(represented_id, _build_envelope(dienst, at))
+
+
+def _build_envelope(dienst: DienstView, at: datetime) -> BerichtEnvelope:
+    return BerichtEnvelope(dienst.oin, dienst.code, dienst.theme, dienst.sensitivity, at)
+
+
+def _build_target(represented_id: PersonId, envelope: BerichtEnvelope) -> AccessTarget:
     letter_id = BerichtId(uuid7())
-    target = AccessTarget("bericht", str(letter_id), letter_id, authority.vertegenwoordigde_id, envelope)
-    return evaluate_access(decide, actor, act, target, at)
+    return AccessTarget("bericht", str(letter_id), letter_id, represented_id, envelope)
 
 
 def _login_organisation(authority: Authority) -> str | None:

@@ -72,6 +72,13 @@ def begin_trace(headers: Iterable[tuple[bytes, bytes]]) -> TraceContext:
     return trace
 
 
+def adopt_traceparent(value: str) -> None:
+    """Take the trace of this request from its body. An invalid one changes nothing."""
+    trace = parse_traceparent(value)
+    if trace is not None:
+        _trace.set(trace)
+
+
 def parse_traceparent(value: str) -> TraceContext | None:
     """Parse the header; None if invalid, or if its trace-id could hold a BSN."""
     found = _TRACEPARENT_PATTERN.fullmatch(value)

@@ -26,12 +26,14 @@ from machtiging.verification.authzen.requests import (
 from machtiging.verification.authzen.rules import (
     AuthzenDecision,
     AuthzenEntity,
+    AuthzenEvaluation,
     AuthzenSearch,
     DecisionPoint,
     SearchKind,
     SearchResults,
 )
 from machtiging.web.content_negotiation import request_media_type
+from machtiging.web.correlation_ids import TRACEPARENT_HEADER, adopt_traceparent
 
 JSON_MEDIA_TYPE = "application/json"
 
@@ -51,12 +53,20 @@ async def read_request_object(request: Request) -> dict[str, Any]:
     """Read the body of a call. Raises InvalidInput `authzen_geen_json` or `authzen_json_ongeldig`."""
     if request_media_type(request) != JSON_MEDIA_TYPE:
         raise InvalidInput("authzen_geen_json")
-    return parse_json_object(await request.body())
+    members = parse_json_object(await request.body())
+    context = members.get("context")
+    if isinstance(context, dict) and isinstance(traceparent := context.get(TRACEPARENT_HEADER), str):
+        adopt_traceparent(traceparent)  # NL GOV AuthZEN: the trace is in the question
+    return members
 
 
 async def answer_evaluation(call: DecisionPointCall, members: Mapping[str, Any]) -> dict[str, Any]:
     """Answer one question. Raises InvalidInput as `read_evaluation`."""
-    return (await call.decision_point.evaluate(read_evaluation(members))).to_json_object()
+    evaluation = read_evaluation(members)
+    await call.decision_point.load_facts([evaluation])
+    decision = await call.decision_point.evaluate(evaluation)
+    await call.decision_point.record_decisions()
+    return decision.to_json_object()
 
 
 async def answer_evaluations(call: DecisionPointCall, members: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,18 +81,30 @@ async def answer_evaluations(call: DecisionPointCall, members: Mapping[str, Any]
 
 
 async def _decide_batch(call: DecisionPointCall, batch: EvaluationBatch) -> list[AuthzenDecision]:
+    items = [_read_item(item) for item in batch.items]
+    await call.decision_point.load_facts([item for item in items if isinstance(item, AuthzenEvaluation)])
     decisions: list[AuthzenDecision] = []
-    for item in batch.items:
+    for item in items:
         decision = await _decide_item(call, item)
         decisions.append(decision)
         if batch.semantic.ends_with(decision):
             break
+    await call.decision_point.record_decisions()
     return decisions
 
 
-async def _decide_item(call: DecisionPointCall, item: Any) -> AuthzenDecision:
+def _read_item(item: Any) -> AuthzenEvaluation | InvalidInput:
     try:
-        return await call.decision_point.evaluate(read_batch_item(item))
+        return read_batch_item(item)
+    except InvalidInput as refusal:
+        return refusal
+
+
+async def _decide_item(call: DecisionPointCall, item: AuthzenEvaluation | InvalidInput) -> AuthzenDecision:
+    try:
+        if isinstance(item, InvalidInput):
+            raise item
+        return await call.decision_point.evaluate(item)
     except InvalidInput as refusal:
         return AuthzenDecision(decision=False, context={"error": {"status": 400, "message": describe_error(refusal)}})
 
@@ -95,10 +117,11 @@ async def answer_search(call: DecisionPointCall, kind: SearchKind, members: Mapp
     position = binding.find_position(asked_page, call.at)
     results = await call.decision_point.search(search, position.after, position.size)
     found = [_describe_result(search, key) for key in results.keys]
+    answer = ({"context": dict(results.context)} if results.context else {}) | {"results": found}
     if page is None and results.is_last:
-        return {"results": found}
+        return answer
     token = "" if results.is_last else binding.encode(_find_next_position(position, results), asked_page, call.at)
-    return {"page": {"next_token": token, "count": len(found)}, "results": found}
+    return {"page": {"next_token": token, "count": len(found)}} | answer
 
 
 def _find_next_position(position: PagePosition, results: SearchResults) -> PagePosition:

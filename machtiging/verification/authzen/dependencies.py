@@ -10,13 +10,17 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection, Request
 
-from machtiging.access.bearer import VERIFICATION_SCOPE, authenticate_agency
+from machtiging.access.bearer import VERIFICATION_SCOPE, Verifier, authenticate_agency
 from machtiging.access.dependencies import AccessServices
 from machtiging.dependencies import request_services
 from machtiging.kernel.errors import NotAllowed, NotFound
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.verification.authzen.answers import DecisionPointCall
+from machtiging.verification.authzen.box.call import BoxCall, BoxServices
+from machtiging.verification.authzen.box.decision_point import BoxDecisionPoint
+from machtiging.verification.authzen.box.facts import LetterSource, NoLetters
 from machtiging.verification.authzen.tenants import TENANT_PREFIX, TenantDecisionPoint
+from machtiging.verification.journal_lines import AskingAgency
 from machtiging.web import correlation_ids
 from machtiging.web.doors import door
 from machtiging.web.headers import add_header
@@ -27,9 +31,11 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,128}")
 
 @dataclass(frozen=True, kw_only=True)
 class AuthzenServices(AccessServices):
-    """The tenants of the operator by name, beside what a decision on access needs."""
+    """The tenants of the operator by name, and the letters, beside what a decision on access needs."""
 
     authzen_tenants: Mapping[str, TenantDecisionPoint] = field(default_factory=dict)
+    # The box gives it. Without it, letters are unknown here.
+    letters: LetterSource = field(default_factory=NoLetters)
 
 
 def authzen_services(request: HTTPConnection) -> AuthzenServices:
@@ -74,3 +80,16 @@ async def _admit_tenant_caller(request: Request, session: Transaction) -> Decisi
 
 
 TenantCaller = Annotated[DecisionPointCall, Depends(_admit_tenant_caller)]
+
+
+async def _prepare_box_call(request: Request, verifier: Verifier, session: Transaction) -> DecisionPointCall:
+    """Prepare a call of an agency about the box."""
+    services = authzen_services(request)
+    at, policy = services.clock.now(), services.policy
+    parts = BoxServices(services.keyring, policy.decide, policy.digest, services.entitlements, services.letters)
+    agency = AskingAgency(verifier.oin, verifier.client_id)
+    decision_point = BoxDecisionPoint(BoxCall(session, parts, agency, at))
+    return DecisionPointCall(decision_point, services.issuer, verifier.client_id, services.keyring, at)
+
+
+BoxCaller = Annotated[DecisionPointCall, Depends(_prepare_box_call)]

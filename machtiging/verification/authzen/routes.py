@@ -1,4 +1,7 @@
-"""Endpoints of AuthZEN 1.0 for the tenants of the operator: /authzen/{tenant}/access/v1/..."""
+"""Endpoints of AuthZEN 1.0: for the box at /access/v1, for the tenants of the operator at /authzen/{tenant}/access/v1.
+
+A call about the box is in the journal, one line for each person asked about. A call to a tenant is in the log.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from machtiging.verification.authzen.answers import (
     read_request_object,
 )
 from machtiging.verification.authzen.dependencies import (
+    BoxCaller,
     TenantCaller,
     authzen_services,
     echo_request_id,
@@ -48,6 +52,30 @@ def _log_call(call: DecisionPointCall, api: str, answer: dict[str, Any]) -> None
     )
 
 
+@router.post(API_PATH + "/evaluation")
+async def evaluate_access_to_box(request: Request, call: BoxCaller) -> Response:
+    """Decide one question about the box (section 6)."""
+    return JSONResponse(await answer_evaluation(call, await read_request_object(request)))
+
+
+@router.post(API_PATH + "/evaluations")
+async def evaluate_batch_for_box(request: Request, call: BoxCaller) -> Response:
+    """Decide a batch of questions about the box (section 7)."""
+    return JSONResponse(await answer_evaluations(call, await read_request_object(request)))
+
+
+@router.post(API_PATH + "/search/{kind}")
+async def search_in_box(request: Request, kind: SearchKind, call: BoxCaller) -> Response:
+    """Search diensten, letters or acts (section 8). Subjects are never found."""
+    return JSONResponse(await answer_search(call, kind, await read_request_object(request)))
+
+
+@router.get(WELL_KNOWN_PATH)
+async def get_box_metadata(request: Request, _door: Public) -> Response:
+    """Return the metadata of the decision point of the box (section 9)."""
+    return _build_metadata_response(request, authzen_services(request).issuer)
+
+
 @router.post(_TENANT_API + "/evaluation")
 async def evaluate_for_tenant(request: Request, call: TenantCaller) -> Response:
     """Decide one question (section 6)."""
@@ -75,7 +103,11 @@ async def search_for_tenant(request: Request, kind: SearchKind, call: TenantCall
 @router.get(WELL_KNOWN_PATH + TENANT_PREFIX + "/{tenant}")
 async def get_tenant_metadata(request: Request, _door: Public) -> Response:
     """Return the metadata of a tenant: the well-known name stands between host and path (section 9.2)."""
+    return _build_metadata_response(request, tenant_identifier(request, find_tenant(request)))
+
+
+def _build_metadata_response(request: Request, identifier: str) -> Response:
     services = authzen_services(request)
-    document = build_metadata(tenant_identifier(request, find_tenant(request)))
+    document = build_metadata(identifier)
     signed = sign_decision_point_metadata(services.keyring, document, issuer=services.issuer, at=services.clock.now())
     return JSONResponse(signed, headers=_CACHEABLE)

@@ -102,13 +102,20 @@ class SearchResults:
 
     keys: Sequence[str]
     is_last: bool
+    context: Mapping[str, Any] = field(default_factory=dict)
 
 
 class DecisionPoint(Protocol):
-    """A party that decides: our own tenant, or one from a folder."""
+    """A party that decides: the box, or a tenant from a folder. One object serves one call."""
+
+    async def load_facts(self, evaluations: Sequence[AuthzenEvaluation]) -> None:
+        """Load what these questions need, together. Called once, before the first is decided."""
 
     async def evaluate(self, evaluation: AuthzenEvaluation) -> AuthzenDecision:
         """Decide one question. An unknown subject, resource or action is denied."""
+
+    async def record_decisions(self) -> None:
+        """Record the decisions of this call. Called once, after the last is decided."""
 
     async def search(self, search: AuthzenSearch, after: str, limit: int) -> SearchResults:
         """Return at most `limit` keys after the key `after`. An unknown type gives none."""

@@ -91,6 +91,12 @@ class TenantDecisionPoint:
         self._actions = tuple(sorted(description.actions))
         self._subjects, self._resources = _index(description.subjects), _index(description.resources)
 
+    async def load_facts(self, evaluations: Sequence[AuthzenEvaluation]) -> None:
+        """Load nothing: a tenant has its facts in memory."""
+
+    async def record_decisions(self) -> None:
+        """Record nothing: the route logs the call."""
+
     async def evaluate(self, evaluation: AuthzenEvaluation) -> AuthzenDecision:
         """Decide one question. A subject, resource or action that the tenant does not know is denied."""
         return AuthzenDecision(self._is_allowed(evaluation))

@@ -1,0 +1,1 @@
+"""Letters for the decision point of the box: envelopes only, never content."""
