@@ -72,7 +72,7 @@ def _evaluate_holder(
 
 
 def build_holder_actor(authority: Authority, holder_id: PersonId, level: Assurance) -> Actor:
-    """Build the actor that the holder of this authority is after a login of this level."""
+    """Build the actor of the holder of this authority after a login of this level."""
     return Actor(
         person_id=holder_id,
         authority=authority,

@@ -50,7 +50,7 @@ DOORS = {
     "TenantCaller",
 }
 PINNED = {
-    "Public": 48,
+    "Public": 49,
     "Citizen": 196,
     "Operator": 19,
     "Auditor": 5,
@@ -59,6 +59,7 @@ PINNED = {
     "Self": 2,
     "Agency": 1,
     "Register": 1,
+    "Verifier": 3,
     "TenantCaller": 3,
     "Client": 3,
 }

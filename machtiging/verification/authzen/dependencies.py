@@ -31,7 +31,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,128}")
 
 @dataclass(frozen=True, kw_only=True)
 class AuthzenServices(AccessServices):
-    """The tenants of the operator by name, and the letters, beside what a decision on access needs."""
+    """The tenants of the operator by name, and the letters, beside the services of access."""
 
     authzen_tenants: Mapping[str, TenantDecisionPoint] = field(default_factory=dict)
     # The box gives it. Without it, letters are unknown here.

@@ -1,4 +1,4 @@
-"""Endpoints of AuthZEN 1.0: for the box at /access/v1, for the tenants of the operator at /authzen/{tenant}/access/v1.
+"""Endpoints of AuthZEN 1.0, for the box and for the tenants of the operator.
 
 A call about the box is in the journal, one line for each person asked about. A call to a tenant is in the log.
 """

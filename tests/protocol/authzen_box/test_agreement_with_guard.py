@@ -1,4 +1,4 @@
-"""An evaluation is what the guard then does: the same actor, letter and act, in drawn worlds."""
+"""An evaluation is what the guard then does, in drawn worlds."""
 
 from datetime import timedelta
 from itertools import count
@@ -27,7 +27,7 @@ CHANGES = st.fixed_dictionaries(
         "assurance": st.sampled_from(["laag", "substantieel", "hoog"]),
         "highest_sensitivity": st.sampled_from(["gewoon", "gevoelig"]),
         "excluded_themes": st.sampled_from([[], ["belastingen"]]),
-        "capacity": st.sampled_from(["relative", "volunteer"]),
+        "capacity": st.sampled_from(["relative", "professional"]),
         "starts_at": st.sampled_from([timedelta(days=-1), timedelta(days=1)]),
         "ends_at": st.sampled_from([timedelta(days=2), timedelta(days=30)]),
     },
@@ -63,7 +63,7 @@ async def letters(pep):
 
 
 async def assert_agreement(pep, letters, actor, world_of_example):
-    """Compare every act on every letter: the decision and the Permit are the same, and so are the searches."""
+    """Compare decision, Permit and search for every act on every letter."""
     acr = actor.assurance.acr
     questions = [about_letter(str(letter_id), act, acr=acr) for letter_id in letters for act in ACTS]
     permits = [await ask_guard(pep, actor, Act(act), letter_id) for letter_id in letters for act in ACTS]

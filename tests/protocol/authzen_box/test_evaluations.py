@@ -1,4 +1,4 @@
-"""What an agency learns about the box with an evaluation, and what it does not."""
+"""Evaluations of an agency about the box, and what they do not tell."""
 
 import pytest
 
@@ -38,7 +38,7 @@ async def test_citizen_may_read_her_own_letter(pep):
     assert await pep.decide(about_letter(letter, subject=CITIZEN_NAMED))
 
 
-async def test_helper_without_machtiging_is_denied_as_somebody_unknown(pep):
+async def test_helper_without_machtiging_is_denied_as_an_unknown_person(pep):
     letter = await pep.world.deliver_letter(oin=BELASTINGDIENST, dienst=TAX)
     for subject in (HELPER_SUBJECT, NOBODY):
         assert (await pep.ask(about_dienst(subject=subject, doel="balie"))) == NO
@@ -172,7 +172,7 @@ async def test_pseudonyms_name_a_party_for_their_own_agency_only(pep):
         ({"act": "verwijderen"}, 200),
     ],
 )
-async def test_question_that_names_nobody_or_nothing_is_refused_or_denied(pep, changes, status):
+async def test_question_about_an_unknown_party_or_act_is_refused_or_denied(pep, changes, status):
     await pep.world.grant_machtiging()
     answer = await pep.post("evaluation", about_dienst(**changes))
     assert answer.status_code == status

@@ -1,4 +1,4 @@
-"""Searches of an agency in the box: its own diensten and letters, about a person that it names, and never people."""
+"""Searches of an agency in the box: its own diensten and letters, never people."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The decision point of the box: parties act for people on berichten, diensten and a berichtenbox.
+"""The decision point of the box: berichten, diensten and a berichtenbox.
 
 It decides as the guard does, on the live Authority. Properties that a caller sends decide nothing.
 """

@@ -1,4 +1,4 @@
-"""One call of an agency about the box: its facts, its entitlement and its journal lines."""
+"""One call about the box: its facts, the entitlement and its journal lines."""
 
 from __future__ import annotations
 
@@ -90,7 +90,10 @@ class BoxCall:
         return answer_id
 
     def add_refusal_line(self, refusal: Refusal) -> UUID:
-        """Add the journal line of a question that was not looked up, and return its id. It is about nobody."""
+        """Add the journal line of a refused question, and return its id.
+
+        It was not looked up, so the line is about nobody.
+        """
         answer_id = uuid7()
         self._lines.append((describe_refused_question(self.agency, refusal), answer_id))
         return answer_id

@@ -10,12 +10,12 @@ from machtiging.access.entitlements.rules import VerificationQuestion
 from machtiging.kernel.errors import InvalidInput, NotAllowed
 from machtiging.verification.authzen.box.call import BoxCall
 from machtiging.verification.authzen.box.questions import BoxQuestion, BoxResource, read_box_question
-from machtiging.verification.authzen.box.search import search_box
+from machtiging.verification.authzen.box.search import NOT_ENTITLED, search_box
 from machtiging.verification.authzen.box.verdicts import BoxVerdict
 from machtiging.verification.authzen.rules import AuthzenDecision, AuthzenEvaluation, AuthzenSearch, SearchResults
 from machtiging.verification.rules import NO_VALID_MACHTIGING
 
-UNKNOWN_QUESTION, NOT_ENTITLED, OTHER_DIENST = "onbekende_vraag", "niet_bevoegd", "dienst_niet_van_u"
+UNKNOWN_QUESTION, OTHER_DIENST = "onbekende_vraag", "dienst_niet_van_u"
 
 
 class BoxDecisionPoint:

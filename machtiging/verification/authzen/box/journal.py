@@ -1,4 +1,4 @@
-"""The journal lines of questions about the box: one for each person asked about, with the id of the answer."""
+"""Journal lines of questions about the box, each with the id of its answer."""
 
 from __future__ import annotations
 

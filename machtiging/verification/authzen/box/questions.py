@@ -26,7 +26,7 @@ _MAX_CODE_LENGTH = 200
 
 
 class BoxResource(StrEnum):
-    """The types of resources: a letter, a dienst for a person, or the box of a person."""
+    """The types of resources: a letter, a dienst, or the box of a person."""
 
     BERICHT = "bericht"
     DIENST = "dienst"
@@ -77,7 +77,7 @@ class BoxQuestion:
 
 
 def read_box_question(evaluation: AuthzenEvaluation) -> BoxQuestion | None:
-    """Read a question; None if a type, an action or a pseudonym is unknown, which is a denial.
+    """Read a question; None for an unknown type, action or pseudonym, which is a denial.
 
     Raises InvalidInput: `authzen_veld_ontbreekt` without `context.vertegenwoordigde` for a dienst,
     `authzen_veld_ongeldig`, `bsn_ongeldig` or `kvk_ongeldig`.

@@ -23,6 +23,7 @@ from machtiging.verification.authzen.box.questions import (
 from machtiging.verification.authzen.box.verdicts import BoxVerdict
 from machtiging.verification.authzen.rules import AuthzenSearch, SearchKind, SearchResults
 
+NOT_ENTITLED = "niet_bevoegd"
 _ACTS = tuple(sorted(GRANTABLE_ACTS))
 _LETTERS_PER_STATEMENT = 200
 _NOTHING = SearchResults([], is_last=True)
@@ -45,7 +46,7 @@ async def search_box(call: BoxCall, search: AuthzenSearch, after: str, limit: in
     entitlement = await call.load_entitlement()
     diensten = entitlement.select_entitled(question, call.facts, *kinds)
     if not diensten:
-        call.add_refusal_line(NotAllowed("niet_bevoegd"))
+        call.add_refusal_line(NotAllowed(NOT_ENTITLED))
         await call.record_lines()
         return _NOTHING
     results, verdict = await _collect_page(call, search, question, diensten, after, limit)
@@ -110,7 +111,7 @@ async def _iterate_verdicts(
 async def _iterate_letters(
     call: BoxCall, question: BoxQuestion, diensten: Sequence[DienstView], after: UUID | None
 ) -> AsyncIterator[tuple[str, BoxVerdict]]:
-    """Decide the letters of these diensten in the box of the person, in the order of their ids."""
+    """Decide the letters of these diensten in one box, in the order of their ids."""
     codes = [one.code for one in diensten]
     boxes, is_last = call.facts.find_represented(question), False
     while not is_last:

@@ -38,7 +38,7 @@ class BoxEvaluator:
         self._at = at
 
     def evaluate(self, question: BoxQuestion, diensten: Sequence[DienstView]) -> BoxVerdict:
-        """Decide one question: allowed at the level of the login, or else at a higher one, or not at all."""
+        """Decide one question at the level of the login. A denial says if a higher one is enough."""
         verdicts = [self._evaluate_level(question, diensten, question.level)]
         for level in Assurance if not verdicts[0].is_allowed else ():
             if level.is_at_least(question.level) and level is not question.level:
