@@ -35,7 +35,10 @@ def read_reference(item: dict[str, Any]) -> str | None:
 
 
 def _read(asked: VerificatieIn, item: dict[str, Any]) -> Verification:
-    if asked.machtigingId is None and (asked.vertegenwoordigde is None or asked.gemachtigde is None):
+    if asked.code is not None:
+        if asked.machtigingId or asked.vertegenwoordigde or asked.gemachtigde or asked.op:
+            raise InvalidInput("code_staat_alleen", fields={"code": Message("code_staat_alleen")})
+    elif asked.machtigingId is None and (asked.vertegenwoordigde is None or asked.gemachtigde is None):
         raise InvalidInput("partijen_ontbreken", fields={"vertegenwoordigde": Message("partijen_ontbreken")})
     salt = generate_token(_SALT_BITS)
     return Verification(
@@ -46,6 +49,7 @@ def _read(asked: VerificatieIn, item: dict[str, Any]) -> Verification:
         vertegenwoordigde=_read_party(asked.vertegenwoordigde, "vertegenwoordigde"),
         gemachtigde=_read_party(asked.gemachtigde, "gemachtigde"),
         machtiging_id=_read_machtiging_id(asked.machtigingId),
+        code=None if asked.code is None else asked.code.get_secret_value(),
         act=None if asked.handeling is None else Act(asked.handeling),
         as_of=asked.op,
         reference=asked.kenmerk,

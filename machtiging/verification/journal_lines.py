@@ -10,6 +10,7 @@ from machtiging.audit.access_history.line_place import JournalLinePlace
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine
 from machtiging.kernel.errors import Refusal
+from machtiging.kernel.ids import PersonId
 from machtiging.verification.rules import VerificationAnswer
 
 YES, NO = "ja", "nee"
@@ -21,7 +22,7 @@ class AskingAgency:
 
     oin: str
     client_id: str | None = None
-    employee_id: UUID | None = None
+    employee_id: PersonId | None = None
     organisation_id: UUID | None = None
 
 

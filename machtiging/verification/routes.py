@@ -16,7 +16,7 @@ from machtiging.storage.unit_of_work import Transaction
 from machtiging.verification.intake import read_question, read_reference
 from machtiging.verification.journal_lines import AskingAgency, is_answer_to
 from machtiging.verification.proof import describe_yes, sign_answer
-from machtiging.verification.rules import NO_VALID_MACHTIGING, VerificationAnswer
+from machtiging.verification.rules import NO_VALID_MACHTIGING, VerificationAnswer, VerificationResult
 from machtiging.verification.schemas import (
     MAX_REQUEST_BYTES,
     VERIFICATIONS_PATH,
@@ -25,7 +25,7 @@ from machtiging.verification.schemas import (
     VerificatiesOut,
     VerificationBatch,
 )
-from machtiging.verification.verify import VerificationContext, VerificationResult, verify_questions
+from machtiging.verification.verify import VerificationContext, verify_questions
 from machtiging.web.content_negotiation import require_acceptable, require_content_type
 from machtiging.web.doors import Public
 from machtiging.web.openapi import API_V1_PREFIX, declare_required_scope, describe_request_body

@@ -34,6 +34,9 @@ class VerificatieIn(StrictRequestModel):
     machtigingId: str | None = Field(  # noqa: N815
         default=None, max_length=36, description="In plaats van beide partijen, of om ze te vergelijken."
     )
+    code: SecretStr | None = Field(
+        default=None, max_length=40, description="Een controlecode, in plaats van partijen en nummer. Werkt één keer."
+    )
     handeling: Literal["lijst", "lezen", "downloaden"] | None = Field(
         default=None, description="Zonder handeling is het antwoord ja als er minstens één mag."
     )

@@ -19,20 +19,25 @@ from machtiging.access.verdict import DecideFunction
 from machtiging.agencies.queries import AgencyView, DienstView, find_active_agency
 from machtiging.audit.journal import record_all
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.authority.between_parties import load_authorities_between
 from machtiging.delegation.authority.rules import Authority
-from machtiging.kernel.errors import InvalidInput, Message, NotAllowed, Refusal
+from machtiging.kernel.errors import InvalidInput, Message, NotAllowed, NotInForce, Refusal
 from machtiging.kernel.ids import uuid7
 from machtiging.message_catalogue import CatalogueLabels
 from machtiging.verification.dienst_evaluation import DienstEvaluation, evaluate_dienst
+from machtiging.verification.code_questions import limit_separate_lookups, save_code_answers, use_code
+from machtiging.verification.dienst_evaluation import DienstEvaluation, evaluate_dienst
 from machtiging.verification.journal_lines import AskingAgency, describe_answer, describe_refused_question
+from machtiging.verification.moments import Moment, find_holder, load_past_moment, load_present_moment
 from machtiging.verification.parties import ResolvedParties, resolve_parties, save_pseudonyms
-from machtiging.verification.rules import PartyReference, Verification, VerificationAnswer
+from machtiging.verification.rules import (
+    PartyReference,
+    Question,
+    Verification,
+    VerificationAnswer,
+    VerificationResult,
+)
 
 _IDENTIFIER_LABELS: Mapping[IdentifierKind, str] = CatalogueLabels("identifier", IdentifierKind)
-# What an agency asks, or the refusal of something that could not be read.
-Question = Verification | Refusal
-VerificationResult = VerificationAnswer | Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +65,17 @@ async def verify_questions(
     catalogue = await find_active_agency(session, agency.oin)
     if catalogue is None:
         raise NotAllowed("afnemer_niet_actief")
-    checked = [
+    entitled = [
         one if isinstance(one, Refusal) else _check_entitlement(context.entitlements, catalogue, one, at)
-        for one in questions
+        for one in limit_separate_lookups(questions)
     ]
-    admitted = [one for one in checked if isinstance(one, Verification)]
+    used = [await use_code(session, context.keyring, agency, one, at=at) for one in entitled]
+    admitted = [one.question for one in used if isinstance(one.question, Verification)]
     parties = await resolve_parties(session, context.keyring, agency.oin, _list_references(admitted))
-    found = await _load_candidates(session, admitted, parties, at)
-    results = [
-        one if isinstance(one, Refusal) else _answer(context, catalogue, one, parties, found, at) for one in checked
-    ]
+    moments = await _load_moments(session, context, admitted, parties, at)
+    results = [_answer(catalogue, one.question, parties, moments, at) for one in used]
     await _journal_results(session, agency, results, at)
+    await save_code_answers(session, context.keyring, catalogue.name, zip(used, results, strict=True), at=at)
     await _save_pseudonyms_of_yes(session, context.keyring, agency, results, at)
     return results
 
@@ -105,78 +110,59 @@ def _list_references(questions: Iterable[Verification]) -> Iterable[PartyReferen
         yield from (one for one in (question.vertegenwoordigde, question.gemachtigde) if one is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidates:
-    """The authorities that were loaded, by id and by represented party."""
-
-    by_id: Mapping[UUID, Authority]
-    by_represented: Mapping[UUID, Sequence[Authority]]
+_Moments = Mapping[datetime | None, Moment | Refusal]
 
 
-async def _load_candidates(
-    session: AsyncSession, questions: Sequence[Verification], parties: ResolvedParties, at: datetime
-) -> _Candidates:
-    represented = {
-        party_id for one in questions if one.vertegenwoordigde for party_id in parties[one.vertegenwoordigde]
+async def _load_moments(
+    session: AsyncSession,
+    context: VerificationContext,
+    questions: Sequence[Verification],
+    parties: ResolvedParties,
+    at: datetime,
+) -> _Moments:
+    """Load what the questions are about, by instant. None is now, which is always loaded."""
+    by_instant: dict[datetime, list[Verification]] = {}
+    for question in questions:
+        if question.as_of is not None:
+            by_instant.setdefault(question.as_of, []).append(question)
+    now = [one for one in questions if one.as_of is None]
+    moments: dict[datetime | None, Moment | Refusal] = {
+        None: await load_present_moment(session, context.decide, context.policy_digest, now, parties, at=at)
     }
-    holders = {party_id for one in questions if one.gemachtigde for party_id in parties[one.gemachtigde]}
-    named = {one.machtiging_id for one in questions if one.machtiging_id is not None}
-    by_represented: dict[UUID, list[Authority]] = {}
-    by_id: dict[UUID, Authority] = {}
-    for authority in await load_authorities_between(session, represented, holders, named, at=at):
-        by_id[authority.machtiging_id] = authority
-        by_represented.setdefault(authority.vertegenwoordigde_id, []).append(authority)
-    return _Candidates(by_id, by_represented)
+    for as_of, asked in by_instant.items():
+        try:
+            moments[as_of] = await load_past_moment(session, asked, parties, as_of, at=at)
+        except NotInForce as refusal:  # the policy of then
+            moments[as_of] = refusal
+    return moments
 
 
 def _answer(
-    context: VerificationContext,
-    catalogue: AgencyView,
-    question: Verification,
-    parties: ResolvedParties,
-    candidates: _Candidates,
-    at: datetime,
+    catalogue: AgencyView, question: Question, parties: ResolvedParties, moments: _Moments, at: datetime
 ) -> VerificationResult:
-    dienst = _find_dienst(catalogue, question)
-    if dienst is None:  # checked before
-        return InvalidInput("dienst_niet_van_u")
-    fitting = list(_select_fitting(question, parties, candidates))
-    evaluated = [(evaluate_dienst(context.decide, one, dienst, at), one) for one in fitting]
+    if isinstance(question, Refusal):
+        return question
+    moment, dienst = moments[question.as_of], _find_dienst(catalogue, question)
+    if isinstance(moment, Refusal) or dienst is None:
+        return moment if isinstance(moment, Refusal) else InvalidInput("dienst_niet_van_u")
+    try:
+        fitting = moment.find_fitting(question, parties)
+    except NotInForce as refusal:  # its history
+        return refusal
+    instant = question.as_of or at
+    evaluated = [(evaluate_dienst(moment.decide, one, dienst, instant), one) for one in fitting]
     best = max(evaluated, key=lambda pair: _rank(question, *pair), default=None)
-    is_yes = best is not None and _allows(question, best[0])
-    represented = _find_represented(question, parties, fitting)
+    allowed = best if best is not None and _allows(question, best[0]) else None
     return VerificationAnswer(
         id=uuid7(),
         question=question,
         answered_at=at,
-        represented_id=represented,
-        holder_id=_find_holder(best[1]) if best is not None and is_yes else None,
-        authority=best[1] if best is not None and is_yes else None,
-        levels=best[0].levels if best is not None and is_yes else {},
-        policy_digest=context.policy_digest,
+        represented_id=_find_represented(question, parties, fitting),
+        holder_id=None if allowed is None else find_holder(allowed[1]),
+        authority=None if allowed is None else allowed[1],
+        levels={} if allowed is None else allowed[0].levels,
+        policy_digest=moment.policy_digest,
     )
-
-
-def _select_fitting(question: Verification, parties: ResolvedParties, candidates: _Candidates) -> Iterable[Authority]:
-    """Yield the authorities that this question is about."""
-    represented = None if question.vertegenwoordigde is None else parties[question.vertegenwoordigde]
-    holders = None if question.gemachtigde is None else parties[question.gemachtigde]
-    if question.machtiging_id is not None:
-        named = candidates.by_id.get(question.machtiging_id)
-        possible = [] if named is None else [named]
-    else:
-        possible = [one for party_id in represented or () for one in candidates.by_represented.get(party_id, ())]
-    for authority in possible:
-        is_of_represented = represented is None or authority.vertegenwoordigde_id in represented
-        if is_of_represented and (holders is None or _find_holder(authority) in holders):
-            yield authority
-
-
-def _find_holder(authority: Authority) -> UUID | None:
-    """Return the holder: a person, or the organisation if no employee is named."""
-    if authority.holder_id is not None:
-        return authority.holder_id
-    return authority.organisation_id if len(authority.links) == 1 else None
 
 
 def _rank(question: Verification, evaluation: DienstEvaluation, authority: Authority) -> tuple[bool, int, datetime]:
@@ -187,7 +173,9 @@ def _allows(question: Verification, evaluation: DienstEvaluation) -> bool:
     return evaluation.is_allowed if question.act is None else question.act in evaluation.levels
 
 
-def _find_represented(question: Verification, parties: ResolvedParties, fitting: Sequence[Authority]) -> UUID | None:
+def _find_represented(
+    question: Verification, parties: ResolvedParties, fitting: Sequence[Authority]
+) -> UUID | None:
     """Return the party whose journal shows the question; None for nobody."""
     if fitting:
         return fitting[0].vertegenwoordigde_id

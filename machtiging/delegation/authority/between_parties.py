@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, Uuid, any_, literal, or_, select, union
+from sqlalchemy import Select, Uuid, any_, literal, or_, select, true, union
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -27,6 +27,7 @@ async def load_authorities_between(
     holder_ids: Collection[UUID],
     machtiging_ids: Collection[UUID],
     *,
+    include_ended: bool,
     at: datetime,
 ) -> list[Authority]:
     """Load what these holders have for these represented parties, in one statement.
@@ -34,14 +35,14 @@ async def load_authorities_between(
     `machtiging_ids`: named machtigingen, which are loaded too.
 
     A holder is a person or an organisation. The caller pairs them: this gives every combination. What ended is left
-    out, unless named. Nothing is decided here.
+    out unless named, or with `include_ended`: for a question about the past. Nothing is decided here.
     """
-    open_ones = _BETWEEN.c.state != MachtigingState.ENDED.value
+    wanted = true() if include_ended else _BETWEEN.c.state != MachtigingState.ENDED.value
     represented, holders = _as_array(represented_ids), _as_array(holder_ids)
     between = (
         select(_BETWEEN.c.id)
         .outerjoin(_EMPLOYEE, _EMPLOYEE.c.id == _BETWEEN.c.employee_id)
-        .where(_BETWEEN.c.vertegenwoordigde_id == represented, open_ones)
+        .where(_BETWEEN.c.vertegenwoordigde_id == represented, wanted)
         .where(or_(_BETWEEN.c.gemachtigde_id == holders, _EMPLOYEE.c.person_id == holders))
     )
     named: Select[tuple[UUID]] = select(_BETWEEN.c.id).where(_BETWEEN.c.id == _as_array(machtiging_ids))
