@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.oversight.past_policy import load_policy_at
 from machtiging.access.verdict import DecideFunction
+from machtiging.audit.row_states.past_rows import HISTORY_INCOMPLETE
 from machtiging.delegation.authority.between_parties import load_authorities_between
-from machtiging.delegation.authority.history import HISTORY_INCOMPLETE, PastAuthority, load_authorities_at
+from machtiging.delegation.authority.history import PastAuthority, load_authorities_at
 from machtiging.delegation.authority.rules import Authority
 from machtiging.kernel.errors import NotInForce
 from machtiging.kernel.ids import MachtigingId
@@ -79,7 +80,12 @@ async def load_present_moment(
 
 
 async def load_past_moment(
-    session: AsyncSession, questions: Collection[Verification], parties: ResolvedParties, as_of: datetime, *, at: datetime
+    session: AsyncSession,
+    questions: Collection[Verification],
+    parties: ResolvedParties,
+    as_of: datetime,
+    *,
+    at: datetime,
 ) -> Moment:
     """Load the moment of the questions about one instant in the past, in four statements.
 

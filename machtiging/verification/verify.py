@@ -23,7 +23,6 @@ from machtiging.delegation.authority.rules import Authority
 from machtiging.kernel.errors import InvalidInput, Message, NotAllowed, NotInForce, Refusal
 from machtiging.kernel.ids import uuid7
 from machtiging.message_catalogue import CatalogueLabels
-from machtiging.verification.dienst_evaluation import DienstEvaluation, evaluate_dienst
 from machtiging.verification.code_questions import limit_separate_lookups, save_code_answers, use_code
 from machtiging.verification.dienst_evaluation import DienstEvaluation, evaluate_dienst
 from machtiging.verification.journal_lines import AskingAgency, describe_answer, describe_refused_question
@@ -173,9 +172,7 @@ def _allows(question: Verification, evaluation: DienstEvaluation) -> bool:
     return evaluation.is_allowed if question.act is None else question.act in evaluation.levels
 
 
-def _find_represented(
-    question: Verification, parties: ResolvedParties, fitting: Sequence[Authority]
-) -> UUID | None:
+def _find_represented(question: Verification, parties: ResolvedParties, fitting: Sequence[Authority]) -> UUID | None:
     """Return the party whose journal shows the question; None for nobody."""
     if fitting:
         return fitting[0].vertegenwoordigde_id
