@@ -106,7 +106,7 @@ async def test_history_without_its_newest_line_is_refused(past, agency, database
 
 
 async def test_more_than_ten_moments_in_one_call_are_refused_one_by_one(past, agency):
-    first = list(past.answers)[0]
+    first = next(iter(past.answers))
     questions = [make_question(op=(first + timedelta(minutes=n)).isoformat()) for n in range(12)]
     questions.append(make_question(op=first.isoformat()))
     results = (await agency.post(*questions)).json()["resultaten"]
