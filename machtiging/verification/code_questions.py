@@ -32,7 +32,7 @@ class QuestionWithCode:
 
 
 def limit_separate_lookups(questions: Sequence[Question]) -> list[Question]:
-    """Refuse the codes and the instants in the past that are too many for one call."""
+    """Refuse codes and past instants beyond the limit of one call."""
     codes, moments, limited = 0, set[datetime](), list[Question]()
     for question in questions:
         refusal = None
@@ -73,8 +73,8 @@ async def save_code_answers(
     at: datetime,
 ) -> None:
     """Save the answer of each used code, and tell its maker and the represented party."""
-    for asked, result in answered:
-        if asked.code is not None and isinstance(result, VerificationAnswer):
+    for with_code, result in answered:
+        if with_code.code is not None and isinstance(result, VerificationAnswer):
             await save_answer(
-                session, keyring, asked.code, result.id, is_yes=result.is_yes, agency_name=agency_name, at=at
+                session, keyring, with_code.code, result.id, is_yes=result.is_yes, agency_name=agency_name, at=at
             )

@@ -1,4 +1,4 @@
-"""The authorities that questions are about, at the instant of each question, with the policy of then."""
+"""The authorities of questions at their instant, with the policy of then."""
 
 from __future__ import annotations
 

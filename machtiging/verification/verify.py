@@ -128,9 +128,9 @@ async def _load_moments(
     moments: dict[datetime | None, Moment | Refusal] = {
         None: await load_present_moment(session, context.decide, context.policy_digest, now, parties, at=at)
     }
-    for as_of, asked in by_instant.items():
+    for as_of, those in by_instant.items():
         try:
-            moments[as_of] = await load_past_moment(session, asked, parties, as_of, at=at)
+            moments[as_of] = await load_past_moment(session, those, parties, as_of, at=at)
         except NotInForce as refusal:  # the policy of then
             moments[as_of] = refusal
     return moments

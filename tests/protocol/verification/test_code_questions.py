@@ -1,4 +1,4 @@
-"""Questions with a code: it stands for a machtiging, works once, and only for this agency and purpose."""
+"""Questions with a code: it works once, for one agency and purpose."""
 
 import pytest
 

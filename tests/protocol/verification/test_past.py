@@ -19,8 +19,8 @@ from tests.protocol.verification.conftest import make_question, read_claims
 HOUR = timedelta(hours=1)
 
 
-class Past:
-    """A machtiging with a history: given, paused, resumed and withdrawn, an hour apart; answers on the half hours."""
+class NotedAnswers:
+    """A machtiging that is given, paused, resumed and withdrawn, with the answer between."""
 
     def __init__(self, agency):
         self.agency, self.clock, self.answers = agency, agency.world.clock, {}
@@ -51,11 +51,11 @@ class Past:
 async def past(agency, database):
     async with unit_of_work(database.sessions) as session:
         await record_policy_version(session, agency.world.policy.content, at=agency.world.clock.now())
-    return await Past(agency).live(database)
+    return await NotedAnswers(agency).live(database)
 
 
 def decision_of(result):
-    """What an answer says, without what belongs to the asking."""
+    """Return the answer without its id, proof, salt and instant."""
     return {name: value for name, value in result.items() if name not in ("verificatieId", "bewijs", "zout", "op")}
 
 

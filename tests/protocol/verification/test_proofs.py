@@ -1,4 +1,4 @@
-"""The signed answer: what it says, that it stays checkable, and its place in the journal."""
+"""The signed answer: its claims, its key and its place in the journal."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Verification codes in the database: who makes one, who gets an answer, once, and how often one may guess."""
+"""Verification codes in the database: making, one answer, and the limit of guesses."""
 
 import asyncio
 from datetime import timedelta
