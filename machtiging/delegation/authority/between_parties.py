@@ -27,7 +27,7 @@ async def load_authorities_between(
     holder_ids: Collection[UUID],
     machtiging_ids: Collection[UUID],
     *,
-    include_ended: bool,
+    include_ended: bool = False,
     at: datetime,
 ) -> list[Authority]:
     """Load what these holders have for these represented parties, in one statement.
