@@ -17,7 +17,7 @@ from machtiging.delegation.amendments.versions import extend_machtiging, narrow_
 from machtiging.delegation.assignments.creation import assign_machtigingen
 from machtiging.delegation.assignments.rules import AssignmentRequest, EmployeeLogin
 from machtiging.delegation.assignments.termination import end_assignments
-from machtiging.delegation.authority.history import PastAuthority, load_authorities_at
+from machtiging.delegation.authority.history import PastAuthority, find_machtiging_ids_between, load_authorities_at
 from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.handover.departure import record_departure
@@ -140,6 +140,23 @@ class PastWorld:
                 assert past.authority == (None if then is None else replace(then, version="")), at
                 compared += then is not None
         return compared
+
+    async def compare_holders(self) -> int:
+        """Compare who held what then with the machtigingen that are found now. Returns the number of the same."""
+        compared = 0
+        for at, noted in self.notes.items():
+            for person in {*self.persons.values(), self.people.son}:
+                then = {one for one, authority in noted.items() if authority.holder_id == person}
+                async with self.database.sessions() as session:
+                    found = await find_machtiging_ids_between(session, person, self.people.mother, at)
+                past = await self.recall(at, *found)
+                assert {one for one in found if self._is_held_by(past[one], person)} == then, at
+                compared += len(then)
+        return compared
+
+    @staticmethod
+    def _is_held_by(past: PastAuthority, person: PersonId) -> bool:
+        return past.authority is not None and past.authority.holder_id == person
 
 
 @dataclass

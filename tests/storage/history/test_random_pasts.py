@@ -30,6 +30,7 @@ async def test_authority_after_each_act_of_one_life_is_the_one_of_then(world, cl
         clock.advance(timedelta(hours=5))
         assert await acts.perform(step), step
     assert await world.compare_notes() > 100
+    assert await world.compare_holders() > 50
 
 
 async def test_authority_at_every_instant_after_random_acts_is_the_one_of_then(acts, clock):
