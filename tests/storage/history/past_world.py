@@ -150,12 +150,12 @@ class PastWorld:
                 async with self.database.sessions() as session:
                     found = await find_machtiging_ids_between(session, person, self.people.mother, at)
                 past = await self.recall(at, *found)
-                assert {one for one in found if self._is_held_by(past[one], person)} == then, at
+                assert {one for one in found if self._has_holder(past[one], person)} == then, at
                 compared += len(then)
         return compared
 
     @staticmethod
-    def _is_held_by(past: PastAuthority, person: PersonId) -> bool:
+    def _has_holder(past: PastAuthority, person: PersonId) -> bool:
         return past.authority is not None and past.authority.holder_id == person
 
 
