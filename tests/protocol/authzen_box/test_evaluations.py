@@ -1,10 +1,17 @@
 """Evaluations of an agency about the box, and what they do not tell."""
 
+from datetime import timedelta
+from uuid import UUID
+
 import pytest
 
+from machtiging.berichtenbox.decision_point.sender_letters import SenderLetters
+from machtiging.identity.people import find_or_create_by_bsn
+from machtiging.kernel.bsn import Bsn
 from machtiging.verification.parties import compute_pseudonym, save_pseudonyms
 from tests.builders.database import record_queries
-from tests.builders.letters import CITIZEN, HELPER, SVB, UWV
+from tests.builders.letters import CITIZEN, HELPER, STRANGER, SVB, UWV
+from tests.builders.machtiging import insert_relative_machtiging
 from tests.builders.organisations import KVK
 from tests.protocol.authzen_box.conftest import (
     BELASTINGDIENST,
@@ -19,6 +26,7 @@ from tests.protocol.authzen_box.conftest import (
 
 NOBODY = {"type": "bsn", "id": "999990056"}
 NO = {"decision": False, "context": {"reason": "geen_geldige_machtiging"}}
+AOW = {"dienst": "aow"}
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
@@ -193,6 +201,31 @@ async def test_every_question_of_a_batch_has_one_journal_line_with_its_id_and_th
     assert {line.trace_id for line in lines} == {"4bf92f3577b34da6a3ce929d0e0e4736"}
     assert {line.for_person_id for line in lines} == {pep.world.citizen}
     assert [line.reason for line in lines] == ["ja", "nee", "ja"]
+
+
+async def test_batch_about_two_helpers_gives_each_its_own_answer(pep):
+    await pep.world.grant_machtiging()
+    async with pep.world.sessions.begin() as session:
+        other = await find_or_create_by_bsn(session, pep.world.keyring, Bsn(STRANGER), at=pep.world.clock.now())
+        await insert_relative_machtiging(session, other, pep.world.helper, pep.world.clock.now())
+        await insert_relative_machtiging(session, pep.world.helper, other, pep.world.clock.now())
+    stranger = {"type": "bsn", "id": STRANGER}
+    named = [{"vertegenwoordigde": one, "acr": SUBSTANTIAL} for one in (CITIZEN_NAMED, stranger, HELPER_SUBJECT)]
+    items = [{"subject": subject, "context": context} for subject in (HELPER_SUBJECT, stranger) for context in named]
+    answers = (await pep.post("evaluations", about_dienst() | {"evaluations": items})).json()["evaluations"]
+    # Each opens the own box too: the third and the fifth.
+    assert [one["decision"] for one in answers] == [True, True, True, False, True, True]
+
+
+async def test_letters_of_another_sender_do_not_exist_in_the_source(pep):
+    letters = [UUID(await pep.world.deliver_letter(oin=oin, **changes)) for oin, changes in ((UWV, {}), (SVB, AOW))]
+    at, source = pep.world.clock.now(), SenderLetters()
+    async with pep.world.sessions() as session:
+        found = await source.find_letters(session, UWV, letters, at)
+        boxes, diensten = [pep.world.citizen], ["ww-uitkering", "aow"]
+        listed = await source.list_box_letters(session, UWV, diensten, boxes, after=None, limit=9, at=at)
+        early = await source.find_letters(session, UWV, letters, at - timedelta(days=1))
+    assert (list(found), list(listed), list(early)) == ([letters[0]], [letters[0]], [])
 
 
 async def test_batch_that_ends_early_records_only_what_was_answered(pep):
