@@ -34,6 +34,7 @@ class BrunoRequest:
     form: Mapping[str, str]
     parts: Mapping[str, str]
     status: int
+    document: str
     blocks: frozenset[str]
 
 
@@ -44,7 +45,8 @@ def read_members(text: str) -> dict[str, str]:
 
 def read_request(file: Path) -> BrunoRequest:
     """Read one file. Raises StopIteration without a method, and KeyError without an address or status."""
-    blocks = {name: read_members(text) for name, text in _BLOCK.findall(file.read_text(encoding="utf-8"))}
+    texts = dict(_BLOCK.findall(file.read_text(encoding="utf-8")))
+    blocks = {name: read_members(text) for name, text in texts.items() if name != "body:json"}
     method = next(name for name in METHODS if name in blocks)
     return BrunoRequest(
         method=method.upper(),
@@ -53,7 +55,8 @@ def read_request(file: Path) -> BrunoRequest:
         form=blocks.get("body:form-urlencoded", {}),
         parts=blocks.get("body:multipart-form", {}),
         status=int(blocks["assert"]["res.status"].removeprefix("eq ")),
-        blocks=frozenset(blocks),
+        document=texts.get("body:json", ""),
+        blocks=frozenset(texts),
     )
 
 
@@ -83,5 +86,7 @@ def send_request(request: BrunoRequest, variables: Mapping[str, str]) -> httpx.R
         assert part is not None, value
         parts.append((name, (None, part["content"], part["type"])))
     body = {"files": parts} if parts else {"data": form} if form else {}
+    if request.document:
+        body, headers["Content-Type"] = {"content": fill_variables(request.document, variables)}, "application/json"
     url = fill_variables(request.url, variables)
     return httpx.request(request.method, url, headers=headers, timeout=60, trust_env=False, **body)

@@ -25,6 +25,7 @@ OTHER_OPERATIONS = {
     ("GET", "{{issuer}}/.well-known/oauth-authorization-server"),
     ("GET", "{{issuer}}/.well-known/openid-configuration"),
     ("GET", "{{issuer}}/.well-known/oauth-protected-resource/api/v1"),
+    ("GET", "{{issuer}}/.well-known/machtiging-bewijssleutels"),
     ("POST", "{{issuer}}/introspect"),
     ("POST", "{{issuer}}/token"),
 }
