@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,10 +27,11 @@ from tests.integration_guide.bruno_collection import (
 )
 from tests.integration_guide.guide_pages import GUIDE, ROOT, GuideCommand, build_output_pattern, list_commands
 from tests.journeys.conftest import Installation, free_ports
-from tests.parties.npm_packages import NODE, PLACE, are_go_modules_installed, needs_packages
+from tests.parties.npm_packages import NODE, PLACE, list_toolchains, needs_packages
 
 pytestmark = pytest.mark.long
 _SECONDS = 120
+_READY = re.compile(r"^(?:Listening|The broker listens) at ", re.MULTILINE)
 _ADDRESS = re.compile(r"Open this address in a browser: (\S+)")
 # The ports on the pages that are not those of the practice service.
 _OWN_PORTS = ("8100", "9001", "9002", "9003")
@@ -70,6 +71,8 @@ class GuideFolder:
         # Nothing is fetched while tests run: `make parties` installed this version.
         (programs / "npm").write_text('#!/bin/sh\nln -sfn "$INSTALLED_PACKAGES" "$4/node_modules"\n')
         (programs / "npm").chmod(0o755)
+        (programs / "mvn").write_text(f'#!/bin/sh\nexec {shutil.which("mvn")} --offline "$@"\n')
+        (programs / "mvn").chmod(0o755)
 
     def build_environment(self, exports: str) -> dict[str, str]:
         environment = self.installation.environment() | {
@@ -80,15 +83,15 @@ class GuideFolder:
         found = re.findall(r"^export (\w+)=(\S+)$", self.replace_ports(exports), re.MULTILINE)
         return environment | dict(found)
 
-    async def run_page(self, page: Path, program: str = "") -> None:
-        """Run the commands of a page, and those that need this program.
+    async def run_page(self, page: Path, programs: Collection[str] = ()) -> None:
+        """Run the commands of a page, and those that need one of these programs.
 
         Raises AssertionError at the first with another result than the page shows.
         """
         exports = ""
         try:
             for command in list_commands(page):
-                if command.block.settings.get("needs", "") not in ("", program):
+                if command.block.settings.get("needs", "") not in ("", *programs):
                     continue
                 exports += command.block.text
                 environment = self.build_environment(exports)
@@ -104,10 +107,10 @@ class GuideFolder:
             self.stop_background()
         program = self.replace_ports(command.block.text).strip()
         self.background.append(self._open_process(f"exec {program}", environment))
-        if "serve" in program:  # the next command of the page waits for it
+        if program.endswith(" serve"):  # the next command of the page waits for it
             return
         async with asyncio.timeout(_SECONDS):
-            while "listen" not in (shown := (self.place / "background.log").read_text()).lower():
+            while _READY.search(shown := self._read_background_log()) is None:
                 assert self.background[-1].poll() is None, shown
                 await asyncio.sleep(0.05)
         self._compare(command, shown)
@@ -134,8 +137,12 @@ class GuideFolder:
             if process.returncode is None:
                 process.kill()
         shown = "".join(lines)
-        assert process.returncode == 0, f"{command.block.text}\n{shown}"
+        assert process.returncode == 0, f"{command.block.text}\n{shown}\n{self._read_background_log()}"
         self._compare(command, shown)
+
+    def _read_background_log(self) -> str:
+        file = self.place / "background.log"
+        return file.read_text(errors="replace") if file.exists() else ""
 
     def _compare(self, command: GuideCommand, shown: str) -> None:
         shown = self.restore_ports(shown)
@@ -186,7 +193,7 @@ def guide_folder() -> Iterator[GuideFolder]:
     "name", ["sending-agency", "reading-app", "verifying-agency", "resource-server", "login-broker"]
 )
 async def test_commands_of_page_give_the_output_that_it_shows(guide_folder, name):
-    await guide_folder.run_page(GUIDE / f"{name}.md", "go" if are_go_modules_installed() else "")
+    await guide_folder.run_page(GUIDE / f"{name}.md", list_toolchains())
 
 
 async def test_bruno_requests_get_the_statuses_that_they_expect(guide_folder):

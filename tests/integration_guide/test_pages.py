@@ -27,10 +27,10 @@ from tests.integration_guide.guide_pages import (
 )
 
 PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-CODE_LANGUAGES = {"json", "python", "js", "go"}
+CODE_LANGUAGES = {"json", "python", "js", "go", "java"}
 LANGUAGES = CODE_LANGUAGES | {"sh", "text"}
 SETTINGS = {"running", "background", "browser", "file", "needs"}
-OTHER_PROGRAMS = {"cp", "export", "go", "mkdir", "node", "npm", ".cache/guide/go/resource_server"}
+OTHER_PROGRAMS = {"cp", "export", "go", "java", "mkdir", "mvn", "node", "npm", ".cache/guide/go/resource_server"}
 API_PATH = re.compile(r"/api/v1(/[\w{}/_.-]*[\w}])")
 
 

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,9 @@ _PINNED = ("package.json", "package-lock.json", ".npmrc")
 # The generator of Python clients wants other versions of what we use ourselves, so it lives by itself.
 GENERATOR = PLACE / "generator" / ("Scripts" if os.name == "nt" else "bin")
 _GENERATOR_PINS = HERE / "generator" / "requirements.txt"
-_GO_EXAMPLE = ROOT / "docs" / "integrate" / "examples" / "go"
+_EXAMPLES = ROOT / "docs" / "integrate" / "examples"
+# A program, the folder of its example, and what fetches all that building it needs.
+_TOOLCHAINS = (("go", "go", ["build", "-o", "built", "."]), ("mvn", "spring", ["--quiet", "--batch-mode", "package"]))
 _HOME = "http://localhost:9"
 _AS_OURS = (
     "backchannel_authentication_request_signing_alg",
@@ -77,20 +80,26 @@ def install() -> None:
     (PLACE / ".installed").write_bytes(_pins())
 
 
-def install_go_modules() -> None:
-    """Fetch the modules of the Go example of the integration guide, where Go is installed."""
-    if (go := shutil.which("go")) is not None:
-        subprocess.run([go, "mod", "download"], cwd=_GO_EXAMPLE, check=True, timeout=300)
+def install_toolchain_packages() -> None:
+    """Fetch what the Go and Spring examples of the integration guide need, where Go and Maven are installed.
+
+    A failure is printed only: then the tests leave that example out.
+    """
+    for program, folder, arguments in _TOOLCHAINS:
+        marker = PLACE / f".{program}-installed"
+        if (found := shutil.which(program)) is None or marker.exists():
+            continue
+        with tempfile.TemporaryDirectory() as place:
+            copied = shutil.copytree(_EXAMPLES / folder, Path(place) / folder)
+            if subprocess.run([found, *arguments], cwd=copied, timeout=500).returncode == 0:
+                marker.touch()
 
 
-def are_go_modules_installed() -> bool:
-    """Tell if Go is there with the modules of the example. Nothing is fetched."""
-    if (go := shutil.which("go")) is None:
-        return False
-    command = [go, "list", "-deps", "."]
-    return not subprocess.run(
-        command, cwd=_GO_EXAMPLE, env=os.environ | {"GOPROXY": "off"}, capture_output=True, timeout=120
-    ).returncode
+def list_toolchains() -> list[str]:
+    """The programs of the examples that can run here without fetching anything."""
+    return [
+        program for program, _, _ in _TOOLCHAINS if shutil.which(program) and (PLACE / f".{program}-installed").exists()
+    ]
 
 
 def needs_packages() -> None:
@@ -153,4 +162,4 @@ def oidc_provider(place: Path) -> Iterator[Path]:
 
 if __name__ == "__main__":
     install()
-    install_go_modules()
+    install_toolchain_packages()
