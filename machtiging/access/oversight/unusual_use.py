@@ -18,6 +18,12 @@ from sqlalchemy import CTE, ColumnElement, Date, Select, and_, cast, func, selec
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.access.oversight.unusual_checks import (
+    load_ordinary_checks,
+    select_checked_people,
+    select_busy_agencies,
+    select_checks,
+)
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.tables import JournalIntake, JournalLine
 from machtiging.kernel.clock import AMSTERDAM, end_of_day
@@ -31,6 +37,8 @@ class UnusualRule(StrEnum):
     AT_NIGHT = "nacht"
     REFUSALS = "weigeringen"
     MANY_MACHTIGINGEN = "veel_machtigingen"
+    MANY_CHECKS = "veel_controles"
+    CHECKS_OF_PERSON = "controles_van_een"
 
 
 # From how many on a day a rule gives a row. ISO/IEC 27002:2022, control 8.16, asks for a baseline of normal use, with
@@ -40,8 +48,10 @@ THRESHOLDS: Mapping[UnusualRule, int] = {
     UnusualRule.AT_NIGHT: 5,
     UnusualRule.REFUSALS: 20,
     UnusualRule.MANY_MACHTIGINGEN: 10,
+    UnusualRule.MANY_CHECKS: 1_000,
+    UnusualRule.CHECKS_OF_PERSON: 20,
 }
-# MANY_LETTERS also needs so many times the median of the own days with reading, in the days before.
+# MANY_LETTERS and MANY_CHECKS also need so many times the median of the own days with reading, in the days before.
 TIMES_ORDINARY = 3
 ORDINARY_DAYS = 28
 # The night is from midnight until this hour, on Dutch clocks.
@@ -55,7 +65,10 @@ _COLUMNS = ("id", "occurred_at", "act", "outcome", "actor_id", "for_person_id", 
 
 @dataclass(frozen=True, slots=True)
 class UnusualUse:
-    """A count of one actor on one day. `ordinary`: the median of the days before; None if the rule compares nothing."""
+    """A count of one actor, agency or person on one day.
+
+    `ordinary`: the median of the days before; None if the rule compares nothing.
+    """
 
     rule: UnusualRule
     count: int
@@ -75,7 +88,7 @@ class UnusualDay:
 
 
 async def find_unusual_use(session: AsyncSession, day: date) -> UnusualDay:
-    """Find what was unusual on this Dutch calendar day. Four statements, and one for the days before."""
+    """Find what was unusual on this Dutch calendar day. Six statements, and two for the days before."""
     period = datetime.combine(day, time(), AMSTERDAM), end_of_day(day)
     lines = _select_day(period)
     total = await session.scalar(select(func.count()).select_from(lines))
@@ -89,9 +102,25 @@ async def find_unusual_use(session: AsyncSession, day: date) -> UnusualDay:
         )
         for row in await session.execute(query)
     ]
-    rows = [*letters, *others]
+    rows = [*letters, *others, *await _find_unusual_checks(session, period)]
     is_cut = any(count >= MAX_ROWS for count in Counter(row.rule for row in rows).values())
     return UnusualDay(rows, complete=(total or 0) < MAX_LINES and not is_cut)
+
+
+async def _find_unusual_checks(session: AsyncSession, period: tuple[datetime, datetime]) -> list[UnusualUse]:
+    """Find agencies that ask far more than ordinarily, and people asked about often."""
+    checks = select_checks(period, MAX_LINES)
+    many, of_person = UnusualRule.MANY_CHECKS, UnusualRule.CHECKS_OF_PERSON
+    agencies = (await session.execute(select_busy_agencies(checks, THRESHOLDS[many], MAX_ROWS))).all()
+    before = period[0] - timedelta(days=ORDINARY_DAYS), period[0]
+    ordinary = await load_ordinary_checks(session, [row.oin for row in agencies], before, ORDINARY_DAYS * MAX_LINES)
+    people = await session.execute(select_checked_people(checks, THRESHOLDS[of_person], MAX_ROWS))
+    found = [
+        UnusualUse(many, row.number, row.reference, ordinary=ordinary.get(row.oin, 0))
+        for row in agencies
+        if row.number >= TIMES_ORDINARY * ordinary.get(row.oin, 0)
+    ]
+    return found + [UnusualUse(of_person, row.number, row.reference) for row in people]
 
 
 def _select_day(period: tuple[datetime, datetime]) -> CTE:

@@ -99,5 +99,9 @@ def _describe_rule(rule: UnusualRule) -> str:
         UnusualRule.AT_NIGHT: get_sentence("operator.unusual.explain.night", number=number, hour=NIGHT_ENDS_AT_HOUR),
         UnusualRule.REFUSALS: get_sentence("operator.unusual.explain.refusals", number=number),
         UnusualRule.MANY_MACHTIGINGEN: get_sentence("operator.unusual.explain.machtigingen", number=number),
+        UnusualRule.MANY_CHECKS: get_sentence(
+            "operator.unusual.explain.checks", number=number, times=TIMES_ORDINARY, days=ORDINARY_DAYS
+        ),
+        UnusualRule.CHECKS_OF_PERSON: get_sentence("operator.unusual.explain.checks_of_person", number=number),
     }
     return sentences[rule]

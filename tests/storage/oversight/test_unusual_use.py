@@ -205,3 +205,44 @@ async def test_day_with_too_many_rows_says_that_it_is_not_complete(database, mon
     await write(database, reading(uuid4(), LETTERS) + reading(uuid4(), LETTERS))
     async with database.sessions() as session:
         assert (await find_unusual_use(session, DAY)).complete is False
+
+
+CHECKS, OF_PERSON = THRESHOLDS[UnusualRule.MANY_CHECKS], THRESHOLDS[UnusualRule.CHECKS_OF_PERSON]
+UWV, SVB = "00000099000000001000", "00000099000000002000"
+
+
+def asking(oin, number, at=NOON, person_id=None):
+    """So many questions of one agency by its software, about one person or each about another."""
+    line = {"act": JournalAct.VERIFICATIE_GEVRAAGD, "outcome": JournalOutcome.DONE, "reason": "nee"}
+    line |= {"client_id": "afnemer", "facts": {"afzender": oin}}
+    return [(at + timedelta(milliseconds=n), line | {"for_person_id": person_id or uuid4()}) for n in range(number)]
+
+
+async def test_agency_at_the_threshold_of_questions_is_a_row(database):
+    await write(database, [*asking(UWV, CHECKS), *asking(SVB, CHECKS - 1)])
+
+    [row] = await find(database)
+    assert (row.rule, row.count, row.ordinary) == (UnusualRule.MANY_CHECKS, CHECKS, 0)
+
+
+async def test_agency_that_asks_as_much_as_on_other_days_is_no_row(database):
+    ordinary = CHECKS // TIMES_ORDINARY + 1
+    earlier = [one for days in range(1, 4) for one in asking(UWV, ordinary, NOON - timedelta(days=days))]
+    await write(database, [*earlier, *asking(UWV, CHECKS)])
+
+    assert await find(database) == []
+
+
+async def test_person_at_the_threshold_of_questions_by_one_agency_is_a_row(database):
+    person = uuid4()
+    await write(database, [*asking(UWV, OF_PERSON, person_id=person), *asking(SVB, OF_PERSON - 1, person_id=person)])
+
+    [row] = await find(database)
+    assert (row.rule, row.count) == (UnusualRule.CHECKS_OF_PERSON, OF_PERSON)
+
+
+async def test_questions_about_unknown_people_are_no_row_of_a_person(database):
+    lines = [(at, line | {"for_person_id": None}) for at, line in asking(UWV, OF_PERSON * 2)]
+    await write(database, lines)
+
+    assert await find(database) == []
