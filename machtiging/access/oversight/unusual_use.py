@@ -20,8 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.oversight.unusual_checks import (
     load_ordinary_checks,
-    select_checked_people,
     select_busy_agencies,
+    select_checked_people,
     select_checks,
 )
 from machtiging.audit.acts import JournalAct, JournalOutcome
