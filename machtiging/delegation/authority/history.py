@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Uuid, any_, literal, or_, select
+from sqlalchemy import ColumnElement, Uuid, any_, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -34,19 +34,17 @@ from machtiging.delegation.queries import machtiging_table
 from machtiging.delegation.rules import Capacity
 from machtiging.delegation.tables import SEALED_AGREEMENT, SEALED_MACHTIGING
 from machtiging.kernel.errors import ROW_INVALID, NotInForce
-from machtiging.kernel.ids import MachtigingId, PersonId
+from machtiging.kernel.ids import MachtigingId
 from machtiging.organisations.tables import (
     SEALED_EMPLOYEE,
     SEALED_ORGANISATION,
     SEALED_RECOGNITION,
     SEALED_STAND_IN,
     SEALED_TEAM_MEMBERSHIP,
-    Employee,
 )
-from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import SealedTable
 
-_MACHTIGING, _EMPLOYEE = machtiging_table(), table_of(Employee)
+_MACHTIGING = machtiging_table()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,30 +86,6 @@ async def load_authorities_at(
         if not (await authority_from_row(session, row)).is_authentic:
             found[one] = PastAuthority(None, ROW_INVALID)
     return found
-
-
-async def find_machtiging_ids_between(
-    session: AsyncSession,
-    person_id: PersonId,
-    vertegenwoordigde_id: UUID,
-    at: datetime,
-    *,
-    organisation_id: UUID | None = None,
-) -> list[MachtigingId]:
-    """Find the machtigingen that this person may have held for this party at `at`.
-
-    In order of id. Those that ended are here too. The authority at that instant decides. `organisation_id`: only as
-    its employee. The table answers for the past: a link never changes its employee, an accepted machtiging never its
-    gemachtigde, and an employee never becomes another person.
-    """
-    employees = select(_EMPLOYEE.c.id).where(_EMPLOYEE.c.person_id == person_id)
-    holds = or_(_MACHTIGING.c.gemachtigde_id == person_id, _MACHTIGING.c.employee_id.in_(employees))
-    if organisation_id is not None:
-        employees = employees.where(_EMPLOYEE.c.organisation_id == organisation_id)
-        holds = _MACHTIGING.c.employee_id.in_(employees)
-    between = (_MACHTIGING.c.vertegenwoordigde_id == vertegenwoordigde_id, _MACHTIGING.c.offered_at <= at, holds)
-    found = await session.scalars(select(_MACHTIGING.c.id).where(*between).order_by(_MACHTIGING.c.id))
-    return [MachtigingId(one) for one in found]
 
 
 def _choose_tables(present: Sequence[Mapping[str, Any]]) -> list[PastTable]:

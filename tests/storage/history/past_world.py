@@ -17,7 +17,8 @@ from machtiging.delegation.amendments.versions import extend_machtiging, narrow_
 from machtiging.delegation.assignments.creation import assign_machtigingen
 from machtiging.delegation.assignments.rules import AssignmentRequest, EmployeeLogin
 from machtiging.delegation.assignments.termination import end_assignments
-from machtiging.delegation.authority.history import PastAuthority, find_machtiging_ids_between, load_authorities_at
+from machtiging.delegation.authority.between_parties import load_authorities_between
+from machtiging.delegation.authority.history import PastAuthority, load_authorities_at
 from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.authority.rules import Authority
 from machtiging.delegation.handover.departure import record_departure
@@ -141,14 +142,20 @@ class PastWorld:
                 compared += then is not None
         return compared
 
+    async def find_ids(self, person: PersonId, giver: UUID | None = None) -> list[MachtigingId]:
+        """The ids of what this person has or had for mother, or another giver."""
+        async with self.database.sessions() as session:
+            at, between = self.clock.now(), ([giver or self.people.mother], [person], [])
+            found = await load_authorities_between(session, *between, include_ended=True, at=at)
+        return sorted(one.machtiging_id for one in found)
+
     async def compare_holders(self) -> int:
         """Compare who held what then with the machtigingen that are found now. Returns the number of the same."""
         compared = 0
         for at, noted in self.notes.items():
             for person in {*self.persons.values(), self.people.son}:
                 then = {one for one, authority in noted.items() if authority.holder_id == person}
-                async with self.database.sessions() as session:
-                    found = await find_machtiging_ids_between(session, person, self.people.mother, at)
+                found = await self.find_ids(person)
                 past = await self.recall(at, *found)
                 assert {one for one in found if self._has_holder(past[one], person)} == then, at
                 compared += len(then)

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.authority.history import find_machtiging_ids_between, load_authority_at
+from machtiging.delegation.authority.history import load_authority_at
 from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.pause import pause_machtiging
 from machtiging.delegation.statutory.rules import EventType
@@ -42,7 +42,6 @@ async def test_directorship_is_known_at_each_instant_until_the_register_ends_it(
     assert await load_authority_at(session, held, NOON) == before
     assert await load_authority_at(session, held, LATER) == after
     assert (before.stop_reason(NOON), after.stop_reason(LATER).code) == (None, "machtiging_beeindigd")
-    assert await find_machtiging_ids_between(session, people.son, business, LATER) == [held]
 
 
 async def test_bewind_is_known_before_and_after_its_end(session):
