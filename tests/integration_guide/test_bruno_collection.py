@@ -26,6 +26,7 @@ OTHER_OPERATIONS = {
     ("GET", "{{issuer}}/.well-known/openid-configuration"),
     ("GET", "{{issuer}}/.well-known/oauth-protected-resource/api/v1"),
     ("GET", "{{issuer}}/.well-known/machtiging-bewijssleutels"),
+    ("POST", "{{issuer}}/access/v1/evaluation"),
     ("POST", "{{issuer}}/introspect"),
     ("POST", "{{issuer}}/token"),
 }

@@ -15,7 +15,8 @@ QUESTIONS = [
     QUESTION | {"kenmerk": "1", "gemachtigde": BRAM},
     QUESTION | {"kenmerk": "2", "gemachtigde": BRAM, "handeling": "downloaden"},
     QUESTION | {"kenmerk": "3", "gemachtigde": DENNIS},
-    QUESTION | {"kenmerk": "4", "gemachtigde": BRAM, "dienst": "aow"},
+    QUESTION | {"kenmerk": "4", "gemachtigde": BRAM, "op": "2020-01-01T12:00:00+01:00"},
+    QUESTION | {"kenmerk": "5", "gemachtigde": BRAM, "dienst": "aow"},
 ]
 
 agency = Client("verifier")
