@@ -133,6 +133,12 @@ async def find_kvk(session: AsyncSession, organisation_id: UUID) -> str | None:
     return kvk
 
 
+async def find_oin(session: AsyncSession, organisation_id: UUID) -> str | None:
+    """Find the OIN of an organisation. Verifies no MAC."""
+    oin: str | None = await session.scalar(select(ORGANISATION.c.oin).where(ORGANISATION.c.id == organisation_id))
+    return oin
+
+
 async def find_organisation_of_employee(session: AsyncSession, employee_id: UUID) -> UUID | None:
     """Find the organisation of an employee, or None."""
     found: UUID | None = await session.scalar(select(EMPLOYEE.c.organisation_id).where(EMPLOYEE.c.id == employee_id))

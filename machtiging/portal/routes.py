@@ -39,6 +39,7 @@ from machtiging.portal.letters import attachments, letter_page, list_page, marks
 from machtiging.portal.operator import (
     figures_pages,
     import_page,
+    number_page,
     organisation_page,
     oversight_pages,
     policy_pages,
@@ -62,6 +63,7 @@ from machtiging.portal.organisation import (
 )
 from machtiging.portal.public_pages import api_pages
 from machtiging.portal.public_pages import routes as public_pages
+from machtiging.portal.verification import check_pages, code_pages
 from machtiging.portal.work import client_page as work_client_page
 from machtiging.portal.work import client_table, new_client, own_record, renewals, saved_filters, today
 
@@ -98,6 +100,8 @@ _PARTS = (
     extension,
     readers,
     excluded_teams,
+    code_pages,
+    check_pages,
     clients,
     offers,
     client_page,
@@ -131,7 +135,16 @@ _WITH_NAMES = (
     detail,
     notes,
 )
-_OPERATOR = (register_page, import_page, organisation_page, policy_pages, oversight_pages, figures_pages, record_pages)
+_OPERATOR = (
+    register_page,
+    import_page,
+    organisation_page,
+    number_page,
+    policy_pages,
+    oversight_pages,
+    figures_pages,
+    record_pages,
+)
 _HELPING = (helped_people, helped_letters, helper_notes, own_acts)
 for part in (*_PARTS, *_HELPING, *_OPERATOR):
     names = [Depends(load_switcher)] if part in (*_WITH_NAMES, *_HELPING) else []

@@ -32,6 +32,7 @@ from machtiging.portal.help_requests.decision_page import WaitingRequest, load_w
 from machtiging.portal.helping.paths import BUSINESS_ROOT
 from machtiging.portal.helping.switcher import remember_helping, show_helped_people
 from machtiging.portal.organisation.oversight import READING_PATH
+from machtiging.portal.verification.check_pages import PATH as CHECK_PATH
 from machtiging.portal.views import MachtigingCard
 from machtiging.portal.work.parameters import TODAY_PATH
 from machtiging.storage.unit_of_work import Transaction
@@ -49,6 +50,7 @@ _WORK_PAGES = (
     (EmployeeRole.TEAM_LEADER, "/organisatie"),
     (EmployeeRole.ADMINISTRATOR, "/organisatie"),
     (EmployeeRole.SUPERVISOR, READING_PATH),
+    (EmployeeRole.VERIFIER, CHECK_PATH),
 )
 _STANDING_NOW = (
     EffectiveState.IN_FORCE,

@@ -97,6 +97,13 @@ _PERSONAS = (
         kvk="90000002",
     ),
     Persona(
+        "controleur",
+        "Sanne Kok",
+        PersonaGroup.WORK,
+        "s.kok@belastingdienst.example",
+        kvk="90000004",
+    ),
+    Persona(
         "bestuurder",
         "Yvonne Smeets",
         PersonaGroup.WORK,

@@ -44,6 +44,8 @@ class Scene(StrEnum):
     OFFICE = "office"
     PARENT = "parent"
     COUNTER = "counter"
+    MAKE_CODE = "make_code"
+    CHECK_CODE = "check_code"
     OPERATOR = "operator"
     AUDITOR = "auditor"
 
@@ -69,6 +71,8 @@ SCENES: Mapping[Scene, tuple[str, str]] = {
     Scene.OFFICE: ("bewindvoerder", "/organisatie"),
     Scene.PARENT: ("engelstalig", "/ik-help"),
     Scene.COUNTER: ("burger-zonder-digid", "/aan-de-balie"),
+    Scene.MAKE_CODE: ("naaste", "/controleren"),
+    Scene.CHECK_CODE: ("controleur", "/controle"),
     Scene.OPERATOR: ("beheerder", "/beheer"),
     Scene.AUDITOR: ("auditor", "/beheer/beleid"),
 }

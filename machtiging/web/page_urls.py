@@ -29,6 +29,8 @@ PAGE_PREFIXES = frozenset(
         "authorize",
         "berichten",
         "brieven",
+        "controle",
+        "controleren",
         "helpers",
         "ik-help",
         "inloggen",

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from machtiging.agencies.catalogue import find_catalogue_oin
 from machtiging.agencies.rules import Sensitivity
 from machtiging.audit.acts import JournalAct
 from machtiging.cli.demo.environment import StoryEnvironment
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict
 from machtiging.kernel.ids import PersonId
+from machtiging.organisations.afzender_numbers import add_kvk_number
 from machtiging.organisations.employees import invite_employee, load_administrator
-from machtiging.organisations.queries import find_employee_of_login, load_present_employees
+from machtiging.organisations.queries import (
+    find_employee_of_login,
+    find_organisation_by_number,
+    load_present_employees,
+)
 from machtiging.organisations.recognition import confirm_recognition, propose_recognition
-from machtiging.organisations.registration import register_organisation
+from machtiging.organisations.registration import register_afzenders, register_organisation
 from machtiging.organisations.rules import (
     ActingOperator,
     Ceiling,
@@ -33,6 +39,9 @@ _FIRST_EMPLOYEE = PERSONAS["raadslid"]
 _COLLEAGUES = {"collega": EmployeeRole.CARE_WORKER, "toezichthouder": EmployeeRole.SUPERVISOR}
 _ROLES = frozenset({EmployeeRole.ADMINISTRATOR, EmployeeRole.CARE_WORKER})
 _STORY = ActingOperator(None, "verhaal")
+# An employee of an agency, who checks with the codes of citizens and helpers.
+_CHECKER, _AGENCY = PERSONAS["controleur"], "Belastingdienst"
+_CHECKER_ROLES = frozenset({EmployeeRole.ADMINISTRATOR, EmployeeRole.VERIFIER})
 
 
 async def add_practice_organisation(environment: StoryEnvironment) -> bool:
@@ -81,4 +90,23 @@ async def _invite_colleague(
         level, kvk = Assurance.SUBSTANTIAL, _FIRST_EMPLOYEE.kvk
         actor = await load_administrator(session, invited, administrator, kvk, level, at=at)
         await invite_employee(session, keyring, actor, actor.organisation_id, invitation, at=at)
+    return True
+
+
+async def add_checking_agency(environment: StoryEnvironment) -> bool:
+    """Give the organisation of an agency its KvK number, and invite a controleur. Returns False if that was done."""
+    at, keyring = environment.now(), environment.keyring
+    async with unit_of_work(environment.sessions) as session:
+        await register_afzenders(session, keyring, _STORY, at=at)
+        numbers = OrganisationNumbers(oin=find_catalogue_oin(_AGENCY))
+        organisation_id = await find_organisation_by_number(session, numbers, at=at)
+        if organisation_id is None or _CHECKER.kvk is None:
+            return False
+        await add_kvk_number(session, _STORY, organisation_id, _CHECKER.kvk, at=at)
+        if await load_present_employees(session, organisation_id, at=at):
+            return False
+        invitation = EmployeeInvitation(
+            environment.broker, _CHECKER.build_claims()["sub"], _CHECKER.name, _CHECKER_ROLES
+        )
+        await invite_employee(session, keyring, _STORY, organisation_id, invitation, at=at, practice=True)
     return True

@@ -18,7 +18,7 @@ from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.cli.demo.agency import DemoAgency
 from machtiging.cli.demo.environment import StoryEnvironment, create_http_client
 from machtiging.cli.demo.letters import BUSINESS_LETTERS, DemoLetter
-from machtiging.cli.demo.organisation import invite_colleagues
+from machtiging.cli.demo.organisation import add_checking_agency, invite_colleagues
 from machtiging.cli.demo.portal_user import PortalUser
 from machtiging.cli.demo.representatives import add_practice_business, add_practice_office, tell_practice_events
 from machtiging.cli.demo.world_letters import build_letters_of_two_years
@@ -102,6 +102,8 @@ async def add_practice_world(environment: StoryEnvironment) -> int:
         await world.add_representatives()
         for invited in await invite_colleagues(environment, worker.person_id):
             await world.log_in(invited)
+        if await add_checking_agency(environment):
+            await world.log_in("controleur")
         for name, born, bsn in (*_WITHOUT_READER, *_CLIENTS):
             client_id = await world.add_client(name, born, bsn)
             await world.deliver_to(bsn, f"Geachte {name}", bsn, kinds=_KINDS_OF_CLIENTS)

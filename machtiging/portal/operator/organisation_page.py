@@ -52,6 +52,7 @@ class OperatorDone(StrEnum):
     CONFIRMED = "bevestigd"
     DROPPED = "vervallen"
     INVITED = "uitgenodigd"
+    NUMBERED = "genummerd"
 
 
 DONE_SENTENCES: Mapping[OperatorDone, str] = CatalogueLabels("operator.done", OperatorDone)

@@ -12,7 +12,12 @@ from machtiging.operator_content.service_changes import ServiceChange
 from machtiging.supervision import TaskSupervisor
 
 # The packages of the portal with a `templates/` folder.
-PORTAL_TEMPLATES = ("machtiging.portal", "machtiging.portal.organisation", "machtiging.portal.work")
+PORTAL_TEMPLATES = (
+    "machtiging.portal",
+    "machtiging.portal.organisation",
+    "machtiging.portal.verification",
+    "machtiging.portal.work",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

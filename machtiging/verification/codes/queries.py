@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,13 +15,16 @@ from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.people import load_data_key
 from machtiging.kernel.ids import MachtigingId, PersonId
+from machtiging.kernel.readable_code import normalise_code
 from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import reseal_changes
-from machtiging.verification.codes.rules import CODE_INDEX_PURPOSE, CodePurpose, VerificationCode
+from machtiging.verification.codes.rules import CODE_INDEX_PURPOSE, CodeAsker, CodePurpose, VerificationCode
 from machtiging.verification.codes.tables import SEALED_VERIFICATION_CODE, VerificationCodeRow
 
 CODE = table_of(VerificationCodeRow)
 MAX_LISTED_CODES = 50
+# A form that is sent again within this time shows the same answer.
+REPEAT_WINDOW = timedelta(minutes=10)
 
 
 async def find_by_code_for_update(session: AsyncSession, keyring: KeyRing, code: str) -> VerificationCode | None:
@@ -113,6 +116,18 @@ async def load_saved_answer(
         return None
     key = await load_data_key(session, keyring, row["vertegenwoordigde_id"])
     return _build_code(row), key.decrypt(row["answer_sealed"], *answer_context(code_id))
+
+
+async def find_own_use(
+    session: AsyncSession, keyring: KeyRing, asker: CodeAsker, typed_code: str, dienst: str, *, at: datetime
+) -> UUID | None:
+    """Find the code that this employee used a moment ago for this dienst: the form was sent twice."""
+    hashed = keyring.blind_index(CODE_INDEX_PURPOSE, normalise_code(typed_code))
+    mine = (CODE.c.code_hash == hashed, CODE.c.used_by == asker.person_id, CODE.c.used_at > at - REPEAT_WINDOW)
+    found: UUID | None = await session.scalar(
+        select(CODE.c.id).where(*mine, CODE.c.oin == asker.oin, CODE.c.used_dienst == dienst)
+    )
+    return found
 
 
 def encrypt_code(key: DataKey, code_id: UUID, code: str) -> bytes:

@@ -21,6 +21,7 @@ class Place(StrEnum):
     WORK = "work"
     ORGANISATION = "organisation"
     BUSINESS = "business"
+    CHECK = "check"
     OPERATOR = "operator"
 
 
@@ -88,6 +89,7 @@ _MENUS: dict[Place, tuple[tuple[str, str, str], ...]] = {
         ("frame.menu.letters", "/brieven", "mail"),
         ("frame.menu.helpers", "/helpers", "users"),
         ("frame.menu.history", "/wie-keek-mee", "eye"),
+        ("frame.menu.codes", "/controleren", "shield-check"),
     ),
     Place.HELPING: (("frame.menu.people", "/ik-help", "heart-handshake"), ("frame.menu.own", "/", "home")),
     Place.WORK: (
@@ -106,6 +108,7 @@ _MENUS: dict[Place, tuple[tuple[str, str, str], ...]] = {
         ("frame.menu.office_log", "/organisatie/logboek", "list-check"),
     ),
     Place.BUSINESS: (("frame.menu.business", "/bedrijf", "building"),),
+    Place.CHECK: (("frame.menu.check", "/controle", "shield-check"),),
     Place.OPERATOR: (
         ("frame.menu.organisations", "/beheer", "building"),
         ("frame.menu.policy", "/beheer/beleid", "clipboard-list"),
@@ -130,6 +133,7 @@ _ROOTS: Mapping[Place, str] = {
     Place.WORK: "/werk",
     Place.ORGANISATION: "/organisatie",
     Place.BUSINESS: "/bedrijf",
+    Place.CHECK: "/controle",
     Place.OPERATOR: "/beheer",
 }
 
@@ -160,9 +164,9 @@ def _mark_current(path: str, href: str, root: str) -> str:
 
 
 def build_places(path: str, login: LoginKind = PRIVATE_LOGIN) -> Sequence[PlaceLink]:
-    """Return the places of the switcher. The business is one of them on its own pages."""
+    """Return the places of the switcher. The business, or the check, is one of them on its own pages."""
     here = find_place(path, login)
     if login.only_supervises:
         return [PlaceLink(PLACE_LABELS[Place.ORGANISATION], _SUPERVISOR_ITEMS[0][1], here is Place.ORGANISATION)]
-    places = (Place.BUSINESS, *login.places) if here is Place.BUSINESS else login.places
+    places = (here, *login.places) if here in (Place.BUSINESS, Place.CHECK) else login.places
     return [PlaceLink(PLACE_LABELS[place], _ROOTS[place], place is here) for place in places]

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from machtiging.agencies.catalogue import find_catalogue_oin
 from machtiging.cli.demo.browser import Browser
 from machtiging.cli.demo.html import HtmlForm
 from machtiging.delegation.acceptance import CodeHolder
@@ -49,7 +50,9 @@ from tests.protocol.portal.help_requests import (
     make_request_form,
     type_code,
 )
+from tests.protocol.verification.check_desk import make_code
 
+BELASTINGDIENST = find_catalogue_oin("Belastingdienst")
 CLIENTS = "/werk/clienten"
 # The forms below these are of the helper, the son; the others of the giver, the mother.
 OF_HELPER = ("/ik-help", "/werk")
@@ -216,6 +219,12 @@ async def _withdraw_request(portal: Portal, world: Any) -> ReadyForm:
     return ReadyForm(helper, helper.page.find_form("/intrekken"), {})
 
 
+async def _withdraw_check_code(portal: Portal, world: Any) -> ReadyForm:
+    giver, _, machtiging = await _agree(portal)
+    page = await make_code(giver, UUID(machtiging), afzender=BELASTINGDIENST)
+    return ReadyForm(giver, page.find_form("/intrekken"), {})
+
+
 async def _type_request_code(portal: Portal, world: Any) -> ReadyForm:
     code = await make_request(await portal.son())
     return await _open(await portal.mother(), CODE_FORM, CODE_FORM, {"code": code})
@@ -273,6 +282,7 @@ READY_FORMS: Mapping[str, Callable[[Portal, Any], Awaitable[ReadyForm]]] = {
     "/brieven/{bericht_id}/gelezen": _mark_read,
     "/brieven/{bericht_id}/map": _for_letter("/map", "/map", {"map": "nieuw", "naam": "Belasting 2026"}),
     "/brieven/{bericht_id}/ongelezen": _for_letter("", "/ongelezen", {}),
+    "/controleren/{code_id}/intrekken": _withdraw_check_code,
     "/helpers/nieuw": _for_page(OFFER, OFFER, make_step_form("wie")),
     "/helpers/nieuw/{concept_id}/{stap}": _make_offer,
     "/helpers/stop-alles": _for_page("/helpers/stop-alles", "/stop-alles", {}),

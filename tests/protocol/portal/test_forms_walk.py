@@ -24,7 +24,13 @@ TESTED_ELSEWHERE = {"/apps/{consent_id}/stoppen", "/authorize", "/blijf-ingelogd
 TESTED_ELSEWHERE |= {
     path for path in PAGE_OF if path.startswith(("/organisatie", "/bedrijf", "/beheer", "/werk/nieuwe-client"))
 }
-TESTED_ELSEWHERE |= {"/uitnodiging", "/werk/verlengen", "/werk/filters", "/werk/filters/{filterId}/verwijderen"}
+TESTED_ELSEWHERE |= {
+    "/controle",
+    "/uitnodiging",
+    "/werk/verlengen",
+    "/werk/filters",
+    "/werk/filters/{filterId}/verwijderen",
+}
 # What an act leaves behind: its journal lines, and the rows that it makes or changes.
 # A code that is tried, and a meldcode that replaces the former one, are no act.
 ACTS = """SELECT act FROM journal_intake WHERE outcome <> 'refused'

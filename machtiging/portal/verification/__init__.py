@@ -1,0 +1,1 @@
+"""Verification on the portal: codes of citizen and helper, and the check by an agency."""
