@@ -31,7 +31,6 @@ class JournalAct(StrEnum):
     CLIENT_UITGENODIGD = "client:uitgenodigd"
     CODE_GEPROBEERD = "code:geprobeerd"
     CODE_VERNIEUWD = "code:vernieuwd"
-    CONTROLECODE_BEANTWOORD = "controlecode:beantwoord"
     CONTROLECODE_GEMAAKT = "controlecode:gemaakt"
     CONTROLECODE_GEPROBEERD = "controlecode:geprobeerd"
     CONTROLECODE_INGETROKKEN = "controlecode:ingetrokken"

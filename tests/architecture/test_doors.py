@@ -51,8 +51,8 @@ DOORS = {
 }
 PINNED = {
     "Public": 49,
-    "Citizen": 196,
-    "Operator": 19,
+    "Citizen": 204,
+    "Operator": 21,
     "Auditor": 5,
     "Overseer": 7,
     "TokenUser": 12,

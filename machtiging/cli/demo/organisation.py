@@ -9,7 +9,6 @@ from machtiging.cli.demo.environment import StoryEnvironment
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict
 from machtiging.kernel.ids import PersonId
-from machtiging.organisations.afzender_numbers import add_kvk_number
 from machtiging.organisations.employees import invite_employee, load_administrator
 from machtiging.organisations.queries import (
     find_employee_of_login,
@@ -17,7 +16,7 @@ from machtiging.organisations.queries import (
     load_present_employees,
 )
 from machtiging.organisations.recognition import confirm_recognition, propose_recognition
-from machtiging.organisations.registration import register_afzenders, register_organisation
+from machtiging.organisations.registration import add_kvk_number, register_afzenders, register_organisation
 from machtiging.organisations.rules import (
     ActingOperator,
     Ceiling,

@@ -37,12 +37,12 @@ class ActKind(StrEnum):
 KIND_LABELS: Mapping[ActKind, str] = CatalogueLabels("history.kind", ActKind)
 ACT_PREFIXES: dict[ActKind, tuple[str, ...]] = {
     ActKind.LETTERS: ("bericht:",),
-    ActKind.MACHTIGINGEN: ("machtiging:", "toewijzing:", "code:", "controlecode:", "noodstop:", "hulpvraag:"),
+    ActKind.MACHTIGINGEN: ("machtiging:", "toewijzing:", "code:", "noodstop:", "hulpvraag:"),
     ActKind.APPS: ("grant:", "token:geweigerd"),
     ActKind.COUNTER: ("verzoek:",),
     ActKind.SESSIONS: ("sessie:",),
     ActKind.OVERSIGHT: ("dossier:",),
-    ActKind.AGENCIES: ("verificatie:",),
+    ActKind.AGENCIES: ("verificatie:", "controlecode:"),
 }
 
 

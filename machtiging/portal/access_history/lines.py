@@ -28,7 +28,7 @@ _OUTCOMES = frozenset(JournalOutcome)
 _OVERSIGHT_ACTS = frozenset({JournalAct.DOSSIER_BEVESTIGD.value, JournalAct.DOSSIER_INGEZIEN.value})
 # The role is named, and not the person.
 OVERSEER_LABELS: Mapping[str, str] = CatalogueLabels("history.who", ("auditor", "privacyfunctionaris"))
-_AGENCY_ACTS = frozenset({JournalAct.CONTROLECODE_BEANTWOORD.value, JournalAct.CONTROLECODE_GEPROBEERD.value})
+_AGENCY_ACTS = frozenset({JournalAct.CONTROLECODE_GEPROBEERD.value, JournalAct.VERIFICATIE_GEVRAAGD.value})
 _REGISTER_ACTS = frozenset({JournalAct.MACHTIGING_GEREGISTREERD.value, JournalAct.MACHTIGING_VERVALLEN.value})
 
 

@@ -12,8 +12,8 @@ from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Operator
 from machtiging.kernel.errors import Conflict, InvalidInput
 from machtiging.message_catalogue import describe_refusal
-from machtiging.organisations.afzender_numbers import add_kvk_number
 from machtiging.organisations.queries import load_organisation_view
+from machtiging.organisations.registration import add_kvk_number
 from machtiging.organisations.rules import ActingOperator
 from machtiging.portal.forms import make_blank_form, read_submitted_form
 from machtiging.portal.operator.organisation_page import PATH, OperatorDone

@@ -1,4 +1,4 @@
-"""`/controle`: an employee of an agency checks a machtiging with a code of citizen or helper."""
+"""`/controle`: an employee of an agency checks a machtiging with a code."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ from machtiging.portal import labels
 from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form
 from machtiging.portal.verification.code_pages import PURPOSE_LABELS
 from machtiging.storage.unit_of_work import Transaction
-from machtiging.verification.codes.answer import CodeQuestion, PolicyUse, answer_code, parse_answer
+from machtiging.verification.codes.answer import CodeQuestion, answer_code, parse_answer
 from machtiging.verification.codes.checkers import Checker, load_checker
 from machtiging.verification.codes.queries import find_own_use, load_saved_answer, load_used_codes
 from machtiging.verification.codes.rules import CodePurpose, VerificationCode
+from machtiging.verification.verify import VerificationContext
 from machtiging.web.pages import render_page
 
 router = APIRouter(include_in_schema=False)
@@ -73,9 +74,10 @@ async def submit_check(request: Request, visitor: Citizen, _: CsrfProtected, ses
     question = CodeQuestion(checker.asker, checker.agency, diensten[chosen], purpose)
     if (earlier := await find_own_use(session, services.keyring, checker.asker, code, chosen, at=at)) is not None:
         return RedirectResponse(f"{PATH}/{earlier}", 303)
-    policy = PolicyUse(services.policy.decide, services.policy.digest)
+    policy = services.policy
+    context = VerificationContext(services.keyring, policy.decide, policy.digest, services.entitlements)
     try:
-        code_id = await answer_code(session, services.keyring, policy, question, code, at=at)
+        code_id = await answer_code(session, context, question, code, at=at)
     except (InvalidInput, TooMany) as refusal:  # caught here, so that the try stays counted
         sent.add_fault("code", describe_refusal(refusal))
         status = 429 if isinstance(refusal, TooMany) else 400

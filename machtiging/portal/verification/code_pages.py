@@ -1,4 +1,4 @@
-"""`/controleren`: a citizen or helper makes a code with which one agency can check a machtiging."""
+"""`/controleren`: a citizen or helper makes a code for one agency."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The answer to an agency that asks with a code: may the helper act in this dienst, and for whom.
+"""The answer to an agency that asks with a code.
 
 It tells what the holder of a paper would show, and nothing else. Of a "no" it tells no reason. Names are shortened: the
 employee compares them with a document.
@@ -8,37 +8,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access.policy_decision import PolicyAllowed
-from machtiging.access.policy_request import PolicyRequest
-from machtiging.access.verdict import DecideFunction
+from machtiging.access.entitlements.rules import EntitlementRequest, IdentifierKind, Purpose, VerificationQuestion
+from machtiging.access.policy_decision import PolicyDenied
 from machtiging.agencies.queries import AgencyView, DienstView
-from machtiging.audit.acts import JournalAct, JournalOutcome
-from machtiging.audit.journal import NewJournalLine, record
+from machtiging.audit.journal import record
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.authority.queries import load_authority
 from machtiging.delegation.authority.rules import Authority
-from machtiging.delegation.rules import GRANTABLE_ACTS, Act
+from machtiging.delegation.rules import Act
 from machtiging.identity.people import load_profiles
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.ids import PersonId, uuid7
+from machtiging.kernel.errors import Message, NotAllowed
+from machtiging.kernel.ids import uuid7
 from machtiging.organisations.queries import load_organisation_names
 from machtiging.verification.codes.consumption import consume_code, save_answer
-from machtiging.verification.codes.creation import is_covered
 from machtiging.verification.codes.rules import CodeAsker, VerificationCode
-
-_NO_REASON = "geen_geldige_machtiging"
+from machtiging.verification.dienst_evaluation import evaluate_dienst
+from machtiging.verification.journal_lines import AskingAgency, describe_answer, describe_refused_question
+from machtiging.verification.rules import Verification, VerificationAnswer
+from machtiging.verification.verify import VerificationContext
 
 
 @dataclass(frozen=True, slots=True)
 class CodeAnswer:
-    """What the employee of an agency is told. Of a "no" only `is_yes` and `dienst`.
+    """The answer that an employee reads. Of a "no" only `is_yes` and `dienst`.
 
     `helper` is None if the organisation has not chosen a person.
     """
@@ -69,52 +69,14 @@ def parse_answer(document: bytes) -> CodeAnswer:
 
 
 def shorten_name(name: str) -> str:
-    """Shorten a name to the initial of its first word and the rest: "Noor de Vries" is "N. de Vries"."""
+    """Shorten the first word of a name to its initial: "N. de Vries"."""
     first, _, rest = " ".join(name.split()).partition(" ")
     return f"{first[:1]}. {rest}" if rest else first
 
 
-def find_stop(authority: Authority, at: datetime) -> str | None:
-    """Return the reason code why nobody can act with this machtiging now; else None.
-
-    The root of an organisation is in force without a person: it decides who acts.
-    """
-    if len(authority.links) == 1 and authority.organisation is not None:
-        return authority.team_stop_code(at)
-    return next(authority.stop_codes(at), None)
-
-
-def list_allowed_acts(decide: DecideFunction, authority: Authority, dienst: DienstView, at: datetime) -> list[Act]:
-    """List the acts that the policy allows now in this dienst, at the highest login level that counts."""
-    if find_stop(authority, at) is not None:
-        return []
-    level, is_in_scope = authority.assurance(Assurance.HIGH), is_covered(authority.scope, dienst, at)
-    asked_acts = [act for act in Act if act in GRANTABLE_ACTS]
-    return [
-        act
-        for act in asked_acts
-        if isinstance(
-            decide(
-                PolicyRequest(
-                    capacity=authority.capacity,
-                    act=act,
-                    theme=dienst.theme,
-                    sensitivity=dienst.sensitivity,
-                    level=level,
-                    in_force=True,
-                    covered=is_in_scope,
-                    act_given=act in authority.acts,
-                    chain_complete=True,
-                )
-            ),
-            PolicyAllowed,
-        )
-    ]
-
-
 @dataclass(frozen=True, slots=True)
 class CodeQuestion:
-    """What an agency asks with a code: who asks, of which dienst, for which purpose."""
+    """The question of an agency with a code: asker, dienst and purpose."""
 
     asker: CodeAsker
     agency: AgencyView
@@ -122,41 +84,48 @@ class CodeQuestion:
     purpose: str
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyUse:
-    """The policy that decides, and its digest for the journal."""
-
-    decide: DecideFunction
-    digest: str
-
-
 async def answer_code(
-    session: AsyncSession, keyring: KeyRing, policy: PolicyUse, question: CodeQuestion, typed_code: str, *, at: datetime
+    session: AsyncSession, context: VerificationContext, question: CodeQuestion, typed_code: str, *, at: datetime
 ) -> UUID:
     """Use the code up, answer, journal the answer and save it. Returns the id of the code.
 
-    Raises as `consume_code`.
+    Raises as `consume_code`, and NotAllowed `niet_bevoegd` for an agency that may not ask with a code.
     """
-    used = await consume_code(
-        session, keyring, question.asker, question.purpose, question.dienst.code, typed_code, at=at
-    )
+    await _require_entitlement(session, context, question, at)
+    dienst, keyring = question.dienst, context.keyring
+    used = await consume_code(session, keyring, question.asker, question.purpose, dienst.code, typed_code, at=at)
     authority = await load_authority(session, used.machtiging_id, at=at)
-    acts = [] if authority is None else list_allowed_acts(policy.decide, authority, question.dienst, at)
-    answer = CodeAnswer(is_yes=False, dienst=question.dienst.name)
-    if authority is not None and acts:
-        answer = await _describe_yes(session, keyring, authority, acts, question.dienst)
-    answer_id = await _journal_answer(session, policy, question, used, authority, is_yes=answer.is_yes, at=at)
+    levels = {} if authority is None else evaluate_dienst(context.decide, authority, dienst, at).levels
+    answer = CodeAnswer(is_yes=False, dienst=dienst.name)
+    if authority is not None and levels:
+        answer = await _describe_yes(session, keyring, authority, list(levels), dienst)
+    answer_id = await _journal_answer(session, context, question, used, authority, levels, at)
+    name, document = question.agency.name, answer.to_json()
     await save_answer(
-        session,
-        keyring,
-        used,
-        answer_id,
-        is_yes=answer.is_yes,
-        agency_name=question.agency.name,
-        document=answer.to_json(),
-        at=at,
+        session, keyring, used, answer_id, is_yes=answer.is_yes, agency_name=name, document=document, at=at
     )
     return used.id
+
+
+async def _require_entitlement(
+    session: AsyncSession, context: VerificationContext, question: CodeQuestion, at: datetime
+) -> None:
+    purpose, kind = Purpose(question.purpose), IdentifierKind.CODE
+    dienst = question.dienst.code
+    request = EntitlementRequest(
+        question.agency.oin, VerificationQuestion.VERIFY, dienst, purpose, kind, own_dienst=True
+    )
+    decision = context.entitlements.decide(request)
+    if isinstance(decision, PolicyDenied):
+        refusal = NotAllowed(
+            "niet_bevoegd", params={"identifier": Message(f"identifier.{kind}")}, private=decision.reason
+        )
+        await record(session, describe_refused_question(_describe_asker(question.asker), refusal), at=at)
+        raise refusal
+
+
+def _describe_asker(asker: CodeAsker) -> AskingAgency:
+    return AskingAgency(asker.oin, asker.client_id, asker.person_id, asker.organisation_id)
 
 
 async def _describe_yes(
@@ -171,7 +140,7 @@ async def _describe_yes(
     return CodeAnswer(
         is_yes=True,
         dienst=dienst.name,
-        helper=None if holder_id is None else names.get(PersonId(holder_id)),
+        helper=None if holder_id is None else names.get(holder_id),
         client=names.get(represented_id),
         organisation=authority.organisation_name,
         capacity=authority.capacity.value,
@@ -182,28 +151,25 @@ async def _describe_yes(
 
 async def _journal_answer(
     session: AsyncSession,
-    policy: PolicyUse,
+    context: VerificationContext,
     question: CodeQuestion,
     used: VerificationCode,
     authority: Authority | None,
-    *,
-    is_yes: bool,
+    levels: Mapping[Act, Assurance],
     at: datetime,
 ) -> UUID:
-    asker, line_id = question.asker, uuid7()
-    reason = _NO_REASON if authority is None else find_stop(authority, at) or _NO_REASON
-    line = NewJournalLine(
-        act=JournalAct.CONTROLECODE_BEANTWOORD,
-        outcome=JournalOutcome.ALLOWED if is_yes else JournalOutcome.REFUSED,
-        reason="toegestaan" if is_yes else reason,
-        actor_id=asker.person_id,
-        client_id=asker.client_id,
-        for_person_id=used.vertegenwoordigde_id,
-        machtiging_id=used.machtiging_id,
-        object_kind="controlecode",
-        object_id=str(used.id),
-        policy_digest=policy.digest,
-        facts={"afnemer": asker.oin, "dienst": question.dienst.code, "doel": question.purpose},
-        on_behalf_of=asker.organisation_id,
+    """Journal the answer as every other verification. Returns the id of the line, which is that of the answer."""
+    purpose, line_id = Purpose(question.purpose), uuid7()
+    answer = VerificationAnswer(
+        id=line_id,
+        question=Verification(question.dienst.code, purpose, salt="", digest="", machtiging_id=used.machtiging_id),
+        answered_at=at,
+        represented_id=used.vertegenwoordigde_id,
+        holder_id=authority.holder_id if authority is not None and levels else None,
+        authority=authority if levels else None,
+        levels=levels,
+        policy_digest=context.policy_digest,
     )
-    return await record(session, line, at=at, line_id=line_id)
+    line = describe_answer(_describe_asker(question.asker), answer)
+    facts = {**line.facts, "kenmerken": IdentifierKind.CODE.value, "controlecode": str(used.id)}
+    return await record(session, replace(line, machtiging_id=used.machtiging_id, facts=facts), at=at, line_id=line_id)

@@ -1,4 +1,4 @@
-"""The employee of an agency who may check with a code: role controleur in the organisation of an active agency."""
+"""The employee of an active agency with the role controleur."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ async def load_saved_answer(
 async def find_own_use(
     session: AsyncSession, keyring: KeyRing, asker: CodeAsker, typed_code: str, dienst: str, *, at: datetime
 ) -> UUID | None:
-    """Find the code that this employee used a moment ago for this dienst: the form was sent twice."""
+    """Find the code that this employee used a moment ago for this dienst."""
     hashed = keyring.blind_index(CODE_INDEX_PURPOSE, normalise_code(typed_code))
     mine = (CODE.c.code_hash == hashed, CODE.c.used_by == asker.person_id, CODE.c.used_at > at - REPEAT_WINDOW)
     found: UUID | None = await session.scalar(

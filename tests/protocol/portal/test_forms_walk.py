@@ -26,6 +26,7 @@ TESTED_ELSEWHERE |= {
 }
 TESTED_ELSEWHERE |= {
     "/controle",
+    "/controleren/nieuw/{machtiging_id}",
     "/uitnodiging",
     "/werk/verlengen",
     "/werk/filters",

@@ -51,8 +51,8 @@ async def test_valid_code_shows_the_answer_and_nothing_more(portal, clerk, code,
         assert words in page.text
     for name in ("Bram", "999990019", "999990020", "post bijhouden", str(machtiging.id), code):
         assert name not in page.text
-    line = (await JOURNAL_INTAKE.read(portal.world, act="controlecode:beantwoord"))[-1]
-    assert (line.outcome, line.for_person_id) == ("allowed", portal.people.mother)
+    line = (await JOURNAL_INTAKE.read(portal.world, act="verificatie:gevraagd"))[-1]
+    assert (line.reason, line.for_person_id) == ("ja", portal.people.mother)
     assert str(line.id) in page.text
     assert line.policy_digest
 
@@ -61,7 +61,7 @@ async def test_use_is_seen_by_giver_and_maker_without_the_name_of_the_employee(p
     await check_code(clerk, code)
     history = await (await portal.mother()).open_page(ISSUER + "/wie-keek-mee")
     assert "Een medewerker, namens Kantoor 90000091" in history.text
-    assert "Het antwoord was ja" in history.text
+    assert "controleerde of uw helper uw post mag zien" in history.text
     assert "Karin" not in history.text
     listed = await (await portal.son()).open_page(ISSUER + "/controleren")
     assert "Ons antwoord aan de organisatie was: ja." in listed.text
@@ -70,7 +70,7 @@ async def test_use_is_seen_by_giver_and_maker_without_the_name_of_the_employee(p
 async def test_form_sent_twice_shows_the_same_answer_and_costs_no_try(portal, clerk, code):
     pages = [await check_code(clerk, code) for _ in range(2)]
     assert pages[0].url == pages[1].url
-    assert await JOURNAL_INTAKE.count(portal.world, act="controlecode:beantwoord") == 1
+    assert await JOURNAL_INTAKE.count(portal.world, act="verificatie:gevraagd") == 1
     both = await asyncio.gather(check_code(clerk, generate_code(), expect=400), check_code(clerk, code))
     assert "nog 4 keer" in both[0].text
 
@@ -82,8 +82,8 @@ async def test_paused_machtiging_is_a_no_without_a_reason(portal, clerk, code, m
     assert "Nee, dit mag niet" in page.text
     for words in ("gepauzeerd", "B. ", "naaste"):
         assert words not in page.text
-    line = (await JOURNAL_INTAKE.read(portal.world, act="controlecode:beantwoord"))[-1]
-    assert (line.outcome, line.reason) == ("refused", "machtiging_gepauzeerd")
+    line = (await JOURNAL_INTAKE.read(portal.world, act="verificatie:gevraagd"))[-1]
+    assert (line.reason, line.for_person_id) == ("nee", portal.people.mother)
 
 
 async def test_dienst_outside_the_scope_is_a_no(portal, clerk, code):
@@ -175,7 +175,7 @@ async def test_employee_of_another_agency_gets_no_answer_and_no_saved_one(portal
     await (await portal.mother()).open_page(answer.url, expected_status=403)
 
 
-async def test_colleague_does_not_see_the_answer_and_nobody_does_tomorrow(portal, code):
+async def test_saved_answer_of_a_colleague_or_of_yesterday_is_not_found(portal, code):
     desk = await add_desk(portal)
     first, second = [
         await add_clerk(portal, desk, bsn=bsn, name=name) for bsn, name in (("999993653", "Een"), ("999996356", "Twee"))

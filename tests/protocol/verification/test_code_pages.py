@@ -1,4 +1,4 @@
-"""Pages with which a citizen or helper makes a code, sees it used and withdraws it."""
+"""Pages of a citizen or helper for verification codes."""
 
 from __future__ import annotations
 
