@@ -25,7 +25,7 @@ from machtiging.portal import labels, views
 from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form
 from machtiging.portal.organisation.office import KEY_FIELD, read_key
 from machtiging.storage.unit_of_work import Transaction
-from machtiging.verification.codes.answer import shorten_name
+from machtiging.verification.code_answer import shorten_name
 from machtiging.verification.codes.creation import (
     CodeMaker,
     create_code,
