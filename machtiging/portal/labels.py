@@ -134,6 +134,7 @@ REFUSED_ACT_PHRASES: Mapping[str, str] = CatalogueLabels(
         "toewijzing:vervallen",
         "toewijzing:voorgesteld",
         "toewijzing:beeindigd",
+        "verificatie:gevraagd",
         "controlecode:gemaakt",
         "controlecode:geprobeerd",
         "controlecode:ingetrokken",

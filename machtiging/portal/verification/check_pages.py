@@ -25,10 +25,10 @@ from machtiging.portal import labels
 from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form
 from machtiging.portal.verification.code_pages import PURPOSE_LABELS
 from machtiging.storage.unit_of_work import Transaction
-from machtiging.verification.code_answer import CodeQuestion, answer_code, parse_answer
-from machtiging.verification.codes.checkers import Checker, load_checker
 from machtiging.verification.codes.queries import find_own_use, load_saved_answer, load_used_codes
 from machtiging.verification.codes.rules import CodePurpose, VerificationCode
+from machtiging.verification.employee_checks.answer import CodeQuestion, answer_code, parse_answer
+from machtiging.verification.employee_checks.checkers import Checker, load_checker
 from machtiging.verification.verify import VerificationContext
 from machtiging.web.pages import render_page
 

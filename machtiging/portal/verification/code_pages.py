@@ -25,7 +25,6 @@ from machtiging.portal import labels, views
 from machtiging.portal.forms import SubmittedForm, make_blank_form, read_submitted_form
 from machtiging.portal.organisation.office import KEY_FIELD, read_key
 from machtiging.storage.unit_of_work import Transaction
-from machtiging.verification.code_answer import shorten_name
 from machtiging.verification.codes.creation import (
     CodeMaker,
     create_code,
@@ -42,6 +41,7 @@ from machtiging.verification.codes.rules import (
     VerificationCode,
     format_code,
 )
+from machtiging.verification.employee_checks.answer import shorten_name
 from machtiging.web.pages import render_page
 
 router = APIRouter(include_in_schema=False)

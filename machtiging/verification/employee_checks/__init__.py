@@ -1,0 +1,1 @@
+"""Checks by an employee of an agency, with a code."""
