@@ -1,4 +1,4 @@
-"""The counter of an agency: its organisation, its employees, and the code that somebody hands over."""
+"""The counter of an agency: its organisation, its employees and the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients and members of a team are compared in memory: the statements do not grow with their number."""
+"""The number of statements for the clients and members of a team does not grow."""
 
 from datetime import date, timedelta
 
