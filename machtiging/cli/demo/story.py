@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import secrets
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -25,6 +25,7 @@ from machtiging.cli.demo.organisation import ORGANISATION_NAME, add_practice_org
 from machtiging.cli.demo.pdf import render_attachment
 from machtiging.cli.demo.portal_user import PURPOSE, PortalUser
 from machtiging.cli.demo.reading_app import APP_NAME, ReadingApp, normalise_response
+from machtiging.cli.demo.verifying_agency import AGENCY_NAME, DemoVerifier
 from machtiging.delegation.rules import Act
 from machtiging.kernel.clock import to_dutch_date
 from machtiging.message_catalogue import get_sentence
@@ -81,8 +82,12 @@ async def play_story(environment: StoryEnvironment, narrator: StoryNarrator) -> 
         await _try_to_delete_letter(story, app, her)
         narrator.begin_step(6, "Zij ziet wie wat las, en wat is geweigerd")
         await _check_overview(story, her, machtiging_id)
+        verifier = await DemoVerifier.register_verifier(environment, http)
+        allowed_at = await _verify_machtiging(story, verifier, her, him)
         narrator.begin_step(7, "Zij trekt de machtiging in, en het is meteen voorbij")
         await _revoke_machtiging(story, her, app, machtiging_id)
+        await _verify_after_revocation(story, verifier, her, him, allowed_at)
+        await _verify_journal(story)
 
 
 async def _deliver_letters(story: StoryProgress) -> None:
@@ -302,6 +307,39 @@ async def _revoke_machtiging(story: StoryProgress, her: PortalUser, app: Reading
     story.tell_event(
         f"zijn toegangsbewijs is nog {seconds_left} seconden geldig; toch: {body['detail']}", "access/guard.py"
     )
+
+
+async def _verify_machtiging(
+    story: StoryProgress, verifier: DemoVerifier, her: PortalUser, him: PortalUser
+) -> datetime:
+    """Let an agency ask about them; returns the instant of the answer."""
+    asked_at = story.environment.now()
+    answer = await verifier.ask(her.persona.bsn or "", him.persona.bsn or "")
+    check_step(condition=answer["antwoord"] is True, expected="ja", got=answer)
+    story.tell_event(
+        f"{AGENCY_NAME} vraagt of hij voor haar mag lezen: ja, met een ondertekend bewijs", "verification/verify.py"
+    )
+    overview = await her.read_overview()
+    expected = f"{AGENCY_NAME} {get_sentence('labels.journal.verificatie.gevraagd')}"
+    check_step(condition=expected in overview, expected=f"'{expected}' in haar overzicht", got=overview[:800])
+    story.tell_event("zij ziet dat dit is gevraagd, en het antwoord", "portal/access_history/lines.py")
+    return asked_at
+
+
+async def _verify_after_revocation(
+    story: StoryProgress, verifier: DemoVerifier, her: PortalUser, him: PortalUser, allowed_at: datetime
+) -> None:
+    parties = (her.persona.bsn or "", him.persona.bsn or "")
+    answer = await verifier.ask(*parties)
+    check_step(condition=answer["antwoord"] is False, expected="nee", got=answer)
+    earlier = await verifier.ask(*parties, as_of=allowed_at)
+    check_step(condition=earlier["antwoord"] is True, expected="ja, toen", got=earlier)
+    story.tell_event(
+        f"{AGENCY_NAME} vraagt het weer: nee; en over daarnet: toen nog ja", "delegation/authority/history.py"
+    )
+
+
+async def _verify_journal(story: StoryProgress) -> None:
     report = await story.environment.seal_and_verify_journal()
     check_step(condition=report.ok, expected="een gaaf journaal", got=[problem.text for problem in report.problems][:3])
     story.tell_event(
