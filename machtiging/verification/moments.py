@@ -44,7 +44,9 @@ class Moment:
         for authority in self.present:
             is_named = question.machtiging_id in (None, authority.machtiging_id)
             is_represented = represented is None or authority.vertegenwoordigde_id in represented
-            then = self._recall(authority) if is_named and is_represented else None
+            # The holder never changes. So a broken history of another holder refuses nothing here.
+            is_held = holders is None or find_holder(authority) in holders
+            then = self._recall(authority) if is_named and is_represented and is_held else None
             if then is not None and (holders is None or find_holder(then) in holders):
                 found.append(then)
         return found

@@ -9,8 +9,11 @@ from machtiging.access.oversight.policy_versions import record_policy_version
 from machtiging.access.policy_file import PolicyContent
 from machtiging.delegation.pause import pause_machtiging, resume_machtiging
 from machtiging.delegation.termination import revoke_machtiging
+from machtiging.identity.people import find_or_create_by_bsn
+from machtiging.kernel.bsn import Bsn
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import bypass_triggers
+from tests.builders.letters import STRANGER
 from tests.builders.machtiging import grant_machtiging
 from tests.builders.people import add_mother_and_son
 from tests.builders.rows import JOURNAL_INTAKE
@@ -52,6 +55,11 @@ async def past(agency, database):
     async with unit_of_work(database.sessions) as session:
         await record_policy_version(session, agency.world.policy.content, at=agency.world.clock.now())
     return await NotedAnswers(agency).live(database)
+
+
+async def add_stranger(agency):
+    async with agency.world.sessions.begin() as session:
+        return await find_or_create_by_bsn(session, agency.world.keyring, Bsn(STRANGER), at=agency.world.clock.now())
 
 
 def decision_of(result):
@@ -103,6 +111,14 @@ async def test_history_without_its_newest_line_is_refused(past, agency, database
     at = list(past.answers)[2]
     result = await agency.ask(op=at.isoformat())
     assert (result["resultaat"], result["code"]) == ("geweigerd", "geschiedenis_onvolledig")
+
+
+async def test_broken_history_of_another_helper_refuses_nothing(past, agency):
+    await agency.world.grant_machtiging(gemachtigde_id=await add_stranger(agency))  # a row without journal lines
+    at = list(past.answers)[1]
+    assert (await agency.ask(op=at.isoformat()))["antwoord"] is True
+    stranger = {"type": "BSN", "waarde": STRANGER}
+    assert (await agency.ask(op=at.isoformat(), gemachtigde=stranger))["code"] == "geschiedenis_onvolledig"
 
 
 async def test_more_than_ten_moments_in_one_call_are_refused_one_by_one(past, agency):
