@@ -12,6 +12,7 @@ from machtiging.oauth.errors import OAuthErrorCode
 from machtiging.oauth.rules import SCOPES_BY_GRANT_TYPE
 from tests.architecture.sources import modules
 from tests.architecture.test_documentation import commands_that_exist
+from tests.architecture.test_doors import all_routes
 from tests.architecture.test_openapi_document import build_openapi_document
 from tests.integration_guide.guide_pages import (
     EXAMPLES,
@@ -30,6 +31,8 @@ PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 CODE_LANGUAGES = {"json", "python", "js", "go", "java"}
 LANGUAGES = CODE_LANGUAGES | {"sh", "text"}
 SETTINGS = {"running", "background", "browser", "file", "needs"}
+# Of the practice service, and the keys of proofs.
+OTHER_ADDRESSES = {"/oefenen", "/.well-known/machtiging-bewijssleutels"}
 OTHER_PROGRAMS = {"cp", "export", "go", "java", "mkdir", "mvn", "node", "npm", ".cache/guide/go/resource_server"}
 API_PATH = re.compile(r"/api/v1(/[\w{}/_.-]*[\w}])")
 
@@ -88,6 +91,13 @@ def test_addresses_of_the_api_are_in_its_description(page):
     described = list_api_operations().keys() | {"/openapi.json"}
     named = {re.sub(r"{\w+}", "{}", path) for path in API_PATH.findall(read_page(page))}
     assert named - described == set()
+
+
+@PAGE
+def test_addresses_outside_the_api_are_routes_of_the_service(page):
+    patterns = [re.compile(re.sub(r"{\w+}", "[^/]+", route.path)) for route in all_routes()]
+    named = {path for path in re.findall(r"`(/[^`?\s]*)", read_page(page)) if not path.startswith("/api/")}
+    assert {path for path in named - OTHER_ADDRESSES if not any(each.fullmatch(path) for each in patterns)} == set()
 
 
 @PAGE
