@@ -8,8 +8,15 @@ from tests.protocol.portal.help_requests import CODE_FORM, NEW_REQUEST, REQUESTS
 SOME_ID = "018f0000-0000-7000-8000-000000000001"
 # endpoints for programs, and routes without a session
 OF_PROGRAMS = {
+    "/access/v1/evaluation",
+    "/access/v1/evaluations",
+    "/access/v1/search/{kind}",
     "/api/v1/aanleveringen",
     "/api/v1/registergebeurtenissen",
+    "/api/v1/verificaties",
+    "/authzen/{tenant}/access/v1/evaluation",
+    "/authzen/{tenant}/access/v1/evaluations",
+    "/authzen/{tenant}/access/v1/search/{kind}",
     "/bc-authorize",
     "/introspect",
     "/par",

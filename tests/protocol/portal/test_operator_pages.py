@@ -7,9 +7,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from machtiging.agencies.catalogue import find_catalogue_oin, upsert_catalogue
 from machtiging.cli.demo.html import parse_page
-from machtiging.organisations.queries import load_organisation_view
-from machtiging.organisations.rules import RecognitionStatus
+from machtiging.organisations.queries import find_organisation_by_number, load_organisation_view
+from machtiging.organisations.registration import register_afzenders
+from machtiging.organisations.rules import ActingOperator, OrganisationNumbers, RecognitionStatus
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.people import ISSUER, LoginBrowser, join_simulator
 from tests.builders.portal import assemble_service, copy_application
@@ -276,6 +278,25 @@ async def test_first_administrator_is_invited_once(saskia):
     assert (await send(saskia, page + "/eerste-beheerder", **invitation)).status_code == 403
     missing = await send(saskia, page + "/eerste-beheerder", naam="", inlogkenmerk="")
     assert missing.status_code == 400
+
+
+async def test_kvk_number_of_an_afzender_is_added_once(service, database, saskia):
+    services = service.service.state.services
+    async with unit_of_work(database.sessions) as session:
+        await upsert_catalogue(session)
+        operator, at = ActingOperator(None, "jan"), services.clock.now()
+        await register_afzenders(session, services.keyring, operator, at=at)
+        numbers = OrganisationNumbers(oin=find_catalogue_oin("UWV"))
+        page = f"/beheer/organisaties/{await find_organisation_by_number(session, numbers, at=at)}"
+
+    assert page + "/kvk" in (await saskia.get(page)).text
+    assert (await send(saskia, page + "/kvk", kvk="123")).status_code == 400
+    assert (await send(saskia, page + "/kvk", kvk="9000 0091")).headers["location"] == page + "?gedaan=genummerd"
+    assert "90000091" in (await saskia.get(page + "?gedaan=genummerd")).text
+    assert (await send(saskia, page + "/kvk", kvk="90000092")).status_code == 409
+    assert page + "/kvk" not in (await saskia.get(page)).text
+    auditor = await service.logged_in("auditor")
+    assert (await send(auditor, page + "/kvk", kvk="90000092")).status_code == 403
 
 
 async def test_policy_page_shows_every_row_with_its_reason(service, saskia):

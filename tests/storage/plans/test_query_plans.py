@@ -57,10 +57,14 @@ PAGES = (
     "/",
     "/aan-de-balie",
     "/verzoeken",
+    "/controleren",
+    "/controleren/nieuw/{machtiging}",
 )
 # Most rows of a table are finished.
 DONE = "to_jsonb(now())"
 MOST_ARE = {
+    "agency_pseudonym": {"pseudonym": "'pseudonym-of-twenty-' || n"},
+    "verification_code_try": {"asker": "n::text"},
     "client_search_key": {"search_key": r"'\x' || md5(n::text)"},
     "login_session": {"ended_at": DONE},
     "notification": {"sent_at": DONE},
