@@ -48,9 +48,9 @@ _ENDS_SOON = timedelta(days=30)
 _WORK_PAGES = (
     (EmployeeRole.CARE_WORKER, TODAY_PATH),
     (EmployeeRole.TEAM_LEADER, "/organisatie"),
+    (EmployeeRole.VERIFIER, CHECK_PATH),
     (EmployeeRole.ADMINISTRATOR, "/organisatie"),
     (EmployeeRole.SUPERVISOR, READING_PATH),
-    (EmployeeRole.VERIFIER, CHECK_PATH),
 )
 _STANDING_NOW = (
     EffectiveState.IN_FORCE,

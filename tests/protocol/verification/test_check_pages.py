@@ -196,3 +196,9 @@ async def test_organisation_with_a_higher_minimum_refuses_a_lower_login(portal):
     browser = await portal.browser_of(person, kvk=DESK_KVK)
     await browser.open_page(CHECK, expected_status=503)  # a higher login is asked, and the broker of this test is away
     assert (await JOURNAL_INTAKE.read(portal.world, act="controlecode:geprobeerd"))[-1].reason == "niveau_te_laag"
+
+
+@pytest.mark.parametrize("roles", [["controleur"], ["organisatiebeheerder", "controleur"]])
+async def test_start_page_of_a_controleur_is_the_check(portal, roles):
+    browser = await portal.browser_of(await add_clerk(portal, await add_desk(portal), roles=roles), kvk=DESK_KVK)
+    assert (await browser.open_page(ISSUER + "/")).url == CHECK
