@@ -100,7 +100,7 @@ from machtiging.worker.loops import run_worker_loops
 
 _KEY_RING_CHECK_SECONDS = 2.0
 _POLICY_RECORD_SECONDS = 5.0
-_ROUTERS = (
+ROUTERS = (
     *(berichtenbox_routes.router, machtiging_routes, client_routes, toestemmingen_routes),
     *(organisations_routes, employee_routes, assignment_routes, four_eyes_routes, handover_routes, stand_in_routes),
     *(request_routes, renewal_routes, invitation_routes, team_routes, task_routes),
@@ -151,7 +151,7 @@ def create_app(
     services = build_services(settings, settings.database_url, clock or SystemClock(), broker_transport)
     tenants = load_tenants(settings.authzen_tenants_dir, practice=services.practice)
     attach_services(app, replace(services, authzen_tenants=tenants, letters=SenderLetters()))
-    for router in _ROUTERS:
+    for router in ROUTERS:
         app.include_router(router)
     if services.practice:
         app.include_router(practice_routes)

@@ -26,6 +26,7 @@ from machtiging.berichtenbox.rules import (
     MAX_MAP_LENGTH,
     MAX_ONDERWERP_LENGTH,
 )
+from machtiging.delegation.capacity_terms import Hoedanigheid
 from machtiging.delegation.rules import Act
 from machtiging.kernel.text import require_plain_line
 from machtiging.web.validation import StrictRequestModel
@@ -232,9 +233,6 @@ class BereikOut(_BerichtenboxOut):
     hoogsteGevoeligheid: Sensitivity  # noqa: N815
     berichten: list[str] | None = Field(default=None, description="Ontbreekt als er geen losse berichten zijn genoemd.")
     berichtenVanaf: date = Field(description="De eerste dag, in Nederland.")  # noqa: N815
-
-
-Hoedanigheid = Literal["naaste", "hulpverlener", "curator", "bewindvoerder", "mentor", "ouder", "bestuurder"]
 
 
 class MachtigingOut(_BerichtenboxOut):

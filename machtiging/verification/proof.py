@@ -8,6 +8,7 @@ from typing import Any
 
 from machtiging.crypto.jose import encode_base64url
 from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.capacity_terms import CAPACITY_TERMS
 from machtiging.verification.parties import compute_pseudonym
 from machtiging.verification.rules import VerificationAnswer
 
@@ -54,7 +55,7 @@ def describe_yes(keyring: KeyRing, oin: str, answer: VerificationAnswer) -> dict
     described: dict[str, Any] = {
         "machtigingId": str(authority.machtiging_id),
         "vertegenwoordigde": compute_pseudonym(keyring, oin, authority.vertegenwoordigde_id),
-        "hoedanigheid": authority.capacity.value,
+        "hoedanigheid": CAPACITY_TERMS[authority.capacity],
         "grond": authority.root.legal_ground,
         "geldigTot": authority.ends_at.isoformat(),
         "handelingen": [{"handeling": act.value, "niveau": level.value} for act, level in answer.levels.items()],

@@ -8,23 +8,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from machtiging.berichtenbox.caseload.routes import router as clienten
-from machtiging.berichtenbox.machtigingen.routes import router as machtigingen
-from machtiging.berichtenbox.routes import router
-from machtiging.delegation.assignment_tasks.routes import router as assignment_tasks
-from machtiging.delegation.assignments.four_eyes_routes import router as four_eyes
-from machtiging.delegation.assignments.routes import router as assignments
-from machtiging.delegation.handover.routes import router as handovers
-from machtiging.delegation.help_requests.routes import router as help_requests
-from machtiging.delegation.renewals.routes import router as renewals
-from machtiging.delegation.stand_ins.routes import router as stand_ins
-from machtiging.delegation.team_members.routes import router as teams
-from machtiging.oauth.grant_management.consents_api import router as consents
-from machtiging.organisations.employee_routes import router as employees
-from machtiging.organisations.invitations.routes import router as invitations
-from machtiging.organisations.routes import router as organisations
-from machtiging.registers.routes import router as registers
-from machtiging.verification.routes import router as verifications
+from machtiging.app import ROUTERS
 from machtiging.web import openapi
 from machtiging.web.errors.handlers import install_error_handlers
 from tests.architecture.sources import ROOT
@@ -36,23 +20,8 @@ PREPARE = "python tests/architecture/spectral/prepare.py"
 
 def build_openapi_document() -> dict:
     app = FastAPI(openapi_url=None)
-    app.include_router(router)
-    app.include_router(machtigingen)
-    app.include_router(clienten)
-    app.include_router(consents)
-    app.include_router(organisations)
-    app.include_router(employees)
-    app.include_router(invitations)
-    app.include_router(teams)
-    app.include_router(assignments)
-    app.include_router(handovers)
-    app.include_router(stand_ins)
-    app.include_router(four_eyes)
-    app.include_router(help_requests)
-    app.include_router(renewals)
-    app.include_router(assignment_tasks)
-    app.include_router(registers)
-    app.include_router(verifications)
+    for router in ROUTERS:
+        app.include_router(router)
     install_error_handlers(app)
     openapi.install(app, issuer="https://machtigen.example")
     return app.openapi()

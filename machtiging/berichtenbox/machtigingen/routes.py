@@ -14,23 +14,14 @@ from machtiging.access.dependencies import access_services
 from machtiging.berichtenbox.machtigingen.token_machtigingen import TokenMachtiging, list_token_machtigingen
 from machtiging.berichtenbox.read_route import add_read_route
 from machtiging.berichtenbox.routes import API_PREFIX, MACHTIGINGEN_PATH, add_download_route, add_list_route
-from machtiging.berichtenbox.schemas import Hoedanigheid, MachtigingenOut
+from machtiging.berichtenbox.schemas import MachtigingenOut
 from machtiging.delegation.authority.rules import Authority
-from machtiging.delegation.rules import Act, Capacity
+from machtiging.delegation.capacity_terms import CAPACITY_TERMS
+from machtiging.delegation.rules import Act
 from machtiging.organisations.schemas import AantalInQuery, NaInQuery, describe_page
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.content_negotiation import require_acceptable
 from machtiging.web.openapi import declare_required_action
-
-CAPACITIES_ON_THE_WIRE: dict[Capacity, Hoedanigheid] = {
-    Capacity.RELATIVE: "naaste",
-    Capacity.PROFESSIONAL: "hulpverlener",
-    Capacity.CURATOR: "curator",
-    Capacity.BEWINDVOERDER: "bewindvoerder",
-    Capacity.MENTOR: "mentor",
-    Capacity.PARENT: "ouder",
-    Capacity.DIRECTOR: "bestuurder",
-}
 
 
 async def _describe_machtiging_id(
@@ -94,7 +85,7 @@ def _to_machtiging_out(found: TokenMachtiging) -> dict[str, Any]:
     return described | {
         "vertegenwoordigde": found.giver_name and {"naam": found.giver_name},
         "organisatie": organisation and {"naam": organisation.name, "kvkNummer": organisation.kvk},
-        "hoedanigheid": CAPACITIES_ON_THE_WIRE[authority.capacity],
+        "hoedanigheid": CAPACITY_TERMS[authority.capacity],
         "bereik": _to_bereik_out(authority, found.acts),
         "geldigTot": authority.ends_at,
     }

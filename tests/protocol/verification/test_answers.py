@@ -20,7 +20,7 @@ async def test_helper_with_machtiging_is_yes_with_acts_and_levels(agency):
     machtiging_id = await agency.world.grant_machtiging()
     result = await agency.ask(kenmerk="zaak 12")
     assert (result["resultaat"], result["antwoord"], result["kenmerk"]) == ("beantwoord", True, "zaak 12")
-    assert (result["machtigingId"], result["hoedanigheid"]) == (str(machtiging_id), "relative")
+    assert (result["machtigingId"], result["hoedanigheid"]) == (str(machtiging_id), "naaste")
     assert result["handelingen"] == ACTS
     assert "reden" not in result
 
@@ -40,7 +40,7 @@ async def test_helper_of_an_organisation_is_yes_through_the_organisation(agency)
 async def test_organisation_itself_is_asked_by_its_kvk_number(agency):
     await agency.world.grant_machtiging(KVK, capacity="professional")
     result = await agency.ask(gemachtigde={"type": "KVK", "waarde": KVK})
-    assert (result["antwoord"], result["hoedanigheid"]) == (True, "professional")
+    assert (result["antwoord"], result["hoedanigheid"]) == (True, "hulpverlener")
     other = await agency.ask(gemachtigde={"type": "KVK", "waarde": OTHER_KVK})
     assert other["antwoord"] is False
 

@@ -32,7 +32,7 @@ async def ask_with(agency, code, **changes):
 
 async def test_code_answers_once_for_the_machtiging_that_it_was_made_for(agency, code):
     first = await ask_with(agency, code)
-    assert (first["antwoord"], first["hoedanigheid"]) == (True, "relative")
+    assert (first["antwoord"], first["hoedanigheid"]) == (True, "naaste")
     again = await ask_with(agency, code)
     assert (again["resultaat"], again["code"]) == ("geweigerd", "code_niet_geldig")
 
