@@ -26,7 +26,7 @@ from machtiging.berichtenbox.rules import (
     MAX_MAP_LENGTH,
     MAX_ONDERWERP_LENGTH,
 )
-from machtiging.delegation.capacity_terms import Hoedanigheid
+from machtiging.delegation.authority.capacity_terms import Hoedanigheid
 from machtiging.delegation.rules import Act
 from machtiging.kernel.text import require_plain_line
 from machtiging.web.validation import StrictRequestModel

@@ -8,7 +8,7 @@ from typing import Any
 
 from machtiging.crypto.jose import encode_base64url
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.capacity_terms import CAPACITY_TERMS
+from machtiging.delegation.authority.capacity_terms import CAPACITY_TERMS
 from machtiging.verification.parties import compute_pseudonym
 from machtiging.verification.rules import VerificationAnswer
 

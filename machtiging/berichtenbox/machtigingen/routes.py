@@ -15,8 +15,8 @@ from machtiging.berichtenbox.machtigingen.token_machtigingen import TokenMachtig
 from machtiging.berichtenbox.read_route import add_read_route
 from machtiging.berichtenbox.routes import API_PREFIX, MACHTIGINGEN_PATH, add_download_route, add_list_route
 from machtiging.berichtenbox.schemas import MachtigingenOut
+from machtiging.delegation.authority.capacity_terms import CAPACITY_TERMS
 from machtiging.delegation.authority.rules import Authority
-from machtiging.delegation.capacity_terms import CAPACITY_TERMS
 from machtiging.delegation.rules import Act
 from machtiging.organisations.schemas import AantalInQuery, NaInQuery, describe_page
 from machtiging.storage.unit_of_work import Transaction
