@@ -35,6 +35,7 @@ WALKERS = {
     "auditor": "Willemijn, the auditor",
     "bestuurder": "Yvonne, the director of a business",
     "toezichthouder": "Marijke, who sees who read what at the office",
+    "controleur": "Sanne, who checks codes at an agency",
 }
 FILE_NAMES = {
     "": "public",
@@ -45,6 +46,7 @@ FILE_NAMES = {
     "auditor": "willemijn",
     "bestuurder": "yvonne",
     "toezichthouder": "marijke",
+    "controleur": "sanne",
 }
 # A journey also logs in as these. Their pages are among those of another.
 SAME_PAGES = {"tweede-beheerder": "beheerder", "team-beheerder": "raadslid"}

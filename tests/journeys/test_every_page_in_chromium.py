@@ -9,7 +9,17 @@ from tests.journeys.test_portal_in_chromium import accept, choose_letters, fill_
 from tests.parties.npm_packages import needs_packages
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
-PERSONAS = [None, "vertegenwoordigde", "naaste", "raadslid", "beheerder", "auditor", "bestuurder", "toezichthouder"]
+PERSONAS = [
+    None,
+    "vertegenwoordigde",
+    "naaste",
+    "raadslid",
+    "beheerder",
+    "auditor",
+    "bestuurder",
+    "toezichthouder",
+    "controleur",
+]
 # Where the start page leads who works.
 STARTS = {"raadslid": "/werk", "bestuurder": "/bedrijf", "toezichthouder": "/organisatie/toezicht"}
 THEMES = {

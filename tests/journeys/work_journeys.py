@@ -10,9 +10,10 @@ from machtiging.simulators.personas import PERSONAS, TEAM
 from tests.journeys.browser_user import BrowserUser
 from tests.journeys.portal_journeys import GIVER
 
-WORKER, COLLEAGUE, OPERATOR, SECOND_OPERATOR, AUDITOR, DIRECTOR = (
-    *("raadslid", "collega", "beheerder", "tweede-beheerder", "auditor", "bestuurder"),
+WORKER, COLLEAGUE, OPERATOR, SECOND_OPERATOR, AUDITOR, DIRECTOR, VERIFIER = (
+    *("raadslid", "collega", "beheerder", "tweede-beheerder", "auditor", "bestuurder", "controleur"),
 )
+AGENCY = "Belastingdienst"
 ADMINISTRATOR, CARE_WORKER, _ = TEAM
 
 
@@ -216,6 +217,41 @@ def give_as_director(user: BrowserUser, prepare: BrowserUser) -> None:
     user.expect("business.helpers.title")
 
 
+def check_with_a_code(user: BrowserUser, prepare: BrowserUser) -> None:
+    """Riet makes a code for an agency; Sanne checks it there; Riet sees the answer."""
+    user.log_in(GIVER)
+    user.open("/controleren")
+    user.follow_to("/controleren/nieuw/")
+    user.press("checks.new.make")
+    user.expect_faults("afzender", "doel")
+    user.pick("afzender", AGENCY)
+    user.choose("doel", "balie")
+    user.choose("duur", "kwartier")
+    user.press("checks.new.make")
+    user.expect_heading("checks.code.title", agency=AGENCY)
+    code, place = user.text_of("output.m-code"), user.path
+    user.log_in(VERIFIER)
+    user.open("/controle")
+    user.press("checks.check.ask")
+    user.expect_faults("code", "dienst")
+    user.write("code", code.lower().replace("-", " "))
+    user.pick("dienst", "Inkomstenbelasting")
+    user.choose("doel", "balie")
+    user.press("checks.check.ask")
+    user.expect_heading("checks.answer.yes")
+    user.follow("checks.answer.again")
+    user.write("code", "0000-0000")
+    user.pick("dienst", "Inkomstenbelasting")
+    user.choose("doel", "balie")
+    user.press("checks.check.ask")
+    user.expect_faults("code")
+    user.log_in(GIVER)
+    user.open(place)
+    user.expect("checks.code.is_used", agency=AGENCY)
+    user.open("/wie-keek-mee")
+    assert AGENCY in user.content
+
+
 WORK_JOURNEYS: dict[str, Callable[[BrowserUser, BrowserUser], None]] = {
     "read of all clients": read_of_all_clients,
     "ask a new client": ask_a_new_client,
@@ -224,4 +260,5 @@ WORK_JOURNEYS: dict[str, Callable[[BrowserUser, BrowserUser], None]] = {
     "recognise and hire": recognise_and_hire,
     "look as auditor": look_as_auditor,
     "give as director": give_as_director,
+    "check with a code": check_with_a_code,
 }
