@@ -8,12 +8,13 @@ import pytest
 from machtiging.berichtenbox.routes import BODY_LIMITS
 from machtiging.delegation.assignment_tasks.routes import TASK_BODY_LIMITS
 from machtiging.identity.csrf import CSRF_HEADER
+from machtiging.verification.routes import VERIFICATION_BODY_LIMITS
 from tests.builders.people import ISSUER
 from tests.builders.portal import assemble_service
 
 CHUNK = b'{"toewijzingen": [' + b" " * 64 * 1024
 CONTENT_TYPES = dict.fromkeys(BODY_LIMITS, "multipart/form-data; boundary=x")
-CONTENT_TYPES |= dict.fromkeys(TASK_BODY_LIMITS, "application/json")
+CONTENT_TYPES |= dict.fromkeys([*TASK_BODY_LIMITS, *VERIFICATION_BODY_LIMITS], "application/json")
 BRINGS = {
     "nothing": {},
     "a token of nobody": {"Authorization": f"Bearer {'a' * 43}"},

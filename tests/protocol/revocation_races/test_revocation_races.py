@@ -37,10 +37,11 @@ LAST = {
 
 
 # What a machtiging consists of, what came before it, what is written under it, and what no act makes yet.
-# A link under it is not ended with it: its authority is.
+# A link under it is not ended with it: its authority is. A verification code is then answered with "no".
 WITHOUT_ACCESS = {
     *("agreement", "assignment", "help_request", "helper_name", "helper_note", "client_search_key"),
     *("handover_item", "machtigingsverzoek", "organisation_stop_notice", "statutory_relation"),
+    "verification_code",
 }
 
 
