@@ -37,6 +37,7 @@ from machtiging.portal.helping import people as helped_people
 from machtiging.portal.helping.switcher import load_switcher
 from machtiging.portal.letters import attachments, letter_page, list_page, marks_pages, redirects, sharing
 from machtiging.portal.operator import (
+    agency_pages,
     figures_pages,
     import_page,
     number_page,
@@ -140,6 +141,7 @@ _OPERATOR = (
     import_page,
     organisation_page,
     number_page,
+    agency_pages,
     policy_pages,
     oversight_pages,
     figures_pages,

@@ -33,7 +33,7 @@ PINNED = {
     "Public": 50,
     "Citizen": 204,
     "Operator": 21,
-    "Auditor": 5,
+    "Auditor": 7,
     "Overseer": 7,
     "TokenUser": 12,
     "Self": 2,

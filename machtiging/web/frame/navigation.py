@@ -111,6 +111,7 @@ _MENUS: dict[Place, tuple[tuple[str, str, str], ...]] = {
     Place.CHECK: (("frame.menu.check", "/controle", "shield-check"),),
     Place.OPERATOR: (
         ("frame.menu.organisations", "/beheer", "building"),
+        ("frame.menu.agencies", "/beheer/afnemers", "shield-check"),
         ("frame.menu.policy", "/beheer/beleid", "clipboard-list"),
         ("frame.menu.journal", "/beheer/journaal", "eye"),
     ),
