@@ -46,6 +46,17 @@ async def test_citizen_may_read_her_own_letter(pep):
     assert await pep.decide(about_letter(letter, subject=CITIZEN_NAMED))
 
 
+async def test_own_box_of_an_unknown_person_gets_the_answer_of_one_that_exists(pep):
+    answers = []
+    for person in (CITIZEN_NAMED, NOBODY):
+        asked = about_dienst(subject=person)
+        asked["context"] = asked["context"] | {"vertegenwoordigde": person}
+        answers.append(await pep.ask(asked))
+        answers.append(await pep.search("action", {name: asked[name] for name in ("subject", "resource", "context")}))
+    assert answers[:2] == answers[2:]
+    assert [line.for_person_id for line in await pep.read_lines()] == [pep.world.citizen] * 2 + [None] * 2
+
+
 async def test_helper_without_machtiging_is_denied_as_an_unknown_person(pep):
     letter = await pep.world.deliver_letter(oin=BELASTINGDIENST, dienst=TAX)
     for subject in (HELPER_SUBJECT, NOBODY):

@@ -20,10 +20,12 @@ from machtiging.identity.tables import Person
 from machtiging.storage.columns import table_of
 from machtiging.verification.authzen.box.questions import BoxQuestion
 from machtiging.verification.parties import ResolvedParties, resolve_parties
-from machtiging.verification.rules import PartyReference
+from machtiging.verification.rules import PartyReference, PartyType
 
 _PERSON = table_of(Person)
 _NOBODY: frozenset[UUID] = frozenset()
+# Stands for the person of a BSN that nobody has here. No row has this id.
+_UNKNOWN_PERSON = UUID(int=0)
 
 
 class LetterSource(Protocol):
@@ -87,8 +89,13 @@ class BoxFacts:
         return self.parties.get(question.subject, _NOBODY)
 
     def find_own_boxes(self, question: BoxQuestion) -> frozenset[UUID]:
-        """Return the person if the subject is the represented. An organisation opens no box by itself."""
-        return self.find_holders(question) & self.find_represented(question) & self.people
+        """Return the person if the subject is the represented. An organisation opens no box by itself.
+
+        A BSN that nobody has here gets the answer of a person too: else the answer would tell that she exists.
+        """
+        own = self.find_holders(question) & self.find_represented(question) & self.people
+        is_own_bsn = question.subject.type is PartyType.BSN and question.subject == question.represented
+        return own or (frozenset({_UNKNOWN_PERSON}) if is_own_bsn else _NOBODY)
 
     def find_authorities(self, question: BoxQuestion) -> list[Authority]:
         """Return what the subject holds for the represented."""
