@@ -83,10 +83,11 @@ async def play_story(environment: StoryEnvironment, narrator: StoryNarrator) -> 
         narrator.begin_step(6, "Zij ziet wie wat las, en wat is geweigerd")
         await _check_overview(story, her, machtiging_id)
         verifier = await DemoVerifier.register_verifier(environment, http)
-        allowed_at = await _verify_machtiging(story, verifier, her, him)
+        parties = (her.persona.bsn or "", him.persona.bsn or "", machtiging_id)
+        allowed_at = await _verify_machtiging(story, verifier, her, parties)
         narrator.begin_step(7, "Zij trekt de machtiging in, en het is meteen voorbij")
         await _revoke_machtiging(story, her, app, machtiging_id)
-        await _verify_after_revocation(story, verifier, her, him, allowed_at)
+        await _verify_after_revocation(story, verifier, parties, allowed_at)
         await _verify_journal(story)
 
 
@@ -310,11 +311,11 @@ async def _revoke_machtiging(story: StoryProgress, her: PortalUser, app: Reading
 
 
 async def _verify_machtiging(
-    story: StoryProgress, verifier: DemoVerifier, her: PortalUser, him: PortalUser
+    story: StoryProgress, verifier: DemoVerifier, her: PortalUser, parties: tuple[str, str, str]
 ) -> datetime:
     """Let an agency ask about them; returns the instant of the answer."""
     asked_at = story.environment.now()
-    answer = await verifier.ask(her.persona.bsn or "", him.persona.bsn or "")
+    answer = await verifier.ask(*parties)
     check_step(condition=answer["antwoord"] is True, expected="ja", got=answer)
     story.tell_event(
         f"{AGENCY_NAME} vraagt of hij voor haar mag lezen: ja, met een ondertekend bewijs", "verification/verify.py"
@@ -327,9 +328,8 @@ async def _verify_machtiging(
 
 
 async def _verify_after_revocation(
-    story: StoryProgress, verifier: DemoVerifier, her: PortalUser, him: PortalUser, allowed_at: datetime
+    story: StoryProgress, verifier: DemoVerifier, parties: tuple[str, str, str], allowed_at: datetime
 ) -> None:
-    parties = (her.persona.bsn or "", him.persona.bsn or "")
     answer = await verifier.ask(*parties)
     check_step(condition=answer["antwoord"] is False, expected="nee", got=answer)
     earlier = await verifier.ask(*parties, as_of=allowed_at)

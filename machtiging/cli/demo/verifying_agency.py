@@ -41,13 +41,16 @@ class DemoVerifier:
         answer = await client.post_form("/token", form, environment.now())
         return cls(environment, client, str(answer["access_token"]))
 
-    async def ask(self, represented_bsn: str, helper_bsn: str, as_of: datetime | None = None) -> dict[str, Any]:
-        """Ask if this helper may act for this person, now or then. Raises StoryFailed."""
+    async def ask(
+        self, represented_bsn: str, helper_bsn: str, machtiging_id: str, as_of: datetime | None = None
+    ) -> dict[str, Any]:
+        """Ask if this helper may act for this person by this machtiging, now or then. Raises StoryFailed."""
         question: dict[str, Any] = {
             "dienst": DIENST,
             "doel": "behandelen",
             "vertegenwoordigde": {"type": "BSN", "waarde": represented_bsn},
             "gemachtigde": {"type": "BSN", "waarde": helper_bsn},
+            "machtigingId": machtiging_id,
         }
         if as_of is not None:
             question["op"] = as_of.isoformat()
