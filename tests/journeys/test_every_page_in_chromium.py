@@ -21,7 +21,12 @@ PERSONAS = [
     "controleur",
 ]
 # Where the start page leads who works.
-STARTS = {"raadslid": "/werk", "bestuurder": "/bedrijf", "toezichthouder": "/organisatie/toezicht"}
+STARTS = {
+    "raadslid": "/werk",
+    "bestuurder": "/bedrijf",
+    "toezichthouder": "/organisatie/toezicht",
+    "controleur": "/controle",
+}
 THEMES = {
     "light": {"color_scheme": "light", "forced_colors": "none", "media": "screen"},
     "dark": {"color_scheme": "dark", "forced_colors": "none", "media": "screen"},
